@@ -1,0 +1,47 @@
+"""The one place where time is read.
+
+Instants are integers: microseconds since the Unix epoch in UTC, so that they sort, subtract and store exactly.
+Durations are seconds as floats.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+type Instant = int
+
+MICROSECONDS = 1_000_000
+
+
+class Clock(Protocol):
+    """Tells the time; a test gives its own."""
+
+    def now(self) -> Instant:
+        """Microseconds since the epoch."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> Instant:
+        """Microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+
+def after(instant: Instant, seconds: float) -> Instant:
+    """The instant that many seconds later (earlier when negative)."""
+    return instant + round(seconds * MICROSECONDS)
+
+
+def seconds_between(earlier: Instant, later: Instant) -> float:
+    """Seconds from one instant to another; negative when the clock went back."""
+    return (later - earlier) / MICROSECONDS
+
+
+def iso(instant: Instant) -> str:
+    """ISO 8601 in UTC with milliseconds, for JSON and logs."""
+    moment = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

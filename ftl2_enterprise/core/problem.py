@@ -1,0 +1,69 @@
+"""Expected failures: a closed set of codes, a sentence that begins with "cannot", and a hint."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import override
+
+
+class Code(StrEnum):
+    """What kind of failure it is; the exit status comes from it."""
+
+    INVALID = "invalid"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    DENIED = "denied"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+EXIT_STATUS: dict[Code, int] = {
+    Code.INVALID: 2,
+    Code.NOT_FOUND: 2,
+    Code.CONFLICT: 75,
+    Code.DENIED: 4,
+    Code.UNAVAILABLE: 69,
+    Code.INTERNAL: 70,
+}
+"""Statuses of commands that could not do their work; those above 63 follow the BSD `sysexits` convention."""
+
+
+class Problem(Exception):  # noqa: N818 - the field's word for it (RFC 9457), and what users read
+    """A failure that the user can understand; it never shows a traceback."""
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
+        if not message.startswith("cannot "):
+            raise ValueError(f"a problem's message begins with 'cannot': {message!r}")
+        super().__init__(message)
+        self.code: Code = code
+        self.message: str = message
+        self.hint: str | None = hint
+
+    @property
+    def exit_status(self) -> int:
+        """The status a command ends with when this is why it failed."""
+        return EXIT_STATUS[self.code]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+def invalid(message: str, hint: str | None = None) -> Problem:
+    """Bad input."""
+    return Problem(Code.INVALID, message, hint=hint)
+
+
+def not_found(message: str, hint: str | None = None) -> Problem:
+    """The named thing does not exist."""
+    return Problem(Code.NOT_FOUND, message, hint=hint)
+
+
+def conflict(message: str, hint: str | None = None) -> Problem:
+    """Somebody else holds or has moved the thing."""
+    return Problem(Code.CONFLICT, message, hint=hint)
+
+
+def unavailable(message: str, hint: str | None = None) -> Problem:
+    """It may work later: a full disk, a locked database, an unreachable peer."""
+    return Problem(Code.UNAVAILABLE, message, hint=hint)

@@ -1,0 +1,152 @@
+"""The four lifecycles. The guarded UPDATE, the CHECK constraint, the property test and the diagram come from here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ftl2_enterprise.core.machine import Machine
+from ftl2_enterprise.protocol.loops import ActionState as A
+from ftl2_enterprise.protocol.loops import IterationState as I  # noqa: N814
+from ftl2_enterprise.protocol.loops import LoopState as L
+from ftl2_enterprise.protocol.loops import PromptState as P
+
+
+class LoopEvent(StrEnum):
+    """What happens to a loop; the fact in the event log is `loop.` and this word."""
+
+    STARTED = "started"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    RESTED = "rested"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LOOP = Machine(
+    "loop",
+    L,
+    L.PENDING,
+    {
+        L.PENDING: {
+            LoopEvent.STARTED: L.RUNNING,
+            LoopEvent.PAUSED: L.PAUSED,
+            LoopEvent.CANCELLED: L.CANCELLED,
+            LoopEvent.FAILED: L.FAILED,
+        },
+        L.RUNNING: {
+            LoopEvent.STARTED: L.RUNNING,
+            LoopEvent.ASKED: L.WAITING,
+            LoopEvent.RESTED: L.RESTING,
+            LoopEvent.PAUSED: L.PAUSED,
+            LoopEvent.BLOCKED: L.BLOCKED,
+            LoopEvent.COMPLETED: L.COMPLETED,
+            LoopEvent.FAILED: L.FAILED,
+            LoopEvent.CANCELLED: L.CANCELLED,
+        },
+        L.WAITING: {
+            LoopEvent.STARTED: L.WAITING,
+            LoopEvent.ANSWERED: L.RUNNING,
+            LoopEvent.PAUSED: L.PAUSED,
+            LoopEvent.FAILED: L.FAILED,
+            LoopEvent.CANCELLED: L.CANCELLED,
+        },
+        L.RESTING: {
+            LoopEvent.STARTED: L.RUNNING,
+            LoopEvent.PAUSED: L.PAUSED,
+            LoopEvent.CANCELLED: L.CANCELLED,
+        },
+        L.PAUSED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.CANCELLED: L.CANCELLED},
+        L.BLOCKED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.CANCELLED: L.CANCELLED},
+        L.FAILED: {LoopEvent.STARTED: L.RUNNING},
+    },
+)
+"""A failed loop may be started again: that is what `run --resume` and `retry` do. Completed and cancelled are final."""
+
+
+class IterationEvent(StrEnum):
+    """What moves an iteration on."""
+
+    OBSERVED = "observed"
+    DECIDED = "decided"
+    ASKED = "asked"
+    ENDED = "ended"
+
+
+ITERATION = Machine(
+    "iteration",
+    I,
+    I.OBSERVING,
+    {
+        I.OBSERVING: {
+            IterationEvent.OBSERVED: I.DECIDING,
+            IterationEvent.DECIDED: I.EXECUTING,
+            IterationEvent.ENDED: I.ENDED,
+        },
+        I.DECIDING: {
+            IterationEvent.DECIDED: I.EXECUTING,
+            IterationEvent.ASKED: I.ASKING,
+            IterationEvent.ENDED: I.ENDED,
+        },
+        I.ASKING: {IterationEvent.ENDED: I.ENDED},
+        I.EXECUTING: {IterationEvent.ENDED: I.ENDED},
+    },
+)
+
+
+class ActionEvent(StrEnum):
+    """What happens to an action; the fact in the event log is `action.` and this word."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DENIED = "denied"
+    PREVIEWED = "previewed"
+    SKIPPED = "skipped"
+    LOST = "lost"
+    """It was in flight when its process died: nobody knows what it did."""
+
+
+ACTION = Machine(
+    "action",
+    A,
+    A.PROPOSED,
+    {
+        A.PROPOSED: {
+            ActionEvent.STARTED: A.RUNNING,
+            ActionEvent.FAILED: A.FAILED,
+            ActionEvent.DENIED: A.DENIED,
+            ActionEvent.PREVIEWED: A.PREVIEWED,
+            ActionEvent.SKIPPED: A.SKIPPED,
+        },
+        A.RUNNING: {
+            ActionEvent.SUCCEEDED: A.SUCCEEDED,
+            ActionEvent.FAILED: A.FAILED,
+            ActionEvent.LOST: A.UNKNOWN,
+        },
+    },
+)
+
+
+class PromptEvent(StrEnum):
+    """What happens to a question; the fact in the event log is `prompt.` and this word."""
+
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    DISMISSED = "dismissed"
+
+
+PROMPT = Machine(
+    "prompt",
+    P,
+    P.OPEN,
+    {
+        P.OPEN: {
+            PromptEvent.ANSWERED: P.ANSWERED,
+            PromptEvent.EXPIRED: P.EXPIRED,
+            PromptEvent.DISMISSED: P.DISMISSED,
+        },
+    },
+)
