@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from ftl2_enterprise.protocol.loops import (
     Decision,
     Host,
     ObservationSpec,
+    Prompt,
     Resource,
 )
 
@@ -226,3 +228,28 @@ class Decider(Protocol):
 
 type Listener = Callable[[Event], None]
 """Called after the commit that wrote the fact, in order. Must not raise and must not block."""
+
+
+class People(Protocol):
+    """How the process that runs a loop reaches a person, if it can."""
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        """The answer as typed or chosen, already validated against the options; None when nobody can be asked here.
+
+        With None the loop waits (state `waiting`) for an answer from elsewhere. Cancelled when it is answered elsewhere.
+        """
+        ...
+
+
+class Stop:
+    """Asks a running loop to end: first at the next safe point, then at once."""
+
+    def __init__(self) -> None:
+        self.requested: asyncio.Event = asyncio.Event()
+        self.now: asyncio.Event = asyncio.Event()
+
+    def ask(self) -> None:
+        """The first call asks for the next safe point, the second for now."""
+        if self.requested.is_set():
+            self.now.set()
+        self.requested.set()
