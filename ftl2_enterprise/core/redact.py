@@ -1,0 +1,309 @@
+"""Takes secrets out of whatever is stored, logged, shown or sent to a model.
+
+Two nets. The known values (those the process was given as secrets) are found wherever they stand, also encoded or
+escaped. Unknown ones are found by where they stand: under a telling name, in a private key block, in a URL.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, cast, override
+from urllib.parse import quote, quote_plus
+
+import msgspec
+
+MASK = "[redacted]"
+
+MIN_LENGTH = 4
+"""A shorter value would mask half of every text; it cannot be protected by looking for it."""
+
+MIN_LINE = 8
+"""Lines of a secret of several lines are looked for one by one from this length on."""
+
+MIN_CORE = 8
+"""An encoded value without known beginning (the middle of a longer base64 text) is looked for from this length on."""
+
+MAX_DEPTH = 100
+
+
+class Redactor:
+    """Replaces secrets by MASK. Holds the values only inside a compiled pattern and never prints them."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        forms: set[str] = set()
+        for value in values:
+            forms.update(_forms(value))
+        # Longest first: the shell form of a value contains the value, and the whole of it has to go.
+        ordered = sorted((form for form in forms if form not in MASK), key=lambda form: (-len(form), form))
+        self._known: re.Pattern[str] | None = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    @override
+    def __repr__(self) -> str:
+        return "Redactor(hidden)"
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        if "PRIVATE KEY-----" in text:
+            text = _mask_private_keys(text)
+        if "://" in text:
+            text = _USERINFO.sub(rf"\g<user>{MASK}@", text)
+        if ":" in text or "=" in text:
+            text = _mask_assignments(text)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """The value as JSON can hold it, without secrets in any key, text or number at any depth."""
+        return self._value(value, 0)
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            return "[too deep]"
+        match value:
+            case str():
+                return self.text(value)
+            case None | int() | float():
+                return self._number(value)
+            case Mapping():
+                return self._mapping(cast("Mapping[Any, Any]", value), depth)
+            case list() | tuple() | set() | frozenset():
+                return [self._value(item, depth + 1) for item in cast("Iterable[Any]", value)]
+            case msgspec.Struct():
+                return self._value(msgspec.to_builtins(value, enc_hook=str), depth + 1)
+            case _:
+                return self.text(_as_text(value))
+
+    def _number(self, number: float | None) -> Any:
+        if number is None or isinstance(number, bool):
+            return number
+        if not math.isfinite(number):
+            return str(number)
+        # A secret may be all digits; a number is only looked at by the net of known values.
+        if self._known is not None and self._known.search(str(number)):
+            return MASK
+        return number
+
+    def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for name, item in mapping.items():
+            key = str(name)
+            if is_sensitive(key) and not _is_amount(key, item):
+                item = _conceal(item, depth + 1)  # noqa: PLW2901
+            result[self.text(key)] = self._value(item, depth + 1)
+        return result
+
+
+def _as_text(value: object) -> str:
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def contains_mask(value: Any) -> bool:
+    """Whether anything in the value was redacted: such a value must not be acted upon."""
+    match value:
+        case str():
+            return MASK in value
+        case Mapping():
+            pairs = cast("Mapping[Any, Any]", value).items()
+            return any(contains_mask(name) or contains_mask(item) for name, item in pairs)
+        case list() | tuple() | set() | frozenset():
+            return any(contains_mask(item) for item in cast("Iterable[Any]", value))
+        case _:
+            return False
+
+
+# --- telling names -------------------------------------------------------------------------------------------------
+
+_WORDS = frozenset(
+    {"password", "passwords", "passwd", "passphrase", "passphrases", "passcode", "pass", "pwd", "secret",
+     "secrets", "token", "tokens", "apikey", "apikeys", "privatekey", "authorization", "credential",
+     "credentials", "creds"}
+)  # fmt: skip
+_PAIRS = frozenset(
+    {("api", "key"), ("api", "keys"), ("private", "key"), ("access", "key"), ("secret", "key"), ("auth", "key"),
+     ("pass", "phrase"), ("encryption", "key"), ("signing", "key"), ("account", "key")}
+)  # fmt: skip
+_BENIGN_LAST = frozenset(
+    {"count", "counts", "file", "files", "path", "paths", "dir", "name", "names", "id", "ids", "type",
+     "types", "kind", "length", "len", "size", "limit", "limits", "max", "min", "policy", "required",
+     "enabled", "disabled", "expiry", "expires", "expire", "expiration", "age", "ttl", "lock", "locked",
+     "authentication", "auth", "url", "uri", "prompt", "algorithm", "version", "update", "always", "days",
+     "usage", "used", "budget", "env", "var", "variable", "variables", "ref"}
+)  # fmt: skip
+_BENIGN_FIRST = frozenset({"no", "getent", "update", "num", "max", "min", "total", "count", "pass"})
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+@lru_cache(maxsize=4096)
+def is_sensitive(name: str) -> bool:
+    """Whether what stands under that name is a secret: `db_password` and `apiKey` are, `token_count` is not."""
+    parts = [part.lower() for part in _PARTS.findall(name[:200])]
+    if not parts or (parts[-1] in _BENIGN_LAST and len(parts) > 1):
+        return False
+    if len(parts) > 1 and parts[0] in _BENIGN_FIRST and tuple(parts[:2]) not in _PAIRS:
+        return False
+    return any(part in _WORDS for part in parts) or any(pair in _PAIRS for pair in pairwise(parts))
+
+
+def _is_amount(name: str, value: Any) -> bool:
+    return isinstance(value, (int, float)) and name.lower().endswith("tokens")
+
+
+def _conceal(value: Any, depth: int) -> Any:
+    """Mask every text and number, and keep the shape: `credentials: {user: ..., key: ...}` shows what it holds."""
+    if depth > MAX_DEPTH:
+        return MASK
+    match value:
+        case None | bool() | "":
+            return value
+        case Mapping():
+            items = cast("Mapping[Any, Any]", value).items()
+            # The names under a telling name are not trusted either: `tokens: {abc123: web}`.
+            return {_name(str(name)): _conceal(item, depth + 1) for name, item in items}
+        case list() | tuple() | set() | frozenset():
+            return [_conceal(item, depth + 1) for item in cast("Iterable[Any]", value)]
+        case _:
+            return MASK
+
+
+def _name(name: str) -> str:
+    return name if len(name) <= 40 and _PLAIN_NAME.fullmatch(name) else MASK
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z]+(?:[_-][A-Za-z]+)*")
+
+
+# --- telling places in a text --------------------------------------------------------------------------------------
+
+_USERINFO = re.compile(r"""(?P<user>(?<=://)[^\s/:@"'<>\\]{0,256}:)[^\s/?#"'<>\\]{1,1024}@""")
+
+_KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY-----")
+_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}?PRIVATE KEY-----")
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\]*")
+
+
+def _mask_private_keys(text: str) -> str:
+    pieces: list[str] = []
+    position = 0
+    ends = True
+    while (begin := _KEY_BEGIN.search(text, position)) is not None:
+        end = _KEY_END.search(text, begin.end()) if ends else None
+        # Without an END line (a text that was cut) only what can belong to a key goes; searched once, so linear.
+        ends = end is not None
+        body = end or _KEY_BODY.match(text, begin.end())
+        pieces += [text[position : begin.start()], MASK]
+        position = body.end() if body else begin.end()
+    return "".join([*pieces, text[position:]])
+
+
+_ASSIGNED = re.compile(
+    r"""
+    (?P<word> pass(?:word|wd|phrase) | secret(?:[_-]?key)? | token | (?:api|private|access)[_-]?key | authorization
+            | credentials? )
+    (?: (?P<q>\\{0,3}["'])[ \t]{0,8}[:=][ \t]{0,8}   # a quoted name, as in JSON, also in JSON within JSON
+      | [ \t]{0,3}=[ \t]{0,3}
+      | (?P<colon>:[ \t]{1,8}) )
+    (?:(?P<vq>\\{0,3}["'])(?P<quoted>(?:(?!(?P=vq))(?:\\.|[^\\\n]))*+)(?P=vq)
+      | (?P<scheme>(?:basic|bearer|token|negotiate)[ \t]{1,3})?(?P<plain>[^\s"'\\,;&<>()\[\]{}]++) )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+_BEARER = re.compile(r"\b(?P<scheme>bearer[ \t]{1,3})[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE | re.ASCII)
+
+_WORD_STEMS: tuple[str, ...] = ("pass", "secret", "token", "key", "authorization", "credential", "bearer")
+
+_NOT_SECRET = frozenset({"true", "false", "yes", "no", "null", "none", "on", "off", "required", "optional"})
+
+
+def _mask_assignments(text: str) -> str:
+    lowered = text.lower()
+    if not any(stem in lowered for stem in _WORD_STEMS):
+        return text
+    return _BEARER.sub(rf"\g<scheme>{MASK}", _ASSIGNED.sub(_masked_assignment, text))
+
+
+def _masked_assignment(match: re.Match[str]) -> str:
+    whole = match.group()
+    name = "quoted" if match["quoted"] is not None else "plain"
+    secret = match[name]
+    # `passwd: files` is a line of nsswitch.conf; `password=$(pass db)` names where a secret is and does not hold it.
+    if match["colon"] and match["word"].lower() == "passwd":
+        return whole
+    if not secret or secret.startswith(("$", "{{", "%(", MASK)) or secret.lower() in _NOT_SECRET:
+        return whole
+    start, end = (offset - match.start() for offset in match.span(name))
+    return whole[:start] + MASK + whole[end:]
+
+
+# --- the shapes of a known value -----------------------------------------------------------------------------------
+
+
+def _forms(value: str) -> set[str]:
+    """Every way in which the value is likely to be written."""
+    forms: set[str] = set()
+    lines = value.splitlines()
+    for part in {value, value.strip(), *(line for line in (*lines, *map(str.strip, lines)) if len(line) >= MIN_LINE)}:
+        if len(part) >= MIN_LENGTH:
+            forms |= _written(part)
+    return {form for form in forms if len(form) >= MIN_LENGTH}
+
+
+def _written(value: str) -> set[str]:
+    raw = _bytes(value)
+    forms = {value, raw.hex(), quote(raw, safe=""), quote(raw), quote_plus(raw), html.escape(value)}
+    forms |= {_lower_escapes(form) for form in (quote(raw, safe=""), quote(raw), quote_plus(raw))}
+    forms |= _base64(raw)
+    for inner in _quoted(value):
+        forms |= {inner, *_quoted(inner)}
+    return forms
+
+
+_QUOTERS: tuple[Callable[[str], str], ...] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    shlex.quote,
+    lambda text: text.replace("'", "'\\''"),
+    lambda text: text.replace("'", "''"),
+    lambda text: re.sub(r'([\\"$`])', r"\\\1", text),
+    lambda text: re.sub(r"([^A-Za-z0-9_@%+=:,./-])", r"\\\1", text),
+)
+
+
+def _quoted(value: str) -> set[str]:
+    return {quoter(value) for quoter in _QUOTERS}
+
+
+def _base64(raw: bytes) -> set[str]:
+    forms: set[str] = set()
+    for shift in range(3):
+        # Within a longer text (`user:password` of basic authentication) the letters depend on the offset modulo 3;
+        # those at both ends mix with the neighbours and are left out.
+        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        head = (0, 2, 3)[shift]
+        whole = (shift + len(raw)) % 3 == 0
+        core = encoded[head:] if whole else encoded[head:-1]
+        if len(core) >= MIN_CORE or (shift == 0 and whole):
+            forms.add(core)
+    forms.add(base64.b64encode(raw).decode())
+    forms.add(base64.b64encode(raw).decode().rstrip("="))
+    return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
+
+
+def _lower_escapes(text: str) -> str:
+    return re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), text)
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
