@@ -1,0 +1,173 @@
+"""Templates in manifests: Jinja2 in its sandbox, where a name that does not exist is an error.
+
+A value that is one expression as a whole keeps the type of the expression; every other is a text.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, TemplateError, Undefined, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+EARLY = frozenset({"vars", "manifest_dir"})
+"""Names that are known when a manifest is loaded."""
+ROOTS = EARLY | {"answers", "observed", "host"}
+
+
+class CannotRender(Exception):
+    """A template that cannot be read or rendered; the text says why, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What a template reads."""
+
+    names: frozenset[str] = frozenset()
+    vars: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
+    observed: frozenset[str] = frozenset()
+
+    def __or__(self, other: References) -> References:
+        return References(
+            names=self.names | other.names,
+            vars=self.vars | other.vars,
+            answers=self.answers | other.answers,
+            observed=self.observed | other.observed,
+        )
+
+
+NOTHING = References()
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    environment.filters["quote"] = lambda value: shlex.quote(str(value))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    return environment
+
+
+_ENVIRONMENT = _environment()
+BUILT_IN = frozenset(_ENVIRONMENT.globals)
+"""Names that Jinja2 itself gives: range, dict, namespace ..."""
+
+
+def references(value: Any) -> References:
+    """What the texts in a value read; raises CannotRender for a template that is not well-formed."""
+    found = NOTHING
+    for text in _texts(value):
+        if "{" in text:
+            found |= _references(_parse(text))
+    return found
+
+
+def expression_references(expression: str) -> References:
+    """What an expression (as in `when`) reads."""
+    return _references(_parse("{{ " + _bare(expression) + " }}"))
+
+
+def render(value: Any, scope: Mapping[str, Any]) -> Any:
+    """The value with every template in it rendered; raises CannotRender."""
+    if isinstance(value, str):
+        return render_text(value, scope) if "{" in value else value
+    if isinstance(value, Mapping):
+        return {key: render(item, scope) for key, item in cast(Mapping[str, Any], value).items()}
+    if isinstance(value, list):
+        return [render(item, scope) for item in cast(list[Any], value)]
+    return value
+
+
+def render_text(text: str, scope: Mapping[str, Any]) -> Any:
+    """One text rendered; keeps the type when the text is a single expression."""
+    if _is_one_expression(text):
+        return evaluate(text, scope)
+    return render_file(text, scope)
+
+
+def render_file(text: str, scope: Mapping[str, Any]) -> str:
+    """One text rendered as a text."""
+    try:
+        return _ENVIRONMENT.from_string(text).render(scope)
+    except Exception as error:
+        raise CannotRender(_why(error)) from None
+
+
+def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
+    """The value of an expression, with or without its braces."""
+    try:
+        value = _ENVIRONMENT.compile_expression(_bare(expression), undefined_to_none=False)(**scope)
+        if isinstance(value, Undefined):
+            str(value)
+    except Exception as error:
+        raise CannotRender(_why(error)) from None
+    return value
+
+
+def _why(error: Exception) -> str:
+    """Any exception can come out of a template; its text is for people."""
+    if isinstance(error, TemplateError):
+        return error.message or type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+def _bare(expression: str) -> str:
+    text = expression.strip()
+    if text.startswith("{{") and text.endswith("}}") and _is_one_expression(text):
+        return text[2:-2].strip("-+ ") if text[2:3] in "-+" or text[-3:-2] in "-+" else text[2:-2].strip()
+    return text
+
+
+def _is_one_expression(text: str) -> bool:
+    if not (text.lstrip().startswith("{{") and text.rstrip().endswith("}}")):
+        return False
+    body = _parse(text.strip()).body
+    if len(body) != 1 or not isinstance(output := body[0], nodes.Output):
+        return False
+    return len(output.nodes) == 1 and not isinstance(output.nodes[0], nodes.TemplateData)
+
+
+def _parse(text: str) -> nodes.Template:
+    try:
+        return _ENVIRONMENT.parse(text)
+    except TemplateError as error:
+        raise CannotRender(_why(error)) from None
+    except RecursionError:
+        raise CannotRender("the template is nested too deeply") from None
+
+
+def _references(tree: nodes.Template) -> References:
+    if any(True for _ in meta.find_referenced_templates(tree)):
+        raise CannotRender("a template cannot include or extend another")
+    found: dict[str, set[str]] = {root: set() for root in ("vars", "answers", "observed")}
+    for node, key in _children(tree):
+        if isinstance(node, nodes.Name) and node.name in found:
+            found[node.name].add(key)
+    return References(
+        names=frozenset(meta.find_undeclared_variables(tree)),
+        vars=frozenset(found["vars"]),
+        answers=frozenset(found["answers"]),
+        observed=frozenset(found["observed"]),
+    )
+
+
+def _children(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
+    for node in tree.find_all(nodes.Getattr):
+        yield node.node, node.attr
+    for node in tree.find_all(nodes.Getitem):
+        if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            yield node.node, node.arg.value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in cast(Mapping[str, Any], value).values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in cast(list[Any], value):
+            yield from _texts(item)

@@ -1,0 +1,20 @@
+"""Puts the tour's manifest where it may be changed."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import resources
+from pathlib import Path
+
+FILES = ("manifest.yaml", "heartbeat.sh", "templates/service.conf.j2", "templates/logging.conf.j2")
+
+
+def copy_tour(directory: Path) -> Path:
+    """Copy the tour into an existing directory and return its manifest; what it manages is `host` beside it."""
+    origin = resources.files(__package__)
+    for name in FILES:
+        target = directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with resources.as_file(origin / name) as source:
+            shutil.copyfile(source, target)
+    return directory / "manifest.yaml"

@@ -1,0 +1,161 @@
+"""Manifests in tests: loading them from text, deciding on them, and a small engine that really runs what is decided."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftl2_enterprise.adapters.models.manifest import ManifestDecider
+from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, parse
+from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, Past, Result, Seen, Situation
+from ftl2_enterprise.protocol.loops import Action, ActionState, Decision, IterationOutcome, StoredText
+
+NOT_CALLED: Any = None
+
+
+def manifest(text: str, directory: Path = Path("/nowhere"), **variables: Any) -> LoadedManifest:
+    return parse(text, source="m.yaml", directory=directory, vars=variables)
+
+
+def steps(text: str, directory: Path = Path("/nowhere"), before: str = "") -> LoadedManifest:
+    return manifest(f"version: 1\nname: test\n{before}steps:\n{text}", directory)
+
+
+def answer(key: str, text: str | None, by: str | None = "ana") -> Answer:
+    return Answer(key=key, question=key, answer=text, answered_by=by)
+
+
+def situation(
+    seen: Sequence[Seen] = (),
+    answers: Sequence[Answer] = (),
+    past: Sequence[Past] = (),
+    *,
+    must_ask: bool = False,
+    matched: Sequence[str] = (),
+    rules: Sequence[tuple[str, str]] = (),
+) -> Situation:
+    return Situation(
+        loop_id=1, desired_state="", iteration=len(past) + 1, max_iterations=10, seen=seen, state={}, hosts=(),
+        resources=(), inventory=(), answers=answers, past=past, rules=rules, matched_rules=matched, unknown=(),
+        must_ask=must_ask, dry_run=False,
+    )  # fmt: skip
+
+
+def decide(decider: ManifestDecider, given: Situation) -> Decision:
+    journal: CallJournal = NOT_CALLED
+    return asyncio.run(decider.decide(given, journal))
+
+
+def failed(module: str, params: Mapping[str, Any], host: str = "localhost", error: str = "no space left") -> Past:
+    action = Action(
+        id=1, loop_id=1, iteration_id=1, n=1, host=host, target=host, module=module, params=dict(params),
+        origin="decision", state=ActionState.FAILED, changed=None, rc=1, stdout=StoredText(), stderr=StoredText(),
+        output=StoredText(), error=error, started_at=0, ended_at=0,
+    )  # fmt: skip
+    return Past(n=1, reasoning="", outcome=IterationOutcome.ACTED, actions=[action])
+
+
+def asked() -> Past:
+    return Past(n=1, reasoning="", outcome=IterationOutcome.ASKED)
+
+
+def run_here(call: Call) -> Result:
+    """Runs shell, file and copy on this machine, with the standard library alone."""
+    params = call.params
+    try:
+        match call.module:
+            case "shell" | "command":
+                return _shell(str(params["cmd"]), call.timeout)
+            case "file":
+                _file(params)
+            case "copy":
+                target = Path(params["dest"])
+                target.write_bytes(str(params["content"]).encode())
+                if "mode" in params:
+                    target.chmod(int(params["mode"], 8))
+            case other:
+                return Result(success=False, error=f"unknown module {other}")
+    except OSError as error:
+        return Result(success=False, error=str(error), output={"msg": str(error)})
+    return Result(success=True, changed=True)
+
+
+def _shell(cmd: str, timeout: float) -> Result:
+    done = subprocess.run(["sh", "-c", cmd], capture_output=True, text=True, timeout=timeout, check=False)
+    error = None if done.returncode == 0 else done.stderr or f"rc {done.returncode}"
+    return Result(
+        success=done.returncode == 0, changed=True, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, error=error
+    )  # fmt: skip
+
+
+def _file(params: Mapping[str, Any]) -> None:
+    path = Path(params["path"])
+    match params["state"]:
+        case "directory":
+            path.mkdir(parents=True, exist_ok=True)
+        case "touch":
+            path.touch()
+        case "absent" if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        case "absent":
+            path.unlink()
+        case "link":
+            if params.get("force") and path.is_symlink():
+                path.unlink()
+            path.symlink_to(params["src"])
+        case _ if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist")
+    if "mode" in params and stat.S_IMODE(os.lstat(path).st_mode) != int(params["mode"], 8):
+        path.chmod(int(params["mode"], 8))
+
+
+type Run = Callable[[Call], Result]
+
+
+class SmallEngine:
+    """Observes, decides and acts until the decider is content; answers questions with what it is told to."""
+
+    def __init__(self, decider: ManifestDecider, answers: Mapping[str, str | None], run: Run = run_here) -> None:
+        self.decider = decider
+        self.says = answers
+        self.run = run
+        self.answers: list[Answer] = []
+        self.decisions: list[Decision] = []
+        self.results: list[Result] = []
+
+    def observe(self) -> list[Seen]:
+        seen: list[Seen] = []
+        for spec in self.decider.observations(self.answers):
+            for host in self.decider.expand(spec.host or "localhost"):
+                result = self.run(Call(module=spec.module, params=spec.params, host=host, timeout=30))
+                plain = dict(result.output) | {"stdout": result.stdout, "stderr": result.stderr}
+                plain |= {"rc": result.rc} if result.rc is not None else {}
+                seen.append(Seen(name=spec.name, host=host, success=result.success, result=plain, error=result.error))
+        return seen
+
+    def iterate(self) -> Decision:
+        decision = decide(self.decider, situation(self.observe(), self.answers))
+        self.decisions.append(decision)
+        if decision.ask is not None:
+            key = decision.ask.key or ""
+            self.answers.append(answer(key, self.says[key]))
+        elif not (decision.converged or decision.blocked):
+            for action in decision.actions:
+                for host in self.decider.expand(action.host or "localhost"):
+                    call = Call(module=action.module, params=action.params, host=host, timeout=30)
+                    self.results.append(self.run(call))
+        return decision
+
+    def converge(self, limit: int = 10) -> int:
+        for n in range(1, limit + 1):
+            decision = self.iterate()
+            if decision.converged:
+                return n
+            assert decision.blocked is None, decision.blocked
+        raise AssertionError([(d.reasoning, d.unmet) for d in self.decisions])
