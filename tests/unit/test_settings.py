@@ -1,0 +1,102 @@
+"""Settings: what wins, what is refused, and where each value came from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ftl2_enterprise.core import settings
+from ftl2_enterprise.core.problem import Problem
+
+HOME = {"HOME": "/home/someone"}
+
+
+def test_later_sources_win_and_each_value_knows_its_source(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    main = tmp_path / "config.toml"
+    main.write_text("[loops]\ninterval = 1\nmax_iterations = 1\njitter = 0.5\nparallel_hosts = 1\n")
+    (tmp_path / "conf.d" / "20.toml").write_text("[loops]\nmax_iterations = 3\n")
+    (tmp_path / "conf.d" / "10.toml").write_text("[loops]\nmax_iterations = 2\njitter = 0.25\n")
+    environ = {**HOME, "FTL2_ENTERPRISE_LOOPS_JITTER": "0", "FTL2_ENTERPRISE_LOOPS_PARALLEL_HOSTS": "7"}
+    loaded = settings.load(environ=environ, flags={"loops.parallel_hosts": "8"}, etc=tmp_path)
+    loops = loaded.settings.loops
+    assert (loops.interval, loops.max_iterations, loops.jitter, loops.parallel_hosts) == (1.0, 3, 0.0, 8)
+    assert loaded.origins["loops.interval"] == str(main)
+    assert loaded.origins["loops.max_iterations"].endswith("20.toml")
+    assert loaded.origins["loops.jitter"] == "FTL2_ENTERPRISE_LOOPS_JITTER"
+    assert loaded.origins["loops.parallel_hosts"] == "command line"
+    assert loaded.origins["loops.backoff_cap"] == "default"
+
+
+def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[loops]\ninterval = 1\n")
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[loops]\nmax_iterations = 4\n")
+    loops = settings.load(config=mine, environ=HOME, etc=tmp_path).settings.loops
+    assert (loops.interval, loops.max_iterations) == (60.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[loops]\nintervall = 1\n", ["loops.intervall", "did you mean loops.interval?"]),
+        ("[loop]\ninterval = 1\n", ["section 'loop'", "did you mean loops?"]),
+        ("interval = 1\n", ["key 'interval'", "known are"]),
+        ("[loops]\ninterval = 'soon'\n", ["'soon'", "loops.interval", "expected"]),
+        ("[loops]\ninterval = 0\n", ["loops.interval", "> 0"]),
+        ("[model]\nprovider = 'oracle'\n", ["'oracle'", "model.provider"]),
+        ("[loops\n", ["not TOML"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(Problem) as caught:
+        settings.load(config=path, environ=HOME)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest() -> None:
+    with pytest.raises(Problem, match=r"did you mean FTL2_ENTERPRISE_LOOPS_INTERVAL\?"):
+        settings.load(environ={**HOME, "FTL2_ENTERPRISE_LOOP_INTERVAL": "5"}, etc=Path("/nowhere"))
+
+
+def test_a_missing_file_that_was_named_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="there is no such file"):
+        settings.load(config=tmp_path / "absent.toml", environ=HOME)
+
+
+def test_defaults_do_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E30."""
+    here = settings.load(environ=HOME, etc=tmp_path).settings
+    monkeypatch.chdir(tmp_path)
+    assert settings.load(environ=HOME, etc=tmp_path).settings == here
+    assert Path(here.store.path).is_absolute()
+    assert Path(here.loops.rules_dir).is_absolute()
+
+
+def test_a_user_gets_the_directories_of_the_xdg_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    plain = settings.load(environ=HOME, etc=tmp_path).settings
+    assert plain.store.path == "/home/someone/.local/state/ftl2-enterprise/loops.db"
+    moved = settings.load(environ={**HOME, "XDG_STATE_HOME": "/data"}, etc=tmp_path).settings
+    assert moved.store.path == "/data/ftl2-enterprise/loops.db"
+    relative = settings.load(environ={**HOME, "XDG_STATE_HOME": "data"}, etc=tmp_path).settings
+    assert relative.store.path == plain.store.path
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert settings.load(environ=HOME, etc=tmp_path).settings.store.path == "/var/lib/ftl2-enterprise/loops.db"
+
+
+def test_relative_paths_are_relative_to_where_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir()
+    path = tmp_path / "etc" / "config.toml"
+    path.write_text('[store]\npath = "x.db"\n')
+    assert settings.load(config=path, environ=HOME).settings.store.path == str(tmp_path / "etc" / "x.db")
+    monkeypatch.chdir(tmp_path)
+    loaded = settings.load(config=path, environ=HOME, flags={"store.path": "y.db"})
+    assert loaded.settings.store.path == str(tmp_path / "y.db")
