@@ -1,0 +1,183 @@
+"""Puts content in place: compared first, replaced atomically, with mode and owner."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+UNQUOTED = frozenset({400, 440, 444, 600, 640, 644, 660, 664, 700, 750, 755, 770, 775, 777})
+"""Numbers that somebody wrote in octal without saying so."""
+
+_WHO = {"u": stat.S_IRWXU, "g": stat.S_IRWXG, "o": stat.S_IRWXO}
+_WHAT = {"r": 0o444, "w": 0o222, "x": 0o111}
+
+
+class CannotPut(Exception):
+    """Why content could not be put in place, as a sentence."""
+
+
+def put(request: dict[str, Any]) -> dict[str, Any]:
+    """Make `dest` hold the content. The result tells the truth about `changed`. Raises CannotPut and OSError."""
+    content, mode_of_source = _content(request)
+    dest = _destination(request)
+    before = dest.lstat() if dest.is_symlink() or dest.exists() else None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        if stat.S_ISLNK(before.st_mode):
+            before = None
+        else:
+            raise CannotPut(f"cannot write {dest}: it is not a regular file")
+    if before is not None and not request.get("force", True):
+        return _describe(dest, changed=False, note="it exists already and force is off")
+    wanted = _mode(request.get("mode"), before, mode_of_source)
+    result_extra: dict[str, Any] = {}
+    changed = before is None or not _same(dest, content, before.st_size)
+    if changed:
+        _require_parent(dest, make=bool(request.get("make_parents")))
+        if before is not None and request.get("backup"):
+            kept = f"{dest}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
+            shutil.copy2(dest, kept)
+            result_extra["backup_file"] = kept
+        fresh = wanted if wanted is not None else (mode_of_source if mode_of_source is not None else None)
+        _replace(dest, content, before, fresh)
+    if wanted is not None and stat.S_IMODE(dest.stat().st_mode) != wanted:
+        dest.chmod(wanted)
+        changed = True
+    if _own(dest, request.get("owner"), request.get("group")):
+        changed = True
+    return {**_describe(dest, changed=changed), **result_extra}
+
+
+def parse_mode(mode: Any, base: int = 0) -> int:
+    """Permission bits from "0644", 0o644 or "u=rw,go=r". Raises CannotPut."""
+    if isinstance(mode, int):
+        # 644 without quotes is octal 1204: never what was meant, and a set-id or sticky bit besides.
+        if not 0 <= mode <= 0o7777 or mode in UNQUOTED:
+            raise CannotPut(f'cannot use the mode {mode}: write it in quotes, as "0{mode}"')
+        return mode
+    text = str(mode).strip()
+    if text and all(c in "01234567" for c in text.replace("0o", "", 1)):
+        return int(text.replace("0o", "", 1), 8) & 0o7777
+    return _symbolic(text, base)
+
+
+def _symbolic(text: str, base: int) -> int:
+    bits = base
+    for clause in text.split(","):
+        operator = next((c for c in clause if c in "=+-"), None)
+        if operator is None:
+            raise CannotPut(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
+        who, _, what = clause.partition(operator)
+        if set(who) - set("ugoa") or set(what) - set(_WHAT):
+            raise CannotPut(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
+        mask = sum(_WHO[w] for w in ("ugo" if not who or "a" in who else who))
+        value = mask & sum(_WHAT[w] for w in set(what))
+        bits = (bits & ~mask) | value if operator == "=" else bits | value if operator == "+" else bits & ~value
+    return bits
+
+
+def _content(request: dict[str, Any]) -> tuple[bytes, int | None]:
+    if request.get("source"):
+        source = Path(request["source"])
+        if not source.is_file():
+            raise CannotPut(f"cannot copy {source}: it is not a file" if source.exists()
+                            else f"cannot copy {source}: it does not exist")  # fmt: skip
+        return source.read_bytes(), stat.S_IMODE(source.stat().st_mode)
+    return base64.b64decode(request["content"]), request.get("source_mode")
+
+
+def _destination(request: dict[str, Any]) -> Path:
+    text = str(request["dest"])
+    dest = Path(text).expanduser()
+    if dest.is_dir() or text.endswith("/"):
+        name = request.get("name")
+        if not name:
+            raise CannotPut(f"cannot write content to {text}: it is a directory")
+        dest = dest / name
+    return Path(os.path.realpath(dest)) if request.get("follow", True) and dest.is_symlink() else dest
+
+
+def _mode(mode: Any, before: os.stat_result | None, of_source: int | None) -> int | None:
+    if mode is None or mode == "":
+        return None
+    if mode == "preserve":
+        return of_source
+    return parse_mode(mode, stat.S_IMODE(before.st_mode) if before else 0o666 & ~_umask())
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _same(dest: Path, content: bytes, size: int) -> bool:
+    return size == len(content) and dest.read_bytes() == content
+
+
+def _require_parent(dest: Path, *, make: bool) -> None:
+    if make:
+        dest.parent.mkdir(parents=True, exist_ok=True)
+    elif not dest.parent.is_dir():
+        raise CannotPut(f"cannot write {dest}: the directory {dest.parent} does not exist")
+
+
+def _replace(dest: Path, content: bytes, before: os.stat_result | None, fresh_mode: int | None) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{dest.name[:100]}.", dir=dest.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if before is not None:
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) if fresh_mode is None else fresh_mode)
+            else:
+                os.fchmod(file.fileno(), 0o666 & ~_umask() if fresh_mode is None else fresh_mode)
+        Path(name).replace(dest)
+    except PermissionError:
+        Path(name).unlink()
+        if before is None:
+            raise
+        # Somebody else's file that we may write but not own: replacing it would take it away from them.
+        dest.write_bytes(content)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
+def _own(dest: Path, owner: Any, group: Any) -> bool:
+    now = dest.stat()
+    uid = now.st_uid if owner in (None, "") else _id_of(owner, "user")
+    gid = now.st_gid if group in (None, "") else _id_of(group, "group")
+    if (uid, gid) == (now.st_uid, now.st_gid):
+        return False
+    os.chown(dest, uid, gid)
+    return True
+
+
+def _id_of(name: Any, kind: str) -> int:
+    try:
+        return int(name) if str(name).isdigit() else (
+            pwd.getpwnam(str(name)).pw_uid if kind == "user" else grp.getgrnam(str(name)).gr_gid
+        )  # fmt: skip
+    except KeyError:
+        raise CannotPut(f"cannot find the {kind} {name}") from None
+
+
+def _describe(dest: Path, *, changed: bool, note: str | None = None) -> dict[str, Any]:
+    now = dest.stat()
+    found: dict[str, Any] = {
+        "changed": changed, "dest": str(dest), "mode": f"{stat.S_IMODE(now.st_mode):04o}", "size": now.st_size,
+        "uid": now.st_uid, "gid": now.st_gid,
+        "checksum": hashlib.sha1(dest.read_bytes(), usedforsecurity=False).hexdigest(),
+    }  # fmt: skip
+    if note:
+        found["msg"] = note
+    return found

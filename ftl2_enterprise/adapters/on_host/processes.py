@@ -1,0 +1,218 @@
+"""Runs one program so that it can be bounded: in time, in output, and to the last of its descendants."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Start = Callable[[int, int, int], int]
+    """Starts a process on the given standard input, output and error; returns its id."""
+
+PR_SET_CHILD_SUBREAPER = 36
+TICK = 0.02
+LINGER = 0.5
+"""Seconds without output after which the pipes of a finished program, held open by what it left, are let go."""
+KILL_LIMIT = 5.0
+CHUNK = 1 << 16
+
+
+class Ended(NamedTuple):
+    """How a program ended and what it said."""
+
+    rc: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    dropped_stdout: int = 0
+    dropped_stderr: int = 0
+    timed_out: bool = False
+    cancelled: bool = False
+
+
+def adopt_orphans() -> bool:
+    """Make this process the parent of its descendants' orphans, so that none can leave the tree (Linux only)."""
+    try:
+        return ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):
+        return False
+
+
+def descendants(root: int) -> list[int]:
+    """Living processes below `root`, as /proc tells; empty where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = entry.read_bytes().rpartition(b")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if state not in {b"Z", b"X"}:
+            children.setdefault(int(parent), []).append(int(entry.parent.name))
+    found: list[int] = []
+    queue = [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def kill_tree(root: int, *, limit: float = KILL_LIMIT) -> bool:
+    """Kill everything below `root`; False when something still lives after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    stopped: set[int] = set()
+    while True:
+        alive = descendants(root)
+        # Stopping first keeps a program that forks for ever from outrunning the scan.
+        fresh = [pid for pid in alive if pid not in stopped]
+        for pid in fresh or alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGSTOP if fresh else signal.SIGKILL)
+        stopped.update(fresh)
+        if root == os.getpid():
+            reap()
+        if not alive:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        if not fresh:
+            time.sleep(0.002)
+
+
+def reap() -> None:
+    """Collect every exited child."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def executing(argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Start:
+    """A start that executes a program in a session of its own. Raises OSError when it cannot be executed."""
+
+    def start(stdin: int, stdout: int, stderr: int) -> int:
+        popen = subprocess.Popen(
+            argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
+        )  # fmt: skip
+        popen.returncode = 0  # `run` waits for it, not the object
+        return popen.pid
+
+    return start
+
+
+def forking(work: Callable[[], None]) -> Start:
+    """A start that forks and calls `work`, whose standard streams are the pipes. It must not return by raising."""
+
+    def start(stdin: int, stdout: int, stderr: int) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            os.setsid()
+            for target, source in enumerate((stdin, stdout, stderr)):
+                os.dup2(source, target)
+            work()
+        finally:
+            os._exit(70)
+
+    return start
+
+
+def run(start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_fd: int | None = None) -> Ended:
+    """Run to the end, to the time-out, or until `cancel_fd` is readable; then nothing of the tree survives.
+
+    A program that ends by itself may leave daemons behind: that is how services are started.
+    """
+    with tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        try:
+            pid = start(given.fileno(), out_write, err_write)
+        except BaseException:
+            os.close(out_read)
+            os.close(err_read)
+            raise
+        finally:
+            os.close(out_write)
+            os.close(err_write)
+    try:
+        return _watch(pid, (out_read, err_read), time.monotonic() + timeout, limit, cancel_fd)
+    finally:
+        os.close(out_read)
+        os.close(err_read)
+
+
+def _watch(pid: int, pipes: tuple[int, int], deadline: float, limit: int, cancel_fd: int | None) -> Ended:
+    kept = {fd: bytearray() for fd in pipes}
+    dropped = dict.fromkeys(pipes, 0)
+    timed_out = cancelled = False
+    status: int | None = None
+    quiet_since = time.monotonic()
+    tick = 0.001
+    with selectors.DefaultSelector() as selector:
+        for fd in pipes:
+            selector.register(fd, selectors.EVENT_READ)
+        if cancel_fd is not None:
+            selector.register(cancel_fd, selectors.EVENT_READ)
+        open_pipes = len(pipes)
+        while open_pipes or status is None:
+            now = time.monotonic()
+            if now >= deadline:
+                timed_out = True
+                break
+            ready = selector.select(min(tick, deadline - now))
+            # Pipes wake us at once; the end of a program that closed them, or left them to others, is polled for.
+            tick = min(tick * 2, TICK)
+            if any(key.fd == cancel_fd for key, _ in ready):
+                cancelled = True
+                break
+            for key, _ in ready:
+                chunk = os.read(key.fd, CHUNK)
+                quiet_since = time.monotonic()
+                if not chunk:
+                    selector.unregister(key.fd)
+                    open_pipes -= 1
+                    tick = 0.001
+                    continue
+                room = limit - len(kept[key.fd])
+                kept[key.fd] += chunk[: max(room, 0)]
+                dropped[key.fd] += max(len(chunk) - max(room, 0), 0)
+            if status is None:
+                status = _exit_status(pid)
+            elif time.monotonic() - quiet_since > LINGER:
+                break
+    if timed_out or cancelled:
+        kill_tree(os.getpid())
+        _kill_group(pid)
+        status = None
+    out, err = pipes
+    return Ended(
+        rc=status, stdout=bytes(kept[out]), stderr=bytes(kept[err]), dropped_stdout=dropped[out],
+        dropped_stderr=dropped[err], timed_out=timed_out, cancelled=cancelled,
+    )  # fmt: skip
+
+
+def _exit_status(pid: int) -> int | None:
+    found, status = os.waitpid(pid, os.WNOHANG)
+    if not found:
+        return None
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _kill_group(pid: int) -> None:
+    """All that can be done where there is no /proc; harmless elsewhere, as the group is gone by then."""
+    if not Path("/proc/self/stat").exists():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)

@@ -1,0 +1,159 @@
+"""Turns what a program said into the truth about the call."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from ftl2_enterprise.loops.ports import Result
+
+type Head = Mapping[str, Any]
+
+NOISE = frozenset({"invocation", "stdout", "stderr", "stdout_lines", "stderr_lines", "_stderr"})
+"""Keys of a module's result that are told elsewhere; `invocation` repeats the parameters, with secrets in them."""
+LINE_LIMIT = 500
+
+
+def failed(error: str, **known: Any) -> Result:
+    """A call that did not happen or did not work."""
+    return Result(success=False, error=line(error), **known)
+
+
+def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float, chdir: str | None) -> Result:
+    """The result of `command` and `shell`, with the keys that FTL2 gives them."""
+    output: dict[str, Any] = {"cmd": shown, **({"chdir": chdir} if chdir else {})}
+    if "not_started" in head:
+        return failed(f"cannot start the command: {head['not_started']}", output=output)
+    if "skipped" in head:
+        return Result(success=True, rc=0, output={**output, "rc": 0, "msg": head["skipped"]})
+    dropped_out, dropped_err = head["dropped"]
+    stdout, stderr = text(out, dropped_out), text(err, dropped_err)
+    rc: int | None = head["rc"]
+    told: dict[str, Any] = {"stdout": stdout, "stderr": stderr, "truncated": bool(dropped_out or dropped_err)}
+    if head["timed_out"]:
+        return failed(_out_of_time(timeout), changed=True, timed_out=True, output=output, **told)
+    error = None if rc == 0 else f"exit status {rc}" + (f": {last_line(stderr)}" if stderr.strip() else "")
+    return Result(
+        success=rc == 0, changed=True, rc=rc, output={**output, "rc": rc}, error=error and line(error), **told
+    )  # fmt: skip
+
+
+def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> Result:
+    """The result of any other module: one JSON object on its standard output."""
+    if "not_started" in head:
+        return failed(f"cannot start the module: {head['not_started']}")
+    stderr = text(err, head["dropped"][1])
+    if head["timed_out"]:
+        return failed(_out_of_time(timeout), timed_out=True, stderr=stderr)
+    if head["dropped"][0]:
+        return failed(f"the module's result is larger than {len(out) >> 20} MiB", truncated=True)
+    said = _parse(text(out, 0))
+    if said is None:
+        return failed(_crash(stderr, text(out, 0), head["rc"]), rc=head["rc"], stderr=stderr)
+    return of_output(said, rc=head["rc"], stderr=stderr)
+
+
+def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") -> Result:
+    """The result of a module from the object that it returned; `rc` is its process's."""
+    own_rc = said.get("rc")
+    if not said:
+        return failed("the module returned nothing: it did nothing", stderr=stderr)
+    good = not said.get("failed") and rc == 0 and (own_rc is None or own_rc == 0)
+    module_err = said.get("stderr")
+    told = str(module_err) if isinstance(module_err, str) and module_err else stderr
+    error = None if good else _complaint(said, told, own_rc if own_rc is not None else rc)
+    return Result(
+        success=good,
+        changed=bool(said.get("changed", False)),
+        rc=own_rc if isinstance(own_rc, int) else None,
+        stdout=str(said.get("stdout") or ""),
+        stderr=told,
+        output={str(k): plain(v) for k, v in said.items() if k not in NOISE},
+        error=error,
+    )
+
+
+def cleaned(result: Result, clean: Callable[[str], str]) -> Result:
+    """The result with every text passed through `clean`."""
+    output = cast("dict[str, Any]", _each_text(result.output, clean))
+    return Result(
+        success=result.success, changed=result.changed, rc=result.rc, stdout=clean(result.stdout),
+        stderr=clean(result.stderr), output=output, error=None if result.error is None else clean(result.error),
+        timed_out=result.timed_out, truncated=result.truncated,
+    )  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it; what it cannot becomes text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Mapping():
+            return {str(k): plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case Sequence() | set() | frozenset():
+            return [plain(v) for v in cast("Sequence[Any]", value)]
+        case _:
+            return str(value)
+
+
+def text(captured: bytes, dropped: int) -> str:
+    """Captured bytes as text; what was dropped is said at the end."""
+    said = captured.decode("utf-8", "replace")
+    return f"{said}\n[{dropped} more bytes were not kept]\n" if dropped else said
+
+
+def line(message: str) -> str:
+    """The first line that says something, for people."""
+    found = next((part.strip() for part in message.splitlines() if part.strip()), "no reason given")
+    return found if len(found) <= LINE_LIMIT else found[: LINE_LIMIT - 1] + "…"
+
+
+def last_line(message: str) -> str:
+    """The last line that says something: where programs and tracebacks put the point."""
+    return line("\n".join(reversed(message.splitlines())))
+
+
+def _each_text(value: Any, clean: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {clean(str(k)): _each_text(v, clean) for k, v in cast("Mapping[Any, Any]", value).items()}
+        case list():
+            return [_each_text(v, clean) for v in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def _out_of_time(timeout: float) -> str:
+    return f"timed out after {timeout:g} s and was killed"
+
+
+def _parse(said: str) -> dict[str, Any] | None:
+    """The module's object; libraries print lines before and after it."""
+    for part in (said, *(p for p in reversed(said.splitlines()) if p.lstrip().startswith("{"))):
+        try:
+            found: Any = json.loads(part)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return cast("dict[str, Any]", found)
+    return {} if not said.strip() else None
+
+
+def _complaint(said: Mapping[str, Any], stderr: str, rc: int | None) -> str:
+    for key in ("error", "msg"):
+        if isinstance(said.get(key), str) and str(said[key]).strip():
+            return line(str(said[key]))
+    return last_line(stderr) if stderr.strip() else f"exit status {rc}"
+
+
+def _crash(stderr: str, stdout: str, rc: int | None) -> str:
+    spoken = stderr if stderr.strip() else stdout
+    return f"the module crashed: {last_line(spoken)}" if spoken.strip() else f"the module ended with status {rc}"

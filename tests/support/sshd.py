@@ -1,0 +1,117 @@
+"""A throw-away sshd on 127.0.0.1 for tests: its own keys, a high port, the user who runs the tests."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_LIMIT = 10.0
+
+
+class CannotStart(Exception):
+    """Why there is no sshd here, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """Where it listens and which key opens it."""
+
+    port: int
+    key: Path
+    pid: int
+    user: str = field(default_factory=getpass.getuser)
+
+    def host_vars(self, **more: Any) -> dict[str, Any]:
+        """What an inventory says about a host behind it."""
+        return {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_user": self.user,
+            "ansible_ssh_private_key_file": str(self.key),
+            "disable_host_key_checking": True,
+            "ansible_python_interpreter": interpreter(),
+            **more,
+        }
+
+
+def interpreter() -> str:
+    """A Python of the system, so that nothing of the tests' environment is on the managed host."""
+    return "/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3"
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, home: Path) -> Iterator[Sshd]:
+    """An sshd for the length of the block; sessions have `home` as HOME. Raises CannotStart."""
+    program = shutil.which("sshd") or next(
+        (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None
+    )
+    if program is None or shutil.which("ssh-keygen") is None:
+        raise CannotStart("no sshd here: install openssh-server to run these tests")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)  # sshd's privilege separation wants it
+    folder.chmod(0o700)
+    for name in ("host", "user"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True, capture_output=True
+        )
+    keys = folder / "authorized_keys"
+    keys.write_text((folder / "user.pub").read_text())
+    keys.chmod(0o600)
+    port = free_port()
+    configuration = folder / "sshd_config"
+    configuration.write_text(
+        f"""
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder / "host"}
+AuthorizedKeysFile {keys}
+PidFile {folder / "pid"}
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+MaxStartups 100
+SetEnv HOME={home}
+Subsystem sftp internal-sftp
+"""
+    )
+    log = folder / "log"
+    with log.open("wb") as said:
+        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdout=said, stderr=said)
+    try:
+        _wait_until_listening(port, process, log)
+        yield Sshd(port=port, key=folder / "user", pid=process.pid)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise CannotStart(f"sshd does not start here: {log.read_text(errors='replace').strip()[-300:]}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise CannotStart("sshd does not listen")
