@@ -121,6 +121,25 @@ class PromptState(StrEnum):
     DISMISSED = "dismissed"
 
 
+class IncrementState(StrEnum):
+    """Where one planned step of an incremental loop is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    CONVERGED = "converged"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+class HostState(StrEnum):
+    """How a loop knows a host."""
+
+    KNOWN = "known"
+    """From the inventory; only its facts are kept here."""
+    REGISTERED = "registered"
+    """By the loop itself, so that it belongs to the live inventory of every later process."""
+
+
 class CallOutcome(StrEnum):
     """How a model call ended."""
 
@@ -293,6 +312,21 @@ class Loop(Wire):
     updated_at: Instant
 
 
+class Increment(Wire):
+    """One planned step of an incremental loop. `n` counts from 1."""
+
+    id: int
+    loop_id: int
+    n: int
+    desired_state: str
+    state: IncrementState
+    is_fix: bool
+    reason: str | None
+    created_at: Instant
+    started_at: Instant | None
+    ended_at: Instant | None
+
+
 class Iteration(Wire):
     """One pass of a loop. `n` counts from 1 over the loop's life; `run` is the run it belongs to."""
 
@@ -397,7 +431,7 @@ class Host(Wire):
     ansible_user: str | None
     groups: list[str]
     facts: dict[str, Any]
-    state: str
+    state: HostState
     created_at: Instant
     updated_at: Instant
 

@@ -1,0 +1,279 @@
+"""Queries and writes of loops and iterations."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.tables import ENDED_LOOPS, iterations, loops
+from ftl2_enterprise.protocol.loops import (
+    Condition,
+    Desired,
+    Iteration,
+    IterationState,
+    Loop,
+    LoopSpec,
+    LoopState,
+)
+from ftl2_enterprise.store.rows import Reader
+from ftl2_enterprise.store.transition import transition
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from ftl2_enterprise.store.tx import Tx
+
+_LOOPS = Reader(loops, Loop)
+_ITERATIONS = Reader(iterations, Iteration)
+_NAMES_COMPARED = 1_000
+"""Newest names among which the nearest to a mistyped one is looked for."""
+_NAMES_LISTED = 5
+
+# --- loops ---------------------------------------------------------------------------------------------------------
+
+
+def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
+    """Write down the request for a loop. Raises Problem(conflict) when the name is taken."""
+    row = {
+        "name": spec.name,
+        "state": LOOP.initial,
+        "desired": Desired.RUN,
+        "mode": spec.mode,
+        "desired_state": spec.desired_state,
+        "spec": spec,
+        "condition": Condition.UNKNOWN,
+        "next_observations": [],
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+    if tx.connection.execute(select(loops.c.id).where(loops.c.name == spec.name)).first() is not None:
+        raise problem.conflict(
+            f'cannot create the loop "{spec.name}": there is one of that name',
+            f"give another name with --name, or continue it with `ftl2-enterprise run --resume {spec.name}`",
+        )
+    loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
+    tx.emit(
+        "loop.created", loop_id=loop_id, name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run
+    )
+    return _loop(tx, loop_id)
+
+
+def get_loop(tx: Tx, ref: int | str) -> Loop:
+    """The loop of that id, that name, or the only one whose name begins so.
+
+    Raises Problem(not_found) with the nearest name, or Problem(invalid) when several names begin so.
+    """
+    if isinstance(ref, int) or (ref.isascii() and ref.isdigit()):
+        # Beyond 64 bits there is no such id, and SQLite would refuse the number itself.
+        found = _first(tx, _LOOPS.select().where(loops.c.id == int(ref))) if int(ref) < 2**63 else None
+        if found is not None:
+            return found
+    name = str(ref)
+    found = _first(tx, _LOOPS.select().where(loops.c.name == name))
+    if found is not None:
+        return found
+    if name and not isinstance(ref, int):
+        begun = select(loops.c.name).where(loops.c.name >= name, loops.c.name < name + "\U0010ffff")
+        names = list(tx.connection.execute(begun.order_by(loops.c.name).limit(_NAMES_LISTED)).scalars())
+        if len(names) == 1:
+            return get_loop_by_name(tx, names[0])
+        if names:
+            raise problem.invalid(
+                f'cannot tell which loop "{name}" is: ' + ", ".join(f'"{each}"' for each in names) + " begin so",
+                "give more of the name, or the id",
+            )
+    raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
+
+
+def get_loop_by_name(tx: Tx, name: str) -> Loop:
+    """The loop of exactly that name. Raises Problem(not_found)."""
+    found = _first(tx, _LOOPS.select().where(loops.c.name == name))
+    if found is None:
+        raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
+    return found
+
+
+def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int = 100) -> list[Loop]:
+    """Newest first, those that ended among them only when `finished`; the page ends before the id `before`."""
+    query = _LOOPS.select().order_by(loops.c.id.desc()).limit(limit)
+    if not finished:
+        query = query.where(loops.c.ended_at.is_(None))
+    if before is not None:
+        query = query.where(loops.c.id < before)
+    return _LOOPS.all(tx.connection.execute(query))
+
+
+def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
+    """Take the loop over from whoever has it: the old owner's writes are refused from now on.
+
+    Returns the generation that the new owner's writes carry.
+    """
+    taken = tx.connection.execute(
+        update(loops)
+        .where(loops.c.id == loop_id)
+        .values(generation=loops.c.generation + 1, owner=owner, updated_at=tx.now)
+    )
+    if taken.rowcount != 1:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    return tx.connection.execute(select(loops.c.generation).where(loops.c.id == loop_id)).scalar_one()
+
+
+def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
+    """Raise Problem(conflict) when another process has taken the loop over."""
+    current = tx.connection.execute(select(loops.c.generation).where(loops.c.id == loop_id)).scalar()
+    if current != generation:
+        raise _taken_over(tx, loop_id)
+
+
+def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
+    """Write columns of a loop. Raises Problem(conflict) when another process has taken it over."""
+    values.setdefault("updated_at", tx.now)
+    done = tx.connection.execute(
+        update(loops).where(loops.c.id == loop_id, loops.c.generation == generation).values(**values)
+    )
+    if done.rowcount != 1:
+        raise _taken_over(tx, loop_id)
+
+
+def move_loop(
+    tx: Tx,
+    loop_id: int,
+    generation: int,
+    event: LoopEvent,
+    *,
+    data: dict[str, Any] | None = None,
+    **values: Any,
+) -> LoopState:
+    """Move a loop on, and record the fact `loop.<event>` with the data; returns the new state.
+
+    `started_at` and `ended_at` follow from the move, and a start clears `outcome` and `reason`, unless given.
+    Raises Problem(conflict) when another process has taken it over or moved it.
+    """
+    check_claim(tx, loop_id, generation)
+    if event is LoopEvent.STARTED:
+        values.setdefault("outcome", None)
+        values.setdefault("reason", None)
+        started_at = tx.connection.execute(select(loops.c.started_at).where(loops.c.id == loop_id)).scalar()
+        values.setdefault("started_at", tx.now if started_at is None else started_at)
+    ends = all(target in ENDED_LOOPS for target in LOOP.sources(event).values())
+    values.setdefault("ended_at", tx.now if ends else None)
+    state = transition(tx, LOOP, loops, loop_id, event, loops.c.generation == generation, **values)
+    tx.emit(f"loop.{event}", loop_id=loop_id, **(data or {}))
+    return state
+
+
+def set_desired(tx: Tx, loop_id: int, desired: Desired) -> None:
+    """Ask something of a loop; whoever owns it reads this at its next safe point."""
+    tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(desired=desired, updated_at=tx.now))
+
+
+def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
+    """Add to the counters of a loop, so that showing it never counts rows."""
+    sums = {name: loops.c[name] + amount for name, amount in amounts.items() if amount}
+    if sums:
+        tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(**sums, updated_at=tx.now))
+
+
+# --- iterations ----------------------------------------------------------------------------------------------------
+
+
+def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
+    """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
+    add_to_loop(tx, loop_id, iteration_count=1)
+    n = tx.connection.execute(select(loops.c.iteration_count).where(loops.c.id == loop_id)).scalar()
+    if n is None:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    row = {
+        "loop_id": loop_id,
+        "increment_id": increment_id,
+        "run": run,
+        "n": n,
+        "state": ITERATION.initial,
+        "started_at": tx.now,
+    }
+    try:
+        iteration_id = int(tx.connection.execute(insert(iterations), row).lastrowid)
+    except IntegrityError as error:
+        message = f"cannot begin iteration {n} of the loop {loop_id}: another one has not ended"
+        raise problem.conflict(message) from error
+    return get_iteration(tx, iteration_id)
+
+
+def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: Any) -> IterationState:
+    """Move an iteration on; `decided_at` and `ended_at` follow from the move unless given.
+
+    Raises Problem(conflict) when the iteration is not where this can happen.
+    """
+    if event is IterationEvent.ENDED:
+        values.setdefault("ended_at", tx.now)
+    if event in (IterationEvent.DECIDED, IterationEvent.ASKED) or values.get("decision") is not None:
+        values.setdefault("decided_at", tx.now)
+    return transition(tx, ITERATION, iterations, iteration_id, event, **values)
+
+
+def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:
+    """The iteration of a loop that has not ended."""
+    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.ended_at.is_(None))
+    row = tx.connection.execute(query).first()
+    return None if row is None else _ITERATIONS.one(row)
+
+
+def get_iteration(tx: Tx, iteration_id: int) -> Iteration:
+    """One iteration. Raises Problem(not_found)."""
+    row = tx.connection.execute(_ITERATIONS.select().where(iterations.c.id == iteration_id)).first()
+    if row is None:
+        raise problem.not_found(f"cannot find the iteration {iteration_id}")
+    return _ITERATIONS.one(row)
+
+
+def get_iterations(
+    tx: Tx, loop_id: int, *, after: int = 0, before: int | None = None, limit: int = 100, newest: bool = False
+) -> list[Iteration]:
+    """A page of iterations in order of `n`: the first ones behind `after`, or with `newest` the last ones before
+    `before`.
+    """
+    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.n > after).limit(limit)
+    if before is not None:
+        query = query.where(iterations.c.n < before)
+    query = query.order_by(iterations.c.n.desc() if newest else iterations.c.n)
+    found = _ITERATIONS.all(tx.connection.execute(query))
+    return found[::-1] if newest else found
+
+
+def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
+    """Every iteration of one run, in order of `n`."""
+    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.run == run)
+    return _ITERATIONS.all(tx.connection.execute(query.order_by(iterations.c.n)))
+
+
+# --- within --------------------------------------------------------------------------------------------------------
+
+
+def _loop(tx: Tx, loop_id: int) -> Loop:
+    return _LOOPS.one(tx.connection.execute(_LOOPS.select().where(loops.c.id == loop_id)).one())
+
+
+def _first(tx: Tx, query: Select[Any]) -> Loop | None:
+    row = tx.connection.execute(query).first()
+    return None if row is None else _LOOPS.one(row)
+
+
+def _nearest(tx: Tx, name: str) -> str:
+    newest = select(loops.c.name).order_by(loops.c.id.desc()).limit(_NAMES_COMPARED)
+    near = difflib.get_close_matches(name, list(tx.connection.execute(newest).scalars()), n=1)
+    return f'did you mean "{near[0]}"?' if near else "see `ftl2-enterprise status --all`"
+
+
+def _taken_over(tx: Tx, loop_id: int) -> problem.Problem:
+    row = tx.connection.execute(select(loops.c.name, loops.c.owner).where(loops.c.id == loop_id)).first()
+    if row is None:
+        return problem.not_found(f"cannot find the loop {loop_id}")
+    return problem.conflict(
+        f'cannot go on with loop "{row.name}": another process has taken it over',
+        f"it is {row.owner}" if row.owner else None,
+    )

@@ -1,0 +1,142 @@
+"""Queries and writes of model calls and what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops.store import add_to_loop
+from ftl2_enterprise.loops.tables import loops, model_calls
+from ftl2_enterprise.protocol.loops import CallOutcome, Iteration, ModelCall
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.rows import Reader, text_values
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+_MODEL_CALLS = Reader(model_calls, ModelCall)
+
+
+def begin_model_call(
+    tx: Tx,
+    iteration: Iteration,
+    *,
+    purpose: str,
+    provider: str,
+    model: str | None,
+    request: str,
+    max_cost: float | None = None,
+) -> int:
+    """Write down that a model is about to be asked, and record `model.asked`; returns the call's id.
+
+    Raises Problem(denied) when the loop's calls have already cost `max_cost` US dollars.
+    """
+    spent = spent_on(tx, iteration.loop_id)
+    if max_cost is not None and spent >= max_cost:
+        raise Problem(
+            Code.DENIED,
+            f"cannot ask a model: this loop has cost {spent:.2f} USD and may cost {max_cost:.2f} USD",
+            hint="raise the limit with --max-cost",
+        )
+    row: dict[str, Any] = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "purpose": purpose,
+        "provider": provider,
+        "model": model,
+        "started_at": tx.now,
+        **text_values("request", texts.put(tx, request)),
+    }
+    call_id = int(tx.connection.execute(insert(model_calls), row).lastrowid)
+    add_to_loop(tx, iteration.loop_id, model_call_count=1)
+    tx.emit(
+        "model.asked",
+        loop_id=iteration.loop_id,
+        iteration_id=iteration.id,
+        call_id=call_id,
+        purpose=purpose,
+        provider=provider,
+        model=model,
+    )
+    return call_id
+
+
+def finish_model_call(  # noqa: PLR0913 - each is a column
+    tx: Tx,
+    call_id: int,
+    outcome: CallOutcome,
+    *,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cost_usd: float | None,
+    latency: float | None,
+    response: str,
+    error: str | None,
+    model: str | None = None,
+) -> None:
+    """Write down how the call ended and what it cost, and record `model.answered`.
+
+    Raises Problem(conflict) when that is known already.
+    """
+    values: dict[str, Any] = {
+        "outcome": outcome,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cost_usd": cost_usd,
+        "latency": latency,
+        "error": error,
+        "ended_at": tx.now,
+        **text_values("response", texts.put(tx, response)),
+    }
+    if model is not None:
+        values["model"] = model
+    done = tx.connection.execute(
+        update(model_calls).where(model_calls.c.id == call_id, model_calls.c.ended_at.is_(None)).values(values)
+    )
+    if done.rowcount != 1:
+        raise problem.conflict(f"cannot end the model call {call_id}: it is not in flight")
+    columns = select(model_calls.c.loop_id, model_calls.c.iteration_id)
+    loop_id, iteration_id = tx.connection.execute(columns.where(model_calls.c.id == call_id)).one()
+    add_to_loop(tx, loop_id, cost_usd=cost_usd or 0.0)
+    tx.emit(
+        "model.answered",
+        loop_id=loop_id,
+        iteration_id=iteration_id,
+        call_id=call_id,
+        outcome=outcome,
+        latency=latency,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=cost_usd,
+        error=error,
+    )
+
+
+def get_model_calls(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[ModelCall]:
+    """A page of a loop's model calls, newest first; it ends before the id `before`."""
+    query = (
+        _MODEL_CALLS.select().where(model_calls.c.loop_id == loop_id).order_by(model_calls.c.id.desc()).limit(limit)
+    )
+    if before is not None:
+        query = query.where(model_calls.c.id < before)
+    return _MODEL_CALLS.all(tx.connection.execute(query))
+
+
+def get_model_calls_for_iteration(tx: Tx, iteration_id: int) -> list[ModelCall]:
+    """The model calls of an iteration, in order."""
+    query = _MODEL_CALLS.select().where(model_calls.c.iteration_id == iteration_id).order_by(model_calls.c.id)
+    return _MODEL_CALLS.all(tx.connection.execute(query))
+
+
+def get_open_model_calls(tx: Tx, loop_id: int) -> list[ModelCall]:
+    """Calls that have not ended, oldest first."""
+    query = _MODEL_CALLS.select().where(model_calls.c.loop_id == loop_id, model_calls.c.ended_at.is_(None))
+    return _MODEL_CALLS.all(tx.connection.execute(query.order_by(model_calls.c.id)))
+
+
+def spent_on(tx: Tx, loop_id: int) -> float:
+    """US dollars that the loop's model calls have cost."""
+    return float(tx.connection.execute(select(loops.c.cost_usd).where(loops.c.id == loop_id)).scalar_one())

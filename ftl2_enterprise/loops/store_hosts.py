@@ -1,0 +1,92 @@
+"""Queries and writes of the hosts that a loop knows and the resources that it made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.sqlite import insert
+
+from ftl2_enterprise.loops.tables import hosts, resources
+from ftl2_enterprise.protocol.loops import Host, HostState, Resource
+from ftl2_enterprise.store.rows import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.store.tx import Tx
+
+_HOSTS = Reader(hosts, Host)
+_RESOURCES = Reader(resources, Resource)
+
+# --- hosts ---------------------------------------------------------------------------------------------------------
+
+
+def upsert_host(
+    tx: Tx,
+    loop_id: int,
+    name: str,
+    *,
+    ansible_host: str | None = None,
+    ansible_port: int | None = None,
+    ansible_user: str | None = None,
+    groups: Sequence[str] = (),
+) -> Host:
+    """Register a host, or say anew how to reach it: its facts and its first registration stay."""
+    values: dict[str, Any] = {
+        "ansible_host": ansible_host,
+        "ansible_port": ansible_port,
+        "ansible_user": ansible_user,
+        "groups": list(groups),
+        "state": HostState.REGISTERED,
+        "updated_at": tx.now,
+    }
+    row = {"loop_id": loop_id, "name": name, "facts": {}, "created_at": tx.now, **values}
+    statement = insert(hosts).values(row)
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    query = _HOSTS.select().where(hosts.c.loop_id == loop_id, hosts.c.name == name)
+    return _HOSTS.one(tx.connection.execute(query).one())
+
+
+def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) -> None:
+    """Replace what is known about a host, registered by the loop or not."""
+    values: dict[str, Any] = {"facts": dict(facts), "updated_at": tx.now}
+    row = {"loop_id": loop_id, "name": name, "groups": [], "state": HostState.KNOWN, "created_at": tx.now, **values}
+    statement = insert(hosts).values(row)
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+
+
+def remove_host(tx: Tx, loop_id: int, name: str) -> bool:
+    """Forget a host; tells whether it was known."""
+    done = tx.connection.execute(delete(hosts).where(hosts.c.loop_id == loop_id, hosts.c.name == name))
+    return done.rowcount == 1
+
+
+def get_hosts(tx: Tx, loop_id: int) -> list[Host]:
+    """The hosts that a loop knows, by name."""
+    query = _HOSTS.select().where(hosts.c.loop_id == loop_id).order_by(hosts.c.name)
+    return _HOSTS.all(tx.connection.execute(query))
+
+
+# --- resources -----------------------------------------------------------------------------------------------------
+
+
+def upsert_resource(tx: Tx, loop_id: int, name: str, data: Mapping[str, Any]) -> Resource:
+    """Remember something that the loop made; its first registration stays."""
+    values: dict[str, Any] = {"data": dict(data), "updated_at": tx.now}
+    statement = insert(resources).values({"loop_id": loop_id, "name": name, "created_at": tx.now, **values})
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    query = _RESOURCES.select().where(resources.c.loop_id == loop_id, resources.c.name == name)
+    return _RESOURCES.one(tx.connection.execute(query).one())
+
+
+def remove_resource(tx: Tx, loop_id: int, name: str) -> bool:
+    """Forget a resource; tells whether it was known."""
+    done = tx.connection.execute(delete(resources).where(resources.c.loop_id == loop_id, resources.c.name == name))
+    return done.rowcount == 1
+
+
+def get_resources(tx: Tx, loop_id: int) -> list[Resource]:
+    """What a loop made and remembers, by name."""
+    query = _RESOURCES.select().where(resources.c.loop_id == loop_id).order_by(resources.c.name)
+    return _RESOURCES.all(tx.connection.execute(query))

@@ -1,0 +1,58 @@
+"""Queries and writes of observations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, update
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.tables import observations
+from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationState
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.rows import Reader, text_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.store.tx import Tx
+
+_OBSERVATIONS = Reader(observations, Observation)
+
+
+def insert_observation(
+    tx: Tx, iteration: Iteration, *, name: str, module: str, host: str, params: Mapping[str, Any], origin: str
+) -> int:
+    """Write down that a look at a host is about to happen; returns its id."""
+    row = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "name": name,
+        "module": module,
+        "host": host,
+        "params": dict(params),
+        "origin": origin,
+        "state": ObservationState.RUNNING,
+        "started_at": tx.now,
+    }
+    return int(tx.connection.execute(insert(observations), row).lastrowid)
+
+
+def finish_observation(
+    tx: Tx, observation_id: int, state: ObservationState, *, result: str, error: str | None = None
+) -> None:
+    """Write down what came of it. Raises Problem(conflict) when that is known already."""
+    values = {"state": state, "error": error, "ended_at": tx.now, **text_values("result", texts.put(tx, result))}
+    done = tx.connection.execute(
+        update(observations)
+        .where(observations.c.id == observation_id, observations.c.state == ObservationState.RUNNING)
+        .values(values)
+    )
+    if done.rowcount != 1:
+        raise problem.conflict(f"cannot end the observation {observation_id}: it is not running")
+
+
+def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
+    """Every look of an iteration, in the order in which they began."""
+    query = _OBSERVATIONS.select().where(observations.c.iteration_id == iteration_id).order_by(observations.c.id)
+    return _OBSERVATIONS.all(tx.connection.execute(query))

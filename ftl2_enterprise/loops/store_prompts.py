@@ -1,0 +1,103 @@
+"""Queries and writes of questions to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, literal_column
+from sqlalchemy.exc import IntegrityError
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
+from ftl2_enterprise.loops.store import add_to_loop
+from ftl2_enterprise.loops.tables import prompts
+from ftl2_enterprise.protocol.loops import Iteration, Prompt, PromptState
+from ftl2_enterprise.store.rows import Reader
+from ftl2_enterprise.store.transition import transition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.store.tx import Tx
+
+_PROMPTS = Reader(prompts, Prompt)
+
+
+def insert_prompt(
+    tx: Tx,
+    iteration: Iteration,
+    *,
+    key: str,
+    question: str,
+    options: Sequence[str],
+    default: str | None,
+    context: str | None,
+    deadline_at: Instant | None,
+) -> Prompt:
+    """Write down a question. Raises Problem(conflict) when the loop waits for an answer to the same one."""
+    row = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "key": key,
+        "question": question,
+        "options": list(options),
+        "default": default,
+        "context": context,
+        "state": PROMPT.initial,
+        "asked_at": tx.now,
+        "deadline_at": deadline_at,
+    }
+    try:
+        prompt_id = int(tx.connection.execute(insert(prompts), row).lastrowid)
+    except IntegrityError as error:
+        raise problem.conflict(f'cannot ask "{key}" again: it waits for an answer') from error
+    add_to_loop(tx, iteration.loop_id, open_prompts=1)
+    return get_prompt(tx, prompt_id)
+
+
+def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) -> Prompt:
+    """Record the answer, once. Raises Problem(conflict) when the question is open no more."""
+    values = {"answer": answer, "answered_by": answered_by, "answered_at": tx.now}
+    return _close(tx, prompt_id, PromptEvent.ANSWERED, values, answer=answer, answered_by=answered_by)
+
+
+def expire_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """Record that nobody answered in time. Raises Problem(conflict) when the question is open no more."""
+    return _close(tx, prompt_id, PromptEvent.EXPIRED, {})
+
+
+def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """Record that no answer is wanted any more. Raises Problem(conflict) when the question is open no more."""
+    return _close(tx, prompt_id, PromptEvent.DISMISSED, {})
+
+
+def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """One question. Raises Problem(not_found)."""
+    row = tx.connection.execute(_PROMPTS.select().where(prompts.c.id == prompt_id)).first()
+    if row is None:
+        raise problem.not_found(f"cannot find the prompt {prompt_id}", "see `ftl2-enterprise status`")
+    return _PROMPTS.one(row)
+
+
+def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None) -> list[Prompt]:
+    """The questions of a loop, or of all loops, oldest first."""
+    query = _PROMPTS.select().order_by(prompts.c.id)
+    if loop_id is not None:
+        query = query.where(prompts.c.loop_id == loop_id)
+    if state is not None:
+        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        query = query.where(prompts.c.state == literal_column(f"'{state.value}'"))
+    return _PROMPTS.all(tx.connection.execute(query))
+
+
+def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:
+    before = get_prompt(tx, prompt_id)
+    if before.state is not PromptState.OPEN:
+        by = f" by {before.answered_by}" if before.answered_by else ""
+        verb = "answer" if event is PromptEvent.ANSWERED else "close"
+        raise problem.conflict(f"cannot {verb} the prompt {prompt_id}: it is {before.state}{by} already")
+    transition(tx, PROMPT, prompts, prompt_id, event, **values)
+    add_to_loop(tx, before.loop_id, open_prompts=-1)
+    tx.emit(f"prompt.{event}", loop_id=before.loop_id, iteration_id=before.iteration_id, prompt_id=prompt_id, **data)
+    return get_prompt(tx, prompt_id)

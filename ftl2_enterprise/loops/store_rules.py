@@ -1,0 +1,73 @@
+"""Queries and writes of what rules did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, update
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.tables import rule_results
+from ftl2_enterprise.protocol.loops import Iteration, RuleResult
+from ftl2_enterprise.store.rows import Reader
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+_RULE_RESULTS = Reader(rule_results, RuleResult)
+
+
+def insert_rule_result(
+    tx: Tx,
+    iteration: Iteration,
+    *,
+    rule_name: str,
+    rule_digest: str,
+    matched: bool,
+    fired: bool,
+    success: bool | None,
+    detail: str | None,
+) -> int:
+    """Write down that a rule matched, is about to fire, or could not be evaluated; returns its id."""
+    row = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "rule_name": rule_name,
+        "rule_digest": rule_digest,
+        "matched": matched,
+        "fired": fired,
+        "success": success,
+        "detail": detail,
+        "created_at": tx.now,
+    }
+    return int(tx.connection.execute(insert(rule_results), row).lastrowid)
+
+
+def update_rule_result(tx: Tx, rule_result_id: int, *, success: bool | None, detail: str | None) -> None:
+    """Write down how the firing went. Raises Problem(not_found)."""
+    done = tx.connection.execute(
+        update(rule_results).where(rule_results.c.id == rule_result_id).values(success=success, detail=detail)
+    )
+    if done.rowcount != 1:
+        raise problem.not_found(f"cannot find the rule result {rule_result_id}")
+
+
+def get_rule_results(tx: Tx, iteration_id: int) -> list[RuleResult]:
+    """What rules did in an iteration, in order."""
+    query = _RULE_RESULTS.select().where(rule_results.c.iteration_id == iteration_id).order_by(rule_results.c.id)
+    return _RULE_RESULTS.all(tx.connection.execute(query))
+
+
+def get_rule_results_for_loop(
+    tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100
+) -> list[RuleResult]:
+    """A page of what rules did in a loop, newest first; it ends before the id `before`."""
+    query = (
+        _RULE_RESULTS.select()
+        .where(rule_results.c.loop_id == loop_id)
+        .order_by(rule_results.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(rule_results.c.id < before)
+    return _RULE_RESULTS.all(tx.connection.execute(query))

@@ -1,0 +1,170 @@
+"""Column types and constraints: what a table may hold is said once, here and in the lifecycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, override
+
+import msgspec
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Text, text
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+def clean(words: str) -> str:
+    """The text without lone surrogates, which neither SQLite nor JSON can hold."""
+    if words.isascii():
+        return words
+    return words.encode("utf-8", "replace").decode("utf-8")
+
+
+def plain(value: object) -> Any:  # noqa: PLR0911 - one for each kind of value
+    """The value with only what JSON can hold; anything else is turned into text."""
+    match value:
+        case StrEnum():
+            return value.value
+        case str():
+            return clean(value)
+        case None | bool():
+            return value
+        case int():
+            # JSON readers differ beyond 64 bits, so a longer number is kept digit by digit.
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case float():
+            return value if value - value == 0 else str(value)
+        case Mapping():
+            return {clean(str(key)): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case bytes() | bytearray():
+            return value.decode("utf-8", "replace")
+        case msgspec.Struct():
+            return plain(msgspec.to_builtins(value, enc_hook=str))
+        case _:
+            return clean(str(value))
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def json_text(value: object) -> str:
+    """The value as JSON; what JSON cannot hold becomes text, so that recording never fails."""
+    if isinstance(value, msgspec.Struct):
+        try:
+            return _encoder.encode(value).decode()
+        except (TypeError, ValueError, OverflowError):
+            pass
+    return _encoder.encode(plain(value)).decode()
+
+
+class Words(TypeDecorator[str]):
+    """Free text from anywhere."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class Json[T](TypeDecorator[T]):
+    """JSON of a struct or of plain values, decoded and validated when read."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, shape: Any = Any) -> None:
+        super().__init__()
+        self.shape: Any = shape
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(shape)
+
+    @override
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
+        return None if value is None else json_text(value)
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else self._decoder.decode(value)
+
+
+class Flag(TypeDecorator[bool]):
+    """0 or 1."""
+
+    impl = Integer
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+    @override
+    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+class Word[E: StrEnum](TypeDecorator[E]):
+    """One of the words of an enum."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[E]) -> None:
+        super().__init__()
+        self.words: type[E] = words
+        self._members: dict[str, E] = {member.value: member for member in words}
+
+    @override
+    def process_bind_param(self, value: E | str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
+        return None if value is None else self._members[value]
+
+
+def listed(words: Iterable[StrEnum]) -> str:
+    """The words as they stand inside IN (...)."""
+    return ", ".join(f"'{word.value}'" for word in words)
+
+
+def check(table: str, name: str, condition: str) -> CheckConstraint:
+    """A named CHECK."""
+    return CheckConstraint(condition, name=f"{table}_{name}")
+
+
+def known(table: str, column: str, words: Iterable[StrEnum]) -> CheckConstraint:
+    """Only these words."""
+    return check(table, f"{column}_known", f'"{column}" IN ({listed(words)})')
+
+
+def flag(table: str, column: str) -> CheckConstraint:
+    """Only 0 and 1."""
+    return check(table, f"{column}_flag", f"{column} IN (0, 1)")
+
+
+def number() -> Column[int]:
+    """The primary key."""
+    return Column("id", Integer, primary_key=True)
+
+
+def reference(name: str, target: str, *, nullable: bool = False) -> Column[int]:
+    """A foreign key to another table's id."""
+    return Column(name, Integer, ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+def count(name: str) -> Column[int]:
+    """A number that starts at 0."""
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def stored(name: str) -> list[Column[Any]]:
+    """A StoredText: what is shown, the digest of the whole text when that is longer, and its size."""
+    return [
+        Column(name, Words, nullable=False, server_default=text("''")),
+        Column(f"{name}_digest", Text, ForeignKey("texts.digest"), nullable=True),
+        Column(f"{name}_size", Integer, nullable=False, server_default=text("0")),
+    ]

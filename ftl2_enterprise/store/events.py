@@ -1,0 +1,86 @@
+"""The event log: what happened, append-only, ordered by id, readable from a cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, select
+
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.store.columns import Json, Words, number, plain
+from ftl2_enterprise.store.schema import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.store.tx import Tx
+
+LONGEST_TEXT = 2_000
+"""Characters of one text in the data of an event."""
+
+# No foreign keys: a fact outlives the rows that it speaks of.
+events = Table(
+    "events",
+    metadata,
+    number(),
+    Column("at", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("loop_id", Integer, nullable=True),
+    Column("iteration_id", Integer, nullable=True),
+    Column("actor", Words, nullable=True),
+    Column("data", Json(dict[str, Any]), nullable=False),
+    Index("events_by_loop", "loop_id", "id"),
+)
+
+TRIGGERS = {
+    "events_never_change": (
+        "CREATE TRIGGER events_never_change BEFORE UPDATE ON events "
+        "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+    ),
+    "events_never_go": (
+        "CREATE TRIGGER events_never_go BEFORE DELETE ON events "
+        "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+    ),
+}
+
+for _statement in TRIGGERS.values():
+    event.listen(events, "after_create", DDL(_statement))
+
+
+def short(value: Any) -> Any:
+    """The value with every text in it cut to what an event may hold."""
+    match value:
+        case str() if len(value) > LONGEST_TEXT:
+            return value[: LONGEST_TEXT - 1] + "…"
+        case dict():
+            return {key: short(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case list():
+            return [short(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
+
+
+def append(
+    connection: Connection,
+    *,
+    at: Instant,
+    kind: str,
+    loop_id: int | None,
+    iteration_id: int | None,
+    actor: str | None,
+    data: dict[str, Any],
+) -> Event:
+    """Write one fact; it is one only when the transaction commits."""
+    held = short(plain(data))
+    row = {"at": at, "kind": kind, "loop_id": loop_id, "iteration_id": iteration_id, "actor": actor, "data": held}
+    result = connection.execute(insert(events), row)
+    return Event(id=int(result.lastrowid), **row)
+
+
+def list_events(tx: Tx, *, after: int = 0, loop_id: int | None = None, limit: int = 100) -> list[Event]:
+    """Facts behind the cursor, oldest first."""
+    query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
+    if loop_id is not None:
+        query = query.where(events.c.loop_id == loop_id)
+    return [Event(**row) for row in tx.connection.execute(query).mappings()]

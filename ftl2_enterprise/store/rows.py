@@ -1,0 +1,57 @@
+"""From rows to protocol structs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import select
+
+from ftl2_enterprise.protocol.loops import StoredText
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import ColumnElement, Row, Select, Table
+
+
+class Reader[T: msgspec.Struct]:
+    """Selects a struct's columns by the names of its fields, and makes structs of the rows."""
+
+    def __init__(self, table: Table, struct: type[T]) -> None:
+        self.table: Table = table
+        self.struct: type[T] = struct
+        self.columns: list[ColumnElement[Any]] = []
+        names: list[str] = []
+        texts: list[int] = []
+        for field in msgspec.structs.fields(struct):
+            if field.type is StoredText:
+                texts.append(len(names))
+                self.columns += [table.c[field.name], table.c[f"{field.name}_digest"], table.c[f"{field.name}_size"]]
+            else:
+                self.columns.append(table.c[field.name])
+            names.append(field.name)
+        self._names: tuple[str, ...] = tuple(names)
+        self._texts: tuple[int, ...] = tuple(texts)
+
+    def select(self) -> Select[Any]:
+        """Every column of the struct."""
+        return select(*self.columns)
+
+    def one(self, row: Row[Any] | Sequence[Any]) -> T:
+        """The struct of one row."""
+        values = list(row)
+        for index in self._texts:
+            # Each text takes three columns; folding from the left keeps the later places right.
+            shown, digest, size = values[index : index + 3]
+            values[index : index + 3] = [StoredText(shown=shown, digest=digest, size=size)]
+        return self.struct(**dict(zip(self._names, values, strict=True)))
+
+    def all(self, rows: Iterable[Row[Any]]) -> list[T]:
+        """The structs of the rows."""
+        return [self.one(row) for row in rows]
+
+
+def text_values(name: str, text: StoredText) -> dict[str, Any]:
+    """A StoredText as the values of its three columns."""
+    return {name: text.shown, f"{name}_digest": text.digest, f"{name}_size": text.size}

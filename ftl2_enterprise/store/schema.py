@@ -1,0 +1,7 @@
+"""The one MetaData on which every capability registers its tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+metadata = MetaData()

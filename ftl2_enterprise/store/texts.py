@@ -1,0 +1,60 @@
+"""Long texts: stored whole once, by their digest, and shown by their beginning and end."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, Integer, LargeBinary, Table, Text, select
+from sqlalchemy.dialects.sqlite import insert
+
+from ftl2_enterprise.protocol.loops import StoredText
+from ftl2_enterprise.store.columns import clean
+from ftl2_enterprise.store.schema import metadata
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+SHOWN = 4_096
+"""Characters up to which a text is short."""
+
+# Fast rather than small: this runs inside a write transaction, and logs and JSON shrink well at any level.
+COMPRESSION = 1
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("digest", Text, primary_key=True, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+
+def shorten(text: str, *, limit: int = SHOWN) -> str:
+    """The text itself when short, else its beginning and end with how much lies between."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit - limit // 4, limit // 4
+    return f"{text[:head]}\n... {len(text) - head - tail} characters left out ...\n{text[len(text) - tail :]}"
+
+
+def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
+    """Keep a text: a long one is stored whole in the same transaction."""
+    text = clean(text)
+    if len(text) <= limit:
+        return StoredText(shown=text, size=len(text))
+    body = text.encode()
+    digest = hashlib.sha256(body).hexdigest()
+    if tx.connection.execute(select(texts.c.size).where(texts.c.digest == digest)).first() is None:
+        row = {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)}
+        tx.connection.execute(insert(texts).on_conflict_do_nothing(), row)
+    return StoredText(shown=shorten(text, limit=limit), digest=digest, size=len(text))
+
+
+def whole(tx: Tx, text: StoredText) -> str:
+    """The text as it was put."""
+    if text.digest is None:
+        return text.shown
+    body: bytes = tx.connection.execute(select(texts.c.body).where(texts.c.digest == text.digest)).scalar_one()
+    return zlib.decompress(body).decode()
