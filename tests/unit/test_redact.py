@@ -100,10 +100,28 @@ def test_it_never_prints_what_it_knows() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "db_password", "DB_PASSWORD", "dbPassword", "ansible_become_pass", "passwd", "passphrase", "token",
-     "access_token", "apiKey", "api_key", "x-api-key", "private_key", "Authorization", "credentials", "client_secret",
-     "AWS_SECRET_ACCESS_KEY", "login_password", "vault_token"],
-)  # fmt: skip
+    [
+        "password",
+        "db_password",
+        "DB_PASSWORD",
+        "dbPassword",
+        "ansible_become_pass",
+        "passwd",
+        "passphrase",
+        "token",
+        "access_token",
+        "apiKey",
+        "api_key",
+        "x-api-key",
+        "private_key",
+        "Authorization",
+        "credentials",
+        "client_secret",
+        "AWS_SECRET_ACCESS_KEY",
+        "login_password",
+        "vault_token",
+    ],
+)
 def test_a_telling_name_hides_its_value(name: str) -> None:
     assert is_sensitive(name)
     assert Redactor().value({"a": [{name: "x"}]}) == {"a": [{name: MASK}]}
@@ -111,10 +129,29 @@ def test_a_telling_name_hides_its_value(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["token_count", "password_file", "no_log", "compass", "bypass", "monkey", "public_key", "key", "update_password",
-     "getent_passwd", "password_expire_max", "token_type", "secret_name", "secretary", "tokenizer", "private_key_path",
-     "author", "pass_through", "max_tokens", ""],
-)  # fmt: skip
+    [
+        "token_count",
+        "password_file",
+        "no_log",
+        "compass",
+        "bypass",
+        "monkey",
+        "public_key",
+        "key",
+        "update_password",
+        "getent_passwd",
+        "password_expire_max",
+        "token_type",
+        "secret_name",
+        "secretary",
+        "tokenizer",
+        "private_key_path",
+        "author",
+        "pass_through",
+        "max_tokens",
+        "",
+    ],
+)
 def test_a_name_that_only_sounds_like_one_does_not(name: str) -> None:
     assert not is_sensitive(name)
     assert Redactor().value({name: "x"}) == {name: "x"}
@@ -159,10 +196,22 @@ def test_telling_places(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["passwd: files systemd", "password=$(cat f)", 'password: "{{ db_password }}"', "token_count=5", "PasswordFile=/x",
-     "https://h:8080/a@b", "http://h/x?y=1", "PermitEmptyPasswords no", "password=", "token: null", "a bearer of news",
-     "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", f"password={MASK}"],
-)  # fmt: skip
+    [
+        "passwd: files systemd",
+        "password=$(cat f)",
+        'password: "{{ db_password }}"',
+        "token_count=5",
+        "PasswordFile=/x",
+        "https://h:8080/a@b",
+        "http://h/x?y=1",
+        "PermitEmptyPasswords no",
+        "password=",
+        "token: null",
+        "a bearer of news",
+        "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
+        f"password={MASK}",
+    ],
+)
 def test_harmless_places(text: str) -> None:
     assert Redactor().text(text) == text
 
@@ -197,9 +246,20 @@ def test_the_mask_is_found_again() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["the quick brown fox jumps over\n", "password=abc token: x\n", "passwordpassword ", "-----BEGIN PRIVATE KEY-----",
-     "http://a:b@c ", "://a:", 'password="', 'password=\\"', "password=\\", "bearer ", "hunter2sec"],
-)  # fmt: skip
+    [
+        "the quick brown fox jumps over\n",
+        "password=abc token: x\n",
+        "passwordpassword ",
+        "-----BEGIN PRIVATE KEY-----",
+        "http://a:b@c ",
+        "://a:",
+        'password="',
+        'password=\\"',
+        "password=\\",
+        "bearer ",
+        "hunter2sec",
+    ],
+)
 def test_five_megabytes_take_no_time(piece: str) -> None:
     redactor = Redactor(["hunter2secret", SECRET, "a line of a secret\nanother line of it"])
     text = piece * (5_000_000 // len(piece))

@@ -1,0 +1,32 @@
+"""Which rule fires. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+
+class Ending(StrEnum):
+    """How the firing of a rule ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DENIED = "denied"
+
+
+def may_fire(matched: Sequence[str], fired_before: Collection[str]) -> list[str]:
+    """The matched rules that may fire, in order: none does that fired in the iteration before."""
+    return [name for name in matched if name not in fired_before]
+
+
+def next_to_fire(candidates: Sequence[str], ended: Mapping[str, Ending]) -> str | None:
+    """The rule to fire next in this iteration; None when one has succeeded or none is left.
+
+    A rule that failed or was denied gives way to the later ones, and is not tried again.
+    """
+    if Ending.SUCCEEDED in ended.values():
+        return None
+    return next((name for name in candidates if name not in ended), None)

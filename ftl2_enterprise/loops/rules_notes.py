@@ -1,0 +1,97 @@
+"""rules.json: which rules a person has switched off, and which were found broken at which content."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ftl2_enterprise.core.problem import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "rules.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """Why a file is not a rule, and the SHA-256 of the content that was tried (None when unknown)."""
+
+    error: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """What rules.json says."""
+
+    disabled: frozenset[str] = frozenset()
+    broken: Mapping[str, Broken] = field(default_factory=dict[str, Broken])
+
+
+class _Entry(msgspec.Struct):
+    error: str
+    digest: str | None = None
+
+
+class _Stored(msgspec.Struct):
+    disabled: list[str] = []
+    broken: dict[str, str | _Entry] = {}
+
+
+def read_notes(directory: Path) -> Notes:
+    """Read the file; a missing one says nothing.
+
+    Raises Problem(invalid): guessing what a damaged file said could fire a rule that a person has switched off.
+    """
+    path = directory / NAME
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+    except FileNotFoundError:
+        return Notes()
+    except OSError as error:
+        raise invalid(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        hint = 'write {"disabled": ["name", ...]}, or remove the file if no rule is to be disabled'
+        raise invalid(f"cannot read {path}: {error}", hint) from error
+    broken = {
+        stem: Broken(error=entry) if isinstance(entry, str) else Broken(error=entry.error, digest=entry.digest)
+        for stem, entry in stored.broken.items()
+    }
+    return Notes(disabled=frozenset(stored.disabled), broken=broken)
+
+
+def write_broken(directory: Path, broken: Mapping[str, Broken]) -> None:
+    """Replace the broken entries and keep everything else; where nothing can be written, nothing is remembered."""
+    path = directory / NAME
+    content: dict[str, Any] = {}
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        # Read again just before: a person may have edited it meanwhile.
+        content = cast("dict[str, Any]", msgspec.json.decode(path.read_bytes(), type=dict))
+    content.setdefault("disabled", [])
+    content["broken"] = {
+        stem: {"error": entry.error, "digest": entry.digest} for stem, entry in sorted(broken.items())
+    }
+    with contextlib.suppress(OSError):
+        _replace(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
