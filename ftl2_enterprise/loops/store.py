@@ -39,7 +39,7 @@ _NAMES_LISTED = 5
 
 def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
     """Write down the request for a loop. Raises Problem(conflict) when the name is taken."""
-    row = {
+    row: dict[str, Any] = {
         "name": spec.name,
         "state": LOOP.initial,
         "desired": Desired.RUN,
@@ -188,7 +188,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
     n = tx.connection.execute(select(loops.c.iteration_count).where(loops.c.id == loop_id)).scalar()
     if n is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
-    row = {
+    row: dict[str, Any] = {
         "loop_id": loop_id,
         "increment_id": increment_id,
         "run": run,

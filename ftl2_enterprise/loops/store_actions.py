@@ -37,7 +37,7 @@ def insert_action(
     origin: str,
 ) -> int:
     """Write down a proposed change on one host; returns its id."""
-    row = {
+    row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
         "n": n,

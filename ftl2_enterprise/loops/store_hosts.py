@@ -41,7 +41,7 @@ def upsert_host(
         "state": HostState.REGISTERED,
         "updated_at": tx.now,
     }
-    row = {"loop_id": loop_id, "name": name, "facts": {}, "created_at": tx.now, **values}
+    row: dict[str, Any] = {"loop_id": loop_id, "name": name, "facts": {}, "created_at": tx.now, **values}
     statement = insert(hosts).values(row)
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
     query = _HOSTS.select().where(hosts.c.loop_id == loop_id, hosts.c.name == name)
@@ -51,7 +51,14 @@ def upsert_host(
 def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) -> None:
     """Replace what is known about a host, registered by the loop or not."""
     values: dict[str, Any] = {"facts": dict(facts), "updated_at": tx.now}
-    row = {"loop_id": loop_id, "name": name, "groups": [], "state": HostState.KNOWN, "created_at": tx.now, **values}
+    row: dict[str, Any] = {
+        "loop_id": loop_id,
+        "name": name,
+        "groups": [],
+        "state": HostState.KNOWN,
+        "created_at": tx.now,
+        **values,
+    }
     statement = insert(hosts).values(row)
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
@@ -22,7 +22,7 @@ def insert_increment(
 ) -> Increment:
     """Append the next planned step of a loop."""
     last = tx.connection.execute(select(func.max(increments.c.n)).where(increments.c.loop_id == loop_id)).scalar()
-    row = {
+    row: dict[str, Any] = {
         "loop_id": loop_id,
         "n": (last or 0) + 1,
         "desired_state": desired_state,

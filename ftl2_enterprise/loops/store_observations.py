@@ -24,7 +24,7 @@ def insert_observation(
     tx: Tx, iteration: Iteration, *, name: str, module: str, host: str, params: Mapping[str, Any], origin: str
 ) -> int:
     """Write down that a look at a host is about to happen; returns its id."""
-    row = {
+    row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
         "name": name,

@@ -36,7 +36,7 @@ def insert_prompt(
     deadline_at: Instant | None,
 ) -> Prompt:
     """Write down a question. Raises Problem(conflict) when the loop waits for an answer to the same one."""
-    row = {
+    row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
         "key": key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, update
 
@@ -29,7 +29,7 @@ def insert_rule_result(
     detail: str | None,
 ) -> int:
     """Write down that a rule matched, is about to fire, or could not be evaluated; returns its id."""
-    row = {
+    row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
         "rule_name": rule_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
 from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT
 from ftl2_enterprise.protocol.loops import (
@@ -34,6 +34,7 @@ from ftl2_enterprise.store.columns import (
     check,
     count,
     flag,
+    fraction,
     known,
     listed,
     number,
@@ -74,7 +75,7 @@ loops = Table(
     count("changed_count"),
     count("failed_count"),
     count("model_call_count"),
-    Column("cost_usd", REAL, nullable=False, server_default=text("0")),
+    fraction("cost_usd", nullable=False),
     count("open_prompts"),
     Column("created_at", Integer, nullable=False),
     Column("started_at", Integer, nullable=True),
@@ -314,8 +315,8 @@ model_calls = Table(
     Column("outcome", Word(CallOutcome), nullable=True),
     Column("input_tokens", Integer, nullable=True),
     Column("output_tokens", Integer, nullable=True),
-    Column("cost_usd", REAL, nullable=True),
-    Column("latency", REAL, nullable=True),
+    fraction("cost_usd"),
+    fraction("latency"),
     *stored("request"),
     *stored("response"),
     Column("error", Words, nullable=True),

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, override
 
 import msgspec
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Text, text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import REAL, CheckConstraint, Column, ForeignKey, Integer, Text, text
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -21,7 +21,7 @@ def clean(words: str) -> str:
     return words.encode("utf-8", "replace").decode("utf-8")
 
 
-def plain(value: object) -> Any:  # noqa: PLR0911 - one for each kind of value
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     """The value with only what JSON can hold; anything else is turned into text."""
     match value:
         case StrEnum():
@@ -71,7 +71,7 @@ class Words(TypeDecorator[str]):
         return None if value is None else clean(value)
 
 
-class Json[T](TypeDecorator[T]):
+class Json(TypeDecorator[Any]):
     """JSON of a struct or of plain values, decoded and validated when read."""
 
     impl = Text
@@ -83,7 +83,7 @@ class Json[T](TypeDecorator[T]):
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(shape)
 
     @override
-    def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else json_text(value)
 
     @override
@@ -154,6 +154,12 @@ def number() -> Column[int]:
 def reference(name: str, target: str, *, nullable: bool = False) -> Column[int]:
     """A foreign key to another table's id."""
     return Column(name, Integer, ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+def fraction(name: str, *, nullable: bool = True) -> Column[float]:
+    """A float; 0 at first when it must be given."""
+    real: TypeEngine[float] = REAL()
+    return Column(name, real, nullable=nullable, server_default=None if nullable else text("0"))
 
 
 def count(name: str) -> Column[int]:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Store:
         self._changing: threading.Lock = threading.Lock()
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self) -> Generator[Tx]:
         """One all-or-nothing unit of work; its facts go to the listeners after the commit.
 
         Raises Problem(unavailable) when the database is locked, full or unreachable: nothing is written then, and the
@@ -66,7 +66,7 @@ class Store:
             self._tell(fact)
 
     @contextmanager
-    def read(self) -> Iterator[Tx]:
+    def read(self) -> Generator[Tx]:
         """One consistent view of the database. Raises Problem(unavailable) like write()."""
         with self._explaining("read"), self._connected("DEFERRED") as connection, self._undoing(connection):
             yield Tx(connection, self.clock.now(), writes=False)
@@ -95,13 +95,13 @@ class Store:
                 _log.exception("a listener failed on %s", fact.kind)
 
     @contextmanager
-    def _connected(self, kind: str) -> Iterator[Connection]:
+    def _connected(self, kind: str) -> Generator[Connection]:
         with self._engine.connect() as connection:
             connection.exec_driver_sql(f"BEGIN {kind}")
             yield connection
 
     @contextmanager
-    def _undoing(self, connection: Connection) -> Iterator[None]:
+    def _undoing(self, connection: Connection) -> Generator[None]:
         try:
             yield
         except BaseException as error:
@@ -114,7 +114,7 @@ class Store:
             raise
 
     @contextmanager
-    def _explaining(self, doing: str) -> Iterator[None]:
+    def _explaining(self, doing: str) -> Generator[None]:
         try:
             yield
         except exc.DBAPIError as error:

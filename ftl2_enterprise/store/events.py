@@ -75,7 +75,8 @@ def append(
     held = short(plain(data))
     row = {"at": at, "kind": kind, "loop_id": loop_id, "iteration_id": iteration_id, "actor": actor, "data": held}
     result = connection.execute(insert(events), row)
-    return Event(id=int(result.lastrowid), **row)
+    event_id = int(result.lastrowid)
+    return Event(id=event_id, at=at, kind=kind, loop_id=loop_id, iteration_id=iteration_id, actor=actor, data=held)
 
 
 def list_events(tx: Tx, *, after: int = 0, loop_id: int | None = None, limit: int = 100) -> list[Event]:

@@ -9,6 +9,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_REAL: sa.types.TypeEngine[float] = sa.REAL()
+
 
 def upgrade() -> None:
     op.create_table(
@@ -45,7 +47,7 @@ def upgrade() -> None:
         sa.Column("changed_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("failed_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("model_call_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("cost_usd", sa.REAL(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cost_usd", _REAL, server_default=sa.text("0"), nullable=False),
         sa.Column("open_prompts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.Integer(), nullable=True),
@@ -312,8 +314,8 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
-        sa.Column("cost_usd", sa.REAL(), nullable=True),
-        sa.Column("latency", sa.REAL(), nullable=True),
+        sa.Column("cost_usd", _REAL, nullable=True),
+        sa.Column("latency", _REAL, nullable=True),
         sa.Column("request", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("request_digest", sa.Text(), nullable=True),
         sa.Column("request_size", sa.Integer(), server_default=sa.text("0"), nullable=False),
