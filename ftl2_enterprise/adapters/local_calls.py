@@ -38,24 +38,23 @@ class LocalCalls:
 
     async def perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
         """The reply's head and streams. Raises HelperDied. Cancelling returns only when the tree is gone."""
-        connection = self._open(HINTS.get(request["kind"], b"-"))
-        loop = asyncio.get_running_loop()
-        call = _Call(connection)
-        try:
-            async with asyncio.timeout(request["timeout"] + SLACK):
-                body = json.dumps(request).encode()
-                await loop.sock_sendall(connection, struct.pack(">I", len(body)) + body)
-                frame = await call.receive()
-            return frames.unpack(frame)
-        except (ConnectionError, ValueError) as error:
-            raise HelperDied("the helper process ended without a reply") from error
-        except (asyncio.CancelledError, TimeoutError) as stop:
-            await asyncio.shield(asyncio.ensure_future(call.end()))
-            if isinstance(stop, TimeoutError):
-                raise HelperDied("the helper process did not end in time and was killed") from stop
-            raise
-        finally:
-            connection.close()
+        for last in (False, True):
+            call = _Call(self._open(HINTS.get(request["kind"], b"-")))
+            try:
+                async with asyncio.timeout(request["timeout"] + SLACK):
+                    return frames.unpack(await call.exchange(json.dumps(request).encode()))
+            except (ConnectionError, ValueError) as error:
+                if call.began or last:
+                    raise HelperDied("the helper process ended without a reply") from error
+                self.close()  # somebody killed the helper: nothing of this call has happened yet
+            except (asyncio.CancelledError, TimeoutError) as stop:
+                await asyncio.shield(asyncio.ensure_future(call.end()))
+                if isinstance(stop, TimeoutError):
+                    raise HelperDied("the helper process did not end in time and was killed") from stop
+                raise
+            finally:
+                call.close()
+        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Let the helper end. Calls in flight end when their sockets close."""
@@ -66,23 +65,17 @@ class LocalCalls:
         self._control = self._process = None
 
     def _open(self, hint: bytes) -> socket.socket:
-        """A socket to a fresh supervisor; a helper that somebody killed is started again, once."""
-        for attempt in (1, 2):
-            control = self._control or self._start()
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)  # noqa: FBT003 - its only form
-            try:
-                socket.send_fds(control, [hint], [theirs.fileno()])
-            except OSError:
-                ours.close()
-                self.close()
-                if attempt == 2:
-                    raise
-            else:
-                return ours
-            finally:
-                theirs.close()
-        raise AssertionError("unreachable")
+        """A socket to a fresh supervisor."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003 - its only form
+        try:
+            socket.send_fds(self._control or self._start(), [hint], [theirs.fileno()])
+        except ConnectionError:
+            self.close()
+            socket.send_fds(self._start(), [hint], [theirs.fileno()])
+        finally:
+            theirs.close()
+        return ours
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -104,11 +97,20 @@ class _Call:
         self._connection = connection
         self._received = bytearray()
 
-    async def receive(self) -> bytes:
-        """The reply frame, read to the end of the stream."""
+    @property
+    def began(self) -> bool:
+        """Whether there was a supervisor that could have performed the request."""
+        return len(self._received) >= server.LENGTH.size
+
+    def close(self) -> None:
+        """Let go of the socket; the supervisor kills its tree if it still runs."""
+        self._connection.close()
+
+    async def exchange(self, body: bytes) -> bytes:
+        """Send the request and read the reply frame, to the end of the stream."""
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._connection, struct.pack(">I", len(body)) + body)
         await self._drain()
-        if len(self._received) < server.LENGTH.size:
-            raise ValueError("the supervisor did not start")
         return bytes(self._received[server.LENGTH.size :])
 
     async def end(self) -> None:
@@ -119,7 +121,7 @@ class _Call:
             async with asyncio.timeout(END_LIMIT):
                 await self._drain()
                 return
-        if len(self._received) >= server.LENGTH.size:
+        if self.began:
             (supervisor,) = server.LENGTH.unpack_from(self._received)
             processes.kill_tree(supervisor)
             with contextlib.suppress(ProcessLookupError):

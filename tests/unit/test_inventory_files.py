@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.adapters.inventory import Inventory
 from ftl2_enterprise.adapters.inventory_files import load
 from ftl2_enterprise.core.problem import Code, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YAML = """
 all:
