@@ -8,7 +8,7 @@ from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
 
 
-class Event(Wire):
+class Event(Wire, frozen=True):
     """One row of the event log. `id` is the cursor that readers continue from."""
 
     id: int

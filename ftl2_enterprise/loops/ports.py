@@ -233,6 +233,11 @@ type Listener = Callable[[Event], None]
 class People(Protocol):
     """How the process that runs a loop reaches a person, if it can."""
 
+    @property
+    def name(self) -> str:
+        """Who answers here, as it is recorded: the user at the terminal, or `default`."""
+        ...
+
     async def ask(self, prompt: Prompt) -> str | None:
         """The answer as typed or chosen, already validated against the options; None when nobody can be asked here.
 

@@ -157,7 +157,7 @@ class CallOutcome(StrEnum):
 # --- what a decider says -------------------------------------------------------------------------------------------
 
 
-class ObservationSpec(Strict):
+class ObservationSpec(Strict, frozen=True):
     """Something to look at before deciding: a module call that must not change anything.
 
     `name` is the key under which the result appears in the state; `host` may be a group.
@@ -169,7 +169,7 @@ class ObservationSpec(Strict):
     host: str | None = None
 
 
-class ActionSpec(Strict):
+class ActionSpec(Strict, frozen=True):
     """A module call that changes something. `host` may be a group; None is the machine the loop runs on."""
 
     module: str
@@ -178,7 +178,7 @@ class ActionSpec(Strict):
     reason: str | None = None
 
 
-class Ask(Strict):
+class Ask(Strict, frozen=True):
     """A question to a person. `default` is taken when nobody can be asked; else the first option is."""
 
     question: str
@@ -188,7 +188,7 @@ class Ask(Strict):
     """A stable name for the question, so that its answer is found again; the question itself when None."""
 
 
-class StateOp(Strict):
+class StateOp(Strict, frozen=True):
     """A change to what the loop knows: `add_resource`, `add_host` or `remove`."""
 
     op: str
@@ -214,7 +214,7 @@ class Operator(StrEnum):
     AT_MOST = "at_most"
 
 
-class Expectation(Strict):
+class Expectation(Strict, frozen=True):
     """One predicate over one observation: the value at `path` (dotted, "" is the whole result) against `value`."""
 
     observation: str
@@ -223,14 +223,14 @@ class Expectation(Strict):
     value: Any = None
 
 
-class Check(Strict):
+class Check(Strict, frozen=True):
     """What must hold for the loop to count as in sync without asking the decider."""
 
     observe: list[ObservationSpec]
     expect: list[Expectation]
 
 
-class Decision(Strict):
+class Decision(Strict, frozen=True):
     """What the decider wants. Precedence when several are given: blocked, converged, ask, then observe and actions."""
 
     reasoning: str = ""
@@ -248,7 +248,7 @@ class Decision(Strict):
 # --- what is stored ------------------------------------------------------------------------------------------------
 
 
-class LoopSpec(Wire):
+class LoopSpec(Wire, frozen=True):
     """Everything a loop was asked with, so that it can be resumed by any process. Paths are absolute."""
 
     name: str
@@ -273,7 +273,7 @@ class LoopSpec(Wire):
     prompt_timeout: float | None = None
 
 
-class Loop(Wire):
+class Loop(Wire, frozen=True):
     """A durable request to keep something in a desired state, and where it is."""
 
     id: int
@@ -312,7 +312,7 @@ class Loop(Wire):
     updated_at: Instant
 
 
-class Increment(Wire):
+class Increment(Wire, frozen=True):
     """One planned step of an incremental loop. `n` counts from 1."""
 
     id: int
@@ -327,7 +327,7 @@ class Increment(Wire):
     ended_at: Instant | None
 
 
-class Iteration(Wire):
+class Iteration(Wire, frozen=True):
     """One pass of a loop. `n` counts from 1 over the loop's life; `run` is the run it belongs to."""
 
     id: int
@@ -346,7 +346,7 @@ class Iteration(Wire):
     ended_at: Instant | None
 
 
-class StoredText(Wire):
+class StoredText(Wire, frozen=True):
     """A text as shown: whole when short, else its beginning and end. `digest` names the whole one."""
 
     shown: str = ""
@@ -355,7 +355,7 @@ class StoredText(Wire):
     """Characters of the whole text."""
 
 
-class Observation(Wire):
+class Observation(Wire, frozen=True):
     """One look at one host."""
 
     id: int
@@ -374,7 +374,7 @@ class Observation(Wire):
     ended_at: Instant | None
 
 
-class Action(Wire):
+class Action(Wire, frozen=True):
     """One change on one host. `n` is its place in the decision; a group makes one row for each of its hosts."""
 
     id: int
@@ -400,7 +400,7 @@ class Action(Wire):
     ended_at: Instant | None
 
 
-class Prompt(Wire):
+class Prompt(Wire, frozen=True):
     """A durable question to a person."""
 
     id: int
@@ -420,7 +420,7 @@ class Prompt(Wire):
     answered_at: Instant | None
 
 
-class Host(Wire):
+class Host(Wire, frozen=True):
     """A host that the loop knows."""
 
     id: int
@@ -436,7 +436,7 @@ class Host(Wire):
     updated_at: Instant
 
 
-class Resource(Wire):
+class Resource(Wire, frozen=True):
     """Something that the loop made and remembers."""
 
     id: int
@@ -447,7 +447,7 @@ class Resource(Wire):
     updated_at: Instant
 
 
-class RuleResult(Wire):
+class RuleResult(Wire, frozen=True):
     """What a rule did in an iteration: matched, fired, or could not be evaluated."""
 
     id: int
@@ -462,7 +462,7 @@ class RuleResult(Wire):
     created_at: Instant
 
 
-class ModelCall(Wire):
+class ModelCall(Wire, frozen=True):
     """One request to a model. `outcome` is None while it is in flight."""
 
     id: int

@@ -1,0 +1,163 @@
+"""Changing hosts: each action is committed as begun before it is, and its truth after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.loops import units
+from ftl2_enterprise.loops.engine import Engine, target_of
+from ftl2_enterprise.loops.lifecycle import ActionEvent
+from ftl2_enterprise.loops.observing import encode
+from ftl2_enterprise.loops.ports import Call, Result
+from ftl2_enterprise.protocol.loops import Action, ActionSpec, ActionState, Iteration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One action on one host, as it will be run. `params` are never stored; what is stored is redacted."""
+
+    id: int
+    n: int
+    host: str
+    module: str
+    params: dict[str, Any]
+
+
+def plan(engine: Engine, actions: Sequence[ActionSpec], *, origin: str, first: int = 1) -> list[units.NewAction]:
+    """A row for each action and host, with what is refused, denied or only previewed already settled."""
+    rows: list[units.NewAction] = []
+    for n, action in enumerate(actions, start=first):
+        target = target_of(action.host)
+        try:
+            hosts = engine.modules.expand(target)
+        except Problem as problem:
+            rows.append(_row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem))))
+            continue
+        rows.extend(_row(engine, action, n, host, origin, _settled(engine, action, host)) for host in hosts)
+    return rows
+
+
+def _settled(engine: Engine, action: ActionSpec, host: str) -> tuple[ActionEvent, str | None] | None:
+    refused = engine.refused(action.module, action.params, host, observing=False)
+    if refused is not None:
+        why, denied = refused
+        return (ActionEvent.DENIED if denied else ActionEvent.FAILED), why
+    return (ActionEvent.PREVIEWED, None) if engine.spec.dry_run else None
+
+
+def _row(
+    engine: Engine,
+    action: ActionSpec,
+    n: int,
+    host: str,
+    origin: str,
+    settled: tuple[ActionEvent, str | None] | None,
+) -> units.NewAction:
+    return units.NewAction(
+        n=n,
+        host=host,
+        target=target_of(action.host),
+        module=action.module,
+        params=engine.redactor.value(action.params),
+        origin=origin,
+        summary=engine.summary(action.module, action.params),
+        event=settled[0] if settled else None,
+        reason=settled[1] if settled else None,
+    )
+
+
+def runnable(
+    actions: Sequence[ActionSpec], rows: Sequence[units.NewAction], ids: Sequence[int], *, first: int = 1
+) -> list[Planned]:
+    """What is left to run of a plan, with the parameters as decided."""
+    return [
+        Planned(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
+        for row_id, row in zip(ids, rows, strict=True)
+        if row.event is None
+    ]
+
+
+def remaining(actions: Sequence[Action]) -> tuple[list[Planned], list[int]]:
+    """What is left to run after a crash, and the ids whose secret parameters were not stored and so cannot be run."""
+    proposed = [action for action in actions if action.state is ActionState.PROPOSED]
+    masked = [action.id for action in proposed if contains_mask(action.params)]
+    return [
+        Planned(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
+        for action in proposed
+        if action.id not in masked
+    ], masked
+
+
+async def execute(engine: Engine, iteration: Iteration, planned: Sequence[Planned]) -> bool:
+    """Run the actions in order, the hosts of one action side by side. False when stopped before the last."""
+    of = max((one.n for one in planned), default=0)
+    for n in sorted({one.n for one in planned}):
+        if engine.stop.requested.is_set():
+            return False
+        step = [one for one in planned if one.n == n]
+        for start in range(0, len(step), engine.limits.parallel_hosts):
+            await run_step(engine, iteration, step[start : start + engine.limits.parallel_hosts], of=of)
+    return not engine.stop.now.is_set()
+
+
+async def run_step(engine: Engine, iteration: Iteration, step: Sequence[Planned], *, of: int) -> list[Result]:
+    """One action on some hosts: begun, run, and recorded one by one as they end."""
+    starting = [(one.id, engine.summary(one.module, one.params)) for one in step]
+    engine.journal.commit(units.start_actions, iteration, starting, of=of)
+    reach(FaultPoint.ACTION_STARTED)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_run(engine, iteration, one)) for one in step]
+    return [task.result() for task in tasks]
+
+
+async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
+    began = time.monotonic()
+    call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
+    result = await _until_stopped(engine, call)
+    reach(FaultPoint.ACTION_DONE)
+    engine.journal.commit(units.end_action, iteration, _done(one.id, result, time.monotonic() - began))
+    reach(FaultPoint.ACTION_RECORDED)
+    return result or Result(success=False, error="stopped while it ran")
+
+
+async def _until_stopped(engine: Engine, call: Call) -> Result | None:
+    """The result, or None when a second stop ended the call half-way: nobody knows what it did."""
+    running = asyncio.create_task(engine.modules.run(call))
+    stopped = asyncio.create_task(engine.stop.now.wait())
+    try:
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            return running.result()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        return None
+    finally:
+        stopped.cancel()
+        running.cancel()
+
+
+def _done(action_id: int, result: Result | None, seconds: float) -> units.DoneAction:
+    if result is None:
+        return units.DoneAction(id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds)
+    return units.DoneAction(
+        id=action_id,
+        event=ActionEvent.SUCCEEDED if result.success else ActionEvent.FAILED,
+        changed=result.changed,
+        rc=result.rc,
+        stdout=result.stdout,
+        stderr=result.stderr,
+        output=encode(dict(result.output)),
+        error=result.error,
+        seconds=round(seconds, 3),
+    )

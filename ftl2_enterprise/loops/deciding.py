@@ -1,0 +1,189 @@
+"""What a decision is made from, and what is done to it before it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import asking, store, store_actions, store_calls, store_hosts
+from ftl2_enterprise.loops.checks import unmet
+from ftl2_enterprise.loops.firing import known_state
+from ftl2_enterprise.loops.observing import View, Wanted, encode
+from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
+from ftl2_enterprise.protocol.loops import (
+    Ask,
+    CallOutcome,
+    Decision,
+    Iteration,
+    IterationOutcome,
+    Loop,
+    ObservationSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.loops.engine import Engine
+    from ftl2_enterprise.loops.rules import RuleSet
+    from ftl2_enterprise.store.tx import Tx
+
+INSISTED = "engine:go-on:"
+"""Keys of questions that the engine asks when a decider should have asked and did not."""
+GO_ON, STOP = "go on", "stop"
+
+
+def wanted(engine: Engine, loop: Loop, iteration: Iteration, rules: RuleSet) -> list[Wanted]:
+    """Everything to look at, in the order in which a later one replaces an earlier one of the same name."""
+    given = engine.journal.read(asking.answers, loop.id)
+    sources = [
+        ("loop", engine.spec.observers or []),
+        ("decider", engine.decider.observations(given)),
+        ("check", loop.check.observe if loop.check and check_counts(engine, loop) else []),
+        ("requested", engine.journal.read(_requested, loop, iteration)),
+        *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
+    ]
+    return [Wanted(spec=spec, origin=origin) for origin, specs in sources for spec in specs]
+
+
+def _requested(tx: Tx, loop: Loop, iteration: Iteration) -> list[ObservationSpec]:
+    """What the last decision of this run asked to see, or the converging one of the run before."""
+    earlier = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
+    for one in reversed(earlier):
+        if one.decision is not None and one.outcome not in {IterationOutcome.RULE_FIRED, IterationOutcome.ASKED}:
+            return one.decision.observe
+    return loop.next_observations
+
+
+def check_counts(engine: Engine, loop: Loop) -> bool:
+    """Whether a recorded check may spare the decider now: it costs something, and its last word is recent enough."""
+    if not engine.decider.is_model or loop.check is None or loop.audited_at is None:
+        return False
+    return 0 <= seconds_between(loop.audited_at, engine.clock.now()) < engine.limits.audit_every
+
+
+def unmet_by_check(engine: Engine, loop: Loop, view: View) -> list[str] | None:
+    """What the recorded check finds wrong; None when there is none that counts."""
+    if loop.check is None or not check_counts(engine, loop):
+        return None
+    return unmet(loop.check, view.seen)
+
+
+def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, matched: Sequence[str]) -> Situation:
+    """Everything that the decision may depend on."""
+    with engine.journal.store.read() as tx:
+        of_run = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
+        shown = of_run[-engine.limits.past :]
+        actions = store_actions.get_actions_for_iterations(tx, [one.id for one in shown])
+        rules = engine.load_rules()
+        return Situation(
+            loop_id=loop.id,
+            desired_state=loop.desired_state,
+            iteration=len(of_run) + 1,
+            max_iterations=engine.spec.max_iterations,
+            seen=view.seen,
+            state=view.state() | known_state(tx, loop.id),
+            hosts=store_hosts.get_hosts(tx, loop.id),
+            resources=store_hosts.get_resources(tx, loop.id),
+            inventory=engine.modules.hosts(),
+            answers=asking.answers(tx, loop.id),
+            past=[
+                Past(
+                    n=one.n,
+                    reasoning=one.reasoning or "",
+                    outcome=str(one.outcome),
+                    actions=actions.get(one.id, []),
+                )
+                for one in shown
+            ],
+            rules=[(rule.name, rule.description) for rule in rules.rules],
+            matched_rules=matched,
+            unknown=store_actions.get_unknown_actions(
+                tx, loop.id, since_iteration_n=iteration.n - engine.limits.past
+            ),
+            must_ask=0 < engine.spec.max_ask_delay <= loop.failed_iterations,
+            dry_run=engine.spec.dry_run,
+        )
+
+
+class _Calls:
+    """Records a decider's model calls, each in a transaction before it and one after."""
+
+    def __init__(self, engine: Engine, iteration: Iteration) -> None:
+        self._engine = engine
+        self._iteration = iteration
+
+    def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
+        engine = self._engine
+        call_id = engine.journal.commit(
+            store_calls.begin_model_call,
+            self._iteration,
+            purpose=purpose,
+            provider=provider,
+            model=model,
+            request=engine.redactor.text(request),
+            max_cost=engine.spec.max_cost,
+        )
+        reach(FaultPoint.MODEL_CALL_STARTED)
+        return call_id
+
+    def finish(
+        self, call_id: int, outcome: CallOutcome, *, usage: Usage, latency: float, response: str = "",
+        error: str | None = None,
+    ) -> None:  # fmt: skip
+        redact = self._engine.redactor.text
+        self._engine.journal.commit(
+            store_calls.finish_model_call,
+            call_id,
+            outcome,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=usage.cost_usd,
+            latency=latency,
+            response=redact(response),
+            error=redact(error) if error is not None else None,
+            model=usage.model,
+        )
+        reach(FaultPoint.MODEL_ANSWERED)
+
+
+async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decision | None:
+    """Ask the decider; None when a second stop came first. Raises DeciderFailed."""
+    deciding = asyncio.create_task(engine.decider.decide(now, _Calls(engine, iteration)))
+    stopped = asyncio.create_task(engine.stop.now.wait())
+    try:
+        await asyncio.wait({deciding, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if deciding.done():
+            return deciding.result()
+    except Problem as problem:
+        if problem.code is not Code.DENIED:
+            raise
+        raise DeciderFailed(str(problem), CallOutcome.REFUSED) from problem
+    finally:
+        stopped.cancel()
+        deciding.cancel()
+        with contextlib.suppress(asyncio.CancelledError, DeciderFailed, Problem):
+            await deciding
+    return None
+
+
+def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision:
+    """The question that takes the place of one more try when too many have failed."""
+    ask = Ask(
+        question=f"{failed} iterations in a row had failed actions. Go on?",
+        options=[GO_ON, STOP],
+        default=STOP,
+        key=f"{INSISTED}{iteration.n}",
+    )
+    return Decision(reasoning=decision.reasoning, ask=ask, unmet=decision.unmet)
+
+
+def redacted(engine: Engine, decision: Decision) -> Decision:
+    """The decision as it is stored: no secret in it."""
+    plain = msgspec.json.decode(encode(decision))
+    return msgspec.convert(engine.redactor.value(plain), Decision)

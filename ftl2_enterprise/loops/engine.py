@@ -1,0 +1,96 @@
+"""Everything that one loop's process works with, gathered once by the wiring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.loops.policy import Policy, Verdict, evaluate
+from ftl2_enterprise.protocol.loops import LOCALHOST, LoopSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.core.clock import Clock
+    from ftl2_enterprise.core.redact import Redactor
+    from ftl2_enterprise.loops.journal import Journal
+    from ftl2_enterprise.loops.ports import Decider, Modules, People, Stop
+    from ftl2_enterprise.loops.rules import RuleSet
+    from ftl2_enterprise.loops.secrets import Bindings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much and how long. Durations are seconds."""
+
+    parallel_hosts: int = 10
+    observation_timeout: float = 60.0
+    rule_timeout: float = 30.0
+    stale_after: float = 300.0
+    """Observations and decisions older than this are not acted upon after a crash; the loop observes again."""
+    audit_every: float = 86_400.0
+    """A recorded check spares the model for at most this long."""
+    jitter: float = 0.1
+    backoff_cap: float = 3600.0
+    past: int = 5
+    """Iterations of a run that a decider is shown."""
+    ssh_wait: float = 180.0
+    """How long a machine that an action has made may take to answer on port 22."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """The parts of one loop. Nothing in here changes while the loop runs."""
+
+    spec: LoopSpec
+    journal: Journal
+    modules: Modules
+    decider: Decider
+    policy: Policy
+    bindings: Bindings
+    redactor: Redactor
+    people: People
+    stop: Stop
+    limits: Limits
+    clock: Clock
+    random: Callable[[], float]
+    load_rules: Callable[[], RuleSet]
+
+    def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> Verdict:
+        """Ask the policy about a call as it will really be made, secrets included."""
+        facts = self.modules.environment_facts(host)
+        return evaluate(
+            self.policy,
+            module=module,
+            params=self.bindings.inject(module, params),
+            host=host,
+            groups=facts.get("groups", ()),
+            environment=self.spec.environment,
+            observing=observing,
+        )
+
+    def refused(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> tuple[str, bool] | None:
+        """Why a call is not made, and whether it is policy that forbids it; None when it may be made."""
+        why = self.modules.refuse(module, host)
+        if why is not None:
+            return why, False
+        verdict = self.judge(module, params, host, observing=observing)
+        return None if verdict.allowed else (self.redactor.text(verdict.reason), True)
+
+    def summary(self, module: str, params: dict[str, Any]) -> str:
+        """One redacted line that says what a call does."""
+        parts = [f"{key}={_short(value)}" for key, value in self.redactor.value(params).items()]
+        return " ".join([module, *parts])[:240]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    line = text.replace("\n", "\\n")
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def target_of(host: str | None) -> str:
+    """The host or group that a decision names; without one it is the machine the loop runs on."""
+    return host or LOCALHOST

@@ -1,0 +1,200 @@
+"""Looking at hosts: intent committed, everything looked at side by side, outcome committed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.loops import store_observations, units
+from ftl2_enterprise.loops.engine import Engine, target_of
+from ftl2_enterprise.loops.facts import facts_from
+from ftl2_enterprise.loops.ports import Call, Result, Seen
+from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationSpec, ObservationState
+from ftl2_enterprise.store import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ftl2_enterprise.store.tx import Tx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """An observation and who wants it: `loop`, `decider`, `requested`, `check` or `rule:NAME`."""
+
+    spec: ObservationSpec
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Everything seen in one iteration."""
+
+    seen: Sequence[Seen]
+    by_rule: Mapping[str, Sequence[Seen]]
+
+    def state(self, rule: str | None = None) -> dict[str, Any]:
+        """Results by observation name, as rules and deciders read them; a group gives a list.
+
+        What a rule observes itself is seen by that rule under its own names, and by everybody else only where no
+        observation of the loop has the name.
+        """
+        state: dict[str, Any] = {}
+        for name in self.by_rule:
+            state = _by_name(self.by_rule[name]) | state
+        state |= _by_name(self.seen)
+        if rule is not None:
+            state |= _by_name(self.by_rule.get(rule, ()))
+        return state
+
+
+def _by_name(seen: Iterable[Seen]) -> dict[str, Any]:
+    grouped: dict[str, list[Seen]] = {}
+    for one in seen:
+        grouped.setdefault(one.name, []).append(one)
+    return {
+        name: _plain(many[0]) if len(many) == 1 else [_plain(one) for one in many] for name, many in grouped.items()
+    }
+
+
+def _plain(seen: Seen) -> dict[str, Any]:
+    plain = dict(seen.result)
+    if not seen.success:
+        plain.setdefault("failed", True)
+        plain.setdefault("error", seen.error)
+    return plain
+
+
+def view_of(rows: Sequence[tuple[Observation, str]]) -> View:
+    """The view that stored observations (with their whole results) give."""
+    seen: list[Seen] = []
+    by_rule: dict[str, list[Seen]] = {}
+    for row, whole in rows:
+        one = Seen(
+            name=row.name,
+            host=row.host,
+            success=row.state is ObservationState.SUCCEEDED,
+            result=msgspec.json.decode(whole or "{}", type=dict[str, Any]),
+            error=row.error,
+        )
+        if row.state is ObservationState.UNKNOWN:
+            continue
+        kind, _, rule = row.origin.partition(":")
+        (by_rule.setdefault(rule, []) if kind == "rule" else seen).append(one)
+    return View(seen=seen, by_rule=by_rule)
+
+
+def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, str]]:
+    """The observations of an iteration with their whole results."""
+    rows = store_observations.get_observations(tx, iteration_id)
+    return [(row, texts.whole(tx, row.result)) for row in rows]
+
+
+async def observe(engine: Engine, iteration: Iteration, wanted: Sequence[Wanted]) -> View:
+    """Look at everything that is wanted and not yet seen in this iteration."""
+    rows = engine.journal.read(stored_observations, iteration.id)
+    have = {(row.origin, row.name, row.host) for row, _ in rows if row.state is not ObservationState.UNKNOWN}
+    new = [(row, spec) for row, spec in _expand(engine, wanted) if (row.origin, row.name, row.host) not in have]
+    if new:
+        ids = engine.journal.commit(units.begin_observations, iteration, [row for row, _ in new])
+        await _look(engine, iteration, [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)])
+        rows = engine.journal.read(stored_observations, iteration.id)
+    return view_of(rows)
+
+
+def _expand(engine: Engine, wanted: Sequence[Wanted]) -> list[tuple[units.NewObservation, ObservationSpec]]:
+    """One row for each host; of two with the same name and host the later counts."""
+    found: dict[tuple[str, str, str], tuple[units.NewObservation, ObservationSpec]] = {}
+    for one in wanted:
+        spec = one.spec
+        target = target_of(spec.host)
+        scope = one.origin if one.origin.startswith("rule:") else "loop"
+        try:
+            hosts = engine.modules.expand(target)
+        except Problem as problem:
+            found[scope, spec.name, target] = (_new(engine, one, target, refused=(str(problem), False)), spec)
+            continue
+        for host in hosts:
+            refused = engine.refused(spec.module, spec.params, host, observing=True)
+            found[scope, spec.name, host] = (_new(engine, one, host, refused=refused), spec)
+    return list(found.values())
+
+
+def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | None) -> units.NewObservation:
+    return units.NewObservation(
+        name=one.spec.name,
+        module=one.spec.module,
+        host=host,
+        params=engine.redactor.value(one.spec.params),
+        origin=one.origin,
+        refused=refused[0] if refused else None,
+        denied=refused[1] if refused else False,
+    )
+
+
+async def _look(
+    engine: Engine, iteration: Iteration, new: list[tuple[int, units.NewObservation, ObservationSpec]]
+) -> None:
+    gate = asyncio.Semaphore(engine.limits.parallel_hosts)
+    shared: dict[bytes, asyncio.Task[Result]] = {}
+    todo = [(row, one, spec) for row, one, spec in new if one.refused is None]
+
+    async def call(module: str, values: dict[str, Any], host: str) -> Result:
+        async with gate:
+            return await engine.modules.run(
+                Call(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
+            )
+
+    async with asyncio.TaskGroup() as group:
+        for _, one, spec in todo:
+            # Several rules may want the same look: it is taken once.
+            key = _key(spec, one.host)
+            if key not in shared:
+                shared[key] = group.create_task(call(spec.module, spec.params, one.host))
+    done: list[units.DoneObservation] = []
+    facts: dict[str, dict[str, Any]] = {}
+    for row, one, spec in todo:
+        result = shared[_key(spec, one.host)].result()
+        plain = result_of(result)
+        done.append(
+            units.DoneObservation(
+                id=row,
+                name=one.name,
+                host=one.host,
+                state=ObservationState.SUCCEEDED if result.success else ObservationState.FAILED,
+                result=encode(plain),
+                error=result.error,
+            )
+        )
+        if spec.host is not None and result.success and (found := facts_from(spec, plain)):
+            facts.setdefault(one.host, {}).update(found)
+    reach(FaultPoint.OBSERVATION_DONE)
+    engine.journal.commit(units.end_observations, iteration, engine.journal.generation, done, facts=facts)
+    reach(FaultPoint.OBSERVATIONS_RECORDED)
+
+
+def _key(spec: ObservationSpec, host: str) -> bytes:
+    return msgspec.json.encode([spec.module, spec.params, host], enc_hook=str)
+
+
+def result_of(result: Result) -> dict[str, Any]:
+    """A module's result as rules, deciders and the database see it."""
+    plain = dict(result.output)
+    for key, value in (("rc", result.rc), ("stdout", result.stdout or None), ("stderr", result.stderr or None)):
+        if value is not None:
+            plain[key] = value
+    if result.rc is not None:
+        plain.setdefault("stdout", "")
+        plain.setdefault("stderr", "")
+    plain["changed"] = result.changed
+    return plain
+
+
+def encode(value: Any) -> str:
+    """JSON; what JSON cannot hold becomes text."""
+    return msgspec.json.encode(value, enc_hook=str).decode()

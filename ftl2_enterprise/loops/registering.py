@@ -1,0 +1,117 @@
+"""What a loop knows of hosts and resources: state operations, and machines that its actions have made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.loops import store_hosts
+from ftl2_enterprise.loops.ports import HostEntry
+from ftl2_enterprise.loops.state_ops import machine_ops, sorted_out
+from ftl2_enterprise.protocol.loops import LOCALHOST, Action, ActionState, Iteration, StateOp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.loops.engine import Engine
+    from ftl2_enterprise.store.tx import Tx
+
+SSH = 22
+RETRY = 5.0
+"""Seconds between tries to reach a new machine."""
+
+
+def machines_made(engine: Engine, rows: Sequence[Action]) -> list[StateOp]:
+    """Registrations for the machines that cloud modules report to have made."""
+    known = _users(engine)
+    ops: list[StateOp] = []
+    for row in rows:
+        if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST and row.output.digest is None:
+            with contextlib.suppress(msgspec.DecodeError):
+                ops.extend(machine_ops(row.module, msgspec.json.decode(row.output.shown or "{}"), users=known))
+    return ops
+
+
+def _users(engine: Engine) -> dict[str, str | None]:
+    hosts = engine.journal.read(store_hosts.get_hosts, engine.journal.loop_id)
+    return {host.name: host.ansible_user for host in hosts}
+
+
+def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
+    ops, refused = sorted_out(list(ops), users=_users(engine))
+    if engine.spec.dry_run or not (ops or refused):
+        return
+    engine.journal.commit(_refuse, iteration, refused)
+    engine.journal.commit(_write, iteration, [_redacted(engine, op) for op in ops])
+    for op in ops:
+        match op.op:
+            case "add_host":
+                engine.modules.add_host(
+                    HostEntry(
+                        name=op.name,
+                        ansible_host=op.ansible_host,
+                        ansible_port=op.ansible_port,
+                        ansible_user=op.ansible_user,
+                        groups=tuple(op.groups),
+                    )
+                )
+            case "remove":
+                engine.modules.remove_host(op.name)
+            case _:
+                pass
+
+
+async def apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    """Write the operations; a machine that has just been made is waited for, for a while."""
+    apply_now(engine, iteration, ops)
+    ops, _ = sorted_out(list(ops), users=_users(engine))
+    if engine.spec.dry_run:
+        return
+    for op in ops:
+        if op.op == "add_host" and op.data.get("made") and op.ansible_host:
+            await _wait_for_ssh(engine, op.ansible_host, op.ansible_port or SSH)
+
+
+async def _wait_for_ssh(engine: Engine, address: str, port: int) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(engine.limits.ssh_wait):
+            while not engine.stop.requested.is_set():
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(address, port)
+                    writer.close()
+                    return
+                await asyncio.sleep(RETRY)
+
+
+def _redacted(engine: Engine, op: StateOp) -> StateOp:
+    return msgspec.structs.replace(op, data=engine.redactor.value(op.data))
+
+
+def _refuse(tx: Tx, iteration: Iteration, refused: list[str]) -> None:
+    for reason in refused:
+        tx.emit("state.refused", loop_id=iteration.loop_id, iteration_id=iteration.id, reason=reason)
+
+
+def _write(tx: Tx, iteration: Iteration, ops: list[StateOp]) -> None:
+    for op in ops:
+        match op.op:
+            case "add_host":
+                store_hosts.upsert_host(
+                    tx,
+                    iteration.loop_id,
+                    op.name,
+                    ansible_host=op.ansible_host,
+                    ansible_port=op.ansible_port,
+                    ansible_user=op.ansible_user,
+                    groups=op.groups,
+                )
+            case "add_resource":
+                store_hosts.upsert_resource(tx, iteration.loop_id, op.name, op.data)
+            case _:
+                store_hosts.remove_host(tx, iteration.loop_id, op.name)
+                store_hosts.remove_resource(tx, iteration.loop_id, op.name)
+        tx.emit("state.changed", loop_id=iteration.loop_id, iteration_id=iteration.id, op=op.op, name=op.name)

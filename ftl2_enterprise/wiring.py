@@ -1,0 +1,208 @@
+"""Builds the parts of a loop from its row and the settings. Everything that can be refused is refused here, first."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.adapters import inventory_files
+from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.models.ai import AiDecider
+from ftl2_enterprise.adapters.models.claude import Claude
+from ftl2_enterprise.adapters.models.manifest import ManifestDecider
+from ftl2_enterprise.adapters.models.manifest_load import looks_like_manifest, parse
+from ftl2_enterprise.adapters.models.rules_only import RulesDecider
+from ftl2_enterprise.core.clock import Clock, SystemClock
+from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops.engine import Engine, Limits
+from ftl2_enterprise.loops.policy import load_policy
+from ftl2_enterprise.loops.rules_load import load_rules
+from ftl2_enterprise.loops.secrets import Bindings, parse_bindings
+from ftl2_enterprise.protocol.loops import Loop, LoopSpec, ObservationSpec
+from ftl2_enterprise.store.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.loops.journal import Journal
+    from ftl2_enterprise.loops.ports import Decider, People, Stop
+
+DEFAULT_OBSERVERS = [
+    ObservationSpec(name="hostname", module="command", params={"cmd": "hostname"}),
+    ObservationSpec(name="uptime", module="command", params={"cmd": "uptime"}),
+    ObservationSpec(name="disk", module="command", params={"cmd": "df -h /"}),
+    ObservationSpec(name="memory", module="command", params={"cmd": "free -m"}),
+]
+"""What models and rules see when nothing else is asked for: this machine."""
+
+
+def open_database(settings: Settings, *, create: bool) -> Store:
+    """The database of the settings. Raises Problem."""
+    return open_store(Path(settings.store.path), create=create)
+
+
+def prepare(spec: LoopSpec, settings: Settings) -> LoopSpec:
+    """The same wish, complete and checked: paths absolute, decider chosen, everything that it names readable.
+
+    Raises Problem; nothing was changed.
+    """
+    decider = _choose(spec, settings)
+    prepared = msgspec.structs.replace(
+        spec,
+        decider=decider,
+        source=_absolute(spec.source),
+        inventory=_absolute(spec.inventory),
+        policy=_absolute(spec.policy),
+        rules_dir=_absolute(spec.rules_dir),
+        model=spec.model or settings.model.model or None,
+        max_cost=spec.max_cost if spec.max_cost is not None else settings.model.max_cost,
+        observers=spec.observers
+        if spec.observers is not None
+        else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
+    )
+    _check(prepared, settings)
+    return prepared
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).expanduser().absolute()) if path else None
+
+
+def _choose(spec: LoopSpec, settings: Settings) -> str:
+    if spec.decider != "auto":
+        return spec.decider
+    if looks_like_manifest(spec.desired_state):
+        return "manifest"
+    return settings.model.provider or "rules"
+
+
+def _check(spec: LoopSpec, settings: Settings) -> None:
+    """Read everything that the loop will need."""
+    inventory = inventory_files.load(spec.inventory)
+    load_policy(_path(spec.policy))
+    bindings = parse_bindings(spec.secrets)
+    rules = load_rules(_rules_dir(spec, settings))
+    _decider(spec, settings, expand=inventory.expand, bindings=bindings)
+    if spec.decider == "rules" and not rules.rules:
+        raise invalid(
+            f"cannot decide on {_short(spec.desired_state)!r}: no model is configured and there are no rules",
+            "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
+        )
+    if spec.decider == "claude" and shutil.which(settings.model.command) is None:
+        raise invalid(
+            f"cannot ask claude: the program {settings.model.command!r} is not installed",
+            "install Claude Code, or set model.command in the configuration",
+        )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
+    if spec.rules_dir is not None:
+        return Path(spec.rules_dir)
+    default = Path(settings.loops.rules_dir)
+    return default if default.is_dir() else None
+
+
+def _decider(
+    spec: LoopSpec,
+    settings: Settings,
+    *,
+    expand: Callable[[str], Sequence[str]],
+    bindings: Bindings,
+) -> Decider:
+    match spec.decider:
+        case "manifest":
+            source = Path(spec.source) if spec.source else None
+            loaded = parse(
+                spec.desired_state,
+                source=str(source) if source else "the desired state",
+                directory=source.parent if source else Path.cwd(),
+            )
+            return ManifestDecider(loaded, expand=expand)
+        case "rules":
+            return RulesDecider()
+        case "claude":
+            model = Claude(
+                command=settings.model.command,
+                model=spec.model,
+                timeout=settings.model.timeout,
+                bare=settings.model.bare or None,
+                hidden={binding.variable for binding in bindings.all},
+            )
+            return AiDecider(model, retries=settings.model.retries, redact=Redactor(bindings.values()).text)
+        case other:
+            raise invalid(
+                f"cannot use the decider {other!r}: it does not exist", "use auto, manifest, rules or claude"
+            )
+
+
+def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, stop: Stop, clock: Clock) -> Engine:
+    """The engine of a loop that this process has claimed. Raises Problem."""
+    spec = loop.spec
+    bindings: Bindings = parse_bindings(spec.secrets)
+    redactor = Redactor(bindings.values())
+    work_dir = Path(settings.store.path).parent / "loops" / str(loop.id)
+    work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    modules = Ftl2Modules(
+        inventory_files.load(spec.inventory),
+        work_dir=work_dir,
+        secrets=bindings.inject,
+        redact=redactor.text,
+    )
+    return Engine(
+        spec=spec,
+        journal=journal,
+        modules=modules,
+        decider=_decider(spec, settings, expand=modules.expand, bindings=bindings),
+        policy=load_policy(_path(spec.policy)),
+        bindings=bindings,
+        redactor=redactor,
+        people=people,
+        stop=stop,
+        limits=Limits(
+            parallel_hosts=settings.loops.parallel_hosts,
+            observation_timeout=settings.loops.observation_timeout,
+            stale_after=settings.loops.stale_after,
+            audit_every=settings.loops.audit_every,
+            jitter=settings.loops.jitter,
+            backoff_cap=settings.loops.backoff_cap,
+        ),
+        clock=clock,
+        random=random.random,
+        load_rules=lambda: load_rules(_rules_dir(spec, settings)),
+    )
+
+
+async def run_loop(store_: Store, loop_id: int, *, settings: Settings, people: People, stop: Stop) -> Loop:
+    """Run the loop in this process until it ends, waits or is stopped; returns its row.
+
+    Raises Problem for what is wrong before anything ran, for a loop that another live process runs, and when the
+    database cannot be written; after the last two the loop can be resumed.
+    """
+    with store_.read() as tx:
+        loop = store.get_loop(tx, loop_id)
+    _check(loop.spec, settings)
+    journal = process.claim(store_, loop.id)
+    try:
+        engine = build(journal, loop, settings=settings, people=people, stop=stop, clock=SystemClock())
+        try:
+            return await process.run(engine)
+        finally:
+            await engine.modules.close()
+    finally:
+        process.release(journal)

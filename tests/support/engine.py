@@ -1,0 +1,210 @@
+"""An engine whose hosts and decider are scripted; the database is a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops.engine import Engine, Limits
+from ftl2_enterprise.loops.policy import load_policy
+from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, HostEntry, Result, Situation, Stop
+from ftl2_enterprise.loops.rules_load import load_rules
+from ftl2_enterprise.loops.secrets import parse_bindings
+from ftl2_enterprise.protocol.loops import Decision, Loop, LoopSpec, ObservationSpec, Prompt
+from ftl2_enterprise.store.engine import Store, open_store
+
+type Handler = Callable[[Call], Result]
+
+
+def ok(**values: Any) -> Result:
+    return Result(success=True, **values)
+
+
+def failed(error: str, **values: Any) -> Result:
+    return Result(success=False, error=error, **values)
+
+
+class ScriptedModules:
+    """Hosts in memory: `facts` is what they look like, handlers by module name say what calls do."""
+
+    def __init__(self, hosts: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.groups: dict[str, tuple[str, ...]] = {"localhost": (), **{k: tuple(v) for k, v in (hosts or {}).items()}}
+        self.calls: list[Call] = []
+        self.handlers: dict[str, Handler] = {}
+        self.refused: dict[str, str] = {}
+        self.world: dict[str, Any] = {}
+        self.cancelled: list[Call] = []
+        self.closed = False
+
+    def expand(self, target: str) -> list[str]:
+        if target in self.groups:
+            return [target]
+        hosts = [name for name, groups in self.groups.items() if target in groups]
+        if not hosts:
+            raise not_found(f"cannot find the host or group {target!r}", "name one of the inventory")
+        return hosts
+
+    def hosts(self) -> list[HostEntry]:
+        return [HostEntry(name=name, groups=groups) for name, groups in self.groups.items()]
+
+    def environment_facts(self, host: str) -> Mapping[str, Any]:
+        return {"groups": self.groups.get(host, ())}
+
+    def refuse(self, module: str, host: str) -> str | None:
+        return self.refused.get(module)
+
+    def add_host(self, entry: HostEntry) -> None:
+        self.groups[entry.name] = entry.groups
+
+    def remove_host(self, name: str) -> None:
+        self.groups.pop(name, None)
+
+    async def run(self, call: Call) -> Result:
+        self.calls.append(call)
+        handler = self.handlers.get(call.module)
+        if handler is None:
+            return ok(output={"world": dict(self.world)})
+        try:
+            result = handler(call)
+            if asyncio.iscoroutine(result):
+                return await result
+        except asyncio.CancelledError:
+            self.cancelled.append(call)
+            raise
+        return result
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def ran(self, module: str) -> list[Call]:
+        return [call for call in self.calls if call.module == module]
+
+
+class ScriptedDecider:
+    """Answers from a list; each entry is a decision or a function of the situation."""
+
+    def __init__(
+        self,
+        *script: Decision | Callable[[Situation], Decision],
+        observe: Sequence[ObservationSpec] = (),
+        is_model: bool = False,
+        name: str = "scripted",
+    ) -> None:
+        self.script = list(script)
+        self.observe = list(observe)
+        self.is_model = is_model
+        self.name = name
+        self.situations: list[Situation] = []
+
+    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+        return self.observe
+
+    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+        self.situations.append(situation)
+        entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return entry if isinstance(entry, Decision) else entry(situation)
+
+
+@dataclass
+class ScriptedPeople:
+    """Answers questions from a list; None when the list is spent."""
+
+    replies: list[str] = field(default_factory=list[str])
+    name: str = "tester"
+    asked: list[Prompt] = field(default_factory=list[Prompt])
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        self.asked.append(prompt)
+        return self.replies.pop(0) if self.replies else None
+
+
+@dataclass
+class Bench:
+    """One loop with its parts at hand."""
+
+    database: Store
+    loop_id: int
+    modules: ScriptedModules
+    decider: Any
+    people: ScriptedPeople
+    stop: Stop
+    events: list[Event]
+    limits: Limits
+
+    async def run(self) -> Loop:
+        """Claim and run the loop, as a new process would."""
+        loop = self.loop()
+        journal = process.claim(self.database, self.loop_id)
+        spec = loop.spec
+        bindings = parse_bindings(spec.secrets)
+        rules_dir = Path(spec.rules_dir) if spec.rules_dir else None
+        engine = Engine(
+            spec=spec,
+            journal=journal,
+            modules=self.modules,
+            decider=self.decider,
+            policy=load_policy(Path(spec.policy) if spec.policy else None),
+            bindings=bindings,
+            redactor=Redactor(bindings.values()),
+            people=self.people,
+            stop=self.stop,
+            limits=self.limits,
+            clock=SystemClock(),
+            random=lambda: 0.5,
+            load_rules=lambda: load_rules(rules_dir),
+        )
+        try:
+            return await process.run(engine)
+        finally:
+            process.release(journal)
+
+    def loop(self) -> Loop:
+        with self.database.read() as tx:
+            return store.get_loop(tx, self.loop_id)
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+    def data(self, kind: str) -> list[dict[str, Any]]:
+        return [event.data for event in self.events if event.kind == kind]
+
+
+@contextmanager
+def bench(
+    tmp_path: Path,
+    decider: Any,
+    *,
+    modules: ScriptedModules | None = None,
+    people: ScriptedPeople | None = None,
+    limits: Limits | None = None,
+    **spec: Any,
+):
+    """A database with one loop in it."""
+    database = open_store(tmp_path / "loops.db", create=True)
+    events: list[Event] = []
+    database.listen(events.append)
+    wish = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)
+    with database.write() as tx:
+        loop = store.create_loop(tx, wish)
+    try:
+        yield Bench(
+            database=database,
+            loop_id=loop.id,
+            modules=modules or ScriptedModules(),
+            decider=decider,
+            people=people or ScriptedPeople(),
+            stop=Stop(),
+            events=events,
+            limits=limits or Limits(),
+        )
+    finally:
+        database.close()
