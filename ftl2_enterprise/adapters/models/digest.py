@@ -1,0 +1,84 @@
+"""Shortens what was observed until it fits, and says what it left out. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+TEXT_STEPS = (8_000, 4_000, 2_000, 1_000, 500, 200, 80)
+"""Lengths to which texts inside a value are cut, one after the other, until the value fits."""
+ITEM_STEPS = (1_000, 200, 100, 50, 20, 10, 5)
+"""Items of a list or mapping that are kept along with them."""
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, or its beginning and end with a note between that says how much is missing."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit * 2 // 3, limit // 3
+    return (
+        f"{text[:head]}\n[... {len(text) - head - tail:,} of {len(text):,} characters left out ...]\n{text[-tail:]}"
+    )
+
+
+def encode(value: Any) -> str:
+    """JSON in one line. It holds no tag: a text from a host cannot end the section that it is quoted in."""
+    try:
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+    except (ValueError, OverflowError):  # half of a surrogate pair, or a number beyond 64 bits
+        text = json.dumps(value, default=str)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def digest(value: Any, limit: int) -> str:
+    """The value as JSON of about that many characters at most."""
+    text = encode(value)
+    if len(text) <= limit:
+        return text
+    for texts, items in zip(TEXT_STEPS, ITEM_STEPS, strict=True):
+        if texts <= limit and len(text := encode(_trim(value, texts, items, depth=0))) <= limit:
+            return text
+    # Neither long texts nor long lists: cut the JSON itself, as a text that is JSON again.
+    return encode(shorten(text.replace("\\u003c", "<").replace("\\u003e", ">"), max(limit * 2 // 3, 40)))
+
+
+def _trim(value: Any, texts: int, items: int, *, depth: int) -> Any:
+    match value:
+        case str():
+            return shorten(value, texts)
+        case Mapping():
+            pairs = list(cast("Mapping[Any, Any]", value).items())
+            kept = {shorten(str(key), 200): _trim(item, texts, items, depth=depth + 1) for key, item in pairs[:items]}
+            return kept | ({"[left out]": f"{len(pairs) - items:,} further keys"} if len(pairs) > items else {})
+        case list() | tuple():
+            listed = cast("Sequence[Any]", value)
+            kept_items = [_trim(item, texts, items, depth=depth + 1) for item in listed[:items]]
+            return (
+                [*kept_items, f"[{len(listed) - items:,} further items left out]"]
+                if len(listed) > items
+                else kept_items
+            )
+        case _:
+            return value
+
+
+def fit(values: Sequence[Any], *, each: int, whole: int) -> tuple[list[str], int]:
+    """Every value as JSON within `each` characters and all within `whole`; and how many at the end were left out."""
+    if not values:
+        return [], 0
+    share = each
+    texts = [digest(value, share) for value in values]
+    while sum(map(len, texts)) > whole and share > TEXT_STEPS[-1] * 2:
+        share //= 2
+        texts = [digest(value, share) for value in values]
+    kept: list[str] = []
+    room = whole
+    for text in texts:
+        if len(text) > room:
+            break
+        kept.append(text)
+        room -= len(text)
+    return kept, len(texts) - len(kept)

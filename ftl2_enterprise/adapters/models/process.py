@@ -1,0 +1,132 @@
+"""Runs a program to its end: input from memory, bounded output, and no process of its group left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+OUTPUT_LIMIT = 8 * 1024 * 1024
+"""Bytes that are kept of each stream; the rest is read and dropped."""
+CHUNK = 65_536
+GRACE = 1.0
+"""Seconds for the streams to end, and the group to be gone, after the program has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How the program ended; a negative status is the signal that killed it."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool = False
+
+
+async def run(  # noqa: ASYNC109 - it ends the program, not only the wait
+    argv: Sequence[str], *, given: bytes, env: Mapping[str, str], cwd: str, timeout: float, limit: int = OUTPUT_LIMIT
+) -> Ended:
+    """Run the program in a session of its own, with `given` on its standard input.
+
+    Raises OSError when it cannot be started and TimeoutError when it takes too long. However this ends, every process
+    of its group is killed.
+    """
+    with _memory(given) as source:
+        process = subprocess.Popen(  # noqa: ASYNC220 - returns once the program is executed
+            argv,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = _Stream(limit), _Stream(limit)
+    readers = [
+        asyncio.ensure_future(stream.read(pipe)) for stream, pipe in ((out, process.stdout), (err, process.stderr))
+    ]
+    try:
+        async with asyncio.timeout(timeout):
+            await _end_of(process.pid)
+        status = await _end(process)
+        # A grandchild in a session of its own may hold the streams open; what it still says is not the program's.
+        await asyncio.wait(readers, timeout=GRACE)
+    finally:
+        await _end(process)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+    return Ended(
+        status=status, stdout=bytes(out.kept), stderr=bytes(err.kept), truncated=out.truncated or err.truncated
+    )
+
+
+@contextlib.contextmanager
+def _memory(content: bytes) -> Generator[int]:
+    """A file in memory: the program reads at its own pace, and nothing is written to a disk or waits for a pipe."""
+    descriptor = os.memfd_create("prompt")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Stream:
+    def __init__(self, limit: int) -> None:
+        self.kept = bytearray()
+        self.truncated = False
+        self._limit = limit
+
+    async def read(self, pipe: IO[bytes]) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            while chunk := await reader.read(CHUNK):
+                room = self._limit - len(self.kept)
+                self.kept += chunk[:room]
+                self.truncated = self.truncated or len(chunk) > room
+        finally:
+            transport.close()
+
+
+async def _end_of(pid: int) -> None:
+    """Wait until the process has ended, without reaping it."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    descriptor = os.pidfd_open(pid)
+    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def _end(process: subprocess.Popen[bytes]) -> int:
+    """Kill what is left of the group, reap the program, and wait until the group is empty."""
+    if process.returncode is not None:
+        return process.returncode
+    # Killed before it is reaped: as long as the leader is there, even as a zombie, the group's id cannot be reused.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    status = process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError, TimeoutError):
+        async with asyncio.timeout(GRACE):
+            while True:
+                os.killpg(process.pid, 0)
+                await asyncio.sleep(0.005)
+    return status
