@@ -184,10 +184,10 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
 
 def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
     """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
-    add_to_loop(tx, loop_id, iteration_count=1)
-    n = tx.connection.execute(select(loops.c.iteration_count).where(loops.c.id == loop_id)).scalar()
-    if n is None:
+    before = tx.connection.execute(select(loops.c.iteration_count).where(loops.c.id == loop_id)).scalar()
+    if before is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
+    n = before + 1
     row: dict[str, Any] = {
         "loop_id": loop_id,
         "increment_id": increment_id,
@@ -201,6 +201,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
     except IntegrityError as error:
         message = f"cannot begin iteration {n} of the loop {loop_id}: another one has not ended"
         raise problem.conflict(message) from error
+    add_to_loop(tx, loop_id, iteration_count=1)
     return get_iteration(tx, iteration_id)
 
 

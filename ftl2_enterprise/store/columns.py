@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, cast, override
 
 import msgspec
 from sqlalchemy import REAL, CheckConstraint, Column, ForeignKey, Integer, Text, text
@@ -36,9 +36,10 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
         case float():
             return value if value - value == 0 else str(value)
         case Mapping():
-            return {clean(str(key)): plain(item) for key, item in value.items()}
+            pairs = cast(Mapping[Any, Any], value)
+            return {clean(str(key)): plain(item) for key, item in pairs.items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
+            return [plain(item) for item in cast(Iterable[Any], value)]
         case bytes() | bytearray():
             return value.decode("utf-8", "replace")
         case msgspec.Struct():

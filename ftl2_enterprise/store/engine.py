@@ -55,12 +55,10 @@ class Store:
         Raises Problem(unavailable) when the database is locked, full or unreachable: nothing is written then, and the
         store can be used again as soon as the cause is gone.
         """
-        with self._explaining("write"), self._connected("IMMEDIATE") as connection:
+        with self._explaining("write"), self._transaction("IMMEDIATE") as connection:
             tx = Tx(connection, self.clock.now(), writes=True)
-            with self._undoing(connection):
-                yield tx
-                faults.reach(FaultPoint.BEFORE_COMMIT)
-                connection.exec_driver_sql("COMMIT")
+            yield tx
+            faults.reach(FaultPoint.BEFORE_COMMIT)
         faults.reach(FaultPoint.AFTER_COMMIT)
         for fact in tx.emitted:
             self._tell(fact)
@@ -68,9 +66,8 @@ class Store:
     @contextmanager
     def read(self) -> Generator[Tx]:
         """One consistent view of the database. Raises Problem(unavailable) like write()."""
-        with self._explaining("read"), self._connected("DEFERRED") as connection, self._undoing(connection):
+        with self._explaining("read"), self._transaction("DEFERRED") as connection:
             yield Tx(connection, self.clock.now(), writes=False)
-            connection.exec_driver_sql("COMMIT")
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Hand every committed fact to the listener from now on; returns what ends that."""
@@ -95,23 +92,20 @@ class Store:
                 _log.exception("a listener failed on %s", fact.kind)
 
     @contextmanager
-    def _connected(self, kind: str) -> Generator[Connection]:
+    def _transaction(self, kind: str) -> Generator[Connection]:
         with self._engine.connect() as connection:
-            connection.exec_driver_sql(f"BEGIN {kind}")
-            yield connection
-
-    @contextmanager
-    def _undoing(self, connection: Connection) -> Generator[None]:
-        try:
-            yield
-        except BaseException as error:
-            # After a disk error SQLite may or may not have rolled back by itself, and the connection may hold a stale
-            # view of the file: a fresh one is taken next time.
-            if isinstance(error, exc.OperationalError) and primary_code(error.orig) != sqlite3.SQLITE_ERROR:
-                connection.invalidate()
-            elif not connection.invalidated:
-                _roll_back(connection)
-            raise
+            try:
+                connection.exec_driver_sql(f"BEGIN {kind}")
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException as error:
+                # After a disk error SQLite may or may not have rolled back by itself, and the connection may hold a
+                # stale view of the file: a fresh one is taken next time.
+                if isinstance(error, exc.OperationalError) and primary_code(error.orig) != sqlite3.SQLITE_ERROR:
+                    connection.invalidate()
+                else:
+                    _roll_back(connection)
+                raise
 
     @contextmanager
     def _explaining(self, doing: str) -> Generator[None]:

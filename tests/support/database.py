@@ -1,0 +1,136 @@
+"""A real database file, and rows in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.loops import (
+    store,
+    store_actions,
+    store_calls,
+    store_hosts,
+    store_increments,
+    store_observations,
+    store_prompts,
+    store_rules,
+)
+from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
+from ftl2_enterprise.protocol.loops import Iteration, Loop, LoopSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ftl2_enterprise.store.tx import Tx
+
+
+class Ticks:
+    """A clock that goes on by a second each time it is read."""
+
+    def __init__(self, at: int = 1_700_000_000_000_000) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        self.at += 1_000_000
+        return self.at
+
+
+def spec(name: str = "web", **values: Any) -> LoopSpec:
+    return LoopSpec(name=name, desired_state="nginx answers", **values)
+
+
+def started_loop(tx: Tx, name: str = "web") -> tuple[Loop, int]:
+    """A loop that runs, and the generation of its claim."""
+    loop = store.create_loop(tx, spec(name))
+    generation = store.claim_loop(tx, loop.id, "me")
+    store.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
+    return store.get_loop(tx, loop.id), generation
+
+
+def begun_iteration(tx: Tx, name: str = "web") -> Iteration:
+    loop, _ = started_loop(tx, name)
+    return store.insert_iteration(tx, loop.id, 1)
+
+
+def propose(tx: Tx, iteration: Iteration, *, n: int = 1, host: str = "web1", **values: Any) -> int:
+    call = {"target": host, "module": "file", "params": {"path": "/srv"}, "origin": "decision", **values}
+    return store_actions.insert_action(tx, iteration, n=n, host=host, **call)
+
+
+def ask(tx: Tx, iteration: Iteration, key: str = "port") -> int:
+    return store_prompts.insert_prompt(
+        tx,
+        iteration,
+        key=key,
+        question="Which port?",
+        options=["80", "8080"],
+        default="80",
+        context=None,
+        deadline_at=None,
+    ).id
+
+
+def one_of_each(tx: Tx) -> Iteration:
+    """A row in every table, each of them open; the iteration that they belong to."""
+    loop, _ = started_loop(tx)
+    step = store_increments.insert_increment(tx, loop.id, desired_state="first half")
+    iteration = store.insert_iteration(tx, loop.id, 1, increment_id=step.id)
+    store_observations.insert_observation(
+        tx, iteration, name="disk", module="command", host="web1", params={"cmd": "df"}, origin="decider"
+    )
+    propose(tx, iteration)
+    ask(tx, iteration)
+    store_hosts.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
+    store_hosts.upsert_resource(tx, loop.id, "disk1", {"size": 3})
+    store_rules.insert_rule_result(
+        tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
+    )
+    store_calls.begin_model_call(
+        tx, iteration, purpose="decide", provider="claude", model=None, request="what now? " * 900
+    )
+    return iteration
+
+
+def end_iteration(tx: Tx, iteration_id: int) -> None:
+    store.move_iteration(tx, iteration_id, IterationEvent.ENDED, outcome="observed")
+
+
+@contextmanager
+def other_process(program: str, *args: object) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has printed a line; it ends when its input does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().strip() == "ready"
+        yield process
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(20)
+
+
+HOLD = """
+    import sqlite3, sys
+    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    print("ready", flush=True)
+    sys.stdin.read()
+    connection.execute("ROLLBACK")
+    connection.close()
+"""
+
+
+@contextmanager
+def locked_by_another_process(path: Path) -> Iterator[None]:
+    with other_process(HOLD, path):
+        yield
