@@ -150,3 +150,19 @@ PROMPT = Machine(
         },
     },
 )
+
+
+def document() -> str:
+    """The page of the reference that draws the four lifecycles."""
+    parts = ["# Lifecycles\n\nMade from `ftl2_enterprise/loops/lifecycle.py` by `make reference`.\n"]
+    for machine in (LOOP, ITERATION, ACTION, PROMPT):
+        lines = [f"    [*] --> {machine.initial}"]
+        lines += [
+            f"    {state} --> {target}: {event}"
+            for state, moves in machine.table.items()
+            for event, target in moves.items()
+        ]
+        lines += [f"    {state} --> [*]" for state in machine.final_states]
+        drawing = "\n".join(lines)
+        parts.append(f"\n## {machine.name.capitalize()}\n\n```mermaid\nstateDiagram-v2\n{drawing}\n```\n")
+    return "".join(parts)

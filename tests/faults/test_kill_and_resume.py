@@ -19,7 +19,7 @@ MANIFEST = """
 version: 1
 name: killed
 questions:
-  - {{key: colour, question: Which colour?, options: [red, blue], default: blue}}
+  - {{key: colour, question: "Which colour?", options: [red, blue], default: blue}}
 steps:
   - name: one
     check: {{path: {base}/one}}

@@ -1,0 +1,37 @@
+"""A process is known by more than its pid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from ftl2_enterprise.core import owner
+
+
+def test_this_process_is_alive_under_its_own_name():
+    me = owner.current()
+    assert owner.is_alive(me)
+    assert owner.pid_of(me) == os.getpid()
+
+
+def test_a_later_process_with_the_same_pid_is_not_the_owner():
+    boot, pid, start = owner.current().split(":")
+    assert not owner.is_alive(f"{boot}:{pid}:{int(start) - 1}")
+
+
+def test_nothing_from_before_the_boot_is_alive():
+    _, pid, start = owner.current().split(":")
+    assert not owner.is_alive(f"00000000-0000-0000-0000-000000000000:{pid}:{start}")
+
+
+def test_an_ended_process_is_not_alive_even_before_it_is_reaped():
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from ftl2_enterprise.core import owner; print(owner.current(), flush=True)"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    name = child.stdout.readline().strip()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not owner.is_alive(name)
+    child.communicate()
