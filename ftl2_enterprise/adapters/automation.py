@@ -49,10 +49,11 @@ def open_context(gates: Path) -> Any:
     """A context that touches nothing of the user's: no state, log, record, summary, and a gate folder of our own."""
     automation: Any = importlib.import_module("ftl2.automation").automation
     inventory: Any = importlib.import_module("ftl2.inventory").Inventory
-    types: Any = importlib.import_module("ftl2.types")
-    if not isinstance(types.GateConfig, functools.partial):
-        # FTL2 makes one for every connection, and each would create a folder below HOME.
-        types.GateConfig = functools.partial(types.GateConfig, cache_dir=gates)
+    for module, name in (("ftl2.types", "GateConfig"), ("ftl2.gate", "GateBuilder")):
+        # FTL2 makes these with their defaults, which create folders below HOME.
+        home: Any = importlib.import_module(module)
+        made: Any = getattr(home, name)
+        setattr(home, name, functools.partial(getattr(made, "func", made), cache_dir=gates))
     return automation(inventory=inventory(), **KEYWORDS)
 
 
@@ -88,11 +89,9 @@ KEYWORDS: dict[str, Any] = {
 """Every keyword beside the inventory: defaults move between FTL2's patch releases."""
 
 
-def equip(context: Any, gates: Path) -> None:
-    """Give an entered context our gate folder and our helper."""
-    builder: Any = importlib.import_module("ftl2.gate").GateBuilder
+def equip(context: Any) -> None:
+    """Give an entered context our helper."""
     bundles: Any = importlib.import_module("ftl2.module_loading.bundle")
-    context._remote_runner.gate_builder = builder(gates)
     data = helper()
     context._bundle_cache.add(
         bundles.Bundle(

@@ -122,8 +122,6 @@ class Ftl2Modules:
                     result = await self._perform(entry, module, params, call.timeout)
         except (requests.CannotAsk, Unreachable, HelperDied, Problem) as error:
             result = results.failed(str(error))
-        except TypeError as error:
-            result = results.failed(f"cannot pass the parameters of {call.module}: {error}")
         return results.cleaned(result, lambda text: self._redact(_hide(text, injected)))
 
     async def _perform(self, entry: HostEntry, module: Module, params: dict[str, Any], seconds: float) -> Result:

@@ -179,7 +179,7 @@ def _in_collection(name: str) -> Module | str:
 
 
 def _unknown(name: str) -> str:
-    nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(canonical(name), names(), n=1, cutoff=0.5)
     return f"cannot find the module {name}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 

@@ -79,7 +79,7 @@ def command(name: str, params: Mapping[str, Any]) -> Request:
     return {
         "kind": "command",
         "argv": words or [str(params.get("executable") or "/bin/sh"), "-c", str(text)],
-        "chdir": params.get("chdir"), "creates": params.get("creates"), "removes": params.get("removes"),
+        **{key: str(params[key]) for key in ("chdir", "creates", "removes") if params.get(key)},
         "stdin": given,
         "environment": {str(k): str(v) for k, v in cast("Mapping[Any, Any]", environment).items()},
     }  # fmt: skip

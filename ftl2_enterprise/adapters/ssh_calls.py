@@ -196,7 +196,7 @@ class SshCalls:
             if self._context is None:
                 leave = contextlib.AsyncExitStack()
                 ftl = await leave.enter_async_context(automation.open_context(self._gates))
-                automation.equip(ftl, self._gates)
+                automation.equip(ftl)
                 self._context = _Context(ftl, leave)
             self._context.in_flight += 1
             self._context.calls += 1
