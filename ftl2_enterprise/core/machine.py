@@ -24,7 +24,7 @@ class Machine[S: StrEnum, E: StrEnum]:
         try:
             return self.table[state][event]
         except KeyError:
-            raise IllegalMove(f"{self.name}: no move {event!r} from {state!r}") from None
+            raise IllegalMove(f"{self.name}: no move {str(event)!r} from {str(state)!r}") from None
 
     def sources(self, event: E) -> dict[S, S]:
         """Every state in which the event may happen, with where it leads."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from ftl2_enterprise.core.machine import Machine
 from ftl2_enterprise.protocol.loops import ActionState as A
-from ftl2_enterprise.protocol.loops import IterationState as I  # noqa: N814
+from ftl2_enterprise.protocol.loops import IterationState as I
 from ftl2_enterprise.protocol.loops import LoopState as L
 from ftl2_enterprise.protocol.loops import PromptState as P
 
@@ -63,7 +63,7 @@ LOOP = Machine(
         L.FAILED: {LoopEvent.STARTED: L.RUNNING},
     },
 )
-"""A failed loop may be started again: that is what `run --resume` and `retry` do. Completed and cancelled are final."""
+"""A failed loop may be started again, as `run --resume` and `retry` do. Completed and cancelled are final."""
 
 
 class IterationEvent(StrEnum):

@@ -6,11 +6,14 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANIFEST = """
 version: 1

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.core.faults import FaultPoint as F
 from tests.support.command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANIFEST = """
 version: 1
@@ -48,9 +51,12 @@ cat > /dev/null
 if test -e {base}/made; then
   answer='{{"converged": true, "reasoning": "made is there"}}'
 else
-  answer='{{"reasoning": "make it", "actions": [{{"module": "shell", "params": {{"cmd": "echo made >> {base}/effects && touch {base}/made"}}}}]}}'
+  params='{{"cmd": "echo made >> {base}/effects && touch {base}/made"}}'
+  answer='{{"reasoning": "make it", "actions": [{{"module": "shell", "params": '"$params"'}}]}}'
 fi
-printf '{{"type": "result", "subtype": "success", "is_error": false, "result": "", "structured_output": %s, "usage": {{"input_tokens": 10, "output_tokens": 5}}, "total_cost_usd": 0.01}}' "$answer"
+usage='"usage": {{"input_tokens": 10, "output_tokens": 5}}, "total_cost_usd": 0.01'
+printf '{{"type": "result", "subtype": "success", "is_error": false, "result": "", "structured_output": %s, %s}}' \
+  "$answer" "$usage"
 """
 
 
@@ -142,7 +148,7 @@ def test_a_rule_killed_while_firing_is_not_repeated_blindly(tmp_path, fault):
 @pytest.mark.parametrize(
     ("fault", "asked"),
     [
-        # Asked twice in a healthy run: once to act, once to confirm. A third time only when the answer was not stored.
+        # Twice in a healthy run, to act and to confirm; a third time only when the answer was lost.
         (F.MODEL_CALL_STARTED, 2),
         (F.MODEL_ANSWERED, 3),
         (F.DECISION_RECORDED, 2),
