@@ -41,7 +41,7 @@ class FaultPoint(StrEnum):
     AFTER_COMMIT = "after-commit"
 
 
-class InjectedFault(Exception):  # noqa: N818
+class InjectedFault(Exception):
     """What `raise` raises; nothing in the product catches it by name."""
 
 

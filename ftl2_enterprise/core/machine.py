@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-class IllegalMove(Exception):  # noqa: N818 - names what happened
+class IllegalMove(Exception):
     """The table has no such move; raised by a programming error, never by bad input."""
 
 

@@ -28,7 +28,7 @@ EXIT_STATUS: dict[Code, int] = {
 """Statuses of commands that could not do their work; those above 63 follow the BSD `sysexits` convention."""
 
 
-class Problem(Exception):  # noqa: N818 - the field's word for it (RFC 9457), and what users read
+class Problem(Exception):
     """A failure that the user can understand; it never shows a traceback."""
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:

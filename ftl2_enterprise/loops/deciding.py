@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -137,10 +138,10 @@ class _Calls:
         error: str | None = None,
     ) -> None:  # fmt: skip
         redact = self._engine.redactor.text
-        self._engine.journal.commit(
+        unit = partial(
             store_calls.finish_model_call,
-            call_id,
-            outcome,
+            call_id=call_id,
+            outcome=outcome,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd,
@@ -149,6 +150,11 @@ class _Calls:
             error=redact(error) if error is not None else None,
             model=usage.model,
         )
+        if outcome is CallOutcome.OK:
+            # Committed with the decision that it holds: no answer is known as paid for and its decision lost.
+            self._engine.journal.defer(unit)
+        else:
+            self._engine.journal.commit(unit)
         reach(FaultPoint.MODEL_ANSWERED)
 
 

@@ -20,6 +20,7 @@ class Journal:
         self.store: Store = store
         self.loop_id: int = loop_id
         self.generation: int = generation
+        self._deferred: list[Callable[[Tx], object]] = []
 
     def commit[**P, R](self, unit: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Carry out the unit in one transaction.
@@ -29,7 +30,15 @@ class Journal:
         with self.store.write() as tx:
             # Also the guard of units that touch other tables only: a late process changes nothing.
             loop_store.update_loop(tx, self.loop_id, self.generation)
-            return unit(tx, *args, **kwargs)
+            for earlier in self._deferred:
+                earlier(tx)
+            result = unit(tx, *args, **kwargs)
+        self._deferred.clear()
+        return result
+
+    def defer(self, unit: Callable[[Tx], object]) -> None:
+        """Carry out the unit in the transaction of the next one, before it: both are there, or neither is."""
+        self._deferred.append(unit)
 
     def read[**P, R](self, query: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask something of the database."""
