@@ -17,12 +17,18 @@ from ftl2_enterprise.protocol.loops import Check, Expectation, Operator
 
 MAX_PATTERN = 1_000
 """Characters of a pattern."""
-MAX_SUBJECT = 100_000
+MAX_TEXT = 1_000_000
 """Characters that a pattern is searched in."""
+MAX_REACH = (MAX_TEXT, 30_000, 2_000, 300)
+"""Characters that one repetition may reach over, by the number of open repetitions: each multiplies the work."""
 _SHOWN = 60
 
-_REPEATED_REPEAT = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
-"""A repetition inside a repetition, as in (a+)+, which takes for ever on the right text."""
+_TOKEN = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:P<\w+>|P=\w+|[a-zA-Z-]*:|[=!]|<[=!]))?|\{\d*,?\d*\}|.", re.DOTALL
+)
+_CROSSES_LINES = re.compile(r"\\[sSWDn]|\[\^|\(\?[a-zA-Z]*s|\n")
+"""What may match a line break, so that a repetition does not end with the line."""
+_COUNTED = re.compile(r"\{(?:\d+,?\d*|,\d+)\}")
 
 
 class _Missing:
@@ -143,16 +149,47 @@ def _lacks(value: Any, wanted: Any, label: str) -> str:
 def _matches(value: Any, pattern: Any, label: str) -> str | None:
     if not isinstance(pattern, str):
         return f"{label} cannot be matched: the pattern is {show(pattern)}, not a text"
-    if len(pattern) > MAX_PATTERN or _REPEATED_REPEAT.search(pattern):
-        return f"{label} cannot be matched: the pattern {show(pattern)} is too long or repeats a repetition"
+    repetitions = _open_repetitions(pattern)
+    if len(pattern) > MAX_PATTERN or repetitions is None:
+        return f"{label} cannot be matched: the pattern {show(pattern)} is too long or repeats a repetition or choice"
     subject = value if isinstance(value, str) else show(value)
-    if len(subject) > MAX_SUBJECT:
-        return f"{label} cannot be matched: it has {len(subject)} characters, more than {MAX_SUBJECT}"
+    limit = MAX_REACH[min(repetitions, len(MAX_REACH) - 1)]
+    reach = len(subject) if _CROSSES_LINES.search(pattern) else max(map(len, subject.split("\n")))
+    if reach > limit or len(subject) > MAX_TEXT:
+        return (
+            f"{label} cannot be matched: it has {len(subject)} characters, too many for the pattern {show(pattern)}"
+        )
     try:
         found = re.search(pattern, subject)
     except (re.error, RecursionError, OverflowError) as error:
         return f"{label} cannot be matched: the pattern {show(pattern)} is not a regular expression ({error})"
     return None if found else f"{label} does not match {show(pattern)}: it is {show(value)}"
+
+
+def _open_repetitions(pattern: str) -> int | None:
+    """How many repetitions without a limit a pattern has; None if one repeats another, or a choice, as in (a+)+.
+
+    Such a pattern takes for ever on the right text, and what is observed is not ours to choose.
+    """
+    total = 0
+    varied = [False]
+    """For each open group, outermost first: whether it has a repetition or a choice in it."""
+    closed = False
+    """Whether the token before this one closed a group that has."""
+    for token in _TOKEN.findall(pattern):
+        repeats = token in {"*", "+"} or bool(_COUNTED.fullmatch(token))
+        if repeats and closed:
+            return None
+        closed = False
+        if token.startswith("("):
+            varied.append(False)
+        elif token == ")" and len(varied) > 1:
+            closed = varied.pop()
+            varied[-1] |= closed
+        elif repeats or token in {"|", "?"}:
+            varied[-1] = True
+        total += token in {"*", "+"} or (repeats and token.endswith(",}"))
+    return total
 
 
 def _bounded(value: Any, wanted: Any, label: str, *, at_least: bool) -> str | None:

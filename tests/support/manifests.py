@@ -1,4 +1,4 @@
-"""Manifests in tests: loading them from text, deciding on them, and a small engine that really runs what is decided."""
+"""Manifests in tests: loading them, deciding on them, and a small engine that really runs what is decided."""
 
 from __future__ import annotations
 
@@ -89,9 +89,8 @@ def run_here(call: Call) -> Result:
 def _shell(cmd: str, timeout: float) -> Result:
     done = subprocess.run(["sh", "-c", cmd], capture_output=True, text=True, timeout=timeout, check=False)
     error = None if done.returncode == 0 else done.stderr or f"rc {done.returncode}"
-    return Result(
-        success=done.returncode == 0, changed=True, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, error=error
-    )  # fmt: skip
+    ok = done.returncode == 0
+    return Result(success=ok, changed=True, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, error=error)
 
 
 def _file(params: Mapping[str, Any]) -> None:
