@@ -80,7 +80,7 @@ class Inventory:
         return found
 
     def groups_of(self, name: str) -> list[str]:
-        """Every group that holds the host, itself or through others; as policies see it, with `all`."""
+        """Every group that holds the host, itself or through others, without `all`."""
         found = self.entry(name)
         return [] if found is None else list(found.groups)
 

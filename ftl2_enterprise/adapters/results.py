@@ -50,7 +50,7 @@ def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> Result:
     if head["dropped"][0]:
         return failed(f"the module's result is larger than {len(out) >> 20} MiB", truncated=True)
     said = _parse(text(out, 0))
-    if said is None:
+    if said is None or (not said and head["rc"] != 0):
         return failed(_crash(stderr, text(out, 0), head["rc"]), rc=head["rc"], stderr=stderr)
     return of_output(said, rc=head["rc"], stderr=stderr)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import contextlib
@@ -10,7 +11,7 @@ import os
 import secrets
 import sys
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters import automation, gate_build, local_calls
 from ftl2_enterprise.adapters.on_host import frames
@@ -26,6 +27,7 @@ RECYCLE_BYTES = 128 << 20
 """After so many calls or bytes a context is replaced: it remembers every result for ever."""
 REMOTE_LIMIT = 8 << 20
 """Bytes captured of each stream: FTL2's messages hold 64 MiB, and carry a module's output twice."""
+HANDSHAKE = "Gate handshake failed: "
 SLACK = 15.0
 KILL_LIMIT = 10.0
 BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} import run; run()"
@@ -227,4 +229,9 @@ def _address(entry: HostEntry, host: Any) -> str:
 
 def _reason(results: list[Any]) -> str:
     said = str(results[0].error or "no reason given") if results else "FTL2 gave no result"
-    return line(said.removeprefix("Remote execution failed: "))
+    what, handshake, printed = said.removeprefix("Remote execution failed: ").partition(HANDSHAKE)
+    if not handshake:
+        return line(what)
+    with contextlib.suppress(ValueError, SyntaxError):
+        printed = cast("bytes", ast.literal_eval(printed.strip())).decode("utf-8", "replace")
+    return f"FTL2's gate does not start, which takes Python 3.10 there: {last_line(printed)}"

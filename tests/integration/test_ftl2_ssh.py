@@ -97,10 +97,27 @@ async def test_ansible_style_modules_work(modules: Ftl2Modules, module: str, par
     assert (result.success, result.changed) == (True, False)
 
 
-async def test_a_module_that_returns_stdout_is_believed(modules: Ftl2Modules, tmp_path: Path) -> None:
-    # FTL2 takes the key `stdout` of a result for the whole result; `assemble`-like modules then seem to fail.
-    result = await run(modules, "pip", name="pip", state="present")
-    assert "Invalid JSON" not in str(result.error)
+async def test_a_collections_module_that_returns_stdout_is_believed(
+    modules: Ftl2Modules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # FTL2 itself takes a result's `stdout` for the whole result, and says that it is not JSON.
+    folder = tmp_path / "ansible_collections" / "acme" / "tools" / "plugins" / "modules"
+    folder.mkdir(parents=True)
+    (folder / "tell.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "def main():\n"
+        "    AnsibleModule(argument_spec={}).exit_json(changed=True, stdout='plain', stderr='words', rc=0)\n"
+    )
+    monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
+    result = await run(modules, "acme.tools.tell")
+    assert result.error is None
+    assert (result.success, result.changed, result.stdout, result.stderr) == (True, True, "plain", "words")
+
+
+async def test_a_module_that_breaks_says_what_broke(modules: Ftl2Modules, tmp_path: Path) -> None:
+    result = await run(modules, "systemd", name="no-such-unit-here", state="started")
+    assert not result.success
+    assert "JSON" not in (result.error or "JSON")
 
 
 async def test_a_module_that_fails_says_so(modules: Ftl2Modules, tmp_path: Path) -> None:
@@ -219,6 +236,21 @@ async def test_an_unknown_host_key_is_refused(modules: Ftl2Modules, server: sshd
     result = await run(modules, "command", host="unverified", cmd="true")
     assert not result.success
     assert "ost key" in (result.error or "")
+
+
+async def test_a_gate_that_does_not_start_is_a_failed_result(
+    modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo Python 3.10.0 || { echo one; echo no luck; exit 1; } >&2\n"
+    )
+    broken.chmod(0o755)
+    modules.add_host(HostEntry(name="old", vars=server.host_vars(ansible_python_interpreter=str(broken))))
+    result = await run(modules, "command", host="old", cmd="true")
+    assert not result.success
+    assert (result.error or "").startswith("cannot reach old (")
+    assert (result.error or "").endswith("no luck")
 
 
 async def test_the_same_name_with_another_address_is_another_host(modules: Ftl2Modules, server: sshd.Sshd) -> None:
