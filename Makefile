@@ -1,0 +1,85 @@
+# `make help` lists the targets. Each sets up what it needs in .venv; nothing else on the machine is touched.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK_OPTIONS := --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links
+PACKAGES := ftl2_enterprise tests bench
+# Two workers, because two cores are what a small build machine has; make test JOBS=8 for more.
+JOBS ?= 2
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/python.stamp: packaging/find-python
+	@python=$$(packaging/find-python) || exit 1; \
+	test -x $(BIN)/python && $(BIN)/python -c 'import sys; raise SystemExit(sys.version_info < (3, 13))' 2>/dev/null \
+		|| "$$python" -m venv --clear $(VENV)
+	@touch $@
+
+# pip's own cache makes a second set-up fast; hashes make it the same one.
+$(VENV)/run.stamp: $(VENV)/python.stamp packaging/requirements.lock pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp packaging/requirements-dev.lock
+	@echo "adding the tools for tests and checks ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements-dev.lock
+	@touch $@
+
+.PHONY: run
+run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on a scratch directory
+	@$(BIN)/ftl2-enterprise tour
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## every test
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+.PHONY: faults
+faults: $(VENV)/dev.stamp ## the fault suite alone
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults
+
+.PHONY: coverage
+coverage: $(VENV)/dev.stamp ## tests with branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest tests/unit tests/store tests/integration
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+.PHONY: check
+check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling
+	@$(BIN)/ruff format --check --quiet $(PACKAGES)
+	@$(BIN)/ruff check --quiet $(PACKAGES)
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
+	@rm -f .lint-imports.log
+	@$(BIN)/deptry .
+	@$(BIN)/codespell ftl2_enterprise tests bench docs README.md Makefile packaging .ci
+
+.PHONY: format
+format: $(VENV)/dev.stamp ## format and mend what can be mended
+	@$(BIN)/ruff check --quiet --fix $(PACKAGES) || true
+	@$(BIN)/ruff format --quiet $(PACKAGES)
+
+.PHONY: reference
+reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
+	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
+		> docs/reference/lifecycles.md
+	@$(BIN)/python -m ftl2_enterprise.protocol.manifest > docs/reference/manifest.schema.json
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
+	@$(BIN)/python -m bench
+
+.PHONY: lock
+lock: $(VENV)/dev.stamp ## resolve the pinned dependencies anew
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --output-file packaging/requirements.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev pyproject.toml --output-file packaging/requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove the environment and what tools left
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
