@@ -1,0 +1,118 @@
+"""What the engine costs beside the work itself, against a plain script that does the same work and keeps less."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.measure import Row, side_by_side
+from ftl2_enterprise import wiring
+from ftl2_enterprise.core.settings import Settings, StoreSettings
+from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
+from ftl2_enterprise.protocol.loops import ActionSpec, Decision, LoopSpec, ObservationSpec, Prompt
+from ftl2_enterprise.store.engine import open_store
+
+COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]
+ITERATIONS = 20
+
+
+class _Nobody:
+    name = "default"
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        return None
+
+
+class _Decider:
+    """Acts `ITERATIONS - 1` times, then says that all is well."""
+
+    name = "rules"
+    is_model = False
+
+    def __init__(self, actions: int) -> None:
+        self._actions = actions
+
+    def observations(self, answers: list[Answer]) -> list[ObservationSpec]:
+        return []
+
+    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+        if situation.iteration == ITERATIONS:
+            return Decision(converged=True)
+        act = ActionSpec(module="command", params={"cmd": "true"})
+        look = ObservationSpec(name="more", module="command", params={"cmd": "true"})
+        return Decision(actions=[act] * self._actions, observe=[] if self._actions else [look])
+
+
+def _ours(directory: Path, actions: int) -> float:
+    """Milliseconds for one iteration of a loop of ITERATIONS."""
+    settings = Settings(store=StoreSettings(path=str(directory / "loops.db")))
+    database = open_store(directory / "loops.db", create=True)
+    looks = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
+    spec = LoopSpec(
+        name=f"bench-{time.monotonic_ns()}",
+        desired_state="measured",
+        decider="rules",
+        observers=looks,
+        max_iterations=ITERATIONS,
+    )
+    with database.write() as tx:
+        loop = store.create_loop(tx, spec)
+
+    async def run() -> float:
+        journal = process.claim(database, loop.id)
+        engine = wiring.build(
+            journal, loop, settings=settings, people=_Nobody(), stop=Stop(), clock=wiring.SystemClock()
+        )
+        object.__setattr__(engine, "decider", _Decider(actions))
+        began = time.perf_counter()
+        ended = await process.run(engine)
+        seconds = time.perf_counter() - began
+        assert ended.outcome == "converged", ended.reason
+        await engine.modules.close()
+        return seconds
+
+    seconds = asyncio.run(run())
+    database.close()
+    return seconds * 1000 / ITERATIONS
+
+
+def _peer(directory: Path, actions: int) -> float:
+    """The same commands one after the other, and four transactions for each iteration, as a plain script would."""
+    connection = sqlite3.connect(directory / "peer.db", isolation_level=None)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("create table if not exists rows (id integer primary key, kind text, body text)")
+    began = time.perf_counter()
+    for _ in range(ITERATIONS):
+        seen = [subprocess.run(["/bin/sh", "-c", cmd], capture_output=True, check=False).stdout for cmd in COMMANDS]
+        connection.execute("insert into rows (kind, body) values ('iteration', ?)", (repr(seen),))
+        for _ in range(actions):
+            subprocess.run(["/bin/sh", "-c", "true"], capture_output=True, check=False)
+            connection.execute("insert into rows (kind, body) values ('action', '')")
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds * 1000 / ITERATIONS
+
+
+def run() -> list[Row]:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        for actions, name in (
+            (0, "an iteration without actions, 4 observations"),
+            (3, "an iteration with 3 actions"),
+        ):
+            results: dict[str, list[float]] = {"ours": [], "peer": []}
+            side_by_side(
+                lambda: results["ours"].append(_ours(directory, actions)),  # noqa: B023
+                lambda: results["peer"].append(_peer(directory, actions)),  # noqa: B023
+                runs=3,
+            )
+            ours, peer = min(results["ours"]), min(results["peer"])
+            rows.append(Row(name=name, ours=ours, peer=peer, unit="ms", against="a script, one step after another"))
+    return rows
