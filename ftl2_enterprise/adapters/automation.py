@@ -8,6 +8,7 @@ import importlib
 import io
 import logging
 import zipfile
+from contextvars import ContextVar
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
@@ -37,12 +38,49 @@ async def ready() -> None:
     await asyncio.to_thread(importlib.import_module, "ftl2.automation")
     runners: Any = importlib.import_module("ftl2.runners")
     runners.RemoteModuleRunner.KEEPALIVE_TIMEOUT = KEEPALIVE_LIMIT
+    if not isinstance(runners.asyncssh, _Watched):
+        runners.asyncssh = _Watched(runners.asyncssh)
     for name in ("ftl2", "asyncssh"):
         logger = logging.getLogger(name)
         # Without a handler Python prints warnings to the terminal; with the parents' they carry parameters to files.
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
         logger.propagate = False
+
+
+class _Watched:
+    """The SSH library as FTL2 uses it, noting each connection for the call that opened it."""
+
+    def __init__(self, library: Any) -> None:
+        self._library: Any = library
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+    async def connect(self, **settings: Any) -> Any:
+        """Connect, and note it."""
+        connection = await self._library.connect(**settings)
+        opened = _OPENED.get()
+        if opened is not None:
+            opened.append(connection)
+        return connection
+
+
+_OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
+
+
+async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
+    """Run our helper on the host. Connections whose gate did not start are closed: FTL2 forgets them, open."""
+    opened: list[Any] = []
+    token = _OPENED.set(opened)
+    try:
+        return await context.run_on(host, HELPER, **params)
+    finally:
+        _OPENED.reset(token)
+        used = {id(gate.conn) for gate in context._remote_runner.gate_cache.values()}
+        for connection in opened:
+            if id(connection) not in used:
+                connection.close()
 
 
 def open_context(gates: Path) -> Any:

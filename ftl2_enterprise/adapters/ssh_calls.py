@@ -107,7 +107,7 @@ class SshCalls:
         token = secrets.token_hex(12)
         packed = frames.to_text(json.dumps(request).encode())
         task = asyncio.ensure_future(
-            context.ftl.run_on(host, automation.HELPER, op="call", token=token, request=packed, **more)
+            automation.run_helper(context.ftl, host, op="call", token=token, request=packed, **more)
         )
         try:
             done, _ = await asyncio.wait({task}, timeout=request["timeout"] + SLACK)
@@ -123,7 +123,7 @@ class SshCalls:
         """Have the host end the call. When the host is gone, its helper still ends it at the call's time-out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_LIMIT):
-                await context.ftl.run_on(host, automation.HELPER, op="kill", token=token)
+                await automation.run_helper(context.ftl, host, op="kill", token=token)
                 await asyncio.wait({task})
         if not task.done():
             task.cancel()
@@ -143,7 +143,7 @@ class SshCalls:
             raise Unreachable(f"cannot reach {_address(entry, host)}: no connection within {seconds:g} s") from None
 
     async def _greet(self, context: _Context, entry: HostEntry, host: Any) -> None:
-        results = await context.ftl.run_on(host, automation.HELPER, op="hello")
+        results = await automation.run_helper(context.ftl, host, op="hello")
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "python" not in output:
             raise Unreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")

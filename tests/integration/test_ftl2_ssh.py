@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,6 @@ from tests.support.survivors import alive, end, mark, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 MIB = 1 << 20
@@ -238,9 +238,17 @@ async def test_an_unknown_host_key_is_refused(modules: Ftl2Modules, server: sshd
     assert "ost key" in (result.error or "")
 
 
+def connections(port: int) -> int:
+    """Established connections to the port, from this machine's own table."""
+    rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
+
 async def test_a_gate_that_does_not_start_is_a_failed_result(
     modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path
 ) -> None:
+    await run(modules, "command", cmd="true")
+    before = connections(server.port)
     broken = tmp_path / "python"
     broken.write_text(
         "#!/bin/sh\n[ $1 = --version ] && echo Python 3.10.0 || { echo one; echo no luck; exit 1; } >&2\n"
@@ -251,6 +259,7 @@ async def test_a_gate_that_does_not_start_is_a_failed_result(
     assert not result.success
     assert (result.error or "").startswith("cannot reach old (")
     assert (result.error or "").endswith("no luck")
+    assert await asyncio.to_thread(until, lambda: connections(server.port) <= before)
 
 
 async def test_the_same_name_with_another_address_is_another_host(modules: Ftl2Modules, server: sshd.Sshd) -> None:
