@@ -151,5 +151,4 @@ def _judge(reply: ModelReply, answer: str, *, must_ask: bool) -> Decision | _Bad
 def _shown(reply: ModelReply) -> str:
     if reply.value is None:
         return reply.text
-
     return json.dumps(reply.value, ensure_ascii=True)

@@ -65,14 +65,17 @@ def _trim(value: Any, texts: int, items: int, *, depth: int) -> Any:
             return value
 
 
-def fit(values: Sequence[Any], *, each: int, whole: int) -> tuple[list[str], int]:
-    """Every value as JSON within `each` characters and all within `whole`; and how many at the end were left out."""
+def fit(values: Sequence[Any], *, each: int, whole: int, least: int = 160) -> tuple[list[str], int]:
+    """Every value as JSON within `each` characters and all within `whole`; and how many at the end were left out.
+
+    When they do not fit all get less, but nothing gets less than `least` before others are left out.
+    """
     if not values:
         return [], 0
     share = each
     texts = [digest(value, share) for value in values]
-    while sum(map(len, texts)) > whole and share > TEXT_STEPS[-1] * 2:
-        share //= 2
+    while sum(map(len, texts)) > whole and share > least:
+        share = max(share // 2, least)
         texts = [digest(value, share) for value in values]
     kept: list[str] = []
     room = whole

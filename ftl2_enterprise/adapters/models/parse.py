@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_TEXT = 4_000_000
 """Characters of an answer; a longer one is no decision."""
 
+MAX_STARTS = 500
+"""Places in a text that are tried as the beginning of an object."""
+
 
 class Malformed(Exception):
     """The answer is no decision; `faults` says why, one line each, in words that a model can act upon."""
@@ -40,8 +43,10 @@ def decision_in(reply: ModelReply) -> Decision:
         raise Malformed(["the answer is empty"])
     if len(reply.text) > MAX_TEXT:
         raise Malformed([f"the answer has {len(reply.text):,} characters; the limit is {MAX_TEXT:,}"])
+    if whole := list(_whole(reply.text)):
+        return validated(whole[0])
     first: Malformed | None = None
-    for objects in (_whole(reply.text), _fenced(reply.text), _embedded(reply.text)):
+    for objects in (_fenced(reply.text), _embedded(reply.text)):
         valid: list[Decision] = []
         for value in objects:
             try:
@@ -81,7 +86,9 @@ def _embedded(text: str) -> Iterator[Any]:
     """Objects within prose, outermost only: nothing inside of one that is cut off is taken for an answer."""
     decoder = _decoder()
     position = 0
-    while (start := _OBJECT.search(text, position)) is not None:
+    for _ in range(MAX_STARTS):
+        if (start := _OBJECT.search(text, position)) is None:
+            return
         try:
             value, position = decoder.raw_decode(text, start.start())
         except json.JSONDecodeError as error:

@@ -30,8 +30,14 @@ class Ended:
     truncated: bool = False
 
 
-async def run(  # noqa: ASYNC109 - it ends the program, not only the wait
-    argv: Sequence[str], *, given: bytes, env: Mapping[str, str], cwd: str, timeout: float, limit: int = OUTPUT_LIMIT
+async def run(
+    argv: Sequence[str],
+    *,
+    given: bytes,
+    env: Mapping[str, str],
+    cwd: str,
+    timeout: float,  # noqa: ASYNC109 - it ends the program, not only the wait
+    limit: int = OUTPUT_LIMIT,
 ) -> Ended:
     """Run the program in a session of its own, with `given` on its standard input.
 

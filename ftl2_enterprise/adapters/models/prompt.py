@@ -168,7 +168,7 @@ def _list(name: str, values: Iterable[Any], what: str, limit: int = LIST_LIMIT) 
             lines.append(f"{left_out} more are left out.")
     else:
         # The latest are worth most: fill from the end.
-        lines, left_out = digest.fit(listed[::-1], each=limit // 2, whole=limit)
+        lines, left_out = digest.fit(listed[::-1], each=limit // 2, whole=limit, least=limit // 10)
         lines = [*([f"{left_out} earlier ones are left out."] if left_out else []), *lines[::-1]]
     return _section(name, what, lines)
 
