@@ -109,6 +109,7 @@ def _broken(error: yaml.MarkedYAMLError, text: str, source: str) -> Problem:
     if isinstance(error, ComposerError) and "single document" in (error.context or ""):
         what = "it holds more than one document"
     hint = "quote a value that begins with {{" if "{{" in line else None
+    hint = "put the text with the question mark in quotes" if "got '?'" in what else hint
     return invalid(f"cannot use {source}:{number}: {what}", hint)
 
 
