@@ -23,8 +23,8 @@ GOOD = {"converged": True, "reasoning": "all well"}
 LIMIT = 60.0
 
 
-FOREIGN = ("ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
-           "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")  # fmt: skip
+FOREIGN = ("ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy",
+           "https_proxy", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")  # fmt: skip
 """Variables of the person who runs the tests that would lead the program elsewhere."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -89,7 +90,7 @@ TEXTS: dict[str, str] = {
     "blanks": " \n ",
     "prose": "I would restart nginx, because it is down.",
     "cut off": json.dumps(ACT)[:-20],
-    "cut off after an inner object": '{"reasoning": "x", "actions": [{"module": "command", "params": {"converged": true}',
+    "cut off after an inner object": '{"actions": [{"module": "command", "params": {"converged": true}',
     "cut off inside a text with JSON": '{"reasoning": "so {\\"converged\\": true} it is',
     "cut off before the end of a text": '{"reasoning": "it said {} and',
     "a megabyte": "x" * 1_000_000,
@@ -230,17 +231,14 @@ FIELDS = st.dictionaries(st.sampled_from(Decision.__struct_fields__), JSON)
 
 @given(FIELDS | JSON)
 def test_any_value_is_a_decision_or_malformed(anything: Any) -> None:
-    try:
-        decision = decision_in(ModelReply(value=anything, text=str(anything).encode("utf-8", "replace").decode()))
-    except Malformed as malformed:
-        assert malformed.faults
-    else:
+    reply = ModelReply(value=anything, text=str(anything).encode("utf-8", "replace").decode())
+    with contextlib.suppress(Malformed):
+        decision = decision_in(reply)
         assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
 
 
 @given(st.text(alphabet='{}[]":, \n`abc\\truefals', max_size=200))
 def test_any_text_is_a_decision_or_malformed(anything: str) -> None:
-    try:
-        decision_in(text(anything))
-    except Malformed as malformed:
-        assert malformed.faults
+    with contextlib.suppress(Malformed):
+        decision = decision_in(text(anything))
+        assert validated(msgspec.to_builtins(decision)) == decision

@@ -191,8 +191,8 @@ def test_asking_is_not_idling() -> None:
 
 def test_the_order_to_ask_dry_run_unknown_and_failed_observations_are_said() -> None:
     said = hinted(
-        must_ask=True, dry_run=True, unknown=[action(ActionState.UNKNOWN)], seen=[seen("a", success=False), seen("b")],
-        matched_rules=["mend"],
+        must_ask=True, dry_run=True, unknown=[action(ActionState.UNKNOWN)],
+        seen=[seen("a", success=False), seen("b")], matched_rules=["mend"],
     ).splitlines()  # fmt: skip
     assert "1 of 2 observations failed" in said[0]
     assert "mend" in said[1]

@@ -71,6 +71,9 @@ async def run(
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
+        # A reader that was cancelled before its first step has not taken charge of its pipe.
+        process.stdout.close()
+        process.stderr.close()
     return Ended(
         status=status, stdout=bytes(out.kept), stderr=bytes(err.kept), truncated=out.truncated or err.truncated
     )
