@@ -162,7 +162,7 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
         inventory_files.load(spec.inventory),
         work_dir=work_dir,
         secrets=bindings.inject,
-        redact=redactor.text,
+        redact=redactor.known,
     )
     return Engine(
         spec=spec,

@@ -13,6 +13,7 @@ from ftl2_enterprise.adapters.local_calls import HelperDied, LocalCalls
 from ftl2_enterprise.adapters.on_host import bundles
 from ftl2_enterprise.adapters.ssh_calls import SshCalls, Unreachable
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import MASK
 from ftl2_enterprise.loops.ports import Call, HostEntry, Result
 from ftl2_enterprise.protocol.loops import LOCALHOST
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
 """What our own file work may say: a rendered template is a reply."""
-HIDDEN = "[hidden]"
 
 type Secrets = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -237,5 +237,5 @@ def _texts(value: Any) -> Iterator[str]:
 def _hide(text: str, injected: frozenset[str]) -> str:
     for value in sorted(injected, key=len, reverse=True):
         # A secret of one or two characters would black out everything; it is hidden where it stands alone.
-        text = text.replace(value, HIDDEN) if len(value) > 2 else HIDDEN if text == value else text
+        text = text.replace(value, MASK) if len(value) > 2 else MASK if text == value else text
     return text

@@ -12,7 +12,7 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import units
-from ftl2_enterprise.loops.engine import Engine, target_of
+from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.observing import encode
 from ftl2_enterprise.loops.ports import Call, Result
@@ -115,9 +115,7 @@ async def run_step(engine: Engine, iteration: Iteration, step: Sequence[Planned]
     starting = [(one.id, engine.summary(one.module, one.params)) for one in step]
     engine.journal.commit(units.start_actions, iteration, starting, of=of)
     reach(FaultPoint.ACTION_STARTED)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_run(engine, iteration, one)) for one in step]
-    return [task.result() for task in tasks]
+    return await side_by_side(_run(engine, iteration, one) for one in step)
 
 
 async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
@@ -125,7 +123,7 @@ async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
     call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
     result = await _until_stopped(engine, call)
     reach(FaultPoint.ACTION_DONE)
-    engine.journal.commit(units.end_action, iteration, _done(one.id, result, time.monotonic() - began))
+    engine.journal.commit(units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
     reach(FaultPoint.ACTION_RECORDED)
     return result or Result(success=False, error="stopped while it ran")
 
@@ -147,17 +145,18 @@ async def _until_stopped(engine: Engine, call: Call) -> Result | None:
         running.cancel()
 
 
-def _done(action_id: int, result: Result | None, seconds: float) -> units.DoneAction:
+def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> units.DoneAction:
     if result is None:
         return units.DoneAction(id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds)
+    redact = engine.redactor.text
     return units.DoneAction(
         id=action_id,
         event=ActionEvent.SUCCEEDED if result.success else ActionEvent.FAILED,
         changed=result.changed,
         rc=result.rc,
-        stdout=result.stdout,
-        stderr=result.stderr,
-        output=encode(dict(result.output)),
-        error=result.error,
+        stdout=redact(result.stdout),
+        stderr=redact(result.stderr),
+        output=encode(engine.redactor.value(dict(result.output))),
+        error=redact(result.error) if result.error is not None else None,
         seconds=round(seconds, 3),
     )

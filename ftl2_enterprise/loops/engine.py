@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ftl2_enterprise.loops.policy import Policy, Verdict, evaluate
 from ftl2_enterprise.protocol.loops import LOCALHOST, LoopSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
@@ -94,3 +95,18 @@ def _short(value: Any) -> str:
 def target_of(host: str | None) -> str:
     """The host or group that a decision names; without one it is the machine the loop runs on."""
     return host or LOCALHOST
+
+
+async def side_by_side[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do it all at once; results in order. The first failure cancels the rest and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failures:
+        raise _first_of(failures) from None
+    return [task.result() for task in tasks]
+
+
+def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failures.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

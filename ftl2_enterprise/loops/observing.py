@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops import store_observations, units
-from ftl2_enterprise.loops.engine import Engine, target_of
+from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of
 from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
 from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationSpec, ObservationState
@@ -102,8 +102,11 @@ async def observe(engine: Engine, iteration: Iteration, wanted: Sequence[Wanted]
     new = [(row, spec) for row, spec in _expand(engine, wanted) if (row.origin, row.name, row.host) not in have]
     if new:
         ids = engine.journal.commit(units.begin_observations, iteration, [row for row, _ in new])
-        await _look(engine, iteration, [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)])
-        rows = engine.journal.read(stored_observations, iteration.id)
+        looks = [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)]
+        fresh = await _look(engine, iteration, looks)
+        # What is stored is redacted on suspicion, too; what was just seen is judged as it was seen.
+        stored = engine.journal.read(stored_observations, iteration.id)
+        rows = [(row, fresh.get(row.id, whole)) for row, whole in stored]
     return view_of(rows)
 
 
@@ -139,9 +142,9 @@ def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | 
 
 async def _look(
     engine: Engine, iteration: Iteration, new: list[tuple[int, units.NewObservation, ObservationSpec]]
-) -> None:
+) -> dict[int, str]:
+    """Look, and commit what was seen; returns it by row id, as JSON."""
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
-    shared: dict[bytes, asyncio.Task[Result]] = {}
     todo = [(row, one, spec) for row, one, spec in new if one.refused is None]
 
     async def call(module: str, values: dict[str, Any], host: str) -> Result:
@@ -150,25 +153,25 @@ async def _look(
                 Call(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
             )
 
-    async with asyncio.TaskGroup() as group:
-        for _, one, spec in todo:
-            # Several rules may want the same look: it is taken once.
-            key = _key(spec, one.host)
-            if key not in shared:
-                shared[key] = group.create_task(call(spec.module, spec.params, one.host))
+    # Several rules may want the same look: it is taken once.
+    distinct = {_key(spec, one.host): (spec, one.host) for _, one, spec in todo}
+    results = await side_by_side(call(spec.module, spec.params, host) for spec, host in distinct.values())
+    shared = dict(zip(distinct, results, strict=True))
+    fresh: dict[int, str] = {}
     done: list[units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
     for row, one, spec in todo:
-        result = shared[_key(spec, one.host)].result()
+        result = shared[_key(spec, one.host)]
         plain = result_of(result)
+        fresh[row] = encode(plain)
         done.append(
             units.DoneObservation(
                 id=row,
                 name=one.name,
                 host=one.host,
                 state=ObservationState.SUCCEEDED if result.success else ObservationState.FAILED,
-                result=encode(plain),
-                error=result.error,
+                result=encode(engine.redactor.value(plain)),
+                error=engine.redactor.text(result.error) if result.error is not None else None,
             )
         )
         if spec.host is not None and result.success and (found := facts_from(spec, plain)):
@@ -176,6 +179,7 @@ async def _look(
     reach(FaultPoint.OBSERVATION_DONE)
     engine.journal.commit(units.end_observations, iteration, engine.journal.generation, done, facts=facts)
     reach(FaultPoint.OBSERVATIONS_RECORDED)
+    return fresh
 
 
 def _key(spec: ObservationSpec, host: str) -> bytes:

@@ -332,7 +332,7 @@ async def test_injected_values_never_come_back(server: sshd.Sshd, gates: Path) -
     )  # fmt: skip
     result = await run(own, "shell", cmd="cat; exit 1")
     await own.close()
-    assert result.stdout == "[hidden]\n"
+    assert result.stdout == "[redacted]\n"
     assert "s3cret" not in str(result)
 
 
