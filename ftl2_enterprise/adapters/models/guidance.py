@@ -19,7 +19,7 @@ A text marked [redacted] was a secret: never write that mark, or anything that h
 WHAT A DECISION HOLDS
 - reasoning: two or three sentences for the people who read the history: what you saw and why you decide this.
 - unmet: what is not yet as desired, one short line each. Empty when converged.
-- actions: module calls that change something, carried out in order (directories are made first). Each is
+- actions: module calls that change something, carried out in the given order. Each is
   {"module": ..., "params": {...}, "host": ..., "reason": ...}. A failed action does not stop those after it.
 - observe: module calls that only look, for the next iteration: {"name": ..., "module": ..., "params": {...}, "host":
   ...}. They replace those you asked for before. `name` is the key of the result. They must not change anything.
