@@ -1,0 +1,267 @@
+"""`run`: make a desired state true, in this process."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from click.core import ParameterSource
+
+from ftl2_enterprise.console import documents, foreground, narrator
+from ftl2_enterprise.console.exits import exit_of
+from ftl2_enterprise.console.paint import painter
+from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
+from ftl2_enterprise.console.progress import Progress, progress
+from ftl2_enterprise.console.summary import summary
+from ftl2_enterprise.console.text import line
+from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
+from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode, Prompt, PromptState
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.console.session import Session
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.tx import Tx
+
+MODES = (Mode.SINGLE, Mode.CONTINUOUS)
+DECIDERS = ("auto", "manifest", "claude", "rules")
+WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
+"""Options that do not change what the loop was asked with."""
+
+
+@click.command("run")
+@click.argument("desired_state", required=False)
+@click.option(
+    "-f", "--file", type=click.Path(path_type=Path), help="Read the desired state, or a manifest, from FILE."
+)
+@click.option("-i", "--inventory", metavar="FILE", help="The hosts; this machine when not given.")
+@click.option("--name", help="What the loop is called; by default made from the desired state.")
+@click.option("--mode", type=click.Choice([str(mode) for mode in MODES]), default="single", show_default=True)
+@click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.  [default: 10]")
+@click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.  [default: 60]")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--quiet", is_flag=True, help="Only the summary, or the error.")
+@click.option("--policy", metavar="FILE", help="What must not happen.")
+@click.option("--environment", default="", help="The environment that policy may speak of, such as `production`.")
+@click.option("--rules-dir", metavar="DIR", help="Rules that spare the model.")
+@click.option("-s", "--secret", "secrets", multiple=True, metavar="MODULE.PARAM=ENV_VAR", help="Bind a secret.")
+@click.option("--non-interactive", is_flag=True, help="Ask nobody: take defaults, else first options.")
+@click.option(
+    "--max-ask-delay",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Ask after N iterations in a row with failures; 0 never.",
+)
+@click.option("--decider", type=click.Choice(DECIDERS), default="auto", show_default=True, help="Who decides.")
+@click.option("--model", help="The model that the decider asks.")
+@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="What the loop may spend on models.")
+@click.option(
+    "--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.  [default: 300]"
+)
+@click.option("--resume", metavar="LOOP", help="Go on with a loop that was stopped, waits, failed or crashed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+@click.pass_context
+def command(context: click.Context, **options: Any) -> int:
+    """Make DESIRED_STATE true: observe, decide, act, and look again until it is.
+
+    The desired state is a sentence for a model or a manifest (see -f). Without a model, rules alone decide. Every
+    step is recorded; `history` shows it, and `--resume` goes on after a stop or a crash.
+    """
+    session: Session = context.obj
+    session.wants_json = options["as_json"]
+    begun = time.monotonic()
+    if options["resume"] is not None:
+        _refuse_changes(context)
+        store = session.open_store()
+        loop = _find(store, options["resume"])
+    else:
+        spec = _prepared(options, session.settings)
+        store = _open(session.settings)
+        loop = _create(store, spec, is_named=options["name"] is not None)
+    shown = progress(session.out, silent=options["quiet"] or options["as_json"])
+    people = _people(session, shown, silent=options["as_json"], non_interactive=options["non_interactive"])
+    shown.narrator.lookup = _lookup(store)
+    shown.say(narrator.header(loop))
+    try:
+        loop = foreground.run(store, loop.id, settings=session.settings, people=people, progress=shown)
+    except Problem as problem:
+        shown.close()
+        raise _with_way_on(problem, session, loop) from problem
+    finally:
+        shown.close()
+    prompts = _open_prompts(store, loop)
+    status = exit_of(loop)
+    tally = shown.narrator.tally
+    if options["as_json"]:
+        result = {
+            "loop": documents.document(loop),
+            "exit_status": status.value,
+            "seen": {**vars(tally), "actions": tally.actions, "seconds": round(time.monotonic() - begun, 3)},
+            "prompts": documents.document(prompts),
+        }
+        session.out.stream.write(documents.text(result) + "\n")
+    else:
+        seconds = time.monotonic() - begun
+        lines = summary(loop, tally, seconds=seconds, prompts=prompts, program=session.program)
+        session.out.print(lines if options["quiet"] else [line(), *lines])
+    return status
+
+
+# --- what is asked for ---------------------------------------------------------------------------------------------
+
+
+def _refuse_changes(context: click.Context) -> None:
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in WITH_RESUME
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise invalid(
+            f"cannot use {given[0]} together with --resume: the loop goes on as it was asked for",
+            "start a new loop to ask for something else",
+        )
+
+
+def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
+    from ftl2_enterprise import wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+
+    text, source = _desired_state(options["desired_state"], options["file"])
+    limits = settings.loops
+    spec = LoopSpec(
+        name=options["name"] if options["name"] is not None else _name_for(text, source),
+        desired_state=text,
+        mode=Mode(options["mode"]),
+        decider=options["decider"],
+        source=str(source) if source else None,
+        inventory=options["inventory"],
+        policy=options["policy"],
+        environment=options["environment"],
+        rules_dir=options["rules_dir"],
+        secrets=list(options["secrets"]),
+        max_iterations=options["max_iterations"] or limits.max_iterations,
+        interval=options["interval"] or limits.interval,
+        dry_run=options["dry_run"],
+        max_ask_delay=options["max_ask_delay"],
+        model=options["model"],
+        max_cost=options["max_cost"],
+        action_timeout=options["action_timeout"] or limits.action_timeout,
+        prompt_timeout=limits.prompt_timeout,
+    )
+    _check_name(spec.name)
+    return wiring.prepare(spec, settings)
+
+
+def _desired_state(text: str | None, path: Path | None) -> tuple[str, Path | None]:
+    if (text is None) == (path is None):
+        why = "there is none" if text is None else "there are two: the argument and -f"
+        raise invalid(f"cannot take a desired state: {why}", "give a sentence, or a manifest with -f FILE")
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise invalid(f"cannot read {path}: it is not UTF-8 text") from error
+        except FileNotFoundError as error:
+            raise not_found(f"cannot read {path}: there is no such file") from error
+        except OSError as error:
+            raise invalid(f"cannot read {path}: {(error.strerror or 'failed').lower()}") from error
+    if text is None or not text.strip():
+        raise invalid("cannot take an empty desired state", "say what should be true")
+    return text, path
+
+
+def _name_for(text: str, source: Path | None) -> str:
+    words = source.stem if source is not None else " ".join(text.split()[:6])
+    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].rstrip("-")
+    return f"loop-{slug}" if slug.isdigit() else slug or "loop"
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > 80 or not name.isprintable() or name.isdigit() or name.startswith("-"):
+        raise invalid(
+            f"cannot call a loop {name[:80]!r}",
+            "a name has 1 to 80 printable characters, is not a number and does not begin with a dash",
+        )
+
+
+# --- the loop ------------------------------------------------------------------------------------------------------
+
+
+def _open(settings: Settings) -> Store:
+    from ftl2_enterprise import wiring  # noqa: PLC0415
+
+    return wiring.open_database(settings, create=True)
+
+
+def _create(store: Store, spec: LoopSpec, *, is_named: bool) -> Loop:
+    from ftl2_enterprise.core.faults import FaultPoint, reach  # noqa: PLC0415
+    from ftl2_enterprise.loops import store as loops  # noqa: PLC0415
+
+    name, n = spec.name, 1
+    with store.write() as tx:
+        while not is_named and _is_taken(tx, name):
+            n += 1
+            name = f"{spec.name}-{n}"
+        loop = loops.create_loop(tx, msgspec.structs.replace(spec, name=name))
+    reach(FaultPoint.LOOP_CREATED)
+    return loop
+
+
+def _is_taken(tx: Tx, name: str) -> bool:
+    from ftl2_enterprise.loops import store as loops  # noqa: PLC0415
+
+    try:
+        loops.get_loop_by_name(tx, name)
+    except Problem:
+        return False
+    return True
+
+
+def _find(store: Store, ref: str) -> Loop:
+    from ftl2_enterprise.loops import store as loops  # noqa: PLC0415
+
+    with store.read() as tx:
+        return loops.get_loop(tx, ref)
+
+
+def _lookup(store: Store) -> Any:
+    from ftl2_enterprise.loops import store_actions  # noqa: PLC0415
+
+    def lookup(action_id: int) -> Any:
+        with store.read() as tx:
+            return store_actions.get_action(tx, action_id)
+
+    return lookup
+
+
+def _open_prompts(store: Store, loop: Loop) -> list[Prompt]:
+    from ftl2_enterprise.loops import store_prompts  # noqa: PLC0415
+
+    with store.read() as tx:
+        return store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN)
+
+
+def _people(
+    session: Session, shown: Progress, *, silent: bool, non_interactive: bool
+) -> NonInteractivePeople | TerminalPeople:
+    if non_interactive:
+        return NonInteractivePeople()
+    # Where standard output is a file or JSON, the question goes to where the person may look.
+    to_stderr = silent or not session.out.is_terminal
+    return TerminalPeople(painter(sys.stderr) if to_stderr and is_asked_here() else session.out, shown)
+
+
+def _with_way_on(problem: Problem, session: Session, loop: Loop) -> Problem:
+    """What to do once the cause is gone: the loop is recorded, so it can be resumed."""
+    if problem.code is not Code.UNAVAILABLE:
+        return problem
+    again = " ".join([*session.program, "run", "--resume", loop.name])
+    hint = f"{problem.hint}; then: {again}" if problem.hint else f"then: {again}"
+    return Problem(problem.code, problem.message, hint=hint)

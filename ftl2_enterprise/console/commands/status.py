@@ -1,0 +1,134 @@
+"""`status`: every loop, where it is, and what waits for a person."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from ftl2_enterprise.console import documents
+from ftl2_enterprise.console.narrator import question
+from ftl2_enterprise.console.text import Line, Role, Span, ago, columns, count, duration, line, one_line, symbol
+from ftl2_enterprise.console.words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES
+from ftl2_enterprise.core import owner
+from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.console.session import Session
+
+FIRST = {LoopState.WAITING: 0, LoopState.BLOCKED: 1}
+"""What needs a person stands on top."""
+
+
+@click.command("status")
+@click.option("--all", "show_all", is_flag=True, help="Show ended loops too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--limit", type=click.IntRange(min=1, max=10_000), default=100, show_default=True, help="Loops on a page."
+)
+@click.option("--before", type=click.IntRange(min=1), metavar="ID", help="The page of loops older than that id.")
+@click.pass_obj
+def command(session: Session, *, show_all: bool, as_json: bool, limit: int, before: int | None) -> int:
+    """Show loops that have not ended: those that wait for a person first."""
+    session.wants_json = as_json
+    from ftl2_enterprise.loops import store, store_prompts  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loops import PromptState  # noqa: PLC0415
+
+    with session.open_store().read() as tx:
+        loops = store.list_loops(tx, finished=show_all, before=before, limit=limit + 1)
+        page = loops[:limit]
+        prompts = store_prompts.get_prompts(tx, None, state=PromptState.OPEN)
+        now = tx.now
+    following = page[-1].id if len(loops) > limit else None
+    if as_json:
+        result = {
+            "loops": [{**documents.document(loop), "interrupted": is_interrupted(loop)} for loop in page],
+            "prompts": documents.document(prompts),
+            "before": following,
+        }
+        session.out.stream.write(documents.text(result) + "\n")
+        return 0
+    shown = {loop.id for loop in page}
+    session.out.print(_lines(session, page, [prompt for prompt in prompts if prompt.loop_id in shown], now))
+    if following is not None:
+        older = shlex.join([*session.program, "status", *(["--all"] if show_all else []), "--before", str(following)])
+        session.out.print(line(("older:   ", Role.FAINT), (older, Role.ACCENT)))
+    elif not page:
+        session.out.print(line("no loops" if show_all else "no loops but ended ones; --all shows them"))
+    return 0
+
+
+def is_interrupted(loop: Loop) -> bool:
+    """Whether its process died: the row says that one has it, and that process is gone."""
+    return loop.owner is not None and not owner.is_alive(loop.owner)
+
+
+def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], now: Instant) -> list[Line]:
+    if not loops:
+        return []
+    head = ("ID", "LOOP", "STATE", "CONDITION", "MODE", "ITERATIONS", "ACTIONS", "NEXT", "WHY")
+    rows = [[Span(word, Role.FAINT) for word in head]]
+    ordered = sorted(loops, key=lambda loop: (FIRST.get(loop.state, 2), -loop.id))
+    rows += [_row(loop, now) for loop in ordered]
+    lines = columns(rows)
+    names = {loop.id: loop.name for loop in loops}
+    if prompts:
+        lines += [
+            line(),
+            line(
+                symbol("?", Role.WARNING), (f"{count(len(prompts), 'question')} waiting for an answer", Role.WARNING)
+            ),
+        ]
+    for prompt in prompts:
+        lines += question(prompt.id, f"{names[prompt.loop_id]}: {prompt.question}", prompt.options, prompt.default)
+        answer = shlex.join([*session.program, "respond", str(prompt.id)])
+        lines.append(line((f"{answer} ANSWER", Role.ACCENT), indent=4))
+    for loop in ordered:
+        if is_interrupted(loop):
+            again = shlex.join([*session.program, "run", "--resume", loop.name])
+            text = f" of loop {one_line(loop.name)} has ended without a word; go on: "
+            lines += [
+                line(),
+                line(symbol("!", Role.WARNING), ("the process", Role.WARNING), text, (again, Role.ACCENT)),
+            ]
+    return lines
+
+
+def _row(loop: Loop, now: Instant) -> list[Span]:
+    condition, role = CONDITION_WORDS[loop.condition]
+    if loop.observed_at is not None:
+        condition += f", {ago(loop.observed_at, now)}"
+    actions = str(loop.action_count)
+    told = [f"{loop.changed_count} changed"] if loop.changed_count else []
+    told += [f"{loop.failed_count} failed"] if loop.failed_count else []
+    return [
+        Span(str(loop.id), Role.FAINT),
+        Span(one_line(loop.name, 40), Role.STRONG),
+        _state(loop),
+        Span(condition, role),
+        Span(str(loop.mode)),
+        Span(str(loop.iteration_count)),
+        Span(f"{actions} ({', '.join(told)})" if told else actions),
+        Span(_next(loop, now)),
+        Span(one_line(loop.reason or "", 60), Role.FAINT),
+    ]
+
+
+def _state(loop: Loop) -> Span:
+    if is_interrupted(loop):
+        return Span("interrupted", Role.WARNING)
+    if loop.ended_at is not None and loop.outcome is not None and loop.outcome is not Outcome.CONVERGED:
+        _, word, role = OUTCOME_WORDS[loop.outcome]
+        return Span(word, role)
+    return Span(str(loop.state), STATE_ROLES[loop.state])
+
+
+def _next(loop: Loop, now: Instant) -> str:
+    if loop.state is not LoopState.RESTING or loop.next_run_at is None:
+        return "-"
+    left = seconds_between(now, loop.next_run_at)
+    return f"in {duration(left)}" if left > 0 else "due"

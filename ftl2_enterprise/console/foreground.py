@@ -1,0 +1,50 @@
+"""Runs a loop in this process, with signals that ask it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.console.text import Role, line, symbol
+from ftl2_enterprise.loops.ports import People, Stop
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.console.progress import Progress
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.store.engine import Store
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(store: Store, loop_id: int, *, settings: Settings, people: People, progress: Progress) -> Loop:
+    """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem."""
+    return asyncio.run(follow(store, loop_id, settings=settings, people=people, progress=progress, stop=Stop()))
+
+
+async def follow(
+    store: Store, loop_id: int, *, settings: Settings, people: People, progress: Progress, stop: Stop
+) -> Loop:
+    """The same, inside an event loop, with a stop that others may ask for too."""
+    from ftl2_enterprise import wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+
+    running = asyncio.get_running_loop()
+    remove = store.listen(progress)
+    for number in SIGNALS:
+        running.add_signal_handler(number, partial(_asked, stop, progress))
+    try:
+        return await wiring.run_loop(store, loop_id, settings=settings, people=people, stop=stop)
+    finally:
+        for number in SIGNALS:
+            running.remove_signal_handler(number)
+        remove()
+        progress.close()
+
+
+def _asked(stop: Stop, progress: Progress) -> None:
+    again = stop.requested.is_set()
+    stop.ask()
+    words = "stopping now" if again else "stopping at the next safe point; once more stops now"
+    progress.say(line(symbol("■", Role.WARNING), (words, Role.WARNING)))

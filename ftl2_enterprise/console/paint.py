@@ -1,0 +1,69 @@
+"""Puts lines on a stream: with colours on a terminal, as stable plain text elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from ftl2_enterprise.console.text import Line, Role, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SGR: dict[Role, str] = {
+    Role.FAINT: "2",
+    Role.STRONG: "1",
+    Role.ACCENT: "36",
+    Role.GOOD: "32",
+    Role.CHANGED: "33",
+    Role.WARNING: "1;33",
+    Role.BAD: "1;31",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Painter:
+    """A stream and what it can show."""
+
+    stream: TextIO
+    is_terminal: bool
+    """Lines may be redrawn, and symbols help."""
+    has_colour: bool
+
+    def print(self, lines: Line | Iterable[Line]) -> None:
+        """Write the lines, and hand them over at once."""
+        for one in [lines] if isinstance(lines, Line) else lines:
+            self.stream.write(self.rendered(one) + "\n")
+        self.stream.flush()
+
+    def rendered(self, one: Line) -> str:
+        """The line as it is written."""
+        spans = [span for span in one.spans if self.is_terminal or not span.is_symbol]
+        return (" " * one.indent + "".join(self._coloured(span) for span in spans)).rstrip()
+
+    def _coloured(self, span: Span) -> str:
+        code = SGR.get(span.role) if self.has_colour else None
+        return f"\x1b[{code}m{span.text}\x1b[0m" if code and span.text.strip() else span.text
+
+
+def painter(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> Painter:
+    """The painter of a stream, by default of standard output."""
+    target = sys.stdout if stream is None else stream
+    variables = os.environ if environ is None else environ
+    terminal = _is_terminal(target) and variables.get("TERM") != "dumb"
+    # https://no-color.org: set and not empty.
+    colour = terminal and not variables.get("NO_COLOR")
+    return Painter(stream=target, is_terminal=terminal and _has_symbols(target), has_colour=colour)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def _has_symbols(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,0 +1,54 @@
+"""What every command of one call shares: its settings, its streams, how it was called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.console.paint import Painter, painter
+from ftl2_enterprise.core import settings as setting
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.store.engine import Store
+
+PROGRAM = "ftl2-enterprise"
+
+
+@dataclass
+class Session:
+    """Made by the group from its options."""
+
+    db: str | None = None
+    config: Path | None = None
+    wants_json: bool = False
+    """The command prints JSON, so its problems are told as JSON as well."""
+    out: Painter = field(default_factory=painter)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The settings and their origins. Raises Problem."""
+        return setting.load(config=self.config, flags={} if self.db is None else {"store.path": self.db})
+
+    @property
+    def settings(self) -> Settings:
+        """The settings. Raises Problem."""
+        return self.loaded.settings
+
+    @property
+    def program(self) -> list[str]:
+        """How to call this program so that it finds the same database."""
+        words = [PROGRAM]
+        if self.db is not None:
+            words += ["--db", self.settings.store.path]
+        if self.config is not None:
+            words += ["--config", str(self.config.absolute())]
+        return words
+
+    def open_store(self) -> Store:
+        """The database, which must exist. Raises Problem."""
+        from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415 - not needed for --help
+
+        return open_store(Path(self.settings.store.path), create=False)

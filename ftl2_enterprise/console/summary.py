@@ -1,0 +1,67 @@
+"""The end of a run in a few lines: how it ended, what it did, and what can be done next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.console.text import Line, Role, Span, count, dollars, duration, line, one_line
+from ftl2_enterprise.console.words import outcome_line
+from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.console.narrator import Tally
+
+RESUMABLE = {LoopState.PAUSED, LoopState.WAITING, LoopState.BLOCKED, LoopState.FAILED}
+
+
+def summary(
+    loop: Loop, tally: Tally, *, seconds: float, prompts: Sequence[Prompt] = (), program: Sequence[str]
+) -> list[Line]:
+    """The lines; `program` is how this program is called with the same database."""
+    lines = [outcome_line(loop), _facts(loop, tally, seconds)]
+    lines += [
+        _next("answer", f"{_shell(program, 'respond', str(prompt.id))} {_example(prompt)}") for prompt in prompts
+    ]
+    if loop.state in RESUMABLE:
+        lines.append(_next("go on", _shell(program, "run", "--resume", loop.name)))
+    elif loop.outcome is Outcome.PREVIEWED:
+        lines.append(line(("nothing was changed: this was a dry run", Role.FAINT), indent=2))
+    lines.append(_next("history", _shell(program, "history", loop.name, "--actions")))
+    return lines
+
+
+def _example(prompt: Prompt) -> str:
+    return f"ANSWER   # {one_line(prompt.question, 80)}"
+
+
+def _next(what: str, command: str) -> Line:
+    return line((f"{what + ':':<9}", Role.FAINT), (command, Role.ACCENT), indent=2)
+
+
+def _shell(program: Sequence[str], *words: str) -> str:
+    return shlex.join([*program, *words])
+
+
+def _facts(loop: Loop, tally: Tally, seconds: float) -> Line:
+    pieces = [count(tally.iterations, "iteration"), _actions(tally)]
+    if tally.model_calls:
+        pieces.append(f"{count(tally.model_calls, 'model call')}, {dollars(tally.cost_usd)}")
+    pieces.append(duration(seconds))
+    return line(Span("; ".join(pieces)), indent=2)
+
+
+def _actions(tally: Tally) -> str:
+    parts = [
+        (tally.changed, "changed"),
+        (tally.ok, "ok"),
+        (tally.failed, "failed"),
+        (tally.denied, "denied"),
+        (tally.unknown, "unknown"),
+        (tally.skipped, "skipped"),
+        (tally.previewed, "would run"),
+    ]
+    told = ", ".join(f"{number} {word}" for number, word in parts if number)
+    return count(tally.actions, "action") + (f" ({told})" if told else "")

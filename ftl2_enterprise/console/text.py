@@ -1,0 +1,178 @@
+"""Lines for people: spans of text with a role each. What comes from hosts is text here and never markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import Instant, iso, seconds_between
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Role(StrEnum):
+    """What a piece of text means to the reader; the painter gives it a look."""
+
+    PLAIN = "plain"
+    FAINT = "faint"
+    STRONG = "strong"
+    ACCENT = "accent"
+    GOOD = "good"
+    CHANGED = "changed"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Span:
+    """One piece of a line."""
+
+    text: str
+    role: Role = Role.PLAIN
+    is_symbol: bool = False
+    """Shown on terminals only: it repeats for the eye what a word says."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, indented by that many columns."""
+
+    spans: tuple[Span, ...] = ()
+    indent: int = 0
+
+    @property
+    def plain(self) -> str:
+        """The line as text, without symbols."""
+        return " " * self.indent + "".join(span.text for span in self.spans if not span.is_symbol)
+
+
+type Piece = str | Span | tuple[str, Role]
+
+
+def line(*pieces: Piece, indent: int = 0) -> Line:
+    """A line of pieces."""
+    return Line(tuple(_span(piece) for piece in pieces), indent)
+
+
+def _span(piece: Piece) -> Span:
+    match piece:
+        case Span():
+            return piece
+        case str():
+            return Span(piece)
+        case (text, role):
+            return Span(text, role)
+
+
+def symbol(text: str, role: Role) -> Span:
+    """A mark before a word."""
+    return Span(f"{text} ", role, is_symbol=True)
+
+
+# --- texts that others wrote ---------------------------------------------------------------------------------------
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
+)
+
+
+def clean(text: str) -> str:
+    """The text without anything that could steer a terminal; line breaks stay."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\t", "    ")
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(letter if letter == "\n" or _is_harmless(letter) else "\ufffd" for letter in text)
+
+
+def _is_harmless(letter: str) -> bool:
+    # Cf holds the marks that turn the direction of writing, with which a text can show other than what it is.
+    return unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or letter == "\u200d"
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The text on one line, with its middle left out when it is too long."""
+    joined = " ".join(clean(text).split())
+    return shorten(joined, limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text with its end left out when it is longer than that."""
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def last_lines(text: str, count: int = 5, limit: int = 300) -> list[str]:
+    """The last lines that say something."""
+    lines = [part.rstrip() for part in clean(text).split("\n") if part.strip()]
+    return [shorten(part, limit) for part in lines[-count:]]
+
+
+def width(text: str) -> int:
+    """Columns that the text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, columns: int) -> str:
+    """The text filled up with blanks."""
+    return text + " " * max(0, columns - width(text))
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: 0.02 s, 3.1 s, 42 s, 5 min, 3 h, 2 d."""
+    if seconds is None:
+        return "-"
+    seconds = max(0.0, seconds)
+    if seconds < 0.095:
+        return f"{seconds:.2f} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    if seconds < 7170:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
+
+
+def ago(instant: Instant | None, now: Instant) -> str:
+    """How long ago that was."""
+    return "never" if instant is None else f"{duration(seconds_between(instant, now))} ago"
+
+
+def moment(instant: Instant) -> str:
+    """Date and time in UTC, to the second."""
+    return iso(instant)[:19].replace("T", " ") + "Z"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 action`, `2 actions`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money, with the digits that small ones need."""
+    return f"${amount:.4f}" if amount < 1 else f"${amount:.2f}"
+
+
+def columns(rows: Sequence[Sequence[Span]], *, gap: int = 2, indent: int = 0) -> list[Line]:
+    """Cells laid out in columns as wide as their widest cell."""
+    if not rows:
+        return []
+    widths = [max(width(row[at].text) for row in rows) for at in range(len(rows[0]))]
+    result: list[Line] = []
+    for row in rows:
+        padded = [
+            Span(pad(cell.text, widths[at] + gap) if at < len(row) - 1 else cell.text, cell.role)
+            for at, cell in enumerate(row)
+        ]
+        result.append(Line(tuple(padded), indent))
+    return result
