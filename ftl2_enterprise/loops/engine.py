@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -103,10 +103,8 @@ async def side_by_side[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
     except BaseExceptionGroup as failures:
-        raise _first_of(failures) from None
+        first = cast("BaseException", failures.exceptions[0])
+        while isinstance(first, BaseExceptionGroup):
+            first = cast("BaseException", first.exceptions[0])
+        raise first from None
     return [task.result() for task in tasks]
-
-
-def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = failures.exceptions[0]
-    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
