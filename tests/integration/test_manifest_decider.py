@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ftl2_enterprise.adapters import ssh_calls
+from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.inventory import Inventory
 from ftl2_enterprise.adapters.models.manifest import ManifestDecider, load
 from ftl2_enterprise.console.tour.copying import copy_tour
-from tests.support.manifests import SmallEngine, steps
+from ftl2_enterprise.loops.ports import Call, Result
+from tests.support import sshd
+from tests.support.manifests import Run, SmallEngine, run_here, steps
+
+
+def with_ftl2(modules: Ftl2Modules, runner: asyncio.Runner) -> Run:
+    """Runs calls through the real adapter, for code that is not asynchronous."""
+
+    def run(call: Call) -> Result:
+        return runner.run(modules.run(call))
+
+    return run
+
+
+@pytest.fixture(params=["plain", "ftl2"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
+    if request.param == "plain":
+        yield run_here
+        return
+    with asyncio.Runner() as runner:
+        modules = Ftl2Modules(None, work_dir=tmp_path / "work", redact=lambda text: text)
+        yield with_ftl2(modules, runner)
+        runner.run(modules.close())
 
 
 @pytest.fixture
-def tour(tmp_path: Path):
+def tour(tmp_path: Path, run: Run) -> Iterator[tuple[SmallEngine, Path]]:
     scratch = tmp_path / "a tour's place"
     scratch.mkdir()
-    engine = SmallEngine(ManifestDecider(load(copy_tour(scratch))), {"log_level": "verbose"})
+    engine = SmallEngine(ManifestDecider(load(copy_tour(scratch))), {"log_level": "verbose"}, run)
     yield engine, scratch / "host"
     pid_file = scratch / "host/run/service.pid"
     if pid_file.exists():
@@ -57,7 +87,7 @@ def test_tour_restarts_its_service_when_the_configuration_changed(tour: tuple[Sm
     assert (host / "run/service.pid").read_text() != first
 
 
-def test_every_kind_of_path_is_put_in_place(tmp_path: Path) -> None:
+def test_every_kind_of_path_is_put_in_place(tmp_path: Path, run: Run) -> None:
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "old").mkdir()
     (tmp_path / "old/file").write_text("x")
@@ -70,7 +100,7 @@ def test_every_kind_of_path_is_put_in_place(tmp_path: Path) -> None:
   - {{name: there, file: {{path: {tmp_path}/there, mode: 0640}}}}
   - {{name: text, copy: {{dest: {tmp_path}/text, content: "a\\nb\\n", mode: 0600}}}}
 """
-    engine = SmallEngine(ManifestDecider(steps(text)), {})
+    engine = SmallEngine(ManifestDecider(steps(text)), {}, run)
     assert len(engine.decider.observations(())) == 1
     assert engine.converge() == 2
     assert len(engine.decisions[0].actions) == 5
@@ -89,16 +119,74 @@ def test_a_thousand_paths_are_seen_in_a_few_calls(tmp_path: Path) -> None:
     assert engine.converge() == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
-def test_what_nobody_may_look_at_is_not_absent(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir()
-    (closed / "file").touch()
-    closed.chmod(0)
-    text = f"  - {{name: gone, file: {{path: {closed}/file, state: absent}}}}\n"
-    try:
-        decision = SmallEngine(ManifestDecider(steps(text)), {}).iterate()
-    finally:
-        closed.chmod(0o700)
+def test_what_nobody_may_look_at_is_not_absent() -> None:
+    nobody = 65_534 if os.geteuid() == 0 else None
+
+    def unprivileged(call: Call) -> Result:
+        cmd = ["sh", "-c", call.params["cmd"]]
+        done = subprocess.run(cmd, capture_output=True, text=True, check=False, user=nobody, cwd="/")
+        return Result(success=done.returncode == 0, rc=done.returncode, stdout=done.stdout)
+
+    with tempfile.TemporaryDirectory() as name:
+        closed = Path(name) / "closed"
+        closed.mkdir()
+        (closed / "file").touch()
+        Path(name).chmod(0o755)
+        text = f"  - {{name: gone, file: {{path: {closed}/file, state: absent}}}}\n"
+        closed.chmod(0)
+        try:
+            decision = SmallEngine(ManifestDecider(steps(text)), {}, unprivileged).iterate()
+        finally:
+            closed.chmod(0o700)
     assert not decision.converged
+    assert decision.actions == []
     assert "may not be looked at" in decision.unmet[0]
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Callable[[str], SmallEngine]]:
+    """Engines for a manifest whose hosts are `far`, over SSH, and `gone`, where nobody listens."""
+    build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(tmp_path / "gates")]
+    done = subprocess.run([*build, sshd.interpreter()], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"FTL2's gate cannot be built here: {done.stderr.strip()[-200:]}")
+    try:
+        for name in ("sshd", "home"):
+            (tmp_path / name).mkdir()
+        with sshd.running(tmp_path / "sshd", tmp_path / "home") as server, asyncio.Runner() as runner:
+            inventory = Inventory()
+            inventory.host("far").update(server.host_vars())
+            inventory.host("gone").update(server.host_vars(ansible_port=sshd.free_port()))
+            inventory.group("both").members.update({"far": None, "gone": None})
+            modules = Ftl2Modules(inventory.settle(), work_dir=tmp_path, redact=lambda text: text)
+
+            def engine(text: str) -> SmallEngine:
+                decider = ManifestDecider(steps(text), expand=modules.expand)
+                return SmallEngine(decider, {}, with_ftl2(modules, runner))
+
+            yield engine
+            runner.run(modules.close())
+    except sshd.CannotStart as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.ssh
+@pytest.mark.timeout(180)
+def test_a_host_over_ssh_converges_and_an_unreachable_one_is_left_alone(
+    far: Callable[[str], SmallEngine], tmp_path: Path
+) -> None:
+    text = f"""
+  - {{name: place, host: both, file: {{path: {tmp_path}/place, state: directory, mode: 0750}}}}
+  - {{name: text, host: both, copy: {{dest: {tmp_path}/place/text, content: "{{{{ host }}}}\\n", mode: 0640}}}}
+  - {{name: seen, host: both, check: {{command: test -e {tmp_path}/place/seen}},
+     action: {{module: shell, params: {{cmd: touch {tmp_path}/place/seen}}}}}}
+"""
+    engine = far(text)
+    first = engine.iterate()
+    assert {action.host for action in first.actions} == {"far"}
+    assert (tmp_path / "place/text").read_text() == "far\n"
+    second = engine.iterate()
+    assert not second.converged
+    assert second.actions == []
+    assert len(second.unmet) == 1
+    assert second.unmet[0].startswith("gone cannot be observed: ")

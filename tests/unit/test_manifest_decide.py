@@ -196,11 +196,11 @@ def test_what_a_path_needs_is_asked_before_it_is_looked_at() -> None:
 def test_a_single_expression_keeps_its_type() -> None:
     text = """  - name: a
     check: {command: is-a}
-    action: {module: x, params: {n: "{{ vars.n }}", text: "n={{ vars.n }}", deep: [{l: "{{ vars.list }}"}]}}
+    action: {module: x, params: {n: "{{ vars.n }}", text: "n={{ vars.n }}", deep: [{l: "{{ vars.list }}"}], line: "{{ vars.n }}\\n"}}
 """
     made = decider(text, "vars: {n: 3, list: [1, 2]}\n")
     (action,) = decide(made, situation(seen_of(made, {"is-a": 1}))).actions
-    assert action.params == {"n": 3, "text": "n=3", "deep": [{"l": [1, 2]}]}
+    assert action.params == {"n": 3, "text": "n=3", "deep": [{"l": [1, 2]}], "line": "3\n"}
 
 
 def test_what_cannot_be_rendered_on_a_host_blocks_with_file_and_line() -> None:

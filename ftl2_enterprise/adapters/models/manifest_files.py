@@ -164,8 +164,6 @@ def differences(want: Want, looked: Looked) -> list[str]:
     """How the path differs from what it should be; empty when it does not."""
     path = want.path
     own = looked.own.get(path)
-    if path in looked.hidden:
-        return ["may not be looked at"]
     if want.state is FileState.ABSENT:
         return [f"is there, {own.kind}"] if own else []
     if own is None:

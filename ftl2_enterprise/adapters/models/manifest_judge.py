@@ -263,6 +263,8 @@ def _judge_paths(view: View, step: Prepared, host: str) -> Verdict:
     for n, want in enumerate(_wants(step, scope)):
         if want.path not in looked.paths:
             return Verdict(standing=Standing.UNKNOWN, lines=(_why_unseen(view, host),))
+        if want.path in looked.hidden:
+            return Verdict(standing=Standing.UNKNOWN, lines=(f"{want.path} may not be looked at",))
         found = manifest_files.differences(want, looked)
         if found:
             works.append(n)

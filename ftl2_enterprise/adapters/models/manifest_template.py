@@ -122,9 +122,10 @@ def _bare(expression: str) -> str:
 
 
 def _is_one_expression(text: str) -> bool:
-    if not (text.lstrip().startswith("{{") and text.rstrip().endswith("}}")):
+    # Blanks around it make it a text: the line break after the only expression of a file belongs to the file.
+    if not (text.startswith("{{") and text.endswith("}}")):
         return False
-    body = _parse(text.strip()).body
+    body = _parse(text).body
     if len(body) != 1 or not isinstance(output := body[0], nodes.Output):
         return False
     return len(output.nodes) == 1 and not isinstance(output.nodes[0], nodes.TemplateData)
