@@ -196,7 +196,9 @@ def test_what_a_path_needs_is_asked_before_it_is_looked_at() -> None:
 def test_a_single_expression_keeps_its_type() -> None:
     text = """  - name: a
     check: {command: is-a}
-    action: {module: x, params: {n: "{{ vars.n }}", text: "n={{ vars.n }}", deep: [{l: "{{ vars.list }}"}], line: "{{ vars.n }}\\n"}}
+    action:
+      module: x
+      params: {n: "{{ vars.n }}", text: "n={{ vars.n }}", deep: [{l: "{{ vars.list }}"}], line: "{{ vars.n }}\\n"}
 """
     made = decider(text, "vars: {n: 3, list: [1, 2]}\n")
     (action,) = decide(made, situation(seen_of(made, {"is-a": 1}))).actions
