@@ -159,9 +159,9 @@ class _Calls:
 
 
 async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decision | None:
-    """Ask the decider; None when a second stop came first. Raises DeciderFailed."""
+    """Ask the decider; None when a stop cut it off. Raises DeciderFailed."""
     deciding = asyncio.create_task(engine.decider.decide(now, _Calls(engine, iteration)))
-    stopped = asyncio.create_task(engine.stop.now.wait())
+    stopped = asyncio.create_task(_patience(engine))
     try:
         await asyncio.wait({deciding, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if deciding.done():
@@ -176,6 +176,14 @@ async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decisi
         with contextlib.suppress(asyncio.CancelledError, DeciderFailed, Problem):
             await deciding
     return None
+
+
+async def _patience(engine: Engine) -> None:
+    """Until a second stop, or for a while after the first."""
+    await engine.stop.requested.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(engine.limits.stop_grace):
+            await engine.stop.now.wait()
 
 
 def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision:

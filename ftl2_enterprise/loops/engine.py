@@ -37,6 +37,8 @@ class Limits:
     backoff_cap: float = 3600.0
     past: int = 5
     """Iterations of a run that a decider is shown."""
+    stop_grace: float = 10.0
+    """How long a model may still take for its answer after a stop was asked; nothing is lost when it is cut off."""
     ssh_wait: float = 180.0
     """How long a machine that an action has made may take to answer on port 22."""
 

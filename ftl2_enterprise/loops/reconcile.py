@@ -190,6 +190,7 @@ async def _decide(
     if decision.ask is None and decision.actions and situation.must_ask:
         decision = deciding.insist(decision, iteration, failed=loop.failed_iterations)
     if decision.ask is not None:
+        registering.apply_now(engine, iteration, decision.state_ops)
         asking.put(engine, iteration, deciding.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
     rows = acting.plan(engine, decision.actions, origin="decision")
@@ -256,6 +257,7 @@ def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: s
 
 
 def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> RunEnd:
+    registering.apply_now(engine, iteration, decision.state_ops)
     stored = deciding.redacted(engine, decision)
     engine.journal.commit(units.record_decision, iteration, engine.journal.generation, stored, by=by, actions=[])
     engine.journal.commit(

@@ -122,3 +122,23 @@ async def test_a_completed_loop_is_not_run_again(tmp_path):
         await b.run()
         with pytest.raises(Problem, match="it is completed"):
             await b.run()
+
+
+async def test_a_stop_during_a_decision_waits_a_little_and_the_decision_is_asked_for_again(tmp_path):
+    from ftl2_enterprise.loops.engine import Limits
+
+    class Slow(ScriptedDecider):
+        async def decide(self, situation, calls):
+            self.situations.append(situation)
+            if len(self.situations) == 1:
+                b.stop.ask()
+                await asyncio.Event().wait()
+            return DONE
+
+    with bench(tmp_path, Slow(DONE), limits=Limits(stop_grace=0.05)) as b:
+        loop = await asyncio.wait_for(b.run(), 10)
+        assert loop.state is LoopState.PAUSED
+        b.stop = Stop()
+        loop = await b.run()
+    assert loop.outcome is Outcome.CONVERGED
+    assert loop.iteration_count == 1

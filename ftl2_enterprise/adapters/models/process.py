@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 OUTPUT_LIMIT = 8 * 1024 * 1024
 """Bytes that are kept of each stream; the rest is read and dropped."""
 CHUNK = 65_536
+PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
 GRACE = 1.0
 """Seconds for the streams to end, and the group to be gone, after the program has ended."""
 
@@ -53,6 +56,8 @@ async def run(
             env=env,
             cwd=cwd,
             start_new_session=True,
+            # Only makes one system call, on a library that is loaded already: safe between fork and exec.
+            preexec_fn=_die_with_parent,  # noqa: PLW1509
         )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -77,6 +82,14 @@ async def run(
     return Ended(
         status=status, stdout=bytes(out.kept), stderr=bytes(err.kept), truncated=out.truncated or err.truncated
     )
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """A loop's process that is killed takes the program with it: nobody would read its answer."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @contextlib.contextmanager
