@@ -89,13 +89,17 @@ class View:
     known: Mapping[str, str]
     seen: Mapping[tuple[str, str], Seen] = field(default_factory=dict[tuple[str, str], Seen])
     looked: dict[str, Looked] = field(default_factory=dict[str, Looked])
+    expanded: dict[tuple[str, ...], list[str]] = field(default_factory=dict[tuple[str, ...], list[str]])
 
     def hosts(self, targets: Iterable[str]) -> list[str]:
         """The hosts behind names of hosts and groups. Raises Problem for an unknown name."""
-        found: dict[str, None] = {}
-        for target in targets:
-            found.update(dict.fromkeys([target] if target == LOCALHOST else self.expand(target)))
-        return list(found)
+        key = tuple(targets)
+        if key not in self.expanded:
+            found: dict[str, None] = {}
+            for target in key:
+                found.update(dict.fromkeys([target] if target == LOCALHOST else self.expand(target)))
+            self.expanded[key] = list(found)
+        return self.expanded[key]
 
     def scope(self, host: str, reads: References | None = None) -> dict[str, Any]:
         """What templates may read for a host."""

@@ -6,11 +6,12 @@ A value that is one expression as a whole keeps the type of the expression; ever
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
-from jinja2 import StrictUndefined, TemplateError, Undefined, meta, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 EARLY = frozenset({"vars", "manifest_dir"})
@@ -52,6 +53,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 _ENVIRONMENT = _environment()
+_CACHED = 4096
+"""Templates kept compiled: each is rendered for every host in every iteration."""
 BUILT_IN = frozenset(_ENVIRONMENT.globals)
 """Names that Jinja2 itself gives: range, dict, namespace ..."""
 
@@ -91,7 +94,7 @@ def render_text(text: str, scope: Mapping[str, Any]) -> Any:
 def render_file(text: str, scope: Mapping[str, Any]) -> str:
     """One text rendered as a text."""
     try:
-        return _ENVIRONMENT.from_string(text).render(scope)
+        return _compiled(text).render(scope)
     except Exception as error:
         raise CannotRender(_why(error)) from None
 
@@ -99,12 +102,22 @@ def render_file(text: str, scope: Mapping[str, Any]) -> str:
 def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
     """The value of an expression, with or without its braces."""
     try:
-        value = _ENVIRONMENT.compile_expression(_bare(expression), undefined_to_none=False)(**scope)
+        value = _compiled_expression(expression)(**scope)
         if isinstance(value, Undefined):
             str(value)
     except Exception as error:
         raise CannotRender(_why(error)) from None
     return value
+
+
+@lru_cache(_CACHED)
+def _compiled(text: str) -> Template:
+    return _ENVIRONMENT.from_string(text)
+
+
+@lru_cache(_CACHED)
+def _compiled_expression(expression: str) -> Callable[..., Any]:
+    return _ENVIRONMENT.compile_expression(_bare(expression), undefined_to_none=False)
 
 
 def _why(error: Exception) -> str:
@@ -121,6 +134,7 @@ def _bare(expression: str) -> str:
     return text
 
 
+@lru_cache(_CACHED)
 def _is_one_expression(text: str) -> bool:
     # Blanks around it make it a text: the line break after the only expression of a file belongs to the file.
     if not (text.startswith("{{") and text.endswith("}}")):
