@@ -57,6 +57,8 @@ def tour(tmp_path: Path, run: Run) -> Iterator[tuple[SmallEngine, Path]]:
 def test_tour_converges_and_mends_what_is_broken(tour: tuple[SmallEngine, Path]) -> None:
     engine, host = tour
     assert engine.converge() <= 4
+    reasons = [action.reason for action in engine.decisions[1].actions]
+    assert reasons[0] == f"directories: {host}/etc does not exist"
     assert engine.decisions[0].ask is not None
     assert "log_level=verbose" in (host / "etc/logging.conf").read_text()
     first = int((host / "run/service.pid").read_text())

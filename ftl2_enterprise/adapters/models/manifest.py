@@ -221,9 +221,9 @@ class _Deciding:
             by_step.setdefault(step.step.name, []).append(host)
         for step in self.view.loaded.steps:
             hosts = by_step.get(step.step.name, [])
-            for n, work in enumerate(step.works):
+            for n in range(len(step.works)):
                 where = [host for host in hosts if n in self._verdict(step, host).works]
-                yield from self._together(step, where, [self._action(step, work, host) for host in where])
+                yield from self._together(step, where, [self._action(step, n, host) for host in where])
 
     def _together(self, step: Prepared, hosts: Sequence[str], specs: Sequence[ActionSpec]) -> Sequence[ActionSpec]:
         """One action for the whole group, run side by side, where it is the same for every host of the group."""
@@ -237,14 +237,15 @@ class _Deciding:
         reason = first.reason if len({one.reason for one in specs}) == 1 else step.step.name
         return [ActionSpec(module=first.module, params=first.params, host=target, reason=reason)]
 
-    def _action(self, step: Prepared, work: Work, host: str) -> ActionSpec:
+    def _action(self, step: Prepared, n: int, host: str) -> ActionSpec:
+        work, verdict = step.works[n], self._verdict(step, host)
         scope = self.view.scope(host, step.work_reads)
         try:
             module, params = self._call(work, host, scope)
             reason = str(manifest_template.render(work.reason, scope)) if work.reason else None
         except CannotRender as error:
             raise CannotJudge(work.where, f"the step {step.step.name!r}: {error}") from None
-        because = reason or f"{step.step.name}: {'; '.join(self._verdict(step, host).lines)}"
+        because = reason or f"{step.step.name}: {verdict.why.get(n) or '; '.join(verdict.lines)}"
         return ActionSpec(module=module, params=params, host=host, reason=because)
 
     def _call(self, work: Work, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

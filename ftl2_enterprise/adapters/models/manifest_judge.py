@@ -46,6 +46,8 @@ class Verdict:
     lines: tuple[str, ...] = ()
     works: tuple[int, ...] = ()
     """Which of its actions would put it in place."""
+    why: Mapping[int, str] = field(default_factory=dict[int, str])
+    """By action: what it would mend, where that is known for each."""
     key: str | None = None
     """The question that has to be answered first."""
 
@@ -263,7 +265,7 @@ def _judge_paths(view: View, step: Prepared, host: str) -> Verdict:
     looked = view.looked.get(host, Looked())
     scope = view.scope(host, step.check_reads)
     lines: list[str] = []
-    works: list[int] = []
+    why: dict[int, str] = {}
     for n, want in enumerate(_wants(step, scope)):
         if want.path not in looked.paths:
             return Verdict(standing=Standing.UNKNOWN, lines=(_why_unseen(view, host),))
@@ -271,14 +273,15 @@ def _judge_paths(view: View, step: Prepared, host: str) -> Verdict:
             return Verdict(standing=Standing.UNKNOWN, lines=(f"{want.path} may not be looked at",))
         found = manifest_files.differences(want, looked)
         if found:
-            works.append(n)
+            why[n] = f"{want.path} {', '.join(found)}"
             lines.extend(f"{want.path} {line}" for line in found)
     if not lines:
         return Verdict(standing=Standing.IN_PLACE)
     return Verdict(
         standing=Standing.OUT_OF_PLACE,
         lines=tuple(lines),
-        works=tuple(works if step.check is None else range(len(step.works))),
+        works=tuple(why if step.check is None else range(len(step.works))),
+        why=why if step.check is None else {},
     )
 
 
