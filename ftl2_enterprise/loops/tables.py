@@ -211,7 +211,7 @@ actions = Table(
     Index("actions_by_iteration", "iteration_id"),
     Index("actions_by_loop", "loop_id", "id"),
 )
-Index("actions_unknown", actions.c.loop_id, actions.c.iteration_id, sqlite_where=actions.c.state == "unknown")
+Index("actions_unknown", actions.c.loop_id, actions.c.id, sqlite_where=actions.c.state == "unknown")
 
 prompts = Table(
     "prompts",
@@ -240,6 +240,7 @@ prompts = Table(
     Index("prompts_by_loop", "loop_id", "id"),
     Index("prompts_by_iteration", "iteration_id"),
 )
+Index("prompts_open", prompts.c.id, sqlite_where=prompts.c.state == "open")
 Index(
     "prompts_one_open",
     prompts.c.loop_id,

@@ -188,7 +188,7 @@ def test_processes_that_make_it_at_once(path: Path) -> None:
 
 
 def test_all_or_nothing(db: Store) -> None:
-    with pytest.raises(ZeroDivisionError), db.write() as tx:
+    with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012
         store.create_loop(tx, spec())
         raise ZeroDivisionError
     assert names(db) == set()
@@ -214,7 +214,7 @@ def test_a_reader_sees_one_moment(db: Store) -> None:
 
 
 def test_a_reading_transaction_records_no_fact(db: Store) -> None:
-    with db.read() as tx, pytest.raises(RuntimeError, match="loop.created"):
+    with db.read() as tx, pytest.raises(RuntimeError, match="cannot record"):
         tx.emit("loop.created")
 
 
@@ -237,7 +237,7 @@ def test_listeners_hear_what_was_committed_in_order(db: Store, caplog: pytest.Lo
     ]
     with db.read() as reading:
         assert events.list_events(reading) == heard
-    with pytest.raises(ZeroDivisionError), db.write() as tx:
+    with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012
         tx.emit("loop.failed")
         raise ZeroDivisionError
     remove()

@@ -217,9 +217,7 @@ def upgrade() -> None:
     )
     op.create_index("actions_by_iteration", "actions", ["iteration_id"])
     op.create_index("actions_by_loop", "actions", ["loop_id", "id"])
-    op.create_index(
-        "actions_unknown", "actions", ["loop_id", "iteration_id"], sqlite_where=sa.text("state = 'unknown'")
-    )
+    op.create_index("actions_unknown", "actions", ["loop_id", "id"], sqlite_where=sa.text("state = 'unknown'"))
     op.create_table(
         "prompts",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -250,6 +248,7 @@ def upgrade() -> None:
     op.create_index(
         "prompts_one_open", "prompts", ["loop_id", "key"], unique=True, sqlite_where=sa.text("state = 'open'")
     )
+    op.create_index("prompts_open", "prompts", ["id"], sqlite_where=sa.text("state = 'open'"))
     op.create_table(
         "hosts",
         sa.Column("id", sa.Integer(), primary_key=True),

@@ -1,0 +1,186 @@
+"""Migrations make exactly what the tables say, and every query of a front end has its index."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, text
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.loops import (
+    store,
+    store_actions,
+    store_calls,
+    store_hosts,
+    store_increments,
+    store_observations,
+    store_prompts,
+    store_rules,
+    tables,
+)
+from ftl2_enterprise.protocol.loops import PromptState
+from ftl2_enterprise.store import events, texts, version
+from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.store.schema import metadata
+from tests.support.database import one_of_each
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ftl2_enterprise.store.tx import Tx
+
+NAMED = {
+    "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
+    "observations", "model_calls", "events", "texts",
+}  # fmt: skip
+
+
+def schema(connection: Connection) -> dict[tuple[str, str], set[str]]:
+    """Every object with the parts of its definition, in no order and without layout."""
+    rows = connection.execute(text("SELECT type, name, sql FROM sqlite_master WHERE name <> 'alembic_version'"))
+    found: dict[tuple[str, str], set[str]] = {}
+    for kind, name, sql in rows:
+        if name == "sqlite_autoindex_alembic_version_1":
+            continue
+        body = re.sub(r"\s+", " ", sql or "").strip()
+        if kind == "table" and "(" in body:
+            # Columns and constraints are one a line in what SQLAlchemy writes; their order tells nothing.
+            found[kind, name] = {line.strip().rstrip(",") for line in sql.splitlines() if line.strip()}
+        else:
+            found[kind, name] = {body}
+    return found
+
+
+def test_the_tables_are_those_that_were_promised() -> None:
+    assert set(metadata.tables) == NAMED
+    assert events.events.metadata is texts.texts.metadata is tables.loops.metadata
+
+
+def test_migrations_make_what_the_tables_say(db: Store) -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as connection, db.read() as tx:
+        wanted, made = schema(connection), schema(tx.connection)
+        columns = text("SELECT m.name, c.* FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'")
+        order = [row for row in tx.connection.execute(columns) if row[0] != "alembic_version"]
+        assert sorted(order) == sorted(connection.execute(columns))
+    engine.dispose()
+    assert made == wanted
+    assert {name for kind, name in made if kind == "trigger"} == set(events.TRIGGERS)
+
+
+def test_the_version_is_known_without_alembic(db: Store) -> None:
+    config = Config()
+    config.set_main_option("script_location", "ftl2_enterprise.store:migrations")
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == version.REVISIONS
+    assert scripts.get_heads() == [version.REVISIONS[-1]]
+    with db.read() as tx:
+        assert (
+            tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == version.REVISIONS[-1]
+        )
+
+
+def test_an_older_schema_is_brought_up_to_date_only_on_request(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(path, create=True).close()
+    monkeypatch.setattr(version, "REVISIONS", (*version.REVISIONS, "0002"))
+    with pytest.raises(Problem, match="older than this program"):
+        open_store(path, create=False)
+    migrated: list[bool] = []
+
+    def migrate(connection: Connection) -> None:
+        migrated.append(connection.connection.driver_connection.in_transaction)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+    monkeypatch.setattr(version, "migrate", migrate)
+    open_store(path, create=True).close()
+    assert migrated == [True]
+    open_store(path, create=False).close()
+
+
+def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate = version.migrate
+
+    def fails(connection: Connection) -> None:
+        migrate(connection)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(version, "migrate", fails)
+    with pytest.raises(ZeroDivisionError):
+        open_store(path, create=True)
+    monkeypatch.undo()
+    with pytest.raises(Problem, match="it is empty"):
+        open_store(path, create=False)
+    open_store(path, create=True).close()
+
+
+def ids(tx: Tx) -> None:
+    store_actions.get_actions_for_iterations(tx, [1, 2, 3])
+
+
+QUERIES: list[Callable[[Tx], object]] = [
+    lambda tx: store.get_loop(tx, 1),
+    lambda tx: store.get_loop(tx, "web"),
+    lambda tx: store.get_loop(tx, "we"),
+    lambda tx: store.list_loops(tx, finished=False),
+    lambda tx: store.list_loops(tx, finished=True, before=9),
+    lambda tx: store.open_iteration(tx, 1),
+    lambda tx: store.get_iteration(tx, 1),
+    lambda tx: store.get_iterations(tx, 1),
+    lambda tx: store.get_iterations(tx, 1, before=9, newest=True),
+    lambda tx: store.iterations_of_run(tx, 1, 1),
+    lambda tx: store_observations.get_observations(tx, 1),
+    lambda tx: store_actions.get_action(tx, 1),
+    lambda tx: store_actions.get_actions_for_iteration(tx, 1),
+    ids,
+    lambda tx: store_actions.get_actions_for_loop(tx, 1),
+    lambda tx: store_actions.get_actions_for_loop(tx, 1, before=9),
+    lambda tx: store_actions.get_unknown_actions(tx, 1, since_iteration_n=1),
+    lambda tx: store_actions.count_changed(tx, [1, 2]),
+    lambda tx: store_prompts.get_prompt(tx, 1),
+    lambda tx: store_prompts.get_prompts(tx, 1),
+    lambda tx: store_prompts.get_prompts(tx, None, state=PromptState.OPEN),
+    lambda tx: store_prompts.get_prompts(tx, 1, state=PromptState.OPEN),
+    lambda tx: store_hosts.get_hosts(tx, 1),
+    lambda tx: store_hosts.get_resources(tx, 1),
+    lambda tx: store_rules.get_rule_results(tx, 1),
+    lambda tx: store_rules.get_rule_results_for_loop(tx, 1),
+    lambda tx: store_calls.get_model_calls(tx, 1),
+    lambda tx: store_calls.get_model_calls_for_iteration(tx, 1),
+    lambda tx: store_calls.get_open_model_calls(tx, 1),
+    lambda tx: store_calls.spent_on(tx, 1),
+    lambda tx: store_increments.get_increments(tx, 1),
+    lambda tx: events.list_events(tx, after=3),
+    lambda tx: events.list_events(tx, after=3, loop_id=1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(QUERIES)))
+def test_no_query_reads_a_whole_table_or_sorts_one(db: Store, number: int) -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+    asked: list[tuple[str, object]] = []
+    with db.read() as tx:
+        event.listen(
+            tx.connection, "before_cursor_execute", lambda c, cur, sql, args, ctx, many: asked.append((sql, args))
+        )
+        QUERIES[number](tx)
+        queries = [(sql, args) for sql, args in asked if sql.startswith("SELECT")]
+        assert queries
+        for sql, args in queries:
+            plan = [row[3] for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", args)]
+            for step in plan:
+                # Two indexes hold only rows that are open, so walking along them is what is wanted.
+                open_only = step.endswith(("USING INDEX loops_open", "USING INDEX prompts_open"))
+                assert not step.startswith("SCAN") or open_only, (sql, plan)
+                assert "TEMP B-TREE" not in step or "iteration_id IN" in sql, (sql, plan)
+            if "'unknown'" in sql:
+                assert any("actions_unknown" in step for step in plan), plan

@@ -1,0 +1,175 @@
+"""What is stored comes back: any value, any text, any length."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from ftl2_enterprise.loops import store, store_actions, store_observations
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
+from ftl2_enterprise.protocol.loops import ActionSpec, Decision, ObservationState, StoredText
+from ftl2_enterprise.store import events, texts
+from ftl2_enterprise.store.columns import json_text, plain
+from tests.support.database import begun_iteration, propose
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.engine import Store
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=50)
+ANYTHING: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.binary(max_size=9) | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(
+            st.text(max_size=4) | st.integers() | st.none() | st.tuples(st.integers()), inner, max_size=3
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_anything_becomes_json(value: Any) -> None:
+    once = json.loads(json_text(value))
+    assert once == plain(value)
+    assert json.loads(json_text(once)) == once
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(), st.lists, max_leaves=9))
+def test_what_json_can_hold_is_not_touched(value: Any) -> None:
+    assert json.loads(json_text({"value": value})) == {"value": value}
+
+
+def test_params_that_json_cannot_hold_are_kept_as_text(db: Store) -> None:
+    params: dict[str, Any] = {
+        "when": datetime.date(2026, 8, 1),
+        "raw": b"\xff\x00a",
+        "broken": "\udcff",
+        "set": {1},
+        "far": 10**30,
+        "nan": float("nan"),
+        "key": {1: "one"},
+    }
+    with db.write() as tx:
+        action = propose(tx, begun_iteration(tx), params=params, host="a\udcffb")
+    with db.read() as tx:
+        read = store_actions.get_action(tx, action)
+    assert read.params == {
+        "when": "2026-08-01",
+        "raw": "\ufffd\x00a",
+        "broken": "?",
+        "set": [1],
+        "far": str(10**30),
+        "nan": "nan",
+        "key": {"1": "one"},
+    }
+    assert read.host == "a?b"
+
+
+def test_a_decision_comes_back_as_it_was(db: Store) -> None:
+    decision = Decision(reasoning="\udcff because", actions=[ActionSpec(module="file", params={"big": 2**70})])
+    with db.write() as tx:
+        iteration = begun_iteration(tx)
+        store.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decision=decision, decided_by="claude")
+    with db.read() as tx:
+        read = store.get_iteration(tx, iteration.id)
+    assert read.decision == Decision(
+        reasoning="? because", actions=[ActionSpec(module="file", params={"big": str(2**70)})]
+    )
+    assert read.decided_at is not None
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096])
+def test_a_short_text_is_its_own(db: Store, size: int) -> None:
+    with db.write() as tx:
+        stored = texts.put(tx, "é" * size)
+        assert stored == StoredText(shown="é" * size, digest=None, size=size)
+        assert texts.whole(tx, stored) == "é" * size
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 0
+
+
+def test_a_long_text_is_stored_whole_once(db: Store) -> None:
+    long = "".join(f"line {n} é\n" for n in range(500_000))
+    with db.write() as tx:
+        first, second = texts.put(tx, long), texts.put(tx, long)
+        other = texts.put(tx, long + "!")
+    assert first == second != other
+    assert first.size == len(long)
+    assert len(first.shown) < 4200
+    assert first.shown.startswith("line 0 é\nline 1")
+    assert first.shown.endswith("line 499999 é\n")
+    assert f"... {len(long) - 4096} characters left out ..." in first.shown
+    with db.read() as tx:
+        assert texts.whole(tx, first) == long
+        assert texts.whole(tx, other) == long + "!"
+        rows = tx.connection.execute(text("SELECT digest, size, length(body) FROM texts")).all()
+    assert {(row[0], row[1]) for row in rows} == {(first.digest, len(long)), (other.digest, len(long) + 1)}
+    assert all(row[2] < len(long) / 2 for row in rows)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.text(min_size=0, max_size=90), st.integers(8, 60))
+def test_any_text_and_limit(db: Store, words: str, limit: int) -> None:
+    with db.write() as tx:
+        stored = texts.put(tx, words, limit)
+        assert stored.size == len(words)
+        assert texts.whole(tx, stored) == words
+        assert (stored.digest is not None) == (len(words) > limit)
+
+
+def test_outputs_of_actions_and_observations(db: Store) -> None:
+    long = "x" * 10_000
+    with db.write() as tx:
+        iteration = begun_iteration(tx)
+        action = propose(tx, iteration)
+        store_actions.move_action(tx, action, ActionEvent.STARTED)
+        store_actions.move_action(
+            tx, action, ActionEvent.FAILED, changed=False, rc=3, stdout=long, stderr="no", output="{}", error="rc 3"
+        )
+        look = store_observations.insert_observation(
+            tx, iteration, name="disk", module="command", host="web1", params={}, origin="decider"
+        )
+        store_observations.finish_observation(tx, look, ObservationState.SUCCEEDED, result=long + "\udc80")
+    with db.read() as tx:
+        read = store_actions.get_action(tx, action)
+        (seen,) = store_observations.get_observations(tx, iteration.id)
+        assert texts.whole(tx, read.stdout) == long
+        assert (read.stderr.shown, read.output.shown, read.rc, read.error) == ("no", "{}", 3, "rc 3")
+        assert texts.whole(tx, seen.result) == long + "?"
+        assert seen.result.size == 10_001
+
+
+def test_facts_are_plain_and_short(db: Store) -> None:
+    with db.write() as tx:
+        fact = tx.emit(
+            "iteration.decided",
+            loop_id=1,
+            iteration_id=2,
+            actor="eva",
+            reasoning="r" * 5000,
+            actions=[{"module": "m" * 2001, "when": datetime.date(2026, 8, 1)}],
+        )
+    assert len(fact.data["reasoning"]) == 2000
+    assert fact.data["reasoning"].endswith("r…")
+    assert len(fact.data["actions"][0]["module"]) == 2000
+    assert fact.data["actions"][0]["when"] == "2026-08-01"
+    with db.read() as reading:
+        assert events.list_events(reading) == [fact]
+        assert fact.at == tx.now
+
+
+def test_reading_the_log_from_a_cursor(db: Store) -> None:
+    with db.write() as tx:
+        facts = [tx.emit("loop.paused", loop_id=n % 2) for n in range(10)]
+    with db.read() as tx:
+        assert events.list_events(tx, limit=3) == facts[:3]
+        assert events.list_events(tx, after=facts[2].id, limit=3) == facts[3:6]
+        assert events.list_events(tx, after=facts[2].id, loop_id=0) == [facts[4], facts[6], facts[8]]
+        assert events.list_events(tx, after=facts[-1].id) == []
