@@ -136,6 +136,9 @@ class Narrator:
             name, host = _look(str(bad.get("name"))), one_line(str(bad.get("host")))
             text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: {error}"
             if error.startswith("exit status"):
+                if str(bad.get("name")).startswith("manifest:"):
+                    # What it means is among the things that are not as desired.
+                    continue
                 # Not in trouble: a command that tests something says so by its status.
                 lines.append(line((f"saw{text}", Role.FAINT), indent=INDENT))
                 continue
@@ -230,7 +233,8 @@ class Narrator:
         """What an action is for, or what it does."""
         data = event.data
         n = int(data.get("n") or 0)
-        return self._reasons.get((event.iteration_id, n)) or one_line(str(data.get("summary") or ""), 120)
+        summary = one_line(str(data.get("summary") or ""), 120)
+        return self._reasons.get((event.iteration_id, n)) or summary.removeprefix(f"{data.get('module')} ")
 
     def _action_started(self, event: Event) -> list[Line]:
         self._told[int(event.data["action_id"])] = self.summary_of(event)

@@ -83,6 +83,9 @@ class LiveProgress:
         """Print lines above the display."""
         # A terminal that went away must not end the loop: its record is the database.
         with suppress(OSError):
+            if self._live is not None:
+                # Or what is printed is followed by what went on before.
+                self._live.refresh()
             for one in [lines] if isinstance(lines, Line) else lines:
                 self._console.print(_rich(one), soft_wrap=False)
 
