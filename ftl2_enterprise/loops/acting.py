@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import units
-from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of
+from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.observing import encode
 from ftl2_enterprise.loops.ports import Call, Result
@@ -121,28 +119,11 @@ async def run_step(engine: Engine, iteration: Iteration, step: Sequence[Planned]
 async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
     began = time.monotonic()
     call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
-    result = await _until_stopped(engine, call)
+    result = await unless(engine.stop.now.wait(), engine.modules.run(call))
     reach(FaultPoint.ACTION_DONE)
     engine.journal.commit(units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
     reach(FaultPoint.ACTION_RECORDED)
     return result or Result(success=False, error="stopped while it ran")
-
-
-async def _until_stopped(engine: Engine, call: Call) -> Result | None:
-    """The result, or None when a second stop ended the call half-way: nobody knows what it did."""
-    running = asyncio.create_task(engine.modules.run(call))
-    stopped = asyncio.create_task(engine.stop.now.wait())
-    try:
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            return running.result()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        return None
-    finally:
-        stopped.cancel()
-        running.cancel()
 
 
 def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> units.DoneAction:

@@ -14,6 +14,7 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import asking, store, store_actions, store_calls, store_hosts
 from ftl2_enterprise.loops.checks import unmet
+from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.firing import known_state
 from ftl2_enterprise.loops.observing import View, Wanted, encode
 from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
@@ -160,22 +161,12 @@ class _Calls:
 
 async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decision | None:
     """Ask the decider; None when a stop cut it off. Raises DeciderFailed."""
-    deciding = asyncio.create_task(engine.decider.decide(now, _Calls(engine, iteration)))
-    stopped = asyncio.create_task(_patience(engine))
     try:
-        await asyncio.wait({deciding, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if deciding.done():
-            return deciding.result()
+        return await unless(_patience(engine), engine.decider.decide(now, _Calls(engine, iteration)))
     except Problem as problem:
         if problem.code is not Code.DENIED:
             raise
         raise DeciderFailed(str(problem), CallOutcome.REFUSED) from problem
-    finally:
-        stopped.cancel()
-        deciding.cancel()
-        with contextlib.suppress(asyncio.CancelledError, DeciderFailed, Problem):
-            await deciding
-    return None
 
 
 async def _patience(engine: Engine) -> None:

@@ -110,3 +110,15 @@ async def side_by_side[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
             first = cast("BaseException", first.exceptions[0])
         raise first from None
     return [task.result() for task in tasks]
+
+
+async def unless[T](stop: Coroutine[Any, Any, object], work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of the work; None when `stop` ended first, and then the work has been cancelled and is over."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop)
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (stopping, working):
+            task.cancel()
+        await asyncio.gather(stopping, working, return_exceptions=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.loops import acting, registering, store, store_hosts, store_rules, units
+from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import Result
 from ftl2_enterprise.loops.rule_order import Ending, may_fire, next_to_fire
@@ -57,6 +56,8 @@ def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
 
 def allowed(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
     """The matches that may fire: a rule never fires in two iterations in a row, whatever its condition says."""
+    if not matches:
+        return []
     fired = engine.journal.read(_fired_before, loop, iteration)
     may = may_fire([rule.name for rule in matches], fired)
     for rule in matches:
@@ -134,19 +135,16 @@ async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
 
 async def _run(engine: Engine, rule: Rule, facade: RuleFacade) -> str | None:
     """Run the rule's action; what went wrong, or None."""
-    acting_now = asyncio.create_task(rule.action(facade))
-    stopped = asyncio.create_task(engine.stop.now.wait())
     try:
-        await asyncio.wait({acting_now, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not acting_now.done():
-            return "stopped while it ran"
-        error = acting_now.exception()
-        return f"{type(error).__name__}: {error}" if error is not None else None
-    finally:
-        stopped.cancel()
-        acting_now.cancel()
-        with contextlib.suppress(BaseException):
-            await acting_now
+        ended = await unless(engine.stop.now.wait(), _ended(rule, facade))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None if ended else "stopped while it ran"
+
+
+async def _ended(rule: Rule, facade: RuleFacade) -> bool:
+    await rule.action(facade)
+    return True
 
 
 class _Calls:

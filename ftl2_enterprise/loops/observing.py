@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops import store_observations, units
-from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of
+from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
 from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationSpec, ObservationState
@@ -72,21 +72,27 @@ def _plain(seen: Seen) -> dict[str, Any]:
 
 def view_of(rows: Sequence[tuple[Observation, str]]) -> View:
     """The view that stored observations (with their whole results) give."""
-    seen: list[Seen] = []
+    kept = [(row.origin, _seen(row, whole)) for row, whole in rows if row.state is not ObservationState.UNKNOWN]
+    return _view(kept)
+
+
+def _view(seen: Sequence[tuple[str, Seen]]) -> View:
+    plain: list[Seen] = []
     by_rule: dict[str, list[Seen]] = {}
-    for row, whole in rows:
-        one = Seen(
-            name=row.name,
-            host=row.host,
-            success=row.state is ObservationState.SUCCEEDED,
-            result=msgspec.json.decode(whole or "{}", type=dict[str, Any]),
-            error=row.error,
-        )
-        if row.state is ObservationState.UNKNOWN:
-            continue
-        kind, _, rule = row.origin.partition(":")
-        (by_rule.setdefault(rule, []) if kind == "rule" else seen).append(one)
-    return View(seen=seen, by_rule=by_rule)
+    for origin, one in seen:
+        kind, _, rule = origin.partition(":")
+        (by_rule.setdefault(rule, []) if kind == "rule" else plain).append(one)
+    return View(seen=plain, by_rule=by_rule)
+
+
+def _seen(row: Observation, whole: str) -> Seen:
+    return Seen(
+        name=row.name,
+        host=row.host,
+        success=row.state is ObservationState.SUCCEEDED,
+        result=msgspec.json.decode(whole or "{}", type=dict[str, Any]),
+        error=row.error,
+    )
 
 
 def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, str]]:
@@ -95,19 +101,24 @@ def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, st
     return [(row, texts.whole(tx, row.result)) for row in rows]
 
 
-async def observe(engine: Engine, iteration: Iteration, wanted: Sequence[Wanted]) -> View:
-    """Look at everything that is wanted and not yet seen in this iteration."""
-    rows = engine.journal.read(stored_observations, iteration.id)
-    have = {(row.origin, row.name, row.host) for row, _ in rows if row.state is not ObservationState.UNKNOWN}
-    new = [(row, spec) for row, spec in _expand(engine, wanted) if (row.origin, row.name, row.host) not in have]
+async def observe(
+    engine: Engine, iteration: Iteration, wanted: Sequence[Wanted], have: Sequence[tuple[Observation, str]]
+) -> View | None:
+    """Look at everything that is wanted; what the iteration has seen before a crash is not looked at again.
+
+    None when a second stop cut it off.
+    """
+    known = {(row.origin, row.name, row.host) for row, _ in have if row.state is not ObservationState.UNKNOWN}
+    new = [(row, spec) for row, spec in _expand(engine, wanted) if (row.origin, row.name, row.host) not in known]
+    seen = [(row.origin, _seen(row, whole)) for row, whole in have if row.state is not ObservationState.UNKNOWN]
     if new:
         ids = engine.journal.commit(units.begin_observations, iteration, [row for row, _ in new])
         looks = [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)]
-        fresh = await _look(engine, iteration, looks)
-        # What is stored is redacted on suspicion, too; what was just seen is judged as it was seen.
-        stored = engine.journal.read(stored_observations, iteration.id)
-        rows = [(row, fresh.get(row.id, whole)) for row, whole in stored]
-    return view_of(rows)
+        fresh = await unless(engine.stop.now.wait(), _look(engine, iteration, looks))
+        if fresh is None:
+            return None
+        seen += fresh
+    return _view(seen)
 
 
 def _expand(engine: Engine, wanted: Sequence[Wanted]) -> list[tuple[units.NewObservation, ObservationSpec]]:
@@ -142,8 +153,11 @@ def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | 
 
 async def _look(
     engine: Engine, iteration: Iteration, new: list[tuple[int, units.NewObservation, ObservationSpec]]
-) -> dict[int, str]:
-    """Look, and commit what was seen; returns it by row id, as JSON."""
+) -> list[tuple[str, Seen]]:
+    """Look, and commit what was seen; returns it with its origin.
+
+    What is stored is redacted on suspicion, too; what is returned is judged as it was seen.
+    """
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
     todo = [(row, one, spec) for row, one, spec in new if one.refused is None]
 
@@ -157,13 +171,18 @@ async def _look(
     distinct = {_key(spec, one.host): (spec, one.host) for _, one, spec in todo}
     results = await side_by_side(call(spec.module, spec.params, host) for spec, host in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
-    fresh: dict[int, str] = {}
+    fresh = [
+        (one.origin, Seen(name=one.name, host=one.host, success=False, result={}, error=one.refused))
+        for _, one, _ in new
+        if one.refused is not None
+    ]
     done: list[units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
     for row, one, spec in todo:
         result = shared[_key(spec, one.host)]
-        plain = result_of(result)
-        fresh[row] = encode(plain)
+        plain = msgspec.json.decode(encode(result_of(result)), type=dict[str, Any])
+        seen = Seen(name=one.name, host=one.host, success=result.success, result=plain, error=result.error)
+        fresh.append((one.origin, seen))
         done.append(
             units.DoneObservation(
                 id=row,

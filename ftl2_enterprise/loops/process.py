@@ -78,7 +78,7 @@ async def run(engine: Engine) -> Loop:
             resumed=resumed,
             max_iterations=engine.spec.max_iterations,
         )
-        end = await reconcile.run(engine, resumed=resumed)
+        end = await reconcile.run(engine)
         if end.waiting:
             return journal.read(store.get_loop, loop.id)
         if end.outcome is None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.loops.observing import View
+    from ftl2_enterprise.store.tx import Tx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +56,15 @@ CHECK = "check"
 """Who decided, when the recorded check held and nobody was asked."""
 
 
-async def run(engine: Engine, *, resumed: bool) -> RunEnd:
+async def run(engine: Engine) -> RunEnd:
     """Iterate until the run ends."""
-    resuming = resumed
     while True:
-        loop = engine.journal.read(store.get_loop, engine.journal.loop_id)
-        iteration = engine.journal.read(store.open_iteration, loop.id)
         if engine.stop.requested.is_set():
             return STOPPED
+        loop, so_far = engine.journal.read(_standing, engine.journal.loop_id)
+        iteration = so_far[-1] if so_far and so_far[-1].state is not IterationState.ENDED else None
+        fresh = iteration is None
         if iteration is None:
-            so_far = engine.journal.read(store.iterations_of_run, loop.id, loop.run)
             if (end := _spent(engine, so_far)) is not None:
                 return end
             iteration = engine.journal.commit(
@@ -75,15 +75,20 @@ async def run(engine: Engine, *, resumed: bool) -> RunEnd:
                 budget=engine.spec.max_iterations,
             )
             reach(FaultPoint.ITERATION_STARTED)
-        elif resuming:
+        else:
             iteration = _pick_up(engine, iteration)
-        resuming = False
-        if iteration is None:
-            continue
-        end = await _iterate(engine, loop, iteration)
+            if iteration is None:
+                continue
+        end = await _iterate(engine, loop, iteration, resumed=not fresh)
         reach(FaultPoint.ITERATION_ENDED)
         if end is not None:
             return end
+
+
+def _standing(tx: Tx, loop_id: int) -> tuple[Loop, list[Iteration]]:
+    """The loop and the iterations of its run; only the last one can be open."""
+    loop = store.get_loop(tx, loop_id)
+    return loop, store.iterations_of_run(tx, loop.id, loop.run)
 
 
 def _spent(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
@@ -129,10 +134,10 @@ def _pick_up(engine: Engine, iteration: Iteration) -> Iteration | None:
 # --- one iteration -------------------------------------------------------------------------------------------------
 
 
-async def _iterate(engine: Engine, loop: Loop, iteration: Iteration) -> RunEnd | None:
+async def _iterate(engine: Engine, loop: Loop, iteration: Iteration, *, resumed: bool) -> RunEnd | None:
     match iteration.state:
         case IterationState.OBSERVING:
-            return await _observe(engine, loop, iteration)
+            return await _observe(engine, loop, iteration, resumed=resumed)
         case IterationState.DECIDING:
             view = observing.view_of(engine.journal.read(observing.stored_observations, iteration.id))
             matches = await firing.matching(engine, iteration, engine.load_rules(), view, note=False)
@@ -148,9 +153,12 @@ async def _iterate(engine: Engine, loop: Loop, iteration: Iteration) -> RunEnd |
             return await _execute(engine, loop, iteration, iteration.decision or Decision(), planned)
 
 
-async def _observe(engine: Engine, loop: Loop, iteration: Iteration) -> RunEnd | None:
+async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed: bool) -> RunEnd | None:
     rules = engine.load_rules()
-    view = await observing.observe(engine, iteration, deciding.wanted(engine, loop, iteration, rules))
+    have = engine.journal.read(observing.stored_observations, iteration.id) if resumed else []
+    view = await observing.observe(engine, iteration, deciding.wanted(engine, loop, iteration, rules), have)
+    if view is None:
+        return STOPPED
     unmet = deciding.unmet_by_check(engine, loop, view)
     matches = await firing.matching(engine, iteration, rules, view, note=True)
     allowed = firing.allowed(engine, loop, iteration, matches)

@@ -26,12 +26,13 @@ RETRY = 5.0
 
 def machines_made(engine: Engine, rows: Sequence[Action]) -> list[StateOp]:
     """Registrations for the machines that cloud modules report to have made."""
-    known = _users(engine)
+    rows = [row for row in rows if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST]
+    made = [row for row in rows if row.output.digest is None and '"instance"' in row.output.shown]
+    known = _users(engine) if made else {}
     ops: list[StateOp] = []
-    for row in rows:
-        if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST and row.output.digest is None:
-            with contextlib.suppress(msgspec.DecodeError):
-                ops.extend(machine_ops(row.module, msgspec.json.decode(row.output.shown or "{}"), users=known))
+    for row in made:
+        with contextlib.suppress(msgspec.DecodeError):
+            ops.extend(machine_ops(row.module, msgspec.json.decode(row.output.shown), users=known))
     return ops
 
 
@@ -42,11 +43,10 @@ def _users(engine: Engine) -> dict[str, str | None]:
 
 def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
-    ops, refused = sorted_out(list(ops), users=_users(engine))
-    if engine.spec.dry_run or not (ops or refused):
+    if engine.spec.dry_run or not ops:
         return
-    engine.journal.commit(_refuse, iteration, refused)
-    engine.journal.commit(_write, iteration, [_redacted(engine, op) for op in ops])
+    ops, refused = sorted_out(list(ops), users=_users(engine))
+    engine.journal.commit(_write, iteration, [_redacted(engine, op) for op in ops], refused)
     for op in ops:
         match op.op:
             case "add_host":
@@ -68,8 +68,7 @@ def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> N
 async def apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Write the operations; a machine that has just been made is waited for, for a while."""
     apply_now(engine, iteration, ops)
-    ops, _ = sorted_out(list(ops), users=_users(engine))
-    if engine.spec.dry_run:
+    if engine.spec.dry_run or not ops:
         return
     for op in ops:
         if op.op == "add_host" and op.data.get("made") and op.ansible_host:
@@ -91,12 +90,9 @@ def _redacted(engine: Engine, op: StateOp) -> StateOp:
     return msgspec.structs.replace(op, data=engine.redactor.value(op.data))
 
 
-def _refuse(tx: Tx, iteration: Iteration, refused: list[str]) -> None:
+def _write(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
     for reason in refused:
         tx.emit("state.refused", loop_id=iteration.loop_id, iteration_id=iteration.id, reason=reason)
-
-
-def _write(tx: Tx, iteration: Iteration, ops: list[StateOp]) -> None:
     for op in ops:
         match op.op:
             case "add_host":
