@@ -70,8 +70,8 @@ WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
 def command(context: click.Context, **options: Any) -> int:
     """Make DESIRED_STATE true: observe, decide, act, and look again until it is.
 
-    The desired state is a sentence for a model or a manifest (see -f). Without a model, rules alone decide. Every
-    step is recorded; `history` shows it, and `--resume` goes on after a stop or a crash.
+    The desired state is a sentence for a model, or the name of a manifest (site.yaml). Without a model, rules alone
+    decide. Every step is recorded; `history` shows it, and `--resume` goes on after a stop or a crash.
     """
     session: Session = context.obj
     session.wants_json = options["as_json"]
@@ -163,6 +163,9 @@ def _desired_state(text: str | None, path: Path | None) -> tuple[str, Path | Non
     if (text is None) == (path is None):
         why = "there is none" if text is None else "there are two: the argument and -f"
         raise invalid(f"cannot take a desired state: {why}", "give a sentence, or a manifest with -f FILE")
+    if text is not None and len(text.split()) == 1 and text.endswith((".yaml", ".yml")):
+        # Nobody means the name of a manifest as a sentence.
+        text, path = None, Path(text)
     if path is not None:
         try:
             text = path.read_text(encoding="utf-8")

@@ -1,0 +1,97 @@
+"""Texts for people: nothing that a host prints may steer the terminal, and every measure is readable."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftl2_enterprise.console import text
+from ftl2_enterprise.console.paint import Painter, painter
+from ftl2_enterprise.console.text import Role, Span, line, symbol
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("bell\x07", "bell\ufffd"),
+        ("back\x08space", "back\ufffdspace"),
+        ("over\rwritten", "over\ufffdwritten"),
+        ("\x9b31mc1", "\ufffd31mc1"),
+        ("txt\u202egpj.exe", "txt\ufffdgpj.exe"),
+        ("half \udc80 byte", "half \ufffd byte"),
+        ("[bold]markup[/bold] [/path]", "[bold]markup[/bold] [/path]"),
+        ("größe ✔ 日本", "größe ✔ 日本"),
+        ("two\nlines\r\n", "two\nlines\n"),
+    ],
+)
+def test_what_hosts_print_cannot_steer_the_terminal(raw: str, shown: str) -> None:
+    assert text.clean(raw) == shown
+
+
+@given(st.text())
+def test_a_clean_text_holds_no_control_and_stays_clean(raw: str) -> None:
+    shown = text.clean(raw)
+    assert not any(ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 for letter in shown.replace("\n", ""))
+    assert text.clean(shown) == shown
+
+
+@given(st.text(max_size=500), st.integers(min_value=10, max_value=80))
+def test_one_line_is_one_short_line(raw: str, limit: int) -> None:
+    shown = text.one_line(raw, limit)
+    assert "\n" not in shown
+    assert len(shown) <= limit
+
+
+def test_the_last_lines_are_those_that_say_something() -> None:
+    assert text.last_lines("a\n\nb\n  \nc\n\n", 2) == ["b", "c"]
+    assert text.last_lines("", 5) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.004, "0.00 s"), (0.02, "0.02 s"), (3.14, "3.1 s"), (42, "42 s"), (300, "5 min"), (10_800, "3 h"),
+     (200_000, "2 d"), (-1, "0.00 s"), (None, "-")],
+)  # fmt: skip
+def test_durations(seconds: float | None, shown: str) -> None:
+    assert text.duration(seconds) == shown
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    rows = [[Span("a"), Span("b")], [Span("日本"), Span("c")]]
+    assert [row.plain for row in text.columns(rows)] == ["a     b", "日本  c"]
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+
+    def isatty(self) -> bool:
+        return True
+
+
+ONE = line(symbol("✔", Role.GOOD), ("ok", Role.GOOD), " done")
+
+
+def printed(one: Painter) -> str:
+    one.print(ONE)
+    assert isinstance(one.stream, io.StringIO)
+    return one.stream.getvalue()
+
+
+def test_a_terminal_gets_colours_and_symbols_a_pipe_neither() -> None:
+    assert printed(painter(Terminal(), {})) == "\x1b[32m✔ \x1b[0m\x1b[32mok\x1b[0m done\n"
+    assert printed(painter(io.StringIO(), {})) == "ok done\n"
+
+
+def test_no_color_takes_the_colours_and_leaves_the_symbols() -> None:
+    assert printed(painter(Terminal(), {"NO_COLOR": "1"})) == "✔ ok done\n"
+    assert "\x1b" in printed(painter(Terminal(), {"NO_COLOR": ""}))
+
+
+def test_a_dumb_terminal_is_treated_like_a_pipe() -> None:
+    assert printed(painter(Terminal(), {"TERM": "dumb"})) == "ok done\n"
