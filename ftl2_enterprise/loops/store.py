@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import problem
@@ -24,7 +25,7 @@ from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import Select, Update
 
     from ftl2_enterprise.store.tx import Tx
 
@@ -33,6 +34,12 @@ _ITERATIONS = Reader(iterations, Iteration)
 _NAMES_COMPARED = 1_000
 """Newest names among which the nearest to a mistyped one is looked for."""
 _NAMES_LISTED = 5
+
+# Statements are built once where a loop's process repeats them: that costs more than SQLite needs to run them. Their
+# values are those that they are executed with.
+_FENCED = update(loops).where(loops.c.id == bindparam("row_id"), loops.c.generation == bindparam("claimed"))
+_GENERATION = select(loops.c.generation).where(loops.c.id == bindparam("row_id"))
+_ITERATION_COUNT = select(loops.c.iteration_count).where(loops.c.id == bindparam("row_id"))
 
 # --- loops ---------------------------------------------------------------------------------------------------------
 
@@ -60,7 +67,7 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
     tx.emit(
         "loop.created", loop_id=loop_id, name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run
     )
-    return _loop(tx, loop_id)
+    return get_loop(tx, loop_id)
 
 
 def get_loop(tx: Tx, ref: int | str) -> Loop:
@@ -70,7 +77,7 @@ def get_loop(tx: Tx, ref: int | str) -> Loop:
     """
     if isinstance(ref, int) or (ref.isascii() and ref.isdigit()):
         # Beyond 64 bits there is no such id, and SQLite would refuse the number itself.
-        found = _first(tx, _LOOPS.select().where(loops.c.id == int(ref))) if int(ref) < 2**63 else None
+        found = _LOOPS.get(tx, int(ref)) if int(ref) < 2**63 else None
         if found is not None:
             return found
     name = str(ref)
@@ -125,17 +132,15 @@ def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
 
 def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
     """Raise Problem(conflict) when another process has taken the loop over."""
-    current = tx.connection.execute(select(loops.c.generation).where(loops.c.id == loop_id)).scalar()
+    current = tx.connection.execute(_GENERATION, {"row_id": loop_id}).scalar()
     if current != generation:
         raise _taken_over(tx, loop_id)
 
 
 def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
-    """Write columns of a loop. Raises Problem(conflict) when another process has taken it over."""
+    """Write columns of a loop, as plain values. Raises Problem(conflict) when another process has taken it over."""
     values.setdefault("updated_at", tx.now)
-    done = tx.connection.execute(
-        update(loops).where(loops.c.id == loop_id, loops.c.generation == generation).values(**values)
-    )
+    done = tx.connection.execute(_FENCED, {"row_id": loop_id, "claimed": generation, **values})
     if done.rowcount != 1:
         raise _taken_over(tx, loop_id)
 
@@ -174,9 +179,10 @@ def set_desired(tx: Tx, loop_id: int, desired: Desired) -> None:
 
 def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
     """Add to the counters of a loop, so that showing it never counts rows."""
-    sums = {name: loops.c[name] + amount for name, amount in amounts.items() if amount}
+    sums = {f"by_{name}": amount for name, amount in amounts.items() if amount}
     if sums:
-        tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(**sums, updated_at=tx.now))
+        statement = _sum(*(name for name, amount in amounts.items() if amount))
+        tx.connection.execute(statement, {"row_id": loop_id, "updated_at": tx.now, **sums})
 
 
 # --- iterations ----------------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
 
 def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
     """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
-    before = tx.connection.execute(select(loops.c.iteration_count).where(loops.c.id == loop_id)).scalar()
+    before = tx.connection.execute(_ITERATION_COUNT, {"row_id": loop_id}).scalar()
     if before is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
     n = before + 1
@@ -226,10 +232,10 @@ def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:
 
 def get_iteration(tx: Tx, iteration_id: int) -> Iteration:
     """One iteration. Raises Problem(not_found)."""
-    row = tx.connection.execute(_ITERATIONS.select().where(iterations.c.id == iteration_id)).first()
-    if row is None:
+    found = _ITERATIONS.get(tx, iteration_id)
+    if found is None:
         raise problem.not_found(f"cannot find the iteration {iteration_id}")
-    return _ITERATIONS.one(row)
+    return found
 
 
 def get_iterations(
@@ -255,8 +261,10 @@ def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
 # --- within --------------------------------------------------------------------------------------------------------
 
 
-def _loop(tx: Tx, loop_id: int) -> Loop:
-    return _LOOPS.one(tx.connection.execute(_LOOPS.select().where(loops.c.id == loop_id)).one())
+@cache
+def _sum(*names: str) -> Update:
+    sums = {name: loops.c[name] + bindparam(f"by_{name}") for name in names}
+    return update(loops).where(loops.c.id == bindparam("row_id")).values(sums)
 
 
 def _first(tx: Tx, query: Select[Any]) -> Loop | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, literal_column, select
+from sqlalchemy import bindparam, func, insert, literal_column, select
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import ACTION, ActionEvent
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _ACTIONS = Reader(actions, Action)
+_LOOP_ID = select(actions.c.loop_id).where(actions.c.id == bindparam("row_id"))
 _IDS_AT_ONCE = 500
 """Values in one IN (...); SQLite built with its old limits takes 999."""
 
@@ -74,17 +75,17 @@ def move_action(  # noqa: PLR0913 - each is a column
     state = transition(tx, ACTION, actions, action_id, event, **values)
     failed = state is ActionState.FAILED
     if changed or failed:
-        loop_id = tx.connection.execute(select(actions.c.loop_id).where(actions.c.id == action_id)).scalar_one()
+        loop_id = tx.connection.execute(_LOOP_ID, {"row_id": action_id}).scalar_one()
         add_to_loop(tx, loop_id, changed_count=int(bool(changed)), failed_count=int(failed))
     return state
 
 
 def get_action(tx: Tx, action_id: int) -> Action:
     """One action. Raises Problem(not_found)."""
-    row = tx.connection.execute(_ACTIONS.select().where(actions.c.id == action_id)).first()
-    if row is None:
+    found = _ACTIONS.get(tx, action_id)
+    if found is None:
         raise problem.not_found(f"cannot find the action {action_id}")
-    return _ACTIONS.one(row)
+    return found
 
 
 def get_actions_for_iteration(tx: Tx, iteration_id: int) -> list[Action]:

@@ -37,10 +37,10 @@ def insert_increment(
 
 def get_increment(tx: Tx, increment_id: int) -> Increment:
     """One planned step. Raises Problem(not_found)."""
-    row = tx.connection.execute(_INCREMENTS.select().where(increments.c.id == increment_id)).first()
-    if row is None:
+    found = _INCREMENTS.get(tx, increment_id)
+    if found is None:
         raise problem.not_found(f"cannot find the increment {increment_id}")
-    return _INCREMENTS.one(row)
+    return found
 
 
 def get_increments(tx: Tx, loop_id: int) -> list[Increment]:

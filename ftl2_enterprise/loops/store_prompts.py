@@ -74,10 +74,10 @@ def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
 
 def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """One question. Raises Problem(not_found)."""
-    row = tx.connection.execute(_PROMPTS.select().where(prompts.c.id == prompt_id)).first()
-    if row is None:
+    found = _PROMPTS.get(tx, prompt_id)
+    if found is None:
         raise problem.not_found(f"cannot find the prompt {prompt_id}", "see `ftl2-enterprise status`")
-    return _PROMPTS.one(row)
+    return found
 
 
 def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None) -> list[Prompt]:

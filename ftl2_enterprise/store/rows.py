@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ftl2_enterprise.protocol.loops import StoredText
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement, Row, Select, Table
+
+    from ftl2_enterprise.store.tx import Tx
 
 
 class Reader[T: msgspec.Struct]:
@@ -33,10 +35,18 @@ class Reader[T: msgspec.Struct]:
             names.append(field.name)
         self._names: tuple[str, ...] = tuple(names)
         self._texts: tuple[int, ...] = tuple(texts)
+        # Built once: putting a statement together costs more than SQLite needs to run it.
+        self._select: Select[Any] = select(*self.columns)
+        self._by_id: Select[Any] = self._select.where(table.c.id == bindparam("row_id"))
 
     def select(self) -> Select[Any]:
         """Every column of the struct."""
-        return select(*self.columns)
+        return self._select
+
+    def get(self, tx: Tx, row_id: int) -> T | None:
+        """The struct of the row with that id."""
+        row = tx.connection.execute(self._by_id, {"row_id": row_id}).first()
+        return None if row is None else self.one(row)
 
     def one(self, row: Row[Any] | Sequence[Any]) -> T:
         """The struct of one row."""

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import bindparam, case, select, update
 
 from ftl2_enterprise.core import problem
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement, Table, Update
 
     from ftl2_enterprise.core.machine import Machine
     from ftl2_enterprise.store.tx import Tx
+
+
+@cache
+def _guarded_update(machine: Machine[Any, Any], table: Table, event: StrEnum) -> Update:
+    """The move as a statement, built once; its values are those that it is executed with."""
+    sources = machine.sources(event)
+    targets = set(sources.values())
+    target: Any = targets.pop() if len(targets) == 1 else case(sources, value=table.c.state)
+    moves = update(table).where(table.c.id == bindparam("row_id"), table.c.state.in_(list(sources)))
+    return moves.values(state=target)
 
 
 def transition[S: StrEnum, E: StrEnum](
@@ -33,14 +44,10 @@ def transition[S: StrEnum, E: StrEnum](
     sources = machine.sources(event)
     targets = set(sources.values())
     state = table.c.state
-    target: Any = next(iter(targets)) if len(targets) == 1 else case(sources, value=state)
     if "updated_at" in table.c:
         values.setdefault("updated_at", tx.now)
-    moved = tx.connection.execute(
-        update(table)
-        .where(table.c.id == row_id, state.in_(list(sources)), *guards)
-        .values({**values, "state": target})
-    )
+    statement = _guarded_update(machine, table, event).where(*guards)
+    moved = tx.connection.execute(statement, {"row_id": row_id, **values})
     if moved.rowcount == 1 and len(targets) == 1:
         return next(iter(targets))
     found: S | None = tx.connection.execute(select(state).where(table.c.id == row_id)).scalar()
