@@ -58,7 +58,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling
 	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 	@$(BIN)/deptry .
-	@$(BIN)/codespell ftl2_enterprise tests bench docs README.md Makefile packaging .ci
+	@$(BIN)/codespell ftl2_enterprise bench docs README.md Makefile packaging .ci
 
 .PHONY: format
 format: $(VENV)/dev.stamp ## format and mend what can be mended

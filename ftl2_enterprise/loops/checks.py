@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ftl2_enterprise.loops.ports import Seen
 from ftl2_enterprise.protocol.loops import Check, Expectation, Operator
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.loops.ports import Seen
 
 MAX_PATTERN = 1_000
 """Characters of a pattern."""
@@ -70,7 +72,7 @@ def lookup(value: Any, path: str) -> Any:
     if not path:
         return value
     if isinstance(value, Mapping):
-        found = cast(Mapping[str, Any], value)
+        found = cast("Mapping[str, Any]", value)
         if path in found:
             return found[path]
         head, dot, rest = path.partition(".")
@@ -82,7 +84,7 @@ def lookup(value: Any, path: str) -> Any:
         return _MISSING
     head, _, rest = path.partition(".")
     if isinstance(value, list) and re.fullmatch(r"-?\d{1,9}", head):
-        items = cast(list[Any], value)
+        items = cast("list[Any]", value)
         return lookup(items[int(head)], rest) if -len(items) <= int(head) < len(items) else _MISSING
     return _MISSING
 
@@ -132,9 +134,9 @@ def _contains(value: Any, wanted: Any) -> bool | None:
     if isinstance(value, str):
         return (wanted if isinstance(wanted, str) else show(wanted)) in value
     if isinstance(value, Mapping):
-        return wanted in cast(Mapping[Any, Any], value) if isinstance(wanted, str) else False
+        return wanted in cast("Mapping[Any, Any]", value) if isinstance(wanted, str) else False
     if isinstance(value, list):
-        return any(_same(item, wanted) for item in cast(list[Any], value))
+        return any(_same(item, wanted) for item in cast("list[Any]", value))
     return None
 
 

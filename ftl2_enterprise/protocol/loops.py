@@ -231,7 +231,7 @@ class Check(Strict, frozen=True):
 
 
 class Decision(Strict, frozen=True):
-    """What the decider wants. Precedence when several are given: blocked, converged, ask, then observe and actions."""
+    """What a decider wants. Precedence when several are given: blocked, converged, ask, observe and actions."""
 
     reasoning: str = ""
     converged: bool = False

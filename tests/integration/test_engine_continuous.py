@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ftl2_enterprise.loops import store
 from ftl2_enterprise.protocol.loops import (
     ActionSpec,
     Check,
@@ -15,7 +16,6 @@ from ftl2_enterprise.protocol.loops import (
     Mode,
     ObservationSpec,
 )
-from ftl2_enterprise.loops import store
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 
 LOOK = ObservationSpec(name="page", module="stat")
@@ -35,7 +35,6 @@ def stop_after(b, count: int) -> None:
 
 
 async def test_in_sync_costs_no_decision_while_the_check_holds_and_drift_is_found(tmp_path):
-    """L15: steady state without a model."""
     modules = ScriptedModules()
     world = {"exists": True}
     modules.handlers["stat"] = lambda call: ok(output=dict(world))
@@ -93,7 +92,6 @@ async def test_runs_that_do_not_converge_are_tried_ever_later(tmp_path):
 
 
 async def test_blocked_is_not_retried_for_ever(tmp_path):
-    """L17."""
     decider = ScriptedDecider(Decision(blocked="no such disk"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
         loop = await asyncio.wait_for(b.run(), 10)

@@ -77,7 +77,7 @@ async def test_a_decision_that_is_too_old_is_not_acted_upon(tmp_path):
 
 
 async def test_two_processes_never_run_one_loop(tmp_path):
-    """E6: the claim is refused while its holder lives."""
+    """The claim is refused while its holder lives."""
     import subprocess
     import sys
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops import store, store_actions, store_rules
 from ftl2_enterprise.protocol.loops import ActionState, Decision, IterationOutcome, Outcome
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DONE = Decision(converged=True)
 
@@ -32,7 +35,7 @@ async def run(tmp_path, decider, modules=None, **spec):
 
 
 async def test_an_always_true_rule_fires_every_second_iteration_at_most(tmp_path):
-    """L5: the limit keeps the action from running, not only from counting."""
+    """The limit keeps the action from running, not only from counting."""
     rule(tmp_path / "rules", "always", "True")
     modules = ScriptedModules()
     decider = ScriptedDecider(Decision(reasoning="not yet"))
@@ -43,7 +46,6 @@ async def test_an_always_true_rule_fires_every_second_iteration_at_most(tmp_path
 
 
 async def test_a_firing_is_history_with_its_actions(tmp_path):
-    """L6."""
     rule(tmp_path / "rules", "mender", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
     modules = ScriptedModules()
 
@@ -62,7 +64,6 @@ async def test_a_firing_is_history_with_its_actions(tmp_path):
 
 
 async def test_a_denied_rule_does_not_hide_the_next(tmp_path):
-    """L33."""
     directory = rule(tmp_path / "rules", "a_first", "True", "await ftl.shell(cmd='x')")
     rule(directory, "b_second", "True")
     policy = tmp_path / "policy.yaml"

@@ -159,7 +159,6 @@ async def test_policy_denies_before_the_module_is_reached_and_the_run_ends_denie
 
 
 async def test_a_policy_against_shell_does_not_blind_the_loop(tmp_path):
-    """L21."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no shells here\n")
     modules = ScriptedModules()
@@ -171,7 +170,7 @@ async def test_a_policy_against_shell_does_not_blind_the_loop(tmp_path):
 
 
 async def test_a_question_is_a_row_and_its_answer_reaches_the_next_decision(tmp_path):
-    """E1, E2, L10: the answer arrives, without another question and without a scolding."""
+    """It arrives without another question and without a scolding."""
     ask = Decision(reasoning="cannot tell", ask=Ask(question="Which port?", options=["80", "8080"]))
     decider = ScriptedDecider(ask, DONE)
     people = ScriptedPeople(["8080"])
@@ -198,7 +197,7 @@ async def test_without_anybody_to_ask_the_loop_waits_and_goes_on_with_the_same_q
 
 
 async def test_too_many_failures_in_a_row_make_it_ask(tmp_path):
-    """L2: the limit counts failed actions as they really are, and it is enforced."""
+    """The limit counts failed actions as they really are, and it is enforced."""
     modules = ScriptedModules()
     modules.handlers["bad"] = lambda call: failed("exit 1", rc=1)
     people = ScriptedPeople(["stop"])
@@ -210,7 +209,6 @@ async def test_too_many_failures_in_a_row_make_it_ask(tmp_path):
 
 
 async def test_state_operations_count_without_actions_and_with_convergence(tmp_path):
-    """L11."""
     first = Decision(state_ops=[StateOp(op="add_host", name="web1", ansible_host="10.0.0.1")])
     last = Decision(converged=True, state_ops=[StateOp(op="add_resource", name="lb", data={"id": 7})])
     decider = ScriptedDecider(first, last)
@@ -223,7 +221,6 @@ async def test_state_operations_count_without_actions_and_with_convergence(tmp_p
 
 
 async def test_requested_observations_arrive_in_the_next_iteration(tmp_path):
-    """E9."""
     modules = ScriptedModules()
     modules.handlers["stat"] = lambda call: ok(output={"exists": True})
     first = Decision(observe=[ObservationSpec(name="motd", module="stat", params={"path": "/etc/motd"})])

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +21,9 @@ from ftl2_enterprise.console.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import Call, Result
 from tests.support import sshd
 from tests.support.manifests import Run, SmallEngine, run_here, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def with_ftl2(modules: Ftl2Modules, runner: asyncio.Runner) -> Run:

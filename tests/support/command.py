@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.faults import VARIABLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODULE = "ftl2_enterprise.entrypoints.ftl2_enterprise"
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import SystemClock
-from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import process, store
@@ -21,6 +20,9 @@ from ftl2_enterprise.loops.rules_load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.protocol.loops import Decision, Loop, LoopSpec, ObservationSpec, Prompt
 from ftl2_enterprise.store.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
 
 type Handler = Callable[[Call], Result]
 

@@ -9,12 +9,14 @@ import stat
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.models.manifest import ManifestDecider
 from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, parse
 from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, Past, Result, Seen, Situation
 from ftl2_enterprise.protocol.loops import Action, ActionState, Decision, IterationOutcome, StoredText
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.adapters.models.manifest import ManifestDecider
 
 NOT_CALLED: Any = None
 

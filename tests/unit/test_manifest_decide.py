@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +11,12 @@ from ftl2_enterprise.adapters.models.manifest import LEAVE_OUT, RETRY, STOP, Man
 from ftl2_enterprise.adapters.models.rules_only import RulesDecider
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops.ports import Answer, Past, Seen
-from ftl2_enterprise.protocol.loops import Decision
 from tests.support.manifests import NOT_CALLED, answer, asked, decide, failed, situation, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.protocol.loops import Decision
 
 QUESTION = """questions:
   - {key: size, question: "How big?", options: [small, large], default: small}

@@ -22,8 +22,8 @@ def event(kind: str, **data: Any) -> Event:
 def action_row(stderr: str) -> Action:
     return Action(
         id=1, loop_id=1, iteration_id=1, n=1, host="web1", target="web1", module="shell", params={},
-        origin="decision", state=ActionState.FAILED, changed=None, rc=3, stdout=StoredText(), stderr=StoredText(shown=stderr),
-        output=StoredText(), error="exit status 3", started_at=0, ended_at=1,
+        origin="decision", state=ActionState.FAILED, changed=None, rc=3, stdout=StoredText(),
+        stderr=StoredText(shown=stderr), output=StoredText(), error="exit status 3", started_at=0, ended_at=1,
     )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_json_literals_in_observe_load(tmp_path: Path) -> None:
     assert found.observe[0].params == {"force": True, "x": None}
 
 
-def test_what_the_predecessor_called_broken_is_tried_again(tmp_path: Path) -> None:
+def test_a_file_that_is_listed_as_broken_without_its_digest_is_tried_again(tmp_path: Path) -> None:
     write_rule(tmp_path, "good", head='observe = [{"name": "f", "module": "stat", "params": {"x": false}}]')
     (tmp_path / "rules.json").write_text('{"disabled": [], "broken": {"good": "name \'false\' is not defined"}}')
     assert [rule.name for rule in load_rules(tmp_path).rules] == ["good"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ftl2_enterprise.core import settings
@@ -70,7 +71,6 @@ def test_a_missing_file_that_was_named_is_refused(tmp_path: Path) -> None:
 
 
 def test_defaults_do_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """E30."""
     here = settings.load(environ=HOME, etc=tmp_path).settings
     monkeypatch.chdir(tmp_path)
     assert settings.load(environ=HOME, etc=tmp_path).settings == here
@@ -78,7 +78,9 @@ def test_defaults_do_not_depend_on_the_working_directory(tmp_path: Path, monkeyp
     assert Path(here.loops.rules_dir).is_absolute()
 
 
-def test_a_user_gets_the_directories_of_the_xdg_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_gets_the_directories_of_the_xdg_specification(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     plain = settings.load(environ=HOME, etc=tmp_path).settings
     assert plain.store.path == "/home/someone/.local/state/ftl2-enterprise/loops.db"
@@ -100,3 +102,17 @@ def test_relative_paths_are_relative_to_where_they_are_written(
     monkeypatch.chdir(tmp_path)
     loaded = settings.load(config=path, environ=HOME, flags={"store.path": "y.db"})
     assert loaded.settings.store.path == str(tmp_path / "y.db")
+
+
+def test_the_reference_names_every_key_with_its_default() -> None:
+    page = Path("docs/reference/configuration.md").read_text()
+    rows = {row.split("|")[1].strip().strip("`"): row for row in page.splitlines() if row.startswith("| `")}
+    loaded = settings.load(environ=HOME, etc=Path("/nowhere"))
+    assert set(rows) == set(loaded.origins)
+    sections = msgspec.to_builtins(settings.Settings())
+    for key, row in rows.items():
+        section, _, name = key.partition(".")
+        value = sections[section][name]
+        if key not in settings.PATHS:
+            shown = "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
+            assert row.split("|")[2].strip() == shown, key

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.models import manifest_judge, manifest_template
 from ftl2_enterprise.adapters.models.manifest_judge import SETTLED, CannotJudge, Expand, Standing, Verdict, View
@@ -12,7 +11,6 @@ from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, load, 
 from ftl2_enterprise.adapters.models.manifest_steps import Prepared, Work, wanted
 from ftl2_enterprise.adapters.models.manifest_template import CannotRender
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops.ports import Answer, CallJournal, Past, Seen, Situation
 from ftl2_enterprise.protocol.loops import (
     LOCALHOST,
     Action,
@@ -23,6 +21,11 @@ from ftl2_enterprise.protocol.loops import (
     IterationOutcome,
     ObservationSpec,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ftl2_enterprise.loops.ports import Answer, CallJournal, Past, Seen, Situation
 
 RETRY, LEAVE_OUT, STOP = "try again", "leave this step out", "stop"
 _FAILED = "failed:"

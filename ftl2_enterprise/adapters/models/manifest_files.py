@@ -10,10 +10,13 @@ import hashlib
 import re
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.manifest import FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 MAX_SCRIPT = 60_000
 """Characters of one call; a system may refuse an argument of 128 KiB."""

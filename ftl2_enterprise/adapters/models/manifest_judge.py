@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.models import manifest_files, manifest_template
 from ftl2_enterprise.adapters.models.manifest_files import Looked, Want
-from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest
 from ftl2_enterprise.adapters.models.manifest_steps import Prepared, PreparedLook, wanted
 from ftl2_enterprise.adapters.models.manifest_template import CannotRender, References
-from ftl2_enterprise.adapters.models.manifest_yaml import Where
 from ftl2_enterprise.loops import checks
 from ftl2_enterprise.loops.ports import Answer, Seen
 from ftl2_enterprise.protocol.loops import LOCALHOST, Expectation, ObservationSpec, Operator
 from ftl2_enterprise.protocol.manifest import FileState
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest
+    from ftl2_enterprise.adapters.models.manifest_yaml import Where
 
 type Expand = Callable[[str], Sequence[str]]
 

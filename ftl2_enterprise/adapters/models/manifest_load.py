@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from ftl2_enterprise.adapters.models import manifest_steps, manifest_template, manifest_yaml
-from ftl2_enterprise.adapters.models.manifest_steps import Prepared
-from ftl2_enterprise.adapters.models.manifest_yaml import Document, Where
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.protocol.manifest import Manifest, Question, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.adapters.models.manifest_steps import Prepared
+    from ftl2_enterprise.adapters.models.manifest_yaml import Document, Where
 
 _PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _KINDS = {
@@ -146,11 +149,11 @@ def _refuse_unknown(document: Document, value: Any, kind: msgspec.inspect.Type, 
             if isinstance(one, msgspec.inspect.StructType | msgspec.inspect.ListType):
                 _refuse_unknown(document, value, one, where)
     elif isinstance(kind, msgspec.inspect.ListType) and isinstance(value, list):
-        for n, item in enumerate(cast(list[Any], value)):
+        for n, item in enumerate(cast("list[Any]", value)):
             _refuse_unknown(document, item, kind.item_type, (*where, n))
     elif isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
         known = {field.encode_name: field.type for field in kind.fields}
-        for key, item in cast(dict[str, Any], value).items():
+        for key, item in cast("dict[str, Any]", value).items():
             if key not in known:
                 hint = _nearest(key, known) or f"known keys: {', '.join(known)}"
                 raise document.problem((*where, key), f"unknown key `{key}` in {_spelled(where)}", hint)

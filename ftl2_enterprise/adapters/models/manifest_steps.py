@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftl2_enterprise.adapters.models import manifest_files, manifest_template
 from ftl2_enterprise.adapters.models.manifest_files import Want
 from ftl2_enterprise.adapters.models.manifest_template import NOTHING, CannotRender, References
-from ftl2_enterprise.adapters.models.manifest_yaml import Document, Where
-from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops import Operator
 from ftl2_enterprise.protocol.manifest import (
     CopyParams,
@@ -27,6 +23,13 @@ from ftl2_enterprise.protocol.manifest import (
     StepCheck,
     TemplateParams,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from ftl2_enterprise.adapters.models.manifest_yaml import Document, Where
+    from ftl2_enterprise.core.problem import Problem
 
 type Derivable = FileParams | CopyParams | TemplateParams
 

@@ -7,15 +7,17 @@ that `mode: 0644` is what it looks like.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.composer import ComposerError
 from yaml.reader import ReaderError
 
 from ftl2_enterprise.core.problem import Problem, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 type Where = tuple[str | int, ...]
 """A place in a document: keys and indexes from the top."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation
 from ftl2_enterprise.protocol.loops import Decision, ObservationSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation
 
 
 class RulesDecider:

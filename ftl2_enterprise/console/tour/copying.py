@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 from importlib import resources
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = ("manifest.yaml", "heartbeat.sh", "templates/service.conf.j2", "templates/logging.conf.j2")
 
