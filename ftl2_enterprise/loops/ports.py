@@ -193,7 +193,7 @@ class CallJournal(Protocol):
         ...
 
 
-class DeciderFailed(Exception):  # noqa: N818
+class DeciderFailed(Exception):
     """No decision could be had, after every retry and repair. `message` is one clear sentence beginning "cannot"."""
 
     def __init__(self, message: str, outcome: CallOutcome = CallOutcome.FAILED) -> None:
@@ -241,7 +241,7 @@ class People(Protocol):
     async def ask(self, prompt: Prompt) -> str | None:
         """The answer as typed or chosen, already validated against the options; None when nobody can be asked here.
 
-        With None the loop waits (state `waiting`) for an answer from elsewhere. Cancelled when it is answered elsewhere.
+        With None the loop waits (state `waiting`) for an answer from elsewhere. Cancelled when that arrives first.
         """
         ...
 
