@@ -112,8 +112,10 @@ def _split(text: str) -> tuple[str, str, str]:
     module, dot, param = target.rpartition(".")
     module, param, variable = module.strip(), param.strip(), variable.strip()
     # What stands behind the sign may be the secret itself, written there by mistake: it is not repeated.
-    shown = f"{target}=..." if equals else "a binding without an equals sign"
-    if not equals or not dot or not module or not param:
+    if not equals:
+        raise invalid("cannot read the secret binding: it has no equals sign", _HINT)
+    shown = f"{target}=..."
+    if not dot or not module or not param:
         raise invalid(f"cannot read the secret binding {shown}", _HINT)
     if not _VARIABLE.fullmatch(variable):
         raise invalid(f"cannot read the secret binding {shown}: no name of an environment variable follows", _HINT)
