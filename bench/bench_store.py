@@ -234,21 +234,22 @@ _LOOPS_SQL = """
 WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < :loops)
 INSERT INTO loops (name, state, desired, outcome, mode, desired_state, spec, condition, created_at, started_at,
                    ended_at, updated_at)
-SELECT 'loop-' || k, iif(k <= :open, 'running', 'completed'), 'run', iif(k <= :open, NULL, 'converged'), 'single',
-       'x',
-       json_object('name', 'loop-' || k, 'desired_state', 'x'), 'in_sync', k, k, iif(k <= :open, NULL, k), k
+SELECT 'loop-' || k, CASE WHEN k <= :open THEN 'running' ELSE 'completed' END, 'run',
+       CASE WHEN k <= :open THEN NULL ELSE 'converged' END, 'single', 'x',
+       json_object('name', 'loop-' || k, 'desired_state', 'x'), 'in_sync', k, k,
+       CASE WHEN k <= :open THEN NULL ELSE k END, k
 FROM numbers
 """
 _ITERATIONS_SQL = """
 WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < :iterations)
 INSERT INTO iterations (id, loop_id, run, n, state, outcome, started_at, decided_at, ended_at)
-SELECT k, iif(k <= :half, 1, 2 + k % (:loops - 1)), 1, k, 'ended', 'acted', k, k, k FROM numbers
+SELECT k, CASE WHEN k <= :half THEN 1 ELSE 2 + k % (:loops - 1) END, 1, k, 'ended', 'acted', k, k, k FROM numbers
 """
 _ACTIONS_SQL = """
 WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < :actions)
 INSERT INTO actions (id, loop_id, iteration_id, n, host, target, module, params, origin, state, changed, rc, stdout,
                      stdout_size, started_at, ended_at)
-SELECT k, iif(k <= :half, 1, 2 + k % (:loops - 1)), 1 + (k - 1) / 3, k % 3, 'web1', 'web1', 'file',
+SELECT k, CASE WHEN k <= :half THEN 1 ELSE 2 + k % (:loops - 1) END, 1 + (k - 1) / 3, k % 3, 'web1', 'web1', 'file',
        '{"path":"/srv/app"}', 'decision', 'succeeded', k % 2, 0, 'done', 4, k, k
 FROM numbers
 """

@@ -88,7 +88,7 @@ def test_references(db: Store) -> None:
     assert find("2") == 2
     for ref, code, words in (
         ("we", Code.INVALID, '"web", "web-staging" begin so'),
-        ("databse", Code.NOT_FOUND, 'did you mean "database"?'),
+        ("databaze", Code.NOT_FOUND, 'did you mean "database"?'),
         ("zzz", Code.NOT_FOUND, "status --all"),
         ("", Code.NOT_FOUND, "cannot find"),
         (99, Code.NOT_FOUND, '"99"'),
