@@ -36,7 +36,7 @@ COMMON = {"action_id": 1, "n": 1, "module": "shell", "host": "web1"}
 
 
 def test_every_outcome_of_an_action_has_a_word_and_a_symbol_or_role_of_its_own() -> None:
-    """L1: a failure, a denial, a dry run and a success look different."""
+    """A failure, a denial, a dry run and a success look different."""
     shown = {kind: words.ACTION_WORDS[kind][1] for kind in words.ACTION_WORDS}
     assert len(set(shown.values())) == len(shown)
     looks = [(sign, role) for sign, _, role in words.ACTION_WORDS.values()]
@@ -75,7 +75,6 @@ def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
 
 
 def test_a_failure_shows_its_return_code_and_the_last_lines_of_stderr() -> None:
-    """L3."""
     stderr = "".join(f"line {n}\n" for n in range(20))
     narrator = Narrator(lookup=lambda _id: action_row(stderr))
     lines = told(event("action.failed", **COMMON, error="exit status 3", rc=3, seconds=0.1), narrator=narrator)
@@ -136,7 +135,7 @@ def hostile_facts() -> list[Event]:
 
 
 def test_text_from_hosts_is_never_markup_on_a_terminal() -> None:
-    """L25: brackets stay, and no text can clear the screen or set the title."""
+    """Brackets stay, and no text can clear the screen or set the title."""
     stream = Terminal()
     live = LiveProgress(painter(stream, {"TERM": "xterm"}))
     try:

@@ -43,7 +43,7 @@ def prompt(*options: str, default: str | None = None) -> Prompt:
     ],
 )
 def test_options_numbers_and_texts_are_answers(options: tuple[str, ...], typed: str, answer: str) -> None:
-    """E19: `1` is stored as the option that it names."""
+    """`1` is stored as the option that it names."""
     assert resolve(prompt(*options), typed) == answer
 
 
