@@ -156,7 +156,8 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
     spec = loop.spec
     bindings: Bindings = parse_bindings(spec.secrets)
     redactor = Redactor(bindings.values())
-    work_dir = Path(settings.store.path).parent / "loops" / str(loop.id)
+    # What is kept there is named by its content and made under a lock, so that all loops can share it.
+    work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     modules = Ftl2Modules(
         inventory_files.load(spec.inventory),
