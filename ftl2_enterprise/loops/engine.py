@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
 from ftl2_enterprise.loops.policy import Policy, Verdict, evaluate
 from ftl2_enterprise.protocol.loops import LOCALHOST, LoopSpec
+from ftl2_enterprise.store.columns import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -89,7 +88,7 @@ class Engine:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    text = value if isinstance(value, str) else json_text(value)
     line = text.replace("\n", "\\n")
     return line if len(line) <= 60 else line[:57] + "..."
 

@@ -16,6 +16,7 @@ from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
 from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationSpec, ObservationState
 from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.columns import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -201,8 +202,8 @@ async def _look(
     return fresh
 
 
-def _key(spec: ObservationSpec, host: str) -> bytes:
-    return msgspec.json.encode([spec.module, spec.params, host], enc_hook=str)
+def _key(spec: ObservationSpec, host: str) -> str:
+    return encode([spec.module, spec.params, host])
 
 
 def result_of(result: Result) -> dict[str, Any]:
@@ -220,4 +221,4 @@ def result_of(result: Result) -> dict[str, Any]:
 
 def encode(value: Any) -> str:
     """JSON; what JSON cannot hold becomes text."""
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    return json_text(value)
