@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = group.main(args=words or ["--help"], prog_name=PROGRAM, obj=session, standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # click turns a broken pipe into the latter, and nothing else.
         return _reader_left()
     except (KeyboardInterrupt, click.Abort):
         return _fail(session, "stopped", None, Exit.STOPPED)

@@ -182,7 +182,7 @@ class Narrator:
 
     def _iteration_ended(self, event: Event) -> list[Line]:
         outcome, error = event.data.get("outcome"), event.data.get("error")
-        if not error or outcome in {"blocked", "converged"}:
+        if not error or outcome in {"blocked", "converged", "acted"}:
             return []
         word = str(outcome).replace("_", " ")
         return [line(symbol("✘", Role.BAD), (word, Role.BAD), f": {one_line(str(error), 400)}", indent=INDENT)]

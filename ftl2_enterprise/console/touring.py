@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 NAME = "tour"
 INTERVAL = 2.0
+MAX_ITERATIONS = 6
 PATIENCE = 45.0
 """Seconds after which a step counts as failed when nobody has to answer."""
 PATIENCE_WITH_PERSON = 3600.0
@@ -68,7 +69,9 @@ class Scene:
         """The pid of the service that runs in the scratch directory; another process of that pid is none."""
         try:
             pid = int((self.host / "run" / "service.pid").read_text())
-            return pid if Path(f"/proc/{pid}/cwd").resolve() == self.host.resolve() and _is_alive(pid) else None
+            at_home = Path(f"/proc/{pid}/cwd").resolve() == self.host.resolve()
+            # It leads a group of its own, so that what it started can be ended with it.
+            return pid if at_home and os.getpgid(pid) == pid and _is_alive(pid) else None
         except (OSError, ValueError):
             return None
 
@@ -86,7 +89,7 @@ class Scene:
             raise TourFailed("the service ended before anything was broken")
         with self.config.open("a") as file:
             file.write(BROKEN_LINE)
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
         return pid
 
 
@@ -101,6 +104,7 @@ class Seen:
 
     converged: int = 0
     drifted: int = 0
+    trouble: str | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __call__(self, event: Event) -> None:
@@ -110,6 +114,8 @@ class Seen:
                 self.converged += 1
             case "loop.drifted":
                 self.drifted += 1
+            case "loop.rested" if event.data.get("failures"):
+                self.trouble = f"the loop is not in sync: {event.data.get('reason')}"
             case _:
                 pass
         self.news.set()
@@ -119,6 +125,8 @@ class Seen:
         try:
             async with asyncio.timeout(patience):
                 while not holds():
+                    if self.trouble is not None:
+                        raise TourFailed(self.trouble)
                     self.news.clear()
                     await self.news.wait()
         except TimeoutError:
@@ -175,6 +183,7 @@ def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> 
         source=str(manifest),
         mode=Mode.CONTINUOUS,
         interval=INTERVAL,
+        max_iterations=MAX_ITERATIONS,
         decider="manifest",
     )
     spec = wiring.prepare(spec, session.settings)
@@ -264,7 +273,7 @@ def _end_service(scene: Scene) -> None:
     try:
         # The name may have passed to another process between the look and the open.
         if scene.service() == pid:
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
             _wait_for_end(descriptor)
     except ProcessLookupError:
         pass
