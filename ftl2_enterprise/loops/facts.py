@@ -41,6 +41,14 @@ def facts_from(spec: ObservationSpec, result: Mapping[str, Any]) -> dict[str, st
     return {}
 
 
+def merged(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a host after something more was found; what followed from another distribution goes."""
+    kept = dict(known)
+    if found.get("distribution_id", kept.get("distribution_id")) != kept.get("distribution_id"):
+        kept.pop("pkg_manager", None)
+    return kept | dict(found)
+
+
 def parse_os_release(text: str) -> dict[str, str]:
     """The facts in the text of an os-release file; nothing when it is not one."""
     fields: dict[str, str] = {}

@@ -267,10 +267,7 @@ def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: s
 def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> RunEnd:
     registering.apply_now(engine, iteration, decision.state_ops)
     stored = deciding.redacted(engine, decision)
-    engine.journal.commit(units.record_decision, iteration, engine.journal.generation, stored, by=by, actions=[])
-    engine.journal.commit(
-        units.end_iteration, iteration, engine.journal.generation, IterationOutcome.BLOCKED, error=stored.blocked
-    )
+    engine.journal.commit(units.block, iteration, engine.journal.generation, stored, by=by)
     return RunEnd(outcome=Outcome.BLOCKED, reason=stored.blocked)
 
 

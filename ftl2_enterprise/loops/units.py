@@ -18,6 +18,7 @@ from ftl2_enterprise.loops import (
     store_prompts,
     store_rules,
 )
+from ftl2_enterprise.loops.facts import merged
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.protocol.loops import (
     Action,
@@ -234,8 +235,12 @@ def end_observations(
     """Commit what was seen, and what it tells about hosts."""
     for seen in done:
         store_observations.finish_observation(tx, seen.id, seen.state, result=seen.result, error=seen.error)
-    for host, found in facts.items():
-        store_hosts.set_host_facts(tx, iteration.loop_id, host, found)
+    if facts:
+        known = {host.name: host.facts for host in store_hosts.get_hosts(tx, iteration.loop_id)}
+        for host, found in facts.items():
+            now = merged(known.get(host, {}), found)
+            if now != known.get(host):
+                store_hosts.set_host_facts(tx, iteration.loop_id, host, now)
     store.update_loop(tx, iteration.loop_id, generation, observed_at=tx.now)
 
 
@@ -304,6 +309,12 @@ def record_decision(
         _note_drift(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
     return [_insert_action(tx, iteration, action, of) for action in actions]
+
+
+def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
+    """It cannot be done, says the decision."""
+    record_decision(tx, iteration, generation, decision, by=by, actions=[])
+    end_iteration(tx, iteration, generation, IterationOutcome.BLOCKED, error=decision.blocked)
 
 
 def _note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:

@@ -327,3 +327,21 @@ async def test_an_iteration_is_never_half_recorded_whichever_write_fails(tmp_pat
             for iteration in iterations(b):
                 check_whole(b, iteration)
     raise AssertionError("a run does not take that many writes")
+
+
+async def test_a_blocked_decision_is_recorded_with_its_end_or_not_at_all(tmp_path):
+    for number in range(1, 20):
+        place = tmp_path / str(number)
+        place.mkdir()
+        decider = ScriptedDecider(Decision(blocked="no such disk"))
+        with bench(place, decider) as b:
+            failing = FailingWrites(b.database, number)
+            with contextlib.suppress(Interrupted):
+                await b.run()
+            failing.heal()
+            stored = [iteration for iteration in iterations(b) if iteration.decision is not None]
+            assert all(iteration.outcome is IterationOutcome.BLOCKED for iteration in stored)
+            if not failing.struck:
+                assert len(stored) == 1
+                return
+    raise AssertionError("a run does not take that many writes")
