@@ -136,7 +136,7 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
     text, source = _desired_state(options["desired_state"], options["file"])
     limits = settings.loops
     spec = LoopSpec(
-        name=options["name"] if options["name"] is not None else _name_for(text, source),
+        name=options["name"] if options["name"] is not None else _name_for(text, source, dry_run=options["dry_run"]),
         desired_state=text,
         mode=Mode(options["mode"]),
         decider=options["decider"],
@@ -180,10 +180,12 @@ def _desired_state(text: str | None, path: Path | None) -> tuple[str, Path | Non
     return text, path
 
 
-def _name_for(text: str, source: Path | None) -> str:
+def _name_for(text: str, source: Path | None, *, dry_run: bool) -> str:
     words = source.stem if source is not None else " ".join(text.split()[:6])
     slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].rstrip("-")
-    return f"loop-{slug}" if slug.isdigit() else slug or "loop"
+    name = f"loop-{slug}" if slug.isdigit() else slug or "loop"
+    # A preview must not take the name that the real loop is going to have.
+    return f"{name}-dry-run" if dry_run else name
 
 
 def _check_name(name: str) -> None:
