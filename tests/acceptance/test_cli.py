@@ -319,7 +319,7 @@ def test_a_name_that_is_taken_is_refused_and_a_made_one_is_counted_up(command: C
 
 
 def test_a_broken_configuration_names_its_file(command: Command) -> None:
-    command.config = "[loops]\nintervall = 5\n"
+    command.config = "[loops]\nintervals = 5\n"
     said = ended(command.run("status"), 2)
     assert "did you mean loops.interval?" in said
     assert str(command.directory / "config.toml") in said

@@ -42,7 +42,7 @@ def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[loops]\nintervall = 1\n", ["loops.intervall", "did you mean loops.interval?"]),
+        ("[loops]\nintervals = 1\n", ["loops.intervals", "did you mean loops.interval?"]),
         ("[loop]\ninterval = 1\n", ["section 'loop'", "did you mean loops?"]),
         ("interval = 1\n", ["key 'interval'", "known are"]),
         ("[loops]\ninterval = 'soon'\n", ["'soon'", "loops.interval", "expected"]),
