@@ -15,7 +15,7 @@ from msgspec import Meta
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.protocol.loops import LOCALHOST, Operator
 
-SCHEMA_ID = "https://ftl2-enterprise.dev/schema/manifest-1.json"
+SCHEMA_ID = "urn:ftl2-enterprise:manifest:1"
 
 type Text = Annotated[str, Meta(min_length=1)]
 type Key = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
