@@ -73,10 +73,11 @@ def move_action(  # noqa: PLR0913 - each is a column
             values.update(text_values(name, texts.put(tx, text)))
     values["started_at" if event is ActionEvent.STARTED else "ended_at"] = tx.now
     state = transition(tx, ACTION, actions, action_id, event, **values)
-    failed = state is ActionState.FAILED
-    if changed or failed:
+    # What failed may have changed something, too; it is counted once, as a failure.
+    failed, improved = state is ActionState.FAILED, state is ActionState.SUCCEEDED and bool(changed)
+    if improved or failed:
         loop_id = tx.connection.execute(_LOOP_ID, {"row_id": action_id}).scalar_one()
-        add_to_loop(tx, loop_id, changed_count=int(bool(changed)), failed_count=int(failed))
+        add_to_loop(tx, loop_id, changed_count=int(improved), failed_count=int(failed))
     return state
 
 
@@ -130,11 +131,12 @@ def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list
 
 
 def count_changed(tx: Tx, ids: Iterable[int]) -> int:
-    """How many actions of those iterations changed something."""
+    """How many actions of those iterations succeeded and changed something."""
     wanted = list(ids)
     changed = 0
     for start in range(0, len(wanted), _IDS_AT_ONCE):
         part = actions.c.iteration_id.in_(wanted[start : start + _IDS_AT_ONCE])
-        query = select(func.count()).where(part, actions.c.changed == literal_column("1"))
+        done = actions.c.state == ActionState.SUCCEEDED
+        query = select(func.count()).where(part, done, actions.c.changed == literal_column("1"))
         changed += tx.connection.execute(query).scalar_one()
     return changed

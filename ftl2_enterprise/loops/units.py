@@ -163,7 +163,7 @@ def end_iteration(
         n=iteration.n,
         outcome=outcome,
         error=error,
-        changed=sum(1 for action in done if action.changed),
+        changed=sum(1 for action in done if action.changed and action.state is ActionState.SUCCEEDED),
         failed=sum(1 for action in done if action.state is ActionState.FAILED),
     )
 

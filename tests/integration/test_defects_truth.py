@@ -119,7 +119,8 @@ async def test_a_resumed_decider_is_told_on_which_host_each_action_was(tmp_path)
 
 async def test_the_summary_of_an_iteration_counts_failures_as_failures(tmp_path):
     modules = ScriptedModules()
-    modules.handlers["bad"] = lambda call: failed("exit 3", rc=3)
+    # What failed half-way has changed something, too; it is a failure nevertheless, and counted once.
+    modules.handlers["bad"] = lambda call: failed("exit 3", rc=3, changed=True)
     modules.handlers["good"] = lambda call: ok(changed=True)
     decision = Decision(actions=[ActionSpec(module="bad"), ActionSpec(module="good"), ActionSpec(module="bad")])
     with bench(tmp_path, ScriptedDecider(decision, DONE), modules=modules) as b:
@@ -127,6 +128,7 @@ async def test_the_summary_of_an_iteration_counts_failures_as_failures(tmp_path)
         first = iterations(b)[0]
     (ended, _) = b.data("iteration.ended")
     assert (ended["changed"], ended["failed"]) == (1, 2)
+    assert b.data("loop.converged")[0]["changed"] == 1
     assert first.error == "bad on localhost: exit 3"
     assert (loop.action_count, loop.changed_count, loop.failed_count) == (3, 1, 2)
 

@@ -242,7 +242,7 @@ class Counting(RuleBasedStateMachine):
             for column, condition in (
                 ("iteration_count", "iterations"),
                 ("action_count", "actions"),
-                ("changed_count", "actions WHERE changed"),
+                ("changed_count", "actions WHERE changed AND state = 'succeeded'"),
                 ("failed_count", "actions WHERE state = 'failed'"),
                 ("open_prompts", "prompts WHERE state = 'open'"),
             ):
