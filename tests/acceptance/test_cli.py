@@ -66,7 +66,6 @@ def test_a_converged_run_ends_with_0_and_says_what_it_did(command: Command, tmp_
 
 
 def test_a_run_that_is_not_enough_ends_with_1(command: Command, tmp_path: Path) -> None:
-    """E21."""
     said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--max-iterations", "1"), 1)
     assert "not converged: loop made" in said
 
@@ -74,7 +73,6 @@ def test_a_run_that_is_not_enough_ends_with_1(command: Command, tmp_path: Path) 
 def test_a_failed_action_shows_why_and_when_a_person_stops_it_the_loop_is_blocked(
     command: Command, tmp_path: Path
 ) -> None:
-    """L1, L3, L28: ends with 3."""
     path = manifest(tmp_path, "echo no luck >&2; exit 7")
     argv = command.argv("run", "-f", path, "--max-ask-delay", "1")
     result = subprocess.run(
@@ -117,7 +115,6 @@ def test_a_dry_run_changes_nothing_and_ends_with_7_or_0(command: Command, tmp_pa
 def test_a_question_that_nobody_answers_ends_with_8_and_can_be_answered_later(
     command: Command, tmp_path: Path
 ) -> None:
-    """E1, E2, E20."""
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
     said = ended(command.run("run", "-f", path), 8)
     assert "question 1: Which colour?" in said
@@ -151,7 +148,6 @@ def test_without_a_person_the_default_is_taken(command: Command, tmp_path: Path)
 
 
 def test_every_outcome_has_a_status_of_its_own() -> None:
-    """L28."""
     assert set(OUTCOMES) == set(Outcome)
     assert len(set(OUTCOMES.values())) == len(Outcome)
     assert set(MEANINGS) == set(Exit)
@@ -182,7 +178,7 @@ def lines_until(process: subprocess.Popen[str], words: str) -> str:
 def test_a_signal_stops_a_resting_loop_and_it_can_go_on(
     command: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """E4, E16: a stop is no failure."""
+    """A stop is no failure."""
     process = command.start("run", "-f", manifest(tmp_path, MAKE), "--mode", "continuous", "--interval", "60")
     lines_until(process, "next look in")
     process.send_signal(number)
@@ -216,7 +212,6 @@ def test_a_second_signal_stops_an_action_now(command: Command, tmp_path: Path) -
 
 
 def test_two_processes_never_run_one_loop(command: Command, tmp_path: Path) -> None:
-    """E6."""
     process = command.start("run", "-f", manifest(tmp_path, MAKE), "--mode", "continuous", "--interval", "60")
     try:
         lines_until(process, "next look in")
@@ -228,7 +223,6 @@ def test_two_processes_never_run_one_loop(command: Command, tmp_path: Path) -> N
 
 
 def test_a_killed_run_is_shown_as_interrupted(command: Command, tmp_path: Path) -> None:
-    """E3."""
     died = command.run("run", "-f", manifest(tmp_path, MAKE), fault="action-started=kill")
     assert died.returncode == -signal.SIGKILL
     shown = ended(command.run("status"), 0)
@@ -304,7 +298,6 @@ def test_a_missing_database_is_named_with_what_to_do(command: Command, arguments
 
 
 def test_an_unknown_loop_or_question_is_an_error(command: Command, tmp_path: Path) -> None:
-    """E19."""
     ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "frontend"), 0)
     assert 'did you mean "frontend"?' in ended(command.run("history", "frontned"), 2)
     assert "cannot find the prompt 99" in ended(command.run("respond", "99", "x"), 2)
@@ -422,7 +415,6 @@ def test_a_reader_that_leaves_early_is_no_error(command: Command, tmp_path: Path
 
 
 def test_looking_loads_neither_ftl2_nor_what_only_runs_need(command: Command) -> None:
-    """E28."""
     ended(command.run("init-db"), 0)
     heavy = "{'ftl2', 'asyncssh', 'alembic', 'jinja2', 'rich', 'yaml'}"
     code = (
@@ -442,7 +434,6 @@ def test_looking_loads_neither_ftl2_nor_what_only_runs_need(command: Command) ->
 
 
 def test_the_module_runs_from_any_directory_and_leaves_nothing_there(command: Command, tmp_path: Path) -> None:
-    """E30."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {**command.environment(), "XDG_STATE_HOME": str(tmp_path / "state")}
