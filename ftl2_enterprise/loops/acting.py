@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,35 +86,50 @@ def runnable(
     ]
 
 
-def remaining(actions: Sequence[Action]) -> tuple[list[Planned], list[int]]:
-    """What is left to run after a crash, and the ids whose secret parameters were not stored and so cannot be run."""
-    proposed = [action for action in actions if action.state is ActionState.PROPOSED]
-    masked = [action.id for action in proposed if contains_mask(action.params)]
+def remaining(actions: Sequence[Action]) -> list[Planned]:
+    """What is left to run after a stop or a crash."""
     return [
         Planned(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
-        for action in proposed
-        if action.id not in masked
-    ], masked
+        for action in actions
+        if action.state is ActionState.PROPOSED
+    ]
+
+
+def may_go_on(engine: Engine, planned: Sequence[Planned]) -> bool:
+    """Whether all that is left of a stored plan can be run: it was stored whole, and policy still allows it."""
+    return not any(
+        contains_mask(one.params) or engine.refused(one.module, one.params, one.host, observing=False)
+        for one in planned
+    )
 
 
 async def execute(engine: Engine, iteration: Iteration, planned: Sequence[Planned]) -> bool:
     """Run the actions in order, the hosts of one action side by side. False when stopped before the last."""
     of = max((one.n for one in planned), default=0)
     for n in sorted({one.n for one in planned}):
-        if engine.stop.requested.is_set():
-            return False
-        step = [one for one in planned if one.n == n]
-        for start in range(0, len(step), engine.limits.parallel_hosts):
-            await run_step(engine, iteration, step[start : start + engine.limits.parallel_hosts], of=of)
+        for some in batches(engine, [one for one in planned if one.n == n]):
+            if engine.stop.requested.is_set():
+                return False
+            await run_batch(engine, iteration, some, of=of)
     return not engine.stop.now.is_set()
 
 
-async def run_step(engine: Engine, iteration: Iteration, step: Sequence[Planned], *, of: int) -> list[Result]:
+def batches(engine: Engine, step: Sequence[Planned]) -> list[Sequence[Planned]]:
+    """The hosts of one action, as many at a time as may run side by side."""
+    size = engine.limits.parallel_hosts
+    return [step[start : start + size] for start in range(0, len(step), size)]
+
+
+async def run_batch(engine: Engine, iteration: Iteration, some: Sequence[Planned], *, of: int) -> list[Result]:
     """One action on some hosts: begun, run, and recorded one by one as they end."""
-    starting = [(one.id, engine.summary(one.module, one.params)) for one in step]
+    starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
     engine.journal.commit(units.start_actions, iteration, starting, of=of)
     reach(FaultPoint.ACTION_STARTED)
-    return await side_by_side(_run(engine, iteration, one) for one in step)
+    try:
+        return await side_by_side(_run(engine, iteration, one) for one in some)
+    except asyncio.CancelledError:
+        engine.journal.commit(units.lose_actions, iteration, reason="cancelled while it ran")
+        raise
 
 
 async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:

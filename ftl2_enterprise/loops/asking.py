@@ -14,6 +14,8 @@ from ftl2_enterprise.loops.ports import Answer
 from ftl2_enterprise.protocol.loops import Decision, Iteration, Prompt, PromptState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.store.tx import Tx
 
@@ -60,7 +62,7 @@ def prompt_of(tx: Tx, iteration: Iteration) -> Prompt:
     return asked[-1]
 
 
-async def settle(engine: Engine, iteration: Iteration, prompt: Prompt) -> Prompt | None:
+async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
     """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
     if prompt.state is PromptState.OPEN:
         await _wait(engine, prompt)
@@ -68,7 +70,6 @@ async def settle(engine: Engine, iteration: Iteration, prompt: Prompt) -> Prompt
     if prompt.state is PromptState.OPEN:
         return None
     reach(FaultPoint.PROMPT_ANSWERED)
-    engine.journal.commit(units.go_on, iteration, engine.journal.generation, prompt.id)
     return prompt
 
 
@@ -104,20 +105,27 @@ async def _settled_elsewhere(engine: Engine, prompt: Prompt) -> None:
 
 
 def _answer(engine: Engine, prompt: Prompt, answer: str) -> None:
-    try:
+    with _unless_settled(engine, prompt):
         engine.journal.commit(
             store_prompts.answer_prompt, prompt.id, engine.redactor.text(answer), engine.people.name
         )
+
+
+def _expire(engine: Engine, prompt: Prompt) -> None:
+    """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
+    with _unless_settled(engine, prompt):
+        if prompt.default is not None:
+            engine.journal.commit(store_prompts.answer_prompt, prompt.id, prompt.default, "default")
+        else:
+            engine.journal.commit(store_prompts.expire_prompt, prompt.id)
+
+
+@contextlib.contextmanager
+def _unless_settled(engine: Engine, prompt: Prompt) -> Generator[None]:
+    try:
+        yield
     except Problem as problem:
         # Somebody else was quicker between the last look and now: theirs counts.
         settled = engine.journal.read(store_prompts.get_prompt, prompt.id)
         if problem.code is not Code.CONFLICT or settled.state is PromptState.OPEN:
             raise
-
-
-def _expire(engine: Engine, prompt: Prompt) -> None:
-    """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
-    if prompt.default is not None:
-        engine.journal.commit(store_prompts.answer_prompt, prompt.id, prompt.default, "default")
-    else:
-        engine.journal.commit(store_prompts.expire_prompt, prompt.id)

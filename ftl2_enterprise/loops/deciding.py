@@ -12,11 +12,12 @@ import msgspec
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import asking, store, store_actions, store_calls, store_hosts
 from ftl2_enterprise.loops.checks import unmet
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.firing import known_state
-from ftl2_enterprise.loops.observing import View, Wanted, encode
+from ftl2_enterprise.loops.observing import CHECK, View, Wanted, encode
 from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
 from ftl2_enterprise.protocol.loops import (
     Ask,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.loops.engine import Engine
+    from ftl2_enterprise.loops.firing import Judgements
     from ftl2_enterprise.loops.rules import RuleSet
     from ftl2_enterprise.store.tx import Tx
 
@@ -46,7 +48,7 @@ def wanted(engine: Engine, loop: Loop, iteration: Iteration, rules: RuleSet) -> 
     sources = [
         ("loop", engine.spec.observers or []),
         ("decider", engine.decider.observations(given)),
-        ("check", loop.check.observe if loop.check and check_counts(engine, loop) else []),
+        (CHECK, loop.check.observe if loop.check and check_counts(engine, loop) else []),
         ("requested", engine.journal.read(_requested, loop, iteration)),
         *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
     ]
@@ -66,6 +68,8 @@ def check_counts(engine: Engine, loop: Loop) -> bool:
     """Whether a recorded check may spare the decider now: it costs something, and its last word is recent enough."""
     if not engine.decider.is_model or loop.check is None or loop.audited_at is None:
         return False
+    if not loop.check.expect:
+        return False
     return 0 <= seconds_between(loop.audited_at, engine.clock.now()) < engine.limits.audit_every
 
 
@@ -73,10 +77,15 @@ def unmet_by_check(engine: Engine, loop: Loop, view: View) -> list[str] | None:
     """What the recorded check finds wrong; None when there is none that counts."""
     if loop.check is None or not check_counts(engine, loop):
         return None
-    return unmet(loop.check, view.seen)
+    return unmet(loop.check, view.check)
 
 
-def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, matched: Sequence[str]) -> Situation:
+def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
+    """Those that count: an iteration that was interrupted has not had its chance."""
+    return [one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED]
+
+
+def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, judged: Judgements) -> Situation:
     """Everything that the decision may depend on."""
     with engine.journal.store.read() as tx:
         of_run = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
@@ -86,7 +95,7 @@ def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, matc
         return Situation(
             loop_id=loop.id,
             desired_state=loop.desired_state,
-            iteration=len(of_run) + 1,
+            iteration=len(of_budget(of_run)) + 1,
             max_iterations=engine.spec.max_iterations,
             seen=view.seen,
             state=view.state() | known_state(tx, loop.id),
@@ -104,7 +113,8 @@ def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, matc
                 for one in shown
             ],
             rules=[(rule.name, rule.description) for rule in rules.rules],
-            matched_rules=matched,
+            matched_rules=[rule.name for rule in judged.matches],
+            unjudged_rules=judged.unjudged,
             unknown=store_actions.get_unknown_actions(
                 tx, loop.id, since_iteration_n=iteration.n - engine.limits.past
             ),
@@ -190,5 +200,8 @@ def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision
 
 def redacted(engine: Engine, decision: Decision) -> Decision:
     """The decision as it is stored: no secret in it."""
-    plain = msgspec.json.decode(encode(decision))
-    return msgspec.convert(engine.redactor.value(plain), Decision)
+    plain = engine.redactor.value(msgspec.json.decode(encode(decision)))
+    if contains_mask(plain.get("check")):
+        # What is left of it would be judged without what was taken out.
+        plain["check"] = None
+    return msgspec.convert(plain, Decision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.loops import acting, registering, store, store_hosts, store_rules, units
+from ftl2_enterprise.loops import acting, registering, store, store_actions, store_hosts, store_rules, units
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import Result
 from ftl2_enterprise.loops.rule_order import Ending, may_fire, next_to_fire
-from ftl2_enterprise.loops.rules import Rule, RuleFacade, RuleSet, evaluate
-from ftl2_enterprise.protocol.loops import ActionSpec, Iteration, IterationOutcome, Loop
+from ftl2_enterprise.loops.rules import Rule, RuleFacade, RuleSet, error_text, evaluate
+from ftl2_enterprise.protocol.loops import ActionSpec, ActionState, Iteration, IterationOutcome, Loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,26 +26,31 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 
-async def matching(engine: Engine, iteration: Iteration, rules: RuleSet, view: View, *, note: bool) -> list[Rule]:
-    """Every rule whose condition holds, in order; with `note`, conditions that cannot be evaluated are recorded."""
+@dataclass(frozen=True, kw_only=True)
+class Judgements:
+    """What came of judging every rule."""
+
+    matches: Sequence[Rule]
+    """Rules whose condition holds, in order."""
+    unjudged: Sequence[tuple[str, str]]
+    """Name and reason of those whose condition could not be judged."""
+
+
+async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View, *, note: bool) -> Judgements:
+    """Judge every rule; with `note`, those that cannot be judged are recorded."""
+    redact = engine.redactor.text
     matches: list[Rule] = []
-    if note:
-        for name, error in rules.broken.items():
-            engine.journal.commit(
-                units.note_rule, iteration, rule=name, digest="", matched=False, detail=engine.redactor.text(error)
-            )
+    unjudged = [(name, "", redact(error)) for name, error in rules.broken.items()]
     known = engine.journal.read(known_state, engine.journal.loop_id) if rules.rules else {}
     for rule in rules.rules:
         judged = await evaluate(rule, view.state(rule.name) | known, engine.limits.rule_timeout)
         if judged.error is not None:
-            if note:
-                detail = engine.redactor.text(judged.error)
-                engine.journal.commit(
-                    units.note_rule, iteration, rule=rule.name, digest=rule.digest, matched=False, detail=detail
-                )
+            unjudged.append((rule.name, rule.digest, redact(judged.error)))
         elif judged.matched:
             matches.append(rule)
-    return matches
+    for name, digest, why in unjudged if note else ():
+        engine.journal.commit(units.note_rule, iteration, rule=name, digest=digest, matched=False, detail=why)
+    return Judgements(matches=matches, unjudged=[(name, why) for name, _, why in unjudged])
 
 
 def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
@@ -54,11 +60,11 @@ def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
     return {"_state_file": {"resources": resources, "hosts": hosts}} if hosts or resources else {}
 
 
-def allowed(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
+def allowed(engine: Engine, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
     """The matches that may fire: a rule never fires in two iterations in a row, whatever its condition says."""
     if not matches:
         return []
-    fired = engine.journal.read(_fired_before, loop, iteration)
+    fired = engine.journal.read(_fired_before, iteration)
     may = may_fire([rule.name for rule in matches], fired)
     for rule in matches:
         if rule.name in may:
@@ -74,11 +80,9 @@ def allowed(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[
     return [rule for rule in matches if rule.name in may]
 
 
-def _fired_before(tx: Tx, loop: Loop, iteration: Iteration) -> set[str]:
-    before = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
-    if not before:
-        return set()
-    return {row.rule_name for row in store_rules.get_rule_results(tx, before[-1].id) if row.fired}
+def _fired_before(tx: Tx, iteration: Iteration) -> set[str]:
+    before = store.get_iterations(tx, iteration.loop_id, before=iteration.n, limit=1, newest=True)
+    return {row.rule_name for one in before for row in store_rules.get_rule_results(tx, one.id) if row.fired}
 
 
 async def fire(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
@@ -92,7 +96,8 @@ async def fire(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequen
         error = None if fired.ending is Ending.SUCCEEDED else f"rule {name}: {fired.detail}"
     denied = bool(ended) and set(ended.values()) == {Ending.DENIED}
     outcome = IterationOutcome.DENIED if denied else IterationOutcome.RULE_FIRED
-    if engine.spec.dry_run and not denied:
+    rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
+    if engine.spec.dry_run and (error is None or any(row.state is ActionState.PREVIEWED for row in rows)):
         outcome = IterationOutcome.PREVIEWED
     values = {"rule_streak": loop.rule_streak + 1, "failed_iterations": loop.failed_iterations + 1 if error else 0}
     engine.journal.commit(
@@ -120,10 +125,13 @@ async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
         targets=[name for entry in entries for name in (entry.name, *entry.groups)],
         apply=lambda op: registering.apply_now(engine, iteration, [op]),
     )
-    problem = await _run(engine, rule, facade)
+    problem = await unless(engine.stop.now.wait(), _run(rule, facade))
+    await calls.close()
     bad = [result.error or "failed" for result in calls.results if not result.success]
-    detail = "dry run" if engine.spec.dry_run and problem is None and not bad else problem or "; ".join(bad) or "ok"
-    success = problem is None and not bad
+    if problem is None:
+        problem = "stopped while it ran"
+    success = not problem and not bad
+    detail = problem or "; ".join(bad) or ("dry run" if engine.spec.dry_run else "ok")
     detail = engine.redactor.text(detail)
     engine.journal.commit(units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
     reach(FaultPoint.RULE_FIRED)
@@ -133,18 +141,18 @@ async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
     return _Fired(ending=Ending.DENIED if everything_denied else Ending.FAILED, detail=detail)
 
 
-async def _run(engine: Engine, rule: Rule, facade: RuleFacade) -> str | None:
-    """Run the rule's action; what went wrong, or None."""
+async def _run(rule: Rule, facade: RuleFacade) -> str:
+    """Run the rule's action; what went wrong, or nothing. Only cancelling gets out of it as an exception."""
     try:
-        ended = await unless(engine.stop.now.wait(), _ended(rule, facade))
+        await rule.action(facade)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return "the action was cancelled from within"
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None if ended else "stopped while it ran"
-
-
-async def _ended(rule: Rule, facade: RuleFacade) -> bool:
-    await rule.action(facade)
-    return True
+        return error_text(error)
+    return ""
 
 
 class _Calls:
@@ -155,11 +163,35 @@ class _Calls:
         self._iteration = iteration
         self._origin = f"rule:{rule}"
         self._numbers = count(1)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._ended: bool = False
         self.results: list[Result] = []
         self.denied: int = 0
 
     async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
         """Results by host, in inventory order."""
+        if self._ended:
+            raise RuntimeError(f"cannot call {module}: the rule has ended")
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self._perform(module, params, host)
+        except asyncio.CancelledError:
+            self.results.append(Result(success=False, error=f"{module} was cancelled while it ran"))
+            raise
+        finally:
+            self._running.discard(task)
+
+    async def close(self) -> None:
+        """End calls that the rule has begun and not waited for, so that none outlives its iteration."""
+        self._ended = True
+        left = list(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
         engine = self._engine
         n = next(self._numbers)
         spec = [ActionSpec(module=module, params=params, host=host)]
@@ -167,8 +199,11 @@ class _Calls:
         ids = engine.journal.commit(units.propose_actions, self._iteration, rows)
         reach(FaultPoint.RULE_ACTION_STARTED)
         todo = acting.runnable(spec, rows, ids, first=n)
-        done = await acting.run_step(engine, self._iteration, todo, of=n) if todo else []
-        ran = iter(done)
+        ran = iter([
+            result
+            for some in acting.batches(engine, todo)
+            for result in await acting.run_batch(engine, self._iteration, some, of=n)
+        ])  # fmt: skip
         results: list[tuple[str, Result]] = []
         for row in rows:
             result = next(ran) if row.event is None else _settled(row)

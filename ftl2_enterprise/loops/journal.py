@@ -27,14 +27,14 @@ class Journal:
 
         Raises Problem(conflict) when another process has claimed the loop since; then nothing was written.
         """
+        # Taken out first: what was to come with a unit that fails must not come with a later one.
+        deferred, self._deferred = self._deferred, []
         with self.store.write() as tx:
             # Also the guard of units that touch other tables only: a late process changes nothing.
             loop_store.update_loop(tx, self.loop_id, self.generation)
-            for earlier in self._deferred:
+            for earlier in deferred:
                 earlier(tx)
-            result = unit(tx, *args, **kwargs)
-        self._deferred.clear()
-        return result
+            return unit(tx, *args, **kwargs)
 
     def defer(self, unit: Callable[[Tx], object]) -> None:
         """Carry out the unit in the transaction of the next one, before it: both are there, or neither is."""

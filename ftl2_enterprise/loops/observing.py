@@ -10,6 +10,7 @@ import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import store_observations, units
 from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.facts import facts_from
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ftl2_enterprise.store.tx import Tx
+
+
+CHECK = "check"
+"""The origin of what a recorded check observes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,8 @@ class View:
 
     seen: Sequence[Seen]
     by_rule: Mapping[str, Sequence[Seen]]
+    check: Sequence[Seen] = ()
+    """What the recorded check is judged by: its own looks, whatever else has their names."""
 
     def state(self, rule: str | None = None) -> dict[str, Any]:
         """Results by observation name, as rules and deciders read them; a group gives a list.
@@ -73,17 +80,32 @@ def _plain(seen: Seen) -> dict[str, Any]:
 
 def view_of(rows: Sequence[tuple[Observation, str]]) -> View:
     """The view that stored observations (with their whole results) give."""
-    kept = [(row.origin, _seen(row, whole)) for row, whole in rows if row.state is not ObservationState.UNKNOWN]
-    return _view(kept)
+    return _view([(row.origin, _seen(row, whole)) for row, whole in rows if _is_as_seen(row, whole)])
+
+
+def are_as_seen(rows: Sequence[tuple[Observation, str]]) -> bool:
+    """Whether stored results are what was seen: what is left of a text after redaction tells nothing of the host."""
+    return not any(contains_mask(whole) for _, whole in rows)
+
+
+def _is_as_seen(row: Observation, whole: str) -> bool:
+    return row.state is not ObservationState.UNKNOWN and not contains_mask(whole)
 
 
 def _view(seen: Sequence[tuple[str, Seen]]) -> View:
     plain: list[Seen] = []
+    check: list[Seen] = []
     by_rule: dict[str, list[Seen]] = {}
     for origin, one in seen:
         kind, _, rule = origin.partition(":")
-        (by_rule.setdefault(rule, []) if kind == "rule" else plain).append(one)
-    return View(seen=plain, by_rule=by_rule)
+        (by_rule.setdefault(rule, []) if kind == "rule" else check if kind == CHECK else plain).append(one)
+    names = {one.name for one in plain}
+    return View(seen=[*plain, *(one for one in check if one.name not in names)], by_rule=by_rule, check=check)
+
+
+def _scope(origin: str) -> str:
+    """Looks replace one another by name within a scope only."""
+    return origin if origin == CHECK or origin.startswith("rule:") else "loop"
 
 
 def _seen(row: Observation, whole: str) -> Seen:
@@ -109,9 +131,10 @@ async def observe(
 
     None when a second stop cut it off.
     """
-    known = {(row.origin, row.name, row.host) for row, _ in have if row.state is not ObservationState.UNKNOWN}
-    new = [(row, spec) for row, spec in _expand(engine, wanted) if (row.origin, row.name, row.host) not in known]
-    seen = [(row.origin, _seen(row, whole)) for row, whole in have if row.state is not ObservationState.UNKNOWN]
+    have = [(row, whole) for row, whole in have if _is_as_seen(row, whole)]
+    known = {(_scope(row.origin), row.name, row.host) for row, _ in have}
+    new = [found for key, found in _expand(engine, wanted).items() if key not in known]
+    seen = [(row.origin, _seen(row, whole)) for row, whole in have]
     if new:
         ids = engine.journal.commit(units.begin_observations, iteration, [row for row, _ in new])
         looks = [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)]
@@ -122,22 +145,29 @@ async def observe(
     return _view(seen)
 
 
-def _expand(engine: Engine, wanted: Sequence[Wanted]) -> list[tuple[units.NewObservation, ObservationSpec]]:
-    """One row for each host; of two with the same name and host the later counts."""
+def _expand(
+    engine: Engine, wanted: Sequence[Wanted]
+) -> dict[tuple[str, str, str], tuple[units.NewObservation, ObservationSpec]]:
+    """One row for each host, by scope, name and host; of two with the same ones the later counts."""
     found: dict[tuple[str, str, str], tuple[units.NewObservation, ObservationSpec]] = {}
     for one in wanted:
         spec = one.spec
         target = target_of(spec.host)
-        scope = one.origin if one.origin.startswith("rule:") else "loop"
+        scope = _scope(one.origin)
         try:
             hosts = engine.modules.expand(target)
         except Problem as problem:
             found[scope, spec.name, target] = (_new(engine, one, target, refused=(str(problem), False)), spec)
             continue
         for host in hosts:
-            refused = engine.refused(spec.module, spec.params, host, observing=True)
-            found[scope, spec.name, host] = (_new(engine, one, host, refused=refused), spec)
-    return list(found.values())
+            found[scope, spec.name, host] = (_new(engine, one, host, refused=_refused(engine, spec, host)), spec)
+    return found
+
+
+def _refused(engine: Engine, spec: ObservationSpec, host: str) -> tuple[str, bool] | None:
+    if contains_mask(spec.params):
+        return "cannot look with a parameter that was redacted when it was stored", False
+    return engine.refused(spec.module, spec.params, host, observing=True)
 
 
 def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | None) -> units.NewObservation:

@@ -166,6 +166,8 @@ class Situation:
     must_ask: bool
     """Too many iterations in a row failed: the next decision has to be a question (or blocked)."""
     dry_run: bool
+    unjudged_rules: Sequence[tuple[str, str]] = ()
+    """Name and reason of each rule of which nobody knows whether its condition holds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import secrets
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.core.problem import Code, Problem, conflict
 from ftl2_enterprise.loops import reconcile, store, store_hosts, units
 from ftl2_enterprise.loops.journal import Journal
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.modes import End, after_run
 from ftl2_enterprise.loops.ports import HostEntry
-from ftl2_enterprise.protocol.loops import Condition, Desired, HostState, Loop, LoopState, Outcome
+from ftl2_enterprise.loops.reconcile import RunEnd
+from ftl2_enterprise.protocol.loops import (
+    Condition,
+    Desired,
+    HostState,
+    IterationOutcome,
+    Loop,
+    LoopState,
+    Outcome,
+)
 
 if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine import Engine
-    from ftl2_enterprise.loops.reconcile import RunEnd
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
 
 POLL = 1.0
 """Seconds between looks, while resting, for what other processes ask of the loop."""
+
+_log = logging.getLogger(__name__)
 
 FINAL = {LoopState.COMPLETED, LoopState.CANCELLED}
 
@@ -52,7 +65,9 @@ def _claim(tx: Tx, loop_id: int) -> int:
 
 def release(journal: Journal) -> None:
     """Give the loop back; the rows say where it stands."""
-    journal.commit(_release, journal.loop_id, journal.generation)
+    # Taken over or not to be written: a claim whose process has ended counts for nothing anyway.
+    with contextlib.suppress(Problem):
+        journal.commit(_release, journal.loop_id, journal.generation)
 
 
 def _release(tx: Tx, loop_id: int, generation: int) -> None:
@@ -67,28 +82,79 @@ async def run(engine: Engine) -> Loop:
     if loop.state is LoopState.RESTING and not await _rest(engine, _left(engine, loop)):
         return _pause(engine)
     while True:
-        loop = journal.read(store.get_loop, journal.loop_id)
-        resumed = journal.read(store.open_iteration, loop.id) is not None
-        fresh = not resumed and loop.state is not LoopState.RUNNING
+        resumed = journal.read(_is_in_a_run, journal.loop_id, engine.limits.stale_after)
         journal.commit(
             units.start_run,
             loop.id,
             journal.generation,
-            run=loop.run + 1 if fresh or loop.run == 0 else loop.run,
+            run=loop.run if resumed else loop.run + 1,
             resumed=resumed,
             max_iterations=engine.spec.max_iterations,
         )
-        end = await reconcile.run(engine)
+        end, crash = await _reconcile(engine)
         if end.waiting:
             return journal.read(store.get_loop, loop.id)
         if end.outcome is None:
             return _pause(engine)
-        delay = _after(engine, loop.failures, end, end.outcome)
+        delay = _after(engine, end, end.outcome)
+        if crash is not None:
+            raise crash
+        loop = journal.read(store.get_loop, loop.id)
         if delay is None:
-            return journal.read(store.get_loop, loop.id)
+            return loop
         reach(FaultPoint.LOOP_RESTING)
         if not await _rest(engine, delay):
             return _pause(engine)
+
+
+def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
+    """Whether the loop's last run goes on: it was cut off, and did not end how it ended too long ago to be told."""
+    loop = store.get_loop(tx, loop_id)
+    # A loop that is paused while it rests keeps the time of its next run.
+    cut_off = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)
+    so_far = store.iterations_of_run(tx, loop.id, loop.run)
+    if not so_far:
+        return cut_off and loop.run > 0
+    ended_at = so_far[-1].ended_at
+    if ended_at is None:
+        return True
+    settled = reconcile.settled(so_far[-1]) is not None
+    return cut_off and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
+
+
+async def _reconcile(engine: Engine) -> tuple[RunEnd, Problem | None]:
+    """Run; what nobody has foreseen ends the run as failed, and comes back as what its user is told.
+
+    Raises Problem when the database cannot be written or another process has the loop: it can be resumed then.
+    """
+    try:
+        return await reconcile.run(engine), None
+    except Problem as problem:
+        if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
+            raise
+        return _give_up(engine, str(problem)), None
+    except Exception as error:
+        crash_id = secrets.token_hex(4)
+        told = engine.redactor.text("".join(traceback.format_exception(error)))
+        _log.error("internal error %s in loop %s\n%s", crash_id, engine.spec.name, told)
+        end = _give_up(engine, f"internal error {crash_id}")
+        message = f"cannot go on with loop {engine.spec.name}: internal error {crash_id}"
+        return end, Problem(Code.INTERNAL, message, hint="details are in the log, under this id")
+
+
+def _give_up(engine: Engine, reason: str) -> RunEnd:
+    journal, reason = engine.journal, engine.redactor.text(reason)
+    iteration = journal.read(store.open_iteration, journal.loop_id)
+    if iteration is not None:
+        journal.commit(
+            units.give_up,
+            iteration,
+            journal.generation,
+            outcome=IterationOutcome.FAILED,
+            lost="the loop failed while it ran",
+            reason=reason,
+        )
+    return RunEnd(outcome=Outcome.FAILED, reason=reason)
 
 
 def _register(engine: Engine) -> None:
@@ -106,13 +172,14 @@ def _register(engine: Engine) -> None:
             )
 
 
-def _after(engine: Engine, failures: int, end: RunEnd, outcome: Outcome) -> float | None:
+def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
     """Write how the run ended; the seconds to rest, or None when the loop has ended."""
     journal = engine.journal
+    loop = journal.read(store.get_loop, journal.loop_id)
     follow = after_run(
         outcome,
         engine.spec.mode,
-        failures=failures,
+        failures=loop.failures,
         interval=engine.spec.interval,
         jitter=engine.limits.jitter,
         cap=engine.limits.backoff_cap,
@@ -121,7 +188,8 @@ def _after(engine: Engine, failures: int, end: RunEnd, outcome: Outcome) -> floa
     reason = end.reason
     data: dict[str, Any] = {"outcome": outcome, "reason": reason}
     values: dict[str, Any] = {"reason": reason}
-    if outcome is Outcome.MODEL_FAILED:
+    went_well = outcome in {Outcome.CONVERGED, Outcome.PREVIEWED}
+    if outcome is Outcome.MODEL_FAILED or (loop.condition is Condition.IN_SYNC and not went_well):
         values["condition"] = Condition.UNKNOWN
     if isinstance(follow, End):
         values |= {"outcome": outcome, "next_run_at": None}

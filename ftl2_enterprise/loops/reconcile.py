@@ -52,37 +52,44 @@ class RunEnd:
 
 
 STOPPED = RunEnd(outcome=None, reason="stopped")
-CHECK = "check"
-"""Who decided, when the recorded check held and nobody was asked."""
+SETTLES: dict[IterationOutcome | None, Outcome] = {
+    IterationOutcome.CONVERGED: Outcome.CONVERGED,
+    IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
+    IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
+    IterationOutcome.BLOCKED: Outcome.BLOCKED,
+    IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
+    IterationOutcome.FAILED: Outcome.FAILED,
+}
+"""Iterations with which a run ends, and how."""
 
 
 async def run(engine: Engine) -> RunEnd:
     """Iterate until the run ends."""
     while True:
+        loop, so_far = engine.journal.read(_standing, engine.journal.loop_id)
+        last = so_far[-1] if so_far else None
+        fresh = last is None or last.state is IterationState.ENDED
+        if fresh and (end := _end(engine, so_far)) is not None:
+            return end
         if engine.stop.requested.is_set():
             return STOPPED
-        loop, so_far = engine.journal.read(_standing, engine.journal.loop_id)
-        iteration = so_far[-1] if so_far and so_far[-1].state is not IterationState.ENDED else None
-        fresh = iteration is None
-        if iteration is None:
-            if (end := _spent(engine, so_far)) is not None:
-                return end
+        if last is None or fresh:
             iteration = engine.journal.commit(
                 units.begin_iteration,
                 loop.id,
                 run=loop.run,
-                in_run=len(so_far) + 1,
+                in_run=len(deciding.of_budget(so_far)) + 1,
                 budget=engine.spec.max_iterations,
             )
             reach(FaultPoint.ITERATION_STARTED)
+        elif _can_go_on(engine, last):
+            iteration = last
         else:
-            iteration = _pick_up(engine, iteration)
-            if iteration is None:
-                continue
-        end = await _iterate(engine, loop, iteration, resumed=not fresh)
+            continue
+        cut_off = await _iterate(engine, loop, iteration, resumed=not fresh)
         reach(FaultPoint.ITERATION_ENDED)
-        if end is not None:
-            return end
+        if cut_off is not None:
+            return cut_off
 
 
 def _standing(tx: Tx, loop_id: int) -> tuple[Loop, list[Iteration]]:
@@ -91,11 +98,22 @@ def _standing(tx: Tx, loop_id: int) -> tuple[Loop, list[Iteration]]:
     return loop, store.iterations_of_run(tx, loop.id, loop.run)
 
 
-def _spent(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
-    """The run's end when its budget is spent, or when policy leaves nothing to do."""
-    denied = [one for one in so_far[-2:] if one.outcome is IterationOutcome.DENIED]
+def settled(last: Iteration) -> RunEnd | None:
+    """How the run ended, when it is its last iteration that says so."""
+    outcome = SETTLES.get(last.outcome)
+    return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
+
+
+def _end(engine: Engine, iterations: Sequence[Iteration]) -> RunEnd | None:
+    """The run's end: its last iteration settled it, its budget is spent, or policy leaves nothing to do."""
+    if iterations and (end := settled(iterations[-1])) is not None:
+        return end
+    so_far = deciding.of_budget(iterations)
     spent = len(so_far) >= engine.spec.max_iterations
-    if len(denied) == 2 or (spent and denied):
+    recent = so_far[-2:]
+    denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
+    idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
+    if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
     if not spent:
         return None
@@ -107,28 +125,33 @@ def _spent(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
 # --- after a crash -------------------------------------------------------------------------------------------------
 
 
-def _pick_up(engine: Engine, iteration: Iteration) -> Iteration | None:
-    """Make an interrupted iteration fit to go on; None when it had to be ended, and a new one must observe again."""
-    age = seconds_between(iteration.started_at, engine.clock.now())
-    stale = not 0 <= age <= engine.limits.stale_after
+def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
+    """Whether an interrupted iteration is fit to go on; else it is ended here, and a new one observes again."""
     if iteration.state is IterationState.ASKING:
-        return iteration
-    engine.journal.commit(units.lose_observations, iteration)
-    engine.journal.commit(units.lose_model_calls, iteration)
+        return True
+    journal = engine.journal
+    age = seconds_between(iteration.started_at, engine.clock.now())
+    fit = 0 <= age <= engine.limits.stale_after
+    if iteration.state is IterationState.DECIDING:
+        fit = fit and observing.are_as_seen(journal.read(observing.stored_observations, iteration.id))
     if iteration.state is IterationState.EXECUTING:
-        lost = engine.journal.commit(
-            units.lose_actions, iteration, reason="its process ended while the action was in flight"
-        )
+        rows = journal.read(store_actions.get_actions_for_iteration, iteration.id)
+        in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
-        unfinished = lost or stale or by_rule
+        fit = fit and not in_doubt and not by_rule and acting.may_go_on(engine, acting.remaining(rows))
+    if fit:
+        journal.commit(units.lose_observations, iteration)
+        journal.commit(units.lose_model_calls, iteration)
     else:
-        unfinished = stale
-    if not unfinished:
-        return iteration
-    engine.journal.commit(
-        units.interrupt, iteration, engine.journal.generation, reason="interrupted; observing again first"
-    )
-    return None
+        journal.commit(
+            units.give_up,
+            iteration,
+            journal.generation,
+            outcome=IterationOutcome.INTERRUPTED,
+            lost="its process ended while the action was in flight",
+            reason="interrupted; observing again first",
+        )
+    return fit
 
 
 # --- one iteration -------------------------------------------------------------------------------------------------
@@ -140,17 +163,13 @@ async def _iterate(engine: Engine, loop: Loop, iteration: Iteration, *, resumed:
             return await _observe(engine, loop, iteration, resumed=resumed)
         case IterationState.DECIDING:
             view = observing.view_of(engine.journal.read(observing.stored_observations, iteration.id))
-            matches = await firing.matching(engine, iteration, engine.load_rules(), view, note=False)
-            return await _decide(engine, loop, iteration, view, [rule.name for rule in matches])
+            judged = await firing.judge(engine, iteration, engine.load_rules(), view, note=False)
+            return await _decide(engine, loop, iteration, view, judged)
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
         case _:
             rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
-            planned, masked = acting.remaining(rows)
-            engine.journal.commit(
-                units.skip_actions, iteration, masked, reason="it needs a secret that is not stored; decided anew"
-            )
-            return await _execute(engine, loop, iteration, iteration.decision or Decision(), planned)
+            return await _execute(engine, loop, iteration, iteration.decision or Decision(), acting.remaining(rows))
 
 
 async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed: bool) -> RunEnd | None:
@@ -160,34 +179,35 @@ async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed:
     if view is None:
         return STOPPED
     unmet = deciding.unmet_by_check(engine, loop, view)
-    matches = await firing.matching(engine, iteration, rules, view, note=True)
-    allowed = firing.allowed(engine, loop, iteration, matches)
+    judged = await firing.judge(engine, iteration, rules, view, note=True)
+    if engine.stop.requested.is_set():
+        return STOPPED
+    allowed = firing.allowed(engine, iteration, judged.matches)
     if allowed:
-        await firing.fire(engine, loop, iteration, allowed)
-        return RunEnd(outcome=Outcome.PREVIEWED) if engine.spec.dry_run else _stopped(engine)
+        return await firing.fire(engine, loop, iteration, allowed)
     engine.journal.commit(units.observed, iteration, check=unmet)
-    if unmet == [] and not matches:
-        return _converge(engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=CHECK)
-    return await _decide(engine, loop, iteration, view, [rule.name for rule in matches])
+    if unmet == [] and not judged.matches:
+        return _converge(
+            engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observing.CHECK
+        )
+    return await _decide(engine, loop, iteration, view, judged)
 
 
 async def _decide(
-    engine: Engine, loop: Loop, iteration: Iteration, view: View, matched: Sequence[str]
+    engine: Engine, loop: Loop, iteration: Iteration, view: View, judged: firing.Judgements
 ) -> RunEnd | None:
-    situation = deciding.situation(engine, loop, iteration, view, matched)
+    situation = deciding.situation(engine, loop, iteration, view, judged)
     try:
         decision = await deciding.decide(engine, iteration, situation)
     except DeciderFailed as failed:
-        message = engine.redactor.text(failed.message)
-        engine.journal.commit(
+        return engine.journal.commit(
             units.end_iteration,
             iteration,
             engine.journal.generation,
             IterationOutcome.MODEL_FAILED,
-            error=message,
+            error=engine.redactor.text(failed.message),
             decided_by=engine.decider.name,
         )
-        return RunEnd(outcome=Outcome.MODEL_FAILED, reason=message)
     if decision is None:
         return STOPPED
     by = engine.decider.name
@@ -198,7 +218,7 @@ async def _decide(
     if decision.ask is None and decision.actions and situation.must_ask:
         decision = deciding.insist(decision, iteration, failed=loop.failed_iterations)
     if decision.ask is not None:
-        registering.apply_now(engine, iteration, decision.state_ops)
+        registering.apply_with_next(engine, iteration, decision.state_ops)
         asking.put(engine, iteration, deciding.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
     rows = acting.plan(engine, decision.actions, origin="decision")
@@ -216,10 +236,8 @@ async def _execute(
     if not await acting.execute(engine, iteration, planned):
         return STOPPED
     rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
-    if not engine.spec.dry_run:
-        await registering.apply(engine, iteration, [*decision.state_ops, *registering.machines_made(engine, rows)])
-    reach(FaultPoint.STATE_OPS_DONE)
-    outcome = _outcome_of(engine, rows)
+    made = registering.machines_made(engine, rows)
+    registering.apply_with_next(engine, iteration, [*decision.state_ops, *made])
     failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]
     values: dict[str, Any] = {"rule_streak": 0}
     if rows:
@@ -228,48 +246,44 @@ async def _execute(
         units.end_iteration,
         iteration,
         engine.journal.generation,
-        outcome,
+        _outcome_of(rows),
         error=f"{failed[0].module} on {failed[0].host}: {failed[0].error}" if failed else None,
         loop_values=values,
     )
-    return RunEnd(outcome=Outcome.PREVIEWED) if outcome is IterationOutcome.PREVIEWED else None
+    reach(FaultPoint.STATE_OPS_DONE)
+    await registering.wait_for_machines(engine, made)
+    return None
 
 
-def _outcome_of(engine: Engine, rows: Sequence[Action]) -> IterationOutcome:
+def _outcome_of(rows: Sequence[Action]) -> IterationOutcome:
     if not rows:
         return IterationOutcome.OBSERVED
     if all(row.state is ActionState.DENIED for row in rows):
         return IterationOutcome.DENIED
-    return IterationOutcome.PREVIEWED if engine.spec.dry_run else IterationOutcome.ACTED
+    previewed = any(row.state is ActionState.PREVIEWED for row in rows)
+    return IterationOutcome.PREVIEWED if previewed else IterationOutcome.ACTED
 
 
 async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | None:
-    prompt = engine.journal.read(asking.prompt_of, iteration)
-    settled = await asking.settle(engine, iteration, prompt)
-    if settled is None:
+    prompt = await asking.settle(engine, engine.journal.read(asking.prompt_of, iteration))
+    if prompt is None:
         return RunEnd(outcome=None, reason="a question is open", waiting=True)
-    if settled.key.startswith(deciding.INSISTED) and settled.answer == deciding.STOP:
-        return RunEnd(outcome=Outcome.BLOCKED, reason=f"stopped by {settled.answered_by} after repeated failures")
-    return None
+    stopped = None
+    if prompt.key.startswith(deciding.INSISTED) and prompt.answer != deciding.GO_ON:
+        stopped = f"stopped by {prompt.answered_by or 'nobody'} after repeated failures"
+    return engine.journal.commit(units.go_on, iteration, engine.journal.generation, prompt.id, stopped=stopped)
 
 
 # --- the ends of a run ---------------------------------------------------------------------------------------------
 
 
-def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> RunEnd:
-    registering.apply_now(engine, iteration, decision.state_ops)
-    engine.journal.commit(
-        units.converge, iteration, engine.journal.generation, deciding.redacted(engine, decision), by=by
-    )
-    return RunEnd(outcome=Outcome.CONVERGED)
+def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+    registering.apply_with_next(engine, iteration, decision.state_ops)
+    stored = deciding.redacted(engine, decision)
+    engine.journal.commit(units.converge, iteration, engine.journal.generation, stored, by=by)
 
 
-def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> RunEnd:
-    registering.apply_now(engine, iteration, decision.state_ops)
+def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+    registering.apply_with_next(engine, iteration, decision.state_ops)
     stored = deciding.redacted(engine, decision)
     engine.journal.commit(units.block, iteration, engine.journal.generation, stored, by=by)
-    return RunEnd(outcome=Outcome.BLOCKED, reason=stored.blocked)
-
-
-def _stopped(engine: Engine) -> RunEnd | None:
-    return STOPPED if engine.stop.requested.is_set() else None

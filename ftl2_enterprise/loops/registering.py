@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ftl2_enterprise.loops import store_hosts
+from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.state_ops import machine_ops, sorted_out
 from ftl2_enterprise.protocol.loops import LOCALHOST, Action, ActionState, Iteration, StateOp
@@ -43,10 +45,23 @@ def _users(engine: Engine) -> dict[str, str | None]:
 
 def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
+    if ops and not engine.spec.dry_run:
+        apply_with_next(engine, iteration, ops)
+        engine.journal.commit(_nothing)
+
+
+def _nothing(tx: Tx) -> None:
+    """The unit with which operations are written that come by themselves."""
+
+
+def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    """The same, but written with the next unit: operations and the decision that they come from are one."""
     if engine.spec.dry_run or not ops:
         return
     ops, refused = sorted_out(list(ops), users=_users(engine))
-    engine.journal.commit(_write, iteration, [_redacted(engine, op) for op in ops], refused)
+    reasons = [engine.redactor.text(reason) for reason in refused]
+    stored = [_redacted(engine, op) for op in ops]
+    engine.journal.defer(partial(_write, iteration=iteration, ops=stored, refused=reasons))
     for op in ops:
         match op.op:
             case "add_host":
@@ -65,25 +80,23 @@ def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> N
                 pass
 
 
-async def apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
-    """Write the operations; a machine that has just been made is waited for, for a while."""
-    apply_now(engine, iteration, ops)
-    if engine.spec.dry_run or not ops:
-        return
-    for op in ops:
-        if op.op == "add_host" and op.data.get("made") and op.ansible_host:
-            await _wait_for_ssh(engine, op.ansible_host, op.ansible_port or SSH)
+async def wait_for_machines(engine: Engine, made: Sequence[StateOp]) -> None:
+    """Wait until machines that have just been made can be reached, for a while or until a stop is asked."""
+    for op in made:
+        if op.op == "add_host" and op.ansible_host:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(engine.limits.ssh_wait):
+                    reached = _reached(op.ansible_host, op.ansible_port or SSH)
+                    await unless(engine.stop.requested.wait(), reached)
 
 
-async def _wait_for_ssh(engine: Engine, address: str, port: int) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(engine.limits.ssh_wait):
-            while not engine.stop.requested.is_set():
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection(address, port)
-                    writer.close()
-                    return
-                await asyncio.sleep(RETRY)
+async def _reached(address: str, port: int) -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(address, port)
+            writer.close()
+            return
+        await asyncio.sleep(RETRY)
 
 
 def _redacted(engine: Engine, op: StateOp) -> StateOp:

@@ -31,7 +31,9 @@ from ftl2_enterprise.protocol.loops import (
     IterationState,
     ObservationState,
     Prompt,
+    PromptState,
 )
+from ftl2_enterprise.store.events import short
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
@@ -112,6 +114,7 @@ def end_run(
     tx: Tx, loop_id: int, generation: int, event: LoopEvent, *, data: dict[str, Any], values: dict[str, Any]
 ) -> None:
     """The loop ends, rests, or stops until a person does something."""
+    values = {name: short(value) if name == "reason" else value for name, value in values.items()}
     store.move_loop(tx, loop_id, generation, event, data=data, **values)
 
 
@@ -147,7 +150,7 @@ def end_iteration(
     """The pass is over; what the loop remembers of it is written with it."""
     values: dict[str, Any] = {"outcome": outcome, "ended_at": tx.now}
     if error is not None:
-        values["error"] = error
+        values["error"] = short(error)
     if reasoning is not None:
         values["reasoning"] = reasoning
     if decided_by is not None:
@@ -178,10 +181,9 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
         "failed_iterations": 0,
         "rule_streak": 0,
         "check": decision.check or loop.check,
-        "next_observations": decision.observe,
     }
     if not by_check:
-        values["audited_at"] = tx.now
+        values |= {"audited_at": tx.now, "next_observations": decision.observe}
     outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
     end_iteration(tx, iteration, generation, outcome, loop_values=values)
     of_run = store.iterations_of_run(tx, loop.id, loop.run)
@@ -196,15 +198,19 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     )
 
 
-def interrupt(tx: Tx, iteration: Iteration, generation: int, *, reason: str) -> None:
-    """An interrupted iteration cannot go on: what it had not begun is skipped, and the next one observes again."""
-    left = [
-        action.id
-        for action in store_actions.get_actions_for_iteration(tx, iteration.id)
-        if action.state is ActionState.PROPOSED
-    ]
-    skip_actions(tx, iteration, left, reason=reason)
-    end_iteration(tx, iteration, generation, IterationOutcome.INTERRUPTED, error=reason)
+def give_up(
+    tx: Tx, iteration: Iteration, generation: int, *, outcome: IterationOutcome, lost: str, reason: str
+) -> None:
+    """An iteration that cannot go on: what was in flight is unknown, what had not begun is skipped."""
+    lose_observations(tx, iteration)
+    lose_model_calls(tx, iteration)
+    lose_actions(tx, iteration, reason=lost)
+    for action in store_actions.get_actions_for_iteration(tx, iteration.id):
+        if action.state is ActionState.PROPOSED:
+            end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.SKIPPED, error=reason))
+    for prompt in store_prompts.get_prompts(tx, iteration.loop_id, state=PromptState.OPEN):
+        store_prompts.dismiss_prompt(tx, prompt.id)
+    end_iteration(tx, iteration, generation, outcome, error=reason)
 
 
 # --- observations --------------------------------------------------------------------------------------------------
@@ -341,7 +347,14 @@ def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, dige
 def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
     """A rule that did not fire although it matched, or whose condition could not be evaluated."""
     store_rules.insert_rule_result(
-        tx, iteration, rule_name=rule, rule_digest=digest, matched=matched, fired=False, success=None, detail=detail
+        tx,
+        iteration,
+        rule_name=rule,
+        rule_digest=digest,
+        matched=matched,
+        fired=False,
+        success=None,
+        detail=short(detail),
     )
     if not matched:
         tx.emit("rule.broken", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule, error=detail)
@@ -349,7 +362,7 @@ def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: 
 
 def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
     """The rule's action is over."""
-    store_rules.update_rule_result(tx, result_id, success=success, detail=detail)
+    store_rules.update_rule_result(tx, result_id, success=success, detail=short(detail))
     tx.emit(
         "rule.fired",
         loop_id=iteration.loop_id,
@@ -454,19 +467,11 @@ def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
     return action
 
 
-def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> bool:
-    """Mark what was in flight as unknown; whether anything in this iteration is."""
+def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> None:
+    """Mark what was in flight as unknown."""
     for action in store_actions.get_actions_for_iteration(tx, iteration.id):
         if action.state is ActionState.RUNNING:
             end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.LOST, error=reason))
-    rows = store_actions.get_actions_for_iteration(tx, iteration.id)
-    return any(action.state is ActionState.UNKNOWN for action in rows)
-
-
-def skip_actions(tx: Tx, iteration: Iteration, ids: list[int], *, reason: str) -> None:
-    """These will not be run."""
-    for action_id in ids:
-        end_action(tx, iteration, DoneAction(id=action_id, event=ActionEvent.SKIPPED, error=reason))
 
 
 # --- questions -----------------------------------------------------------------------------------------------------
@@ -508,12 +513,19 @@ def ask(
         deadline_at=deadline,
     )
     store.move_loop(tx, iteration.loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+    if decision.unmet:
+        _note_drift(tx, iteration, generation, decision)
     return prompt
 
 
-def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int) -> None:
-    """The question is settled: the iteration ends and the loop runs."""
+def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
+    """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
     store.move_loop(tx, iteration.loop_id, generation, LoopEvent.ANSWERED, data={"prompt_id": prompt_id})
     end_iteration(
-        tx, iteration, generation, IterationOutcome.ASKED, loop_values={"failed_iterations": 0, "rule_streak": 0}
+        tx,
+        iteration,
+        generation,
+        IterationOutcome.ASKED if stopped is None else IterationOutcome.BLOCKED,
+        error=stopped,
+        loop_values={"failed_iterations": 0, "rule_streak": 0},
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RulesDecider:
-    """In sync when no rule's condition holds; it never acts itself."""
+    """In sync when every rule's condition could be judged and none holds; it never acts itself."""
 
     name: str = "rules"
     is_model: bool = False
@@ -25,10 +25,14 @@ class RulesDecider:
     async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
         """Converged, or which rules still see something to do."""
         matched = list(situation.matched_rules)
-        if matched:
+        unjudged = [name for name, _ in situation.unjudged_rules]
+        if matched or unjudged:
+            said = [f"The condition of {_names(matched)} still holds."] if matched else []
+            said += [f"The condition of {_names(unjudged)} cannot be judged."] if unjudged else []
             return Decision(
-                reasoning=f"The condition of {_names(matched)} still holds.",
-                unmet=[f"rule {name}: its condition holds" for name in matched],
+                reasoning=" ".join(said),
+                unmet=[f"rule {name}: its condition holds" for name in matched]
+                + [f"rule {name}: {why}" for name, why in situation.unjudged_rules],
             )
         if not situation.rules:
             return Decision(reasoning="There are no rules, so nothing is out of place.", converged=True)
