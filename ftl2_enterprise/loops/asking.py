@@ -54,14 +54,6 @@ def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) ->
     return prompt
 
 
-def prompt_of(tx: Tx, iteration: Iteration) -> Prompt:
-    """The question that the iteration asked."""
-    asked = [
-        prompt for prompt in store_prompts.get_prompts(tx, iteration.loop_id) if prompt.iteration_id == iteration.id
-    ]
-    return asked[-1]
-
-
 async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
     """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
     if prompt.state is PromptState.OPEN:

@@ -20,6 +20,7 @@ from ftl2_enterprise.loops import (
     registering,
     store,
     store_actions,
+    store_prompts,
     units,
 )
 from ftl2_enterprise.loops.ports import DeciderFailed
@@ -177,6 +178,7 @@ async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed:
     have = engine.journal.read(observing.stored_observations, iteration.id) if resumed else []
     view = await observing.observe(engine, iteration, deciding.wanted(engine, loop, iteration, rules), have)
     if view is None:
+        engine.journal.commit(units.lose_observations, iteration)
         return STOPPED
     unmet = deciding.unmet_by_check(engine, loop, view)
     judged = await firing.judge(engine, iteration, rules, view, note=True)
@@ -246,7 +248,7 @@ async def _execute(
         units.end_iteration,
         iteration,
         engine.journal.generation,
-        _outcome_of(rows),
+        _outcome_of(rows, previewed=engine.spec.dry_run and bool(decision.state_ops)),
         error=f"{failed[0].module} on {failed[0].host}: {failed[0].error}" if failed else None,
         loop_values=values,
     )
@@ -255,17 +257,16 @@ async def _execute(
     return None
 
 
-def _outcome_of(rows: Sequence[Action]) -> IterationOutcome:
+def _outcome_of(rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
+    if previewed or any(row.state is ActionState.PREVIEWED for row in rows):
+        return IterationOutcome.PREVIEWED
     if not rows:
         return IterationOutcome.OBSERVED
-    if all(row.state is ActionState.DENIED for row in rows):
-        return IterationOutcome.DENIED
-    previewed = any(row.state is ActionState.PREVIEWED for row in rows)
-    return IterationOutcome.PREVIEWED if previewed else IterationOutcome.ACTED
+    return IterationOutcome.DENIED if all(row.state is ActionState.DENIED for row in rows) else IterationOutcome.ACTED
 
 
 async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | None:
-    prompt = await asking.settle(engine, engine.journal.read(asking.prompt_of, iteration))
+    prompt = await asking.settle(engine, engine.journal.read(store_prompts.get_prompt_of_iteration, iteration))
     if prompt is None:
         return RunEnd(outcome=None, reason="a question is open", waiting=True)
     stopped = None

@@ -91,6 +91,14 @@ def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None
     return _PROMPTS.all(tx.connection.execute(query))
 
 
+def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
+    """The question that an iteration has asked, which is one at most. Raises Problem(not_found)."""
+    asked = [prompt for prompt in get_prompts(tx, iteration.loop_id) if prompt.iteration_id == iteration.id]
+    if not asked:
+        raise problem.not_found(f"cannot find the question of iteration {iteration.n}")
+    return asked[-1]
+
+
 def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:
     before = get_prompt(tx, prompt_id)
     if before.state is not PromptState.OPEN:

@@ -29,6 +29,7 @@ from ftl2_enterprise.protocol.loops import (
     Iteration,
     IterationOutcome,
     IterationState,
+    LoopState,
     ObservationState,
     Prompt,
     PromptState,
@@ -99,7 +100,7 @@ class DoneAction(Wire, frozen=True):
 
 def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool, max_iterations: int) -> None:
     """The loop runs: a new run, or the one that was interrupted."""
-    store.move_loop(
+    state = store.move_loop(
         tx,
         loop_id,
         generation,
@@ -108,6 +109,11 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         run=run,
         next_run_at=None,
     )
+    iteration = store.open_iteration(tx, loop_id)
+    if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:
+        # It was paused while it waited: its question is settled in the state in which it was asked.
+        prompt = store_prompts.get_prompt_of_iteration(tx, iteration)
+        store.move_loop(tx, loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
 
 
 def end_run(
@@ -274,11 +280,11 @@ def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
 
 
 def lose_observations(tx: Tx, iteration: Iteration) -> None:
-    """What was being looked at when the process died is not known."""
+    """What was being looked at when it was cut off is not known."""
     for seen in store_observations.get_observations(tx, iteration.id):
         if seen.state is ObservationState.RUNNING:
             store_observations.finish_observation(
-                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="the process ended while observing"
+                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="cut off before its result was stored"
             )
 
 

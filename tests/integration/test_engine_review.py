@@ -13,6 +13,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, reconcile, store, store_actions, store_hosts, store_observations, units
 from ftl2_enterprise.loops import store_prompts as prompts
 from ftl2_enterprise.loops.engine import Limits
+from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.ports import DeciderFailed, Stop
 from ftl2_enterprise.protocol.loops import (
     Action,
@@ -653,3 +654,53 @@ async def test_a_rule_reaches_no_more_hosts_at_once_than_anybody_else(tmp_path):
     ) as b:
         await b.run()
     assert (len(modules.ran("touch")), most[0]) == (6, 2)
+
+
+# --- what is left --------------------------------------------------------------------------------------------------
+
+
+async def test_a_dry_run_that_would_only_remember_something_is_a_preview(tmp_path):
+    decision = Decision(state_ops=[StateOp(op="add_resource", name="lb")])
+    with bench(tmp_path, ScriptedDecider(decision), dry_run=True) as b:
+        loop = await b.run()
+        with b.database.read() as tx:
+            assert store_hosts.get_resources(tx, b.loop_id) == []
+    assert (loop.outcome, loop.iteration_count) == (Outcome.PREVIEWED, 1)
+
+
+async def test_a_loop_that_was_paused_while_it_waited_still_takes_its_answer(tmp_path):
+    decider = ScriptedDecider(Decision(ask=Ask(question="Which port?")), DONE)
+    with bench(tmp_path, decider) as b:
+        await b.run()
+        journal = process.claim(b.database, b.loop_id)
+        journal.commit(
+            units.end_run, b.loop_id, journal.generation, LoopEvent.PAUSED, data={"reason": None}, values={}
+        )
+        process.release(journal)
+        loop = await b.run()
+        assert loop.state is LoopState.WAITING
+        b.people.replies.append("80")
+        loop = await b.run()
+    assert loop.outcome is Outcome.CONVERGED
+    assert b.kinds().count("prompt.asked") == 1
+
+
+async def test_a_second_stop_while_observing_leaves_no_look_in_flight(tmp_path):
+    modules = ScriptedModules()
+    decider = ScriptedDecider(DONE, observe=[LOOK])
+    with bench(tmp_path, decider, modules=modules) as b:
+
+        async def hang():
+            b.stop.ask()
+            b.stop.ask()
+            await asyncio.Event().wait()
+
+        modules.handlers["stat"] = lambda call: hang()
+        loop = await b.run()
+        with b.database.read() as tx:
+            (row,) = store_observations.get_observations(tx, iterations(b)[0].id)
+        assert (loop.state, row.state) == (LoopState.PAUSED, ObservationState.UNKNOWN)
+        modules.handlers["stat"] = lambda call: ok()
+        b.stop = Stop()
+        loop = await b.run()
+    assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)
