@@ -192,8 +192,8 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
 async def run_loop(store_: Store, loop_id: int, *, settings: Settings, people: People, stop: Stop) -> Loop:
     """Run the loop in this process until it ends, waits or is stopped; returns its row.
 
-    Raises Problem for what is wrong before anything ran, for a loop that another live process runs, when the database
-    cannot be written, and for an internal error, after which the loop has failed. It can be resumed after each.
+    Raises Problem for what is wrong before anything ran, for a loop that another live process runs, and when the
+    database cannot be written; Crashed for what nobody has foreseen. After the last three the loop can be resumed.
     """
     with store_.read() as tx:
         loop = store.get_loop(tx, loop_id)

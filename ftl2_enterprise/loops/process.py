@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -37,9 +36,15 @@ if TYPE_CHECKING:
 POLL = 1.0
 """Seconds between looks, while resting, for what other processes ask of the loop."""
 
-_log = logging.getLogger(__name__)
-
 FINAL = {LoopState.COMPLETED, LoopState.CANCELLED}
+
+
+class Crashed(Exception):
+    """Something that nobody has foreseen, and under which id the loop has it; the message is all of it, redacted."""
+
+    def __init__(self, crash_id: str, told: str) -> None:
+        super().__init__(f"internal error {crash_id}\n{told}")
+        self.crash_id: str = crash_id
 
 
 def claim(database: Store, loop_id: int) -> Journal:
@@ -75,7 +80,10 @@ def _release(tx: Tx, loop_id: int, generation: int) -> None:
 
 
 async def run(engine: Engine) -> Loop:
-    """Run the loop until it ends, waits for an answer, or a stop is asked. Returns its row."""
+    """Run the loop until it ends, waits for an answer, or a stop is asked; returns its row.
+
+    Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
+    """
     journal = engine.journal
     _register(engine)
     loop = journal.read(store.get_loop, journal.loop_id)
@@ -98,7 +106,7 @@ async def run(engine: Engine) -> Loop:
             return _pause(engine)
         delay = _after(engine, end, end.outcome)
         if crash is not None:
-            raise crash
+            raise crash from None
         loop = journal.read(store.get_loop, loop.id)
         if delay is None:
             return loop
@@ -122,8 +130,8 @@ def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     return cut_off and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
 
 
-async def _reconcile(engine: Engine) -> tuple[RunEnd, Problem | None]:
-    """Run; what nobody has foreseen ends the run as failed, and comes back as what its user is told.
+async def _reconcile(engine: Engine) -> tuple[RunEnd, Crashed | None]:
+    """Run; what nobody has foreseen ends the run as failed, and comes back to be raised when that is recorded.
 
     Raises Problem when the database cannot be written or another process has the loop: it can be resumed then.
     """
@@ -136,10 +144,7 @@ async def _reconcile(engine: Engine) -> tuple[RunEnd, Problem | None]:
     except Exception as error:
         crash_id = secrets.token_hex(4)
         told = engine.redactor.text("".join(traceback.format_exception(error)))
-        _log.error("internal error %s in loop %s\n%s", crash_id, engine.spec.name, told)
-        end = _give_up(engine, f"internal error {crash_id}")
-        message = f"cannot go on with loop {engine.spec.name}: internal error {crash_id}"
-        return end, Problem(Code.INTERNAL, message, hint="details are in the log, under this id")
+        return _give_up(engine, f"internal error {crash_id}"), Crashed(crash_id, told)
 
 
 def _give_up(engine: Engine, reason: str) -> RunEnd:
