@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops import units
+from ftl2_enterprise.loops import units_actions
 from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.observing import encode
@@ -32,9 +32,11 @@ class Planned:
     params: dict[str, Any]
 
 
-def plan(engine: Engine, actions: Sequence[ActionSpec], *, origin: str, first: int = 1) -> list[units.NewAction]:
+def plan(
+    engine: Engine, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
+) -> list[units_actions.NewAction]:
     """A row for each action and host, with what is refused, denied or only previewed already settled."""
-    rows: list[units.NewAction] = []
+    rows: list[units_actions.NewAction] = []
     for n, action in enumerate(actions, start=first):
         target = target_of(action.host)
         try:
@@ -61,8 +63,8 @@ def _row(
     host: str,
     origin: str,
     settled: tuple[ActionEvent, str | None] | None,
-) -> units.NewAction:
-    return units.NewAction(
+) -> units_actions.NewAction:
+    return units_actions.NewAction(
         n=n,
         host=host,
         target=target_of(action.host),
@@ -76,7 +78,7 @@ def _row(
 
 
 def runnable(
-    actions: Sequence[ActionSpec], rows: Sequence[units.NewAction], ids: Sequence[int], *, first: int = 1
+    actions: Sequence[ActionSpec], rows: Sequence[units_actions.NewAction], ids: Sequence[int], *, first: int = 1
 ) -> list[Planned]:
     """What is left to run of a plan, with the parameters as decided."""
     return [
@@ -123,12 +125,12 @@ def batches(engine: Engine, step: Sequence[Planned]) -> list[Sequence[Planned]]:
 async def run_batch(engine: Engine, iteration: Iteration, some: Sequence[Planned], *, of: int) -> list[Result]:
     """One action on some hosts: begun, run, and recorded one by one as they end."""
     starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
-    engine.journal.commit(units.start_actions, iteration, starting, of=of)
+    engine.journal.commit(units_actions.start_actions, iteration, starting, of=of)
     reach(FaultPoint.ACTION_STARTED)
     try:
         return await side_by_side(_run(engine, iteration, one) for one in some)
     except asyncio.CancelledError:
-        engine.journal.commit(units.lose_actions, iteration, reason="cancelled while it ran")
+        engine.journal.commit(units_actions.lose_actions, iteration, reason="cancelled while it ran")
         raise
 
 
@@ -137,16 +139,20 @@ async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
     call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
     result = await unless(engine.stop.now.wait(), engine.modules.run(call))
     reach(FaultPoint.ACTION_DONE)
-    engine.journal.commit(units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
+    engine.journal.commit(
+        units_actions.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began)
+    )
     reach(FaultPoint.ACTION_RECORDED)
     return result or Result(success=False, error="stopped while it ran")
 
 
-def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> units.DoneAction:
+def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> units_actions.DoneAction:
     if result is None:
-        return units.DoneAction(id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds)
+        return units_actions.DoneAction(
+            id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds
+        )
     redact = engine.redactor.text
-    return units.DoneAction(
+    return units_actions.DoneAction(
         id=action_id,
         event=ActionEvent.SUCCEEDED if result.success else ActionEvent.FAILED,
         changed=result.changed,

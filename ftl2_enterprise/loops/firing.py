@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.loops import acting, registering, store, store_actions, store_hosts, store_rules, units
+from ftl2_enterprise.loops import (
+    acting,
+    registering,
+    store,
+    store_actions,
+    store_hosts,
+    store_rules,
+    units,
+    units_actions,
+)
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import Result
@@ -196,7 +205,7 @@ class _Calls:
         n = next(self._numbers)
         spec = [ActionSpec(module=module, params=params, host=host)]
         rows = acting.plan(engine, spec, origin=self._origin, first=n)
-        ids = engine.journal.commit(units.propose_actions, self._iteration, rows)
+        ids = engine.journal.commit(units_actions.propose_actions, self._iteration, rows)
         reach(FaultPoint.RULE_ACTION_STARTED)
         todo = acting.runnable(spec, rows, ids, first=n)
         ran = iter([
@@ -213,7 +222,7 @@ class _Calls:
         return results
 
 
-def _settled(row: units.NewAction) -> Result:
+def _settled(row: units_actions.NewAction) -> Result:
     if row.event is ActionEvent.PREVIEWED:
         return Result(success=True, output={"dry_run": True})
     return Result(success=False, error=row.reason)

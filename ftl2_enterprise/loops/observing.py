@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops import store_observations, units
+from ftl2_enterprise.loops import store_observations, units_observations
 from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
@@ -136,7 +136,7 @@ async def observe(
     new = [found for key, found in _expand(engine, wanted).items() if key not in known]
     seen = [(row.origin, _seen(row, whole)) for row, whole in have]
     if new:
-        ids = engine.journal.commit(units.begin_observations, iteration, [row for row, _ in new])
+        ids = engine.journal.commit(units_observations.begin_observations, iteration, [row for row, _ in new])
         looks = [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)]
         fresh = await unless(engine.stop.now.wait(), _look(engine, iteration, looks))
         if fresh is None:
@@ -147,9 +147,9 @@ async def observe(
 
 def _expand(
     engine: Engine, wanted: Sequence[Wanted]
-) -> dict[tuple[str, str, str], tuple[units.NewObservation, ObservationSpec]]:
+) -> dict[tuple[str, str, str], tuple[units_observations.NewObservation, ObservationSpec]]:
     """One row for each host, by scope, name and host; of two with the same ones the later counts."""
-    found: dict[tuple[str, str, str], tuple[units.NewObservation, ObservationSpec]] = {}
+    found: dict[tuple[str, str, str], tuple[units_observations.NewObservation, ObservationSpec]] = {}
     for one in wanted:
         spec = one.spec
         target = target_of(spec.host)
@@ -170,8 +170,10 @@ def _refused(engine: Engine, spec: ObservationSpec, host: str) -> tuple[str, boo
     return engine.refused(spec.module, spec.params, host, observing=True)
 
 
-def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | None) -> units.NewObservation:
-    return units.NewObservation(
+def _new(
+    engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | None
+) -> units_observations.NewObservation:
+    return units_observations.NewObservation(
         name=one.spec.name,
         module=one.spec.module,
         host=host,
@@ -183,7 +185,7 @@ def _new(engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | 
 
 
 async def _look(
-    engine: Engine, iteration: Iteration, new: list[tuple[int, units.NewObservation, ObservationSpec]]
+    engine: Engine, iteration: Iteration, new: list[tuple[int, units_observations.NewObservation, ObservationSpec]]
 ) -> list[tuple[str, Seen]]:
     """Look, and commit what was seen; returns it with its origin.
 
@@ -207,7 +209,7 @@ async def _look(
         for _, one, _ in new
         if one.refused is not None
     ]
-    done: list[units.DoneObservation] = []
+    done: list[units_observations.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
     for row, one, spec in todo:
         result = shared[_key(spec, one.host)]
@@ -215,7 +217,7 @@ async def _look(
         seen = Seen(name=one.name, host=one.host, success=result.success, result=plain, error=result.error)
         fresh.append((one.origin, seen))
         done.append(
-            units.DoneObservation(
+            units_observations.DoneObservation(
                 id=row,
                 name=one.name,
                 host=one.host,
@@ -227,7 +229,9 @@ async def _look(
         if spec.host is not None and result.success and (found := facts_from(spec, plain)):
             facts.setdefault(one.host, {}).update(found)
     reach(FaultPoint.OBSERVATION_DONE)
-    engine.journal.commit(units.end_observations, iteration, engine.journal.generation, done, facts=facts)
+    engine.journal.commit(
+        units_observations.end_observations, iteration, engine.journal.generation, done, facts=facts
+    )
     reach(FaultPoint.OBSERVATIONS_RECORDED)
     return fresh
 

@@ -22,6 +22,7 @@ from ftl2_enterprise.loops import (
     store_actions,
     store_prompts,
     units,
+    units_observations,
 )
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.loops import (
@@ -141,7 +142,7 @@ def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
         by_rule = (iteration.decided_by or "").startswith("rule:")
         fit = fit and not in_doubt and not by_rule and acting.may_go_on(engine, acting.remaining(rows))
     if fit:
-        journal.commit(units.lose_observations, iteration)
+        journal.commit(units_observations.lose_observations, iteration)
         journal.commit(units.lose_model_calls, iteration)
     else:
         journal.commit(
@@ -178,7 +179,7 @@ async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed:
     have = engine.journal.read(observing.stored_observations, iteration.id) if resumed else []
     view = await observing.observe(engine, iteration, deciding.wanted(engine, loop, iteration, rules), have)
     if view is None:
-        engine.journal.commit(units.lose_observations, iteration)
+        engine.journal.commit(units_observations.lose_observations, iteration)
         return STOPPED
     unmet = deciding.unmet_by_check(engine, loop, view)
     judged = await firing.judge(engine, iteration, rules, view, note=True)

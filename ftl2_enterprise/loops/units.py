@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops import (
     store,
     store_actions,
     store_calls,
-    store_hosts,
     store_observations,
     store_prompts,
     store_rules,
+    units_actions,
+    units_observations,
 )
-from ftl2_enterprise.loops.facts import merged
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.protocol.loops import (
-    Action,
     ActionState,
     CallOutcome,
     Condition,
@@ -38,61 +36,6 @@ from ftl2_enterprise.store.events import short
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
-
-
-class NewObservation(Wire, frozen=True):
-    """The intent to look at something."""
-
-    name: str
-    module: str
-    host: str
-    params: dict[str, Any]
-    origin: str
-    refused: str | None = None
-    """Why it is not even tried."""
-    denied: bool = False
-    """Refused by policy."""
-
-
-class DoneObservation(Wire, frozen=True):
-    """What came of an observation."""
-
-    id: int
-    name: str
-    host: str
-    state: ObservationState
-    result: str
-    """JSON."""
-    error: str | None
-
-
-class NewAction(Wire, frozen=True):
-    """The intent to change something on one host."""
-
-    n: int
-    host: str
-    target: str
-    module: str
-    params: dict[str, Any]
-    origin: str
-    summary: str
-    event: ActionEvent | None = None
-    """A move that is made at once: denied, previewed, or failed because it cannot be tried."""
-    reason: str | None = None
-
-
-class DoneAction(Wire, frozen=True):
-    """What came of an action."""
-
-    id: int
-    event: ActionEvent
-    changed: bool | None = None
-    rc: int | None = None
-    stdout: str = ""
-    stderr: str = ""
-    output: str = ""
-    error: str | None = None
-    seconds: float = 0.0
 
 
 # --- runs ----------------------------------------------------------------------------------------------------------
@@ -208,52 +151,17 @@ def give_up(
     tx: Tx, iteration: Iteration, generation: int, *, outcome: IterationOutcome, lost: str, reason: str
 ) -> None:
     """An iteration that cannot go on: what was in flight is unknown, what had not begun is skipped."""
-    lose_observations(tx, iteration)
+    units_observations.lose_observations(tx, iteration)
     lose_model_calls(tx, iteration)
-    lose_actions(tx, iteration, reason=lost)
+    units_actions.lose_actions(tx, iteration, reason=lost)
     for action in store_actions.get_actions_for_iteration(tx, iteration.id):
         if action.state is ActionState.PROPOSED:
-            end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.SKIPPED, error=reason))
+            units_actions.end_action(
+                tx, iteration, units_actions.DoneAction(id=action.id, event=ActionEvent.SKIPPED, error=reason)
+            )
     for prompt in store_prompts.get_prompts(tx, iteration.loop_id, state=PromptState.OPEN):
         store_prompts.dismiss_prompt(tx, prompt.id)
     end_iteration(tx, iteration, generation, outcome, error=reason)
-
-
-# --- observations --------------------------------------------------------------------------------------------------
-
-
-def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation]) -> list[int]:
-    """Commit what is about to be looked at; what is refused ends here."""
-    ids: list[int] = []
-    for new in wanted:
-        row = store_observations.insert_observation(
-            tx, iteration, name=new.name, module=new.module, host=new.host, params=new.params, origin=new.origin
-        )
-        if new.refused is not None:
-            state = ObservationState.DENIED if new.denied else ObservationState.FAILED
-            store_observations.finish_observation(tx, row, state, result="{}", error=new.refused)
-        ids.append(row)
-    return ids
-
-
-def end_observations(
-    tx: Tx,
-    iteration: Iteration,
-    generation: int,
-    done: list[DoneObservation],
-    *,
-    facts: dict[str, dict[str, Any]],
-) -> None:
-    """Commit what was seen, and what it tells about hosts."""
-    for seen in done:
-        store_observations.finish_observation(tx, seen.id, seen.state, result=seen.result, error=seen.error)
-    if facts:
-        known = {host.name: host.facts for host in store_hosts.get_hosts(tx, iteration.loop_id)}
-        for host, found in facts.items():
-            now = merged(known.get(host, {}), found)
-            if now != known.get(host):
-                store_hosts.set_host_facts(tx, iteration.loop_id, host, now)
-    store.update_loop(tx, iteration.loop_id, generation, observed_at=tx.now)
 
 
 def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
@@ -279,20 +187,17 @@ def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
     store.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
 
 
-def lose_observations(tx: Tx, iteration: Iteration) -> None:
-    """What was being looked at when it was cut off is not known."""
-    for seen in store_observations.get_observations(tx, iteration.id):
-        if seen.state is ObservationState.RUNNING:
-            store_observations.finish_observation(
-                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="cut off before its result was stored"
-            )
-
-
 # --- decisions -----------------------------------------------------------------------------------------------------
 
 
 def record_decision(
-    tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str, actions: list[NewAction]
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    decision: Decision,
+    *,
+    by: str,
+    actions: list[units_actions.NewAction],
 ) -> list[int]:
     """Commit the decision with every action it means, before anything is done about it."""
     tx.emit(
@@ -320,7 +225,7 @@ def record_decision(
     if decision.unmet or decision.actions:
         _note_drift(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
-    return [_insert_action(tx, iteration, action, of) for action in actions]
+    return [units_actions.insert_action(tx, iteration, action, of) for action in actions]
 
 
 def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
@@ -393,91 +298,6 @@ def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
             response="",
             error="its process ended before the answer was stored",
         )
-
-
-# --- actions -------------------------------------------------------------------------------------------------------
-
-
-def _insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
-    row = store_actions.insert_action(
-        tx,
-        iteration,
-        n=new.n,
-        host=new.host,
-        target=new.target,
-        module=new.module,
-        params=new.params,
-        origin=new.origin,
-    )
-    if new.event is not None:
-        store_actions.move_action(tx, row, new.event, error=new.reason)
-        facts: dict[str, Any] = {"action_id": row, "n": new.n, "of": of, "module": new.module, "host": new.host}
-        if new.event is ActionEvent.PREVIEWED:
-            facts["summary"] = new.summary
-        elif new.event is ActionEvent.FAILED:
-            facts |= {"error": new.reason, "rc": None, "seconds": 0.0}
-        else:
-            facts["reason"] = new.reason
-        tx.emit(f"action.{new.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
-    return row
-
-
-def propose_actions(tx: Tx, iteration: Iteration, actions: list[NewAction]) -> list[int]:
-    """Actions that a rule makes up while it runs."""
-    return [_insert_action(tx, iteration, action, action.n) for action in actions]
-
-
-def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> None:
-    """Commit that these (id, summary) begin now; from here on a crash makes them unknown."""
-    for action_id, summary in actions:
-        store_actions.move_action(tx, action_id, ActionEvent.STARTED)
-        action = store_actions.get_action(tx, action_id)
-        tx.emit(
-            "action.started",
-            loop_id=iteration.loop_id,
-            iteration_id=iteration.id,
-            action_id=action_id,
-            n=action.n,
-            of=of,
-            module=action.module,
-            host=action.host,
-            target=action.target,
-            origin=action.origin,
-            summary=summary,
-        )
-
-
-def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
-    """Commit the truth about an action."""
-    store_actions.move_action(
-        tx,
-        done.id,
-        done.event,
-        changed=done.changed,
-        rc=done.rc,
-        stdout=done.stdout,
-        stderr=done.stderr,
-        output=done.output,
-        error=done.error,
-    )
-    action = store_actions.get_action(tx, done.id)
-    facts: dict[str, Any] = {"action_id": done.id, "n": action.n, "module": action.module, "host": action.host}
-    match done.event:
-        case ActionEvent.SUCCEEDED:
-            facts |= {"changed": bool(done.changed), "seconds": done.seconds}
-        case ActionEvent.FAILED:
-            facts |= {"error": done.error, "rc": done.rc, "seconds": done.seconds}
-        case _:
-            facts["reason"] = done.error
-    tx.emit(f"action.{done.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
-    return action
-
-
-def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> None:
-    """Mark what was in flight as unknown."""
-    for action in store_actions.get_actions_for_iteration(tx, iteration.id):
-        if action.state is ActionState.RUNNING:
-            end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.LOST, error=reason))
 
 
 # --- questions -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,125 @@
+"""Units of work about actions; see `units`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.loops import store_actions
+from ftl2_enterprise.loops.lifecycle import ActionEvent
+from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+
+class NewAction(Wire, frozen=True):
+    """The intent to change something on one host."""
+
+    n: int
+    host: str
+    target: str
+    module: str
+    params: dict[str, Any]
+    origin: str
+    summary: str
+    event: ActionEvent | None = None
+    """A move that is made at once: denied, previewed, or failed because it cannot be tried."""
+    reason: str | None = None
+
+
+class DoneAction(Wire, frozen=True):
+    """What came of an action."""
+
+    id: int
+    event: ActionEvent
+    changed: bool | None = None
+    rc: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    output: str = ""
+    error: str | None = None
+    seconds: float = 0.0
+
+
+def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
+    """Commit the intent of an action, and what is settled about it already: denied, previewed, or not to be tried."""
+    row = store_actions.insert_action(
+        tx,
+        iteration,
+        n=new.n,
+        host=new.host,
+        target=new.target,
+        module=new.module,
+        params=new.params,
+        origin=new.origin,
+    )
+    if new.event is not None:
+        store_actions.move_action(tx, row, new.event, error=new.reason)
+        facts: dict[str, Any] = {"action_id": row, "n": new.n, "of": of, "module": new.module, "host": new.host}
+        if new.event is ActionEvent.PREVIEWED:
+            facts["summary"] = new.summary
+        elif new.event is ActionEvent.FAILED:
+            facts |= {"error": new.reason, "rc": None, "seconds": 0.0}
+        else:
+            facts["reason"] = new.reason
+        tx.emit(f"action.{new.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
+    return row
+
+
+def propose_actions(tx: Tx, iteration: Iteration, actions: list[NewAction]) -> list[int]:
+    """Actions that a rule makes up while it runs."""
+    return [insert_action(tx, iteration, action, action.n) for action in actions]
+
+
+def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> None:
+    """Commit that these (id, summary) begin now; from here on a crash makes them unknown."""
+    for action_id, summary in actions:
+        store_actions.move_action(tx, action_id, ActionEvent.STARTED)
+        action = store_actions.get_action(tx, action_id)
+        tx.emit(
+            "action.started",
+            loop_id=iteration.loop_id,
+            iteration_id=iteration.id,
+            action_id=action_id,
+            n=action.n,
+            of=of,
+            module=action.module,
+            host=action.host,
+            target=action.target,
+            origin=action.origin,
+            summary=summary,
+        )
+
+
+def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
+    """Commit the truth about an action."""
+    store_actions.move_action(
+        tx,
+        done.id,
+        done.event,
+        changed=done.changed,
+        rc=done.rc,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        output=done.output,
+        error=done.error,
+    )
+    action = store_actions.get_action(tx, done.id)
+    facts: dict[str, Any] = {"action_id": done.id, "n": action.n, "module": action.module, "host": action.host}
+    match done.event:
+        case ActionEvent.SUCCEEDED:
+            facts |= {"changed": bool(done.changed), "seconds": done.seconds}
+        case ActionEvent.FAILED:
+            facts |= {"error": done.error, "rc": done.rc, "seconds": done.seconds}
+        case _:
+            facts["reason"] = done.error
+    tx.emit(f"action.{done.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
+    return action
+
+
+def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> None:
+    """Mark what was in flight as unknown."""
+    for action in store_actions.get_actions_for_iteration(tx, iteration.id):
+        if action.state is ActionState.RUNNING:
+            end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.LOST, error=reason))

@@ -1,0 +1,82 @@
+"""Units of work about observations; see `units`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.loops import store, store_hosts, store_observations
+from ftl2_enterprise.loops.facts import merged
+from ftl2_enterprise.protocol.loops import Iteration, ObservationState
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+
+class NewObservation(Wire, frozen=True):
+    """The intent to look at something."""
+
+    name: str
+    module: str
+    host: str
+    params: dict[str, Any]
+    origin: str
+    refused: str | None = None
+    """Why it is not even tried."""
+    denied: bool = False
+    """Refused by policy."""
+
+
+class DoneObservation(Wire, frozen=True):
+    """What came of an observation."""
+
+    id: int
+    name: str
+    host: str
+    state: ObservationState
+    result: str
+    """JSON."""
+    error: str | None
+
+
+def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation]) -> list[int]:
+    """Commit what is about to be looked at; what is refused ends here."""
+    ids: list[int] = []
+    for new in wanted:
+        row = store_observations.insert_observation(
+            tx, iteration, name=new.name, module=new.module, host=new.host, params=new.params, origin=new.origin
+        )
+        if new.refused is not None:
+            state = ObservationState.DENIED if new.denied else ObservationState.FAILED
+            store_observations.finish_observation(tx, row, state, result="{}", error=new.refused)
+        ids.append(row)
+    return ids
+
+
+def end_observations(
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    done: list[DoneObservation],
+    *,
+    facts: dict[str, dict[str, Any]],
+) -> None:
+    """Commit what was seen, and what it tells about hosts."""
+    for seen in done:
+        store_observations.finish_observation(tx, seen.id, seen.state, result=seen.result, error=seen.error)
+    if facts:
+        known = {host.name: host.facts for host in store_hosts.get_hosts(tx, iteration.loop_id)}
+        for host, found in facts.items():
+            now = merged(known.get(host, {}), found)
+            if now != known.get(host):
+                store_hosts.set_host_facts(tx, iteration.loop_id, host, now)
+    store.update_loop(tx, iteration.loop_id, generation, observed_at=tx.now)
+
+
+def lose_observations(tx: Tx, iteration: Iteration) -> None:
+    """What was being looked at when it was cut off is not known."""
+    for seen in store_observations.get_observations(tx, iteration.id):
+        if seen.state is ObservationState.RUNNING:
+            store_observations.finish_observation(
+                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="cut off before its result was stored"
+            )
