@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from ftl2_enterprise.loops.ports import Result
@@ -14,6 +14,9 @@ type Head = Mapping[str, Any]
 NOISE = frozenset({"invocation", "stdout", "stderr", "stdout_lines", "stderr_lines", "_stderr"})
 """Keys of a module's result that are told elsewhere; `invocation` repeats the parameters, with secrets in them."""
 LINE_LIMIT = 500
+DEPTH_LIMIT = 100
+TAIL = 1 << 16
+"""Characters at the end of a text in which its last line is looked for."""
 
 
 def failed(error: str, **known: Any) -> Result:
@@ -50,6 +53,8 @@ def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> Result:
     if head["dropped"][0]:
         return failed(f"the module's result is larger than {len(out) >> 20} MiB", truncated=True)
     said = _parse(text(out, 0))
+    if said is not None and _is_deeper(said, DEPTH_LIMIT):
+        return failed(f"the module's result is nested more than {DEPTH_LIMIT} deep", rc=head["rc"], stderr=stderr)
     if said is None or (not said and head["rc"] != 0):
         return failed(_crash(stderr, text(out, 0), head["rc"]), rc=head["rc"], stderr=stderr)
     return of_output(said, rc=head["rc"], stderr=stderr)
@@ -63,7 +68,7 @@ def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") 
     good = not said.get("failed") and rc == 0 and (own_rc is None or own_rc == 0)
     module_err = said.get("stderr")
     told = str(module_err) if isinstance(module_err, str) and module_err else stderr
-    error = None if good else _complaint(said, told, own_rc if own_rc is not None else rc)
+    error = None if good else _complaint(said, told, own_rc or rc)
     return Result(
         success=good,
         changed=bool(said.get("changed", False)),
@@ -110,13 +115,14 @@ def text(captured: bytes, dropped: int) -> str:
 
 def line(message: str) -> str:
     """The first line that says something, for people."""
-    found = next((part.strip() for part in message.splitlines() if part.strip()), "no reason given")
+    # Cut before it is split: a flood of short lines would cost many times its own memory.
+    found = next(iter(message.lstrip()[: LINE_LIMIT + 1].splitlines()), "no reason given").rstrip()
     return found if len(found) <= LINE_LIMIT else found[: LINE_LIMIT - 1] + "…"
 
 
 def last_line(message: str) -> str:
     """The last line that says something: where programs and tracebacks put the point."""
-    return line("\n".join(reversed(message.splitlines())))
+    return line(next(reversed(message.rstrip()[-TAIL:].splitlines()), ""))
 
 
 def _each_text(value: Any, clean: Callable[[str], str]) -> Any:
@@ -140,11 +146,29 @@ def _parse(said: str) -> dict[str, Any] | None:
     for part in (said, *(p for p in reversed(said.splitlines()) if p.lstrip().startswith("{"))):
         try:
             found: Any = json.loads(part)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             return cast("dict[str, Any]", found)
     return {} if not said.strip() else None
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Whether containers are nested deeper than that: whatever walks through the result may recurse."""
+    level: list[Any] = [value]
+    for _ in range(limit):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return any(True for outer in level for _ in _inside(outer))
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return cast("dict[Any, Any]", value).values()
+        case list():
+            return cast("list[Any]", value)
+        case _:
+            return ()
 
 
 def _complaint(said: Mapping[str, Any], stderr: str, rc: int | None) -> str:
