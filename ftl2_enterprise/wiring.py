@@ -202,8 +202,10 @@ async def run_loop(store_: Store, loop_id: int, *, settings: Settings, people: P
     try:
         engine = build(journal, loop, settings=settings, people=people, stop=stop, clock=SystemClock())
         try:
-            return await process.run(engine)
+            await process.run(engine)
         finally:
             await engine.modules.close()
     finally:
         process.release(journal)
+    with store_.read() as tx:
+        return store.get_loop(tx, loop_id)

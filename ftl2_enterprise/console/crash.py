@@ -29,7 +29,8 @@ def log_path(directory: Path | None) -> Path:
 
 def record(error: BaseException, directory: Path | None) -> Problem:
     """Write the whole of it into the log; returns what people are shown."""
-    crash_id = secrets.token_hex(4)
+    # A loop that ended by it has the id in its row already.
+    crash_id = str(getattr(error, "crash_id", None) or secrets.token_hex(4))
     path = log_path(directory)
     # Messages of exceptions may quote what they stumbled over.
     whole = Redactor().text("".join(traceback.format_exception(error)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.console import crash
 from ftl2_enterprise.console.text import Role, line, symbol
 from ftl2_enterprise.loops.ports import People, Stop
 
@@ -28,6 +30,7 @@ async def follow(
     store: Store, loop_id: int, *, settings: Settings, people: People, progress: Progress, stop: Stop
 ) -> Loop:
     """The same, inside an event loop, with a stop that others may ask for too."""
+    crash.configure(settings.log.level, Path(settings.store.path).parent)
     from ftl2_enterprise import wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
     running = asyncio.get_running_loop()

@@ -1,0 +1,33 @@
+"""What nobody has foreseen: one id in the row, on the terminal and in the log, and no traceback for a user."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from tests.support.command import Command
+
+MANIFEST = "version: 1\nname: crash\nsteps:\n  - name: there\n    file: {path: /, state: directory}\n"
+
+
+def test_an_internal_error_has_one_id_everywhere_and_the_loop_can_be_resumed(tmp_path):
+    (tmp_path / "crash.yaml").write_text(MANIFEST)
+    command = Command(tmp_path)
+    crashed = command.run("run", str(tmp_path / "crash.yaml"), fault="observations-recorded=raise")
+    assert crashed.returncode == 70, crashed.stdout + crashed.stderr
+    assert "Traceback" not in crashed.stdout + crashed.stderr
+    found = re.search(r"cannot go on: internal error ([0-9a-f]{8})", crashed.stderr)
+    assert found, crashed.stderr
+    log = tmp_path / "ftl2-enterprise.log"
+    assert found[1] in log.read_text()
+    assert "Traceback" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+    connection = sqlite3.connect(command.database)
+    try:
+        state, outcome, reason = connection.execute("select state, outcome, reason from loops").fetchone()
+    finally:
+        connection.close()
+    assert (state, outcome) == ("failed", "failed")
+    assert found[1] in reason
+    again = command.run("run", "--resume", "crash")
+    assert again.returncode == 0, again.stdout + again.stderr
