@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ from ftl2_enterprise.adapters.models.rules_only import RulesDecider
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops import process, store, units
 from ftl2_enterprise.loops.engine import Engine, Limits
 from ftl2_enterprise.loops.policy import load_policy
 from ftl2_enterprise.loops.rules_load import load_rules
@@ -28,7 +28,7 @@ from ftl2_enterprise.protocol.loops import Loop, LoopSpec, ObservationSpec
 from ftl2_enterprise.store.engine import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.journal import Journal
@@ -189,8 +189,18 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
     )
 
 
-async def run_loop(store_: Store, loop_id: int, *, settings: Settings, people: People, stop: Stop) -> Loop:
+async def run_loop(
+    store_: Store,
+    loop_id: int,
+    *,
+    settings: Settings,
+    people: People,
+    stop: Stop,
+    limits: Mapping[str, Any] | None = None,
+) -> Loop:
     """Run the loop in this process until it ends, waits or is stopped; returns its row.
+
+    `limits` are fields of its LoopSpec that it goes on with from now on.
 
     Raises Problem for what is wrong before anything ran, for a loop that another live process runs, and when the
     database cannot be written; Crashed for what nobody has foreseen. After the last three the loop can be resumed.
@@ -200,6 +210,8 @@ async def run_loop(store_: Store, loop_id: int, *, settings: Settings, people: P
     _check(loop.spec, settings)
     journal = process.claim(store_, loop.id)
     try:
+        if limits:
+            loop = journal.commit(units.change_limits, loop.id, journal.generation, dict(limits))
         engine = build(journal, loop, settings=settings, people=people, stop=stop, clock=SystemClock())
         try:
             await process.run(engine)

@@ -6,13 +6,15 @@ import asyncio
 import signal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.console import crash
 from ftl2_enterprise.console.text import Role, line, symbol
 from ftl2_enterprise.loops.ports import People, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ftl2_enterprise.console.progress import Progress
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.protocol.loops import Loop
@@ -21,13 +23,29 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(store: Store, loop_id: int, *, settings: Settings, people: People, progress: Progress) -> Loop:
+def run(
+    store: Store,
+    loop_id: int,
+    *,
+    settings: Settings,
+    people: People,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+) -> Loop:
     """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem."""
-    return asyncio.run(follow(store, loop_id, settings=settings, people=people, progress=progress, stop=Stop()))
+    work = follow(store, loop_id, settings=settings, people=people, progress=progress, stop=Stop(), limits=limits)
+    return asyncio.run(work)
 
 
 async def follow(
-    store: Store, loop_id: int, *, settings: Settings, people: People, progress: Progress, stop: Stop
+    store: Store,
+    loop_id: int,
+    *,
+    settings: Settings,
+    people: People,
+    progress: Progress,
+    stop: Stop,
+    limits: Mapping[str, Any] | None = None,
 ) -> Loop:
     """The same, inside an event loop, with a stop that others may ask for too."""
     crash.configure(settings.log.level, Path(settings.store.path).parent)
@@ -38,7 +56,7 @@ async def follow(
     for number in SIGNALS:
         running.add_signal_handler(number, partial(_asked, stop, progress))
     try:
-        return await wiring.run_loop(store, loop_id, settings=settings, people=people, stop=stop)
+        return await wiring.run_loop(store, loop_id, settings=settings, people=people, stop=stop, limits=limits)
     finally:
         for number in SIGNALS:
             running.remove_signal_handler(number)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.loops import (
     store,
     store_actions,
@@ -35,6 +37,7 @@ from ftl2_enterprise.protocol.loops import (
 from ftl2_enterprise.store.events import short
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -57,6 +60,14 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         # It was paused while it waited: its question is settled in the state in which it was asked.
         prompt = store_prompts.get_prompt_of_iteration(tx, iteration)
         store.move_loop(tx, loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+
+
+def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any]) -> Loop:
+    """The loop goes on with other limits than it was asked with; what it is to reach stays."""
+    loop = store.get_loop(tx, loop_id)
+    store.update_loop(tx, loop_id, generation, spec=msgspec.structs.replace(loop.spec, **limits))
+    tx.emit("loop.limits_changed", loop_id=loop_id, **limits)
+    return store.get_loop(tx, loop_id)
 
 
 def end_run(

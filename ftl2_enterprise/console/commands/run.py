@@ -32,6 +32,8 @@ MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 DECIDERS = ("auto", "manifest", "claude", "rules")
 WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
 """Options that do not change what the loop was asked with."""
+LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_timeout"}
+"""What a loop may go on with differently; what it is to reach, where and by which rules stays as it was."""
 
 
 @click.command("run")
@@ -64,7 +66,11 @@ WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
 @click.option(
     "--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.  [default: 300]"
 )
-@click.option("--resume", metavar="LOOP", help="Go on with a loop that was stopped, waits, failed or crashed.")
+@click.option(
+    "--resume",
+    metavar="LOOP",
+    help="Go on with a loop that was stopped, waits, failed or crashed; limits may be given anew.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
 @click.pass_context
 def command(context: click.Context, **options: Any) -> int:
@@ -77,10 +83,11 @@ def command(context: click.Context, **options: Any) -> int:
     session.wants_json = options["as_json"]
     begun = time.monotonic()
     if options["resume"] is not None:
-        _refuse_changes(context)
+        limits = _limits(context)
         store = session.open_store()
         loop = _find(store, options["resume"])
     else:
+        limits = {}
         spec = _prepared(options, session.settings)
         store = _open(session.settings)
         loop = _create(store, spec, is_named=options["name"] is not None)
@@ -89,7 +96,7 @@ def command(context: click.Context, **options: Any) -> int:
     shown.narrator.lookup = _lookup(store)
     shown.say(narrator.header(loop))
     try:
-        loop = foreground.run(store, loop.id, settings=session.settings, people=people, progress=shown)
+        loop = foreground.run(store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits)
     except Problem as problem:
         shown.close()
         raise _with_way_on(problem, session, loop) from problem
@@ -116,18 +123,21 @@ def command(context: click.Context, **options: Any) -> int:
 # --- what is asked for ---------------------------------------------------------------------------------------------
 
 
-def _refuse_changes(context: click.Context) -> None:
-    given = [
-        parameter.opts[0]
+def _limits(context: click.Context) -> dict[str, Any]:
+    """The limits that were given with --resume. Raises Problem when anything else was."""
+    given = {
+        parameter.name or "": parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in WITH_RESUME
         and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise invalid(
-            f"cannot use {given[0]} together with --resume: the loop goes on as it was asked for",
-            "start a new loop to ask for something else",
-        )
+    }
+    for name, option in given.items():
+        if name not in LIMITS:
+            raise invalid(
+                f"cannot use {option} together with --resume: the loop goes on as it was asked for",
+                "start a new loop to ask for something else",
+            )
+    return {name: context.params[name] for name in given}
 
 
 def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:

@@ -1,4 +1,4 @@
-"""What nobody has foreseen: one id in the row, on the terminal and in the log, and no traceback for a user."""
+"""Going on with a loop: after what nobody has foreseen, and with other limits. One id, and no traceback for a user."""
 
 from __future__ import annotations
 
@@ -31,3 +31,20 @@ def test_an_internal_error_has_one_id_everywhere_and_the_loop_can_be_resumed(tmp
     assert found[1] in reason
     again = command.run("run", "--resume", "crash")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_a_loop_goes_on_with_other_limits_but_not_with_another_wish(tmp_path):
+    (tmp_path / "slow.yaml").write_text(
+        "version: 1\nname: slow\nsteps:\n"
+        f"  - name: one\n    file: {{path: {tmp_path}/one, state: directory}}\n"
+        f"  - name: two\n    requires: [one]\n    file: {{path: {tmp_path}/one/two, state: directory}}\n"
+    )
+    command = Command(tmp_path)
+    first = command.run("run", str(tmp_path / "slow.yaml"), "--max-iterations", "1")
+    assert first.returncode == 1, first.stdout + first.stderr
+    refused = command.run("run", "--resume", "slow", "--dry-run")
+    assert refused.returncode == 2
+    assert "cannot use --dry-run together with --resume" in refused.stderr
+    again = command.run("run", "--resume", "slow", "--max-iterations", "5")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (tmp_path / "one" / "two").is_dir()
