@@ -69,7 +69,7 @@ LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_tim
 @click.option(
     "--resume",
     metavar="LOOP",
-    help="Go on with a loop that was stopped, waits, failed or crashed; limits may be given anew.",
+    help="Go on with a loop that has not converged; limits may be given anew.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
 @click.pass_context
