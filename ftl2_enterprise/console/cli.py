@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, override
@@ -14,7 +16,7 @@ from ftl2_enterprise.console import crash, documents, exits
 from ftl2_enterprise.console.exits import Exit
 from ftl2_enterprise.console.paint import painter
 from ftl2_enterprise.console.session import PROGRAM, Session
-from ftl2_enterprise.console.text import Role, clean, line
+from ftl2_enterprise.console.text import Piece, Role, clean, line
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
@@ -130,8 +132,24 @@ def _usage(error: click.ClickException) -> Problem:
     return invalid(f"cannot understand the command line: {first}", f"see `{path} --help`")
 
 
+def _callable(session: Session, hint: str) -> str:
+    """The hint with this program called so that it is found, and finds the same database."""
+    try:
+        program = session.program
+    except Problem:
+        return hint
+    return hint.replace(f"`{PROGRAM} ", f"`{shlex.join(program)} ")
+
+
+def _commands(hint: str) -> list[Piece]:
+    return [
+        (piece, Role.COMMAND) if piece.startswith("`") else piece for piece in re.split("(`[^`]+`)", hint) if piece
+    ]
+
+
 def _fail(session: Session, message: str, hint: str | None, status: int) -> int:
     out = painter(sys.stderr)
+    hint = _callable(session, hint) if hint else hint
     try:
         if session.wants_json:
             failure = {"error": {"message": message, "hint": hint}, "exit_status": int(status)}
@@ -140,7 +158,7 @@ def _fail(session: Session, message: str, hint: str | None, status: int) -> int:
         label = "stopped" if message == "stopped" else "error: "
         out.print(line((label, Role.BAD), "" if message == "stopped" else clean(message)))
         if hint:
-            out.print(line(("hint: ", Role.ACCENT), clean(hint)))
+            out.print(line(("hint: ", Role.ACCENT), *_commands(clean(hint))))
     except BrokenPipeError:
         return _reader_left()
     return int(status)

@@ -56,6 +56,7 @@ class Narrator:
     """False where a person is asked right here: then the question is shown by who asks it."""
     _told: dict[int, str] = field(default_factory=dict[int, str])
     _reasons: dict[tuple[int | None, int], str] = field(default_factory=dict[tuple[int | None, int], str])
+    _broken: dict[str, str] = field(default_factory=dict[str, str])
 
     def tell(self, event: Event) -> list[Line]:
         """The lines for an event; often none."""
@@ -185,7 +186,8 @@ class Narrator:
         if not error or outcome in {"blocked", "converged", "acted"}:
             return []
         word = str(outcome).replace("_", " ")
-        return [line(symbol("✘", Role.BAD), (word, Role.BAD), f": {one_line(str(error), 400)}", indent=INDENT)]
+        why = one_line(str(error), 400).removeprefix(word).lstrip(":; ")
+        return [line(symbol("✘", Role.BAD), (word, Role.BAD), f": {why}" if why else "", indent=INDENT)]
 
     # --- rules and models ------------------------------------------------------------------------------------------
 
@@ -209,7 +211,12 @@ class Narrator:
         return [line(symbol("✘", Role.BAD), ("rule FAILED", Role.BAD), f": {rule}: {detail}", indent=INDENT)]
 
     def _rule_broken(self, event: Event) -> list[Line]:
-        text = f": {one_line(str(event.data.get('rule')))}: {one_line(str(event.data.get('error')))}"
+        rule, error = one_line(str(event.data.get("rule"))), one_line(str(event.data.get("error")))
+        if self._broken.get(rule) == error:
+            # It is found in each iteration; once is enough until it breaks in another way.
+            return []
+        self._broken[rule] = error
+        text = f": {rule}: {error}"
         return [line(symbol("!", Role.WARNING), ("rule broken", Role.WARNING), text, indent=INDENT)]
 
     def _model_asked(self, event: Event) -> list[Line]:
@@ -358,7 +365,9 @@ def failure(error: str, rc: int | None, stderr: str) -> list[Line]:
     """Why an action failed: its return code, one sentence, and the last lines that it wrote about it."""
     code = [(f"rc {rc}: ", Role.BAD)] if rc is not None else []
     lines = [line(*code, error, indent=DEEPER)]
-    rest = [text for text in last_lines(stderr) if text.strip() != error.strip()]
+    rest = last_lines(stderr)
+    if len(rest) == 1 and error.endswith(rest[0].strip()):
+        rest = []
     return [*lines, *(line(("| ", Role.FAINT), text, indent=DEEPER) for text in rest)]
 
 

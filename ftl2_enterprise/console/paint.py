@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from ftl2_enterprise.console.text import Line, Role, Span
+from ftl2_enterprise.console.text import Line, Role, Span, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ SGR: dict[Role, str] = {
     Role.FAINT: "2",
     Role.STRONG: "1",
     Role.ACCENT: "36",
+    Role.COMMAND: "36",
     Role.GOOD: "32",
     Role.CHANGED: "33",
     Role.WARNING: "1;33",
@@ -35,8 +37,17 @@ class Painter:
     def print(self, lines: Line | Iterable[Line]) -> None:
         """Write the lines, and hand them over at once."""
         for one in [lines] if isinstance(lines, Line) else lines:
-            self.stream.write(self.rendered(one) + "\n")
+            for part in fitted(one, self.columns) if self.is_terminal else [one]:
+                self.stream.write(self.rendered(part) + "\n")
         self.stream.flush()
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is now."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns
+        except (OSError, ValueError):
+            return shutil.get_terminal_size().columns
 
     def rendered(self, one: Line) -> str:
         """The line as it is written."""

@@ -7,6 +7,7 @@ import getpass
 import os
 import sys
 import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ftl2_enterprise.console.answers import resolve
@@ -66,8 +67,13 @@ class TerminalPeople:
                 if self._lines.is_terminal:
                     self._painter.stream.write(self._invitation(prompt))
                     self._painter.stream.flush()
-                text = await self._lines.read()
+                try:
+                    text = await self._lines.read()
+                except asyncio.CancelledError:
+                    self._leave()
+                    raise
                 if text is None:
+                    self._leave()
                     return None
                 if not text.strip() and prompt.default is not None:
                     return prompt.default
@@ -75,6 +81,13 @@ class TerminalPeople:
                     return resolve(prompt, text)
                 except Problem as problem:
                     self._painter.print(line((problem.message, Role.WARNING), f"; {problem.hint}", indent=2))
+
+    def _leave(self) -> None:
+        """End the line with the invitation, or what comes next is written behind it."""
+        if self._lines.is_terminal:
+            with suppress(OSError):
+                self._painter.stream.write("\n")
+                self._painter.stream.flush()
 
     def _show(self, prompt: Prompt) -> None:
         lines = question(prompt.id, prompt.question, prompt.options, prompt.default)

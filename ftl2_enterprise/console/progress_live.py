@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.padding import Padding
 from rich.text import Text
 
 from ftl2_enterprise.console.narrator import INDENT, Narrator
-from ftl2_enterprise.console.text import Line, Role, Span, duration, line, one_line
+from ftl2_enterprise.console.text import Line, Role, Span, duration, fitted, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -25,6 +24,7 @@ STYLES: dict[Role, str] = {
     Role.FAINT: "dim",
     Role.STRONG: "bold",
     Role.ACCENT: "cyan",
+    Role.COMMAND: "cyan",
     Role.GOOD: "green",
     Role.CHANGED: "yellow",
     Role.WARNING: "bold yellow",
@@ -87,7 +87,9 @@ class LiveProgress:
                 # Or what is printed is followed by what went on before.
                 self._live.refresh()
             for one in [lines] if isinstance(lines, Line) else lines:
-                self._console.print(_rich(one), soft_wrap=False)
+                for part in fitted(one, self._console.width):
+                    # What is too wide without a blank is left to the terminal, so that it can be copied whole.
+                    self._console.print(_rich(part), soft_wrap=True)
 
     @contextmanager
     def suspended(self) -> Generator[None]:
@@ -197,7 +199,8 @@ class LiveProgress:
             lines.append(self._busy(self._activity, self._since, now))
         if self._rest_until is not None:
             lines.append(self._resting(max(0.0, self._rest_until - now)))
-        return Group(*(_rich(one) for one in lines))
+        # Room is left for the ^C that the terminal echoes: on a line of its own it would keep this drawing on screen.
+        return Group(*(_rich(one, self._console.width - 4) for one in lines))
 
     def _busy(self, label: str, since: float, now: float) -> Line:
         frame = FRAMES[int(now * FRAMES_PER_SECOND) % len(FRAMES)]
@@ -217,7 +220,9 @@ class LiveProgress:
         )
 
 
-def _rich(one: Line) -> Padding | Text:
+def _rich(one: Line, columns: int | None = None) -> Text:
     # Text, never markup: what hosts print may hold brackets that look like it.
-    text = Text.assemble(*((span.text, STYLES[span.role]) for span in one.spans))
-    return Padding(text, (0, 0, 0, one.indent)) if one.indent else text
+    text = Text.assemble(" " * one.indent, *((span.text, STYLES[span.role]) for span in one.spans))
+    if columns is not None:
+        text.truncate(max(1, columns), overflow="ellipsis")
+    return text

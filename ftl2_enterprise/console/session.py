@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
 
 PROGRAM = "ftl2-enterprise"
+
+
+def called_as(given: str, search: str | None = None) -> list[str]:
+    """The words that call this program again: its name where that finds it, else the way it was called."""
+    if Path(given).suffix == ".py":
+        # python -m gives the path of the module.
+        return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2_enterprise"]
+    if Path(given).name != PROGRAM:
+        return [PROGRAM]
+    found = shutil.which(PROGRAM, path=search)
+    try:
+        is_found = found is not None and Path(found).samefile(given)
+    except OSError:
+        is_found = True
+    return [PROGRAM] if is_found else [given]
 
 
 @dataclass
@@ -40,7 +57,7 @@ class Session:
     @property
     def program(self) -> list[str]:
         """How to call this program so that it finds the same database."""
-        words = [PROGRAM]
+        words = called_as(sys.argv[0])
         if self.db is not None:
             words += ["--db", self.settings.store.path]
         if self.config is not None:

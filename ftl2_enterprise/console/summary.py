@@ -38,7 +38,7 @@ def _example(prompt: Prompt) -> str:
 
 
 def _next(what: str, command: str) -> Line:
-    return line((f"{what + ':':<9}", Role.FAINT), (command, Role.ACCENT), indent=2)
+    return line((f"{what + ':':<9}", Role.FAINT), (command, Role.COMMAND), indent=2)
 
 
 def _shell(program: Sequence[str], *words: str) -> str:

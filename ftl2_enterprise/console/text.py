@@ -21,6 +21,8 @@ class Role(StrEnum):
     FAINT = "faint"
     STRONG = "strong"
     ACCENT = "accent"
+    COMMAND = "command"
+    """To be copied: a line that holds one is never broken."""
     GOOD = "good"
     CHANGED = "changed"
     WARNING = "warning"
@@ -120,6 +122,28 @@ def width(text: str) -> int:
 def pad(text: str, columns: int) -> str:
     """The text filled up with blanks."""
     return text + " " * max(0, columns - width(text))
+
+
+def fitted(one: Line, columns: int) -> list[Line]:
+    """The line broken at blanks, so that no part is wider than that; what follows stands under its beginning."""
+    if columns < 20 or any(span.role is Role.COMMAND for span in one.spans):
+        return [one]
+    if one.indent + sum(width(span.text) for span in one.spans) <= columns:
+        return [one]
+    lines: list[Line] = []
+    current: list[Span] = []
+    used = one.indent
+    for span in one.spans:
+        for word in re.findall(r" +|[^ ]+", span.text):
+            is_blank = word.startswith(" ")
+            if current and not is_blank and used + width(word) > columns and used > one.indent + 2:
+                lines.append(Line(tuple(current), one.indent if not lines else one.indent + 2))
+                current, used = [], one.indent + 2
+            if is_blank and not current and lines:
+                continue
+            current.append(Span(word, span.role, span.is_symbol))
+            used += width(word)
+    return [*lines, Line(tuple(current), one.indent if not lines else one.indent + 2)]
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import os
 import select
 import shlex
 import signal
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from ftl2_enterprise.console.exits import Exit
 from ftl2_enterprise.console.history import page_lines, read_page
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
-from ftl2_enterprise.console.session import PROGRAM, Session
+from ftl2_enterprise.console.session import Session, called_as
 from ftl2_enterprise.console.text import Line, Role, count, line, symbol
 from ftl2_enterprise.console.tour.copying import copy_tour
 from ftl2_enterprise.core.problem import invalid
@@ -311,10 +312,10 @@ def _farewell(session: Session, scene: Scene, shown: Progress) -> list[Line]:
         ),
         _next("look at", str(scene.directory / "manifest.yaml")),
         _next("ask", again),
-        _next("your own", f"{PROGRAM} run -f YOUR_MANIFEST.yaml --dry-run"),
+        _next("your own", shlex.join([*called_as(sys.argv[0]), "run", "YOUR_MANIFEST.yaml", "--dry-run"])),
         _next("tidy up", shlex.join(["rm", "-r", str(scene.directory)])),
     ]
 
 
 def _next(what: str, command: str) -> Line:
-    return line((f"{what + ':':<10}", Role.FAINT), (command, Role.ACCENT), indent=2)
+    return line((f"{what + ':':<10}", Role.FAINT), (command, Role.COMMAND), indent=2)

@@ -62,7 +62,7 @@ def test_a_converged_run_ends_with_0_and_says_what_it_did(command: Command, tmp_
     assert "changed   shell on localhost" in said
     assert "converged: loop web" in said
     assert "1 action (1 changed)" in said
-    assert f"ftl2-enterprise --db {command.database}" in said
+    assert f"{MODULE} --db {command.database}" in said
 
 
 def test_a_run_that_is_not_enough_ends_with_1(command: Command, tmp_path: Path) -> None:
@@ -290,10 +290,10 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 @pytest.mark.parametrize(
     "arguments", [["status"], ["history", "x"], ["prompts"], ["respond", "1", "x"], ["run", "--resume", "x"]]
 )
-def test_a_missing_database_is_named_with_what_to_do(command: Command, arguments: list[str]) -> None:
+def test_a_missing_database_is_named_with_what_to_do(command: Command, arguments: list[str], tmp_path: Path) -> None:
     said = ended(command.run(*arguments), 2)
     assert f"cannot open the database {command.database}: it does not exist" in said
-    assert "init-db" in said
+    assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in said
     assert not command.database.exists()
 
 

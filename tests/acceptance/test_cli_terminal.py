@@ -8,10 +8,10 @@ import pexpect
 import pyte
 import pytest
 
+from ftl2_enterprise.console.progress_live import FRAMES
 from tests.support.command import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 QUESTION = """version: 1
@@ -27,13 +27,14 @@ steps:
 class Terminal:
     """A process on a terminal of its own, and the screen as a person sees it."""
 
-    def __init__(self, command: Command, *arguments: str, **environment: str) -> None:
+    def __init__(self, command: Command, *arguments: str, columns: int = 240, **environment: str) -> None:
+        self.columns = columns
         argv = command.argv(*arguments)
         env = {key: value for key, value in command.environment().items() if key != "NO_COLOR"}
         env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
         self.raw = ""
         self.child = pexpect.spawn(
-            argv[0], argv[1:], env=env, encoding="utf-8", dimensions=(60, 240), timeout=60, echo=True
+            argv[0], argv[1:], env=env, encoding="utf-8", dimensions=(60, columns), timeout=60, echo=True
         )  # pyright: ignore[reportArgumentType]
         self.child.logfile_read = self  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -43,7 +44,7 @@ class Terminal:
     def flush(self) -> None: ...
 
     def screen(self) -> str:
-        screen = pyte.Screen(240, 60)
+        screen = pyte.Screen(self.columns, 60)
         pyte.Stream(screen).feed(self.raw)
         return "\n".join(row.rstrip() for row in screen.display).strip()
 
@@ -55,7 +56,7 @@ class Terminal:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
+def command(tmp_path: Path) -> Command:
     (tmp_path / "made.yaml").write_text(QUESTION.replace("BASE", str(tmp_path)))
     return Command(tmp_path)
 
@@ -90,6 +91,12 @@ def test_the_end_of_the_input_leaves_the_loop_waiting(command: Command, tmp_path
     terminal.child.sendeof()
     assert terminal.end() == 8
     assert "respond 1 ANSWER" in terminal.screen()
+    assert stale(terminal) == []
+
+
+def stale(terminal: Terminal) -> list[str]:
+    """Lines of the live display that stayed behind."""
+    return [row for row in terminal.screen().splitlines() if any(frame in row for frame in FRAMES)]
 
 
 def test_an_answer_from_elsewhere_takes_the_question_back(command: Command, tmp_path: Path) -> None:
@@ -98,6 +105,28 @@ def test_an_answer_from_elsewhere_takes_the_question_back(command: Command, tmp_
     assert command.run("respond", "1", "red").returncode == 0
     assert terminal.end() == 0
     assert (tmp_path / "made").read_text() == "red\n"
+    assert stale(terminal) == []
+
+
+def test_ctrl_c_while_something_runs_leaves_no_stale_line(command: Command, tmp_path: Path) -> None:
+    action = f'{{module: shell, params: {{cmd: "sleep 2; touch {tmp_path}/slow"}}}}'
+    (tmp_path / "slow.yaml").write_text(
+        f"version: 1\nname: slow\nsteps: [{{name: slow, check: {{path: {tmp_path}/slow}}, action: {action}}}]\n"
+    )
+    terminal = Terminal(command, "run", "-f", str(tmp_path / "slow.yaml"))
+    terminal.child.expect("wants 1 action.*shell on localhost")
+    terminal.child.sendintr()
+    assert terminal.end() == 6
+    assert stale(terminal) == []
+
+
+def test_status_on_a_narrow_terminal_keeps_a_loop_on_a_line(command: Command, tmp_path: Path) -> None:
+    assert command.run("run", "-f", str(tmp_path / "made.yaml")).returncode == 8
+    terminal = Terminal(command, "status", columns=60)
+    assert terminal.end() == 0
+    head, row = terminal.screen().splitlines()[:2]
+    assert head.split() == ["LOOP", "STATE", "CONDITION", "NEXT"]
+    assert row.split()[:2] == ["made", "waiting"]
 
 
 def test_ctrl_c_at_a_question_stops_and_keeps_it(command: Command, tmp_path: Path) -> None:

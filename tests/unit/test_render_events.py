@@ -190,3 +190,21 @@ def test_a_reader_that_leaves_does_not_end_the_loop() -> None:
     plain(event("iteration.started", n=1, in_run=1, of=10))
     plain(event("iteration.started", n=2, in_run=2, of=10))
     assert plain.narrator.tally.iterations == 2
+
+
+def test_a_broken_rule_is_told_once_until_it_breaks_in_another_way() -> None:
+    first, other = (event("rule.broken", rule="disk", error=error) for error in ("no name x", "no name y"))
+    assert len(told(first, first, first, other)) == 2
+
+
+def test_what_the_error_quotes_is_not_shown_again() -> None:
+    narrator = Narrator(lookup=lambda _id: action_row("no luck\n"))
+    lines = told(event("action.failed", **COMMON, error="exit status 3: no luck", rc=3), narrator=narrator)
+    assert lines[1:] == ["    rc 3: exit status 3: no luck"]
+
+
+def test_an_interruption_is_said_once() -> None:
+    error = "interrupted; observing again first"
+    assert told(event("iteration.ended", outcome="interrupted", error=error)) == [
+        "  interrupted: observing again first"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from ftl2_enterprise.console import text
 from ftl2_enterprise.console.paint import Painter, painter
-from ftl2_enterprise.console.text import Role, Span, line, symbol
+from ftl2_enterprise.console.session import called_as
+from ftl2_enterprise.console.text import Role, Span, fitted, line, symbol
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,28 @@ def test_no_color_takes_the_colours_and_leaves_the_symbols() -> None:
 
 def test_a_dumb_terminal_is_treated_like_a_pipe() -> None:
     assert printed(painter(Terminal(), {"TERM": "dumb"})) == "ok done\n"
+
+
+def test_a_wide_line_is_broken_at_blanks_and_keeps_its_roles() -> None:
+    wide = line(("changed   ", Role.GOOD), "one two three four five six", indent=2)
+    assert [part.plain.rstrip() for part in fitted(wide, 24)] == ["  changed   one two", "    three four five six"]
+    assert fitted(wide, 24)[0].spans[0].role is Role.GOOD
+    assert fitted(wide, 80) == [wide]
+
+
+def test_a_command_is_never_broken_so_that_it_can_be_copied() -> None:
+    again = line("go on: ", ("ftl2-enterprise run --resume made", Role.COMMAND))
+    assert fitted(again, 24) == [again]
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_a_hint_calls_the_program_so_that_it_is_found(tmp_path: Path, *, on_path: bool) -> None:
+    program = tmp_path / "ftl2-enterprise"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    search = str(tmp_path) if on_path else "/nowhere"
+    assert called_as(str(program), search) == (["ftl2-enterprise"] if on_path else [str(program)])
+
+
+def test_run_as_a_module_it_is_called_as_one() -> None:
+    assert called_as("/x/entrypoints/ftl2_enterprise.py")[1:] == ["-m", "ftl2_enterprise.entrypoints.ftl2_enterprise"]

@@ -37,7 +37,7 @@ def command(session: Session, loop: str, *, with_actions: bool, as_json: bool, l
     if page.before is not None:
         words = [*session.program, "history", page.loop.name, *(["--actions"] if with_actions else [])]
         earlier = shlex.join([*words, "--before", str(page.before)])
-        session.out.print(line(("earlier: ", Role.FAINT), (earlier, Role.ACCENT)))
+        session.out.print(line(("earlier: ", Role.FAINT), (earlier, Role.COMMAND)))
     return 0
 
 

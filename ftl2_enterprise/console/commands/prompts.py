@@ -41,7 +41,7 @@ def command(session: Session, *, as_json: bool) -> int:
             [
                 line((asked, Role.FAINT)),
                 *question(prompt.id, prompt.question, prompt.options, prompt.default),
-                line((f"{answer} ANSWER", Role.ACCENT), indent=4),
+                line((f"{answer} ANSWER", Role.COMMAND), indent=4),
             ]
         )
     return 0

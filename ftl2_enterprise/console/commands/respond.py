@@ -52,5 +52,5 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
     )
     if loop.owner is None or not owner.is_alive(loop.owner):
         again = shlex.join([*session.program, "run", "--resume", loop.name])
-        session.out.print(line(("go on:   ", Role.FAINT), (again, Role.ACCENT), indent=2))
+        session.out.print(line(("go on:   ", Role.FAINT), (again, Role.COMMAND), indent=2))
     return 0

@@ -9,7 +9,19 @@ import click
 
 from ftl2_enterprise.console import documents
 from ftl2_enterprise.console.narrator import question
-from ftl2_enterprise.console.text import Line, Role, Span, ago, columns, count, duration, line, one_line, symbol
+from ftl2_enterprise.console.text import (
+    Line,
+    Role,
+    Span,
+    ago,
+    columns,
+    count,
+    duration,
+    line,
+    one_line,
+    symbol,
+    width,
+)
 from ftl2_enterprise.console.words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import Instant, seconds_between
@@ -56,7 +68,7 @@ def command(session: Session, *, show_all: bool, as_json: bool, limit: int, befo
     session.out.print(_lines(session, page, [prompt for prompt in prompts if prompt.loop_id in shown], now))
     if following is not None:
         older = shlex.join([*session.program, "status", *(["--all"] if show_all else []), "--before", str(following)])
-        session.out.print(line(("older:   ", Role.FAINT), (older, Role.ACCENT)))
+        session.out.print(line(("older:   ", Role.FAINT), (older, Role.COMMAND)))
     elif not page:
         session.out.print(line("no loops" if show_all else "no loops but ended ones; --all shows them"))
     return 0
@@ -75,6 +87,8 @@ def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], n
     ordered = sorted(loops, key=lambda loop: (FIRST.get(loop.state, 2), -loop.id))
     rows += [_row(loop, now) for loop in ordered]
     lines = columns(rows)
+    if session.out.is_terminal and max(width(one.plain) for one in lines) > session.out.columns:
+        lines = _narrow(rows)
     names = {loop.id: loop.name for loop in loops}
     if prompts:
         lines += [
@@ -86,15 +100,26 @@ def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], n
     for prompt in prompts:
         lines += question(prompt.id, f"{names[prompt.loop_id]}: {prompt.question}", prompt.options, prompt.default)
         answer = shlex.join([*session.program, "respond", str(prompt.id)])
-        lines.append(line((f"{answer} ANSWER", Role.ACCENT), indent=4))
+        lines.append(line((f"{answer} ANSWER", Role.COMMAND), indent=4))
     for loop in ordered:
         if is_interrupted(loop):
             again = shlex.join([*session.program, "run", "--resume", loop.name])
             text = f" of loop {one_line(loop.name)} has ended without a word; go on: "
             lines += [
                 line(),
-                line(symbol("!", Role.WARNING), ("the process", Role.WARNING), text, (again, Role.ACCENT)),
+                line(symbol("!", Role.WARNING), ("the process", Role.WARNING), text, (again, Role.COMMAND)),
             ]
+    return lines
+
+
+def _narrow(rows: Sequence[Sequence[Span]]) -> list[Line]:
+    """Without the columns that matter least, and with the reason on a line of its own."""
+    head, *others = columns([[*row[1:4], row[7]] for row in rows])
+    lines = [head]
+    for row, short in zip(rows[1:], others, strict=True):
+        lines.append(short)
+        if row[8].text:
+            lines.append(line(row[8], indent=2))
     return lines
 
 
