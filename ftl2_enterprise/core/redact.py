@@ -91,7 +91,7 @@ class Redactor:
     def _number(self, number: float | None) -> Any:
         if number is None or isinstance(number, bool):
             return number
-        if not math.isfinite(number):
+        if isinstance(number, float) and not math.isfinite(number):
             return str(number)
         # A secret may be all digits; a number is only looked at by the net of known values.
         if self._known is not None and self._known.search(str(number)):

@@ -309,6 +309,7 @@ SAYS = {
     "success, and nothing was done": ("print('{\"changed\": true, \"msg\": \"all done\"}')", "succeeded", None),
     "not UTF-8": ("import os; os.write(1, b'{\"msg\": \"\\xff\", \"failed\": true}')", "failed", "\ufffd"),
     "20 MB": ("print('{\"msg\": \"' + 'x' * 20_000_000 + '\"}')", "failed", "result is larger than 16 MiB"),
+    "a number without end": ("print('{\"n\": ' + '9' * 4000 + '}')", "succeeded", None),
     "very deep": ("print('{\"a\":' * 100_000 + '1' + '}' * 100_000)", "failed", "the module crashed"),
     "deep": ("print('{\"a\":[' * 300 + '1' + ']}' * 300)", "failed", "is nested more than 100 deep"),
 }  # fmt: skip

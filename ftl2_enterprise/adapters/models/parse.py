@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -13,12 +13,15 @@ from ftl2_enterprise.adapters.models.schema import STATE_OPS
 from ftl2_enterprise.protocol.loops import ActionSpec, Ask, Check, Decision, ObservationSpec, Operator, StateOp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ftl2_enterprise.adapters.models.port import ModelReply
 
 MAX_TEXT = 4_000_000
 """Characters of an answer; a longer one is no decision."""
+
+MAX_DEPTH = 30
+"""Containers within containers; redaction, storing and modules all walk through them."""
 
 MAX_STARTS = 500
 """Places in a text that are tried as the beginning of an object."""
@@ -129,6 +132,8 @@ def validated(value: Any) -> Decision:
     """The value as a decision. Raises Malformed."""
     if not isinstance(value, dict):
         raise Malformed([f"the answer has to be a JSON object, not {_kind(value)}"])
+    if faults := list(_unstorable(value)):
+        raise Malformed(faults)
     try:
         decision = msgspec.convert(value, Decision, strict=True)
         msgspec.json.encode(decision).decode()
@@ -140,6 +145,28 @@ def validated(value: Any) -> Decision:
         raise Malformed(faults)
     # A check says when a converged state still holds; with anything else it would vouch for what is not there yet.
     return decision if decision.converged else msgspec.structs.replace(decision, check=None)
+
+
+def _unstorable(value: Any) -> Iterator[str]:
+    """What would be stored or sent to a module as something else than was decided."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if any(isinstance(inner, int) and abs(inner) >= 2**63 for inner in level):
+            yield "the answer holds a number that does not fit into 64 bits; write it as a text"
+            return
+    if level:
+        yield f"the answer is nested more than {MAX_DEPTH} deep"
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return cast("dict[str, Any]", value).values()
+        case list():
+            return cast("list[Any]", value)
+        case _:
+            return ()
 
 
 def unasked(decision: Decision) -> Malformed | None:
