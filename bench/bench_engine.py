@@ -14,7 +14,11 @@ from ftl2_enterprise import wiring
 from ftl2_enterprise.core.settings import Settings, StoreSettings
 from ftl2_enterprise.loops import process, store
 from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
-from ftl2_enterprise.protocol.loops import ActionSpec, Decision, LoopSpec, ObservationSpec, Prompt
+from ftl2_enterprise.protocol.decision import ActionSpec, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops import (
+    LoopSpec,
+    Prompt,
+)
 from ftl2_enterprise.store.engine import open_store
 
 COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]

@@ -24,7 +24,7 @@ from ftl2_enterprise.loops.engine import Engine, Limits
 from ftl2_enterprise.loops.policy import load_policy
 from ftl2_enterprise.loops.rules_load import load_rules
 from ftl2_enterprise.loops.secrets import Bindings, parse_bindings
-from ftl2_enterprise.protocol.loops import Loop, LoopSpec, ObservationSpec
+from ftl2_enterprise.protocol.decision import ObservationSpec
 from ftl2_enterprise.store.engine import Store, open_store
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.journal import Journal
     from ftl2_enterprise.loops.ports import Decider, People, Stop
+    from ftl2_enterprise.protocol.loops import (
+        Loop,
+        LoopSpec,
+    )
 
 DEFAULT_OBSERVERS = [
     ObservationSpec(name="hostname", module="command", params={"cmd": "hostname"}),

@@ -15,10 +15,16 @@ from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.observing import encode
 from ftl2_enterprise.loops.ports import Call, Result
-from ftl2_enterprise.protocol.loops import Action, ActionSpec, ActionState, Iteration
+from ftl2_enterprise.protocol.loops import (
+    Action,
+    ActionState,
+    Iteration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ftl2_enterprise.protocol.decision import ActionSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,17 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import store_prompts, units
 from ftl2_enterprise.loops.ports import Answer
-from ftl2_enterprise.protocol.loops import Decision, Iteration, Prompt, PromptState
+from ftl2_enterprise.protocol.loops import (
+    Iteration,
+    Prompt,
+    PromptState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ftl2_enterprise.loops.engine import Engine
+    from ftl2_enterprise.protocol.decision import Decision
     from ftl2_enterprise.store.tx import Tx
 
 POLL = 0.2

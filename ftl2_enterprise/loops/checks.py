@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops import Check, Expectation, Operator
+from ftl2_enterprise.protocol.decision import Check, Expectation, Operator
 
 if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import Seen

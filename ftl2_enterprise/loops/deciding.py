@@ -19,14 +19,12 @@ from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.firing import known_state
 from ftl2_enterprise.loops.observing import CHECK, View, Wanted, encode
 from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
+from ftl2_enterprise.protocol.decision import Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
-    Ask,
     CallOutcome,
-    Decision,
     Iteration,
     IterationOutcome,
     Loop,
-    ObservationSpec,
 )
 
 if TYPE_CHECKING:

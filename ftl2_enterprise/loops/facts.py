@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ftl2_enterprise.loops.module_names import RUNS_COMMANDS, short_name
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loops import ObservationSpec
+    from ftl2_enterprise.protocol.decision import ObservationSpec
 
 _PACKAGE_MANAGERS: dict[str, str] = {
     **dict.fromkeys(("fedora", "rhel", "centos", "rocky", "alma", "almalinux", "ol"), "dnf"),

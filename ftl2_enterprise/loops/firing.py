@@ -25,7 +25,13 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import Result
 from ftl2_enterprise.loops.rule_order import Ending, may_fire, next_to_fire
 from ftl2_enterprise.loops.rules import Rule, RuleFacade, RuleSet, error_text, evaluate
-from ftl2_enterprise.protocol.loops import ActionSpec, ActionState, Iteration, IterationOutcome, Loop
+from ftl2_enterprise.protocol.decision import ActionSpec
+from ftl2_enterprise.protocol.loops import (
+    ActionState,
+    Iteration,
+    IterationOutcome,
+    Loop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

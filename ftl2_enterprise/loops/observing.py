@@ -15,13 +15,18 @@ from ftl2_enterprise.loops import store_observations, units_observations
 from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
-from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationSpec, ObservationState
+from ftl2_enterprise.protocol.loops import (
+    Iteration,
+    Observation,
+    ObservationState,
+)
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.columns import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ftl2_enterprise.protocol.decision import ObservationSpec
     from ftl2_enterprise.store.tx import Tx
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.loops import (
     Action,
     CallOutcome,
-    Decision,
     Host,
-    ObservationSpec,
     Prompt,
     Resource,
 )
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
 
 # --- modules: touching hosts ---------------------------------------------------------------------------------------
 

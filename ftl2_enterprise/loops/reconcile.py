@@ -25,10 +25,10 @@ from ftl2_enterprise.loops import (
     units_observations,
 )
 from ftl2_enterprise.loops.ports import DeciderFailed
+from ftl2_enterprise.protocol.decision import Decision
 from ftl2_enterprise.protocol.loops import (
     Action,
     ActionState,
-    Decision,
     Iteration,
     IterationOutcome,
     IterationState,

@@ -13,12 +13,18 @@ from ftl2_enterprise.loops import store_hosts
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.state_ops import machine_ops, sorted_out
-from ftl2_enterprise.protocol.loops import LOCALHOST, Action, ActionState, Iteration, StateOp
+from ftl2_enterprise.protocol.loops import (
+    LOCALHOST,
+    Action,
+    ActionState,
+    Iteration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.loops.engine import Engine
+    from ftl2_enterprise.protocol.decision import StateOp
     from ftl2_enterprise.store.tx import Tx
 
 SSH = 22

@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast, override
 
 from ftl2_enterprise.loops.ports import Result
-from ftl2_enterprise.protocol.loops import LOCALHOST, StateOp
+from ftl2_enterprise.protocol.decision import StateOp
+from ftl2_enterprise.protocol.loops import (
+    LOCALHOST,
+)
 
 type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, Result]]]]
 """Runs a module on a host or group; the engine judges, records and runs it, and gives a result for each host."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
-    from ftl2_enterprise.protocol.loops import ObservationSpec
+    from ftl2_enterprise.protocol.decision import ObservationSpec
 
 __all__ = ["Judged", "Rule", "RuleFacade", "RuleSet", "evaluate"]
 

@@ -14,7 +14,7 @@ import msgspec
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops.rules import Rule, RuleSet, error_text
 from ftl2_enterprise.loops.rules_notes import Broken, read_notes, write_broken
-from ftl2_enterprise.protocol.loops import ObservationSpec
+from ftl2_enterprise.protocol.decision import ObservationSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops import StateOp
+from ftl2_enterprise.protocol.decision import StateOp
 
 OPS: tuple[str, ...] = ("add_resource", "add_host", "remove")
 

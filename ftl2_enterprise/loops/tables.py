@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
 from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT
+from ftl2_enterprise.protocol.decision import Check, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
     ActionState,
     CallOutcome,
-    Check,
     Condition,
-    Decision,
     Desired,
     HostState,
     IncrementState,
@@ -21,7 +20,6 @@ from ftl2_enterprise.protocol.loops import (
     LoopSpec,
     LoopState,
     Mode,
-    ObservationSpec,
     ObservationState,
     Outcome,
     PromptState,

@@ -21,11 +21,11 @@ from ftl2_enterprise.loops import (
     units_observations,
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.protocol.decision import Decision
 from ftl2_enterprise.protocol.loops import (
     ActionState,
     CallOutcome,
     Condition,
-    Decision,
     Iteration,
     IterationOutcome,
     IterationState,

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from ftl2_enterprise.core.clock import Instant
-from ftl2_enterprise.core.wire import Strict, Wire
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.decision import Check, Decision, ObservationSpec
 
 LOCALHOST = "localhost"
 
@@ -152,97 +153,6 @@ class CallOutcome(StrEnum):
     NOT_INSTALLED = "not_installed"
     FAILED = "failed"
     UNKNOWN = "unknown"
-
-
-# --- what a decider says -------------------------------------------------------------------------------------------
-
-
-class ObservationSpec(Strict, frozen=True):
-    """Something to look at before deciding: a module call that must not change anything.
-
-    `name` is the key under which the result appears in the state; `host` may be a group.
-    """
-
-    name: str
-    module: str
-    params: dict[str, Any] = {}
-    host: str | None = None
-
-
-class ActionSpec(Strict, frozen=True):
-    """A module call that changes something. `host` may be a group; None is the machine the loop runs on."""
-
-    module: str
-    params: dict[str, Any] = {}
-    host: str | None = None
-    reason: str | None = None
-
-
-class Ask(Strict, frozen=True):
-    """A question to a person. `default` is taken when nobody can be asked; else the first option is."""
-
-    question: str
-    options: list[str] = []
-    default: str | None = None
-    key: str | None = None
-    """A stable name for the question, so that its answer is found again; the question itself when None."""
-
-
-class StateOp(Strict, frozen=True):
-    """A change to what the loop knows: `add_resource`, `add_host` or `remove`."""
-
-    op: str
-    name: str
-    data: dict[str, Any] = {}
-    ansible_host: str | None = None
-    ansible_user: str | None = None
-    ansible_port: int | None = None
-    groups: list[str] = []
-
-
-class Operator(StrEnum):
-    """How an expectation compares."""
-
-    EQUALS = "equals"
-    NOT_EQUALS = "not_equals"
-    CONTAINS = "contains"
-    NOT_CONTAINS = "not_contains"
-    MATCHES = "matches"
-    EXISTS = "exists"
-    ABSENT = "absent"
-    AT_LEAST = "at_least"
-    AT_MOST = "at_most"
-
-
-class Expectation(Strict, frozen=True):
-    """One predicate over one observation: the value at `path` (dotted, "" is the whole result) against `value`."""
-
-    observation: str
-    path: str = ""
-    op: Operator = Operator.EQUALS
-    value: Any = None
-
-
-class Check(Strict, frozen=True):
-    """What must hold for the loop to count as in sync without asking the decider."""
-
-    observe: list[ObservationSpec]
-    expect: list[Expectation]
-
-
-class Decision(Strict, frozen=True):
-    """What a decider wants. Precedence when several are given: blocked, converged, ask, observe and actions."""
-
-    reasoning: str = ""
-    converged: bool = False
-    blocked: str | None = None
-    ask: Ask | None = None
-    actions: list[ActionSpec] = []
-    observe: list[ObservationSpec] = []
-    state_ops: list[StateOp] = []
-    check: Check | None = None
-    unmet: list[str] = []
-    """What is not as desired, one line each, for people."""
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------

@@ -13,7 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from ftl2_enterprise.core.wire import Strict
-from ftl2_enterprise.protocol.loops import LOCALHOST, Operator
+from ftl2_enterprise.protocol.decision import Operator
+from ftl2_enterprise.protocol.loops import (
+    LOCALHOST,
+)
 
 SCHEMA_ID = "urn:ftl2-enterprise:manifest:1"
 

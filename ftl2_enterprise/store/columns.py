@@ -36,10 +36,10 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
         case float():
             return value if value - value == 0 else str(value)
         case Mapping():
-            pairs = cast(Mapping[Any, Any], value)
+            pairs = cast("Mapping[Any, Any]", value)
             return {clean(str(key)): plain(item) for key, item in pairs.items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in cast(Iterable[Any], value)]
+            return [plain(item) for item in cast("Iterable[Any]", value)]
         case bytes() | bytearray():
             return value.decode("utf-8", "replace")
         case msgspec.Struct():

@@ -14,7 +14,10 @@ from ftl2_enterprise.adapters.models.ai import AiDecider
 from ftl2_enterprise.adapters.models.claude import Claude
 from ftl2_enterprise.adapters.models.guidance import SYSTEM
 from ftl2_enterprise.loops.ports import DeciderFailed
-from ftl2_enterprise.protocol.loops import ActionSpec, CallOutcome
+from ftl2_enterprise.protocol.decision import ActionSpec
+from ftl2_enterprise.protocol.loops import (
+    CallOutcome,
+)
 from tests.support.model_server import ModelServer, Reply
 from tests.support.models import RecordingCalls, processes_of_group, real_claude, seen, situation
 

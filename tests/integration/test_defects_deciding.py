@@ -15,17 +15,14 @@ from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
 from ftl2_enterprise.core.settings import load
 from ftl2_enterprise.loops import store, store_actions, store_calls, store_observations, store_prompts
 from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
     ActionState,
-    Ask,
     CallOutcome,
-    Decision,
     IterationOutcome,
     LoopSpec,
     LoopState,
     Mode,
-    ObservationSpec,
     Outcome,
     Prompt,
 )

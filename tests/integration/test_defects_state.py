@@ -7,15 +7,11 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.loops import store, store_hosts
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
-    Ask,
-    Decision,
     LoopSpec,
     LoopState,
-    ObservationSpec,
     Outcome,
-    StateOp,
 )
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, ok
 

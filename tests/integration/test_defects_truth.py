@@ -12,14 +12,12 @@ import pytest
 
 from ftl2_enterprise.loops import store, store_actions, store_observations, store_rules
 from ftl2_enterprise.loops.ports import Call, Result, Stop
+from ftl2_enterprise.protocol.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
     ActionState,
     Condition,
-    Decision,
     IterationOutcome,
     LoopState,
-    ObservationSpec,
     ObservationState,
     Outcome,
 )

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from ftl2_enterprise.loops import store
+from ftl2_enterprise.protocol.decision import ActionSpec, Check, Decision, Expectation, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
-    Check,
     Condition,
-    Decision,
-    Expectation,
     IterationOutcome,
     LoopState,
     Mode,
-    ObservationSpec,
 )
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 

@@ -9,10 +9,9 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, store, store_actions
 from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.protocol.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
     ActionState,
-    Decision,
     IterationOutcome,
     LoopState,
     Outcome,

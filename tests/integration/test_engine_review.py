@@ -15,24 +15,26 @@ from ftl2_enterprise.loops import store_prompts as prompts
 from ftl2_enterprise.loops.engine import Limits
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.ports import DeciderFailed, Stop
-from ftl2_enterprise.protocol.loops import (
-    Action,
+from ftl2_enterprise.protocol.decision import (
     ActionSpec,
-    ActionState,
     Ask,
     Check,
-    Condition,
     Decision,
     Expectation,
+    ObservationSpec,
+    Operator,
+    StateOp,
+)
+from ftl2_enterprise.protocol.loops import (
+    Action,
+    ActionState,
+    Condition,
     IterationOutcome,
     IterationState,
     LoopState,
     Mode,
-    ObservationSpec,
     ObservationState,
-    Operator,
     Outcome,
-    StateOp,
 )
 from tests.support.engine import Bench, ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 

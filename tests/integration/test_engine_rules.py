@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops import store, store_actions, store_rules
-from ftl2_enterprise.protocol.loops import ActionState, Decision, IterationOutcome, Outcome
+from ftl2_enterprise.protocol.decision import Decision
+from ftl2_enterprise.protocol.loops import (
+    ActionState,
+    IterationOutcome,
+    Outcome,
+)
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
 
 if TYPE_CHECKING:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from ftl2_enterprise.loops import store, store_actions
 from ftl2_enterprise.loops.ports import DeciderFailed
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops import (
-    ActionSpec,
     ActionState,
-    Ask,
     CallOutcome,
     Condition,
-    Decision,
     IterationOutcome,
     LoopState,
-    ObservationSpec,
     Outcome,
-    StateOp,
 )
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 

@@ -19,13 +19,13 @@ from ftl2_enterprise.loops import (
     store_rules,
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
+from ftl2_enterprise.protocol.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops import (
     CallOutcome,
     Condition,
     Desired,
     HostState,
     Mode,
-    ObservationSpec,
     ObservationState,
     Outcome,
     PromptState,

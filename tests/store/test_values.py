@@ -13,7 +13,11 @@ from sqlalchemy import text
 
 from ftl2_enterprise.loops import store, store_actions, store_observations
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
-from ftl2_enterprise.protocol.loops import ActionSpec, Decision, ObservationState, StoredText
+from ftl2_enterprise.protocol.decision import ActionSpec, Decision
+from ftl2_enterprise.protocol.loops import (
+    ObservationState,
+    StoredText,
+)
 from ftl2_enterprise.store import events, texts
 from ftl2_enterprise.store.columns import json_text, plain
 from tests.support.database import begun_iteration, propose

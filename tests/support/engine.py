@@ -18,7 +18,12 @@ from ftl2_enterprise.loops.policy import load_policy
 from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, HostEntry, Result, Situation, Stop
 from ftl2_enterprise.loops.rules_load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
-from ftl2_enterprise.protocol.loops import Decision, Loop, LoopSpec, ObservationSpec, Prompt
+from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops import (
+    Loop,
+    LoopSpec,
+    Prompt,
+)
 from ftl2_enterprise.store.engine import Store, open_store
 
 if TYPE_CHECKING:

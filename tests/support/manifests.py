@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, parse
 from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, Past, Result, Seen, Situation
-from ftl2_enterprise.protocol.loops import Action, ActionState, Decision, IterationOutcome, StoredText
+from ftl2_enterprise.protocol.loops import (
+    Action,
+    ActionState,
+    IterationOutcome,
+    StoredText,
+)
 
 if TYPE_CHECKING:
     from ftl2_enterprise.adapters.models.manifest import ManifestDecider
+    from ftl2_enterprise.protocol.decision import Decision
 
 NOT_CALLED: Any = None
 

@@ -9,7 +9,10 @@ from ftl2_enterprise.adapters.models.ai import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.ports import Decider, DeciderFailed, Usage
-from ftl2_enterprise.protocol.loops import ActionSpec, Ask, CallOutcome, Decision, ObservationSpec
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops import (
+    CallOutcome,
+)
 from tests.support.models import RecordingCalls, ScriptedModel, seen, situation, text, value
 
 GOOD = {"converged": True, "reasoning": "all well"}

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from ftl2_enterprise.adapters.models.parse import Malformed, decision_in, unasked, validated
 from ftl2_enterprise.adapters.models.port import ModelReply
 from ftl2_enterprise.adapters.models.schema import decision_schema
-from ftl2_enterprise.protocol.loops import ActionSpec, Ask, Decision, ObservationSpec
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec
 from tests.support.models import text, value
 
 ACT = {"reasoning": "r", "actions": [{"module": "file", "params": {"path": "/x", "state": "directory"}}]}

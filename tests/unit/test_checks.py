@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ftl2_enterprise.loops.checks import MAX_TEXT, evaluate, lookup, unmet
 from ftl2_enterprise.loops.ports import Seen
-from ftl2_enterprise.protocol.loops import Check, Expectation, ObservationSpec, Operator
+from ftl2_enterprise.protocol.decision import Check, Expectation, ObservationSpec, Operator
 
 RESULT: dict[str, Any] = {
     "rc": 0,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.loops.facts import facts_from, parse_os_release
-from ftl2_enterprise.protocol.loops import ObservationSpec
+from ftl2_enterprise.protocol.decision import ObservationSpec
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nID=debian\n'
 ROCKY = 'NAME=\'Rocky Linux\'\nID="rocky"\nID_LIKE="rhel centos fedora"\n'

@@ -16,7 +16,7 @@ from tests.support.manifests import NOT_CALLED, answer, asked, decide, failed, s
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ftl2_enterprise.protocol.loops import Decision
+    from ftl2_enterprise.protocol.decision import Decision
 
 QUESTION = """questions:
   - {key: size, question: "How big?", options: [small, large], default: small}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftl2_enterprise.core.redact import MASK, Redactor, contains_mask, is_sensitive
-from ftl2_enterprise.protocol.loops import ActionSpec
+from ftl2_enterprise.protocol.decision import ActionSpec
 
 SECRET = "p@ss w0rd/'x\"+ü"
 

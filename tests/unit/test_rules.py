@@ -18,7 +18,7 @@ from tests.support.rules import Recorder, write_rule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftl2_enterprise.protocol.loops import StateOp
+    from ftl2_enterprise.protocol.decision import StateOp
 
 
 def rule(directory: Path, **parts: str) -> Rule:

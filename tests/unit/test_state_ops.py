@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.loops.state_ops import machine_ops, refusal, sorted_out
-from ftl2_enterprise.protocol.loops import StateOp
+from ftl2_enterprise.protocol.decision import StateOp
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,10 @@ from ftl2_enterprise.adapters.models.prompt import decision_prompt, repair_promp
 from ftl2_enterprise.adapters.models.schema import decision_schema
 from ftl2_enterprise.core.backoff import exponential, jittered
 from ftl2_enterprise.loops.ports import Answer, CallJournal, DeciderFailed, Situation, Usage
-from ftl2_enterprise.protocol.loops import CallOutcome, Decision, ObservationSpec
+from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops import (
+    CallOutcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

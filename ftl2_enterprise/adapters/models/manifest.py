@@ -11,15 +11,12 @@ from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, load, 
 from ftl2_enterprise.adapters.models.manifest_steps import Prepared, Work, wanted
 from ftl2_enterprise.adapters.models.manifest_template import CannotRender
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops import (
     LOCALHOST,
     Action,
-    ActionSpec,
     ActionState,
-    Ask,
-    Decision,
     IterationOutcome,
-    ObservationSpec,
 )
 
 if TYPE_CHECKING:

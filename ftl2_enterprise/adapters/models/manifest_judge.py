@@ -13,7 +13,10 @@ from ftl2_enterprise.adapters.models.manifest_steps import Prepared, PreparedLoo
 from ftl2_enterprise.adapters.models.manifest_template import CannotRender, References
 from ftl2_enterprise.loops import checks
 from ftl2_enterprise.loops.ports import Answer, Seen
-from ftl2_enterprise.protocol.loops import LOCALHOST, Expectation, ObservationSpec, Operator
+from ftl2_enterprise.protocol.decision import Expectation, ObservationSpec, Operator
+from ftl2_enterprise.protocol.loops import (
+    LOCALHOST,
+)
 from ftl2_enterprise.protocol.manifest import FileState
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.adapters.models import manifest_files, manifest_template
 from ftl2_enterprise.adapters.models.manifest_files import Want
 from ftl2_enterprise.adapters.models.manifest_template import NOTHING, CannotRender, References
-from ftl2_enterprise.protocol.loops import Operator
+from ftl2_enterprise.protocol.decision import Operator
 from ftl2_enterprise.protocol.manifest import (
     CopyParams,
     Expect,

@@ -78,9 +78,9 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
         return render_text(value, scope) if "{" in value else value
     if isinstance(value, Mapping):
-        return {key: render(item, scope) for key, item in cast(Mapping[str, Any], value).items()}
+        return {key: render(item, scope) for key, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list):
-        return [render(item, scope) for item in cast(list[Any], value)]
+        return [render(item, scope) for item in cast("list[Any]", value)]
     return value
 
 
@@ -181,8 +181,8 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for item in cast(Mapping[str, Any], value).values():
+        for item in cast("Mapping[str, Any]", value).values():
             yield from _texts(item)
     elif isinstance(value, list):
-        for item in cast(list[Any], value):
+        for item in cast("list[Any]", value):
             yield from _texts(item)

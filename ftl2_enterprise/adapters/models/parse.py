@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.adapters.models.schema import STATE_OPS
-from ftl2_enterprise.protocol.loops import ActionSpec, Ask, Check, Decision, ObservationSpec, Operator, StateOp
+from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Check, Decision, ObservationSpec, Operator, StateOp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loops import Decision, ObservationSpec
+from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops import Decision
+from ftl2_enterprise.protocol.decision import Decision
 
 STATE_OPS: tuple[str, ...] = ("add_resource", "add_host", "remove")
 
