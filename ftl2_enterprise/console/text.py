@@ -124,6 +124,10 @@ def pad(text: str, columns: int) -> str:
     return text + " " * max(0, columns - width(text))
 
 
+_PARTS = re.compile(r"\([\d.]+ \w+\)| +|[^ ]+")
+"""What a line is broken into: a measure in brackets stays whole."""
+
+
 def fitted(one: Line, columns: int) -> list[Line]:
     """The line broken at blanks, so that no part is wider than that; what follows stands under its beginning."""
     if columns < 20 or any(span.role is Role.COMMAND for span in one.spans):
@@ -134,7 +138,7 @@ def fitted(one: Line, columns: int) -> list[Line]:
     current: list[Span] = []
     used = one.indent
     for span in one.spans:
-        for word in re.findall(r" +|[^ ]+", span.text):
+        for word in _PARTS.findall(span.text):
             is_blank = word.startswith(" ")
             if current and not is_blank and used + width(word) > columns and used > one.indent + 2:
                 lines.append(Line(tuple(current), one.indent if not lines else one.indent + 2))

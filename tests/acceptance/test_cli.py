@@ -271,7 +271,7 @@ def test_no_command_at_all_is_a_wish_for_help(command: Command) -> None:
         (["run", "x", "-s", "nonsense"], "write MODULE.PARAM=ENV_VAR"),
         (["run", "x"], "no model is configured"),
         (["run", "x", "--decider", "claude", "--json"], "cannot"),
-        (["run", "--resume", "web", "--interval", "5"], "cannot use --interval together with --resume"),
+        (["run", "--resume", "web", "--policy", "p"], "cannot use --policy together with --resume"),
         (["respond", "0", "x"], "PROMPT_ID"),
         (["history"], "LOOP"),
     ],

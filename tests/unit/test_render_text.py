@@ -107,6 +107,8 @@ def test_a_wide_line_is_broken_at_blanks_and_keeps_its_roles() -> None:
     assert [part.plain.rstrip() for part in fitted(wide, 24)] == ["  changed   one two", "    three four five six"]
     assert fitted(wide, 24)[0].spans[0].role is Role.GOOD
     assert fitted(wide, 80) == [wide]
+    measured = line("twelve three four", (" (0.01 s)", Role.FAINT))
+    assert [part.plain.rstrip() for part in fitted(measured, 24)] == ["twelve three four", "  (0.01 s)"]
 
 
 def test_a_command_is_never_broken_so_that_it_can_be_copied() -> None:
