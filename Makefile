@@ -44,6 +44,11 @@ test: $(VENV)/dev.stamp ## every test
 faults: $(VENV)/dev.stamp ## the fault suite alone
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults
 
+CAMPAIGNS ?= 200
+.PHONY: faults-long
+faults-long: $(VENV)/dev.stamp ## many crash campaigns: CAMPAIGNS=200, about five seconds each
+	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/test_crash_campaign.py
+
 .PHONY: coverage
 coverage: $(VENV)/dev.stamp ## tests with branch coverage
 	@$(BIN)/coverage erase

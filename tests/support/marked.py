@@ -53,8 +53,7 @@ def cleared(run: Command) -> Iterator[Command]:
         yield run
     finally:
         for pid in processes(run):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
 
 
 def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -64,3 +63,9 @@ def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return connection.execute(query, values).fetchall()
     finally:
         connection.close()
+
+
+def kill(pid: int) -> None:
+    """kill -9, unless it has ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
