@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.adapters import inventory_files
+from ftl2_enterprise.adapters import inventory_files, module_catalogue
 from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.models.ai import AiDecider
 from ftl2_enterprise.adapters.models.claude import Claude
@@ -30,6 +30,7 @@ from ftl2_enterprise.store.engine import Store, open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.journal import Journal
     from ftl2_enterprise.loops.ports import Decider, People, Stop
@@ -72,6 +73,8 @@ def prepare(spec: LoopSpec, settings: Settings) -> LoopSpec:
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
     _check(prepared, settings)
+    if decider == "manifest":
+        _check_names(prepared)
     return prepared
 
 
@@ -82,7 +85,8 @@ def _absolute(path: str | None) -> str | None:
 def _choose(spec: LoopSpec, settings: Settings) -> str:
     if spec.decider != "auto":
         return spec.decider
-    if looks_like_manifest(spec.desired_state):
+    # A YAML file that is no manifest is told what it lacks; nobody writes a sentence into one.
+    if looks_like_manifest(spec.desired_state) or Path(spec.source or "").suffix in {".yaml", ".yml"}:
         return "manifest"
     return settings.model.provider or "rules"
 
@@ -110,6 +114,27 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
+def _check_names(spec: LoopSpec) -> None:
+    """Refuse a manifest that names modules or hosts which do not exist. Raises Problem."""
+    inventory = inventory_files.load(spec.inventory)
+    for step in _manifest(spec).steps:
+        for action in step.works:
+            refused = [module_catalogue.find(action.module, local=local) for local in (True, False)]
+            if all(isinstance(why, str) for why in refused):
+                raise invalid(str(refused[0]), f"the step {step.step.name!r} names it")
+        for target in step.targets:
+            inventory.expand(target)
+
+
+def _manifest(spec: LoopSpec) -> LoadedManifest:
+    source = Path(spec.source) if spec.source else None
+    return parse(
+        spec.desired_state,
+        source=str(source) if source else "the desired state",
+        directory=source.parent if source else Path.cwd(),
+    )
+
+
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 60 else line[:57] + "..."
@@ -131,13 +156,7 @@ def _decider(
 ) -> Decider:
     match spec.decider:
         case "manifest":
-            source = Path(spec.source) if spec.source else None
-            loaded = parse(
-                spec.desired_state,
-                source=str(source) if source else "the desired state",
-                directory=source.parent if source else Path.cwd(),
-            )
-            return ManifestDecider(loaded, expand=expand)
+            return ManifestDecider(_manifest(spec), expand=expand)
         case "rules":
             return RulesDecider()
         case "claude":

@@ -212,7 +212,7 @@ def _pause(engine: Engine) -> Loop:
     journal = engine.journal
     loop = journal.read(store.get_loop, journal.loop_id)
     if loop.state in {LoopState.RUNNING, LoopState.RESTING}:
-        reason = "stopped by its process's user"
+        reason = "stopped on request"
         journal.commit(
             units.end_run,
             loop.id,

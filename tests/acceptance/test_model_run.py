@@ -72,15 +72,18 @@ def test_a_loop_in_sync_asks_no_model_while_its_check_holds(tmp_path):
             "run", "the directory is there", "--name", "there", "--mode", "continuous", "--interval", "0.2",
             "--non-interactive",
         )  # fmt: skip
-        held = 0
-        assert running.stdout is not None
-        for line in running.stdout:
-            held += "converged" in line
-            if held == 5:
-                break
-        asked = len(server.prompts())
-        running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=30)
+        try:
+            held = 0
+            assert running.stdout is not None
+            for line in running.stdout:
+                held += "converged" in line
+                if held == 5:
+                    break
+            asked = len(server.prompts())
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=30)
+        finally:
+            running.kill()
     assert running.returncode == 6, err
     connection = sqlite3.connect(tmp_path / "loops.db")
     try:
