@@ -48,8 +48,7 @@ class _Decider:
         if situation.iteration == ITERATIONS:
             return Decision(converged=True)
         act = ActionSpec(module="command", params={"cmd": "true"})
-        look = ObservationSpec(name="more", module="command", params={"cmd": "true"})
-        return Decision(actions=[act] * self._actions, observe=[] if self._actions else [look])
+        return Decision(actions=[act] * self._actions)
 
 
 def _ours(directory: Path, actions: int) -> float:
