@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import marked
 from tests.support.marked import rows
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,10 +131,10 @@ class Campaign:
             try:
                 out, err = process.communicate(timeout=self.rng.uniform(0.0, 0.5 if early else 0.7))
             except subprocess.TimeoutExpired:
-                victims = list(marked.processes(run)) if self.rng.random() < 0.25 else [process.pid]
-                for pid in [process.pid, *victims]:
-                    # All at once is what a power cut or the end of a container is.
-                    marked.kill(pid)
+                process.kill()
+                if self.rng.random() < 0.25:
+                    # What a container's end is: also those go that would have tidied up, and what they have stopped.
+                    until(lambda: not marked.kill_all(run))
                 out, _ = process.communicate()
                 self.kills += 1
                 self.told += Counter(line.split()[0] for line in out.splitlines() if line.strip())["changed"]

@@ -52,8 +52,7 @@ def cleared(run: Command) -> Iterator[Command]:
     try:
         yield run
     finally:
-        for pid in processes(run):
-            kill(pid)
+        kill_all(run)
 
 
 def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -65,7 +64,10 @@ def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def kill(pid: int) -> None:
-    """kill -9, unless it has ended by itself."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def kill_all(run: Command) -> int:
+    """kill -9 whatever lives of the command's runs; how many that were."""
+    living = processes(run)
+    for pid in living:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(living)
