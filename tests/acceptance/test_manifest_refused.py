@@ -12,7 +12,10 @@ HEAD = "version: 1\nname: wrong\nsteps:\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD + "  - {name: a, check: {path: /x}, action: {module: commandd}}\n", "cannot find the module commandd; did you mean command?"),
+        (
+            HEAD + "  - {name: a, check: {path: /x}, action: {module: commandd}}\n",
+            "cannot find the module commandd; did you mean command?",
+        ),
         (HEAD + "  - {name: a, check: {path: /x}, action: {module: setup}}\n", "cannot use the module setup"),
         (HEAD + "  - {name: a, host: web, file: {path: /x}}\n", "cannot find web: it is neither a host nor a group"),
         ("- just\n- a list\n", "cannot use"),
