@@ -30,6 +30,7 @@ from ftl2_enterprise.store.engine import Store, open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ftl2_enterprise.adapters.inventory import Inventory
     from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.journal import Journal
@@ -72,9 +73,9 @@ def prepare(spec: LoopSpec, settings: Settings) -> LoopSpec:
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
-    _check(prepared, settings)
-    if decider == "manifest":
-        _check_names(prepared)
+    inventory, decides = _check(prepared, settings)
+    if isinstance(decides, ManifestDecider):
+        _check_names(decides.loaded, inventory)
     return prepared
 
 
@@ -91,13 +92,13 @@ def _choose(spec: LoopSpec, settings: Settings) -> str:
     return settings.model.provider or "rules"
 
 
-def _check(spec: LoopSpec, settings: Settings) -> None:
-    """Read everything that the loop will need."""
+def _check(spec: LoopSpec, settings: Settings) -> tuple[Inventory, Decider]:
+    """Read everything that the loop will need. Raises Problem."""
     inventory = inventory_files.load(spec.inventory)
     load_policy(_path(spec.policy))
     bindings = parse_bindings(spec.secrets)
     rules = load_rules(_rules_dir(spec, settings))
-    _decider(spec, settings, expand=inventory.expand, bindings=bindings)
+    decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
     if spec.decider == "rules" and not rules.rules:
         raise invalid(
             f"cannot decide on {_short(spec.desired_state)!r}: no model is configured and there are no rules",
@@ -108,16 +109,16 @@ def _check(spec: LoopSpec, settings: Settings) -> None:
             f"cannot ask claude: the program {settings.model.command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
+    return inventory, decider
 
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _check_names(spec: LoopSpec) -> None:
+def _check_names(manifest: LoadedManifest, inventory: Inventory) -> None:
     """Refuse a manifest that names modules or hosts which do not exist. Raises Problem."""
-    inventory = inventory_files.load(spec.inventory)
-    for step in _manifest(spec).steps:
+    for step in manifest.steps:
         for action in step.works:
             refused = [module_catalogue.find(action.module, local=local) for local in (True, False)]
             if all(isinstance(why, str) for why in refused):
