@@ -120,7 +120,9 @@ class Ftl2Modules:
             else:
                 async with self._turn(entry):
                     result = await self._perform(entry, module, params, call.timeout)
-        except (requests.CannotAsk, Unreachable, HelperDied, Problem) as error:
+        except (HelperDied, Unreachable) as error:
+            result = results.failed(str(error), lost=error.began)
+        except (requests.CannotAsk, Problem) as error:
             result = results.failed(str(error))
         return results.cleaned(result, lambda text: self._redact(_hide(text, injected)))
 
@@ -165,7 +167,11 @@ class Ftl2Modules:
             request = await asyncio.to_thread(requests.copy, params)
         else:
             render, request = requests.template(params, host=entry.name)
-            head, out, err = await self._local.perform({**render, **bounds})
+            try:
+                head, out, err = await self._local.perform({**render, **bounds})
+            except HelperDied as error:
+                # A template is rendered here first: nothing has happened to the host yet.
+                return results.failed(str(error))
             rendered = results.of_module(head, out, err, timeout=seconds)
             if not rendered.success:
                 return Result(success=False, error=rendered.error, timed_out=rendered.timed_out)

@@ -28,6 +28,11 @@ CHUNK = 1 << 18
 class HelperDied(Exception):
     """The helper of a call ended without a reply: it was killed from outside, or memory ran out."""
 
+    def __init__(self, message: str, *, began: bool) -> None:
+        super().__init__(message)
+        self.began: bool = began
+        """Whether it may have done something of the call before."""
+
 
 class LocalCalls:
     """Owns the helper process; started with the first call."""
@@ -45,12 +50,13 @@ class LocalCalls:
                     return frames.unpack(await call.exchange(json.dumps(request).encode()))
             except (ConnectionError, ValueError) as error:
                 if call.began or last:
-                    raise HelperDied("the helper process ended without a reply") from error
+                    raise HelperDied("the helper process ended without a reply", began=call.began) from error
                 self.close()  # somebody killed the helper: nothing of this call has happened yet
             except (asyncio.CancelledError, TimeoutError) as stop:
                 await asyncio.shield(asyncio.ensure_future(call.end()))
                 if isinstance(stop, TimeoutError):
-                    raise HelperDied("the helper process did not end in time and was killed") from stop
+                    message = "the helper process did not end in time and was killed"
+                    raise HelperDied(message, began=call.began) from stop
                 raise
             finally:
                 call.close()

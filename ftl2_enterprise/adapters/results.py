@@ -86,7 +86,7 @@ def cleaned(result: Result, clean: Callable[[str], str]) -> Result:
     return Result(
         success=result.success, changed=result.changed, rc=result.rc, stdout=clean(result.stdout),
         stderr=clean(result.stderr), output=output, error=None if result.error is None else clean(result.error),
-        timed_out=result.timed_out, truncated=result.truncated,
+        timed_out=result.timed_out, truncated=result.truncated, lost=result.lost,
     )  # fmt: skip
 
 

@@ -28,6 +28,18 @@ RECYCLE_BYTES = 128 << 20
 REMOTE_LIMIT = 8 << 20
 """Bytes captured of each stream: FTL2's messages hold 64 MiB, and carry a module's output twice."""
 HANDSHAKE = "Gate handshake failed: "
+NOT_CONNECTED = ("Failed to connect after ", "SSH authentication failed", "Gate handshake ")
+"""What FTL2 says when a call was not even sent."""
+CAUSES = {
+    "ConnectionRefusedError": "the connection was refused",
+    "ConnectionResetError": "the connection was reset",
+    "ConnectionLost": "the connection was lost",
+    "BrokenPipeError": "the connection was lost",
+    "TimeoutError": "no answer",
+    "gaierror": "its address is not known",
+    "OSError": "there is no way to it",
+}
+"""What the kinds of errors mean that FTL2 names without a word of explanation."""
 SLACK = 15.0
 KILL_LIMIT = 10.0
 BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} import run; run()"
@@ -37,6 +49,11 @@ type Reply = tuple[dict[str, Any], bytes, bytes]
 
 class Unreachable(Exception):
     """The host, or the way to it, failed; the message is one sentence."""
+
+    def __init__(self, message: str, *, began: bool = False) -> None:
+        super().__init__(message)
+        self.began: bool = began
+        """Whether the host may have done something of the call before."""
 
 
 class _Context:
@@ -87,7 +104,7 @@ class SshCalls:
             try:
                 return frames.unpack(frames.from_text(answer["frame"]))
             except (KeyError, ValueError) as error:
-                raise Unreachable(f"cannot understand {entry.name}: the reply is damaged") from error
+                raise Unreachable(f"cannot understand {entry.name}: the reply is damaged", began=True) from error
         finally:
             await self._give_back(context)
 
@@ -116,7 +133,8 @@ class SshCalls:
             raise
         if not done:
             await self._kill(context, host, token, task)
-            raise Unreachable(f"cannot reach {entry.name}: no answer within {request['timeout'] + SLACK:g} s")
+            waited = f"no answer within {request['timeout'] + SLACK:g} s"
+            raise Unreachable(f"cannot reach {entry.name}: {waited}", began=True)
         return self._answer(context, entry, task.result())
 
     async def _kill(self, context: _Context, host: Any, token: str, task: asyncio.Future[Any]) -> None:
@@ -153,7 +171,9 @@ class SshCalls:
         if "frame" in output or "need" in output:
             context.bytes += len(output.get("frame", ""))
             return output
-        raise Unreachable(f"cannot finish the call on {entry.name}: {_reason(results)}")
+        # The host was reached before the call was sent. Where FTL2 had to connect anew and could not, it did nothing.
+        began = not any(sign in _said(results) for sign in NOT_CONNECTED)
+        raise Unreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
 
     async def bundle(self, module: str) -> tuple[str, bytes]:
         """An Ansible-style module with its libraries: its digest, and the archive."""
@@ -227,11 +247,15 @@ def _address(entry: HostEntry, host: Any) -> str:
     return f"{entry.name} ({host.ansible_user}@{host.ansible_host}:{host.ansible_port})"
 
 
+def _said(results: list[Any]) -> str:
+    return str(results[0].error or "no reason given") if results else "FTL2 gave no result"
+
+
 def _reason(results: list[Any]) -> str:
-    said = str(results[0].error or "no reason given") if results else "FTL2 gave no result"
-    what, handshake, printed = said.removeprefix("Remote execution failed: ").partition(HANDSHAKE)
+    what, handshake, printed = _said(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
     if not handshake:
-        return line(what)
+        told = line(what)
+        return CAUSES.get(told.rpartition(": ")[2], told)
     with contextlib.suppress(ValueError, SyntaxError):
         printed = cast("bytes", ast.literal_eval(printed.strip())).decode("utf-8", "replace")
     return f"FTL2's gate does not start, which takes Python 3.10 there: {last_line(printed)}"

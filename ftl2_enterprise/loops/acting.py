@@ -158,6 +158,9 @@ def _done(engine: Engine, action_id: int, result: Result | None, seconds: float)
             id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds
         )
     redact = engine.redactor.text
+    if result.lost:
+        reason = redact(result.error or "it ended without a word")
+        return units_actions.DoneAction(id=action_id, event=ActionEvent.LOST, error=reason, seconds=round(seconds, 3))
     return units_actions.DoneAction(
         id=action_id,
         event=ActionEvent.SUCCEEDED if result.success else ActionEvent.FAILED,

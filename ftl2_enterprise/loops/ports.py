@@ -49,6 +49,8 @@ class Result:
     timed_out: bool = False
     truncated: bool = False
     """Output beyond the capture limit was dropped (and the text says so)."""
+    lost: bool = False
+    """What watched over the call, or the way to its host, ended before the call did: nobody knows what it did."""
 
 
 class Modules(Protocol):

@@ -324,13 +324,15 @@ def test_a_module_that_says_what_is_not_so_does_not_converge_the_loop(command, s
     assert error is None or error in told[3], told
 
 
-def test_an_action_that_kills_what_watches_over_it_fails_and_the_rest_goes_on(command):
+def test_an_action_that_kills_what_watches_over_it_is_unknown_and_the_rest_goes_on(command):
     mark = survivors.mark()
     killing = step(command, f"kill -9 $PPID; sleep {mark}")
     done = once(command, killing, step(command, f"touch {command.directory}/other", name="other"))
     assert done.returncode == 1, done.stdout + done.stderr
     assert rows(command, "select state, error from actions order by n") == [
-        ("failed", "the helper process ended without a reply"),
+        ("unknown", "the helper process ended without a reply"),
         ("succeeded", None),
     ]
+    assert "UNKNOWN" in done.stdout
+    assert "FAILED" not in done.stdout
     survivors.end(survivors.alive(mark))

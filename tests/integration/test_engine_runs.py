@@ -235,3 +235,18 @@ async def test_a_failed_observation_is_shown_as_failed(tmp_path):
     (seen,) = decider.situations[0].seen
     assert (seen.success, seen.error) == (False, "permission denied")
     assert b.data("iteration.observed")[0]["failed"][0]["error"] == "permission denied"
+
+
+async def test_an_action_whose_watcher_died_is_unknown_and_the_next_decision_is_told(tmp_path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: failed("the helper process ended without a reply", lost=True)
+    decider = ScriptedDecider(act("touch"), DONE, observe=[ObservationSpec(name="page", module="stat")])
+    with bench(tmp_path, decider, modules=modules) as b:
+        loop = await b.run()
+        (row,) = actions(b)
+        assert (row.state, row.error) == (ActionState.UNKNOWN, "the helper process ended without a reply")
+        assert b.data("action.lost")[0]["reason"] == "the helper process ended without a reply"
+        assert "action.failed" not in b.kinds()
+    assert len(modules.ran("stat")) == 2
+    assert [one.id for one in decider.situations[1].unknown] == [row.id]
+    assert loop.outcome is Outcome.CONVERGED

@@ -215,6 +215,12 @@ async def test_a_helper_that_was_killed_is_replaced(modules: Ftl2Modules) -> Non
     assert result.stdout == "again\n"
 
 
+async def test_a_call_whose_supervisor_is_killed_is_lost(modules: Ftl2Modules) -> None:
+    result = await run(modules, "shell", cmd="kill -9 $PPID")
+    assert (result.success, result.lost, result.error) == (False, True, "the helper process ended without a reply")
+    assert not (await run(modules, "shell", cmd="exit 1")).lost
+
+
 # --- modules -------------------------------------------------------------------------------------------------------
 
 

@@ -219,6 +219,8 @@ async def test_a_host_that_refuses_is_a_failed_result_with_one_line(modules: Ftl
     assert not bad.success
     assert bad.error is not None
     assert bad.error.startswith("cannot reach refused (")
+    assert bad.error.endswith("): the connection was refused")
+    assert not bad.lost
     assert "\n" not in bad.error
 
 
@@ -277,7 +279,7 @@ async def test_a_lost_connection_is_a_failed_result_and_the_next_call_reconnects
     for pid in {gate, *alive("ftl_gate_")}:
         end([pid])
     result = await task
-    assert not result.success
+    assert (result.success, result.lost) == (False, True)
     assert (result.error or "").startswith("cannot ")
     assert (await run(modules, "command", cmd="echo back")).stdout == "back\n"
     end(alive("sleep 20"))

@@ -78,7 +78,7 @@ OUTCOMES
 - succeeded is the only state of an action that is good. failed, denied, skipped and unknown never mean that
   something is done. previewed means that nothing was carried out.
 - denied: a policy forbids that call. Do not look for a way around it; find a permitted way, ask, or be blocked.
-- unknown: the process died while the action was in flight. It may have happened wholly, partly or not at all. Observe
+- unknown: the action was cut off while in flight. It may have happened wholly, partly or not at all. Observe
   what it would have changed before you rely on it or do it again.
 - A failed observation tells nothing about the state, only that it could not be seen.
 - Do not repeat an action that failed without a change; read its error, and observe what you need to understand it.

@@ -29,7 +29,7 @@ def hints(situation: Situation) -> Iterator[str]:
         yield f"The condition of {names} holds now, and the rule could not settle it: look at its case yourself."
     if situation.unknown:
         yield (
-            f"{len(situation.unknown)} actions were in flight when the process died; their effect is unknown."
+            f"Actions that were cut off while in flight: {len(situation.unknown)}. What they did is unknown."
             " Verify by observation before you rely on them or repeat them."
         )
     if situation.dry_run:

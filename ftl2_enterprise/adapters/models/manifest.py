@@ -156,7 +156,8 @@ class _Deciding:
         total = len(self.view.loaded.steps)
         out = self._named(Standing.OUT_OF_PLACE)
         now = list(dict.fromkeys(step.step.name for step, _ in acting))
-        parts = [f"{len(out)} of {total} steps are out of place." if out else "Not every step could be seen."]
+        stand = f"{len(out)} of {_counted(total, 'step')} {'is' if len(out) == 1 else 'are'} out of place."
+        parts = [stand if out else "Not every step could be seen."]
         if now:
             parts.append(f"To do now: {', '.join(now)}.")
         if waiting := [name for name in out if name not in now]:
@@ -164,7 +165,9 @@ class _Deciding:
         if unknown := self._named(Standing.UNKNOWN):
             parts.append(f"Unknown: {', '.join(unknown)}.")
         if self.situation.unknown:
-            parts.append(f"What {len(self.situation.unknown)} interrupted actions did was observed again.")
+            parts.append(
+                f"What {_counted(len(self.situation.unknown), 'interrupted action')} did was observed again."
+            )
         return " ".join(parts)
 
     # --- questions -------------------------------------------------------------------------------------------------
@@ -257,6 +260,10 @@ class _Deciding:
         if "force" not in params and manifest_judge.link_needs_force(self.view, host, want):
             params["force"] = True
         return "file", params
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _unknown(name: str, host: str, line: str) -> str:
