@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise import wiring
 from ftl2_enterprise.core.settings import Settings, StoreSettings
 from ftl2_enterprise.loops import process, store
 from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
@@ -20,6 +19,7 @@ from ftl2_enterprise.protocol.loops import (
     Prompt,
 )
 from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.wiring import loop as wiring
 
 COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]
 ITERATIONS = 20

@@ -49,7 +49,7 @@ async def follow(
 ) -> Loop:
     """The same, inside an event loop, with a stop that others may ask for too."""
     crash.configure(settings.log.level, Path(settings.store.path).parent)
-    from ftl2_enterprise import wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
     running = asyncio.get_running_loop()
     remove = store.listen(progress)

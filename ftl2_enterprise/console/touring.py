@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise import wiring
 from ftl2_enterprise.console import foreground, narrator
 from ftl2_enterprise.console.exits import Exit
 from ftl2_enterprise.console.history import page_lines, read_page
@@ -30,6 +29,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops import store as loops
 from ftl2_enterprise.loops.ports import People, Stop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode
+from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable

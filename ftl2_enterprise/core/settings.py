@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.core.wire import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ETC = Path("/etc/ftl2-enterprise")
+ETC = Path(paths.ETC)
 PREFIX = "FTL2_ENTERPRISE_"
 NOT_SETTINGS = {"FTL2_ENTERPRISE_FAULT"}
 """Variables with the prefix that mean something else."""
@@ -84,10 +85,59 @@ class LoopSettings(Strict, frozen=True, kw_only=True):
     stale_after: Seconds = 300.0
 
 
+class SupervisorSettings(Strict, frozen=True, kw_only=True):
+    """How the service runs its processes."""
+
+    socket: str = ""
+    """Where `ftl2ctl` connects."""
+    max_running: Count = 200
+    """Loops that have a process at a time; others wait for a place."""
+    rest: Annotated[float, Meta(ge=0)] = 5.0
+    """A loop whose next run is further away gives its process back."""
+    drain_timeout: Seconds = 60.0
+    """How long loops may take for their next safe point when the service stops."""
+    splay: Annotated[float, Meta(ge=0)] = 10.0
+    """After a start, loops begin spread over at most this long."""
+    heartbeat: Seconds = 10.0
+    hung_after: Seconds = 60.0
+    """A process that is silent for this long is killed."""
+    restart_delay: Seconds = 0.5
+    restart_cap: Seconds = 60.0
+    healthy_after: Seconds = 10.0
+    """A process that ran this long was healthy: its crash is the first one again."""
+    restart_limit: Count = 10
+    restart_period: Seconds = 600.0
+    max_connections: Count = 256
+
+
+class AccessSettings(Strict, frozen=True, kw_only=True):
+    """Who may do what over the socket: names or ids of users, and of groups behind a `%`.
+
+    Root and the user of the service may always do everything.
+    """
+
+    view: tuple[str, ...] = ("%ftl2",)
+    operate: tuple[str, ...] = ("%ftl2",)
+    administer: tuple[str, ...] = ()
+
+
+class LimitSettings(Strict, frozen=True, kw_only=True):
+    """What the cgroup of each loop may use; empty for no limit. Needs a delegated cgroup (`Delegate=`)."""
+
+    memory: str = ""
+    """Bytes, or with K, M, G."""
+    cpu: str = ""
+    """Percent of one processor, such as 50%."""
+    pids: Count | None = None
+
+
 class LogSettings(Strict, frozen=True, kw_only=True):
-    """What goes into the log file beside the database."""
+    """What is logged, and where the service keeps the logs of its loops."""
 
     level: Level = Level.WARNING
+    directory: str = ""
+    max_bytes: Count = 10_000_000
+    """Of one log file; a full one is kept once, as FILE.1."""
 
 
 class Settings(Strict, frozen=True, kw_only=True):
@@ -96,6 +146,9 @@ class Settings(Strict, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     model: ModelSettings = ModelSettings()
     loops: LoopSettings = LoopSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
 
 
@@ -124,9 +177,12 @@ SECTIONS: dict[str, type[Strict]] = {
     "store": StoreSettings,
     "model": ModelSettings,
     "loops": LoopSettings,
+    "supervisor": SupervisorSettings,
+    "access": AccessSettings,
+    "limits": LimitSettings,
     "log": LogSettings,
 }
-PATHS = {"store.path", "loops.rules_dir"}
+PATHS = {"store.path", "loops.rules_dir", "supervisor.socket", "log.directory"}
 
 
 def _types() -> dict[str, Any]:
@@ -165,26 +221,11 @@ def load(
 def _defaults(variables: Mapping[str, str]) -> dict[str, Any]:
     """Defaults that depend on the user, never on the working directory: loops must not share things by accident."""
     return {
-        "store.path": str(_state_dir(variables) / "loops.db"),
-        "loops.rules_dir": str(_config_dir(variables) / "rules"),
+        "store.path": f"{paths.state_dir(variables)}/loops.db",
+        "loops.rules_dir": f"{paths.config_dir(variables)}/rules",
+        "supervisor.socket": paths.socket_path(variables),
+        "log.directory": paths.log_dir(variables),
     }
-
-
-def _state_dir(variables: Mapping[str, str]) -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/ftl2-enterprise")
-    return _xdg(variables, "XDG_STATE_HOME", ".local/state")
-
-
-def _config_dir(variables: Mapping[str, str]) -> Path:
-    return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")
-
-
-def _xdg(variables: Mapping[str, str], name: str, below_home: str) -> Path:
-    named = variables.get(name, "")
-    # The XDG specification wants relative values ignored.
-    base = Path(named) if named.startswith("/") else Path(variables.get("HOME") or Path.home()) / below_home
-    return base / "ftl2-enterprise"
 
 
 # --- where values come from ----------------------------------------------------------------------------------------

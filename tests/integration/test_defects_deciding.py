@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ftl2_enterprise import wiring
 from ftl2_enterprise.adapters.models.ai import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
 from ftl2_enterprise.core.settings import load
@@ -28,6 +27,7 @@ from ftl2_enterprise.protocol.loops import (
 )
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.wiring import loop as wiring
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 from tests.support.models import ScriptedModel, text, value
 

@@ -141,7 +141,7 @@ def _limits(context: click.Context) -> dict[str, Any]:
 
 
 def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
-    from ftl2_enterprise import wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
     text, source = _desired_state(options["desired_state"], options["file"])
     limits = settings.loops
@@ -210,7 +210,7 @@ def _check_name(name: str) -> None:
 
 
 def _open(settings: Settings) -> Store:
-    from ftl2_enterprise import wiring  # noqa: PLC0415
+    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415
 
     return wiring.open_database(settings, create=True)
 

@@ -1,0 +1,1 @@
+"""The socket: connect to the service, call its verbs, watch."""

@@ -1,0 +1,82 @@
+"""What managers and the supervisor say to one another about child processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.core.clock import Instant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A process that the supervisor has started, or is starting."""
+
+    key: str
+    """What it is for, `loop:17`: there is never more than one process of a key."""
+    pid: int | None
+    """None until it is known."""
+    started_at: Instant
+    stopping: bool = False
+    """It was asked to end."""
+
+
+class Why(StrEnum):
+    """Why a child ended."""
+
+    EXITED = "exited"
+    """By itself, or because it was asked to; its status says more."""
+    KILLED = "killed"
+    """By a signal that the supervisor did not send."""
+    HUNG = "hung"
+    """It gave no sign of life and was killed for that."""
+    LATE = "late"
+    """It was asked to end, did not, and was killed."""
+    NOT_STARTED = "not_started"
+    """It could not be forked."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It reached the memory limit of its cgroup."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a child ended."""
+
+    key: str
+    pid: int | None
+    why: Why
+    status: int | None = None
+    """Exit status, when it exited."""
+    signal: int | None = None
+    ran: float = 0.0
+    """Seconds."""
+
+
+class Urgency(StrEnum):
+    """How a child is asked to end."""
+
+    SAFE_POINT = "safe_point"
+    """When the step in hand is done, within the drain limit."""
+    NOW = "now"
+    """The step in hand is cut off and recorded as unknown."""
+    KILL = "kill"
+    """By SIGKILL to all of its processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a manager wants done, and when it wants to look again if nothing wakes it before."""
+
+    start: tuple[str, ...] = ()
+    """Keys, the most urgent first; the supervisor starts as many as it has room for."""
+    stop: Mapping[str, Urgency] = field(default_factory=dict[str, Urgency])
+    wake: tuple[str, ...] = ()
+    """Keys of children that are to look at their rows."""
+    look_again: float | None = None
+    """Seconds."""
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    """For the status line: how many are in which state."""

@@ -1,0 +1,45 @@
+"""Where things are unless the settings say otherwise. As text: the client starts too often to load pathlib."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "ftl2-enterprise"
+ETC = f"/etc/{NAME}"
+RUN = f"/run/{NAME}"
+SOCKET = "control.sock"
+
+
+def state_dir(variables: Mapping[str, str]) -> str:
+    """Databases: of the system for root, else of the user."""
+    return f"/var/lib/{NAME}" if os.geteuid() == 0 else _xdg(variables, "XDG_STATE_HOME", ".local/state")
+
+
+def config_dir(variables: Mapping[str, str]) -> str:
+    """Rules and settings."""
+    return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")
+
+
+def log_dir(variables: Mapping[str, str]) -> str:
+    """Logs of loops."""
+    return f"/var/log/{NAME}" if os.geteuid() == 0 else f"{state_dir(variables)}/log"
+
+
+def socket_path(variables: Mapping[str, str]) -> str:
+    """Where a service of this user listens."""
+    if os.geteuid() == 0:
+        return f"{RUN}/{SOCKET}"
+    runtime = variables.get("XDG_RUNTIME_DIR", "")
+    # Without a runtime directory (no login session) the socket is beside the database.
+    return f"{runtime}/{NAME}/{SOCKET}" if runtime.startswith("/") else f"{state_dir(variables)}/{SOCKET}"
+
+
+def _xdg(variables: Mapping[str, str], name: str, below_home: str) -> str:
+    named = variables.get(name, "")
+    # The XDG specification wants relative values ignored.
+    base = named if named.startswith("/") else f"{variables.get('HOME') or os.path.expanduser('~')}/{below_home}"  # noqa: PTH111 - see above
+    return f"{base}/{NAME}"

@@ -1,0 +1,10 @@
+"""Every verb that the service has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftl2_enterprise.protocol import loop_verbs, system
+from ftl2_enterprise.protocol.verb import Request, name_of
+
+CATALOGUE: dict[str, type[Request[Any]]] = {name_of(verb): verb for verb in (*loop_verbs.VERBS, *system.VERBS)}

@@ -1,0 +1,88 @@
+"""What travels in the frames of the control socket. Version 1.
+
+Client and service say hello first. Each call carries an id of the client's choice, so that calls and watches share a
+connection and may be answered in any order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Code
+from ftl2_enterprise.core.wire import Wire
+
+VERSION = 1
+
+# --- from the client -----------------------------------------------------------------------------------------------
+
+
+class Hello(Wire, frozen=True, tag="hello"):
+    """The first frame of a connection."""
+
+    protocol: int
+    program: str = ""
+    """Name and version of the client, for the log."""
+
+
+class Call(Wire, frozen=True, tag="call"):
+    """A request; its body is decoded once it is known which verb it is."""
+
+    id: int
+    request: msgspec.Raw
+
+
+class Cancel(Wire, frozen=True, tag="cancel"):
+    """No more items of that watch, please."""
+
+    id: int
+
+
+type FromClient = Hello | Call | Cancel
+
+# --- from the service ----------------------------------------------------------------------------------------------
+
+
+class Welcome(Wire, frozen=True, tag="welcome"):
+    """The answer to hello."""
+
+    protocol: int
+    version: str
+    """Of the program."""
+
+
+class Reply(Wire, frozen=True, tag="reply"):
+    """What a call asked for."""
+
+    id: int
+    result: msgspec.Raw
+
+
+class Item(Wire, frozen=True, tag="item"):
+    """One item of a watch."""
+
+    id: int
+    item: msgspec.Raw
+
+
+class Done(Wire, frozen=True, tag="done"):
+    """The last of a watch."""
+
+    id: int
+
+
+class Failure(Wire, frozen=True, tag="failure"):
+    """The call was refused or failed. Id 0: the connection itself is, and ends."""
+
+    id: int
+    code: Code
+    message: str
+    hint: str | None = None
+
+
+type FromService = Welcome | Reply | Item | Done | Failure
+
+
+class VerbOf(Wire, frozen=True):
+    """Enough of a request's body to know its verb."""
+
+    type: str

@@ -1,0 +1,168 @@
+"""The verbs of the service itself: its health, its event log, its logs, its settings, its life."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.verb import Access, Request, Watch
+
+# --- replies -------------------------------------------------------------------------------------------------------
+
+
+class VersionInfo(Wire, frozen=True):
+    """What runs."""
+
+    program: str
+    protocol: int
+    python: str
+    schema: str
+    """Revision of the database."""
+
+
+class ProcessHealth(Wire, frozen=True):
+    """One of the supervisor's own processes."""
+
+    name: str
+    """root, control, writer, forkserver."""
+    pid: int | None
+    since: Instant | None
+    restarts: int = 0
+
+
+class Health(Wire, frozen=True):
+    """Whether the service does what it is for; `problems` says what is wrong, in sentences."""
+
+    ok: bool
+    problems: list[str]
+    status: str
+    """The status line, as systemctl shows it."""
+    processes: list[ProcessHealth]
+    counts: dict[str, int]
+    """Loops by state, children, connections."""
+    writer_latency: float | None
+    """Seconds that the last look at the writer took, disk included."""
+    looked_at: Instant | None
+    """When the managers last looked at everything."""
+    started_at: Instant
+    draining: bool
+    database: str
+    socket: str
+
+
+class SettingLine(Wire, frozen=True):
+    """One setting in force."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class Reloaded(Wire, frozen=True):
+    """Settings were read again."""
+
+    changed: list[str]
+    """Keys whose values are others now."""
+    need_restart: list[str]
+    """Those of them that count only after a restart of the service."""
+
+
+class Accepted(Wire, frozen=True):
+    """It will be done; the event log says when it is."""
+
+    message: str
+
+
+class EventPage(Wire, frozen=True):
+    """Facts in order of their ids. `cursor` is the last id that was looked at: give it as `after`."""
+
+    events: list[Event]
+    cursor: int
+
+
+class LogLine(Wire, frozen=True):
+    """One line of the log of a loop or of the service."""
+
+    at: Instant
+    level: str
+    message: str
+    source: str
+    """`loop:NAME`, or the process of the supervisor."""
+    fields: dict[str, Any] = {}
+
+
+# --- verbs ---------------------------------------------------------------------------------------------------------
+
+
+class GetVersion(Request[VersionInfo], frozen=True, tag="system.version"):
+    """What runs."""
+
+
+class GetHealth(Request[Health], frozen=True, tag="system.health"):
+    """How the service is."""
+
+
+class GetSettings(Request[list[SettingLine]], frozen=True, tag="system.settings"):
+    """Every setting and where its value came from."""
+
+
+class Reload(Request[Reloaded], frozen=True, tag="system.reload"):
+    """Read the settings again."""
+
+    access: ClassVar[Access] = Access.ADMINISTER
+
+
+class Shutdown(Request[Accepted], frozen=True, tag="system.shutdown"):
+    """Drain and end the service; the loops go on when it is started again."""
+
+    access: ClassVar[Access] = Access.ADMINISTER
+
+    now: bool = False
+    """Do not drain."""
+
+
+class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
+    """Let the service replace itself by the program that is installed now, with every loop kept."""
+
+    access: ClassVar[Access] = Access.ADMINISTER
+
+
+class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
+    """Facts after a cursor; `newest` asks for the last ones instead."""
+
+    loop: str | None = None
+    after: int = 0
+    newest: bool = False
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
+    """Facts as they happen, after a cursor; from now on when there is none."""
+
+    loop: str | None = None
+    after: int | None = None
+
+
+class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
+    """Lines of a loop's log, or of the service's own; with `follow` also those to come."""
+
+    loop: str | None = None
+    last: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    follow: bool = False
+
+
+VERBS = (
+    GetVersion,
+    GetHealth,
+    GetSettings,
+    Reload,
+    Shutdown,
+    Upgrade,
+    ListEvents,
+    WatchEvents,
+    WatchLogs,
+)

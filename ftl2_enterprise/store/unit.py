@@ -1,0 +1,130 @@
+"""Units of work: named functions of a transaction and plain values, which any process may have carried out for it.
+
+A process that writes by itself calls the function in a transaction of its own. A process of the service hands the
+name and the encoded arguments to the writer instead, which carries out what several processes handed over in one
+commit.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol, get_type_hints
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.tx import Tx
+
+UNITS: dict[str, Unit[..., Any]] = {}
+"""Every unit of the modules that have been imported, by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unit[**P, R]:
+    """A function that is a unit of work; called like the function itself, so that units can be made of units."""
+
+    name: str
+    function: Callable[Concatenate[Tx, P], R]
+
+    def __call__(self, tx: Tx, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Carry it out in this transaction."""
+        return self.function(tx, *args, **kwargs)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> UnitCall:
+        """The unit with its arguments, to be carried out later."""
+        return UnitCall(self, args, kwargs)
+
+    def encode(self, args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
+        """The arguments as msgpack."""
+        bound = self._signature.bind(None, *args, **kwargs).arguments
+        return _encoder.encode(dict(list(bound.items())[1:]))
+
+    def decode(self, arguments: bytes) -> dict[str, Any]:
+        """The arguments by name. Raises msgspec.ValidationError when they are not what the function takes."""
+        given = self._decoder.decode(arguments)
+        return {name: getattr(given, name) for name in given.__struct_fields__}
+
+    def encode_result(self, result: R) -> bytes:
+        """What the function returned, as msgpack."""
+        return _encoder.encode(result)
+
+    def decode_result(self, result: bytes) -> R:
+        """What the function returned."""
+        return self._result_decoder.decode(result)
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function)
+
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[Any]:
+        fields: list[Any] = []
+        for name, parameter in list(self._signature.parameters.items())[1:]:
+            required = parameter.default is inspect.Parameter.empty
+            fields.append((name, self._hints[name]) if required else (name, self._hints[name], parameter.default))
+        return msgspec.msgpack.Decoder(msgspec.defstruct(self.function.__name__, fields, kw_only=True))
+
+    @cached_property
+    def _result_decoder(self) -> msgspec.msgpack.Decoder[Any]:
+        return msgspec.msgpack.Decoder(self._hints["return"])
+
+
+@dataclass(frozen=True)
+class UnitCall:
+    """A unit with its arguments."""
+
+    unit: Unit[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def carry_out(self, tx: Tx) -> Any:
+        """Call it."""
+        return self.unit.function(tx, *self.args, **self.kwargs)
+
+
+class Writer(Protocol):
+    """Whoever carries out units of work for this process."""
+
+    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+        """Carry out all of them in one transaction, in order, and return what the last one returned.
+
+        Returns only when it is on the disk. Raises Problem; then nothing was written.
+        """
+        ...
+
+
+class DirectWriter:
+    """Writes by itself, one transaction for each call."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+        """As Writer.carry_out."""
+        result = None
+        with self._store.write() as tx:
+            for call in calls:
+                result = call.carry_out(tx)
+        return result
+
+
+def unit[**P, R](function: Callable[Concatenate[Tx, P], R]) -> Unit[P, R]:
+    """Make the function a unit of work; its module and name are the unit's name."""
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    if name in UNITS:
+        raise ValueError(f"there are two units named {name}")
+    made = Unit(name, function)
+    UNITS[name] = made
+    return made
+
+
+_encoder = msgspec.msgpack.Encoder()
