@@ -103,7 +103,11 @@ def _iteration(iteration: Iteration, prompts: Sequence[Prompt]) -> list[Line]:
     ]
     if iteration.reasoning:
         lines.append(line(one_line(iteration.reasoning, 500), indent=2))
-    unmet = iteration.decision.unmet if iteration.decision else []
+    unmet = (
+        [one for one in iteration.decision.unmet if one not in (iteration.reasoning or "")]
+        if iteration.decision
+        else []
+    )
     lines += [line(("not as desired: ", Role.WARNING), one_line(item), indent=2) for item in unmet[:SHOWN_UNMET]]
     if len(unmet) > SHOWN_UNMET:
         lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=4))

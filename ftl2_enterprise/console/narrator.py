@@ -163,6 +163,12 @@ class Narrator:
             if reasons.count(reason) == 1:
                 self._reasons[event.iteration_id, n] = reason
         by = one_line(str(data.get("by")))
+        if by.startswith("rule:"):
+            # A rule that fires is told by its own facts.
+            return []
+        if by == "rules" and not data.get("converged"):
+            # Its reasoning says the same once more, and rules that are broken have been told.
+            return self._unmet(data)
         lines = self._unmet(data)
         if reasoning := one_line(str(data.get("reasoning") or ""), 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
@@ -183,7 +189,7 @@ class Narrator:
 
     def _iteration_ended(self, event: Event) -> list[Line]:
         outcome, error = event.data.get("outcome"), event.data.get("error")
-        if not error or outcome in {"blocked", "converged", "acted"}:
+        if not error or outcome in {"blocked", "converged", "acted", "rule_fired"}:
             return []
         word = str(outcome).replace("_", " ")
         why = one_line(str(error), 400).removeprefix(word).lstrip(":; ")

@@ -21,6 +21,7 @@ from ftl2_enterprise.loops import (
     store,
     store_actions,
     store_prompts,
+    store_rules,
     units,
     units_observations,
 )
@@ -53,6 +54,8 @@ class RunEnd:
     waiting: bool = False
 
 
+RULES_ALONE = "rules"
+"""The decider of a loop whose rules decide alone; it never acts itself."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
 SETTLES: dict[IterationOutcome | None, Outcome] = {
     IterationOutcome.CONVERGED: Outcome.CONVERGED,
@@ -117,11 +120,30 @@ def _end(engine: Engine, iterations: Sequence[Iteration]) -> RunEnd | None:
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
     if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
+    if so_far and (end := _stuck(engine, so_far)) is not None:
+        return end
     if not spent:
         return None
     last = so_far[-1].error or so_far[-1].reasoning
+    if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
+        by = so_far[-1].decided_by
+        last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
     words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
+
+
+def _stuck(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
+    """The end of a run that rules decide alone, when another iteration would only come to the same."""
+    last = so_far[-1]
+    if engine.spec.decider != RULES_ALONE or last.outcome is not IterationOutcome.OBSERVED:
+        return None
+    if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
+        return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
+    judged = engine.journal.read(store_rules.get_rule_results, last.id)
+    # One that matches may fire again in the next iteration, and may get further then.
+    return (
+        None if any(row.matched for row in judged) else RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
+    )
 
 
 # --- after a crash -------------------------------------------------------------------------------------------------

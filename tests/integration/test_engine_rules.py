@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ftl2_enterprise.adapters.models.rules_only import RulesDecider
 from ftl2_enterprise.loops import store, store_actions, store_rules
 from ftl2_enterprise.protocol.decision import Decision
 from ftl2_enterprise.protocol.loops import (
     ActionState,
+    Condition,
     IterationOutcome,
+    LoopState,
     Outcome,
 )
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
@@ -116,3 +121,55 @@ async def test_the_decider_is_told_which_conditions_hold(tmp_path):
     decider = ScriptedDecider(DONE)
     await run(tmp_path, decider)
     assert decider.situations[0].matched_rules == ["always"]
+
+
+# --- rules that decide alone ---------------------------------------------------------------------------------------
+
+
+async def test_a_loop_of_rules_ends_at_once_when_one_cannot_be_judged_and_none_is_left_to_fire(tmp_path):
+    directory = rule(tmp_path / "rules", "a_broken", "state['nothing']['here']")
+    rule(directory, "b_fine", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
+    modules = ScriptedModules()
+    modules.handlers["mend"] = lambda call: modules.world.update(page="there") or ok(changed=True)
+    loop, iterations, _, _ = await run(tmp_path, RulesDecider(), modules)
+    assert [one.outcome for one in iterations] == [IterationOutcome.RULE_FIRED, IterationOutcome.OBSERVED]
+    assert (loop.outcome, loop.reason) == (Outcome.NOT_CONVERGED, "cannot judge rule a_broken: KeyError: 'nothing'")
+    assert loop.condition is not Condition.IN_SYNC
+
+
+async def test_a_continuous_loop_of_rules_tries_again_later_when_one_cannot_be_judged(tmp_path):
+    rule(tmp_path / "rules", "broken", "state['nothing']['here']")
+    with bench(tmp_path, RulesDecider(), rules_dir=str(tmp_path / "rules"), mode="continuous", interval=60.0) as b:
+        b.database.listen(lambda event: b.stop.ask() if event.kind == "loop.rested" else None)
+        await b.run()
+        (rested,) = b.data("loop.rested")
+        assert (rested["outcome"], rested["reason"]) == (
+            Outcome.NOT_CONVERGED,
+            "cannot judge rule broken: KeyError: 'nothing'",
+        )
+        assert b.loop().state is LoopState.PAUSED
+        assert b.loop().iteration_count == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        (2, "2 iterations were not enough; last: rule always: its condition still holds although it has fired"),
+        (3, "3 iterations were not enough; last: rule always: its condition holds although it has fired before"),
+    ],
+)
+async def test_a_rule_whose_condition_goes_on_to_hold_is_named_in_the_end(tmp_path, budget, reason):
+    rule(tmp_path / "rules", "always", "True")
+    loop, iterations, _, _ = await run(tmp_path, RulesDecider(), max_iterations=budget)
+    assert len(iterations) == budget
+    assert (loop.outcome, loop.reason) == (Outcome.NOT_CONVERGED, reason)
+
+
+async def test_a_loop_of_rules_ends_at_once_when_policy_forbids_all_that_they_would_do(tmp_path):
+    rule(tmp_path / "rules", "forbidden", "True", "await ftl.shell(cmd='x')")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no\n")
+    loop, iterations, _, _ = await run(tmp_path, RulesDecider(), policy=str(policy))
+    assert [one.outcome for one in iterations] == [IterationOutcome.DENIED, IterationOutcome.OBSERVED]
+    assert loop.outcome is Outcome.DENIED
+    assert "rule forbidden" in loop.reason

@@ -47,11 +47,12 @@ def situation(
     must_ask: bool = False,
     matched: Sequence[str] = (),
     rules: Sequence[tuple[str, str]] = (),
+    unjudged: Sequence[tuple[str, str]] = (),
 ) -> Situation:
     return Situation(
         loop_id=1, desired_state="", iteration=len(past) + 1, max_iterations=10, seen=seen, state={}, hosts=(),
         resources=(), inventory=(), answers=answers, past=past, rules=rules, matched_rules=matched, unknown=(),
-        must_ask=must_ask, dry_run=False,
+        must_ask=must_ask, dry_run=False, unjudged_rules=unjudged,
     )  # fmt: skip
 
 

@@ -305,5 +305,10 @@ async def test_rules_alone() -> None:
     assert (await rules.decide(situation(rules=[("r", "")]), NOT_CALLED)).converged
     decision = await rules.decide(situation(matched=["disk", "swap"], rules=[("disk", ""), ("swap", "")]), NOT_CALLED)
     assert not decision.converged
-    assert "disk, swap" in decision.reasoning
+    assert decision.unmet[1] == "rule swap: its condition still holds although it has fired"
+    assert decision.reasoning == "; ".join(decision.unmet)
     assert decision.actions == []
+    broken = situation(unjudged=[("disk", "KeyError: 'df'")], rules=[("disk", ""), ("swap", "")])
+    decision = await rules.decide(broken, NOT_CALLED)
+    assert not decision.converged
+    assert decision.reasoning == "cannot judge rule disk: KeyError: 'df'"

@@ -192,6 +192,24 @@ def test_a_reader_that_leaves_does_not_end_the_loop() -> None:
     assert plain.narrator.tally.iterations == 2
 
 
+def test_what_a_rule_says_is_told_once() -> None:
+    holds, still = "rule disk: its condition holds", "rule disk: its condition still holds although it has fired"
+    fired = [
+        event("iteration.decided", by="rule:disk", reasoning=holds, unmet=[holds], actions=[]),
+        event("rule.matched", rule="disk"),
+        event("rule.fired", rule="disk", success=False, detail="exit status 9"),
+        event("iteration.ended", n=1, outcome="rule_fired", error="rule disk: exit status 9"),
+    ]
+    assert told(*fired) == ["  rule disk holds", "  rule FAILED: disk: exit status 9"]
+    observed = [event("iteration.decided", by="rules", reasoning=still, unmet=[still], actions=[])]
+    assert told(*observed) == [f"  not as desired: {still}"]
+    broken = [
+        event("rule.broken", rule="disk", error="KeyError: 'df'"),
+        event("iteration.decided", by="rules", reasoning="cannot judge rule disk: KeyError: 'df'", actions=[]),
+    ]
+    assert told(*broken) == ["  rule broken: disk: KeyError: 'df'"]
+
+
 def test_a_broken_rule_is_told_once_until_it_breaks_in_another_way() -> None:
     first, other = (event("rule.broken", rule="disk", error=error) for error in ("no name x", "no name y"))
     assert len(told(first, first, first, other)) == 2

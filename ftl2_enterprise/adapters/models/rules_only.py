@@ -25,19 +25,13 @@ class RulesDecider:
     async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
         """Converged, or which rules still see something to do."""
         matched = list(situation.matched_rules)
-        unjudged = [name for name, _ in situation.unjudged_rules]
+        unjudged = [f"rule {name}: {why}" for name, why in situation.unjudged_rules]
         if matched or unjudged:
-            said = [f"The condition of {_names(matched)} still holds."] if matched else []
-            said += [f"The condition of {_names(unjudged)} cannot be judged."] if unjudged else []
-            return Decision(
-                reasoning=" ".join(said),
-                unmet=[f"rule {name}: its condition holds" for name in matched]
-                + [f"rule {name}: {why}" for name, why in situation.unjudged_rules],
-            )
+            # Whoever decides is asked when no rule may fire: those that match have fired in the iteration before.
+            held = [f"rule {name}: its condition still holds although it has fired" for name in matched]
+            said = held + ([f"cannot judge {'; '.join(unjudged)}"] if unjudged else [])
+            # Nobody knows whether something is out of place where a rule cannot be judged.
+            return Decision(reasoning="; ".join(said), unmet=held)
         if not situation.rules:
             return Decision(reasoning="There are no rules, so nothing is out of place.", converged=True)
         return Decision(reasoning=f"No condition of the {len(situation.rules)} rules holds.", converged=True)
-
-
-def _names(rules: Sequence[str]) -> str:
-    return f"rule {rules[0]}" if len(rules) == 1 else f"rules {', '.join(rules)}"
