@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.console import crash
-from ftl2_enterprise.console.text import Role, line, symbol
 from ftl2_enterprise.loops.ports import People, Stop
+from ftl2_enterprise.terminal.text import Role, line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

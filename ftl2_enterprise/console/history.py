@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console import words
 from ftl2_enterprise.console.narrator import failure
-from ftl2_enterprise.console.text import Line, Role, Span, ago, count, duration, line, moment, one_line
-from ftl2_enterprise.console.words import CONDITION_WORDS, ITERATION_WORDS
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.loops import store, store_actions, store_prompts
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration, Loop, Prompt
+from ftl2_enterprise.terminal import words
+from ftl2_enterprise.terminal.text import Line, Role, Span, ago, count, duration, line, moment, one_line
+from ftl2_enterprise.terminal.words import CONDITION_WORDS, ITERATION_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

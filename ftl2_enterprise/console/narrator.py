@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.console import words
-from ftl2_enterprise.console.text import Line, Role, Span, count, duration, last_lines, line, one_line, symbol
+from ftl2_enterprise.terminal import words
+from ftl2_enterprise.terminal.text import Line, Role, Span, count, duration, last_lines, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,17 +10,17 @@ import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from ftl2_enterprise.console.answers import resolve
 from ftl2_enterprise.console.narrator import question
-from ftl2_enterprise.console.text import Role, line, one_line
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.text import Role, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftl2_enterprise.console.paint import Painter
     from ftl2_enterprise.console.progress import Progress
     from ftl2_enterprise.protocol.loops import Prompt
+    from ftl2_enterprise.terminal.paint import Painter
 
 
 def user_name() -> str:

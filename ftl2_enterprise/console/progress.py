@@ -10,9 +10,9 @@ from ftl2_enterprise.console.narrator import Narrator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_enterprise.console.paint import Painter
-    from ftl2_enterprise.console.text import Line
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.terminal.paint import Painter
+    from ftl2_enterprise.terminal.text import Line
 
 
 class Progress(Protocol):

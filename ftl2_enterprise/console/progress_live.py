@@ -11,13 +11,13 @@ from rich.live import Live
 from rich.text import Text
 
 from ftl2_enterprise.console.narrator import INDENT, Narrator
-from ftl2_enterprise.console.text import Line, Role, Span, duration, fitted, line, one_line
+from ftl2_enterprise.terminal.text import Line, Role, Span, duration, fitted, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from ftl2_enterprise.console.paint import Painter
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.terminal.paint import Painter
 
 STYLES: dict[Role, str] = {
     Role.PLAIN: "",

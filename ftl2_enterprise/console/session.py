@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console.paint import Painter, painter
 from ftl2_enterprise.core import settings as setting
+from ftl2_enterprise.terminal.paint import Painter, painter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Loaded, Settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console.text import Line, Role, Span, count, dollars, duration, line, one_line
-from ftl2_enterprise.console.words import outcome_line
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+from ftl2_enterprise.terminal.text import Line, Role, Span, count, dollars, duration, line, one_line
+from ftl2_enterprise.terminal.words import outcome_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

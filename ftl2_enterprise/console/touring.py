@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.console import foreground, narrator
-from ftl2_enterprise.console.exits import Exit
 from ftl2_enterprise.console.history import page_lines, read_page
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.session import Session, called_as
-from ftl2_enterprise.console.text import Line, Role, count, line, symbol
 from ftl2_enterprise.console.tour.copying import copy_tour
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops import store as loops
 from ftl2_enterprise.loops.ports import People, Stop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode
+from ftl2_enterprise.terminal.exits import Exit
+from ftl2_enterprise.terminal.text import Line, Role, count, line, symbol
 from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.paint import painter
 
-from ftl2_enterprise.console.answers import resolve
-from ftl2_enterprise.console.paint import painter
 from ftl2_enterprise.console.people import LineReader, NonInteractivePeople, TerminalPeople
 from ftl2_enterprise.console.progress import SilentProgress
 from ftl2_enterprise.core.problem import Problem

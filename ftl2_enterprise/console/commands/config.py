@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ftl2_enterprise.console import documents
-from ftl2_enterprise.console.text import Role, Span, columns
+from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal.text import Role, Span, columns
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session

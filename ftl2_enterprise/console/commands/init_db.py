@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.text import Role, line, symbol
+from ftl2_enterprise.terminal.text import Role, line, symbol
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console import documents
 from ftl2_enterprise.console.narrator import question
-from ftl2_enterprise.console.text import Role, ago, line, one_line
+from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal.text import Role, ago, line, one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session

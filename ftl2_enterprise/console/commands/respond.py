@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.answers import resolve
 from ftl2_enterprise.console.people import user_name
-from ftl2_enterprise.console.text import Role, line, one_line, symbol
+from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.text import Role, line, one_line, symbol
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session

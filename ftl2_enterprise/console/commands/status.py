@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console import documents
 from ftl2_enterprise.console.narrator import question
-from ftl2_enterprise.console.text import (
+from ftl2_enterprise.core import owner
+from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal.text import (
     Line,
     Role,
     Span,
@@ -22,10 +25,7 @@ from ftl2_enterprise.console.text import (
     symbol,
     width,
 )
-from ftl2_enterprise.console.words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES
-from ftl2_enterprise.core import owner
-from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+from ftl2_enterprise.terminal.words import CONDITION_WORDS, OUTCOME_WORDS, STATE_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

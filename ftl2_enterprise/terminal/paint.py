@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from ftl2_enterprise.console.text import Line, Role, Span, fitted
+from ftl2_enterprise.terminal.text import Line, Role, Span, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

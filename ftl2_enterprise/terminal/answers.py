@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console.text import one_line
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.terminal.text import one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops import Prompt

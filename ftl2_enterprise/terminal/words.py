@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.console.text import Line, Role, Span, line, symbol
 from ftl2_enterprise.protocol.loops import (
     Action,
     ActionState,
@@ -12,6 +11,7 @@ from ftl2_enterprise.protocol.loops import (
     LoopState,
     Outcome,
 )
+from ftl2_enterprise.terminal.text import Line, Role, Span, line, symbol
 
 WORD_COLUMNS = 9
 
