@@ -21,11 +21,12 @@ from ftl2_enterprise.protocol.loops import (
     LoopSpec,
     LoopState,
 )
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select, Update
+    from sqlalchemy import Select
 
     from ftl2_enterprise.store.tx import Tx
 
@@ -35,11 +36,20 @@ _NAMES_COMPARED = 1_000
 """Newest names among which the nearest to a mistyped one is looked for."""
 _NAMES_LISTED = 5
 
-# Statements are built once where a loop's process repeats them: that costs more than SQLite needs to run them. Their
-# values are those that they are executed with.
-_FENCED = update(loops).where(loops.c.id == bindparam("row_id"), loops.c.generation == bindparam("claimed"))
-_GENERATION = select(loops.c.generation).where(loops.c.id == bindparam("row_id"))
-_ITERATION_COUNT = select(loops.c.iteration_count).where(loops.c.id == bindparam("row_id"))
+_BY_ID = loops.c.id == bindparam("row_id")
+_FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("claimed")))
+_GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
+_STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
+_ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
+_INSERT_ITERATION = Prepared(insert(iterations))
+_OPEN_ITERATION = Prepared(
+    _ITERATIONS.select().where(iterations.c.loop_id == bindparam("of"), iterations.c.ended_at.is_(None))
+)
+_OF_RUN = Prepared(
+    _ITERATIONS.select()
+    .where(iterations.c.loop_id == bindparam("of"), iterations.c.run == bindparam("in_run"))
+    .order_by(iterations.c.n)
+)
 
 # --- loops ---------------------------------------------------------------------------------------------------------
 
@@ -132,7 +142,7 @@ def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
 
 def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
     """Raise Problem(conflict) when another process has taken the loop over."""
-    current = tx.connection.execute(_GENERATION, {"row_id": loop_id}).scalar()
+    current = _GENERATION.scalar(tx, {"row_id": loop_id})
     if current != generation:
         raise _taken_over(tx, loop_id)
 
@@ -140,8 +150,7 @@ def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
 def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
     """Write columns of a loop, as plain values. Raises Problem(conflict) when another process has taken it over."""
     values.setdefault("updated_at", tx.now)
-    done = tx.connection.execute(_FENCED, {"row_id": loop_id, "claimed": generation, **values})
-    if done.rowcount != 1:
+    if _FENCED.change(tx, {"row_id": loop_id, "claimed": generation, **values}) != 1:
         raise _taken_over(tx, loop_id)
 
 
@@ -163,11 +172,11 @@ def move_loop(
     if event is LoopEvent.STARTED:
         values.setdefault("outcome", None)
         values.setdefault("reason", None)
-        started_at = tx.connection.execute(select(loops.c.started_at).where(loops.c.id == loop_id)).scalar()
+        started_at = _STARTED_AT.scalar(tx, {"row_id": loop_id})
         values.setdefault("started_at", tx.now if started_at is None else started_at)
     ends = all(target in ENDED_LOOPS for target in LOOP.sources(event).values())
     values.setdefault("ended_at", tx.now if ends else None)
-    state = transition(tx, LOOP, loops, loop_id, event, loops.c.generation == generation, **values)
+    state = transition(tx, LOOP, loops, loop_id, event, where={"generation": generation}, **values)
     tx.emit(f"loop.{event}", loop_id=loop_id, **(data or {}))
     return state
 
@@ -182,7 +191,7 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
     sums = {f"by_{name}": amount for name, amount in amounts.items() if amount}
     if sums:
         statement = _sum(*(name for name, amount in amounts.items() if amount))
-        tx.connection.execute(statement, {"row_id": loop_id, "updated_at": tx.now, **sums})
+        statement.change(tx, {"row_id": loop_id, "updated_at": tx.now, **sums})
 
 
 # --- iterations ----------------------------------------------------------------------------------------------------
@@ -190,7 +199,7 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
 
 def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
     """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
-    before = tx.connection.execute(_ITERATION_COUNT, {"row_id": loop_id}).scalar()
+    before = _ITERATION_COUNT.scalar(tx, {"row_id": loop_id})
     if before is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
     n = before + 1
@@ -203,7 +212,7 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
         "started_at": tx.now,
     }
     try:
-        iteration_id = int(tx.connection.execute(insert(iterations), row).lastrowid)
+        iteration_id = _INSERT_ITERATION.insert(tx, row)
     except IntegrityError as error:
         message = f"cannot begin iteration {n} of the loop {loop_id}: another one has not ended"
         raise problem.conflict(message) from error
@@ -225,8 +234,7 @@ def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: A
 
 def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:
     """The iteration of a loop that has not ended."""
-    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.ended_at.is_(None))
-    row = tx.connection.execute(query).first()
+    row = _OPEN_ITERATION.first(tx, {"of": loop_id})
     return None if row is None else _ITERATIONS.one(row)
 
 
@@ -254,17 +262,16 @@ def get_iterations(
 
 def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
     """Every iteration of one run, in order of `n`."""
-    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.run == run)
-    return _ITERATIONS.all(tx.connection.execute(query.order_by(iterations.c.n)))
+    return _ITERATIONS.all(_OF_RUN.rows(tx, {"of": loop_id, "in_run": run}))
 
 
 # --- within --------------------------------------------------------------------------------------------------------
 
 
 @cache
-def _sum(*names: str) -> Update:
+def _sum(*names: str) -> Prepared:
     sums = {name: loops.c[name] + bindparam(f"by_{name}") for name in names}
-    return update(loops).where(loops.c.id == bindparam("row_id")).values(sums)
+    return Prepared(update(loops).where(_BY_ID).values(sums))
 
 
 def _first(tx: Tx, query: Select[Any]) -> Loop | None:

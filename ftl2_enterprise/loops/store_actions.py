@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.store import add_to_loop
 from ftl2_enterprise.loops.tables import actions, iterations
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration
 from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
 from ftl2_enterprise.store.transition import transition
 
@@ -21,7 +22,22 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _ACTIONS = Reader(actions, Action)
-_LOOP_ID = select(actions.c.loop_id).where(actions.c.id == bindparam("row_id"))
+_INSERT = Prepared(insert(actions))
+_LOOP_ID = Prepared(select(actions.c.loop_id).where(actions.c.id == bindparam("row_id")))
+_OF_ITERATION = Prepared(_ACTIONS.select().where(actions.c.iteration_id == bindparam("of")).order_by(actions.c.id))
+_UNKNOWN = Prepared(
+    _ACTIONS.select()
+    .join(iterations, iterations.c.id == actions.c.iteration_id)
+    .where(
+        actions.c.loop_id == bindparam("of"),
+        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        actions.c.state == literal_column("'unknown'"),
+        iterations.c.n >= bindparam("since"),
+    )
+    .order_by(actions.c.id)
+)
+_ONE_BY_ONE = 10
+"""Iterations up to which their actions are asked for one by one, which is prepared."""
 _IDS_AT_ONCE = 500
 """Values in one IN (...); SQLite built with its old limits takes 999."""
 
@@ -49,7 +65,7 @@ def insert_action(
         "origin": origin,
         "state": ACTION.initial,
     }
-    action_id = int(tx.connection.execute(insert(actions), row).lastrowid)
+    action_id = _INSERT.insert(tx, row)
     add_to_loop(tx, iteration.loop_id, action_count=1)
     return action_id
 
@@ -76,7 +92,7 @@ def move_action(  # noqa: PLR0913 - each is a column
     # What failed may have changed something, too; it is counted once, as a failure.
     failed, improved = state is ActionState.FAILED, state is ActionState.SUCCEEDED and bool(changed)
     if improved or failed:
-        loop_id = tx.connection.execute(_LOOP_ID, {"row_id": action_id}).scalar_one()
+        loop_id = _LOOP_ID.scalar(tx, {"row_id": action_id})
         add_to_loop(tx, loop_id, changed_count=int(improved), failed_count=int(failed))
     return state
 
@@ -91,12 +107,14 @@ def get_action(tx: Tx, action_id: int) -> Action:
 
 def get_actions_for_iteration(tx: Tx, iteration_id: int) -> list[Action]:
     """Every action of an iteration, in the order in which they were decided."""
-    return get_actions_for_iterations(tx, [iteration_id])[iteration_id]
+    return _ACTIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
 
 
 def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Action]]:
     """The actions of many iterations at once, by iteration, each in the order of deciding."""
     wanted = list(dict.fromkeys(ids))
+    if len(wanted) <= _ONE_BY_ONE:
+        return {iteration_id: get_actions_for_iteration(tx, iteration_id) for iteration_id in wanted}
     found: dict[int, list[Action]] = {iteration_id: [] for iteration_id in wanted}
     for start in range(0, len(wanted), _IDS_AT_ONCE):
         part = wanted[start : start + _IDS_AT_ONCE]
@@ -116,18 +134,7 @@ def get_actions_for_loop(tx: Tx, loop_id: int, *, before: int | None = None, lim
 
 def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list[Action]:
     """Actions whose effect nobody knows, in iterations from that number on, oldest first."""
-    query = (
-        _ACTIONS.select()
-        .join(iterations, iterations.c.id == actions.c.iteration_id)
-        .where(
-            actions.c.loop_id == loop_id,
-            # Spelled out, because SQLite uses the partial index only for the very words of its condition.
-            actions.c.state == literal_column("'unknown'"),
-            iterations.c.n >= since_iteration_n,
-        )
-        .order_by(actions.c.id)
-    )
-    return _ACTIONS.all(tx.connection.execute(query))
+    return _ACTIONS.all(_UNKNOWN.rows(tx, {"of": loop_id, "since": since_iteration_n}))
 
 
 def count_changed(tx: Tx, ids: Iterable[int]) -> int:

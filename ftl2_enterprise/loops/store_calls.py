@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.core.problem import Code, Problem
@@ -12,12 +12,24 @@ from ftl2_enterprise.loops.store import add_to_loop
 from ftl2_enterprise.loops.tables import loops, model_calls
 from ftl2_enterprise.protocol.loops import CallOutcome, Iteration, ModelCall
 from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _MODEL_CALLS = Reader(model_calls, ModelCall)
+
+_BY_ID = model_calls.c.id == bindparam("row_id")
+_INSERT = Prepared(insert(model_calls))
+_FINISH = Prepared(update(model_calls).where(_BY_ID, model_calls.c.ended_at.is_(None)))
+_OF = Prepared(select(model_calls.c.loop_id, model_calls.c.iteration_id).where(_BY_ID))
+_OPEN = Prepared(
+    _MODEL_CALLS.select()
+    .where(model_calls.c.loop_id == bindparam("of"), model_calls.c.ended_at.is_(None))
+    .order_by(model_calls.c.id)
+)
+_SPENT = Prepared(select(loops.c.cost_usd).where(loops.c.id == bindparam("row_id")))
 
 
 def begin_model_call(
@@ -50,7 +62,7 @@ def begin_model_call(
         "started_at": tx.now,
         **text_values("request", texts.put(tx, request)),
     }
-    call_id = int(tx.connection.execute(insert(model_calls), row).lastrowid)
+    call_id = _INSERT.insert(tx, row)
     add_to_loop(tx, iteration.loop_id, model_call_count=1)
     tx.emit(
         "model.asked",
@@ -93,13 +105,9 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
     }
     if model is not None:
         values["model"] = model
-    done = tx.connection.execute(
-        update(model_calls).where(model_calls.c.id == call_id, model_calls.c.ended_at.is_(None)).values(values)
-    )
-    if done.rowcount != 1:
+    if _FINISH.change(tx, {"row_id": call_id, **values}) != 1:
         raise problem.conflict(f"cannot end the model call {call_id}: it is not in flight")
-    columns = select(model_calls.c.loop_id, model_calls.c.iteration_id)
-    loop_id, iteration_id = tx.connection.execute(columns.where(model_calls.c.id == call_id)).one()
+    loop_id, iteration_id = _OF.rows(tx, {"row_id": call_id})[0]
     add_to_loop(tx, loop_id, cost_usd=cost_usd or 0.0)
     tx.emit(
         "model.answered",
@@ -133,10 +141,9 @@ def get_model_calls_for_iteration(tx: Tx, iteration_id: int) -> list[ModelCall]:
 
 def get_open_model_calls(tx: Tx, loop_id: int) -> list[ModelCall]:
     """Calls that have not ended, oldest first."""
-    query = _MODEL_CALLS.select().where(model_calls.c.loop_id == loop_id, model_calls.c.ended_at.is_(None))
-    return _MODEL_CALLS.all(tx.connection.execute(query.order_by(model_calls.c.id)))
+    return _MODEL_CALLS.all(_OPEN.rows(tx, {"of": loop_id}))
 
 
 def spent_on(tx: Tx, loop_id: int) -> float:
     """US dollars that the loop's model calls have cost."""
-    return float(tx.connection.execute(select(loops.c.cost_usd).where(loops.c.id == loop_id)).scalar_one())
+    return float(_SPENT.rows(tx, {"row_id": loop_id})[0][0])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 from sqlalchemy.dialects.sqlite import insert
 
 from ftl2_enterprise.loops.tables import hosts, resources
 from ftl2_enterprise.protocol.loops import Host, HostState, Resource
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 _HOSTS = Reader(hosts, Host)
 _RESOURCES = Reader(resources, Resource)
+
+_NEW_HOST = insert(hosts)
+_SET_FACTS = Prepared(
+    _NEW_HOST.on_conflict_do_update(
+        index_elements=["loop_id", "name"],
+        set_={name: _NEW_HOST.excluded[name] for name in ("facts", "updated_at")},
+    )
+)
+_HOSTS_OF = Prepared(_HOSTS.select().where(hosts.c.loop_id == bindparam("of")).order_by(hosts.c.name))
+_RESOURCES_OF = Prepared(_RESOURCES.select().where(resources.c.loop_id == bindparam("of")).order_by(resources.c.name))
 
 # --- hosts ---------------------------------------------------------------------------------------------------------
 
@@ -50,17 +61,16 @@ def upsert_host(
 
 def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) -> None:
     """Replace what is known about a host, registered by the loop or not."""
-    values: dict[str, Any] = {"facts": dict(facts), "updated_at": tx.now}
     row: dict[str, Any] = {
         "loop_id": loop_id,
         "name": name,
         "groups": [],
+        "facts": dict(facts),
         "state": HostState.KNOWN,
         "created_at": tx.now,
-        **values,
+        "updated_at": tx.now,
     }
-    statement = insert(hosts).values(row)
-    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    _SET_FACTS.change(tx, row)
 
 
 def remove_host(tx: Tx, loop_id: int, name: str) -> bool:
@@ -71,8 +81,7 @@ def remove_host(tx: Tx, loop_id: int, name: str) -> bool:
 
 def get_hosts(tx: Tx, loop_id: int) -> list[Host]:
     """The hosts that a loop knows, by name."""
-    query = _HOSTS.select().where(hosts.c.loop_id == loop_id).order_by(hosts.c.name)
-    return _HOSTS.all(tx.connection.execute(query))
+    return _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id}))
 
 
 # --- resources -----------------------------------------------------------------------------------------------------
@@ -95,5 +104,4 @@ def remove_resource(tx: Tx, loop_id: int, name: str) -> bool:
 
 def get_resources(tx: Tx, loop_id: int) -> list[Resource]:
     """What a loop made and remembers, by name."""
-    query = _RESOURCES.select().where(resources.c.loop_id == loop_id).order_by(resources.c.name)
-    return _RESOURCES.all(tx.connection.execute(query))
+    return _RESOURCES.all(_RESOURCES_OF.rows(tx, {"of": loop_id}))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.tables import observations
 from ftl2_enterprise.protocol.loops import Iteration, Observation, ObservationState
 from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _OBSERVATIONS = Reader(observations, Observation)
+
+_INSERT = Prepared(insert(observations))
+_FINISH = Prepared(
+    update(observations).where(
+        observations.c.id == bindparam("row_id"), observations.c.state == ObservationState.RUNNING
+    )
+)
+_OF_ITERATION = Prepared(
+    _OBSERVATIONS.select().where(observations.c.iteration_id == bindparam("of")).order_by(observations.c.id)
+)
 
 
 def insert_observation(
@@ -35,7 +46,7 @@ def insert_observation(
         "state": ObservationState.RUNNING,
         "started_at": tx.now,
     }
-    return int(tx.connection.execute(insert(observations), row).lastrowid)
+    return _INSERT.insert(tx, row)
 
 
 def finish_observation(
@@ -43,16 +54,10 @@ def finish_observation(
 ) -> None:
     """Write down what came of it. Raises Problem(conflict) when that is known already."""
     values = {"state": state, "error": error, "ended_at": tx.now, **text_values("result", texts.put(tx, result))}
-    done = tx.connection.execute(
-        update(observations)
-        .where(observations.c.id == observation_id, observations.c.state == ObservationState.RUNNING)
-        .values(values)
-    )
-    if done.rowcount != 1:
+    if _FINISH.change(tx, {"row_id": observation_id, **values}) != 1:
         raise problem.conflict(f"cannot end the observation {observation_id}: it is not running")
 
 
 def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
     """Every look of an iteration, in the order in which they began."""
-    query = _OBSERVATIONS.select().where(observations.c.iteration_id == iteration_id).order_by(observations.c.id)
-    return _OBSERVATIONS.all(tx.connection.execute(query))
+    return _OBSERVATIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))

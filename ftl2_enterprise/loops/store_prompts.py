@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, literal_column
+from sqlalchemy import bindparam, insert, literal_column
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import problem
@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
 from ftl2_enterprise.loops.store import add_to_loop
 from ftl2_enterprise.loops.tables import prompts
 from ftl2_enterprise.protocol.loops import Iteration, Prompt, PromptState
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _PROMPTS = Reader(prompts, Prompt)
+
+_INSERT = Prepared(insert(prompts))
+_OF_LOOP = Prepared(_PROMPTS.select().where(prompts.c.loop_id == bindparam("of")).order_by(prompts.c.id))
 
 
 def insert_prompt(
@@ -49,7 +53,7 @@ def insert_prompt(
         "deadline_at": deadline_at,
     }
     try:
-        prompt_id = int(tx.connection.execute(insert(prompts), row).lastrowid)
+        prompt_id = _INSERT.insert(tx, row)
     except IntegrityError as error:
         raise problem.conflict(f'cannot ask "{key}" again: it waits for an answer') from error
     add_to_loop(tx, iteration.loop_id, open_prompts=1)
@@ -82,6 +86,8 @@ def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
 
 def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None) -> list[Prompt]:
     """The questions of a loop, or of all loops, oldest first."""
+    if loop_id is not None and state is None:
+        return _PROMPTS.all(_OF_LOOP.rows(tx, {"of": loop_id}))
     query = _PROMPTS.select().order_by(prompts.c.id)
     if loop_id is not None:
         query = query.where(prompts.c.loop_id == loop_id)

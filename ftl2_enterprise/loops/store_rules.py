@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.tables import rule_results
 from ftl2_enterprise.protocol.loops import Iteration, RuleResult
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _RULE_RESULTS = Reader(rule_results, RuleResult)
+
+_INSERT = Prepared(insert(rule_results))
+_FINISH = Prepared(update(rule_results).where(rule_results.c.id == bindparam("row_id")))
+_OF_ITERATION = Prepared(
+    _RULE_RESULTS.select().where(rule_results.c.iteration_id == bindparam("of")).order_by(rule_results.c.id)
+)
 
 
 def insert_rule_result(
@@ -40,22 +47,18 @@ def insert_rule_result(
         "detail": detail,
         "created_at": tx.now,
     }
-    return int(tx.connection.execute(insert(rule_results), row).lastrowid)
+    return _INSERT.insert(tx, row)
 
 
 def update_rule_result(tx: Tx, rule_result_id: int, *, success: bool | None, detail: str | None) -> None:
     """Write down how the firing went. Raises Problem(not_found)."""
-    done = tx.connection.execute(
-        update(rule_results).where(rule_results.c.id == rule_result_id).values(success=success, detail=detail)
-    )
-    if done.rowcount != 1:
+    if _FINISH.change(tx, {"row_id": rule_result_id, "success": success, "detail": detail}) != 1:
         raise problem.not_found(f"cannot find the rule result {rule_result_id}")
 
 
 def get_rule_results(tx: Tx, iteration_id: int) -> list[RuleResult]:
     """What rules did in an iteration, in order."""
-    query = _RULE_RESULTS.select().where(rule_results.c.iteration_id == iteration_id).order_by(rule_results.c.id)
-    return _RULE_RESULTS.all(tx.connection.execute(query))
+    return _RULE_RESULTS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
 
 
 def get_rule_results_for_loop(

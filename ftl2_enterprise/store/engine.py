@@ -20,6 +20,7 @@ from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.store import version
 from ftl2_enterprise.store.failures import explained, explained_os, primary_code
+from ftl2_enterprise.store.prepared import run
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.version import Schema
 
@@ -95,9 +96,10 @@ class Store:
     def _transaction(self, kind: str) -> Generator[Connection]:
         with self._engine.connect() as connection:
             try:
-                connection.exec_driver_sql(f"BEGIN {kind}")
+                driver = connection.connection.driver_connection
+                run(driver, f"BEGIN {kind}")
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                run(driver, "COMMIT")
             except BaseException as error:
                 # After a disk error SQLite may or may not have rolled back by itself, and the connection may hold a
                 # stale view of the file: a fresh one is taken next time.

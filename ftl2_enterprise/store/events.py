@@ -8,11 +8,10 @@ from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, 
 
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.store.columns import Json, Words, number, plain
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.store.tx import Tx
 
@@ -32,6 +31,8 @@ events = Table(
     Column("data", Json(dict[str, Any]), nullable=False),
     Index("events_by_loop", "loop_id", "id"),
 )
+
+_INSERT = Prepared(insert(events))
 
 TRIGGERS = {
     "events_never_change": (
@@ -62,7 +63,7 @@ def short(value: Any) -> Any:
 
 
 def append(
-    connection: Connection,
+    tx: Tx,
     *,
     at: Instant,
     kind: str,
@@ -74,8 +75,7 @@ def append(
     """Write one fact; it is one only when the transaction commits."""
     held = short(plain(data))
     row = {"at": at, "kind": kind, "loop_id": loop_id, "iteration_id": iteration_id, "actor": actor, "data": held}
-    result = connection.execute(insert(events), row)
-    event_id = int(result.lastrowid)
+    event_id = _INSERT.insert(tx, row)
     return Event(id=event_id, at=at, kind=kind, loop_id=loop_id, iteration_id=iteration_id, actor=actor, data=held)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from ftl2_enterprise.protocol.loops import StoredText
+from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ class Reader[T: msgspec.Struct]:
         self._texts: tuple[int, ...] = tuple(texts)
         # Built once: putting a statement together costs more than SQLite needs to run it.
         self._select: Select[Any] = select(*self.columns)
-        self._by_id: Select[Any] = self._select.where(table.c.id == bindparam("row_id"))
+        self._by_id: Prepared = Prepared(self._select.where(table.c.id == bindparam("row_id")))
 
     def select(self) -> Select[Any]:
         """Every column of the struct."""
@@ -45,7 +46,7 @@ class Reader[T: msgspec.Struct]:
 
     def get(self, tx: Tx, row_id: int) -> T | None:
         """The struct of the row with that id."""
-        row = tx.connection.execute(self._by_id, {"row_id": row_id}).first()
+        row = self._by_id.first(tx, {"row_id": row_id})
         return None if row is None else self.one(row)
 
     def one(self, row: Row[Any] | Sequence[Any]) -> T:
@@ -57,7 +58,7 @@ class Reader[T: msgspec.Struct]:
             values[index : index + 3] = [StoredText(shown=shown, digest=digest, size=size)]
         return self.struct(**dict(zip(self._names, values, strict=True)))
 
-    def all(self, rows: Iterable[Row[Any]]) -> list[T]:
+    def all(self, rows: Iterable[Row[Any] | Sequence[Any]]) -> list[T]:
         """The structs of the rows."""
         return [self.one(row) for row in rows]
 

@@ -6,11 +6,12 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text, select
+from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ftl2_enterprise.protocol.loops import StoredText
 from ftl2_enterprise.store.columns import clean
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ texts = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+_SIZE = Prepared(select(texts.c.size).where(texts.c.digest == bindparam("of")))
+_BODY = Prepared(select(texts.c.body).where(texts.c.digest == bindparam("of")))
+_INSERT = Prepared(insert(texts).on_conflict_do_nothing())
+
 
 def shorten(text: str, *, limit: int = SHOWN) -> str:
     """The text itself when short, else its beginning and end with how much lies between."""
@@ -46,9 +51,8 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
         return StoredText(shown=text, size=len(text))
     body = text.encode()
     digest = hashlib.sha256(body).hexdigest()
-    if tx.connection.execute(select(texts.c.size).where(texts.c.digest == digest)).first() is None:
-        row = {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)}
-        tx.connection.execute(insert(texts).on_conflict_do_nothing(), row)
+    if _SIZE.first(tx, {"of": digest}) is None:
+        _INSERT.change(tx, {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)})
     return StoredText(shown=shorten(text, limit=limit), digest=digest, size=len(text))
 
 
@@ -56,5 +60,7 @@ def whole(tx: Tx, text: StoredText) -> str:
     """The text as it was put."""
     if text.digest is None:
         return text.shown
-    body: bytes = tx.connection.execute(select(texts.c.body).where(texts.c.digest == text.digest)).scalar_one()
-    return zlib.decompress(body).decode()
+    found = _BODY.first(tx, {"of": text.digest})
+    if found is None:
+        raise LookupError(f"the text {text.digest} is not stored")
+    return zlib.decompress(found[0]).decode()

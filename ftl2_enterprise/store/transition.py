@@ -6,25 +6,39 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import bindparam, case, or_, select, update
 
 from ftl2_enterprise.core import problem
+from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Table, Update
+    from collections.abc import Mapping
+
+    from sqlalchemy import Table
 
     from ftl2_enterprise.core.machine import Machine
     from ftl2_enterprise.store.tx import Tx
 
 
+_GUARD = "where_"
+
+type _Machine = Machine[Any, Any]
+
+
 @cache
-def _guarded_update(machine: Machine[Any, Any], table: Table, event: StrEnum) -> Update:
-    """The move as a statement, built once; its values are those that it is executed with."""
+def _prepared(machine: _Machine, table: Table, event: StrEnum, guards: tuple[str, ...]) -> Prepared:
+    """The move as a statement, whose values are those that it is executed with."""
     sources = machine.sources(event)
     targets = set(sources.values())
     target: Any = targets.pop() if len(targets) == 1 else case(sources, value=table.c.state)
-    moves = update(table).where(table.c.id == bindparam("row_id"), table.c.state.in_(list(sources)))
-    return moves.values(state=target)
+    there = or_(*(table.c.state == source for source in sources))
+    wanted = [table.c[name] == bindparam(_GUARD + name) for name in guards]
+    return Prepared(update(table).where(table.c.id == bindparam("row_id"), there, *wanted).values(state=target))
+
+
+@cache
+def _state(table: Table) -> Prepared:
+    return Prepared(select(table.c.state).where(table.c.id == bindparam("row_id")))
 
 
 def transition[S: StrEnum, E: StrEnum](
@@ -33,27 +47,27 @@ def transition[S: StrEnum, E: StrEnum](
     table: Table,
     row_id: int,
     event: E,
-    *guards: ColumnElement[bool],
+    *,
+    where: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> S:
-    """Move the row if it is where the event may happen and the guards hold; returns the new state.
+    """Move the row if it is where the event may happen and its columns are as `where` says; returns the new state.
 
     Raises Problem(conflict) when somebody else has moved it and Problem(not_found) when there is no such row; nothing
     is written then.
     """
     sources = machine.sources(event)
     targets = set(sources.values())
-    state = table.c.state
     if "updated_at" in table.c:
         values.setdefault("updated_at", tx.now)
-    statement = _guarded_update(machine, table, event).where(*guards)
-    moved = tx.connection.execute(statement, {"row_id": row_id, **values})
-    if moved.rowcount == 1 and len(targets) == 1:
+    guards = {_GUARD + name: value for name, value in (where or {}).items()}
+    moved = _prepared(machine, table, event, tuple(where or ())).change(tx, {"row_id": row_id, **guards, **values})
+    if moved == 1 and len(targets) == 1:
         return next(iter(targets))
-    found: S | None = tx.connection.execute(select(state).where(table.c.id == row_id)).scalar()
+    found: S | None = _state(table).scalar(tx, {"row_id": row_id})
     if found is None:
         raise problem.not_found(f"cannot move {machine.name} {row_id}: there is none")
-    if moved.rowcount != 1:
+    if moved != 1:
         why = f"it is {found}" if found not in sources else "another process has changed it"
         raise problem.conflict(f"cannot record that {machine.name} {row_id} was {event}: {why}")
     return found

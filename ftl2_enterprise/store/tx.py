@@ -18,6 +18,8 @@ class Tx:
 
     def __init__(self, connection: Connection, now: Instant, *, writes: bool) -> None:
         self.connection: Connection = connection
+        self.driver: Any = connection.connection.driver_connection
+        """The driver's own connection, for what is prepared."""
         self.now: Instant = now
         """The same instant in every row of the transaction."""
         self.writes: bool = writes
@@ -36,7 +38,7 @@ class Tx:
         if not self.writes:
             raise RuntimeError(f"a reading transaction cannot record {kind!r}")
         event = append(
-            self.connection,
+            self,
             at=self.now,
             kind=kind,
             loop_id=loop_id,

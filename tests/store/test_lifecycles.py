@@ -138,10 +138,10 @@ def test_a_guard_that_fails_is_a_conflict(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
     with pytest.raises(Problem, match="another process has changed it") as caught, db.write() as tx:
-        transition(tx, LOOP, tables.loops, loop.id, LoopEvent.PAUSED, tables.loops.c.run == 7)
+        transition(tx, LOOP, tables.loops, loop.id, LoopEvent.PAUSED, where={"run": 7})
     assert caught.value.code is Code.CONFLICT
     with db.write() as tx:
-        transition(tx, LOOP, tables.loops, loop.id, LoopEvent.PAUSED, tables.loops.c.run == 1)
+        transition(tx, LOOP, tables.loops, loop.id, LoopEvent.PAUSED, where={"run": 1})
 
 
 def test_no_such_row(db: Store) -> None:
