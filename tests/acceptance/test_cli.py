@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ftl2_enterprise.terminal.exits import MEANINGS, OUTCOMES, Exit
 
 from ftl2_enterprise.protocol.loops import Outcome
+from ftl2_enterprise.terminal.exits import MEANINGS, OUTCOMES, Exit
 from tests.support.command import MODULE, Command
 from tests.support.waiting import until
 

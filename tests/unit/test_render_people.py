@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ftl2_enterprise.terminal.answers import resolve
-from ftl2_enterprise.terminal.paint import painter
 
 from ftl2_enterprise.console.people import LineReader, NonInteractivePeople, TerminalPeople
 from ftl2_enterprise.console.progress import SilentProgress
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops import Prompt, PromptState
+from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.paint import painter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

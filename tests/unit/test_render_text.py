@@ -6,13 +6,13 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from ftl2_enterprise.terminal.paint import Painter, painter
-from ftl2_enterprise.terminal.text import Role, Span, fitted, line, symbol
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftl2_enterprise.console.session import called_as
 from ftl2_enterprise.terminal import text
+from ftl2_enterprise.terminal.paint import Painter, painter
+from ftl2_enterprise.terminal.text import Role, Span, fitted, line, symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
