@@ -1,4 +1,7 @@
-"""Where things are unless the settings say otherwise. As text: the client starts too often to load pathlib."""
+"""Where things are unless the settings say otherwise. As text: the client starts too often to load pathlib.
+
+Under systemd, StateDirectory=, ConfigurationDirectory=, LogsDirectory= and RuntimeDirectory= of the unit say it.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,40 @@ SOCKET = "control.sock"
 
 def state_dir(variables: Mapping[str, str]) -> str:
     """Databases: of the system for root, else of the user."""
+    if directory := _of_unit(variables, "STATE_DIRECTORY"):
+        return directory
     return f"/var/lib/{NAME}" if os.geteuid() == 0 else _xdg(variables, "XDG_STATE_HOME", ".local/state")
 
 
 def config_dir(variables: Mapping[str, str]) -> str:
     """Rules and settings."""
+    if directory := _of_unit(variables, "CONFIGURATION_DIRECTORY"):
+        return directory
     return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")
 
 
 def log_dir(variables: Mapping[str, str]) -> str:
     """Logs of loops."""
+    if directory := _of_unit(variables, "LOGS_DIRECTORY"):
+        return directory
     return f"/var/log/{NAME}" if os.geteuid() == 0 else f"{state_dir(variables)}/log"
 
 
 def socket_path(variables: Mapping[str, str]) -> str:
     """Where a service of this user listens."""
+    if directory := _of_unit(variables, "RUNTIME_DIRECTORY"):
+        return f"{directory}/{SOCKET}"
     if os.geteuid() == 0:
         return f"{RUN}/{SOCKET}"
     runtime = variables.get("XDG_RUNTIME_DIR", "")
     # Without a runtime directory (no login session) the socket is beside the database.
     return f"{runtime}/{NAME}/{SOCKET}" if runtime.startswith("/") else f"{state_dir(variables)}/{SOCKET}"
+
+
+def _of_unit(variables: Mapping[str, str], name: str) -> str | None:
+    """The directory of that kind that systemd made for the unit; the first one when there are several."""
+    first = variables.get(name, "").partition(":")[0]
+    return first if first.startswith("/") else None
 
 
 def _xdg(variables: Mapping[str, str], name: str, below_home: str) -> str:

@@ -12,12 +12,12 @@ import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from ftl2_enterprise.core import paths
+from ftl2_enterprise.core import paths, settings_check
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.core.wire import Strict
 
@@ -99,15 +99,20 @@ class SupervisorSettings(Strict, frozen=True, kw_only=True):
     splay: Annotated[float, Meta(ge=0)] = 10.0
     """After a start, loops begin spread over at most this long."""
     heartbeat: Seconds = 10.0
+    """How often a process gives a sign of life."""
     hung_after: Seconds = 60.0
     """A process that is silent for this long is killed."""
     restart_delay: Seconds = 0.5
+    """Before the second restart in a row; the first one is at once, later delays double."""
     restart_cap: Seconds = 60.0
+    """What the delay ends at."""
     healthy_after: Seconds = 10.0
     """A process that ran this long was healthy: its crash is the first one again."""
     restart_limit: Count = 10
+    """A loop that crashes more often than this within `restart_period` has failed."""
     restart_period: Seconds = 600.0
     max_connections: Count = 256
+    """Clients at a time."""
 
 
 class AccessSettings(Strict, frozen=True, kw_only=True):
@@ -134,8 +139,9 @@ class LimitSettings(Strict, frozen=True, kw_only=True):
 class LogSettings(Strict, frozen=True, kw_only=True):
     """What is logged, and where the service keeps the logs of its loops."""
 
-    level: Level = Level.WARNING
+    level: Level = Level.INFO
     directory: str = ""
+    """Where the logs of loops are."""
     max_bytes: Count = 10_000_000
     """Of one log file; a full one is kept once, as FILE.1."""
 
@@ -215,7 +221,9 @@ def load(
         section: model(**{key.partition(".")[2]: v for key, v in values.items() if key.startswith(f"{section}.")})
         for section, model in SECTIONS.items()
     }
-    return Loaded(settings=msgspec.convert(sections, Settings, from_attributes=True), origins=origins)
+    settings = msgspec.convert(sections, Settings, from_attributes=True)
+    settings_check.check(settings, origins)
+    return Loaded(settings=settings, origins=origins)
 
 
 def _defaults(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -287,8 +295,12 @@ def _nearest(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _converted(given: Given, kind: Any) -> Any:
+    written = given.value
+    if given.is_text and get_origin(kind) is tuple:
+        # In the environment a list is written with commas.
+        written = [part.strip() for part in str(written).split(",") if part.strip()]
     try:
-        value = msgspec.convert(given.value, kind, strict=not given.is_text)
+        value = msgspec.convert(written, kind, strict=not given.is_text)
     except msgspec.ValidationError as error:
         reason = str(error)[:1].lower() + str(error)[1:]
         raise invalid(f"cannot use {given.value!r} for {given.key} from {given.origin}: {reason}") from error

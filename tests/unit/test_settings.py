@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ftl2_enterprise.core import settings
+from ftl2_enterprise.core import settings, settings_check
+from ftl2_enterprise.core.amounts import bytes_of, processors_of
 from ftl2_enterprise.core.problem import Problem
 
 HOME = {"HOME": "/home/someone"}
@@ -49,6 +50,16 @@ def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) ->
         ("[loops]\ninterval = 0\n", ["loops.interval", "> 0"]),
         ("[model]\nprovider = 'oracle'\n", ["'oracle'", "model.provider"]),
         ("[loops\n", ["not TOML"]),
+        ("[limits]\nmemory = '512 apples'\n", ["'512 apples'", "limits.memory", "512M"]),
+        ("[limits]\nmemory = '1K'\n", ["limits.memory", "at least 32M"]),
+        ("[limits]\ncpu = '50'\n", ["limits.cpu", "50%"]),
+        ("[limits]\npids = 0\n", ["limits.pids", ">= 1"]),
+        ("[access]\noperate = ['no one']\n", ["'no one'", "access.operate", "%ftl2"]),
+        ("[access]\nview = 'alice'\n", ["access.view", "array"]),
+        ("[supervisor]\nheartbeat = 60\n", ["supervisor.heartbeat", "hung_after"]),
+        ("[supervisor]\nhung_after = 10\n", ["supervisor.hung_after", "heartbeat"]),
+        ("[supervisor]\nrestart_cap = 0.1\n", ["supervisor.restart_cap", "restart_delay"]),
+        (f"[supervisor]\nsocket = '/{'x' * 120}'\n", ["supervisor.socket", "107 bytes"]),
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -58,6 +69,48 @@ def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, words: list
         settings.load(config=path, environ=HOME)
     for word in [*words, str(path)]:
         assert word in str(caught.value)
+
+
+def test_lists_in_the_environment_are_written_with_commas() -> None:
+    environ = {**HOME, "FTL2_ENTERPRISE_ACCESS_OPERATE": "%ops, alice,1000", "FTL2_ENTERPRISE_ACCESS_VIEW": ""}
+    access = settings.load(environ=environ, etc=Path("/nowhere")).settings.access
+    assert access.operate == ("%ops", "alice", "1000")
+    assert access.view == ()
+
+
+def test_amounts_are_read_as_people_write_them() -> None:
+    assert [bytes_of(text) for text in ("100", "2K", "512M", "1G")] == [100, 2048, 512 * 1024**2, 1024**3]
+    assert [processors_of(text) for text in ("50%", "200%", "0.5%")] == [0.5, 2.0, 0.005]
+    for wrong in ("", "M", "0", "-1M", "1m", "1.5G"):
+        with pytest.raises(ValueError, match="expected"):
+            bytes_of(wrong)
+    for wrong in ("", "50", "0%", "-5%", "%"):
+        with pytest.raises(ValueError, match="expected"):
+            processors_of(wrong)
+
+
+def test_the_directories_of_a_unit_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 990)
+    environ = {
+        **HOME,
+        "STATE_DIRECTORY": "/var/lib/ftl2-enterprise:/var/lib/other",
+        "LOGS_DIRECTORY": "/var/log/ftl2-enterprise",
+        "RUNTIME_DIRECTORY": "/run/ftl2-enterprise",
+        "CONFIGURATION_DIRECTORY": "/etc/ftl2-enterprise",
+    }
+    of_unit = settings.load(environ=environ, etc=Path("/nowhere")).settings
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    of_root = settings.load(environ=HOME, etc=Path("/nowhere")).settings
+    assert of_unit == of_root
+    assert of_unit.log.directory == "/var/log/ftl2-enterprise"
+
+
+def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> None:
+    page = Path("docs/reference/configuration.md").read_text()
+    marked = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `") and "` * |" in row}
+    assert marked == settings_check.NEED_RESTART
+    assert set(settings.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_check.NEED_RESTART
+    assert settings_check.need_restart(["loops.interval", "store.path"]) == ["store.path"]
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest() -> None:
@@ -106,7 +159,7 @@ def test_relative_paths_are_relative_to_where_they_are_written(
 
 def test_the_reference_names_every_key_with_its_default() -> None:
     page = Path("docs/reference/configuration.md").read_text()
-    rows = {row.split("|")[1].strip().strip("`"): row for row in page.splitlines() if row.startswith("| `")}
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
     loaded = settings.load(environ=HOME, etc=Path("/nowhere"))
     assert set(rows) == set(loaded.origins)
     sections = msgspec.to_builtins(settings.Settings())

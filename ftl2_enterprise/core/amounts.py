@@ -1,0 +1,25 @@
+"""Amounts as people write them: 512M of memory, 50% of a processor. Standard library only."""
+
+from __future__ import annotations
+
+import re
+
+_BYTES = re.compile(r"(\d{1,15})([KMGT]?)")
+_PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)%")
+_FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+def bytes_of(text: str) -> int:
+    """The bytes of `512M`. Raises ValueError, which says what is expected."""
+    match = _BYTES.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("expected bytes, such as 512M (K, M, G and T are powers of 1024)")
+    return int(match[1]) * _FACTORS[match[2]]
+
+
+def processors_of(text: str) -> float:
+    """How many processors `50%` are: 0.5. Raises ValueError, which says what is expected."""
+    match = _PERCENT.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise ValueError("expected percent of one processor, such as 50% (200% are two)")
+    return float(match[1]) / 100

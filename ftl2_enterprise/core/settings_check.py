@@ -1,0 +1,98 @@
+"""What types cannot say about settings: amounts, names in lists, pairs that must fit; and what counts only anew."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.amounts import bytes_of, processors_of
+from ftl2_enterprise.core.problem import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftl2_enterprise.core.settings import Settings
+
+NEED_RESTART = frozenset(
+    {
+        "store.path",
+        "supervisor.socket",
+        "supervisor.drain_timeout",
+        "supervisor.heartbeat",
+        "supervisor.hung_after",
+        "supervisor.max_connections",
+        "log.directory",
+    }
+)
+"""Keys that count when the service starts; all others count from a reload on, for loops from their next start on."""
+
+SMALLEST_MEMORY = 32 * 1024 * 1024
+"""A loop's process with less could not do its first step."""
+LONGEST_SOCKET = 107
+"""What the kernel takes as the path of a Unix socket, in bytes."""
+
+_NAME = re.compile(r"%?(?:[a-zA-Z_][a-zA-Z0-9_.@-]{0,63}\$?|\d{1,10})")
+
+
+def check(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Raises Problem(invalid) for the first value that cannot be used, with where it came from."""
+
+    def refuse(key: str, value: object, reason: str, hint: str | None = None) -> None:
+        raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}", hint)
+
+    limits = settings.limits
+    try:
+        if limits.memory and bytes_of(limits.memory) < SMALLEST_MEMORY:
+            refuse("limits.memory", limits.memory, "a loop needs at least 32M")
+    except ValueError as error:
+        refuse("limits.memory", limits.memory, str(error))
+    try:
+        if limits.cpu:
+            processors_of(limits.cpu)
+    except ValueError as error:
+        refuse("limits.cpu", limits.cpu, str(error))
+    access = settings.access
+    for key, entries in (("view", access.view), ("operate", access.operate), ("administer", access.administer)):
+        for entry in entries:
+            if not _NAME.fullmatch(entry):
+                refuse(
+                    f"access.{key}",
+                    entry,
+                    "expected the name or id of a user, or of a group behind a %",
+                    "for example %ftl2",
+                )
+    supervisor = settings.supervisor
+    if supervisor.hung_after <= supervisor.heartbeat:
+        key = _given(("supervisor.hung_after", "supervisor.heartbeat"), origins)
+        refuse(
+            key,
+            getattr(supervisor, key.partition(".")[2]),
+            f"a process gives a sign of life every {supervisor.heartbeat:g} seconds (supervisor.heartbeat) and would"
+            f" be killed after {supervisor.hung_after:g} (supervisor.hung_after)",
+            "let hung_after be several times heartbeat",
+        )
+    if supervisor.restart_cap < supervisor.restart_delay:
+        key = _given(("supervisor.restart_cap", "supervisor.restart_delay"), origins)
+        refuse(
+            key,
+            getattr(supervisor, key.partition(".")[2]),
+            f"the delay before a restart begins with {supervisor.restart_delay:g} seconds (supervisor.restart_delay)"
+            f" and may not grow beyond {supervisor.restart_cap:g} (supervisor.restart_cap)",
+        )
+    if len(supervisor.socket.encode()) > LONGEST_SOCKET:
+        refuse(
+            "supervisor.socket",
+            supervisor.socket,
+            f"the path of a socket has at most {LONGEST_SOCKET} bytes",
+            "give a shorter one",
+        )
+
+
+def _given(keys: tuple[str, ...], origins: Mapping[str, str]) -> str:
+    """The one of the keys that somebody gave: the one to be changed."""
+    return next((key for key in keys if origins[key] != "default"), keys[0])
+
+
+def need_restart(changed: Iterable[str]) -> list[str]:
+    """Those of the keys that count only after a restart of the service."""
+    return sorted(set(changed) & NEED_RESTART)
