@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console.narrator import failure
+from ftl2_enterprise.console.phrases import failure
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.loops import store, store_actions, store_prompts
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration, Loop, Prompt

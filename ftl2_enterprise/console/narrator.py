@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from ftl2_enterprise.console.phrases import DEEPER, INDENT, answered, failure, question
+from ftl2_enterprise.protocol.loops import PromptState
 from ftl2_enterprise.terminal import words
-from ftl2_enterprise.terminal.text import Line, Role, Span, count, duration, last_lines, line, one_line, symbol
+from ftl2_enterprise.terminal.text import Line, Role, Span, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.protocol.loops import Action, Loop
+    from ftl2_enterprise.protocol.loops import Action, Loop, Prompt
 
 SHOWN_UNMET = 12
-INDENT = 2
-DEEPER = 4
 
 
 @dataclass
@@ -51,12 +51,15 @@ class Narrator:
 
     lookup: Callable[[int], Action | None] = lambda _id: None
     """The whole row of an action; its last lines of stderr explain a failure."""
+    lookup_prompt: Callable[[int], Prompt | None] = lambda _id: None
+    """The whole row of a question; it may have been answered through another process."""
     tally: Tally = field(default_factory=Tally)
     with_questions: bool = True
     """False where a person is asked right here: then the question is shown by who asks it."""
     _told: dict[int, str] = field(default_factory=dict[int, str])
     _reasons: dict[tuple[int | None, int], str] = field(default_factory=dict[tuple[int | None, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
+    _settled: set[int] = field(default_factory=set[int])
 
     def tell(self, event: Event) -> list[Line]:
         """The lines for an event; often none."""
@@ -94,6 +97,19 @@ class Narrator:
                 indent=INDENT,
             )
         ]
+
+    def _loop_answered(self, event: Event) -> list[Line]:
+        prompt_id = int(event.data.get("prompt_id") or 0)
+        prompt = None if prompt_id in self._settled else self.lookup_prompt(prompt_id)
+        if prompt is None:
+            return []
+        match prompt.state:
+            case PromptState.ANSWERED:
+                return [answered(prompt.answer, prompt.answered_by)]
+            case PromptState.EXPIRED:
+                return self._prompt_expired(event)
+            case _:
+                return self._prompt_dismissed(event)
 
     def _loop_rested(self, event: Event) -> list[Line]:
         data = event.data
@@ -317,22 +333,18 @@ class Narrator:
         return question(int(data.get("prompt_id") or 0), str(data.get("question")), options, data.get("default"))
 
     def _prompt_answered(self, event: Event) -> list[Line]:
-        by = one_line(str(event.data.get("answered_by") or "somebody"))
-        answer = one_line(str(event.data.get("answer")))
-        return [
-            line(
-                symbol("✔", Role.GOOD),
-                "answered: ",
-                (answer, Role.STRONG),
-                (f" (by {by})", Role.FAINT),
-                indent=INDENT,
-            )
-        ]
+        self._note_settled(event)
+        return [answered(event.data.get("answer"), event.data.get("answered_by"))]
+
+    def _note_settled(self, event: Event) -> None:
+        self._settled.add(int(event.data.get("prompt_id") or 0))
 
     def _prompt_expired(self, event: Event) -> list[Line]:
+        self._note_settled(event)
         return [line(symbol("!", Role.WARNING), ("nobody answered in time", Role.WARNING), indent=INDENT)]
 
     def _prompt_dismissed(self, event: Event) -> list[Line]:
+        self._note_settled(event)
         return [line(("the question was dismissed", Role.FAINT), indent=INDENT)]
 
     def _state_changed(self, event: Event) -> list[Line]:
@@ -365,30 +377,3 @@ def _look(name: str) -> str:
 def _list(data: dict[str, Any], key: str) -> list[Any]:
     value = data.get(key)
     return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def failure(error: str, rc: int | None, stderr: str) -> list[Line]:
-    """Why an action failed: its return code, one sentence, and the last lines that it wrote about it."""
-    code = [(f"rc {rc}: ", Role.BAD)] if rc is not None else []
-    lines = [line(*code, error, indent=DEEPER)]
-    rest = last_lines(stderr)
-    if len(rest) == 1 and error.endswith(rest[0].strip()):
-        rest = []
-    return [*lines, *(line(("| ", Role.FAINT), text, indent=DEEPER) for text in rest)]
-
-
-def question(prompt_id: int, text: str, options: list[str], default: str | None) -> list[Line]:
-    """A question with its numbered options."""
-    head = line(
-        symbol("?", Role.WARNING),
-        (f"question {prompt_id}: ", Role.WARNING),
-        one_line(text, 600),
-        indent=INDENT,
-    )
-    lines = [head]
-    for n, option in enumerate(options, start=1):
-        mark = [(" (default)", Role.FAINT)] if option == default else []
-        lines.append(line((f"{n}) ", Role.ACCENT), one_line(option), *mark, indent=DEEPER))
-    if default is not None and default not in options:
-        lines.append(line((f"default: {one_line(default)}", Role.FAINT), indent=DEEPER))
-    return lines

@@ -83,6 +83,7 @@ def test_enter_takes_the_default(command: Command, tmp_path: Path) -> None:
     terminal.child.sendline("")
     assert terminal.end() == 0
     assert (tmp_path / "made").read_text() == "blue\n"
+    assert terminal.screen().count("answered: blue (by ") == 1
 
 
 def test_the_end_of_the_input_leaves_the_loop_waiting(command: Command, tmp_path: Path) -> None:
@@ -106,6 +107,7 @@ def test_an_answer_from_elsewhere_takes_the_question_back(command: Command, tmp_
     assert terminal.end() == 0
     assert (tmp_path / "made").read_text() == "red\n"
     assert stale(terminal) == []
+    assert terminal.screen().count("answered: red (by ") == 1
 
 
 def test_ctrl_c_while_something_runs_leaves_no_stale_line(command: Command, tmp_path: Path) -> None:

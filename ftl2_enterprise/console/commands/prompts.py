@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.narrator import question
+from ftl2_enterprise.console.phrases import question
 from ftl2_enterprise.terminal import documents
 from ftl2_enterprise.terminal.text import Role, ago, line, one_line
 

@@ -24,8 +24,10 @@ from ftl2_enterprise.terminal.paint import painter
 from ftl2_enterprise.terminal.text import line
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.console.narrator import Narrator
     from ftl2_enterprise.console.session import Session
     from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
 
@@ -94,7 +96,7 @@ def command(context: click.Context, **options: Any) -> int:
         loop = _create(store, spec, is_named=options["name"] is not None)
     shown = progress(session.out, silent=options["quiet"] or options["as_json"])
     people = _people(session, shown, silent=options["as_json"], non_interactive=options["non_interactive"])
-    shown.narrator.lookup = _lookup(store)
+    _give_lookups(shown.narrator, store)
     shown.say(narrator.header(loop))
     try:
         loop = foreground.run(store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits)
@@ -247,14 +249,18 @@ def _find(store: Store, ref: str) -> Loop:
         return loops.get_loop(tx, ref)
 
 
-def _lookup(store: Store) -> Any:
-    from ftl2_enterprise.loops import store_actions  # noqa: PLC0415
+def _give_lookups(told: Narrator, store: Store) -> None:
+    from ftl2_enterprise.loops import store_actions, store_prompts  # noqa: PLC0415
 
-    def lookup(action_id: int) -> Any:
+    def action(action_id: int) -> Action:
         with store.read() as tx:
             return store_actions.get_action(tx, action_id)
 
-    return lookup
+    def prompt(prompt_id: int) -> Prompt:
+        with store.read() as tx:
+            return store_prompts.get_prompt(tx, prompt_id)
+
+    told.lookup, told.lookup_prompt = action, prompt
 
 
 def _open_prompts(store: Store, loop: Loop) -> list[Prompt]:

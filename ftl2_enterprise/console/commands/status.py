@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.narrator import question
+from ftl2_enterprise.console.phrases import question
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
