@@ -1,1 +1,257 @@
-"""The socket: connect to the service, call its verbs, watch."""
+"""The client of the control socket. It is loaded for every command, so it imports as little as it can."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Code, Problem, invalid, unavailable
+from ftl2_enterprise.protocol.envelope import (
+    VERSION,
+    Call,
+    Cancel,
+    Done,
+    Failure,
+    FromService,
+    Hello,
+    Item,
+    Reply,
+    Welcome,
+)
+from ftl2_enterprise.protocol.frame import Splitter, framed
+from ftl2_enterprise.protocol.verb import reply_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ftl2_enterprise.protocol.verb import Request, Watch
+
+TIMEOUT = 30.0
+"""Seconds that an answer may take, unless the caller says otherwise."""
+_START = "start it with `systemctl start ftl2-enterprise`, or `ftl2-enterprise supervise` without systemd"
+_CHUNK = 256 * 1024
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[FromService] = msgspec.msgpack.Decoder(FromService)
+_replies: dict[type[Request[Any]], msgspec.msgpack.Decoder[Any]] = {}
+
+
+class Client:
+    """One connection; for one thread at a time. Calls and watches may be interleaved."""
+
+    def __init__(self, stream: socket.socket, timeout: float) -> None:
+        self._stream: socket.socket = stream
+        self._timeout: float = timeout
+        self._splitter: Splitter = Splitter()
+        self._arrived: deque[bytes] = deque()
+        self._watched: dict[int, deque[Item | Done | Failure]] = {}
+        """What came for watches while something else was waited for."""
+        self._last_id: int = 0
+        self.service: str = ""
+        """Version of the program at the other end."""
+
+    def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
+        """Ask, and wait for the reply.
+
+        Raises the Problem that the service answers with; Problem(unavailable) when the connection is lost or nothing
+        comes in time: whether something that writes was carried out is not known then.
+        """
+        call_id = self._ask(request)
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        while True:
+            match self._receive(deadline):
+                case Reply(id=found, result=result) if found == call_id:
+                    return _decoder_of(type(request)).decode(result)
+                case Failure(id=found) as failure if found == call_id:
+                    raise _problem(failure)
+                case frame:
+                    self._keep(frame)
+
+    def watch[I](self, request: Watch[I]) -> Generator[I]:
+        """The items as they come, until none can come any more; closing the iterator ends the watch.
+
+        Raises Problems as call() does, but waits as long as it takes.
+        """
+        call_id = self._ask(request)
+        mine = self._watched[call_id] = deque()
+        return self._items(call_id, mine, _decoder_of(type(request)))
+
+    def fileno(self) -> int:
+        """For select(): readable when something has arrived, of whatever is watched."""
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def greet(self, program: str) -> None:
+        """Say hello and hear it. Raises Problem when the other side speaks another version."""
+        self._send(Hello(protocol=VERSION, program=program))
+        match self._receive(time.monotonic() + self._timeout):
+            case Welcome(protocol=protocol, version=version) if protocol == VERSION:
+                self.service = version
+            case Welcome(protocol=protocol, version=version):
+                raise invalid(
+                    f"cannot talk to the service {version}: it speaks version {protocol} of the protocol, this "
+                    f"program {VERSION}",
+                    "use the ftl2ctl that came with the service",
+                )
+            case frame:
+                raise invalid(f"cannot talk to the service: it began with {type(frame).__name__.lower()}")
+
+    def _items[I](
+        self, call_id: int, mine: deque[Item | Done | Failure], decoder: msgspec.msgpack.Decoder[I]
+    ) -> Generator[I]:
+        over = False
+        try:
+            while True:
+                while not mine:
+                    self._keep(self._receive(None))
+                match mine.popleft():
+                    case Item(item=item):
+                        yield decoder.decode(item)
+                    case Done():
+                        over = True
+                        return
+                    case Failure() as failure:
+                        over = True
+                        raise _problem(failure)
+        finally:
+            del self._watched[call_id]
+            if not over:
+                self._cancel(call_id)
+
+    def _ask(self, request: Request[Any]) -> int:
+        self._last_id += 1
+        self._send(Call(id=self._last_id, request=msgspec.Raw(_encoder.encode(request))))
+        return self._last_id
+
+    def _cancel(self, call_id: int) -> None:
+        # When the connection is gone, so is the watch.
+        with contextlib.suppress(Problem):
+            self._send(Cancel(id=call_id))
+
+    def _keep(self, frame: FromService) -> None:
+        """Put by what belongs to a watch; what belongs to a call that was given up is dropped."""
+        if isinstance(frame, Item | Done | Failure) and (waiting := self._watched.get(frame.id)) is not None:
+            waiting.append(frame)
+
+    def _send(self, message: Hello | Call | Cancel) -> None:
+        frame = framed(_encoder.encode(message))
+        try:
+            self._stream.settimeout(self._timeout)
+            self._stream.sendall(frame)
+        except TimeoutError as error:
+            raise self._late(self._timeout) from error
+        except OSError as error:
+            # The service may have said why before it closed.
+            while True:
+                try:
+                    self._receive(time.monotonic() + 1.0)
+                except Problem as problem:
+                    raise problem from error
+
+    def _receive(self, deadline: float | None) -> FromService:
+        while not self._arrived:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise self._late(self._timeout)
+            try:
+                self._stream.settimeout(left)
+                data = self._stream.recv(_CHUNK)
+            except TimeoutError as error:
+                raise self._late(self._timeout) from error
+            except OSError as error:
+                raise _lost() from error
+            if not data:
+                raise _lost()
+            self._arrived.extend(self._splitter.feed(data))
+        try:
+            frame = _decoder.decode(self._arrived.popleft())
+        except msgspec.MsgspecError as error:
+            raise invalid(f"cannot understand the service: {error}", "is it the right socket?") from error
+        if isinstance(frame, Failure) and frame.id == 0:
+            raise _problem(frame)
+        return frame
+
+    @staticmethod
+    def _late(seconds: float) -> Problem:
+        return unavailable(
+            f"cannot wait any longer: the service has not answered within {seconds:g} s",
+            "it may be busy or stopped; try again, or look at its log",
+        )
+
+
+def connect(path: str | os.PathLike[str], timeout: float = TIMEOUT, *, program: str = "") -> Client:
+    """Connect to the service that listens there; `timeout` is for this and for each answer.
+
+    Raises Problem: unavailable when no service is there, denied when this user may not connect, invalid when it
+    speaks another version of the protocol.
+    """
+    where = os.fspath(path)
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(timeout)
+        stream.connect(where)
+        client = Client(stream, timeout)
+        client.greet(program)
+    except OSError as error:
+        stream.close()
+        raise _unreachable(error, where) from error
+    except BaseException:
+        stream.close()
+        raise
+    return client
+
+
+def _unreachable(error: OSError, path: str) -> Problem:
+    what = f"cannot reach the service at {path}"
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return unavailable(f"{what}: there is no such socket", _START)
+        case errno.ECONNREFUSED:
+            return unavailable(f"{what}: nobody listens", _START)
+        case errno.EACCES | errno.EPERM:
+            return Problem(
+                Code.DENIED,
+                f"{what}: permission denied",
+                hint="ask for membership of the socket's group (`ls -l` shows it), then log in again",
+            )
+        case errno.EAGAIN | None:
+            # EAGAIN: the queue of connections is full. No number: the time is over, or the path is too long.
+            if isinstance(error, TimeoutError) or error.errno is not None:
+                return unavailable(f"{what}: it does not answer", "it may be starting; try again")
+            return invalid(f"{what}: {error}", "give another path with --socket")
+        case _:
+            return unavailable(f"{what}: {os.strerror(error.errno).lower()}")
+
+
+def _lost() -> Problem:
+    return unavailable(
+        "cannot go on: the connection to the service was lost",
+        "it may be restarting; look whether what you asked for was done, and try again",
+    )
+
+
+def _problem(failure: Failure) -> Problem:
+    return Problem(failure.code, failure.message, hint=failure.hint)
+
+
+def _decoder_of(request: type[Request[Any]]) -> msgspec.msgpack.Decoder[Any]:
+    found = _replies.get(request)
+    if found is None:
+        found = _replies[request] = msgspec.msgpack.Decoder(reply_of(request))
+    return found
