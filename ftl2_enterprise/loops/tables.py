@@ -75,6 +75,12 @@ loops = Table(
     count("model_call_count"),
     fraction("cost_usd", nullable=False),
     count("open_prompts"),
+    Column("managed", Flag, nullable=False, server_default=text("0")),
+    count("priority"),
+    Column("submitted_by", Words, nullable=True),
+    Column("restart_at", Integer, nullable=True),
+    count("crashes"),
+    Column("crashes_since", Integer, nullable=True),
     Column("created_at", Integer, nullable=False),
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
@@ -100,14 +106,28 @@ loops = Table(
     check(
         "loops",
         "counts",
-        "min(run, generation, failures, failed_iterations, rule_streak) >= 0 AND min(iteration_count, action_count, "
-        "changed_count, failed_count, model_call_count, cost_usd, open_prompts) >= 0",
+        "min(run, generation, failures, failed_iterations, rule_streak, crashes) >= 0 AND min(iteration_count, "
+        "action_count, changed_count, failed_count, model_call_count, cost_usd, open_prompts) >= 0",
     ),
+    flag("loops", "managed"),
+    check("loops", "priority_range", "priority BETWEEN -100 AND 100"),
+    check("loops", "crashes_since_when", "(crashes > 0) = (crashes_since IS NOT NULL)"),
     # Ids are on people's screens and in their notes, so a deleted loop's is never given to another.
     sqlite_autoincrement=True,
 )
 # `ended_at IS NULL` says "not ended" in the words of a query, so that SQLite may use the index.
 Index("loops_open", loops.c.id, sqlite_where=loops.c.ended_at.is_(None))
+# Holds all that the manager asks of them at every look, so that it never reads the long rows themselves.
+Index(
+    "loops_managed",
+    *(
+        loops.c[name]
+        for name in (
+            "id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts", "name",
+        )
+    ),
+    sqlite_where=text("managed = 1 AND ended_at IS NULL"),
+)  # fmt: skip
 
 increments = Table(
     "increments",
@@ -240,6 +260,12 @@ prompts = Table(
 )
 Index("prompts_open", prompts.c.id, sqlite_where=prompts.c.state == "open")
 Index(
+    "prompts_due",
+    prompts.c.deadline_at,
+    prompts.c.loop_id,
+    sqlite_where=text("state = 'open' AND deadline_at IS NOT NULL"),
+)
+Index(
     "prompts_one_open",
     prompts.c.loop_id,
     prompts.c.key,
@@ -328,3 +354,12 @@ model_calls = Table(
     Index("model_calls_by_loop", "loop_id", "id"),
 )
 Index("model_calls_open", model_calls.c.loop_id, sqlite_where=model_calls.c.ended_at.is_(None))
+
+disabled_rules = Table(
+    "disabled_rules",
+    metadata,
+    Column("name", Words, primary_key=True, nullable=False),
+    Column("disabled_by", Words, nullable=True),
+    Column("disabled_at", Integer, nullable=False),
+    check("disabled_rules", "name_given", "name <> ''"),
+)

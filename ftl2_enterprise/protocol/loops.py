@@ -32,6 +32,7 @@ class Desired(StrEnum):
     RUN = "run"
     PAUSE = "pause"
     STOP = "stop"
+    CANCEL = "cancel"
 
 
 class Condition(StrEnum):
@@ -220,6 +221,15 @@ class Loop(Wire, frozen=True):
     started_at: Instant | None
     ended_at: Instant | None
     updated_at: Instant
+    managed: bool = False
+    """The service runs it; else it belongs to whoever runs it in the foreground."""
+    priority: int = 0
+    submitted_by: str | None = None
+    restart_at: Instant | None = None
+    """When the service starts its process again, after a crash."""
+    crashes: int = 0
+    """Times that its process died in the present period, which began at `crashes_since`."""
+    crashes_since: Instant | None = None
 
 
 class Increment(Wire, frozen=True):

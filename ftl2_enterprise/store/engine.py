@@ -194,15 +194,21 @@ def _ensure_schema(engine: Engine, path: Path, *, create: bool, patience: float)
         _ensure_wal(connection, path, patience)
         if found is Schema.CURRENT:
             return
+        # Off while tables are made anew: dropping the old one would count as deleting what others refer to. SQLite
+        # changes this only outside of a transaction, and what the migration leaves is checked inside it.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             # Looked at again under the lock: another process may have brought it up to date in the meantime.
             if version.look(connection, path) is not Schema.CURRENT:
                 version.migrate(connection)
+                version.check(connection)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
+        finally:
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _ensure_wal(connection: Connection, path: Path, patience: float) -> None:

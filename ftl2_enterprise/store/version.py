@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-REVISIONS: tuple[str, ...] = ("0001",)
+REVISIONS: tuple[str, ...] = ("0001", "0002")
 """Every migration, oldest first; a test proves that Alembic says the same."""
 
 
@@ -61,3 +61,10 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def check(connection: Connection) -> None:
+    """Raise RuntimeError when a row refers to one that does not exist: then the migration has lost something."""
+    lost = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if lost:
+        raise RuntimeError(f"after the migration {len(lost)} rows refer to rows that do not exist: {lost[:3]}")

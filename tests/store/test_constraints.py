@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, text
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.loops import tables
+from ftl2_enterprise.store import handovers
 from ftl2_enterprise.store.columns import Flag, Word
 from ftl2_enterprise.store.schema import metadata
 from tests.support.database import one_of_each
@@ -16,7 +17,7 @@ from tests.support.database import one_of_each
 if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
 
-assert tables.loops.metadata is metadata
+assert tables.loops.metadata is handovers.handovers.metadata is metadata
 ALL = list(metadata.tables.values())
 WORDS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Word)]
 FLAGS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Flag)]
@@ -50,7 +51,10 @@ BROKEN: dict[str, list[str]] = {
             "run", "generation", "failures", "failed_iterations", "rule_streak", "iteration_count", "action_count",
             "changed_count", "failed_count", "model_call_count", "cost_usd", "open_prompts",
         )
-    ],
+    ] + ["UPDATE loops SET crashes = -1, crashes_since = NULL"],
+    "loops_priority_range": ["UPDATE loops SET priority = -101", "UPDATE loops SET priority = 101"],
+    "loops_crashes_since_when": ["UPDATE loops SET crashes = 1", "UPDATE loops SET crashes_since = 1"],
+    "disabled_rules_name_given": ["UPDATE disabled_rules SET name = ''"],
     "increments_n_from_1": ["UPDATE increments SET n = 0"],
     "increments_ended": [
         "UPDATE increments SET ended_at = 1",
@@ -153,6 +157,8 @@ TWICE: dict[str, tuple[str, str]] = {
         "SELECT loop_id, name, data, 1, 1 FROM resources",
     ),
     "texts.digest": ("", "INSERT INTO texts (digest, size, body) SELECT digest, size, body FROM texts"),
+    "disabled_rules.name": ("", "INSERT INTO disabled_rules (name, disabled_at) SELECT name, 1 FROM disabled_rules"),
+    "handovers.client": ("", "INSERT INTO handovers (client, number) SELECT client, 1 FROM handovers"),
 }  # fmt: skip
 
 
@@ -166,7 +172,7 @@ def uniques() -> set[str]:
 
     found = {dotted(t, c.columns) for t in ALL for c in t.constraints if isinstance(c, UniqueConstraint)}
     found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if isinstance(i, Index) and i.unique}
-    return found | {"texts.digest"}
+    return found | {"texts.digest", "disabled_rules.name", "handovers.client"}
 
 
 def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:

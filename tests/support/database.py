@@ -8,6 +8,8 @@ import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import insert
+
 from ftl2_enterprise.loops import (
     store,
     store_actions,
@@ -19,7 +21,9 @@ from ftl2_enterprise.loops import (
     store_rules,
 )
 from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
+from ftl2_enterprise.loops.tables import disabled_rules
 from ftl2_enterprise.protocol.loops import Iteration, Loop, LoopSpec
+from ftl2_enterprise.store.handovers import handovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +96,8 @@ def one_of_each(tx: Tx) -> Iteration:
     store_calls.begin_model_call(
         tx, iteration, purpose="decide", provider="claude", model=None, request="what now? " * 900
     )
+    tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
+    tx.connection.execute(insert(handovers), {"client": "loop:1", "number": 1})
     return iteration
 
 
