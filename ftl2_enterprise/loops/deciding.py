@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -146,11 +145,13 @@ class _Calls:
         self, call_id: int, outcome: CallOutcome, *, usage: Usage, latency: float, response: str = "",
         error: str | None = None,
     ) -> None:  # fmt: skip
-        redact = self._engine.redactor.text
-        unit = partial(
+        redact, journal = self._engine.redactor.text, self._engine.journal
+        # Committed with the decision that it holds: no answer is known as paid for and its decision lost.
+        carry_out = journal.defer if outcome is CallOutcome.OK else journal.commit
+        carry_out(
             store_calls.finish_model_call,
-            call_id=call_id,
-            outcome=outcome,
+            call_id,
+            outcome,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd,
@@ -159,11 +160,6 @@ class _Calls:
             error=redact(error) if error is not None else None,
             model=usage.model,
         )
-        if outcome is CallOutcome.OK:
-            # Committed with the decision that it holds: no answer is known as paid for and its decision lost.
-            self._engine.journal.defer(unit)
-        else:
-            self._engine.journal.commit(unit)
         reach(FaultPoint.MODEL_ANSWERED)
 
 

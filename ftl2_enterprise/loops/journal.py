@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate
 
-from ftl2_enterprise.loops import store as loop_store
+from ftl2_enterprise.loops import units_claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import Unit, UnitCall, Writer
 
 
 class Journal:
-    """Writes for one claim of one loop; reads are not fenced."""
+    """Writes for one claim of one loop, through whoever does the writing; reads are not fenced."""
 
-    def __init__(self, store: Store, loop_id: int, generation: int) -> None:
+    def __init__(self, store: Store, writer: Writer, loop_id: int, generation: int) -> None:
         self.store: Store = store
+        self.writer: Writer = writer
         self.loop_id: int = loop_id
         self.generation: int = generation
-        self._deferred: list[Callable[[Tx], object]] = []
+        self._fence: UnitCall = units_claim.fence.call(loop_id, generation)
+        self._deferred: list[UnitCall] = []
 
-    def commit[**P, R](self, unit: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def commit[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Carry out the unit in one transaction.
 
         Raises Problem(conflict) when another process has claimed the loop since; then nothing was written.
         """
         # Taken out first: what was to come with a unit that fails must not come with a later one.
         deferred, self._deferred = self._deferred, []
-        with self.store.write() as tx:
-            # Also the guard of units that touch other tables only: a late process changes nothing.
-            loop_store.update_loop(tx, self.loop_id, self.generation)
-            for earlier in deferred:
-                earlier(tx)
-            return unit(tx, *args, **kwargs)
+        return self.writer.carry_out([self._fence, *deferred, unit.call(*args, **kwargs)])
 
-    def defer(self, unit: Callable[[Tx], object]) -> None:
+    def defer[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
         """Carry out the unit in the transaction of the next one, before it: both are there, or neither is."""
-        self._deferred.append(unit)
+        self._deferred.append(unit.call(*args, **kwargs))
 
     def read[**P, R](self, query: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask something of the database."""

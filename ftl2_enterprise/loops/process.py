@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.problem import Code, Problem, conflict
-from ftl2_enterprise.loops import reconcile, store, store_hosts, units
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import reconcile, store, store_hosts, units, units_claim
 from ftl2_enterprise.loops.journal import Journal
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.modes import End, after_run
@@ -27,16 +27,16 @@ from ftl2_enterprise.protocol.loops import (
     LoopState,
     Outcome,
 )
+from ftl2_enterprise.store.unit import DirectWriter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import Writer
 
 POLL = 1.0
 """Seconds between looks, while resting, for what other processes ask of the loop."""
-
-FINAL = {LoopState.COMPLETED, LoopState.CANCELLED}
 
 
 class Crashed(Exception):
@@ -47,36 +47,22 @@ class Crashed(Exception):
         self.crash_id: str = crash_id
 
 
-def claim(database: Store, loop_id: int) -> Journal:
-    """Take the loop for this process. Raises Problem(conflict) when it has ended or its holder lives."""
-    with database.write() as tx:
-        generation = _claim(tx, loop_id)
+def claim(database: Store, loop_id: int, writer: Writer | None = None) -> Journal:
+    """Take the loop for this process, which writes by itself unless it is told through whom.
+
+    Raises Problem(conflict) when it has ended or its holder lives.
+    """
+    writer = writer or DirectWriter(database)
+    generation: int = writer.carry_out([units_claim.claim.call(loop_id, owner.current())])
     reach(FaultPoint.LOOP_CLAIMED)
-    return Journal(database, loop_id, generation)
-
-
-def _claim(tx: Tx, loop_id: int) -> int:
-    loop = store.get_loop(tx, loop_id)
-    me = owner.current()
-    if loop.owner is not None and loop.owner != me and owner.is_alive(loop.owner):
-        raise conflict(
-            f"cannot run loop {loop.name}: process {owner.pid_of(loop.owner)} is running it",
-            "stop that process first, or give another --name",
-        )
-    if loop.state in FINAL:
-        raise conflict(f"cannot run loop {loop.name}: it is {loop.state}", "start a new one under another --name")
-    return store.claim_loop(tx, loop_id, me)
+    return Journal(database, writer, loop_id, generation)
 
 
 def release(journal: Journal) -> None:
     """Give the loop back; the rows say where it stands."""
     # Taken over or not to be written: a claim whose process has ended counts for nothing anyway.
     with contextlib.suppress(Problem):
-        journal.commit(_release, journal.loop_id, journal.generation)
-
-
-def _release(tx: Tx, loop_id: int, generation: int) -> None:
-    store.update_loop(tx, loop_id, generation, owner=None)
+        journal.commit(units_claim.release, journal.loop_id, journal.generation)
 
 
 async def run(engine: Engine) -> Loop:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftl2_enterprise.loops import store_hosts
+from ftl2_enterprise.loops import store_hosts, units_claim, units_state
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.state_ops import machine_ops, sorted_out
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.protocol.decision import StateOp
-    from ftl2_enterprise.store.tx import Tx
 
 SSH = 22
 RETRY = 5.0
@@ -53,11 +51,7 @@ def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> N
     """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
     if ops and not engine.spec.dry_run:
         apply_with_next(engine, iteration, ops)
-        engine.journal.commit(_nothing)
-
-
-def _nothing(tx: Tx) -> None:
-    """The unit with which operations are written that come by themselves."""
+        engine.journal.commit(units_claim.nothing)
 
 
 def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
@@ -67,7 +61,7 @@ def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]
     ops, refused = sorted_out(list(ops), users=_users(engine))
     reasons = [engine.redactor.text(reason) for reason in refused]
     stored = [_redacted(engine, op) for op in ops]
-    engine.journal.defer(partial(_write, iteration=iteration, ops=stored, refused=reasons))
+    engine.journal.defer(units_state.change_state, iteration, ops=stored, refused=reasons)
     for op in ops:
         match op.op:
             case "add_host":
@@ -107,26 +101,3 @@ async def _reached(address: str, port: int) -> None:
 
 def _redacted(engine: Engine, op: StateOp) -> StateOp:
     return msgspec.structs.replace(op, data=engine.redactor.value(op.data))
-
-
-def _write(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
-    for reason in refused:
-        tx.emit("state.refused", loop_id=iteration.loop_id, iteration_id=iteration.id, reason=reason)
-    for op in ops:
-        match op.op:
-            case "add_host":
-                store_hosts.upsert_host(
-                    tx,
-                    iteration.loop_id,
-                    op.name,
-                    ansible_host=op.ansible_host,
-                    ansible_port=op.ansible_port,
-                    ansible_user=op.ansible_user,
-                    groups=op.groups,
-                )
-            case "add_resource":
-                store_hosts.upsert_resource(tx, iteration.loop_id, op.name, op.data)
-            case _:
-                store_hosts.remove_host(tx, iteration.loop_id, op.name)
-                store_hosts.remove_resource(tx, iteration.loop_id, op.name)
-        tx.emit("state.changed", loop_id=iteration.loop_id, iteration_id=iteration.id, op=op.op, name=op.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
@@ -14,9 +14,8 @@ from ftl2_enterprise.protocol.loops import CallOutcome, Iteration, ModelCall
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader, text_values
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
 
 _MODEL_CALLS = Reader(model_calls, ModelCall)
 
@@ -32,6 +31,7 @@ _OPEN = Prepared(
 _SPENT = Prepared(select(loops.c.cost_usd).where(loops.c.id == bindparam("row_id")))
 
 
+@unit
 def begin_model_call(
     tx: Tx,
     iteration: Iteration,
@@ -76,6 +76,7 @@ def begin_model_call(
     return call_id
 
 
+@unit
 def finish_model_call(  # noqa: PLR0913 - each is a column
     tx: Tx,
     call_id: int,

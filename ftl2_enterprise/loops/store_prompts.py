@@ -15,12 +15,13 @@ from ftl2_enterprise.protocol.loops import Iteration, Prompt, PromptState
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.store.tx import Tx
 
 _PROMPTS = Reader(prompts, Prompt)
 
@@ -60,17 +61,20 @@ def insert_prompt(
     return get_prompt(tx, prompt_id)
 
 
+@unit
 def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) -> Prompt:
     """Record the answer, once. Raises Problem(conflict) when the question is open no more."""
     values = {"answer": answer, "answered_by": answered_by, "answered_at": tx.now}
     return _close(tx, prompt_id, PromptEvent.ANSWERED, values, answer=answer, answered_by=answered_by)
 
 
+@unit
 def expire_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """Record that nobody answered in time. Raises Problem(conflict) when the question is open no more."""
     return _close(tx, prompt_id, PromptEvent.EXPIRED, {})
 
 
+@unit
 def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """Record that no answer is wanted any more. Raises Problem(conflict) when the question is open no more."""
     return _close(tx, prompt_id, PromptEvent.DISMISSED, {})

@@ -6,7 +6,7 @@ whichever process does the writing. Texts that arrive here are redacted already.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -29,21 +29,20 @@ from ftl2_enterprise.protocol.loops import (
     Iteration,
     IterationOutcome,
     IterationState,
+    Loop,
     LoopState,
     ObservationState,
     Prompt,
     PromptState,
 )
 from ftl2_enterprise.store.events import short
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loops import Loop
-    from ftl2_enterprise.store.tx import Tx
-
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
 
 # --- runs ----------------------------------------------------------------------------------------------------------
 
 
+@unit
 def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool, max_iterations: int) -> None:
     """The loop runs: a new run, or the one that was interrupted."""
     state = store.move_loop(
@@ -62,6 +61,7 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         store.move_loop(tx, loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
 
 
+@unit
 def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any]) -> Loop:
     """The loop goes on with other limits than it was asked with; what it is to reach stays."""
     loop = store.get_loop(tx, loop_id)
@@ -70,6 +70,7 @@ def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any])
     return store.get_loop(tx, loop_id)
 
 
+@unit
 def end_run(
     tx: Tx, loop_id: int, generation: int, event: LoopEvent, *, data: dict[str, Any], values: dict[str, Any]
 ) -> None:
@@ -81,6 +82,7 @@ def end_run(
 # --- iterations ----------------------------------------------------------------------------------------------------
 
 
+@unit
 def begin_iteration(tx: Tx, loop_id: int, *, run: int, in_run: int, budget: int) -> Iteration:
     """One more pass."""
     iteration = store.insert_iteration(tx, loop_id, run)
@@ -96,6 +98,7 @@ def begin_iteration(tx: Tx, loop_id: int, *, run: int, in_run: int, budget: int)
     return iteration
 
 
+@unit
 def end_iteration(
     tx: Tx,
     iteration: Iteration,
@@ -131,6 +134,7 @@ def end_iteration(
     )
 
 
+@unit
 def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
     """The desired state is verified."""
     record_decision(tx, iteration, generation, decision, by=by, actions=[])
@@ -158,6 +162,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     )
 
 
+@unit
 def give_up(
     tx: Tx, iteration: Iteration, generation: int, *, outcome: IterationOutcome, lost: str, reason: str
 ) -> None:
@@ -175,6 +180,7 @@ def give_up(
     end_iteration(tx, iteration, generation, outcome, error=reason)
 
 
+@unit
 def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
     """Everything is seen and judged; `check` is what the recorded check found unmet, None without one."""
     every = store_observations.get_observations(tx, iteration.id)
@@ -201,6 +207,7 @@ def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
 # --- decisions -----------------------------------------------------------------------------------------------------
 
 
+@unit
 def record_decision(
     tx: Tx,
     iteration: Iteration,
@@ -239,6 +246,7 @@ def record_decision(
     return [units_actions.insert_action(tx, iteration, action, of) for action in actions]
 
 
+@unit
 def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
     """It cannot be done, says the decision."""
     record_decision(tx, iteration, generation, decision, by=by, actions=[])
@@ -253,6 +261,7 @@ def _note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decisio
         store.update_loop(tx, loop.id, generation, condition=Condition.DRIFTED)
 
 
+@unit
 def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, digest: str) -> int:
     """A rule's condition holds and its action is about to run."""
     if store.get_iteration(tx, iteration.id).state is IterationState.OBSERVING:
@@ -266,6 +275,7 @@ def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, dige
     )
 
 
+@unit
 def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
     """A rule that did not fire although it matched, or whose condition could not be evaluated."""
     store_rules.insert_rule_result(
@@ -282,6 +292,7 @@ def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: 
         tx.emit("rule.broken", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule, error=detail)
 
 
+@unit
 def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
     """The rule's action is over."""
     store_rules.update_rule_result(tx, result_id, success=success, detail=short(detail))
@@ -295,6 +306,7 @@ def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success
     )
 
 
+@unit
 def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
     """Calls that were in flight when the process died ended nobody knows how."""
     for call in store_calls.get_open_model_calls(tx, iteration.loop_id):
@@ -314,6 +326,7 @@ def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
 # --- questions -----------------------------------------------------------------------------------------------------
 
 
+@unit
 def ask(
     tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str, key: str, deadline: int | None
 ) -> Prompt:
@@ -355,6 +368,7 @@ def ask(
     return prompt
 
 
+@unit
 def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
     """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
     store.move_loop(tx, iteration.loop_id, generation, LoopEvent.ANSWERED, data={"prompt_id": prompt_id})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops import store_actions
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
 
 
 class NewAction(Wire, frozen=True):
@@ -67,11 +66,13 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
     return row
 
 
+@unit
 def propose_actions(tx: Tx, iteration: Iteration, actions: list[NewAction]) -> list[int]:
     """Actions that a rule makes up while it runs."""
     return [insert_action(tx, iteration, action, action.n) for action in actions]
 
 
+@unit
 def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> None:
     """Commit that these (id, summary) begin now; from here on a crash makes them unknown."""
     for action_id, summary in actions:
@@ -92,6 +93,7 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
         )
 
 
+@unit
 def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
     """Commit the truth about an action."""
     store_actions.move_action(
@@ -118,6 +120,7 @@ def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
     return action
 
 
+@unit
 def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> None:
     """Mark what was in flight as unknown."""
     for action in store_actions.get_actions_for_iteration(tx, iteration.id):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops import store, store_hosts, store_observations
 from ftl2_enterprise.loops.facts import merged
 from ftl2_enterprise.protocol.loops import Iteration, ObservationState
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
 
 
 class NewObservation(Wire, frozen=True):
@@ -39,6 +38,7 @@ class DoneObservation(Wire, frozen=True):
     error: str | None
 
 
+@unit
 def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation]) -> list[int]:
     """Commit what is about to be looked at; what is refused ends here."""
     ids: list[int] = []
@@ -53,6 +53,7 @@ def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation
     return ids
 
 
+@unit
 def end_observations(
     tx: Tx,
     iteration: Iteration,
@@ -73,6 +74,7 @@ def end_observations(
     store.update_loop(tx, iteration.loop_id, generation, observed_at=tx.now)
 
 
+@unit
 def lose_observations(tx: Tx, iteration: Iteration) -> None:
     """What was being looked at when it was cut off is not known."""
     for seen in store_observations.get_observations(tx, iteration.id):

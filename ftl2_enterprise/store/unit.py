@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Protocol, get_type_hints
 
 import msgspec
 
+from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.store.columns import plain
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
@@ -39,43 +42,65 @@ class Unit[**P, R]:
         """The unit with its arguments, to be carried out later."""
         return UnitCall(self, args, kwargs)
 
-    def encode(self, args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
-        """The arguments as msgpack."""
-        bound = self._signature.bind(None, *args, **kwargs).arguments
-        return _encoder.encode(dict(list(bound.items())[1:]))
+    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+        """The arguments as msgpack. Raises TypeError when the function does not take them."""
+        given = {**dict(zip(self._names, args, strict=False)), **kwargs}
+        if len(given) != len(args) + len(kwargs) or not self._needed <= given.keys() <= self._known:
+            raise TypeError(f"the unit {self.name} takes {', '.join(self._names)}, not {', '.join(given)}")
+        try:
+            return _encoder.encode(given)
+        except (TypeError, ValueError, OverflowError):
+            # Texts and numbers from anywhere: what cannot be sent is changed as it is when it is stored.
+            return _encoder.encode(plain(given))
 
-    def decode(self, arguments: bytes) -> dict[str, Any]:
+    def decode(self, arguments: bytes | memoryview) -> dict[str, Any]:
         """The arguments by name. Raises msgspec.ValidationError when they are not what the function takes."""
         given = self._decoder.decode(arguments)
-        return {name: getattr(given, name) for name in given.__struct_fields__}
+        return {name: getattr(given, name) for name in self._names}
 
     def encode_result(self, result: R) -> bytes:
         """What the function returned, as msgpack."""
-        return _encoder.encode(result)
+        try:
+            return _encoder.encode(result)
+        except (TypeError, ValueError, OverflowError):
+            return _encoder.encode(plain(result))
 
-    def decode_result(self, result: bytes) -> R:
+    def decode_result(self, result: bytes | memoryview) -> R:
         """What the function returned."""
         return self._result_decoder.decode(result)
 
     @cached_property
-    def _signature(self) -> inspect.Signature:
-        return inspect.signature(self.function)
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(list(inspect.signature(self.function).parameters.items())[1:])
 
     @cached_property
-    def _hints(self) -> dict[str, Any]:
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._parameters)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._names)
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        return frozenset(name for name, one in self._parameters.items() if one.default is inspect.Parameter.empty)
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The types of the arguments by name, and of what is returned under `return`."""
         return get_type_hints(self.function)
 
     @cached_property
     def _decoder(self) -> msgspec.msgpack.Decoder[Any]:
-        fields: list[Any] = []
-        for name, parameter in list(self._signature.parameters.items())[1:]:
-            required = parameter.default is inspect.Parameter.empty
-            fields.append((name, self._hints[name]) if required else (name, self._hints[name], parameter.default))
+        fields: list[Any] = [
+            (name, self.hints[name]) if name in self._needed else (name, self.hints[name], one.default)
+            for name, one in self._parameters.items()
+        ]
         return msgspec.msgpack.Decoder(msgspec.defstruct(self.function.__name__, fields, kw_only=True))
 
     @cached_property
     def _result_decoder(self) -> msgspec.msgpack.Decoder[Any]:
-        return msgspec.msgpack.Decoder(self._hints["return"])
+        return msgspec.msgpack.Decoder(self.hints["return"])
 
 
 @dataclass(frozen=True)
@@ -84,11 +109,15 @@ class UnitCall:
 
     unit: Unit[..., Any]
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def carry_out(self, tx: Tx) -> Any:
         """Call it."""
         return self.unit.function(tx, *self.args, **self.kwargs)
+
+    def encode(self) -> bytes:
+        """Its arguments as msgpack."""
+        return self.unit.encode(self.args, self.kwargs)
 
 
 class Writer(Protocol):
@@ -125,6 +154,14 @@ def unit[**P, R](function: Callable[Concatenate[Tx, P], R]) -> Unit[P, R]:
     made = Unit(name, function)
     UNITS[name] = made
     return made
+
+
+def unit_named(name: str) -> Unit[..., Any]:
+    """The unit of that name. Raises Problem(invalid) for one that this program does not have."""
+    found = UNITS.get(name)
+    if found is None:
+        raise invalid(f'cannot carry out "{name}": there is no such unit of work')
+    return found
 
 
 _encoder = msgspec.msgpack.Encoder()

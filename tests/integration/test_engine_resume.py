@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import process, store, store_actions
+from ftl2_enterprise.loops import process, store, store_actions, units
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.protocol.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops import (
@@ -111,7 +111,7 @@ async def test_a_process_whose_claim_is_gone_writes_nothing(tmp_path):
         process.claim(b.database, b.loop_id)
         before = b.loop()
         with pytest.raises(Problem) as caught:
-            late.commit(lambda tx: store.insert_iteration(tx, b.loop_id, 1))
+            late.commit(units.begin_iteration, b.loop_id, run=1, in_run=1, budget=1)
         assert caught.value.code is Code.CONFLICT
         assert b.loop() == before
 
