@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, str] = {
     "run": "run",
+    "supervise": "supervise",
     "status": "status",
     "history": "history",
     "prompts": "prompts",

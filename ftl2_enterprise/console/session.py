@@ -40,14 +40,21 @@ class Session:
 
     db: str | None = None
     config: Path | None = None
+    options: dict[str, str] = field(default_factory=dict[str, str])
+    """Settings that the command's own options give."""
     wants_json: bool = False
     """The command prints JSON, so its problems are told as JSON as well."""
     out: Painter = field(default_factory=painter)
 
+    @property
+    def flags(self) -> dict[str, str]:
+        """Settings that were given on the command line."""
+        return self.options if self.db is None else {"store.path": self.db, **self.options}
+
     @cached_property
     def loaded(self) -> Loaded:
         """The settings and their origins. Raises Problem."""
-        return setting.load(config=self.config, flags={} if self.db is None else {"store.path": self.db})
+        return setting.load(config=self.config, flags=self.flags)
 
     @property
     def settings(self) -> Settings:

@@ -1,0 +1,124 @@
+"""What has to hold before the service may start, each refused with its reason, and whether one runs already."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core import holding
+from ftl2_enterprise.core.problem import conflict, invalid, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.core.problem import Problem
+    from ftl2_enterprise.core.settings import Settings
+
+DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
+
+
+def lock_path(database: str) -> str:
+    """The file that tells which service has the database."""
+    return f"{database}.service"
+
+
+def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[int, ...]:
+    """Make directories and database ready for this process to be the service; the locks that it holds from now on.
+
+    Raises Problem; what was made until then is harmless.
+    """
+    database = Path(settings.store.path)
+    listening = Path(settings.supervisor.socket)
+    is_given = is_socket_given(environ)
+    _directory(database.parent, DATABASE_MODE, "keep the database in", "give another --db")
+    _directory(Path(settings.log.directory), LOG_MODE, "keep logs in", "set log.directory in the configuration")
+    if not is_given:
+        _directory(listening.parent, SOCKET_MODE, "listen in", "give another --socket")
+    locks = [_held(lock_path(str(database)), database)]
+    if not is_given:
+        locks.append(_listener(listening))
+    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
+        raise unavailable(
+            f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
+        )
+    from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415 - not needed to refuse what is above
+
+    open_store(database, create=True).close()
+    return tuple(locks)
+
+
+def is_socket_given(environ: Mapping[str, str]) -> bool:
+    """Whether systemd listens for this very process already."""
+    return environ.get("LISTEN_PID") == str(os.getpid()) and environ.get("LISTEN_FDS", "0") != "0"
+
+
+def holder(settings: Settings) -> int | None:
+    """The pid of the service that has the database of the settings; 0 when it cannot be told."""
+    return holding.holder(lock_path(settings.store.path))
+
+
+def _directory(path: Path, mode: int, doing: str, hint: str) -> None:
+    try:
+        missing = [parent for parent in (*reversed(path.parents), path) if not parent.exists()]
+        for parent in missing:
+            parent.mkdir(mode=mode, exist_ok=True)
+        if not path.is_dir():
+            raise invalid(f"cannot {doing} {path}: it is not a directory", hint)
+    except OSError as error:
+        raise _refused(path, doing, error, hint) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise unavailable(f"cannot {doing} {path}: uid {os.geteuid()} may not write there", hint)
+
+
+def _refused(path: Path, doing: str, error: OSError, hint: str) -> Problem:
+    return unavailable(f"cannot {doing} {path}: {(error.strerror or 'failed').lower()}", hint)
+
+
+def _held(lock: str, database: Path) -> int:
+    try:
+        held = holding.hold(lock)
+    except OSError as error:
+        raise _refused(Path(lock), "make the lock file", error, "look at its mode and owner") from error
+    if held is None:
+        pid = holding.holder(lock)
+        who = f"process {pid}" if pid else "another process"
+        raise conflict(
+            f"cannot serve the database {database}: the service of {who} has it",
+            "steer that one with `ftl2ctl`, or give another --db",
+        )
+    return held
+
+
+def _listener(path: Path) -> int:
+    """Hold the right to listen there: two services that start at once must not take the socket from one another."""
+    conflicting = conflict(
+        f"cannot listen on {path}: another service listens there", "steer that one with `ftl2ctl`, or give --socket"
+    )
+    lock = f"{path}.lock"
+    try:
+        held = holding.hold(lock)
+        if held is None:
+            raise conflicting
+        if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
+            raise invalid(f"cannot listen on {path}: there is something else", "give another --socket")
+    except OSError as error:
+        raise _refused(Path(lock), "make the lock file", error, "give another --socket") from error
+    if is_answered(str(path)):
+        raise conflicting
+    return held
+
+
+def is_answered(path: str) -> bool:
+    """Whether somebody listens on that socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as trial:
+        try:
+            trial.connect(path)
+        except BlockingIOError:
+            # Its queue is full: busy, but there.
+            return True
+        except OSError:
+            return False
+    return True
