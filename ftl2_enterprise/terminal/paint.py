@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
+
+import msgspec
 
 from ftl2_enterprise.terminal.text import Line, Role, Span, fitted
 
@@ -24,9 +24,10 @@ SGR: dict[Role, str] = {
     Role.BAD: "1;31",
 }
 
+FALLBACK_COLUMNS = 80
 
-@dataclass(frozen=True, kw_only=True)
-class Painter:
+
+class Painter(msgspec.Struct, frozen=True, kw_only=True):
     """A stream and what it can show."""
 
     stream: TextIO
@@ -47,7 +48,8 @@ class Painter:
         try:
             return os.get_terminal_size(self.stream.fileno()).columns
         except (OSError, ValueError):
-            return shutil.get_terminal_size().columns
+            given = os.environ.get("COLUMNS", "")
+            return int(given) if given.isdigit() and int(given) else FALLBACK_COLUMNS
 
     def rendered(self, one: Line) -> str:
         """The line as it is written."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ftl2_enterprise.core.clock import Instant, iso, seconds_between
 
@@ -29,8 +29,8 @@ class Role(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True)
-class Span:
+# Structs and not dataclasses, whose import takes a client longer than its question.
+class Span(msgspec.Struct, frozen=True):
     """One piece of a line."""
 
     text: str
@@ -39,8 +39,7 @@ class Span:
     """Shown on terminals only: it repeats for the eye what a word says."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line, indented by that many columns."""
 
     spans: tuple[Span, ...] = ()
@@ -91,6 +90,8 @@ def clean(text: str) -> str:
 
 
 def _is_harmless(letter: str) -> bool:
+    import unicodedata  # noqa: PLC0415 - most texts are ASCII
+
     # Cf holds the marks that turn the direction of writing, with which a text can show other than what it is.
     return unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or letter == "\u200d"
 
@@ -116,6 +117,8 @@ def width(text: str) -> int:
     """Columns that the text takes on a terminal."""
     if text.isascii():
         return len(text)
+    import unicodedata  # noqa: PLC0415 - most texts are ASCII
+
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
