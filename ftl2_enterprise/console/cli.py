@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TextIO, override
 
 import click
 
-from ftl2_enterprise.console import crash
 from ftl2_enterprise.console.session import PROGRAM, Session
 from ftl2_enterprise.core.problem import Problem, invalid
-from ftl2_enterprise.terminal import documents, exits
+from ftl2_enterprise.terminal import crash, documents, exits
 from ftl2_enterprise.terminal.exits import Exit
 from ftl2_enterprise.terminal.paint import painter
 from ftl2_enterprise.terminal.text import Piece, Role, clean, line

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.console import crash
 from ftl2_enterprise.loops.ports import People, Stop
+from ftl2_enterprise.terminal import crash
 from ftl2_enterprise.terminal.text import Role, line, symbol
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console.phrases import failure
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.loops import store, store_actions, store_prompts
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration, Loop, Prompt
 from ftl2_enterprise.terminal import words
+from ftl2_enterprise.terminal.phrases import failure
 from ftl2_enterprise.terminal.text import Line, Role, Span, ago, count, duration, line, moment, one_line
 from ftl2_enterprise.terminal.words import CONDITION_WORDS, ITERATION_WORDS
 

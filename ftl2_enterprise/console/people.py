@@ -10,9 +10,9 @@ import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from ftl2_enterprise.console.phrases import question
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.phrases import question
 from ftl2_enterprise.terminal.text import Role, line, one_line
 
 if TYPE_CHECKING:

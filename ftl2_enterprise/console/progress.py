@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from ftl2_enterprise.console.narrator import Narrator
+from ftl2_enterprise.terminal.narrator import Narrator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ftl2_enterprise.console.narrator import Narrator
-from ftl2_enterprise.console.phrases import INDENT
+from ftl2_enterprise.terminal.narrator import Narrator
+from ftl2_enterprise.terminal.phrases import INDENT
 from ftl2_enterprise.terminal.text import Line, Role, Span, duration, fitted, line, one_line
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ftl2_enterprise.terminal.words import outcome_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.console.narrator import Tally
+    from ftl2_enterprise.terminal.narrator import Tally
 
 RESUMABLE = {LoopState.PAUSED, LoopState.WAITING, LoopState.BLOCKED, LoopState.FAILED}
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console import foreground, narrator
+from ftl2_enterprise.console import foreground
 from ftl2_enterprise.console.history import page_lines, read_page
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
@@ -27,6 +27,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops import store as loops
 from ftl2_enterprise.loops.ports import People, Stop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode
+from ftl2_enterprise.terminal import narrator
 from ftl2_enterprise.terminal.exits import Exit
 from ftl2_enterprise.terminal.text import Line, Role, count, line, symbol
 from ftl2_enterprise.wiring import loop as wiring

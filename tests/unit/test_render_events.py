@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ftl2_enterprise.console.narrator import Narrator
+from ftl2_enterprise.terminal.narrator import Narrator
+
 from ftl2_enterprise.console.progress import PlainProgress
 from ftl2_enterprise.console.progress_live import LiveProgress
 from ftl2_enterprise.core.event import Event

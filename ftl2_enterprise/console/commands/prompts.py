@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.phrases import question
 from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal.phrases import question
 from ftl2_enterprise.terminal.text import Role, ago, line, one_line
 
 if TYPE_CHECKING:

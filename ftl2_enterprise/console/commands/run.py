@@ -12,24 +12,24 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from ftl2_enterprise.console import foreground, narrator
+from ftl2_enterprise.console import foreground
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode, Prompt, PromptState
-from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal import documents, narrator
 from ftl2_enterprise.terminal.exits import exit_of
 from ftl2_enterprise.terminal.paint import painter
 from ftl2_enterprise.terminal.text import line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.console.narrator import Narrator
     from ftl2_enterprise.console.session import Session
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.terminal.narrator import Narrator
 
 MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 DECIDERS = ("auto", "manifest", "claude", "rules")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.console.phrases import question
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
 from ftl2_enterprise.terminal import documents
+from ftl2_enterprise.terminal.phrases import question
 from ftl2_enterprise.terminal.text import (
     Line,
     Role,

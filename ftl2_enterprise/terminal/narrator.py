@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.console.phrases import DEEPER, INDENT, answered, failure, question
 from ftl2_enterprise.protocol.loops import PromptState
 from ftl2_enterprise.terminal import words
+from ftl2_enterprise.terminal.phrases import DEEPER, INDENT, answered, failure, question
 from ftl2_enterprise.terminal.text import Line, Role, Span, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:
