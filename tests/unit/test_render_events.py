@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ftl2_enterprise.terminal.narrator import Narrator
-
 from ftl2_enterprise.console.progress import PlainProgress
 from ftl2_enterprise.console.progress_live import LiveProgress
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.loops import Action, ActionState, IterationOutcome, Outcome, StoredText
 from ftl2_enterprise.terminal import words
+from ftl2_enterprise.terminal.narrator import Narrator
 from ftl2_enterprise.terminal.paint import painter
 from tests.unit.test_render_text import Terminal
 
