@@ -176,6 +176,7 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
 
     spec: LoopSpec
     paused: bool = False
@@ -189,6 +190,7 @@ class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
 
     loop: str
 
@@ -207,6 +209,7 @@ class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
 
     loop: str
 
@@ -234,6 +237,7 @@ class RetryLoop(Request[Loop], frozen=True, tag="loop.retry"):
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
 
     loop: str
 
@@ -243,6 +247,7 @@ class RunLoopNow(Request[Loop], frozen=True, tag="loop.run-now"):
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
 
     loop: str
 

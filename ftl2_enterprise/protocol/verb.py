@@ -29,6 +29,8 @@ class Request[R](Strict, frozen=True, kw_only=True):
     access: ClassVar[Access] = Access.VIEW
     writes: ClassVar[bool] = False
     """Carried out by whoever writes the database, as one transaction; else it only reads, or asks the processes."""
+    starts_work: ClassVar[bool] = False
+    """Refused while the service drains."""
 
 
 class Watch[I](Request[None], frozen=True, kw_only=True):
