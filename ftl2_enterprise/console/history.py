@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.loops import store, store_actions, store_prompts
-from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration, Loop, Prompt
-from ftl2_enterprise.terminal import words
-from ftl2_enterprise.terminal.phrases import failure
-from ftl2_enterprise.terminal.text import Line, Role, Span, ago, count, duration, line, moment, one_line
-from ftl2_enterprise.terminal.words import CONDITION_WORDS, ITERATION_WORDS
+from ftl2_enterprise.protocol.loops import Action, Iteration, Loop, Prompt
+from ftl2_enterprise.terminal.history import action_lines, header, iteration_lines
+from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.store.tx import Tx
-
-SHOWN_UNMET = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,104 +50,11 @@ def read_page(tx: Tx, ref: str, *, with_actions: bool, before: int | None, limit
 
 def page_lines(page: Page, now: Instant) -> list[Line]:
     """The page for people."""
-    lines = _header(page.loop, now)
+    lines = header(page.loop, now)
     if not page.iterations:
         lines.append(line(("no iterations", Role.FAINT), indent=2))
     for iteration in page.iterations:
-        lines += _iteration(iteration, page.prompts.get(iteration.id, []))
+        lines += iteration_lines(iteration, page.prompts.get(iteration.id, []))
         for action in (page.actions or {}).get(iteration.id, []):
-            lines += _action(action)
+            lines += action_lines(action)
     return lines
-
-
-def _header(loop: Loop, now: Instant) -> list[Line]:
-    condition, role = CONDITION_WORDS[loop.condition]
-    seen = f", seen {ago(loop.observed_at, now)}" if loop.observed_at is not None else ""
-    counts = f"{count(loop.iteration_count, 'iteration')}, {count(loop.action_count, 'action')}"
-    changes = f" ({loop.changed_count} changed, {loop.failed_count} failed)" if loop.action_count else ""
-    first = line(
-        ("loop ", Role.FAINT),
-        (one_line(loop.name), Role.STRONG),
-        f" ({loop.mode}, {loop.spec.decider}): {loop.state}, ",
-        (condition, role),
-        (seen, Role.FAINT),
-    )
-    lines = [first, line((f"{counts}{changes}", Role.FAINT), indent=2)]
-    if loop.model_call_count:
-        lines.append(
-            line((f"{count(loop.model_call_count, 'model call')}, ${loop.cost_usd:.4f}", Role.FAINT), indent=2)
-        )
-    if loop.reason:
-        lines.append(line(one_line(loop.reason, 300), indent=2))
-    return lines
-
-
-def _iteration(iteration: Iteration, prompts: Sequence[Prompt]) -> list[Line]:
-    if iteration.outcome is None:
-        word, role = str(iteration.state), Role.ACCENT
-    else:
-        word, role = ITERATION_WORDS[iteration.outcome]
-    by = f"  by {one_line(iteration.decided_by)}" if iteration.decided_by else ""
-    took = f"  {duration(seconds_between(iteration.started_at, iteration.ended_at))}" if iteration.ended_at else ""
-    lines = [
-        line(
-            (f"iteration {iteration.n}", Role.STRONG),
-            (f"  run {iteration.run}  {moment(iteration.started_at)}  ", Role.FAINT),
-            (word, role),
-            (by + took, Role.FAINT),
-        )
-    ]
-    if iteration.reasoning:
-        lines.append(line(one_line(iteration.reasoning, 500), indent=2))
-    unmet = (
-        [one for one in iteration.decision.unmet if one not in (iteration.reasoning or "")]
-        if iteration.decision
-        else []
-    )
-    lines += [line(("not as desired: ", Role.WARNING), one_line(item), indent=2) for item in unmet[:SHOWN_UNMET]]
-    if len(unmet) > SHOWN_UNMET:
-        lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=4))
-    if iteration.error and iteration.error != iteration.reasoning:
-        lines.append(line((one_line(iteration.error, 500), Role.BAD), indent=2))
-    for prompt in prompts:
-        by = f" (by {one_line(prompt.answered_by)})" if prompt.answered_by else ""
-        answer = one_line(prompt.answer, 120) if prompt.answer is not None else str(prompt.state)
-        asked = f"question {prompt.id}: {one_line(prompt.question)} "
-        lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), (answer, Role.STRONG), by, indent=2))
-    return lines
-
-
-def _action(action: Action) -> list[Line]:
-    target = f" (of {one_line(action.target)})" if action.target not in {action.host, ""} else ""
-    facts: list[str] = []
-    if action.rc is not None:
-        facts.append(f"rc {action.rc}")
-    if action.started_at is not None and action.ended_at is not None:
-        facts.append(duration(seconds_between(action.started_at, action.ended_at)))
-    if action.origin != "decision":
-        facts.append(one_line(action.origin))
-    lines = [
-        line(
-            *words.action_mark(words.kind_of(action)),
-            Span(f" {action.n} ", Role.FAINT),
-            (one_line(f"{action.module} on {action.host}"), Role.STRONG),
-            target,
-            f": {summary_of(action)}",
-            (f" ({', '.join(facts)})" if facts else "", Role.FAINT),
-            indent=2,
-        )
-    ]
-    if action.error and action.state is ActionState.FAILED:
-        return [*lines, *failure(one_line(action.error, 300), action.rc, action.stderr.shown)]
-    if action.error:
-        lines.append(line(one_line(action.error, 300), indent=4))
-    return lines
-
-
-def summary_of(action: Action) -> str:
-    """What the call was given, on one line."""
-    return one_line(" ".join(f"{name}={_value(value)}" for name, value in action.params.items()), 120)
-
-
-def _value(value: object) -> str:
-    return one_line(str(value), 60)
