@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.loops import store, store_actions, store_prompts
-from ftl2_enterprise.protocol.loops import Action, Iteration, Loop, Prompt
 from ftl2_enterprise.terminal.history import action_lines, header, iteration_lines
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops import Action, Iteration, Loop, Prompt
     from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.store.tx import Tx
