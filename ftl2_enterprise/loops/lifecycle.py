@@ -15,6 +15,7 @@ class LoopEvent(StrEnum):
     """What happens to a loop; the fact in the event log is `loop.` and this word."""
 
     STARTED = "started"
+    RETRIED = "retried"
     ASKED = "asked"
     ANSWERED = "answered"
     RESTED = "rested"
@@ -56,14 +57,25 @@ LOOP = Machine(
         L.RESTING: {
             LoopEvent.STARTED: L.RUNNING,
             LoopEvent.PAUSED: L.PAUSED,
+            LoopEvent.FAILED: L.FAILED,
             LoopEvent.CANCELLED: L.CANCELLED,
         },
-        L.PAUSED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.CANCELLED: L.CANCELLED},
-        L.BLOCKED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.CANCELLED: L.CANCELLED},
-        L.FAILED: {LoopEvent.STARTED: L.RUNNING},
+        L.PAUSED: {
+            LoopEvent.STARTED: L.RUNNING,
+            LoopEvent.FAILED: L.FAILED,
+            LoopEvent.CANCELLED: L.CANCELLED,
+        },
+        L.BLOCKED: {
+            LoopEvent.STARTED: L.RUNNING,
+            LoopEvent.RETRIED: L.PENDING,
+            LoopEvent.CANCELLED: L.CANCELLED,
+        },
+        L.FAILED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.RETRIED: L.PENDING},
     },
 )
-"""A failed loop may be started again, as `run --resume` and `retry` do. Completed and cancelled are final."""
+"""A failed loop may be started again, as `run --resume` does; the service is asked to by `retry`, and does it when it
+has a place for it. Completed and cancelled are final.
+"""
 
 
 class IterationEvent(StrEnum):

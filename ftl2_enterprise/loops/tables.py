@@ -54,8 +54,6 @@ loops = Table(
     Column("outcome", Word(Outcome), nullable=True),
     Column("reason", Words, nullable=True),
     Column("mode", Word(Mode), nullable=False),
-    Column("desired_state", Words, nullable=False),
-    Column("spec", Json(LoopSpec), nullable=False),
     Column("condition", Word(Condition), nullable=False),
     Column("observed_at", Integer, nullable=True),
     count("run"),
@@ -64,10 +62,8 @@ loops = Table(
     count("failures"),
     count("failed_iterations"),
     count("rule_streak"),
-    Column("check", Json(Check), nullable=True),
     Column("audited_at", Integer, nullable=True),
     Column("next_run_at", Integer, nullable=True),
-    Column("next_observations", Json(list[ObservationSpec]), nullable=False, server_default=text("'[]'")),
     count("iteration_count"),
     count("action_count"),
     count("changed_count"),
@@ -85,6 +81,11 @@ loops = Table(
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
     Column("updated_at", Integer, nullable=False),
+    # Long ones last: a row is read from its front, and lists need none of these.
+    Column("check", Json(Check), nullable=True),
+    Column("next_observations", Json(list[ObservationSpec]), nullable=False, server_default=text("'[]'")),
+    Column("desired_state", Words, nullable=False),
+    Column("spec", Json(LoopSpec), nullable=False),
     known("loops", "state", LOOP.states),
     known("loops", "desired", Desired),
     known("loops", "outcome", Outcome),
@@ -354,6 +355,16 @@ model_calls = Table(
     Index("model_calls_by_loop", "loop_id", "id"),
 )
 Index("model_calls_open", model_calls.c.loop_id, sqlite_where=model_calls.c.ended_at.is_(None))
+
+for _table, _names in (
+    (observations, ("result",)),
+    (actions, ("stdout", "stderr", "output")),
+    (model_calls, ("request", "response")),
+):
+    for _name in _names:
+        # So that it is known what still refers to a text when a loop is deleted; most texts are short and have none.
+        _digest = _table.c[f"{_name}_digest"]
+        Index(f"{_table.name}_{_name}_texts", _digest, sqlite_where=_digest.is_not(None))
 
 disabled_rules = Table(
     "disabled_rules",

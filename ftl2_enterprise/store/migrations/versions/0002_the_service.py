@@ -27,6 +27,20 @@ def upgrade() -> None:
         ["deadline_at", "loop_id"],
         sqlite_where=sa.text("state = 'open' AND deadline_at IS NOT NULL"),
     )
+    for table, name in (
+        ("observations", "result"),
+        ("actions", "stdout"),
+        ("actions", "stderr"),
+        ("actions", "output"),
+        ("model_calls", "request"),
+        ("model_calls", "response"),
+    ):
+        op.create_index(
+            f"{table}_{name}_texts",
+            table,
+            [f"{name}_digest"],
+            sqlite_where=sa.text(f"{name}_digest IS NOT NULL"),
+        )
     op.create_table(
         "disabled_rules",
         sa.Column("name", sa.Text(), primary_key=True, nullable=False),
@@ -54,8 +68,6 @@ def _loops() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("mode", sa.Text(), nullable=False),
-        sa.Column("desired_state", sa.Text(), nullable=False),
-        sa.Column("spec", sa.Text(), nullable=False),
         sa.Column("condition", sa.Text(), nullable=False),
         sa.Column("observed_at", sa.Integer(), nullable=True),
         sa.Column("run", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -64,10 +76,8 @@ def _loops() -> None:
         sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("failed_iterations", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("rule_streak", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("check", sa.Text(), nullable=True),
         sa.Column("audited_at", sa.Integer(), nullable=True),
         sa.Column("next_run_at", sa.Integer(), nullable=True),
-        sa.Column("next_observations", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("iteration_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("action_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("changed_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -85,6 +95,10 @@ def _loops() -> None:
         sa.Column("started_at", sa.Integer(), nullable=True),
         sa.Column("ended_at", sa.Integer(), nullable=True),
         sa.Column("updated_at", sa.Integer(), nullable=False),
+        sa.Column("check", sa.Text(), nullable=True),
+        sa.Column("next_observations", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("desired_state", sa.Text(), nullable=False),
+        sa.Column("spec", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "\"state\" IN ('pending', 'running', 'waiting', 'resting', 'paused', 'blocked', 'completed', 'failed', 'cancelled')",
             name="loops_state_known",
