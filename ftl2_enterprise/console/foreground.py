@@ -13,7 +13,7 @@ from ftl2_enterprise.terminal import crash
 from ftl2_enterprise.terminal.text import Role, line, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.console.progress import Progress
     from ftl2_enterprise.core.settings import Settings
@@ -31,9 +31,15 @@ def run(
     people: People,
     progress: Progress,
     limits: Mapping[str, Any] | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> Loop:
-    """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem."""
-    work = follow(store, loop_id, settings=settings, people=people, progress=progress, stop=Stop(), limits=limits)
+    """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem.
+
+    `begun` is called when nothing refuses it: before anything is shown.
+    """
+    work = follow(
+        store, loop_id, settings=settings, people=people, progress=progress, stop=Stop(), limits=limits, begun=begun
+    )
     return asyncio.run(work)
 
 
@@ -46,6 +52,7 @@ async def follow(
     progress: Progress,
     stop: Stop,
     limits: Mapping[str, Any] | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> Loop:
     """The same, inside an event loop, with a stop that others may ask for too."""
     crash.configure(settings.log.level, Path(settings.store.path).parent)
@@ -56,7 +63,9 @@ async def follow(
     for number in SIGNALS:
         running.add_signal_handler(number, partial(_asked, stop, progress))
     try:
-        return await wiring.run_loop(store, loop_id, settings=settings, people=people, stop=stop, limits=limits)
+        return await wiring.run_loop(
+            store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
+        )
     finally:
         for number in SIGNALS:
             running.remove_signal_handler(number)

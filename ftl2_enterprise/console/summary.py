@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
-from ftl2_enterprise.terminal.text import Line, Role, Span, count, dollars, duration, line, one_line
+from ftl2_enterprise.terminal.text import Line, Role, Span, count, dollars, line, one_line
 from ftl2_enterprise.terminal.words import outcome_line
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ RESUMABLE = {LoopState.PAUSED, LoopState.WAITING, LoopState.BLOCKED, LoopState.F
 
 
 def summary(
-    loop: Loop, tally: Tally, *, seconds: float, prompts: Sequence[Prompt] = (), program: Sequence[str]
+    loop: Loop, tally: Tally, *, took: str, prompts: Sequence[Prompt] = (), program: Sequence[str]
 ) -> list[Line]:
     """The lines; `program` is how this program is called with the same database."""
-    lines = [outcome_line(loop), _facts(loop, tally, seconds)]
+    lines = [outcome_line(loop), _facts(tally, took)]
     lines += [
         _next("answer", f"{_shell(program, 'respond', str(prompt.id))} {_example(prompt)}") for prompt in prompts
     ]
@@ -45,11 +45,11 @@ def _shell(program: Sequence[str], *words: str) -> str:
     return shlex.join([*program, *words])
 
 
-def _facts(loop: Loop, tally: Tally, seconds: float) -> Line:
+def _facts(tally: Tally, took: str) -> Line:
     pieces = [count(tally.iterations, "iteration"), _actions(tally)]
     if tally.model_calls:
         pieces.append(f"{count(tally.model_calls, 'model call')}, {dollars(tally.cost_usd)}")
-    pieces.append(duration(seconds))
+    pieces.append(took)
     return line(Span("; ".join(pieces)), indent=2)
 
 

@@ -6,7 +6,7 @@ import difflib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import problem
@@ -28,6 +28,7 @@ from ftl2_enterprise.store.transition import transition
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
+    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.store.tx import Tx
 
 _LOOPS = Reader(loops, Loop)
@@ -35,6 +36,8 @@ _ITERATIONS = Reader(iterations, Iteration)
 _NAMES_COMPARED = 1_000
 """Newest names among which the nearest to a mistyped one is looked for."""
 _NAMES_LISTED = 5
+_LOOPS_LOOKED_AT = 1_000
+"""Newest loops among which those that failed lately are looked for: no index knows when a loop ended."""
 
 _BY_ID = loops.c.id == bindparam("row_id")
 _FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("claimed")))
@@ -123,6 +126,19 @@ def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int 
     if before is not None:
         query = query.where(loops.c.id < before)
     return _LOOPS.all(tx.connection.execute(query))
+
+
+def list_recently_failed(tx: Tx, *, since: Instant, limit: int = 100) -> list[Loop]:
+    """Loops that have failed since then and may be started again, newest first; looks among the newest only."""
+    newest = select(func.max(loops.c.id) - _LOOPS_LOOKED_AT).scalar_subquery()
+    failed = (loops.c.id > newest, loops.c.state == LoopState.FAILED, loops.c.ended_at >= since)
+    return _LOOPS.all(tx.connection.execute(_LOOPS.select().where(*failed).order_by(loops.c.id.desc()).limit(limit)))
+
+
+def count_ended(tx: Tx, *, limit: int) -> int:
+    """How many loops have ended; counts no further than the limit."""
+    ended = select(loops.c.id).where(loops.c.id > 0, loops.c.ended_at.is_not(None)).limit(limit).subquery()
+    return tx.connection.execute(select(func.count()).select_from(ended)).scalar_one()
 
 
 def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:

@@ -221,10 +221,11 @@ async def run_loop(
     people: People,
     stop: Stop,
     limits: Mapping[str, Any] | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> Loop:
     """Run the loop in this process until it ends, waits or is stopped; returns its row.
 
-    `limits` are fields of its LoopSpec that it goes on with from now on.
+    `limits` are fields of its LoopSpec that it goes on with from now on; `begun` is called when nothing refuses it.
 
     Raises Problem for what is wrong before anything ran, for a loop that another live process runs, and when the
     database cannot be written; Crashed for what nobody has foreseen. After the last three the loop can be resumed.
@@ -237,6 +238,8 @@ async def run_loop(
         if limits:
             loop = journal.commit(units.change_limits, loop.id, journal.generation, dict(limits))
         engine = build(journal, loop, settings=settings, people=people, stop=stop, clock=SystemClock())
+        if begun is not None:
+            begun()
         try:
             await process.run(engine)
         finally:

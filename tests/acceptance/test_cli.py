@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -217,6 +218,7 @@ def test_two_processes_never_run_one_loop(command: Command, tmp_path: Path) -> N
         lines_until(process, "next look in")
         said = ended(command.run("run", "--resume", "made"), 75)
         assert f"process {process.pid} is running it" in said
+        assert "decided by" not in said
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
@@ -336,14 +338,63 @@ def test_an_empty_database_is_made_once(command: Command) -> None:
     assert "created" in ended(command.run("init-db"), 0)
     assert "is up to date" in ended(command.run("init-db"), 0)
     assert command.database.stat().st_mode & 0o777 == 0o600
-    assert "no loops but ended ones" in ended(command.run("status"), 0)
+    assert ended(command.run("status"), 0) == "no loops\n"
+
+
+def test_status_shows_loops_that_failed_in_the_last_day(command: Command, tmp_path: Path) -> None:
+    path = manifest(tmp_path, "exit 7", check="path: {base}/never")
+    for name in ("old", "new"):
+        assert command.run("run", "-f", path, "--max-iterations", "1", "--name", name).returncode == 1
+    ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "done"), 0)
+    with sqlite3.connect(command.database) as connection:
+        connection.execute("update loops set ended_at = ended_at - 90000000000 where name = 'old'")
+    connection.close()
+    head, row, blank, more = ended(command.run("status"), 0).splitlines()
+    assert (head.split()[1], row.split()[1], blank) == ("LOOP", "new", "")
+    assert "not converged" in row
+    assert more.startswith("2 more loops have ended: ")
+    assert [loop["name"] for loop in parsed(command, "status")["loops"]] == ["new"]
+    assert parsed(command, "status")["ended"] == 2
+
+
+def test_an_ended_loop_whose_process_was_killed_before_it_let_go_is_not_interrupted(
+    command: Command, tmp_path: Path
+) -> None:
+    path = manifest(tmp_path, MAKE)
+    ended(command.run("run", "-f", path), 0)
+    with sqlite3.connect(command.database) as connection:
+        connection.execute("update loops set owner = 'boot:999999999:1'")
+    connection.close()
+    assert "interrupted" not in ended(command.run("status", "--all"), 0)
+    said = ended(command.run("run", "--resume", "made"), 0)
+    assert "converged: loop made" in said
+    assert "it had ended before: nothing was done now" in said
+    assert "decided by" not in said
+    assert parsed(command, "run", "--resume", "made")["exit_status"] == 0
+
+
+def test_the_summary_after_a_resume_counts_the_whole_run(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "version: 1\nname: two\nsteps:\n"
+        f"  - name: one\n    file: {{path: {tmp_path}/one, state: directory}}\n"
+        f"  - name: two\n    requires: [one]\n    file: {{path: {tmp_path}/one/two, state: directory}}\n"
+    )
+    died = command.run("run", "-f", str(path), fault="iteration-ended=kill")
+    assert died.returncode == -signal.SIGKILL
+    said = ended(command.run("run", "--resume", "two"), 0)
+    assert "3 iterations; 2 actions (2 changed); " in said
+    assert " since it was resumed" in said
 
 
 def test_status_shows_ended_loops_only_when_asked(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, MAKE)
     for _ in range(3):
         ended(command.run("run", "-f", path), 0)
-    assert "made-3" not in ended(command.run("status"), 0)
+    shown = ended(command.run("status"), 0)
+    assert "made-3" not in shown
+    assert shown.startswith("no loops but 3 that have ended: ")
+    assert shown.endswith(" status --all\n")
     page = ended(command.run("status", "--all", "--limit", "2"), 0)
     assert "made-3" in page
     assert "--before 2" in page

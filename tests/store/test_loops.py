@@ -115,6 +115,26 @@ def test_pages_of_loops(db: Store) -> None:
         assert [loop.id for loop in first + rest] == everything
 
 
+def test_loops_that_failed_lately_and_how_many_have_ended(db: Store) -> None:
+    with db.write() as tx:
+        for n, (event, outcome) in enumerate(
+            [
+                (LoopEvent.FAILED, Outcome.NOT_CONVERGED),
+                (LoopEvent.COMPLETED, Outcome.CONVERGED),
+                (LoopEvent.FAILED, Outcome.FAILED),
+                (LoopEvent.CANCELLED, Outcome.CANCELLED),
+            ]
+        ):
+            loop, generation = started_loop(tx, f"loop-{n}")
+            store.move_loop(tx, loop.id, generation, event, outcome=outcome)
+        started_loop(tx, "runs")
+    with db.read() as tx:
+        assert [loop.name for loop in store.list_recently_failed(tx, since=0)] == ["loop-2", "loop-0"]
+        assert [loop.name for loop in store.list_recently_failed(tx, since=0, limit=1)] == ["loop-2"]
+        assert store.list_recently_failed(tx, since=tx.now + 1) == []
+        assert (store.count_ended(tx, limit=100), store.count_ended(tx, limit=3)) == (4, 3)
+
+
 # --- claims --------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople,
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
-from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode, Prompt, PromptState
+from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.terminal import documents, narrator
 from ftl2_enterprise.terminal.exits import exit_of
 from ftl2_enterprise.terminal.paint import painter
-from ftl2_enterprise.terminal.text import line
+from ftl2_enterprise.terminal.text import Role, duration, line
+from ftl2_enterprise.terminal.words import outcome_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
-    from ftl2_enterprise.terminal.narrator import Narrator
+    from ftl2_enterprise.terminal.narrator import Narrator, Tally
 
 MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 DECIDERS = ("auto", "manifest", "claude", "rules")
@@ -89,6 +91,8 @@ def command(context: click.Context, **options: Any) -> int:
         limits = _limits(context)
         store = session.open_store()
         loop = _find(store, options["resume"])
+        if loop.state is LoopState.COMPLETED:
+            return _had_ended(session, loop, as_json=options["as_json"])
     else:
         limits = {}
         spec = _prepared(options, session.settings)
@@ -97,29 +101,58 @@ def command(context: click.Context, **options: Any) -> int:
     shown = progress(session.out, silent=options["quiet"] or options["as_json"])
     people = _people(session, shown, silent=options["as_json"], non_interactive=options["non_interactive"])
     _give_lookups(shown.narrator, store)
-    shown.say(narrator.header(loop))
+    header = partial(shown.say, narrator.header(loop))
     try:
-        loop = foreground.run(store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits)
+        loop = foreground.run(
+            store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header
+        )
     except Problem as problem:
         shown.close()
         raise _with_way_on(problem, session, loop) from problem
     finally:
         shown.close()
-    prompts = _open_prompts(store, loop)
-    status = exit_of(loop)
-    tally = shown.narrator.tally
+    _report(session, store, loop, shown.narrator.tally, seconds=time.monotonic() - begun, options=options)
+    return exit_of(loop)
+
+
+def _report(
+    session: Session, store: Store, loop: Loop, seen: Tally, *, seconds: float, options: dict[str, Any]
+) -> None:
+    """How it ended. Once resumed, a run is counted whole: what was done before belongs to it."""
+    from ftl2_enterprise.console import totals  # noqa: PLC0415
+    from ftl2_enterprise.loops import store_prompts  # noqa: PLC0415
+
+    with store.read() as tx:
+        prompts = store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN)
+        whole = totals.of_run(tx, loop) if options["resume"] is not None and loop.mode is Mode.SINGLE else seen
     if options["as_json"]:
         result = {
             "loop": documents.document(loop),
-            "exit_status": status.value,
-            "seen": {**vars(tally), "actions": tally.actions, "seconds": round(time.monotonic() - begun, 3)},
+            "exit_status": exit_of(loop).value,
+            "seen": {**vars(seen), "actions": seen.actions, "seconds": round(seconds, 3)},
             "prompts": documents.document(prompts),
         }
         session.out.stream.write(documents.text(result) + "\n")
+        return
+    took = duration(seconds) + ("" if whole.iterations == seen.iterations else " since it was resumed")
+    lines = summary(loop, whole, took=took, prompts=prompts, program=session.program)
+    session.out.print(lines if options["quiet"] else [line(), *lines])
+
+
+def _had_ended(session: Session, loop: Loop, *, as_json: bool) -> int:
+    """A loop that is resumed and has got where it was to get, as after a kill between its end and its process's."""
+    status = exit_of(loop)
+    if as_json:
+        result: dict[str, Any] = {
+            "loop": documents.document(loop),
+            "exit_status": status.value,
+            "seen": None,
+            "prompts": [],
+        }
+        session.out.stream.write(documents.text(result) + "\n")
     else:
-        seconds = time.monotonic() - begun
-        lines = summary(loop, tally, seconds=seconds, prompts=prompts, program=session.program)
-        session.out.print(lines if options["quiet"] else [line(), *lines])
+        told = line(("it had ended before: nothing was done now", Role.FAINT), indent=2)
+        session.out.print([outcome_line(loop), told])
     return status
 
 
@@ -261,13 +294,6 @@ def _give_lookups(told: Narrator, store: Store) -> None:
             return store_prompts.get_prompt(tx, prompt_id)
 
     told.lookup, told.lookup_prompt = action, prompt
-
-
-def _open_prompts(store: Store, loop: Loop) -> list[Prompt]:
-    from ftl2_enterprise.loops import store_prompts  # noqa: PLC0415
-
-    with store.read() as tx:
-        return store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN)
 
 
 def _people(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ftl2_enterprise.core import owner
-from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
 from ftl2_enterprise.terminal import documents
 from ftl2_enterprise.terminal.phrases import question
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.console.session import Session
 
-FIRST = {LoopState.WAITING: 0, LoopState.BLOCKED: 1}
+FIRST = {LoopState.WAITING: 0, LoopState.BLOCKED: 1, LoopState.FAILED: 2}
 """What needs a person stands on top."""
+RECENT = 86_400.0
+"""Seconds for which a loop that has failed is shown like one that has not ended."""
+COUNTED = 1_000
+"""Ended loops that are counted at most."""
 
 
 @click.command("status")
@@ -45,7 +49,7 @@ FIRST = {LoopState.WAITING: 0, LoopState.BLOCKED: 1}
 @click.option("--before", type=click.IntRange(min=1), metavar="ID", help="The page of loops older than that id.")
 @click.pass_obj
 def command(session: Session, *, show_all: bool, as_json: bool, limit: int, before: int | None) -> int:
-    """Show loops that have not ended: those that wait for a person first."""
+    """Show loops that have not ended or failed in the last day: those that wait for a person first."""
     session.wants_json = as_json
     from ftl2_enterprise.loops import store, store_prompts  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops import PromptState  # noqa: PLC0415
@@ -53,14 +57,19 @@ def command(session: Session, *, show_all: bool, as_json: bool, limit: int, befo
     with session.open_store().read() as tx:
         loops = store.list_loops(tx, finished=show_all, before=before, limit=limit + 1)
         page = loops[:limit]
+        if not show_all and before is None:
+            page += store.list_recently_failed(tx, since=after(tx.now, -RECENT), limit=limit)
+        counted = 0 if show_all else store.count_ended(tx, limit=COUNTED)
+        ended = max(0, counted - sum(one.ended_at is not None for one in page))
         prompts = store_prompts.get_prompts(tx, None, state=PromptState.OPEN)
         now = tx.now
-    following = page[-1].id if len(loops) > limit else None
+    following = loops[limit - 1].id if len(loops) > limit else None
     if as_json:
         result = {
             "loops": [{**documents.document(loop), "interrupted": is_interrupted(loop)} for loop in page],
             "prompts": documents.document(prompts),
             "before": following,
+            **({} if show_all else {"ended": ended}),
         }
         session.out.stream.write(documents.text(result) + "\n")
         return 0
@@ -69,14 +78,25 @@ def command(session: Session, *, show_all: bool, as_json: bool, limit: int, befo
     if following is not None:
         older = shlex.join([*session.program, "status", *(["--all"] if show_all else []), "--before", str(following)])
         session.out.print(line(("older:   ", Role.FAINT), (older, Role.COMMAND)))
-    elif not page:
-        session.out.print(line("no loops" if show_all else "no loops but ended ones; --all shows them"))
+    elif not page and not ended:
+        session.out.print(line("no loops"))
+    if ended > 0 and before is None:
+        session.out.print(_ended(session, f"{ended} or more" if counted == COUNTED else str(ended), only=not page))
     return 0
 
 
 def is_interrupted(loop: Loop) -> bool:
     """Whether its process died: the row says that one has it, and that process is gone."""
-    return loop.owner is not None and not owner.is_alive(loop.owner)
+    return loop.ended_at is None and loop.owner is not None and not owner.is_alive(loop.owner)
+
+
+def _ended(session: Session, many: str, *, only: bool) -> list[Line]:
+    """How many loops are not shown, and how to see them."""
+    every = (shlex.join([*session.program, "status", "--all"]), Role.COMMAND)
+    if only:
+        return [line((f"no loops but {many} that have ended: ", Role.FAINT), every)]
+    noun = "loop has" if many == "1" else "loops have"
+    return [line(), line((f"{many} more {noun} ended: ", Role.FAINT), every)]
 
 
 def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], now: Instant) -> list[Line]:

@@ -1,0 +1,30 @@
+"""What a run came to so far, whichever processes ran it: counted from what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.loops import store, store_actions, store_calls
+from ftl2_enterprise.terminal.narrator import Tally
+from ftl2_enterprise.terminal.words import kind_of
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.store.tx import Tx
+
+
+def of_run(tx: Tx, loop: Loop) -> Tally:
+    """The iterations, actions and model calls of the loop's last run."""
+    ids = [one.id for one in store.iterations_of_run(tx, loop.id, loop.run)]
+    tally = Tally(iterations=len(ids))
+    for actions in store_actions.get_actions_for_iterations(tx, ids).values():
+        for kind in map(kind_of, actions):
+            # What has only been proposed, or runs, has come to nothing yet.
+            if hasattr(tally, kind):
+                setattr(tally, kind, getattr(tally, kind) + 1)
+    for call in (one for iteration in ids for one in store_calls.get_model_calls_for_iteration(tx, iteration)):
+        tally.model_calls += 1
+        tally.input_tokens += call.input_tokens or 0
+        tally.output_tokens += call.output_tokens or 0
+        tally.cost_usd += call.cost_usd or 0.0
+    return tally
