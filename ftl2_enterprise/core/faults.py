@@ -39,6 +39,10 @@ class FaultPoint(StrEnum):
     LOOP_RESTING = "loop-resting"
     BEFORE_COMMIT = "before-commit"
     AFTER_COMMIT = "after-commit"
+    WRITER_TOOK = "writer-took"
+    WRITER_UNIT_DONE = "writer-unit-done"
+    WRITER_COMMITTED = "writer-committed"
+    WRITER_ACKNOWLEDGED = "writer-acknowledged"
 
 
 class InjectedFault(Exception):

@@ -15,12 +15,10 @@ MAX_FRAME = 16 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 
 
-def framed(body: bytes) -> bytes:
+def framed(body: bytes, limit: int = MAX_FRAME) -> bytes:
     """The body as a frame. Raises Problem(invalid) when it is too long to be taken by the other side."""
-    if len(body) > MAX_FRAME:
-        raise invalid(
-            f"cannot send a message of {len(body)} bytes: {MAX_FRAME} are the most", "ask for less at a time"
-        )
+    if len(body) > limit:
+        raise invalid(f"cannot send a message of {len(body)} bytes: {limit} are the most", "ask for less at a time")
     return _LENGTH.pack(len(body)) + body
 
 

@@ -33,6 +33,7 @@ events = Table(
 )
 
 _INSERT = Prepared(insert(events))
+_LAST = Prepared(select(events.c.id).order_by(events.c.id.desc()).limit(1))
 
 TRIGGERS = {
     "events_never_change": (
@@ -85,3 +86,8 @@ def list_events(tx: Tx, *, after: int = 0, loop_id: int | None = None, limit: in
     if loop_id is not None:
         query = query.where(events.c.loop_id == loop_id)
     return [Event(**row) for row in tx.connection.execute(query).mappings()]
+
+
+def last_event(tx: Tx) -> int:
+    """The id of the newest fact; 0 when there is none."""
+    return _LAST.scalar(tx, {}) or 0

@@ -124,6 +124,14 @@ def run(driver: Any, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
         _raise(error, sql, arguments)
 
 
+def run_many(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Hand the same SQL to the driver with the values of each row. Raises what SQLAlchemy raises."""
+    try:
+        driver.executemany(sql, rows)
+    except sqlite3.Error as error:
+        _raise(error, sql, rows)
+
+
 def _raise(error: sqlite3.Error, sql: str, arguments: Sequence[Any]) -> NoReturn:
     raise exc.DBAPIError.instance(
         sql, cast("Any", tuple(arguments)), error, cast("Any", sqlite3.Error), dialect=DIALECT

@@ -23,6 +23,8 @@ class Tx:
         self.now: Instant = now
         """The same instant in every row of the transaction."""
         self.writes: bool = writes
+        self.actor: str | None = None
+        """Who causes what is recorded, unless a fact names somebody else."""
         self.emitted: list[Event] = []
 
     def emit(
@@ -43,7 +45,7 @@ class Tx:
             kind=kind,
             loop_id=loop_id,
             iteration_id=iteration_id,
-            actor=actor,
+            actor=self.actor if actor is None else actor,
             data=data,
         )
         self.emitted.append(event)

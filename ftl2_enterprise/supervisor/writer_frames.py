@@ -1,0 +1,116 @@
+"""What travels between the writer and its clients, as msgpack in the frames of `protocol.frame`. No sockets in here.
+
+Both ends are always of the same machine and nearly always of the same version, and each unit of work passes through
+here: so these are arrays, and arguments and results are carried as the units have encoded them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.frame import framed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.store.unit import UnitCall
+
+LONGEST = 64 * 1024 * 1024
+"""Bytes of the longest frame: everything that one step of a loop has to say must fit into it."""
+NOTHING = msgspec.Raw(b"\xc0")
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message."""
+
+
+# --- from the client -----------------------------------------------------------------------------------------------
+
+
+class Open(Frame, frozen=True, tag="o"):
+    """The first frame: a name that no other client has ever had."""
+
+    client: str
+
+
+class Call(Frame, frozen=True):
+    """A unit by its name, and its arguments as it has encoded them."""
+
+    unit: str
+    arguments: msgspec.Raw
+
+
+class Work(Frame, frozen=True, tag="w"):
+    """Units to be carried out in one transaction.
+
+    In each lane one piece of work is under way at a time, and their numbers grow.
+    """
+
+    lane: int
+    number: int
+    calls: list[Call]
+    actor: str | None = None
+
+
+class Subscribe(Frame, frozen=True, tag="s"):
+    """Tell me of every commit from now on; the first notice says where things stand."""
+
+
+type ToWriter = Open | Work | Subscribe
+
+# --- from the writer -----------------------------------------------------------------------------------------------
+
+
+class Done(Frame, frozen=True, tag="d"):
+    """It is on the disk; the result is that of the last unit."""
+
+    lane: int
+    number: int
+    result: msgspec.Raw
+
+
+class Failed(Frame, frozen=True, tag="f"):
+    """Nothing of it was written."""
+
+    lane: int
+    number: int
+    code: Code
+    message: str
+    hint: str | None = None
+
+
+class Committed(Frame, frozen=True, tag="c"):
+    """Facts were written: the id of the last one, and the kinds since the notice before."""
+
+    event: int
+    kinds: list[str] = []
+
+
+type FromWriter = Done | Failed | Committed
+
+_encoder = msgspec.msgpack.Encoder()
+_to_writer: msgspec.msgpack.Decoder[ToWriter] = msgspec.msgpack.Decoder(ToWriter)
+_from_writer: msgspec.msgpack.Decoder[FromWriter] = msgspec.msgpack.Decoder(FromWriter)
+decode_to_writer = _to_writer.decode
+decode_from_writer = _from_writer.decode
+
+
+def pack(message: Frame) -> bytes:
+    """The message as a frame. Raises Problem(invalid) when it is too long."""
+    return framed(_encoder.encode(message), LONGEST)
+
+
+def pack_work(calls: Sequence[UnitCall], *, lane: int, number: int, actor: str | None) -> bytes:
+    """The calls as a frame. Raises Problem(invalid) when it is too long."""
+    given = [Call(one.unit.name, msgspec.Raw(one.encode())) for one in calls]
+    return pack(Work(lane, number, given, actor))
+
+
+def result_of(calls: Sequence[UnitCall], answer: Done | Failed) -> Any:
+    """What the last of the calls returned. Raises the Problem because of which nothing was written."""
+    if isinstance(answer, Failed):
+        raise Problem(answer.code, answer.message, hint=answer.hint)
+    return calls[-1].unit.decode_result(answer.result) if calls else None
