@@ -176,6 +176,11 @@ iterations = Table(
     check("iterations", "decided_first", "state NOT IN ('executing', 'asking') OR decided_at IS NOT NULL"),
 )
 Index("iterations_by_run", iterations.c.loop_id, iterations.c.run, iterations.c.n)
+Index(
+    "iterations_by_increment",
+    iterations.c.increment_id,
+    sqlite_where=iterations.c.increment_id.is_not(None),
+)
 Index("iterations_one_open", iterations.c.loop_id, unique=True, sqlite_where=iterations.c.ended_at.is_(None))
 
 observations = Table(
@@ -197,6 +202,7 @@ observations = Table(
     known("observations", "state", ObservationState),
     check("observations", "ended", "(ended_at IS NOT NULL) = (state <> 'running')"),
     Index("observations_by_iteration", "iteration_id"),
+    Index("observations_by_loop", "loop_id"),
 )
 
 actions = Table(
@@ -328,6 +334,8 @@ rule_results = Table(
     Index("rule_results_by_iteration", "iteration_id"),
     Index("rule_results_by_loop", "loop_id", "id"),
 )
+
+Index("rule_results_fired", rule_results.c.rule_name, rule_results.c.created_at, sqlite_where=text("fired = 1"))
 
 model_calls = Table(
     "model_calls",

@@ -27,6 +27,16 @@ def upgrade() -> None:
         ["deadline_at", "loop_id"],
         sqlite_where=sa.text("state = 'open' AND deadline_at IS NOT NULL"),
     )
+    op.create_index("observations_by_loop", "observations", ["loop_id"])
+    op.create_index(
+        "iterations_by_increment",
+        "iterations",
+        ["increment_id"],
+        sqlite_where=sa.text("increment_id IS NOT NULL"),
+    )
+    op.create_index(
+        "rule_results_fired", "rule_results", ["rule_name", "created_at"], sqlite_where=sa.text("fired = 1")
+    )
     for table, name in (
         ("observations", "result"),
         ("actions", "stdout"),

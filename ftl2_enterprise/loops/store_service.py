@@ -1,0 +1,177 @@
+"""Queries and writes of what the service asks of loops beside what their processes do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
+
+from ftl2_enterprise.core.owner import is_alive, pid_of
+from ftl2_enterprise.loops.tables import (
+    actions,
+    disabled_rules,
+    hosts,
+    increments,
+    iterations,
+    loops,
+    model_calls,
+    observations,
+    prompts,
+    resources,
+    rule_results,
+)
+from ftl2_enterprise.protocol.loop_verbs import LoopLine
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.texts import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.store.tx import Tx
+
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name != "pid")
+_LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
+_OPEN_LINES = Prepared(
+    _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
+)
+_ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindparam("at_most")))
+_NAME = Prepared(select(loops.c.name).where(loops.c.id == bindparam("row_id")))
+_NAMED = Prepared(select(loops.c.id).where(loops.c.name == bindparam("given")))
+_CHANGE = Prepared(update(loops).where(loops.c.id == bindparam("row_id")))
+_DISABLED = Prepared(select(disabled_rules.c.name, disabled_rules.c.disabled_by))
+_DISABLE = Prepared(insert(disabled_rules))
+_ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindparam("given")))
+_FOREVER = 2**63 - 1
+
+
+def key_of(loop_id: int) -> str:
+    """Under which the supervisor knows the process of a loop."""
+    return f"loop:{loop_id}"
+
+
+def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) -> int | None:
+    """The process that runs the loop, be it the service's or one in the foreground."""
+    child = children.get(key_of(loop_id))
+    if child is not None:
+        return child.pid
+    return pid_of(owner) if owner is not None and is_alive(owner) else None
+
+
+def is_held(loop: Loop) -> bool:
+    """Whether a live process has claimed the loop."""
+    return loop.owner is not None and is_alive(loop.owner)
+
+
+def lines(
+    tx: Tx, children: Mapping[str, Child], *, finished: bool, before: int | None, limit: int
+) -> tuple[list[LoopLine], int | None]:
+    """Loops, newest first, without what is long about them; and where the next page begins, if there is one."""
+    query = _ALL_LINES if finished else _OPEN_LINES
+    rows = query.rows(tx, {"before": _FOREVER if before is None else before, "at_most": limit + 1})
+    more = len(rows) > limit
+    found = [
+        LoopLine(**dict(zip(_LINE, row[:-1], strict=True)), pid=pid_of_loop(row[0], row[-1], children))
+        for row in rows[:limit]
+    ]
+    return found, found[-1].id if more else None
+
+
+def name_of_loop(tx: Tx, loop_id: int) -> str:
+    """Its name; empty when it is gone."""
+    return _NAME.scalar(tx, {"row_id": loop_id}) or ""
+
+
+def free_name(tx: Tx, name: str) -> str:
+    """The name itself, or with the first number behind it that makes it one that no loop has."""
+    free, n = name, 1
+    while _NAMED.first(tx, {"given": free}) is not None:
+        n += 1
+        free = f"{name}-{n}"
+    return free
+
+
+def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
+    """Write columns of a loop whoever has claimed it: what is asked of it, not what becomes of it."""
+    _CHANGE.change(tx, {"row_id": loop_id, **values})
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+def get_disabled_rules(tx: Tx) -> dict[str, str | None]:
+    """Names of rules that must not fire, and who said so."""
+    return {row[0]: row[1] for row in _DISABLED.rows(tx, {})}
+
+
+def disable_rule(tx: Tx, name: str) -> bool:
+    """Keep the rule from firing; False when it is so already."""
+    if name in get_disabled_rules(tx):
+        return False
+    _DISABLE.change(tx, {"name": name, "disabled_by": tx.actor, "disabled_at": tx.now})
+    return True
+
+
+def enable_rule(tx: Tx, name: str) -> bool:
+    """Let the rule fire again; False when it may already."""
+    return _ENABLE.change(tx, {"given": name}) > 0
+
+
+def rules_dirs(tx: Tx) -> list[str]:
+    """The rules directories that loops name for themselves."""
+    named = select(func.json_extract(loops.c.spec, "$.rules_dir")).select_from(loops).distinct()
+    return sorted(path for path in tx.connection.execute(named).scalars() if path)
+
+
+def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:
+    """How often each rule has fired, and when last."""
+    query = (
+        select(rule_results.c.rule_name, func.count(), func.max(rule_results.c.created_at))
+        .where(rule_results.c.fired == literal_column("1"))
+        .group_by(rule_results.c.rule_name)
+    )
+    return {row[0]: (row[1], row[2]) for row in tx.connection.execute(query)}
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+_TEXTS = (
+    (observations, ("result",)),
+    (actions, ("stdout", "stderr", "output")),
+    (model_calls, ("request", "response")),
+)
+
+
+def delete_loop(tx: Tx, loop_id: int) -> None:
+    """Remove a loop with every row that belongs to it, and the long texts that nothing else refers to."""
+    digests = [
+        digest
+        for table, names in _TEXTS
+        for name in names
+        for digest in tx.connection.execute(
+            select(table.c[f"{name}_digest"]).where(
+                table.c.loop_id == loop_id, table.c[f"{name}_digest"].is_not(None)
+            )
+        ).scalars()
+    ]
+    for table in (
+        rule_results, model_calls, observations, actions, prompts, iterations, increments, hosts, resources,
+    ):  # fmt: skip
+        tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
+    tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
+    _forget_texts(tx, sorted(set(digests)))
+
+
+def _forget_texts(tx: Tx, digests: Sequence[str]) -> None:
+    elsewhere = [
+        select(table.c[f"{name}_digest"]).where(table.c[f"{name}_digest"] == bindparam("of")).exists()
+        for table, names in _TEXTS
+        for name in names
+    ]
+    forget = delete(texts).where(texts.c.digest == bindparam("of"))
+    for condition in elsewhere:
+        forget = forget.where(~condition)
+    if digests:
+        tx.connection.execute(forget, [{"of": digest} for digest in digests])
