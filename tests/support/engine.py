@@ -25,6 +25,7 @@ from ftl2_enterprise.protocol.loops import (
     Prompt,
 )
 from ftl2_enterprise.store.engine import Store, open_store
+from tests.support.writing import PlainWriter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
@@ -150,7 +151,7 @@ class Bench:
     async def run(self) -> Loop:
         """Claim and run the loop, as a new process would."""
         loop = self.loop()
-        journal = process.claim(self.database, self.loop_id)
+        journal = process.claim(self.database, self.loop_id, PlainWriter(self.database))
         spec = loop.spec
         bindings = parse_bindings(spec.secrets)
         rules_dir = Path(spec.rules_dir) if spec.rules_dir else None

@@ -1,0 +1,16 @@
+"""What the process of `writing.WriterProcess` runs."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from pathlib import Path
+
+from ftl2_enterprise.loops import registry  # noqa: F401 - its units
+from ftl2_enterprise.supervisor.writer import main
+from tests.support import ledger  # noqa: F401 - its units
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]), busy_timeout=float(sys.argv[3]))

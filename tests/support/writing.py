@@ -1,0 +1,100 @@
+"""A real writer in a process of its own, and a writer that proves that units are made of plain values."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.faults import VARIABLE
+from ftl2_enterprise.store.unit import UnitCall, unit_named
+from ftl2_enterprise.supervisor.writer_link import WriterLink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ftl2_enterprise.store.engine import Store
+
+
+class PlainWriter:
+    """Writes by itself, with arguments and results as another process would get them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+        result = None
+        with self._store.write() as tx:
+            for call in calls:
+                unit = unit_named(call.unit.name)
+                result = unit.decode_result(unit.encode_result(unit.function(tx, **unit.decode(call.encode()))))
+        return result
+
+
+class WriterProcess:
+    """The writer on a socket that outlives it, as under root."""
+
+    def __init__(self, directory: Path, database: Path, *, busy_timeout: float = 0.3) -> None:
+        self.database = database
+        self.address = str(directory / "writer.sock")
+        self.log = directory / "writer.log"
+        self._busy_timeout = busy_timeout
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.address)
+        self._listener.listen(1024)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def start(self, fault: str = "") -> WriterProcess:
+        variables = {name: value for name, value in os.environ.items() if name != VARIABLE}
+        if fault:
+            variables[VARIABLE] = fault
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.support.writer_main",
+                    str(self._listener.fileno()),
+                    str(self.database),
+                    str(self._busy_timeout),
+                ],
+                pass_fds=[self._listener.fileno()],
+                env=variables,
+                stderr=log,
+            )
+        return self
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+    def ended(self) -> int:
+        return self.process.wait(20)
+
+    def link(self, **options: Any) -> WriterLink:
+        return WriterLink(self.address, **options)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self.kill()
+        self._listener.close()
+
+
+@contextmanager
+def writer_process(directory: Path, database: Path, *, fault: str = "", **options: Any) -> Iterator[WriterProcess]:
+    writer = WriterProcess(directory, database, **options)
+    try:
+        yield writer.start(fault)
+    finally:
+        writer.close()
