@@ -156,9 +156,9 @@ now = 0.0
 log_output.capture(clock=lambda: now)
 for n in range(5000):
     print("line", n)
-now = 60.0
-print("last")
 while b"last" not in path_of(directory, 17).read_bytes():
+    now += 60.0
+    print("last")
     time.sleep(0.01)
 """,
     )
@@ -167,6 +167,7 @@ while b"last" not in path_of(directory, 17).read_bytes():
     assert len(messages) < 500
     assert "output lost" in messages
     assert messages[-1] == "last"
+    assert messages.index("output lost") < messages.index("last")
 
 
 def test_the_last_words_of_a_process_that_dies_of_a_defect_are_kept(tmp_path: Path) -> None:
