@@ -30,7 +30,7 @@ type Secrets = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Ftl2Modules:
-    """The port `Modules`. Nothing is started, imported or connected before a call needs it."""
+    """The port `Modules`. Nothing is started, imported or connected before it is asked for."""
 
     def __init__(
         self,
@@ -82,6 +82,10 @@ class Ftl2Modules:
             return f"cannot find the host {host}: it is not in the inventory"
         found = module_catalogue.find(module, local=is_local(entry))
         return found if isinstance(found, str) else _refuse_host(entry)
+
+    def get_ready(self) -> None:
+        """Start the helper of calls on this machine now, so that the first one need not wait for it."""
+        self._local.get_ready()
 
     async def run(self, call: Call) -> Result:
         """See the port."""

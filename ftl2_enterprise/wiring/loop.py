@@ -189,7 +189,7 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
         secrets=bindings.inject,
         redact=redactor.known,
     )
-    return Engine(
+    engine = Engine(
         spec=spec,
         journal=journal,
         modules=modules,
@@ -211,6 +211,9 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
         random=random.random,
         load_rules=lambda: load_rules(_rules_dir(spec, settings)),
     )
+    # It takes as long to start as a run takes to begin.
+    modules.get_ready()
+    return engine
 
 
 async def run_loop(

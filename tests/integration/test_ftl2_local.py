@@ -208,11 +208,59 @@ asyncio.run(modules.run(call))
     assert until(lambda: not alive(unique))
 
 
-async def test_a_helper_that_was_killed_is_replaced(modules: Ftl2Modules) -> None:
-    first = await run(modules, "shell", cmd="ps -o ppid= -p $PPID")
-    os.kill(int(first.stdout), 9)
-    result = await run(modules, "shell", cmd="echo again")
-    assert result.stdout == "again\n"
+async def supervisor_of(modules: Ftl2Modules, cmd: str = "true") -> int:
+    """The process that supervises the command."""
+    return int((await run(modules, "shell", cmd=f"{cmd}\necho $PPID")).stdout)
+
+
+@pytest.mark.parametrize("supervisor_too", [False, True])
+async def test_a_helper_that_was_killed_is_replaced(modules: Ftl2Modules, *, supervisor_too: bool) -> None:
+    supervisor = await supervisor_of(modules)
+    helper = int((await run(modules, "shell", cmd="ps -o ppid= -p $PPID")).stdout)
+    os.kill(helper, 9)
+    if supervisor_too:
+        os.kill(supervisor, 9)
+    both = await asyncio.gather(*(run(modules, "shell", cmd="echo again") for _ in range(2)))
+    assert [one.stdout for one in both] == ["again\n", "again\n"]
+
+
+async def test_a_supervisor_serves_one_call_after_the_other(modules: Ftl2Modules) -> None:
+    first = await supervisor_of(modules)
+    assert await supervisor_of(modules, "exit 0 & wait") == first
+    assert (await run(modules, "shell", cmd="nothing-of-that-name")).rc == 127
+    assert await supervisor_of(modules) == first
+    both = await asyncio.gather(supervisor_of(modules, "sleep 0.2"), supervisor_of(modules, "sleep 0.2"))
+    assert len({*both}) == 2
+
+
+async def test_a_supervisor_that_ended_while_it_was_idle_is_replaced(modules: Ftl2Modules, tmp_path: Path) -> None:
+    first = await supervisor_of(modules)
+    os.kill(first, 9)
+    assert await supervisor_of(modules, f"echo once >> {tmp_path}/effects") != first
+    assert (tmp_path / "effects").read_text() == "once\n"
+
+
+async def test_what_a_call_has_left_is_not_of_the_next_ones_tree(modules: Ftl2Modules) -> None:
+    unique = mark()
+    first = await supervisor_of(modules, f"setsid sleep {unique} >/dev/null 2>&1 &")
+    try:
+        result = await run(modules, "shell", cmd="echo $PPID; sleep 60", timeout=0.5)
+        assert result.timed_out
+        assert int(result.stdout) != first
+        assert len(alive(f"sleep {unique}")) == 1
+    finally:
+        end(alive(unique))
+
+
+async def test_after_much_output_the_memory_is_given_back(modules: Ftl2Modules) -> None:
+    first = await supervisor_of(modules, "head -c 2000000 /dev/zero >&2")
+    assert await supervisor_of(modules) != first
+
+
+async def test_closing_leaves_no_supervisor(modules: Ftl2Modules) -> None:
+    left = await asyncio.gather(*(supervisor_of(modules, "sleep 0.1") for _ in range(4)))
+    await modules.close()
+    assert until(lambda: not [pid for pid in left if Path(f"/proc/{pid}").exists()], limit=2.0)
 
 
 async def test_a_call_whose_supervisor_is_killed_is_lost(modules: Ftl2Modules) -> None:

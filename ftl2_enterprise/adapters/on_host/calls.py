@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import glob
 import importlib
-import inspect
 import json
 import os
-import runpy
 import sys
-import traceback
-import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.on_host import files, frames, processes
+from ftl2_enterprise.adapters.on_host import frames, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +65,16 @@ def _environment(request: Request) -> dict[str, str] | None:
 
 
 def _skip(request: Request) -> str | None:
+    creates, removes = request.get("creates"), request.get("removes")
+    if not creates and not removes:
+        return None
+    import glob  # noqa: PLC0415 - see below
+
     base = Path(request.get("chdir") or ".").expanduser()
 
     def exists(pattern: str) -> bool:
         return bool(glob.glob(str(base / Path(pattern).expanduser())))  # noqa: PTH207 - absolute patterns too
 
-    creates, removes = request.get("creates"), request.get("removes")
     if creates and exists(creates):
         return f"skipped, since {creates} exists"
     if removes and not exists(removes):
@@ -94,7 +91,14 @@ def _reason(error: BaseException) -> str:
 # --- in the forked process, whose standard streams are pipes -------------------------------------------------------
 
 
+# What only these need is imported by them, or before the fork by the helper: a helper has to be there soon.
+
+
 def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
+    import traceback  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.on_host import files  # noqa: PLC0415
+
     code = 0
     try:
         answer = work(request)
@@ -116,10 +120,16 @@ def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
 
 
 def _put(request: Request) -> dict[str, Any]:
+    from ftl2_enterprise.adapters.on_host import files  # noqa: PLC0415
+
     return files.put(request)
 
 
 def _render(request: Request) -> dict[str, Any]:
+    import base64  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.on_host import files  # noqa: PLC0415
+
     jinja2: Any = importlib.import_module("jinja2")
     options = request["options"]
     environment = jinja2.Environment(
@@ -140,6 +150,11 @@ def _render(request: Request) -> dict[str, Any]:
 
 def _native(request: Request) -> dict[str, Any]:
     """Call one of FTL2's own modules, which are functions."""
+    import asyncio  # noqa: PLC0415
+    import inspect  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.on_host import files  # noqa: PLC0415
+
     module: Any = importlib.import_module(f"ftl2.ftl_modules.{request['module']}")
     function = getattr(module, request["function"])
     accepted = inspect.signature(function).parameters
@@ -155,6 +170,8 @@ def _native(request: Request) -> dict[str, Any]:
 
 def _ansible(request: Request) -> dict[str, Any]:
     """Run an Ansible-style module file in this fork: the library it needs has been imported before the fork."""
+    import runpy  # noqa: PLC0415
+
     basic: Any = importlib.import_module("ansible.module_utils.basic")
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["params"]}).encode()
     # "legacy" is the profile of plain JSON arguments in the module library, which has it where it knows profiles.
@@ -171,6 +188,8 @@ def _ansible(request: Request) -> dict[str, Any]:
 
 def _open_collections(collection: str | None, roots: list[str]) -> None:
     """Let a collection's modules import their own library, wherever its parts are installed."""
+    import types  # noqa: PLC0415
+
     parts = ("ansible_collections." + collection).split(".") if collection else []
     for depth in range(1, len(parts) + 1):
         package = types.ModuleType(".".join(parts[:depth]))

@@ -17,6 +17,11 @@ def pack(head: dict[str, Any], stdout: bytes = b"", stderr: bytes = b"") -> byte
     return SIZES.pack(len(body), len(stdout), len(stderr)) + body + stdout + stderr
 
 
+def size_of(beginning: bytes) -> int:
+    """How long the frame is that begins so."""
+    return SIZES.size + sum(SIZES.unpack_from(beginning))
+
+
 def unpack(frame: bytes) -> tuple[dict[str, Any], bytes, bytes]:
     """The head and the streams. Raises ValueError for a torn frame."""
     if len(frame) < SIZES.size:

@@ -8,13 +8,13 @@ import os
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import IO
 
     Start = Callable[[int, int, int], int]
     """Starts a process on the given standard input, output and error; returns its id."""
@@ -95,6 +95,15 @@ def reap() -> None:
             pass
 
 
+def is_alone() -> bool:
+    """Whether no descendant is left, which is known where orphans are adopted."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return False
+    return adopt_orphans()
+
+
 def executing(argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Start:
     """A start that executes a program in a session of its own. Raises OSError when it cannot be executed."""
 
@@ -131,9 +140,7 @@ def run(start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_
 
     A program that ends by itself may leave daemons behind: that is how services are started.
     """
-    with tempfile.TemporaryFile() as given:
-        given.write(stdin)
-        given.seek(0)
+    with _holding(stdin) as given:
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
         try:
@@ -145,14 +152,32 @@ def run(start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_
         finally:
             os.close(out_write)
             os.close(err_write)
+    exit_fd = _exit_fd(pid)
     try:
-        return _watch(pid, (out_read, err_read), time.monotonic() + timeout, limit, cancel_fd)
+        return _watch(
+            pid, (out_read, err_read), time.monotonic() + timeout, limit, cancel_fd=cancel_fd, exit_fd=exit_fd
+        )
     finally:
-        os.close(out_read)
-        os.close(err_read)
+        for fd in (out_read, err_read, exit_fd):
+            if fd is not None:
+                os.close(fd)
 
 
-def _watch(pid: int, pipes: tuple[int, int], deadline: float, limit: int, cancel_fd: int | None) -> Ended:
+def _holding(stdin: bytes) -> IO[bytes]:
+    """A file with these bytes, to be read from its beginning."""
+    if not stdin:
+        return Path(os.devnull).open("rb")
+    import tempfile  # noqa: PLC0415 - most calls are given nothing
+
+    given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    given.write(stdin)
+    given.seek(0)
+    return given
+
+
+def _watch(
+    pid: int, pipes: tuple[int, int], deadline: float, limit: int, *, cancel_fd: int | None, exit_fd: int | None
+) -> Ended:
     kept = {fd: bytearray() for fd in pipes}
     dropped = dict.fromkeys(pipes, 0)
     timed_out = cancelled = False
@@ -164,6 +189,8 @@ def _watch(pid: int, pipes: tuple[int, int], deadline: float, limit: int, cancel
             selector.register(fd, selectors.EVENT_READ)
         if cancel_fd is not None:
             selector.register(cancel_fd, selectors.EVENT_READ)
+        if exit_fd is not None:
+            selector.register(exit_fd, selectors.EVENT_READ)
         open_pipes = len(pipes)
         while open_pipes or status is None:
             now = time.monotonic()
@@ -171,12 +198,15 @@ def _watch(pid: int, pipes: tuple[int, int], deadline: float, limit: int, cancel
                 timed_out = True
                 break
             ready = selector.select(min(tick, deadline - now))
-            # Pipes wake us at once; the end of a program that closed them, or left them to others, is polled for.
+            # Pipes wake us at once; the end of a program is polled for where the kernel has no pidfd.
             tick = min(tick * 2, TICK)
             if any(key.fd == cancel_fd for key, _ in ready):
                 cancelled = True
                 break
             for key, _ in ready:
+                if key.fd == exit_fd:
+                    selector.unregister(key.fd)
+                    continue
                 chunk = os.read(key.fd, CHUNK)
                 quiet_since = time.monotonic()
                 if not chunk:
@@ -200,6 +230,14 @@ def _watch(pid: int, pipes: tuple[int, int], deadline: float, limit: int, cancel
         rc=status, stdout=bytes(kept[out]), stderr=bytes(kept[err]), dropped_stdout=dropped[out],
         dropped_stderr=dropped[err], timed_out=timed_out, cancelled=cancelled,
     )  # fmt: skip
+
+
+def _exit_fd(pid: int) -> int | None:
+    """Readable when the process has ended; None where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _exit_status(pid: int) -> int | None:

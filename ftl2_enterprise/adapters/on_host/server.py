@@ -1,16 +1,17 @@
-"""A small process that forks one supervisor per local call, so that starting a call costs milliseconds.
+"""A small process that forks supervisors of local calls, so that starting a call costs milliseconds.
 
-Each call's supervisor has a session of its own, adopts the orphans of its tree, and kills the tree when the socket to
-the loop's process closes: when the call is cancelled, and also when that process dies.
+A supervisor performs one call at a time. It has a session of its own, adopts the orphans of the call's tree, and
+kills the tree when the socket to the loop's process closes: when the call is cancelled, and also when that process
+dies. After a call that leaves no process behind, it waits for another one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -18,13 +19,22 @@ import sys
 import types
 from pathlib import Path
 
-from ftl2_enterprise.adapters.on_host import calls
+from ftl2_enterprise.adapters.on_host import calls, processes
 
 LENGTH = struct.Struct(">I")
+BEGUN = b"!"
+"""Said before a request is performed."""
+FREE = b"+"
+"""Said after the reply when there may be another request."""
+IDLE = 10.0
+"""Seconds without a request after which a supervisor ends."""
+LARGE = 1 << 20
+"""Bytes of a reply after which a supervisor ends, so that it gives its memory back."""
 PRELOADS = {
-    b"a": ("ansible.module_utils.basic",),
-    b"r": ("jinja2",),
-    b"f": ("ftl2.ftl_modules.file",),
+    b"a": ("ansible.module_utils.basic", "runpy"),
+    b"r": ("jinja2", f"{__package__}.files"),
+    b"f": ("ftl2.ftl_modules.file", "asyncio", "inspect", f"{__package__}.files"),
+    b"p": (f"{__package__}.files",),
 }
 """What to import before the fork, by the byte that comes with a call."""
 
@@ -33,15 +43,12 @@ def main(control_fd: int) -> None:
     """Fork a supervisor for every socket that arrives; end when the other side is gone."""
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
-    _hide_package_start("ftl2", "ftl_modules")
     with contextlib.suppress(ConnectionError):
         while True:
             hint, fds, _, _ = socket.recv_fds(control, 1, 1)
             if not hint:
                 return
-            for name in PRELOADS.get(hint, ()):
-                with contextlib.suppress(ImportError):
-                    importlib.import_module(name)
+            _preload(hint)
             if os.fork() == 0:
                 status = 70
                 try:
@@ -54,15 +61,37 @@ def main(control_fd: int) -> None:
 
 
 def serve(connection: socket.socket) -> None:
-    """Perform the one request of this connection."""
+    """Perform one request after the other, as long as nothing is left of the one before."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
+    processes.adopt_orphans()
     connection.sendall(LENGTH.pack(os.getpid()))
-    (size,) = LENGTH.unpack(_receive(connection, LENGTH.size))
-    request = json.loads(_receive(connection, size))
-    frame = calls.perform(request, cancel_fd=connection.fileno())
-    with contextlib.suppress(ConnectionError):
-        connection.sendall(frame)
+    while _is_readable(connection, IDLE):
+        (size,) = LENGTH.unpack(_receive(connection, LENGTH.size))
+        request = json.loads(_receive(connection, size))
+        if _is_readable(connection, 0):
+            return  # nothing else is ever sent: the call was cancelled before it began
+        connection.sendall(BEGUN)
+        frame = calls.perform(request, cancel_fd=connection.fileno())
+        # What a call has left behind must not be taken for the tree of the next one.
+        free = len(frame) <= LARGE and processes.is_alone()
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(frame + FREE if free else frame)
+        if not free:
+            return
+
+
+def _is_readable(connection: socket.socket, seconds: float) -> bool:
+    return bool(select.select([connection], [], [], seconds)[0])
+
+
+def _preload(hint: bytes) -> None:
+    names = PRELOADS.get(hint, ())
+    if names and hint in b"arf":
+        _hide_package_start("ftl2", "ftl_modules")
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
@@ -77,6 +106,10 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 def _hide_package_start(package: str, child: str) -> None:
     """Let single modules be imported without the package's own start, which imports SSH, HTTP and more (0.6 s)."""
+    if package in sys.modules:
+        return
+    import importlib.util  # noqa: PLC0415 - a helper that runs commands only needs to be there soon
+
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return
