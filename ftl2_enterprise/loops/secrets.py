@@ -1,4 +1,4 @@
-"""Secret bindings: parameters that a module gets from an environment variable, unseen by decider and database."""
+"""Secret bindings: parameters that a module gets from a variable or a credential, unseen by decider and database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final, override
 
 from ftl2_enterprise.core.problem import invalid
@@ -13,10 +14,30 @@ from ftl2_enterprise.core.redact import MASK
 from ftl2_enterprise.loops.module_names import spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
-_HINT = "write MODULE.PARAM=ENV_VAR, for example uri.url_password=DEPLOY_PASSWORD"
+_HINT = (
+    "write MODULE.PARAM=ENV_VAR, for example uri.url_password=DEPLOY_PASSWORD, or MODULE.PARAM=credential:NAME for a "
+    "credential of the service"
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
+_PREFIX = "credential:"
+LONGEST_CREDENTIAL = 1024 * 1024
+"""Bytes; as many as systemd takes."""
+
+DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""The variable in which systemd names the directory of a unit's credentials."""
+OF_THE_UNIT = (
+    DIRECTORY, "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY", "CACHE_DIRECTORY",
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+    "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "MAINPID", "MANAGERPID", "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
+)  # fmt: skip
+"""What the service manager tells the service, and nobody else."""
+
+_kept: list[str] = []
+"""The directory of credentials, when the environment does not tell it any more."""
 
 
 @final
@@ -55,8 +76,14 @@ class Binding:
 
     module: str
     param: str
-    variable: str
+    source: str
+    """The name of the variable, or `credential:NAME`."""
     secret: Secret
+
+    @property
+    def variable(self) -> str | None:
+        """The variable of the environment that holds it."""
+        return None if self.source.startswith(_PREFIX) else self.source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,41 +109,85 @@ class Bindings:
         return [binding.secret.reveal() for binding in self.all]
 
 
+def hide_unit(environ: MutableMapping[str, str]) -> None:
+    """Take out of this process's environment what is between the service and its manager.
+
+    What a loop runs inherits the environment, and need not be told where the credentials of all loops are. This
+    process still finds them.
+    """
+    _kept[:] = [directory] if (directory := environ.get(DIRECTORY)) else _kept
+    for name in OF_THE_UNIT:
+        environ.pop(name, None)
+
+
 def parse_bindings(texts: Iterable[str], environ: Mapping[str, str] | None = None) -> Bindings:
-    """Read every binding and its variable now, so that a missing one stops the run before it begins.
+    """Read every binding and its value now, so that a missing one stops the run before it begins.
 
     Raises Problem(invalid).
     """
     values = os.environ if environ is None else environ
     bindings: dict[tuple[str, str], Binding] = {}
     for text in texts:
-        module, param, variable = _split(text)
-        value = values.get(variable)
-        if not value:
-            lack = "is empty" if value == "" else "is not set"
-            raise invalid(
-                f"cannot bind {module}.{param}: the environment variable {variable} {lack}",
-                f"set {variable} before the run, or leave the binding out",
-            )
+        module, param, source = _split(text)
+        target = f"{module}.{param}"
+        if source.startswith(_PREFIX):
+            value = _credential(target, source.removeprefix(_PREFIX), values)
+        else:
+            value = _variable(target, source, values)
         known = bindings.get((module, param))
-        if known is not None and known.variable != variable:
-            raise invalid(
-                f"cannot bind {module}.{param} twice: to {known.variable} and to {variable}", "keep one of the two"
-            )
-        bindings[module, param] = Binding(module=module, param=param, variable=variable, secret=Secret(value))
+        if known is not None and known.source != source:
+            raise invalid(f"cannot bind {target} twice: to {known.source} and to {source}", "keep one of the two")
+        bindings[module, param] = Binding(module=module, param=param, source=source, secret=Secret(value))
     return Bindings(all=tuple(bindings.values()))
 
 
+def _variable(target: str, name: str, values: Mapping[str, str]) -> str:
+    value = values.get(name)
+    if not value:
+        lack = "is empty" if value == "" else "is not set"
+        raise invalid(
+            f"cannot bind {target}: the environment variable {name} {lack}",
+            f"set {name} before the run, or leave the binding out",
+        )
+    return value
+
+
+def _credential(target: str, name: str, values: Mapping[str, str]) -> str:
+    what = f"cannot bind {target}: the credential {name}"
+    hint = f"add LoadCredential={name}:FILE to the unit with `systemctl edit ftl2-enterprise`, and start it again"
+    directory = values.get(DIRECTORY) or next(iter(_kept), None)
+    if directory is None:
+        raise invalid(f"{what} is not there: systemd gives credentials to the service only", hint)
+    try:
+        with (Path(directory) / name).open("rb") as file:
+            data = file.read(LONGEST_CREDENTIAL + 1)
+        # Files that people write end with a line break, which is no part of a password.
+        text = data.decode().removesuffix("\n")
+    except FileNotFoundError as error:
+        raise invalid(f"{what} is not there", hint) from error
+    except OSError as error:
+        raise invalid(f"{what} cannot be read: {(error.strerror or 'failed').lower()}", hint) from error
+    except UnicodeDecodeError:
+        # Without its cause, which quotes what it stumbled over.
+        raise invalid(f"{what} is not UTF-8 text", "encode it, for example as base64") from None
+    if not text or len(data) > LONGEST_CREDENTIAL:
+        raise invalid(f"{what} {'is empty' if not text else 'is too long'}", hint)
+    return text
+
+
 def _split(text: str) -> tuple[str, str, str]:
-    target, equals, variable = text.rpartition("=")
+    target, equals, source = text.rpartition("=")
     module, dot, param = target.rpartition(".")
-    module, param, variable = module.strip(), param.strip(), variable.strip()
+    module, param, source = module.strip(), param.strip(), source.strip()
     # What stands behind the sign may be the secret itself, written there by mistake: it is not repeated.
     if not equals:
         raise invalid("cannot read the secret binding: it has no equals sign", _HINT)
     shown = f"{target}=..."
     if not dot or not module or not param:
         raise invalid(f"cannot read the secret binding {shown}", _HINT)
-    if not _VARIABLE.fullmatch(variable):
+    if source.startswith(_PREFIX):
+        if not _CREDENTIAL.fullmatch(source.removeprefix(_PREFIX)):
+            raise invalid(f"cannot read the secret binding {shown}: no name of a credential follows", _HINT)
+    elif not _VARIABLE.fullmatch(source):
         raise invalid(f"cannot read the secret binding {shown}: no name of an environment variable follows", _HINT)
-    return module, param, variable
+    return module, param, source

@@ -166,7 +166,7 @@ def _decider(
                 model=spec.model,
                 timeout=settings.model.timeout,
                 bare=settings.model.bare or None,
-                hidden={binding.variable for binding in bindings.all},
+                hidden={binding.variable for binding in bindings.all if binding.variable},
             )
             return AiDecider(model, retries=settings.model.retries, redact=Redactor(bindings.values()).text)
         case other:

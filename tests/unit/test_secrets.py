@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
+from ftl2_enterprise.loops import secrets
 from ftl2_enterprise.loops.secrets import Secret, parse_bindings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENVIRON = {"DEPLOY": "hunter2000", "OTHER": "swordfish", "EMPTY": ""}
 
@@ -94,3 +99,51 @@ def test_a_secret_never_prints() -> None:
     for take_away in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError):
             take_away(secret)
+
+
+def test_a_credential_of_the_service_is_a_secret_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "deploy.token").write_text("hunter2000\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "OTHER": "swordfish"}
+    bindings = parse_bindings(["uri.url_password=credential:deploy.token", "uri.user=OTHER"], environ)
+    assert bindings.inject("uri", {}) == {"url_password": "hunter2000", "user": "swordfish"}
+    assert "hunter2000" not in repr(bindings)
+    assert bindings.values() == ["hunter2000", "swordfish"]
+    assert [binding.variable for binding in bindings.all] == [None, "OTHER"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("absent", None, "the credential absent is not there"),
+        ("empty", b"\n", "the credential empty is empty"),
+        ("binary", b"\xff\xfe-secret", "the credential binary is not UTF-8 text"),
+        ("long", b"x" * (1024 * 1024 + 1), "the credential long is too long"),
+        ("../etc/passwd", None, "no name of a credential follows"),
+        ("", None, "no name of a credential follows"),
+    ],
+)
+def test_a_credential_that_cannot_be_used_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, part: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(Problem, match=part) as caught:
+        parse_bindings([f"uri.p=credential:{name}"], {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert caught.value.hint
+    assert "secret" not in str(caught.value).removeprefix("cannot read the secret binding")
+    assert caught.value.__cause__ is None or "secret" not in str(caught.value.__cause__)
+
+
+def test_outside_the_service_there_are_no_credentials() -> None:
+    with pytest.raises(Problem, match="LoadCredential=x:FILE"):
+        parse_bindings(["uri.p=credential:x"], {})
+
+
+def test_what_a_loop_runs_is_not_told_where_credentials_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "_kept", [])
+    (tmp_path / "token").write_text("hunter2000")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "NOTIFY_SOCKET": "/run/x", "PATH": "/bin", "HOME": "/root"}
+    secrets.hide_unit(environ)
+    secrets.hide_unit(environ)
+    assert environ == {"PATH": "/bin", "HOME": "/root"}
+    assert parse_bindings(["uri.p=credential:token"], environ).values() == ["hunter2000"]
