@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
@@ -19,20 +19,24 @@ from ftl2_enterprise.protocol.envelope import VerbOf
 from ftl2_enterprise.protocol.verb import Request, is_watch, name_of, reply_of
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import Unit
+from ftl2_enterprise.supervisor.access import Peer
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.supervisor.access import Guard, Peer
+    from ftl2_enterprise.supervisor.access import Guard
+
+LARGEST = 2**63 - 1
+"""The largest number that the database takes."""
 
 type Verb = type[Request[Any]]
 type Read = Callable[[Tx, Any, Mapping[str, Child]], Any]
 """Answers from the database and the table of children."""
 type Write = Unit[..., Any]
-"""Of a transaction, the request and the actor: whoever asked, for the events that it causes."""
+"""Of a transaction, whose `actor` is whoever asked, and the request."""
 type Prepare = Callable[[Any], Awaitable[Any]]
 """Checks a request and completes it, before it is written down."""
-type System = Callable[[Any, Any], Awaitable[Any]]
-"""Of the control object and the request."""
-type Watcher = Callable[[Any, Any], AsyncIterator[Any]]
+type System = Callable[[Any, Any, Peer], Awaitable[Any]]
+"""Of the control object, the request and who asks."""
+type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
 """Of the control object and the request; asked for the next item only when the client takes it."""
 
 
@@ -71,9 +75,14 @@ class Entry:
     def decode(self, body: msgspec.Raw) -> Any:
         """The request. Raises Problem(invalid) that names the field."""
         try:
-            return self.decoder.decode(body)
-        except msgspec.ValidationError as error:
+            request = self.decoder.decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise invalid(*_explained(str(error), self)) from error
+        for name in self.verb.__struct_fields__:
+            value = getattr(request, name)
+            if type(value) is int and abs(value) > LARGEST:
+                raise invalid(f"cannot do {self.name}: the number in `{name}` is too large")
+        return request
 
 
 class Dispatch:
@@ -94,7 +103,7 @@ class Dispatch:
         """Who answers. Raises Problem: invalid for an unknown verb, denied, unavailable while the service drains."""
         try:
             name = self._verb.decode(body).type
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise invalid("cannot understand the request: it does not name a verb in `type`") from error
         entry = self._entries.get(name)
         if entry is None:

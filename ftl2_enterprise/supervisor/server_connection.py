@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -28,6 +26,7 @@ from ftl2_enterprise.protocol.envelope import (
     Welcome,
 )
 from ftl2_enterprise.protocol.frame import Splitter, framed
+from ftl2_enterprise.supervisor import log
 from ftl2_enterprise.supervisor.access import peer_of
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ _SLICE = 0.005
 _LINGER = 5.0
 """Seconds that a client has to take why its connection ends."""
 
-_log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
 
@@ -193,7 +191,7 @@ class Connection(asyncio.Protocol):
     def _take(self, body: bytes) -> None:
         try:
             message = _decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             self.end(invalid(f"cannot understand what was sent: {_lowered(error)}"))
             return
         match message:
@@ -295,8 +293,7 @@ async def _later(call_id: int, answer: Coroutine[Any, Any, bytes]) -> FromServic
 def failure_of(call_id: int, error: Exception) -> Failure:
     """What the client is told; what nobody expected is logged whole under an id, and told as that."""
     if not isinstance(error, Problem):
-        crash_id = secrets.token_hex(4)
-        _log.error("internal error %s", crash_id, exc_info=error)
+        crash_id = log.crash(error)
         error = Problem(
             Code.INTERNAL,
             f"cannot go on: internal error {crash_id}",

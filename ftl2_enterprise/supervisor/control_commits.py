@@ -1,0 +1,104 @@
+"""News of commits, and whether anything was committed at all."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GAP = 0.02
+"""Seconds between two wake-ups of those who follow commits: a hundred of them must not read after every commit."""
+LOOK = 0.5
+"""Seconds after which followers look without news: a process in the foreground writes by itself and tells nobody."""
+
+
+class DataVersion:
+    """Asks SQLite for the number that another connection's commit changes; a few microseconds."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection: sqlite3.Connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0, isolation_level=None
+        )
+
+    def read(self) -> int | None:
+        """The number; None when it cannot be read now, which says nothing."""
+        try:
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+
+class Commits:
+    """Wakes whoever waits for something to be committed."""
+
+    def __init__(self, version: DataVersion) -> None:
+        self._version: DataVersion = version
+        self._known: int | None = version.read()
+        self._count: int = 0
+        self._news: bool = False
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._last: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many are known of: to be read before the database, and given to `wait`."""
+        return self._count
+
+    def told(self) -> None:
+        """There was a commit."""
+        self._count += 1
+        self._news = True
+        if self._waiting:
+            self._arm(max(0.0, self._last + GAP - asyncio.get_running_loop().time()))
+
+    async def wait(self, since: int) -> None:
+        """Return when something was committed after `since` was read, perhaps; never much later than that."""
+        if self._count != since:
+            # It came while the caller read; others may come at once.
+            await asyncio.sleep(GAP)
+            return
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._waiting.add(future)
+        if self._timer is None:
+            self._arm(LOOK)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if not self._waiting:
+            return
+        found = self._version.read()
+        if not self._news and found is not None and found == self._known:
+            self._arm(LOOK)
+            return
+        self._news, self._known = False, found
+        self._last = asyncio.get_running_loop().time()
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
