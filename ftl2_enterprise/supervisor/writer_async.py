@@ -72,8 +72,7 @@ class WriterClient:
 
         One comes at once and after each reconnection, so that nothing is missed.
         """
-        if self._transport is not None:
-            self._transport.write(pack(Subscribe()))
+        self._send(pack(Subscribe()))
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
@@ -84,13 +83,17 @@ class WriterClient:
             answer = asyncio.get_running_loop().create_future()
             self._waiting[handed.lane] = handed, answer
             try:
-                if self._transport is not None:
-                    self._transport.write(handed.frame)
+                self._send(handed.frame)
                 return handed, await answer
             finally:
                 del self._waiting[handed.lane]
         finally:
             self._free.append(lane)
+
+    def _send(self, frame: bytes) -> None:
+        # Without a connection it is sent with the next one.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
 
     async def _stay_connected(self) -> None:
         running, failures = asyncio.get_running_loop(), 0
