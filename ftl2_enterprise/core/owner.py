@@ -19,8 +19,9 @@ def pid_of(owner: str) -> int:
 
 def is_alive(owner: str) -> bool:
     """Whether that very process still runs on this machine since this boot."""
-    boot, pid, start = owner.split(":")
-    return boot == _boot_id() and _start_time(int(pid)) == start
+    boot, _, process = owner.partition(":")
+    pid, _, start = process.partition(":")
+    return pid.isdigit() and boot == _boot_id() and _start_time(int(pid)) == start
 
 
 def _boot_id() -> str:

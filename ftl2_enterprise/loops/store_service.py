@@ -21,17 +21,25 @@ from ftl2_enterprise.loops.tables import (
     rule_results,
 )
 from ftl2_enterprise.protocol.loop_verbs import LoopLine
+from ftl2_enterprise.protocol.loops import Action, Host, Prompt, Resource
 from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.texts import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import msgspec
+
     from ftl2_enterprise.core.child import Child
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.protocol.loops import ActionState, Loop
     from ftl2_enterprise.store.tx import Tx
 
+_PROMPTS = Reader(prompts, Prompt)
+_ACTIONS = Reader(actions, Action)
+_HOSTS = Reader(hosts, Host)
+_RESOURCES = Reader(resources, Resource)
 _LINE = tuple(name for name in LoopLine.__struct_fields__ if name != "pid")
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
@@ -84,13 +92,66 @@ def name_of_loop(tx: Tx, loop_id: int) -> str:
     return _NAME.scalar(tx, {"row_id": loop_id}) or ""
 
 
+def is_taken(tx: Tx, name: str) -> bool:
+    """Whether a loop has exactly that name."""
+    return _NAMED.first(tx, {"given": name}) is not None
+
+
 def free_name(tx: Tx, name: str) -> str:
     """The name itself, or with the first number behind it that makes it one that no loop has."""
     free, n = name, 1
-    while _NAMED.first(tx, {"given": free}) is not None:
+    while is_taken(tx, free):
         n += 1
         free = f"{name}-{n}"
     return free
+
+
+def newest_prompts(tx: Tx, loop_id: int | None, *, settled: bool, limit: int) -> list[Prompt]:
+    """Questions, newest first; only open ones unless `settled`."""
+    query = _PROMPTS.select().order_by(prompts.c.id.desc()).limit(limit)
+    if loop_id is not None:
+        query = query.where(prompts.c.loop_id == loop_id)
+    if not settled:
+        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        query = query.where(prompts.c.state == literal_column("'open'"))
+    return _PROMPTS.all(tx.connection.execute(query))
+
+
+def newest_actions(
+    tx: Tx, loop_id: int, *, state: ActionState | None, before: int | None, limit: int
+) -> list[Action]:
+    """Actions of a loop, newest first."""
+    query = _ACTIONS.select().where(actions.c.loop_id == loop_id).order_by(actions.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(actions.c.state == state)
+    if before is not None:
+        query = query.where(actions.c.id < before)
+    return _ACTIONS.all(tx.connection.execute(query))
+
+
+def hosts_by_loop(tx: Tx, loop_id: int | None, *, limit: int) -> list[tuple[str, Host]]:
+    """Hosts with the names of their loops, by loop and name."""
+    return _by_loop(tx, _HOSTS, loop_id, limit)
+
+
+def resources_by_loop(tx: Tx, loop_id: int | None, *, limit: int) -> list[tuple[str, Resource]]:
+    """Resources with the names of their loops, by loop and name."""
+    return _by_loop(tx, _RESOURCES, loop_id, limit)
+
+
+def _by_loop[T: msgspec.Struct](tx: Tx, reader: Reader[T], loop_id: int | None, limit: int) -> list[tuple[str, T]]:
+    table = reader.table
+    query = reader.select().order_by(table.c.loop_id, table.c.name).limit(limit)
+    if loop_id is not None:
+        query = query.where(table.c.loop_id == loop_id)
+    names: dict[int, str] = {}
+    found: list[tuple[str, T]] = []
+    for row in tx.connection.execute(query):
+        of = row.loop_id
+        if of not in names:
+            names[of] = name_of_loop(tx, of)
+        found.append((names[of], reader.one(row)))
+    return found
 
 
 def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:

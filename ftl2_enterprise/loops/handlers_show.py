@@ -1,0 +1,109 @@
+"""What is shown of loops: one function per verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.loops import store, store_actions, store_prompts, store_service
+from ftl2_enterprise.protocol.loop_verbs import (
+    ActionPage,
+    GetHistory,
+    GetText,
+    History,
+    HostLine,
+    ListActions,
+    ListHosts,
+    ListLoops,
+    ListResources,
+    LoopDetail,
+    LoopPage,
+    ProcessInfo,
+    ResourceLine,
+    ShowLoop,
+    WholeText,
+)
+from ftl2_enterprise.protocol.loops import Loop, PromptState, StoredText
+from ftl2_enterprise.store import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.store.tx import Tx
+
+
+def list_loops(tx: Tx, request: ListLoops, children: Mapping[str, Child]) -> LoopPage:
+    """Loops, newest first."""
+    found, more = store_service.lines(
+        tx, children, finished=request.finished, before=request.before, limit=request.limit
+    )
+    return LoopPage(loops=found, more=more)
+
+
+def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopDetail:
+    """One loop with what belongs to it now."""
+    loop = store.get_loop(tx, request.loop)
+    last = store.get_iterations(tx, loop.id, limit=1, newest=True)
+    return LoopDetail(
+        loop=loop,
+        process=_process(loop, children),
+        open_prompts=store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN),
+        last=last[0] if last else None,
+    )
+
+
+def get_history(tx: Tx, request: GetHistory, children: Mapping[str, Child]) -> History:
+    """A page of iterations, in order."""
+    loop = store.get_loop(tx, request.loop)
+    found = store.get_iterations(tx, loop.id, before=request.before, limit=request.limit + 1, newest=True)
+    more = len(found) > request.limit
+    page = found[1:] if more else found
+    done = store_actions.get_actions_for_iterations(tx, [one.id for one in page]) if request.actions else {}
+    return History(
+        loop=loop,
+        iterations=page,
+        actions=[action for one in page for action in done.get(one.id, [])],
+        more=page[0].n if more else None,
+    )
+
+
+def list_actions(tx: Tx, request: ListActions, children: Mapping[str, Child]) -> ActionPage:
+    """Actions of a loop, newest first."""
+    loop = store.get_loop(tx, request.loop)
+    found = store_service.newest_actions(
+        tx, loop.id, state=request.state, before=request.before, limit=request.limit + 1
+    )
+    page = found[: request.limit]
+    return ActionPage(actions=page, more=page[-1].id if len(found) > request.limit else None)
+
+
+def get_text(tx: Tx, request: GetText, children: Mapping[str, Child]) -> WholeText:
+    """A stored text, whole."""
+    try:
+        whole = texts.whole(tx, StoredText(digest=request.digest))
+    except LookupError as error:
+        raise not_found(f"cannot find the text {request.digest[:80]!r}", "it has gone with its loop") from error
+    return WholeText(digest=request.digest, text=whole)
+
+
+def list_hosts(tx: Tx, request: ListHosts, children: Mapping[str, Child]) -> list[HostLine]:
+    """Hosts that loops know."""
+    loop_id = None if request.loop is None else store.get_loop(tx, request.loop).id
+    found = store_service.hosts_by_loop(tx, loop_id, limit=request.limit)
+    return [HostLine(host=host, loop=name) for name, host in found]
+
+
+def list_resources(tx: Tx, request: ListResources, children: Mapping[str, Child]) -> list[ResourceLine]:
+    """Resources that loops remember."""
+    loop_id = None if request.loop is None else store.get_loop(tx, request.loop).id
+    found = store_service.resources_by_loop(tx, loop_id, limit=request.limit)
+    return [ResourceLine(resource=resource, loop=name) for name, resource in found]
+
+
+def _process(loop: Loop, children: Mapping[str, Child]) -> ProcessInfo | None:
+    child = children.get(store_service.key_of(loop.id))
+    if child is not None:
+        return ProcessInfo(pid=child.pid, started_at=child.started_at, stopping=child.stopping)
+    pid = store_service.pid_of_loop(loop.id, loop.owner, children)
+    return None if pid is None else ProcessInfo(pid=pid, started_at=loop.started_at or loop.updated_at)
