@@ -25,10 +25,11 @@ def lock_path(database: str) -> str:
     return f"{database}.service"
 
 
-def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[int, ...]:
-    """Make directories and database ready for this process to be the service; the locks that it holds from now on.
+def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
+    """Make directories and database ready for this process to be the service.
 
-    Raises Problem; what was made until then is harmless.
+    Returns the descriptor of the lock on the database, which this process holds until it ends or closes it. Raises
+    Problem; what was made until then is harmless.
     """
     database = Path(settings.store.path)
     listening = Path(settings.supervisor.socket)
@@ -37,9 +38,9 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[int, ...]:
     _directory(Path(settings.log.directory), LOG_MODE, "keep logs in", "set log.directory in the configuration")
     if not is_given:
         _directory(listening.parent, SOCKET_MODE, "listen in", "give another --socket")
-    locks = [_held(lock_path(str(database)), database)]
     if not is_given:
-        locks.append(_listener(listening))
+        _look_for_another(listening)
+    lock = _held(lock_path(str(database)), database)
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
@@ -47,7 +48,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[int, ...]:
     from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415 - not needed to refuse what is above
 
     open_store(database, create=True).close()
-    return tuple(locks)
+    return lock
 
 
 def is_socket_given(environ: Mapping[str, str]) -> bool:
@@ -92,23 +93,18 @@ def _held(lock: str, database: Path) -> int:
     return held
 
 
-def _listener(path: Path) -> int:
-    """Hold the right to listen there: two services that start at once must not take the socket from one another."""
-    conflicting = conflict(
-        f"cannot listen on {path}: another service listens there", "steer that one with `ftl2ctl`, or give --socket"
-    )
-    lock = f"{path}.lock"
+def _look_for_another(path: Path) -> None:
+    """Refuse a path that is in use. Root takes a lock when it listens, so this is for the sake of a clear word."""
     try:
-        held = holding.hold(lock)
-        if held is None:
-            raise conflicting
         if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
             raise invalid(f"cannot listen on {path}: there is something else", "give another --socket")
     except OSError as error:
-        raise _refused(Path(lock), "make the lock file", error, "give another --socket") from error
+        raise _refused(path, "listen on", error, "give another --socket") from error
     if is_answered(str(path)):
-        raise conflicting
-    return held
+        raise conflict(
+            f"cannot listen on {path}: another service listens there",
+            "steer that one with `ftl2ctl`, or give --socket",
+        )
 
 
 def is_answered(path: str) -> bool:

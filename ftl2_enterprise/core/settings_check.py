@@ -20,7 +20,6 @@ NEED_RESTART = frozenset(
         "supervisor.drain_timeout",
         "supervisor.heartbeat",
         "supervisor.hung_after",
-        "supervisor.max_connections",
         "log.directory",
     }
 )
@@ -28,8 +27,8 @@ NEED_RESTART = frozenset(
 
 SMALLEST_MEMORY = 32 * 1024 * 1024
 """A loop's process with less could not do its first step."""
-LONGEST_SOCKET = 107
-"""What the kernel takes as the path of a Unix socket, in bytes."""
+LONGEST_SOCKET = 96
+"""Bytes. The kernel takes 107 as the path of a Unix socket, and the service has others beside this one."""
 
 _NAME = re.compile(r"%?(?:[a-zA-Z_][a-zA-Z0-9_.@-]{0,63}\$?|\d{1,10})")
 

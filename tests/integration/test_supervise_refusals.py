@@ -32,15 +32,10 @@ def asked(tmp_path: Path) -> settings.Settings:
     return _settings(tmp_path)
 
 
-def _let_go(locks: tuple[int, ...]) -> None:
-    for lock in locks:
-        os.close(lock)
-
-
 def test_directories_and_database_are_made_and_nobody_else_may_read_them(
     asked: settings.Settings, tmp_path: Path
 ) -> None:
-    _let_go(service.prepare(asked, {}))
+    os.close(service.prepare(asked, {}))
     open_store(Path(asked.store.path), create=False).close()
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("state", "log", "run")] == [0o700, 0o750, 0o755]
 
@@ -59,7 +54,7 @@ def test_one_service_a_database(asked: settings.Settings, tmp_path: Path) -> Non
         assert service.holder(asked) == other.pid
         other.communicate("\n")
     assert service.holder(asked) is None
-    _let_go(service.prepare(asked, {}))
+    os.close(service.prepare(asked, {}))
 
 
 def test_one_service_a_socket(asked: settings.Settings) -> None:
@@ -71,9 +66,9 @@ def test_one_service_a_socket(asked: settings.Settings) -> None:
         with pytest.raises(Problem, match="another service listens there"):
             service.prepare(asked, {})
         # What systemd listens on for this very process is no other service.
-        _let_go(service.prepare(asked, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}))
+        os.close(service.prepare(asked, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}))
     # A socket that a killed service has left is in nobody's way.
-    _let_go(service.prepare(asked, {}))
+    os.close(service.prepare(asked, {}))
 
 
 def test_a_file_in_the_place_of_the_socket_is_refused(asked: settings.Settings) -> None:
@@ -86,7 +81,7 @@ def test_a_file_in_the_place_of_the_socket_is_refused(asked: settings.Settings) 
 
 
 def test_a_newer_database_is_refused(asked: settings.Settings) -> None:
-    _let_go(service.prepare(asked, {}))
+    os.close(service.prepare(asked, {}))
     with sqlite3.connect(asked.store.path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()

@@ -59,7 +59,7 @@ def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) ->
         ("[supervisor]\nheartbeat = 60\n", ["supervisor.heartbeat", "hung_after"]),
         ("[supervisor]\nhung_after = 10\n", ["supervisor.hung_after", "heartbeat"]),
         ("[supervisor]\nrestart_cap = 0.1\n", ["supervisor.restart_cap", "restart_delay"]),
-        (f"[supervisor]\nsocket = '/{'x' * 120}'\n", ["supervisor.socket", "107 bytes"]),
+        (f"[supervisor]\nsocket = '/{'x' * 120}'\n", ["supervisor.socket", "96 bytes"]),
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, words: list[str]) -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.terminal.text import Role, line, symbol
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.terminal.text import Line, Role, line, symbol
 
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session
+    from ftl2_enterprise.core.settings import Loaded, Settings
 
 
 @click.command("supervise")
@@ -25,23 +27,51 @@ def command(session: Session, socket: str | None, max_running: str | None, log_l
     It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its step, SIGQUIT ends at once; the loops go
     on with the next start. SIGHUP reads the settings again.
     """
-    from ftl2_enterprise.console import service  # noqa: PLC0415
+    from ftl2_enterprise.console import service  # noqa: PLC0415 - of no use to other commands
+    from ftl2_enterprise.core import startup  # noqa: PLC0415
     from ftl2_enterprise.supervisor import start  # noqa: PLC0415
 
     options = {"supervisor.socket": socket, "supervisor.max_running": max_running, "log.level": log_level}
     session.options = {key: value for key, value in options.items() if value is not None}
     settings = session.settings
-    locks = service.prepare(settings, os.environ)
+    service.prepare(settings, os.environ)
     if not os.environ.get("NOTIFY_SOCKET"):
-        steer = shlex.join(["ftl2ctl", "--socket", settings.supervisor.socket])
-        session.out.print(
-            [
-                line(symbol("●", Role.GOOD), f"the service listens on {settings.supervisor.socket}"),
-                line((f"{'database:':<10}", Role.FAINT), settings.store.path, indent=2),
-                line((f"{'logs:':<10}", Role.FAINT), settings.log.directory, indent=2),
-                line((f"{'steer it:':<10}", Role.FAINT), (steer, Role.COMMAND), indent=2),
-                line((f"{'end it:':<10}", Role.FAINT), "Ctrl-C; the loops go on with the next start", indent=2),
-            ]
-        )
+        session.out.print(_greeting(settings))
         session.out.stream.flush()
-    return start.execute_root(session.loaded, config=session.config, flags=session.flags, locks=locks)
+    begun = startup.Startup(
+        config=str(session.config.absolute()) if session.config else None,
+        # Every process of the service is told the same, wherever it is.
+        flags={key: _as_text(session.loaded, key) for key in session.flags},
+        writer=startup.writer_socket(settings.supervisor.socket),
+    )
+    argument = begun.encode()
+    try:
+        start.execute_root(
+            {
+                "control_socket": settings.supervisor.socket,
+                "writer_socket": begun.writer,
+                "arguments": {"control": argument, "writer": argument},
+                "heartbeat": settings.supervisor.heartbeat,
+                "hung_after": settings.supervisor.hung_after,
+                "drain_timeout": settings.supervisor.drain_timeout,
+            }
+        )
+    except OSError as error:
+        raise unavailable(f"cannot start the service: {(error.strerror or 'failed').lower()}") from error
+
+
+def _as_text(loaded: Loaded, key: str) -> str:
+    """The value as it is in force: a relative path has become an absolute one."""
+    section, _, name = key.partition(".")
+    return str(getattr(getattr(loaded.settings, section), name))
+
+
+def _greeting(settings: Settings) -> list[Line]:
+    steer = shlex.join(["ftl2ctl", "--socket", settings.supervisor.socket])
+    return [
+        line(symbol("●", Role.GOOD), f"the service listens on {settings.supervisor.socket}"),
+        line((f"{'database:':<10}", Role.FAINT), settings.store.path, indent=2),
+        line((f"{'logs:':<10}", Role.FAINT), settings.log.directory, indent=2),
+        line((f"{'steer it:':<10}", Role.FAINT), (steer, Role.COMMAND), indent=2),
+        line((f"{'end it:':<10}", Role.FAINT), "Ctrl-C; the loops go on with the next start", indent=2),
+    ]
