@@ -1,0 +1,11 @@
+"""What the forkserver executes: everything that its children need is imported here, once."""
+
+from __future__ import annotations
+
+import sys
+
+from ftl2_enterprise.supervisor import forkserver
+from ftl2_enterprise.wiring import child
+
+if __name__ == "__main__":
+    sys.exit(forkserver.serve(child.KINDS, child.warm_up))

@@ -1,0 +1,141 @@
+"""A cgroup for each loop, below the one that the service manager has delegated, and what happened in it."""
+
+from __future__ import annotations
+
+import os
+
+from ftl2_enterprise.supervisor.root_log import WARNING, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOUNT = "/sys/fs/cgroup"
+CONTROLLERS = ("memory", "pids", "cpu")
+PERIOD = 100_000
+"""Microseconds in which the share of a processor is counted."""
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def find_delegated() -> str | None:
+    """The directory under which this process may make cgroups, or None with a line in the log."""
+    try:
+        own = _own()
+        # With DelegateSubgroup= root is one below, so that the delegated one can hand controllers to others.
+        for directory in (os.path.dirname(own), own):  # noqa: PTH120 - pathlib is too large for root
+            if _is_delegated(directory):
+                _enable(directory, own)
+                return directory
+        reason = "none is delegated"
+    except OSError as error:
+        reason = f"{error.filename or 'it'}: {error.strerror}"
+    except ValueError as error:
+        reason = str(error)
+    say(f"loops have no cgroups of their own, so no limits: {reason}")
+    return None
+
+
+def _own() -> str:
+    with open("/proc/self/cgroup", encoding="ascii") as file:  # noqa: PTH123 - see above
+        for line in file:
+            if line.startswith("0::"):
+                path = MOUNT + line[3:].rstrip("\n").rstrip("/")
+                if os.path.exists(f"{path}/cgroup.controllers"):  # noqa: PTH110 - see above
+                    return path
+    raise ValueError("there is no cgroup v2")
+
+
+def _is_delegated(directory: str) -> bool:
+    # Whoever is root may write everywhere; systemd marks what it has handed over.
+    for name in ("user.delegate", "trusted.delegate"):
+        try:
+            if os.getxattr(directory, name) == b"1":
+                return os.access(f"{directory}/cgroup.subtree_control", os.W_OK)
+        except OSError:
+            pass
+    return False
+
+
+def _enable(directory: str, own: str) -> None:
+    if own == directory:
+        # A cgroup with processes cannot hand controllers on: step down.
+        own = f"{directory}/main"
+        os.makedirs(own, exist_ok=True)  # noqa: PTH103 - see above
+        _write(f"{own}/cgroup.procs", "0")
+    with open(f"{directory}/cgroup.controllers", encoding="ascii") as file:  # noqa: PTH123 - see above
+        there = file.read().split()
+    for controller in CONTROLLERS:
+        if controller in there:
+            _write(f"{directory}/cgroup.subtree_control", f"+{controller}")
+
+
+def make(base: str, key: str, limits: Mapping[str, object]) -> str:
+    """Make the cgroup of a child with its limits and return its directory. Raises OSError and ValueError."""
+    path = f"{base}/{key.replace(':', '-').replace('/', '_')}"
+    remove(path)  # its counts begin anew
+    os.makedirs(path, exist_ok=True)  # noqa: PTH103 - see above
+    for name, value in settings(limits).items():
+        try:
+            _write(f"{path}/{name}", value)
+        except OSError as error:
+            # Without its controller a limit does not hold, but the loop is wanted all the same.
+            say(f"cannot limit {key}: {name}: {error.strerror}", WARNING)
+    return path
+
+
+def settings(limits: Mapping[str, object]) -> dict[str, str]:
+    """What is written into which file. Raises ValueError for a limit that cannot be read."""
+    found: dict[str, str] = {}
+    if memory := limits.get("memory"):
+        found |= {"memory.max": str(_bytes(str(memory))), "memory.swap.max": "0", "memory.oom.group": "1"}
+    if cpu := limits.get("cpu"):
+        share = float(str(cpu).strip().removesuffix("%"))
+        found["cpu.max"] = f"{max(int(share * PERIOD / 100), 1000)} {PERIOD}"
+    if pids := limits.get("pids"):
+        found["pids.max"] = str(int(str(pids)))
+    return found
+
+
+def _bytes(text: str) -> int:
+    text = text.strip().upper().removesuffix("B").removesuffix("I")
+    unit = UNITS.get(text[-1:], 1)
+    return int(float(text[:-1] if unit > 1 else text) * unit)
+
+
+def join(path: str) -> None:
+    """Move this process there. Raises OSError."""
+    _write(f"{path}/cgroup.procs", "0")
+
+
+def kill(path: str) -> None:
+    """Kill everything in it, where the kernel can do that at once."""
+    try:
+        _write(f"{path}/cgroup.kill", "1")
+    except OSError:
+        pass
+
+
+def ran_out_of_memory(path: str) -> bool:
+    """Whether the kernel has killed something in it for want of memory."""
+    try:
+        with open(f"{path}/memory.events", encoding="ascii") as file:  # noqa: PTH123 - see above
+            counts = dict(line.split() for line in file)
+    except (OSError, ValueError):
+        return False
+    return int(counts.get("oom_kill", "0")) > 0
+
+
+def remove(path: str) -> None:
+    """Remove it; one that is still in use stays, and is used again by the next process of its key."""
+    try:
+        os.rmdir(path)  # noqa: PTH106 - see above
+    except OSError:
+        pass
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

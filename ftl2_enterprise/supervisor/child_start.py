@@ -1,0 +1,149 @@
+"""What a child does between the fork and its own work."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from ftl2_enterprise.supervisor import cgroups, prctl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ftl2_enterprise.supervisor.heartbeat import Slots
+
+    type Kinds = Mapping[str, Callable[["ChildContext"], int]]
+
+CRASHED = 70
+"""Exit status when the child's own work raised (EX_SOFTWARE)."""
+DEFAULT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
+REPARENTED = 0.0002
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildContext:
+    """What a child is given for its work."""
+
+    key: str
+    """What it is for, `loop:17`."""
+    argument: str
+    descriptors: Mapping[str, int]
+    """Its own: control has `root` and `control`, the writer has `writer`."""
+    beat: Callable[[], None]
+    """Give a sign of life; a thread does so all the time."""
+
+    @property
+    def name(self) -> str:
+        """What follows the colon of the key."""
+        return self.key.partition(":")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What root asks for."""
+
+    key: str
+    slot: int
+    argument: str = ""
+    cgroup: str | None = None
+    log: str | None = None
+    oom: int = 0
+    descriptors: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def kind(self) -> str:
+        """What is before the colon of the key."""
+        return self.key.partition(":")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is the same for every child."""
+
+    root: int
+    every: float
+    slots: Slots
+    kinds: Kinds
+
+
+def run(order: Order, setting: Setting, *, between: int) -> NoReturn:
+    """Become the child, do its work and end the process."""
+    status = CRASHED
+    try:
+        _become(order)
+        _wait_for_root(setting.root, between)
+        setting.slots.beat(order.slot)
+        _thread.start_new_thread(setting.slots.beat_forever, (order.slot, setting.every))
+        context = ChildContext(
+            key=order.key, argument=order.argument, descriptors=order.descriptors,
+            beat=lambda: setting.slots.beat(order.slot),
+        )  # fmt: skip
+        status = setting.kinds[order.kind](context)
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(status)
+
+
+def _become(order: Order) -> None:
+    os.setsid()
+    for number in DEFAULT:
+        signal.signal(number, signal.SIG_DFL)
+    # A wake-up before the child listens is not missed: it looks at its row when it begins.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    prctl.set_name(order.key)
+    # What it leaves behind becomes root's only when it ends, so that root knows whose it was.
+    prctl.adopt_orphans()
+    if order.log is not None:
+        _redirect(order.log)
+    if order.oom:
+        _set_oom_score(order.oom)
+    if order.cgroup is not None:
+        try:
+            cgroups.join(order.cgroup)
+        except OSError as error:
+            print(f"cannot enter the cgroup {order.cgroup}: {error.strerror}", file=sys.stderr)  # noqa: T201
+
+
+def _wait_for_root(root: int, between: int) -> None:
+    """Wait until root is the parent, and tie this process to it."""
+    while (parent := os.getppid()) == between:
+        time.sleep(REPARENTED)
+    if parent == root:
+        prctl.die_with_parent()
+        parent = os.getppid()
+    # Root may have ended before it was the parent, or before the kernel was told what that means.
+    if parent != root:
+        os._exit(0)
+
+
+def _redirect(log: str) -> None:
+    try:
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    except OSError as error:
+        print(f"cannot write the log {log}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _set_oom_score(score: int) -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - a path object would cost more
+            file.write(str(score))
+    except OSError:
+        pass

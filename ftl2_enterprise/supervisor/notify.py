@@ -1,0 +1,77 @@
+"""What root tells the service manager, when there is one (sd_notify)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+import sdnotify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST_STATUS = 500
+
+
+class Manager:
+    """Speaks to the socket that NOTIFY_SOCKET names; says nothing when none is named."""
+
+    def __init__(self) -> None:
+        self.address = os.environ.get("NOTIFY_SOCKET", "")
+        self._notifier = sdnotify.SystemdNotifier() if self.address else None
+        if self._notifier is not None and self._notifier.socket is not None:
+            # A service manager that does not read must not stop root.
+            self._notifier.socket.setblocking(False)
+
+    @property
+    def keeps_descriptors(self) -> bool:
+        """Whether it has said that it keeps some over a restart (systemd 254 and later)."""
+        return bool(self.address) and os.environ.get("FDSTORE", "0") not in {"", "0"}
+
+    def say(self, *lines: str) -> None:
+        """Send the assignments together."""
+        if self._notifier is not None:
+            # sdnotify encodes as Latin-1, the service manager wants UTF-8.
+            self._notifier.notify("\n".join(lines).encode().decode("latin-1"))
+
+    def status(self, text: str) -> None:
+        """What `systemctl status` shows."""
+        self.say(f"STATUS={text[:LONGEST_STATUS]}".replace("\n", " "))
+
+    def reloading(self) -> None:
+        """A reload begins; READY=1 ends it."""
+        self.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def extend(self, seconds: float) -> None:
+        """Ask for patience: it takes this much longer."""
+        self.say(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
+
+    def keep(self, name: str, descriptors: Sequence[int]) -> None:
+        """Hand over descriptors that a restarted service gets back under that name."""
+        if self.keeps_descriptors:
+            self._send_descriptors([f"FDSTOREREMOVE=1\nFDNAME={name}", f"FDSTORE=1\nFDNAME={name}"], descriptors)
+
+    def _send_descriptors(self, messages: Sequence[str], descriptors: Sequence[int]) -> None:
+        address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            try:
+                sender.connect(address)
+                sender.send(messages[0].encode())
+                socket.send_fds(sender, [messages[1].encode()], list(descriptors))
+            except OSError:
+                pass
+
+
+def given_descriptors() -> dict[int, str]:
+    """What the service manager has passed to this process, with names; forgotten in the environment."""
+    count, pid = os.environ.pop("LISTEN_FDS", "0"), os.environ.pop("LISTEN_PID", "")
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    if not count.isdigit() or pid != str(os.getpid()):
+        return {}
+    found = {3 + n: names[n] if n < len(names) else "" for n in range(int(count))}
+    for fd in found:
+        os.set_inheritable(fd, False)  # noqa: FBT003
+    return found

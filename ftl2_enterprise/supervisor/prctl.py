@@ -1,0 +1,24 @@
+"""What a process asks the kernel for itself."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+
+PDEATHSIG, NAME, CHILD_SUBREAPER = 1, 15, 36
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends; who asks for it checks afterwards that the parent is still there."""
+    _prctl(PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def set_name(name: str) -> None:
+    """What `ps` and `top` show for it: at most 15 bytes."""
+    _prctl(NAME, name.encode()[:15], 0, 0, 0)

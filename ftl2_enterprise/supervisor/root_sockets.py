@@ -1,0 +1,87 @@
+"""The listening sockets, and the lock that keeps a second service away from them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACKLOG = 1024
+"""Connections that wait while nobody accepts, for instance while control is started again."""
+
+
+class Taken(Exception):
+    """Another service has the sockets."""
+
+
+class NotMade(Exception):
+    """A socket cannot be made."""
+
+
+def lock(path: str) -> int:
+    """Hold the lock of a socket for the life of this process. Raises Taken and NotMade."""
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib is too large for root
+        fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise NotMade(f"cannot lock {path}: {(error.strerror or 'failed').lower()}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise Taken(f"cannot listen at {path}: a service is running there") from error
+    return fd
+
+
+def listen(path: str, mode: int) -> socket.socket:
+    """A new listening socket in the place of whatever is there. Raises NotMade."""
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Bound under another name first: there is no moment at which it is missing or has other rights.
+    temporary = f"{path}.new"
+    before = os.umask(0o777 & ~mode)
+    try:
+        remove(temporary)
+        end.bind(temporary)
+        end.listen(BACKLOG)
+        os.rename(temporary, path)  # noqa: PTH104 - see above
+    except OSError as error:
+        end.close()
+        reason = "the path is too long" if error.errno is None else (error.strerror or "failed").lower()
+        raise NotMade(f"cannot listen at {path}: {reason}") from error
+    finally:
+        os.umask(before)
+    end.setblocking(False)
+    return end
+
+
+def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None:
+    """The listening socket among the given descriptors that has the name, or the path; the others are closed."""
+    found: socket.socket | None = None
+    for fd, called in given.items():
+        try:
+            end = socket.socket(fileno=fd)
+            fits = end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+            fits = fits and end.family == socket.AF_UNIX and (called == name or end.getsockname() == path)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                os.close(fd)
+            continue
+        if fits and found is None:
+            end.setblocking(False)
+            found = end
+        else:
+            end.close()
+    return found
+
+
+def remove(path: str) -> None:
+    """Take its name away."""
+    try:
+        os.unlink(path)  # noqa: PTH108 - see above
+    except FileNotFoundError:
+        pass

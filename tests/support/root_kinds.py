@@ -1,0 +1,133 @@
+"""Children that do what a test wants, and a control that a test speaks through; executed as root's forkserver."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ftl2_enterprise.supervisor import forkserver
+from ftl2_enterprise.supervisor.child_start import ChildContext
+
+RELAY = "TEST_RELAY"
+FAIL = "TEST_FORKSERVER"
+
+
+def control(context: ChildContext) -> int:
+    """Pass every message on to the test, and every message of the test on to root."""
+    root = socket.socket(fileno=context.descriptors["root"])
+    listener = socket.socket(fileno=context.descriptors["control"])
+    test = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    test.connect(os.environ[RELAY])
+    test.send(json.dumps({"pid": os.getpid(), "argument": context.argument}).encode())
+    poll = select.poll()
+    for end in (root, test, listener):
+        poll.register(end, select.POLLIN)
+    deaf = False
+    while True:
+        for fd, _ in poll.poll():
+            if fd == listener.fileno():
+                client, _ = listener.accept()
+                client.sendall(b"%d\n" % os.getpid())
+                client.close()
+            elif fd == root.fileno():
+                if not (data := root.recv(1 << 17)):
+                    return 3
+                test.send(data)
+            elif not (data := test.recv(1 << 17)):
+                return 4
+            elif data == b"deaf":
+                deaf = True
+                poll.unregister(root)
+            elif data == b"many":
+                for _ in range(20_000):
+                    root.send(b'{"wake":"loop:0"}')
+            else:
+                root.send(data)
+        if deaf and not test:
+            return 5
+
+
+def writer(context: ChildContext) -> int:
+    """Say to each client who it is."""
+    listener = socket.socket(fileno=context.descriptors["writer"])
+    listener.settimeout(None)
+    while True:
+        client, _ = listener.accept()
+        client.sendall(b"%d\n" % os.getpid())
+        client.close()
+
+
+def loop(context: ChildContext) -> int:
+    """Do what the words of the argument say, one after the other."""
+    began = time.monotonic_ns()
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    signal.signal(signal.SIGUSR1, lambda *_: print("woken", flush=True))
+    for word in context.argument.split():
+        what, _, value = word.partition("=")
+        match what:
+            case "say":
+                print(f"{value} {os.getpid()}", flush=True)
+            case "stamp":
+                Path(value).write_text(f"{began} {os.getpid()}")
+            case "exit":
+                return int(value)
+            case "raise":
+                raise RuntimeError(value)
+            case "stubborn":
+                signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
+            case "safe_point":
+                Path(value).touch()
+                while not asked:
+                    time.sleep(0.005)
+                return 0
+            case "second":
+                Path(value).touch()
+                while len(asked) < 2:
+                    time.sleep(0.005)
+                return 9
+            case "family":
+                family(value)
+            case "hold":
+                hold_the_lock()
+            case _:
+                raise ValueError(word)
+    signal.pause() if "stubborn" not in context.argument else threading.Event().wait()
+    return 0
+
+
+def family(mark: str) -> None:
+    """Helpers of every sort: a child, one in a session of its own, an orphan, and one that forks all the time."""
+    shell = "import os,time,sys; os.setsid() if {0} else 0; {1}; time.sleep(600)"
+    for session, more in ((0, "0"), (1, "0"), (1, "os.fork() and os._exit(0)")):
+        subprocess.Popen([sys.executable, "-ISEc", shell.format(session, more), mark])
+    again = "import os,time\nfor _ in range(4000):\n os.fork() and os._exit(0)\n time.sleep(0.002)\ntime.sleep(600)"
+    subprocess.Popen([sys.executable, "-ISEc", again, mark])
+
+
+def hold_the_lock() -> None:
+    """Let no other thread run, as a module in C may do."""
+    sys.setswitchinterval(1000)
+    while True:
+        pass
+
+
+def warm_up() -> None:
+    """Fail as the test asks for it."""
+    wish = os.environ.get(FAIL, "")
+    if wish == "threads":
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    elif wish.startswith("/") and Path(wish).exists():
+        sys.exit(9)
+
+
+if __name__ == "__main__":
+    sys.exit(forkserver.serve({"control": control, "writer": writer, "loop": loop}, warm_up))

@@ -1,0 +1,224 @@
+"""Root as a process of its own, with a control that the test plays."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.supervisor.start import search_path
+from tests.support import root_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    type Message = dict[str, Any]
+
+MARK = "TEST_MARK"
+_COUNTER = itertools.count(1)
+START = "import sys,json; from ftl2_enterprise.supervisor.start import execute_root; execute_root(json.loads(sys.argv[1]))"
+
+
+class Service:
+    """A root, and everything that it and its control say."""
+
+    def __init__(self, directory: Path, **config: Any) -> None:
+        self.directory = directory
+        self.env = {MARK: f"{os.getpid()}.{time.monotonic_ns()}.{next(_COUNTER)}"}
+        self.config = {
+            "forkserver": [sys.executable, "-m", root_kinds.__name__],
+            "search_path": search_path(),
+            "control_socket": str(directory / "c.sock"),
+            "writer_socket": str(directory / "w.sock"),
+            "heartbeat": 0.1,
+            "cgroup": "",
+        } | config
+        self.relay = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.relay.bind(str(directory / "relay"))
+        self.relay.listen(8)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(directory / "notify"))
+        self.notified: list[str] = []
+        self.kept: list[tuple[str, int]] = []
+        self.test: socket.socket | None = None
+        self.seen: list[Message] = []
+        """All that root has told the present control."""
+        self.control_pid = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    def start(self, *, notify: bool = True, fds: tuple[int, ...] = (), **variables: str) -> Service:
+        """Execute root; does not wait for anything."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("LISTEN_", "NOTIFY_"))}
+        env |= {root_kinds.RELAY: str(self.directory / "relay"), **self.env, **variables}
+        if notify:
+            env["NOTIFY_SOCKET"] = str(self.directory / "notify")
+        with (self.directory / "err").open("ab") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, json.dumps(self.config)], env=env, stdin=subprocess.DEVNULL, stdout=err,
+                stderr=err, pass_fds=fds, start_new_session=True, cwd=Path(__file__).parents[2],
+            )  # fmt: skip
+        return self
+
+    def up(self, **options: Any) -> Service:
+        """The same, until control is connected and has said that it is ready."""
+        self.start(**options)
+        self.meet()
+        self.send(ready=True)
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def wait(self, seconds: float = 20.0) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def errors(self) -> str:
+        return (self.directory / "err").read_text()
+
+    # --- as control ----------------------------------------------------------------------------------------------
+
+    def meet(self, seconds: float = 20.0) -> Message:
+        """Wait for a new control; returns root's hello to it."""
+        if self.test is not None:
+            self.test.close()
+        self.relay.settimeout(seconds)
+        try:
+            self.test, _ = self.relay.accept()
+        except TimeoutError:
+            raise AssertionError(f"no control: {self.errors()[-2000:]}") from None
+        self.control_pid = json.loads(self.test.recv(1 << 17))["pid"]
+        self.seen = []
+        hello = self.told("hello")["hello"]
+        while hello["more"]:
+            more = self.told("hello", after=len(self.seen))["hello"]
+            hello = more | {"table": hello["table"] + more["table"]}
+        return hello
+
+    def send(self, **message: Any) -> None:
+        assert self.test is not None
+        self.test.send(json.dumps(message).encode())
+
+    def raw(self, data: bytes) -> None:
+        assert self.test is not None
+        self.test.send(data)
+
+    def start_loop(self, number: int, argument: str = "", **more: Any) -> int:
+        """Have a loop started; its pid."""
+        after = len(self.seen)
+        self.send(start=f"loop:{number}", argument=argument, **more)
+        return self.told("started", f"loop:{number}", after=after)["pid"]
+
+    def told(self, word: str, value: Any = None, *, after: int = 0, seconds: float = 20.0) -> Message:
+        """The first message with that word, from what has been seen or is to come."""
+        return self.until(lambda message: word in message and value in (None, message[word]), after, seconds)
+
+    def until(self, fits: Callable[[Message], bool], after: int = 0, seconds: float = 20.0) -> Message:
+        deadline = time.monotonic() + seconds
+        position = after
+        while True:
+            for message in self.seen[position:]:
+                if fits(message):
+                    return message
+            position = len(self.seen)
+            left = deadline - time.monotonic()
+            assert left > 0, f"not told: {self.seen[-20:]} {self.errors()[-2000:]}"
+            self.listen(left)
+
+    def listen(self, seconds: float) -> None:
+        """Take what root says next."""
+        assert self.test is not None
+        ready, _, _ = select.select([self.test], [], [], seconds)
+        if ready:
+            data = self.test.recv(1 << 17)
+            assert data, f"control is gone: {self.errors()[-2000:]}"
+            self.seen.append(json.loads(data))
+
+    # --- as the service manager ------------------------------------------------------------------------------------
+
+    def notices(self, until: str = "", seconds: float = 20.0) -> list[str]:
+        """Every assignment that root has sent to the service manager, at least until that one came."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.notify.settimeout(0.01)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    data, fds, _, _ = socket.recv_fds(self.notify, 65536, 8)
+                    self.notified += data.decode().split("\n")
+                    self.kept += [(data.decode(), fd) for fd in fds]
+            if any(line.startswith(until) for line in self.notified):
+                return self.notified
+            assert time.monotonic() < deadline, f"{until} is not in {self.notified}"
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def living(self) -> dict[int, str]:
+        """Every living process of this service, by its mark in the environment."""
+        entry = f"{MARK}={self.env[MARK]}".encode()
+        found: dict[int, str] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if entry in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "comm").read_text().strip()
+        return found
+
+    def ask(self, name: str = "c.sock", seconds: float = 10.0) -> int:
+        """Connect to one of the sockets; the pid of who answered."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(seconds)
+            client.connect(str(self.directory / name))
+            return int(client.recv(64))
+
+    def own(self) -> dict[str, int | None]:
+        """Pids of the supervisor's own processes, as root told last."""
+        lines = [m.get("processes") or m["hello"]["processes"] for m in self.seen if "processes" in m or "hello" in m]
+        return {line["name"]: line["pid"] for line in lines[-1]}
+
+    def close(self) -> None:
+        """End whatever is left."""
+        for pid in self.living():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        for pid in self.living():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for end in (self.relay, self.notify, self.test):
+            if end is not None:
+                end.close()
+        for _, fd in self.kept:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def service(directory: Path, **config: Any) -> Iterator[Service]:
+    """A service that is not started yet; nothing of it is left afterwards."""
+    made = Service(directory, **config)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs: a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
