@@ -20,7 +20,7 @@ def resolve(prompt: Prompt, text: str) -> str:
     """
     answer = text.strip()
     if not answer:
-        raise invalid(f"cannot take an empty answer to question {prompt.id}", _choices(prompt))
+        raise invalid(f"cannot take an empty answer to prompt {prompt.id}", _choices(prompt))
     if len(answer) > LONGEST:
         raise invalid(f"cannot take an answer of {len(answer)} characters", f"at most {LONGEST} are allowed")
     if not prompt.options:
@@ -33,7 +33,7 @@ def resolve(prompt: Prompt, text: str) -> str:
     alike = [option for option in prompt.options if option.casefold() == answer.casefold()]
     if len(alike) == 1:
         return alike[0]
-    raise invalid(f"cannot take {one_line(answer, 80)!r} for an answer to question {prompt.id}", _choices(prompt))
+    raise invalid(f"cannot take {one_line(answer, 80)!r} for an answer to prompt {prompt.id}", _choices(prompt))
 
 
 def _choices(prompt: Prompt) -> str:

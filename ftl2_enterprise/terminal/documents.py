@@ -32,3 +32,8 @@ def _dated(value: Any) -> Any:
 def text(value: Any) -> str:
     """The document as text, indented."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def compact(value: Any) -> str:
+    """The document on one line."""
+    return msgspec.json.encode(value).decode()

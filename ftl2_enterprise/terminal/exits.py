@@ -34,11 +34,11 @@ MEANINGS: dict[Exit, str] = {
     Exit.MODEL_FAILED: "model failed: no decision could be had",
     Exit.STOPPED: "stopped or cancelled; `run --resume LOOP` goes on",
     Exit.WOULD_CHANGE: "a dry run found changes that would be made",
-    Exit.WAITING: "waiting for an answer to a question",
+    Exit.WAITING: "waiting for an answer to a prompt",
     Exit.FAILED: "failed in another way; the reason is shown",
     Exit.UNAVAILABLE: "unavailable: the disk is full, the database is locked; try again later",
     Exit.INTERNAL: "internal error; details are in the log file that is named",
-    Exit.CONFLICT: "conflict: another process runs the loop, the name is taken, or the question is answered",
+    Exit.CONFLICT: "conflict: another process runs the loop, the name is taken, or the prompt is answered",
 }
 
 OUTCOMES: dict[Outcome, Exit] = {

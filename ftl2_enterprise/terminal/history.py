@@ -71,7 +71,7 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> lis
     for prompt in prompts:
         by = f" (by {one_line(prompt.answered_by)})" if prompt.answered_by else ""
         answer = one_line(prompt.answer, 120) if prompt.answer is not None else str(prompt.state)
-        asked = f"question {prompt.id}: {one_line(prompt.question)} "
+        asked = f"prompt {prompt.id}: {one_line(prompt.question)} "
         lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), (answer, Role.STRONG), by, indent=2))
     return lines
 

@@ -345,7 +345,7 @@ class Narrator:
 
     def _prompt_dismissed(self, event: Event) -> list[Line]:
         self._note_settled(event)
-        return [line(("the question was dismissed", Role.FAINT), indent=INDENT)]
+        return [line(("the prompt was dismissed", Role.FAINT), indent=INDENT)]
 
     def _state_changed(self, event: Event) -> list[Line]:
         text = f"{str(event.data.get('op')).replace('_', ' ')} {one_line(str(event.data.get('name')))}"

@@ -25,6 +25,7 @@ SGR: dict[Role, str] = {
 }
 
 FALLBACK_COLUMNS = 80
+FALLBACK_ROWS = 24
 
 
 class Painter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +46,23 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def columns(self) -> int:
         """How wide the terminal is now."""
+        return self._size()[0] or _number("COLUMNS") or FALLBACK_COLUMNS
+
+    @property
+    def rows(self) -> int:
+        """How high the terminal is now."""
+        return self._size()[1] or _number("LINES") or FALLBACK_ROWS
+
+    @property
+    def room(self) -> int | None:
+        """Columns that a line may take; None where no line is too long."""
+        return self.columns if self.is_terminal else None
+
+    def _size(self) -> tuple[int, int]:
         try:
-            return os.get_terminal_size(self.stream.fileno()).columns
+            return os.get_terminal_size(self.stream.fileno())
         except (OSError, ValueError):
-            given = os.environ.get("COLUMNS", "")
-            return int(given) if given.isdigit() and int(given) else FALLBACK_COLUMNS
+            return 0, 0
 
     def rendered(self, one: Line) -> str:
         """The line as it is written."""
@@ -80,3 +93,8 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _has_symbols(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _number(variable: str) -> int:
+    given = os.environ.get(variable, "")
+    return int(given) if given.isdigit() else 0

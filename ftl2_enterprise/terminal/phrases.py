@@ -33,7 +33,7 @@ def question(prompt_id: int, text: str, options: list[str], default: str | None)
     """A question with its numbered options."""
     head = line(
         symbol("?", Role.WARNING),
-        (f"question {prompt_id}: ", Role.WARNING),
+        (f"prompt {prompt_id}: ", Role.WARNING),
         one_line(text, 600),
         indent=INDENT,
     )

@@ -76,14 +76,14 @@ def symbol(text: str, role: Role) -> Span:
 
 # --- texts that others wrote ---------------------------------------------------------------------------------------
 
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
-)
+_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
 
 
 def clean(text: str) -> str:
     """The text without anything that could steer a terminal; line breaks stay."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\t", "    ")
+    if text.isascii() and text.isprintable():
+        return text
+    text = re.sub(_ESCAPES, "", text).replace("\r\n", "\n").replace("\t", "    ")
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     return "".join(letter if letter == "\n" or _is_harmless(letter) else "\ufffd" for letter in text)
@@ -122,12 +122,27 @@ def width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def cut(text: str, columns: int) -> str:
+    """The text in at most that many columns; an ellipsis stands for what is left out."""
+    if width(text) <= columns:
+        return text
+    if columns < 1:
+        return ""
+    kept, used = "", 0
+    for letter in text:
+        used += width(letter)
+        if used > columns - 1:
+            break
+        kept += letter
+    return kept.rstrip() + "…"
+
+
 def pad(text: str, columns: int) -> str:
     """The text filled up with blanks."""
     return text + " " * max(0, columns - width(text))
 
 
-_PARTS = re.compile(r"\([\d.]+ \w+\)| +|[^ ]+")
+_PARTS = r"\([\d.]+ \w+\)| +|[^ ]+"
 """What a line is broken into: a measure in brackets stays whole."""
 
 
@@ -141,7 +156,7 @@ def fitted(one: Line, columns: int) -> list[Line]:
     current: list[Span] = []
     used = one.indent
     for span in one.spans:
-        for word in _PARTS.findall(span.text):
+        for word in re.findall(_PARTS, span.text):
             is_blank = word.startswith(" ")
             if current and not is_blank and used + width(word) > columns and used > one.indent + 2:
                 lines.append(Line(tuple(current), one.indent if not lines else one.indent + 2))

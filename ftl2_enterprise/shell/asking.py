@@ -1,0 +1,80 @@
+"""Who is asked when a command wants to know something."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.terminal.answers import resolve
+from ftl2_enterprise.terminal.text import Role, line, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.protocol.loops import Prompt
+    from ftl2_enterprise.terminal.paint import Painter
+
+
+class Asker(Protocol):
+    """A person at a terminal."""
+
+    def confirms(self, question: str) -> bool:
+        """Whether it is wanted; no is what silence means."""
+        ...
+
+    def answer(self, prompt: Prompt) -> str | None:
+        """A valid answer, asked again until it is one; None when the person does not want to give one now."""
+        ...
+
+
+class TerminalAsker:
+    """Reads lines from standard input."""
+
+    def __init__(self, out: Painter) -> None:
+        self._out = out
+
+    def confirms(self, question: str) -> bool:
+        """Whether the person says yes."""
+        return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
+
+    def answer(self, prompt: Prompt) -> str | None:
+        """A valid answer."""
+        return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt)}: "))
+
+    def _read(self, invite: str) -> str | None:
+        self._out.stream.write(invite)
+        self._out.stream.flush()
+        text = sys.stdin.readline()
+        if not text:
+            self._out.stream.write("\n")
+            return None
+        return text
+
+
+def until_valid(prompt: Prompt, out: Painter, read: Callable[[], str | None]) -> str | None:
+    """Read until it is an answer. Nothing typed takes the default, or where there is none, ends it."""
+    while True:
+        text = read()
+        if text is None:
+            return None
+        if not text.strip():
+            return prompt.default
+        try:
+            return resolve(prompt, text)
+        except Problem as problem:
+            out.print(line((problem.message, Role.WARNING), f"; {problem.hint}" if problem.hint else "", indent=2))
+
+
+def invitation(prompt: Prompt) -> str:
+    """What can be typed."""
+    choice = f"1-{len(prompt.options)}" if prompt.options else "text"
+    default = f"Enter for {one_line(prompt.default, 60)}" if prompt.default is not None else "Enter for later"
+    return f"answer ({choice}, {default})"
+
+
+def here(out: Painter) -> Asker | None:
+    """Who sits at standard input."""
+    # A program may be started with its standard input closed.
+    reads = sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+    return TerminalAsker(out) if reads and out.stream.isatty() else None

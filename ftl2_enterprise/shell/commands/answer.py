@@ -1,0 +1,145 @@
+"""`answer` and `dismiss`: settle a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.terminal.phrases import answered, question
+from ftl2_enterprise.terminal.text import Line, Role, ago, line, one_line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loop_verbs import PromptDetail
+    from ftl2_enterprise.protocol.loops import Observation, Prompt
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+SHOWN_OBSERVATIONS = 8
+
+
+def run(session: Session, given: Given) -> int:
+    """Answer with what was given, else ask the person here and show the loop going on."""
+    if given.has("answer"):
+        request = AnswerPrompt(prompt=given.number("prompt", 0), answer=given.text("answer"))
+        if given.has("wait"):
+            from ftl2_enterprise.shell import follow  # noqa: PLC0415
+
+            return follow.after_call(session, request)
+        _tell(session, session.call(request))
+        return 0
+    asker = session.asker
+    if asker is None or session.wants_json:
+        raise invalid(
+            "cannot answer without an answer: nobody can be asked here",
+            f"give question and answer: `{session.command('answer 3 yes')}`",
+        )
+    prompt_id = given.maybe_number("prompt")
+    if prompt_id is None:
+        waiting = session.call(ListPrompts(limit=1000))
+        if not waiting:
+            session.print(line("no open questions: no loop waits for you"))
+            return 0
+        prompt_id = min(waiting, key=lambda one: (one.prompt.asked_at, one.prompt.id)).prompt.id
+    detail = session.call(ShowPrompt(prompt=prompt_id))
+    session.print(detail_lines(session, detail))
+    if detail.prompt.state != "open":
+        return 0
+    text = asker.answer(detail.prompt)
+    if text is None:
+        session.print(line("the question stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
+        return 0
+    from ftl2_enterprise.shell import follow  # noqa: PLC0415
+
+    status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
+    # The question is answered; how the loop stands afterwards is not this command's failure.
+    return status if given.has("wait") else 0
+
+
+def detail_lines(session: Session, detail: PromptDetail) -> list[Line]:
+    """The question, its options, why it is asked and what was seen."""
+    prompt, now = detail.prompt, session.now()
+    shown = [
+        line(
+            (one_line(detail.loop), Role.STRONG),
+            f" asks, {ago(prompt.asked_at, now)}",
+            (f"  (it wants: {one_line(detail.desired_state, 160)})", Role.FAINT),
+        ),
+        *question(prompt.id, prompt.question, prompt.options, prompt.default),
+    ]
+    if prompt.context:
+        shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=2))
+    if detail.observations:
+        shown.append(line(("what was seen:", Role.FAINT), indent=2))
+        shown += [_observation(one) for one in detail.observations[:SHOWN_OBSERVATIONS]]
+        more = len(detail.observations) - SHOWN_OBSERVATIONS
+        if more > 0:
+            shown.append(line((f"and {more} more", Role.FAINT), indent=4))
+    if prompt.state != "open":
+        shown.append(
+            answered(prompt.answer, prompt.answered_by)
+            if prompt.answer is not None
+            else line((f"it is {prompt.state}", Role.WARNING), indent=2)
+        )
+    return shown
+
+
+def _observation(one: Observation) -> Line:
+    what = one_line(one.error or one.result.shown, 160)
+    role = Role.BAD if one.error else Role.PLAIN
+    return line((one_line(f"{one.name} on {one.host}: ", 100), Role.FAINT), (what, role), indent=4)
+
+
+def dismiss(session: Session, given: Given) -> int:
+    """Close it."""
+    prompt = session.call(DismissPrompt(prompt=given.number("prompt", 0)))
+    if session.wants_json:
+        session.document(prompt)
+    else:
+        session.print(line((f"question {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
+    return 0
+
+
+def _tell(session: Session, prompt: Prompt) -> None:
+    if session.wants_json:
+        session.document(prompt)
+    else:
+        session.print(answered(prompt.answer, prompt.answered_by))
+
+
+PROMPT = Argument("prompt", Kind.PROMPT, "The number of the question.")
+
+COMMANDS = (
+    Command(
+        name="answer",
+        summary="Answer a question; without a number the oldest one that is open.",
+        group=Group.QUESTIONS,
+        run=run,
+        verbs=(AnswerPrompt, ListPrompts, ShowPrompt),
+        arguments=(
+            Argument("prompt", Kind.PROMPT, "The number of the question.", optional=True),
+            Argument("answer", Kind.ANSWER, "An option, its number, or text.", optional=True, rest=True),
+        ),
+        flags=(Flag("wait", "Follow the loop until it ends, rests or asks again; the status tells how.", short="w"),),
+        details=(
+            "Without an answer the question is shown with its options, why it is asked and what was seen, and the "
+            "answer is typed; then the loop is shown going on. Ctrl-C leaves it to go on alone."
+        ),
+        examples=(
+            Example("answer", "the oldest open question"),
+            Example("answer 3", "this one"),
+            Example("answer 3 yes", "with an option, or any text where there are none"),
+            Example("answer 3 1", "with the number of an option"),
+        ),
+    ),
+    Command(
+        name="dismiss",
+        summary="Close a question without an answer.",
+        group=Group.QUESTIONS,
+        run=dismiss,
+        verbs=(DismissPrompt,),
+        arguments=(PROMPT,),
+        examples=(Example("dismiss 3"),),
+    ),
+)

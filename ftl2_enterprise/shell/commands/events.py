@@ -1,0 +1,105 @@
+"""`events`: the event log, from a cursor."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loop_verbs import ListLoops
+from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.terminal.text import Line, Role, line, moment, one_line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+
+def run(session: Session, given: Given) -> int:
+    """Show facts; with --follow also those to come."""
+    loop, after = given.maybe("loop"), given.maybe_number("after")
+    page = session.call(
+        ListEvents(loop=loop, after=after or 0, newest=after is None, limit=given.number("limit", 30))
+    )
+    follows = given.has("follow")
+    if session.wants_json and not follows:
+        session.document(page)
+        return 0
+    names = {} if session.wants_json else _names(session)
+    for event in page.events:
+        _tell(session, event, names)
+    if not follows:
+        if not page.events:
+            session.print(line("no events" + (" behind that one" if after is not None else " yet")))
+        elif after is not None and len(page.events) == given.number("limit", 30):
+            words = f"events {f'{one_line(loop)} ' if loop else ''}--after {page.cursor}"
+            session.print(line(("later ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
+        return 0
+    from ftl2_enterprise.shell import streams  # noqa: PLC0415
+
+    with closing(streams.events(session, loop=loop, after=page.cursor)) as events:
+        for event in events:
+            if event.loop_id is not None and event.loop_id not in names and not session.wants_json:
+                names = _names(session)
+            _tell(session, event, names)
+    return 0
+
+
+def _names(session: Session) -> dict[int, str]:
+    return {loop.id: loop.name for loop in session.call(ListLoops(finished=True)).loops}
+
+
+def _tell(session: Session, event: Event, names: dict[int, str]) -> None:
+    if session.wants_json:
+        session.item(event)
+    else:
+        session.print(_line(event, names))
+
+
+def _line(event: Event, names: dict[int, str]) -> Line:
+    loop = "" if event.loop_id is None else names.get(event.loop_id, f"loop {event.loop_id}")
+    data = " ".join(f"{key}={_value(value)}" for key, value in event.data.items() if value not in (None, "", [], {}))
+    by = f" by {one_line(event.actor)}" if event.actor else ""
+    return line(
+        (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),
+        (f"{one_line(loop, 40)} " if loop else "", Role.STRONG),
+        (event.kind, _role(event.kind)),
+        (by, Role.FAINT),
+        f" {one_line(data, 300)}" if data else "",
+    )
+
+
+def _value(value: object) -> str:
+    return one_line(str(value), 80)
+
+
+def _role(kind: str) -> Role:
+    word = kind.rpartition(".")[2]
+    if word in {"failed", "denied", "blocked", "broken", "refused", "crashed"}:
+        return Role.BAD
+    if word in {"asked", "drifted", "lost", "expired"}:
+        return Role.WARNING
+    return Role.GOOD if word in {"converged", "completed", "succeeded"} else Role.ACCENT
+
+
+COMMANDS = (
+    Command(
+        name="events",
+        summary="Show what happened: the newest facts of the event log, or those behind a cursor.",
+        group=Group.RECORD,
+        run=run,
+        verbs=(ListEvents, WatchEvents, ListLoops),
+        arguments=(Argument("loop", Kind.LOOP, "Of this loop only.", optional=True),),
+        flags=(
+            Flag("follow", "Also those to come, until Ctrl-C.", short="f"),
+            Flag("after", "Those behind the event of this id.", Kind.NUMBER, value="ID"),
+            Flag("limit", "How many.", Kind.NUMBER, short="n", at_least=1, at_most=1000, default="30"),
+        ),
+        examples=(
+            Example("events"),
+            Example("events web --follow"),
+            Example("events --after 812 --json", "from a cursor; `cursor` of the reply is the next one"),
+        ),
+    ),
+)

@@ -1,0 +1,49 @@
+"""`help`: all commands, or one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.shell import registry
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
+from ftl2_enterprise.terminal.text import Role, line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+
+def run(session: Session, given: Given) -> int:
+    """Show the help."""
+    from ftl2_enterprise.shell import helping  # noqa: PLC0415 - not needed to do anything
+
+    words = (given.maybe("command") or "").split()
+    if not words:
+        session.print(helping.overview(is_shell=session.is_shell))
+        return 0
+    # `help rules` is about the whole family.
+    family = [one for one in registry.every_command() if one.name.split()[0] == words[0] and " " in one.name]
+    if len(words) == 1 and family:
+        for n, command in enumerate(family):
+            if n:
+                session.print([line(), line(("-" * 20, Role.FAINT)), line()])
+            session.print(helping.command_lines(command, is_shell=session.is_shell))
+        return 0
+    command, rest = registry.find(words)
+    if rest:
+        raise registry.unknown(" ".join(words))
+    session.print(helping.command_lines(command, is_shell=session.is_shell))
+    return 0
+
+
+COMMANDS = (
+    Command(
+        name="help",
+        summary="List the commands, or tell everything about one.",
+        group=Group.SHELL,
+        run=run,
+        arguments=(Argument("command", Kind.COMMAND, optional=True, rest=True),),
+        has_json=False,
+        examples=(Example("help"), Example("help answer"), Example("help rules show")),
+    ),
+)

@@ -1,0 +1,214 @@
+"""The service itself: its health, settings, version, and its life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.system import (
+    Accepted,
+    GetHealth,
+    GetSettings,
+    GetVersion,
+    Health,
+    Reload,
+    Shutdown,
+    Upgrade,
+)
+from ftl2_enterprise.shell.registry import PROGRAM, Argument, Command, Example, Flag, Group, Kind, nearest
+from ftl2_enterprise.terminal.table import Column, cell, table
+from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, duration, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+DISTRIBUTION = "ftl2-enterprise"
+NOT_WELL = 1
+
+
+def health(session: Session, given: Given) -> int:
+    """Show it; the status says whether all is well."""
+    del given
+    found = session.call(GetHealth())
+    if session.wants_json:
+        session.document(found)
+    else:
+        session.print(_health_lines(found, session.now(), session.out.room))
+    return 0 if found.ok else NOT_WELL
+
+
+def _health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
+    word = ("well", Role.GOOD) if found.ok else ("not well", Role.BAD)
+    mark = symbol("✔", Role.GOOD) if found.ok else symbol("✘", Role.BAD)
+    draining = [", ", ("draining", Role.WARNING)] if found.draining else []
+    lines = [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
+    lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
+    latency = duration(found.writer_latency) if found.writer_latency is not None else "unknown"
+    facts = (
+        ("running", f"since {ago(found.started_at, now)}"),
+        ("looked", f"at every loop {ago(found.looked_at, now)}"),
+        ("writing", f"takes {latency}, to the disk"),
+        ("database", one_line(found.database, 300)),
+        ("socket", one_line(found.socket, 300)),
+        ("counts", ", ".join(f"{number} {name}" for name, number in found.counts.items()) or "nothing"),
+    )
+    lines += [line((f"{name:<10}", Role.FAINT), value, indent=2) for name, value in facts]
+    columns = (Column("PROCESS"), Column("PID", right=True), Column("STARTED"), Column("RESTARTS", right=True))
+    rows = [
+        [
+            cell((one.name, Role.STRONG)),
+            cell(str(one.pid) if one.pid is not None else ("none", Role.BAD)),
+            cell((ago(one.since, now), Role.FAINT)),
+            cell((str(one.restarts), Role.WARNING if one.restarts else Role.FAINT)),
+        ]
+        for one in found.processes
+    ]
+    return lines + (table(columns, rows, room) if rows else [])
+
+
+def settings(session: Session, given: Given) -> int:
+    """List them, or those below a key."""
+    found = session.call(GetSettings())
+    key = given.maybe("key")
+    if key is not None:
+        below = [one for one in found if one.key == key or one.key.startswith(f"{key}.")]
+        if not below:
+            close = nearest(key, [one.key for one in found])
+            raise not_found(f"cannot find a setting {key!r}", f"did you mean {close}?" if close else None)
+        found = below
+    if session.wants_json:
+        session.document(found)
+        return 0
+    columns = (Column("SETTING"), Column("VALUE", least=12), Column("FROM", least=10, spare=1))
+    rows = [
+        [cell((one.key, Role.STRONG)), cell(_value(one.value)), cell((one_line(one.origin, 200), Role.FAINT))]
+        for one in found
+    ]
+    session.print(table(columns, rows, session.out.room))
+    return 0
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ("", [], ()):
+        return "-"
+    if isinstance(value, list | tuple):
+        return one_line(", ".join(str(item) for item in value), 200)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value).lower() if isinstance(value, bool) else one_line(str(value), 200)
+
+
+def reload(session: Session, given: Given) -> int:
+    """Read the settings again."""
+    del given
+    done = session.call(Reload())
+    if session.wants_json:
+        session.document(done)
+        return 0
+    if not done.changed:
+        session.print(line("settings read again: nothing has changed"))
+        return 0
+    session.print(
+        line(f"settings read again: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed))
+    )
+    if done.need_restart:
+        names = ", ".join(done.need_restart)
+        session.print(line(symbol("!", Role.WARNING), (f"only after a restart: {names}", Role.WARNING)))
+    return 0
+
+
+def shutdown(session: Session, given: Given) -> int:
+    """End the service."""
+    return _accepted(session, Shutdown(now=given.has("now")))
+
+
+def upgrade(session: Session, given: Given) -> int:
+    """Let it replace itself."""
+    del given
+    return _accepted(session, Upgrade())
+
+
+def _accepted(session: Session, request: Request[Accepted]) -> int:
+    done = session.call(request)
+    if session.wants_json:
+        session.document(done)
+    else:
+        session.print(line(clean(done.message)))
+    return 0
+
+
+def version(session: Session, given: Given) -> int:
+    """Show both versions."""
+    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - slow, and rarely wanted
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    try:
+        mine = installed(DISTRIBUTION)
+    except PackageNotFoundError:
+        mine = "not installed as a package"
+    theirs = None if given.has("client") else session.call(GetVersion())
+    if session.wants_json:
+        session.document({"client": mine, "service": theirs})
+        return 0
+    session.print(line((f"{PROGRAM} ", Role.STRONG), mine))
+    if theirs is not None:
+        rest = f" (protocol {theirs.protocol}, Python {theirs.python}, schema {theirs.schema})"
+        session.print(line(("service ", Role.STRONG), theirs.program, (rest, Role.FAINT)))
+    return 0
+
+
+COMMANDS = (
+    Command(
+        name="health",
+        summary="Show whether the service does what it is for.",
+        group=Group.SERVICE,
+        run=health,
+        verbs=(GetHealth,),
+        examples=(Example("health"), Example("health --json")),
+        statuses=("1: something is wrong; the problems say what",),
+    ),
+    Command(
+        name="settings",
+        summary="List the settings in force, and where each value came from.",
+        group=Group.SERVICE,
+        run=settings,
+        verbs=(GetSettings,),
+        arguments=(Argument("key", Kind.TEXT, "This one, or those below it.", optional=True),),
+        examples=(Example("settings"), Example("settings supervisor")),
+    ),
+    Command(
+        name="reload",
+        summary="Let the service read its settings again.",
+        group=Group.SERVICE,
+        run=reload,
+        verbs=(Reload,),
+        examples=(Example("reload"),),
+    ),
+    Command(
+        name="shutdown",
+        summary="End the service; the loops go on when it is started again.",
+        group=Group.SERVICE,
+        run=shutdown,
+        verbs=(Shutdown,),
+        flags=(Flag("now", "Do not let the loops finish their steps."),),
+        examples=(Example("shutdown"), Example("shutdown --now")),
+    ),
+    Command(
+        name="upgrade",
+        summary="Let the service replace itself by the program that is installed now, with every loop kept.",
+        group=Group.SERVICE,
+        run=upgrade,
+        verbs=(Upgrade,),
+        examples=(Example("upgrade"),),
+    ),
+    Command(
+        name="version",
+        summary="Show the versions of this program and of the service.",
+        group=Group.SERVICE,
+        run=version,
+        verbs=(GetVersion,),
+        flags=(Flag("client", "Of this program only; needs no service."),),
+        examples=(Example("version"), Example("version --client")),
+    ),
+)

@@ -1,0 +1,91 @@
+"""`status`: what runs, what waits, what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, LoopPage
+from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.terminal.text import Line, Role, line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+
+def run(session: Session, given: Given) -> int:
+    """Show the loops, or one of them."""
+    if given.has("loop"):
+        from ftl2_enterprise.shell.commands import show  # noqa: PLC0415
+
+        return show.run(session, given)
+    if given.has("watch"):
+        from ftl2_enterprise.shell import top  # noqa: PLC0415
+
+        return top.run(session, finished=given.has("all"))
+    page = read(session, finished=given.has("all"), limit=given.number("limit", 1000))
+    if session.wants_json:
+        session.document(page)
+    else:
+        session.print(lines(session, page, finished=given.has("all")))
+    return 0
+
+
+def read(session: Session, *, finished: bool, limit: int = 1000) -> LoopPage:
+    """All of the loops, or the newest ones up to that many. Raises Problem."""
+    page = session.call(ListLoops(finished=finished, limit=min(limit, 1000)))
+    loops: list[LoopLine] = list(page.loops)
+    while page.more is not None and len(loops) < limit:
+        page = session.call(ListLoops(finished=finished, before=page.more, limit=min(limit - len(loops), 1000)))
+        loops += page.loops
+    return LoopPage(loops=loops, more=page.more)
+
+
+def lines(session: Session, page: LoopPage, *, finished: bool) -> list[Line]:
+    """The table, what waits for a person, and what can be done when there is nothing."""
+    if not page.loops:
+        return _empty(session, finished=finished)
+    now = session.now()
+    shown = [counts_line(page.loops), *loop_table(page.loops, now, session.out.room)]
+    if page.more is not None:
+        shown.append(line(("there are more: ", Role.FAINT), (session.command("status --limit 100000"), Role.COMMAND)))
+    if any(loop.open_prompts for loop in page.loops):
+        shown += [line(), *prompt_lines(session.call(ListPrompts()), session, now)]
+    return shown
+
+
+def _empty(session: Session, *, finished: bool) -> list[Line]:
+    submit = (session.command("submit -f FILE"), Role.COMMAND)
+    if finished or not session.call(ListLoops(finished=True, limit=1)).loops:
+        return [line("no loops yet: ", submit)]
+    return [
+        line("no loops but those that have ended: ", (session.command("status --all"), Role.COMMAND)),
+        line("begin one: ", submit),
+    ]
+
+
+COMMANDS = (
+    Command(
+        name="status",
+        aliases=("list",),
+        summary="List the loops: what runs, what waits for you, what went wrong.",
+        group=Group.LOOPS,
+        run=run,
+        verbs=(ListLoops, ListPrompts),
+        arguments=(Argument("loop", Kind.LOOP, "Show this one, as `show` does.", optional=True),),
+        flags=(
+            Flag("all", "Also those that have ended.", short="a"),
+            Flag("limit", "The newest ones only.", Kind.NUMBER, short="n", at_least=1),
+            Flag("watch", "Stay, and show changes as they happen; q or Ctrl-C leaves.", short="w"),
+        ),
+        examples=(
+            Example("status", "what is at work"),
+            Example("status --all", "with those that have ended"),
+            Example("status web", "one loop"),
+            Example("status --watch", "a display that stays"),
+            Example("status --json", "for programs"),
+        ),
+    ),
+)

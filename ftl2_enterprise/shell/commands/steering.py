@@ -1,0 +1,102 @@
+"""What moves a loop: start, pause, resume, stop, cancel, retry, run-now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loop_verbs import (
+    CancelLoop,
+    PauseLoop,
+    ResumeLoop,
+    RetryLoop,
+    RunLoopNow,
+    StartLoop,
+    StopLoop,
+)
+from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState
+from ftl2_enterprise.shell.loop_words import standing, why
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+type Steering = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
+
+LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")
+WAIT = Flag("wait", "Follow the loop until it ends, rests, waits or is paused; the status tells how.", short="w")
+
+
+def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
+    def run(session: Session, given: Given) -> int:
+        if given.has("wait"):
+            from ftl2_enterprise.shell import follow  # noqa: PLC0415
+
+            return follow.after_call(session, verb(loop=given.text("loop")))
+        loop = session.call(verb(loop=given.text("loop")))
+        if session.wants_json:
+            session.document(loop)
+        else:
+            session.print(told(session, loop))
+        return 0
+
+    return run
+
+
+def told(session: Session, loop: Loop) -> Line:
+    """What is going to be true of the loop, or is already."""
+    where, reason = standing(loop), why(loop, session.now())
+    if loop.state is LoopState.RUNNING and loop.desired is Desired.PAUSE:
+        reason = "it finishes the step in hand first"
+    return line(
+        symbol(where.symbol, where.role),
+        (one_line(loop.name), Role.STRONG),
+        ": ",
+        (where.word, where.role),
+        f" ({reason})" if reason else "",
+    )
+
+
+def _command(
+    name: str, summary: str, verb: type[Steering], details: str = "", *, wait: bool = False, example: str = ""
+) -> Command:
+    return Command(
+        name=name,
+        summary=summary,
+        group=Group.LOOPS,
+        run=_steer(verb),
+        verbs=(verb,),
+        arguments=(LOOP,),
+        flags=(WAIT,) if wait else (),
+        details=details,
+        examples=(Example(f"{name} web", example), *((Example(f"{name} web --wait"),) if wait else ())),
+    )
+
+
+COMMANDS = (
+    _command(
+        "start",
+        "Run a loop: a new one, a paused one, a blocked one, or one that a foreground run has left.",
+        StartLoop,
+        wait=True,
+    ),
+    _command("pause", "Let a loop finish the step in hand, then wait.", PauseLoop, "`resume` lets it go on."),
+    _command("resume", "Let a paused or stopped loop go on from the step where it was.", ResumeLoop, wait=True),
+    _command(
+        "stop",
+        "End a loop's process now.",
+        StopLoop,
+        "The step in hand is cut off and recorded as unknown. The loop can be started again; `pause` is gentler.",
+    ),
+    _command(
+        "cancel",
+        "Withdraw a wish for good.",
+        CancelLoop,
+        "After the step in hand nothing more is done, and the loop is cancelled. It cannot be started again.",
+    ),
+    _command("retry", "Run a failed or blocked loop once more.", RetryLoop, wait=True),
+    _command("run-now", "Let a resting loop look now instead of at its next run.", RunLoopNow, wait=True),
+)

@@ -1,0 +1,181 @@
+"""`submit`: hand a desired state to the service."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
+from ftl2_enterprise.protocol.loops import LoopSpec, Mode
+from ftl2_enterprise.protocol.system import GetSettings
+from ftl2_enterprise.shell.commands.steering import told
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.terminal import wish
+from ftl2_enterprise.terminal.text import Role, line, one_line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+MODES = (Mode.SINGLE, Mode.CONTINUOUS)
+DECIDERS = ("auto", "manifest", "claude", "rules")
+LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
+"""What the service's settings say when the command line does not."""
+MOST_NAMES = 100
+
+
+def run(session: Session, given: Given) -> int:
+    """Submit it; with --wait follow it."""
+    text, source = wish.read_desired_state(given.maybe("desired-state"), given.maybe("file"))
+    spec = _spec(session, given, text, source)
+    request = SubmitLoop(spec=spec, paused=given.has("paused"), priority=given.number("priority", 0))
+    if given.has("wait") and not given.has("paused"):
+        return _and_follow(session, request, is_named=given.has("name"))
+    loop = _submitted(session, request, is_named=given.has("name"))
+    if session.wants_json:
+        session.document(loop)
+        return 0
+    watch = session.command(f"watch {one_line(loop.name)}")
+    session.print([told(session, loop), line(("follow: ", Role.FAINT), (watch, Role.COMMAND), indent=2)])
+    return 0
+
+
+def _and_follow(session: Session, request: SubmitLoop, *, is_named: bool) -> int:
+    from ftl2_enterprise.shell import follow, streams  # noqa: PLC0415
+
+    after = streams.cursor(session)
+    loop = _submitted(session, request, is_named=is_named)
+    if not session.wants_json:
+        session.print(told(session, loop))
+    return follow.follow(session, loop, after=after)
+
+
+def _submitted(session: Session, request: SubmitLoop, *, is_named: bool) -> Loop:
+    """The loop. A name that was made up gets a number when it is taken."""
+    from msgspec.structs import replace  # noqa: PLC0415
+
+    name = request.spec.name
+    for n in range(2, MOST_NAMES):
+        try:
+            return session.call(request)
+        except Problem as problem:
+            if is_named or problem.code is not Code.CONFLICT or "name" not in problem.message:
+                raise
+        request = replace(request, spec=replace(request.spec, name=f"{name}-{n}"))
+    return session.call(request)
+
+
+def _spec(session: Session, given: Given, text: str, source: str | None) -> LoopSpec:
+    name = given.maybe("name")
+    if name is None:
+        name = wish.name_for(text, source, dry_run=given.has("dry-run"))
+    wish.check_name(name)
+    fields: dict[str, Any] = {
+        "max_iterations": given.maybe_number("max-iterations"),
+        "interval": given.maybe_float("interval"),
+        "action_timeout": given.maybe_float("action-timeout"),
+        "prompt_timeout": given.maybe_float("prompt-timeout"),
+    }
+    if any(value is None for value in fields.values()):
+        settings = {one.key: one.value for one in session.call(GetSettings())}
+        for field in LIMITS:
+            if fields[field] is None:
+                fields[field] = settings.get(f"loops.{field}")
+    return LoopSpec(
+        name=name,
+        desired_state=text,
+        mode=Mode(given.maybe("mode") or Mode.SINGLE),
+        decider=given.maybe("decider") or "auto",
+        source=source,
+        inventory=_path(given, "inventory"),
+        policy=_path(given, "policy"),
+        environment=given.maybe("environment") or "",
+        rules_dir=_path(given, "rules-dir"),
+        secrets=given.many("secret"),
+        dry_run=given.has("dry-run"),
+        max_ask_delay=given.number("max-ask-delay", 0),
+        model=given.maybe("model"),
+        max_cost=given.maybe_float("max-cost"),
+        **{field: value for field, value in fields.items() if value is not None},
+    )
+
+
+def _path(given: Given, flag: str) -> str | None:
+    """Absolute: the service has another working directory."""
+    path = given.maybe(flag)
+    return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+
+COMMANDS = (
+    Command(
+        name="submit",
+        summary="Hand a desired state to the service, which makes it true in a process of its own.",
+        group=Group.LOOPS,
+        run=run,
+        verbs=(SubmitLoop, GetSettings),
+        arguments=(
+            Argument("desired-state", Kind.TEXT, "A sentence, or a manifest (site.yaml).", optional=True, rest=True),
+        ),
+        flags=(
+            Flag("file", "Read the desired state, or a manifest, from FILE.", Kind.PATH, short="f", value="FILE"),
+            Flag("name", "What the loop is called; by default made from the desired state.", Kind.TEXT, short="n"),
+            Flag("wait", "Follow the loop until it ends, rests or asks; the status tells how.", short="w"),
+            Flag("mode", "", Kind.CHOICE, choices=tuple(map(str, MODES)), default="single"),
+            Flag("interval", "Between the runs of a continuous loop.", Kind.SECONDS, above=0),
+            Flag("dry-run", "Show what would be done, and change nothing."),
+            Flag(
+                "inventory",
+                "The hosts; the machine of the service when not given.",
+                Kind.PATH,
+                short="i",
+                value="FILE",
+            ),
+            Flag("policy", "What must not happen.", Kind.PATH, value="FILE"),
+            Flag(
+                "environment",
+                "The environment that policy may speak of, such as `production`.",
+                Kind.TEXT,
+                value="NAME",
+            ),
+            Flag("rules-dir", "Rules that spare the model.", Kind.PATH, value="DIR"),
+            Flag(
+                "secret",
+                "Bind a secret of the service's environment.",
+                Kind.TEXT,
+                short="s",
+                value="MODULE.PARAM=ENV_VAR",
+                many=True,
+            ),
+            Flag("decider", "Who decides.", Kind.CHOICE, choices=DECIDERS, default="auto"),
+            Flag("model", "The model that the decider asks.", Kind.TEXT, value="NAME"),
+            Flag("max-cost", "What the loop may spend on models.", Kind.DOLLARS, value="USD", at_least=0),
+            Flag("max-iterations", "Of one run.", Kind.NUMBER, at_least=1),
+            Flag(
+                "max-ask-delay",
+                "Ask after that many iterations in a row with failures; 0 never.",
+                Kind.NUMBER,
+                at_least=0,
+            ),
+            Flag("action-timeout", "For one action.", Kind.SECONDS, above=0),
+            Flag("prompt-timeout", "For the answer to a question.", Kind.SECONDS, above=0),
+            Flag(
+                "priority",
+                "Among loops that wait for a free place the higher one goes first; -100 to 100.",
+                Kind.NUMBER,
+                at_least=-100,
+                at_most=100,
+                default="0",
+            ),
+            Flag("paused", "Write it down, but do not start it."),
+        ),
+        details="Files are read here, as the user who submits; inventory, policy and rules by the service.",
+        examples=(
+            Example("submit -f site.yaml", "a manifest"),
+            Example("submit -f site.yaml --mode continuous --interval 300", "and keep it so"),
+            Example('submit "nginx runs and answers on port 80" -n web --wait'),
+            Example("submit -f site.yaml --dry-run --wait", "what would be done; status 7 when there is something"),
+        ),
+    ),
+)

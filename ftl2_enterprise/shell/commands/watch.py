@@ -1,0 +1,35 @@
+"""`watch`: a loop as it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loop_verbs import ListActions, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
+from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.shell.parsing import Given
+    from ftl2_enterprise.shell.session import Session
+
+
+def run(session: Session, given: Given) -> int:
+    """Follow it until it has ended."""
+    from ftl2_enterprise.shell import follow  # noqa: PLC0415
+
+    loop = session.call(ShowLoop(loop=given.text("loop"))).loop
+    return follow.from_now(session, loop)
+
+
+COMMANDS = (
+    Command(
+        name="watch",
+        summary="Follow a loop, iteration by iteration, until it has ended; Ctrl-C leaves it to itself.",
+        group=Group.LOOPS,
+        run=run,
+        verbs=(WatchEvents, ListEvents, ShowLoop, ListActions, ShowPrompt),
+        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        details="It begins with what the present iteration did so far. The status is that of the loop's outcome.",
+        examples=(Example("watch web"), Example("watch web --json", "events, one in each line")),
+    ),
+)

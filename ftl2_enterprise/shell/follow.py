@@ -1,0 +1,137 @@
+"""Shows a loop going on, event by event, until there is nothing more to wait for."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loop_verbs import ListActions, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState, Prompt
+from ftl2_enterprise.protocol.system import ListEvents
+from ftl2_enterprise.shell import streams
+from ftl2_enterprise.shell.commands.steering import told
+from ftl2_enterprise.shell.loop_words import FINAL
+from ftl2_enterprise.terminal.exits import exit_of
+from ftl2_enterprise.terminal.narrator import Narrator, header
+from ftl2_enterprise.terminal.phrases import answered
+from ftl2_enterprise.terminal.text import Role, line, one_line
+from ftl2_enterprise.terminal.words import outcome_line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.loops import Action
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.shell.session import Session
+
+INTERRUPTED = 130
+STOPS = {
+    "loop.rested",
+    "loop.asked",
+    "loop.paused",
+    "loop.blocked",
+    "loop.completed",
+    "loop.failed",
+    "loop.cancelled",
+}
+"""Events after which a loop may have nothing to do."""
+ENDS = {"loop.completed", "loop.failed", "loop.cancelled"}
+LOOKED_BACK = 60
+"""Events in which the beginning of the present iteration is looked for."""
+
+
+def after_call(session: Session, request: Request[Any]) -> int:
+    """Make the call, then follow its loop until it ends, rests, waits or is paused; how it stands as a status.
+
+    Raises Problem.
+    """
+    after = streams.cursor(session)
+    reply = session.call(request)
+    loop_id = reply.loop_id if isinstance(reply, Prompt) else reply.id
+    if not session.wants_json:
+        if isinstance(reply, Prompt):
+            session.print(answered(reply.answer, reply.answered_by))
+        elif isinstance(reply, Loop):
+            session.print(told(session, reply))
+    loop = session.call(ShowLoop(loop=str(loop_id))).loop
+    if loop.desired is not Desired.RUN or loop.state in FINAL:
+        # It does not go on, so there is nothing to wait for.
+        return _end(session, loop)
+    return follow(session, loop, after=after)
+
+
+def follow(session: Session, loop: Loop, *, after: int, for_ever: bool = False) -> int:
+    """Tell its events; `for_ever` goes on until it has ended. Raises Problem."""
+    narrator = _narrator(session, loop)
+    wait_for = ENDS if for_ever else STOPS
+    try:
+        with closing(streams.events(session, loop=str(loop.id), after=after)) as events:
+            for event in events:
+                _tell(session, narrator, event)
+                if event.kind in wait_for:
+                    loop = session.call(ShowLoop(loop=str(loop.id))).loop
+                    if _is_over(loop, for_ever=for_ever):
+                        return _end(session, loop)
+    except KeyboardInterrupt:
+        if not session.wants_json:
+            name = one_line(loop.name)
+            session.print([line(), line(f"{name} goes on alone: ", (session.command(f"watch {name}"), Role.COMMAND))])
+        return INTERRUPTED
+    return _end(session, loop)
+
+
+def from_now(session: Session, loop: Loop) -> int:
+    """Tell what the present iteration did so far, then what happens. Raises Problem."""
+    page = session.call(ListEvents(loop=str(loop.id), newest=True, limit=LOOKED_BACK))
+    narrator = _narrator(session, loop)
+    if not session.wants_json:
+        session.print(header(loop))
+        begun = [n for n, event in enumerate(page.events) if event.kind == "iteration.started"]
+        for event in page.events[begun[-1] if begun else len(page.events) :]:
+            _tell(session, narrator, event)
+    if loop.state in FINAL:
+        return _end(session, loop)
+    if not session.wants_json and loop.state is not LoopState.RUNNING:
+        session.print(told(session, loop))
+    return follow(session, loop, after=page.cursor, for_ever=True)
+
+
+def _is_over(loop: Loop, *, for_ever: bool) -> bool:
+    return loop.state in FINAL or (not for_ever and loop.state not in {LoopState.PENDING, LoopState.RUNNING})
+
+
+def _tell(session: Session, narrator: Narrator, event: Event) -> None:
+    if session.wants_json:
+        session.item(event)
+    elif lines := narrator.tell(event):
+        session.print(lines)
+
+
+def _end(session: Session, loop: Loop) -> int:
+    if session.wants_json:
+        session.item(loop)
+        return exit_of(loop)
+    if loop.state is LoopState.RESTING:
+        session.print(told(session, loop))
+    else:
+        session.print(outcome_line(loop))
+    if loop.state is LoopState.WAITING:
+        session.print(line(("answer: ", Role.FAINT), (session.command("answer"), Role.COMMAND), indent=2))
+    return exit_of(loop)
+
+
+def _narrator(session: Session, loop: Loop) -> Narrator:
+    def action(action_id: int) -> Action | None:
+        try:
+            found = session.call(ListActions(loop=str(loop.id), before=action_id + 1, limit=1)).actions
+        except Problem:
+            return None
+        return found[0] if found and found[0].id == action_id else None
+
+    def prompt(prompt_id: int) -> Prompt | None:
+        try:
+            return session.call(ShowPrompt(prompt=prompt_id)).prompt
+        except Problem:
+            return None
+
+    return Narrator(lookup=action, lookup_prompt=prompt)

@@ -1,0 +1,106 @@
+"""Lists of loops and of questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops import LoopState
+from ftl2_enterprise.shell.loop_words import standing, why
+from ftl2_enterprise.terminal.table import Cell, Column, cell, table
+from ftl2_enterprise.terminal.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
+from ftl2_enterprise.terminal.words import CONDITION_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loop_verbs import LoopLine, PromptLine
+    from ftl2_enterprise.shell.session import Session
+
+COLUMNS = (
+    Column("LOOP", least=12),
+    Column("STATE"),
+    Column("SEEN AS", spare=1),
+    Column("LAST LOOK", spare=3),
+    Column("MODE", spare=7),
+    Column("ITER", right=True, spare=4),
+    Column("CHANGED", right=True, spare=5),
+    Column("FAILED", right=True, spare=2),
+    Column("COST", right=True, spare=8),
+    Column("PID", right=True, spare=6),
+    Column("WHY", least=16, spare=1),
+)
+
+COUNTED: tuple[tuple[LoopState, str, Role], ...] = (
+    (LoopState.RUNNING, "running", Role.ACCENT),
+    (LoopState.PENDING, "starting", Role.FAINT),
+    (LoopState.RESTING, "resting", Role.GOOD),
+    (LoopState.WAITING, "waiting for you", Role.WARNING),
+    (LoopState.PAUSED, "paused", Role.WARNING),
+    (LoopState.BLOCKED, "blocked", Role.BAD),
+    (LoopState.FAILED, "failed", Role.BAD),
+    (LoopState.COMPLETED, "completed", Role.GOOD),
+    (LoopState.CANCELLED, "cancelled", Role.FAINT),
+)
+
+
+def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None) -> list[Line]:
+    """The loops, one on each line."""
+    rows = [_row(loop, now) for loop in loops]
+    return table(COLUMNS, rows, room)
+
+
+def _row(loop: LoopLine, now: Instant) -> list[Cell]:
+    where = standing(loop)
+    condition, role = CONDITION_WORDS[loop.condition]
+    return [
+        cell((one_line(loop.name, 80), Role.STRONG)),
+        cell(symbol(where.symbol, where.role), (where.word, where.role)),
+        cell((condition, role) if loop.observed_at is not None else ("-", Role.FAINT)),
+        cell((ago(loop.observed_at, now) if loop.observed_at is not None else "-", Role.FAINT)),
+        cell(str(loop.mode)),
+        cell(str(loop.iteration_count)),
+        cell((str(loop.changed_count), Role.CHANGED if loop.changed_count else Role.FAINT)),
+        cell((str(loop.failed_count), Role.BAD if loop.failed_count else Role.FAINT)),
+        cell((dollars(loop.cost_usd) if loop.cost_usd else "-", Role.FAINT)),
+        cell((str(loop.pid) if loop.pid else "-", Role.FAINT)),
+        cell(one_line(why(loop, now), 200) or ("-", Role.FAINT)),
+    ]
+
+
+def counts(loops: Sequence[LoopLine]) -> list[Piece]:
+    """`12 running, 2 waiting for you`."""
+    pieces: list[Piece] = []
+    for state, word, role in COUNTED:
+        number = sum(loop.state is state for loop in loops)
+        if number:
+            pieces += [", "] if pieces else []
+            pieces.append((f"{number} {word}", role))
+    return pieces
+
+
+def counts_line(loops: Sequence[LoopLine]) -> Line:
+    """The counts, with the number of all."""
+    return line((f"{count(len(loops), 'loop')}: ", Role.FAINT), *counts(loops))
+
+
+def prompt_lines(prompts: Sequence[PromptLine], session: Session, now: Instant, *, most: int = 5) -> list[Line]:
+    """Open questions, the oldest first, with how to answer each."""
+    oldest = sorted(prompts, key=lambda one: one.prompt.asked_at)
+    lines: list[Line] = []
+    for one in oldest[:most]:
+        command = session.command(f"answer {one.prompt.id}")
+        asked = ago(one.prompt.asked_at, now)
+        lines.append(
+            line(
+                symbol("?", Role.WARNING),
+                (f"question {one.prompt.id}", Role.WARNING),
+                f" of {one_line(one.loop, 60)}, {asked}: {one_line(one.prompt.question, 200)}",
+            )
+        )
+        lines.append(line(("-> ", Role.FAINT), (command, Role.COMMAND), indent=2))
+    if len(oldest) > most:
+        lines.append(
+            line((f"and {len(oldest) - most} more: ", Role.FAINT), (session.command("prompts"), Role.COMMAND))
+        )
+    return lines

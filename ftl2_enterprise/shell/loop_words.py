@@ -1,0 +1,85 @@
+"""How a loop stands, as words: what it does, what it is about to do, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.terminal.text import Role, count, duration, one_line
+from ftl2_enterprise.terminal.words import OUTCOME_WORDS, STATE_ROLES
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+    from ftl2_enterprise.protocol.loops import Loop
+
+FINAL = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}
+AT_REST = {LoopState.PAUSED, LoopState.BLOCKED, LoopState.FAILED, LoopState.RESTING, LoopState.WAITING}
+
+SYMBOLS: dict[LoopState, str] = {
+    LoopState.PENDING: "○",
+    LoopState.RUNNING: "●",
+    LoopState.WAITING: "?",
+    LoopState.RESTING: "◌",
+    LoopState.PAUSED: "■",
+    LoopState.BLOCKED: "⊘",
+    LoopState.COMPLETED: "✔",
+    LoopState.FAILED: "✘",
+    LoopState.CANCELLED: "■",
+}
+
+_ON_THE_WAY: dict[Desired, str] = {
+    Desired.PAUSE: "pausing",
+    Desired.STOP: "stopping",
+    Desired.CANCEL: "cancelling",
+}
+
+
+class Standing(NamedTuple):
+    """Symbol, word and role of where a loop is."""
+
+    symbol: str
+    word: str
+    role: Role
+
+
+def standing(loop: LoopLine | Loop) -> Standing:
+    """Where the loop is, with what is asked of it when that is not true yet."""
+    state, role, symbol = loop.state, STATE_ROLES[loop.state], SYMBOLS[loop.state]
+    coming = _ON_THE_WAY.get(loop.desired)
+    if coming is not None and state not in {*FINAL, LoopState.PAUSED}:
+        return Standing(symbol, coming, Role.WARNING)
+    if state in FINAL and loop.outcome is not None:
+        outcome_symbol, word, outcome_role = OUTCOME_WORDS[loop.outcome]
+        return Standing(outcome_symbol, word, outcome_role)
+    if state is LoopState.WAITING:
+        return Standing(symbol, "waiting for you", role)
+    if loop.restart_at is not None and state not in FINAL:
+        return Standing("↻", "restarting", Role.WARNING)
+    if state is LoopState.PENDING and loop.managed and loop.desired is Desired.RUN:
+        return Standing(symbol, "starting", role)
+    return Standing(symbol, str(state), role)
+
+
+def why(loop: LoopLine | Loop, now: Instant) -> str:
+    """The reason of where it is, or what comes next, on one line."""
+    if loop.restart_at is not None and loop.state not in FINAL:
+        reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
+        return f"{reason}again {until(loop.restart_at, now)}"
+    if loop.state is LoopState.WAITING:
+        return count(loop.open_prompts, "question")
+    if loop.state is LoopState.RESTING:
+        reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
+        return f"{reason}next look {until(loop.next_run_at, now)}"
+    if loop.reason and loop.state is not LoopState.COMPLETED:
+        return one_line(loop.reason, 300)
+    if not loop.managed and loop.state not in FINAL:
+        return "run in the foreground" if loop.state is LoopState.RUNNING else "left by a foreground run"
+    return ""
+
+
+def until(instant: Instant | None, now: Instant) -> str:
+    """How long until then."""
+    if instant is None or instant <= now:
+        return "now"
+    return f"in {duration(seconds_between(now, instant))}"

@@ -1,0 +1,169 @@
+"""`ftl2ctl`: one command, a file of commands on standard input, or the shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.shell import parsing, registry
+from ftl2_enterprise.shell.session import Session
+from ftl2_enterprise.terminal.paint import Painter, painter
+from ftl2_enterprise.terminal.text import Piece, Role, clean, line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TextIO
+
+    from ftl2_enterprise.shell.asking import Asker
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""As a shell tells the ends by these signals."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and return the exit status. Nothing but a status and clear sentences leaves here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _tolerate(stream)
+    try:
+        status = _main(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_left()
+    return status
+
+
+def _main(words: list[str]) -> int:
+    if words[:1] == ["__complete"]:
+        from ftl2_enterprise.shell.commands import completing  # noqa: PLC0415
+
+        return completing.complete(words[1:], sys.stdout)
+    out = painter(sys.stdout)
+    if "--version" in words[:1]:
+        words = ["version", "--client", *words[1:]]
+    try:
+        before, rest = parsing.global_flags(words)
+    except Problem as problem:
+        return failed(problem, wants_json="--json" in words)
+    if rest:
+        return run(rest, out=out, flags=before)
+    if before.get("help"):
+        return run(["help"], out=out, flags={})
+    if _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
+        # prompt_toolkit takes longer to import than a command to run.
+        from ftl2_enterprise.shell import interactive  # noqa: PLC0415
+
+        return interactive.run(out, socket=before.get("socket"))
+    return _script(out, before)
+
+
+def run(
+    words: list[str],
+    *,
+    out: Painter,
+    flags: dict[str, Any],
+    asker: Asker | None = None,
+    is_shell: bool = False,
+) -> int:
+    """Run one command, and show its problem when it fails; the exit status."""
+    wants_json = bool(flags.get("json")) or "--json" in words
+    try:
+        command, rest = registry.find(words, in_shell=is_shell)
+        given = parsing.parse(command, rest)
+        if given.has("help"):
+            from ftl2_enterprise.shell import helping  # noqa: PLC0415 - not needed to do anything
+
+            out.print(helping.command_lines(command, is_shell=is_shell))
+            return 0
+        socket = given.maybe("socket") or flags.get("socket")
+        session = Session(out=out, socket=socket, wants_json=wants_json, asker=asker, is_shell=is_shell)
+        with session:
+            return command.run(session, given)
+    except Problem as problem:
+        return failed(problem, wants_json=wants_json, is_shell=is_shell)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:
+        return failed(_recorded(error), wants_json=wants_json, is_shell=is_shell)
+
+
+def _script(out: Painter, flags: dict[str, Any]) -> int:
+    """Each line of standard input is a command; the first one that fails ends it, with its status."""
+    from ftl2_enterprise.shell import lines  # noqa: PLC0415
+
+    for text in sys.stdin:
+        try:
+            words = lines.split(text)
+        except Problem as problem:
+            return failed(problem, wants_json=bool(flags.get("json")))
+        if not words:
+            continue
+        if words[0] in {"exit", "quit"}:
+            break
+        status = run(words, out=out, flags=flags)
+        if status:
+            return status
+    return 0
+
+
+def failed(problem: Problem, *, wants_json: bool = False, is_shell: bool = False) -> int:
+    """Show a problem where problems are shown; its exit status."""
+    out = painter(sys.stderr)
+    hint = clean(problem.hint) if problem.hint else None
+    if hint and is_shell:
+        hint = hint.replace(f"`{registry.PROGRAM} ", "`")
+    if wants_json:
+        from ftl2_enterprise.terminal import documents  # noqa: PLC0415
+
+        told = {
+            "error": {"code": str(problem.code), "message": problem.message, "hint": hint},
+            "exit_status": problem.exit_status,
+        }
+        sys.stdout.write(documents.text(told) + "\n")
+        sys.stdout.flush()
+    out.print(line(("error: ", Role.BAD), clean(problem.message)))
+    if hint:
+        out.print(line(("hint: ", Role.ACCENT), *_pieces(hint)))
+    return problem.exit_status
+
+
+def _pieces(hint: str) -> list[Piece]:
+    """Commands in it are to be copied."""
+    parts = hint.split("`")
+    return [(f"`{part}`", Role.COMMAND) if n % 2 else part for n, part in enumerate(parts) if part]
+
+
+def _recorded(error: Exception) -> Problem:
+    from pathlib import Path  # noqa: PLC0415 - only when something is wrong
+
+    from ftl2_enterprise.core import paths  # noqa: PLC0415
+    from ftl2_enterprise.terminal import crash  # noqa: PLC0415
+
+    if isinstance(error, OSError) and error.strerror:
+        return Problem(Code.UNAVAILABLE, f"cannot go on: {error.strerror.lower()}")
+    return crash.record(error, Path(paths.state_dir(os.environ)))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    # A program may be started with its streams closed.
+    return stream is not None and stream.isatty()
+
+
+def _tolerate(stream: TextIO | None) -> None:
+    """A terminal that cannot show a letter shows another one; it is no reason to fail."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _reader_left() -> int:
+    # Whatever is still buffered has no reader; without this the interpreter complains when it flushes at the end.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return BROKEN_PIPE

@@ -1,0 +1,153 @@
+"""What the commands of one call share: the streams, the connection, how to name this program."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise import client
+from ftl2_enterprise.core import paths
+from ftl2_enterprise.core.clock import Instant, SystemClock
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.shell.registry import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+    from typing import Self
+
+    from ftl2_enterprise.client import Client
+    from ftl2_enterprise.protocol.verb import Request, Watch
+    from ftl2_enterprise.shell.asking import Asker
+    from ftl2_enterprise.terminal.paint import Painter
+    from ftl2_enterprise.terminal.text import Line
+
+SOCKET_VARIABLES = ("FTL2CTL_SOCKET", "FTL2_ENTERPRISE_SUPERVISOR_SOCKET")
+HELLO = PROGRAM
+
+
+class Session:
+    """One for each command; it connects when something is asked for."""
+
+    def __init__(
+        self,
+        *,
+        out: Painter,
+        socket: str | None = None,
+        wants_json: bool = False,
+        asker: Asker | None = None,
+        is_shell: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.out: Painter = out
+        self.wants_json: bool = wants_json
+        self.is_shell: bool = is_shell
+        """The commands are typed into the shell, without the name of the program."""
+        self._asker: Asker | None = asker
+        self.variables: Mapping[str, str] = os.environ if variables is None else variables
+        self.socket: str | None = socket
+        """As it was given."""
+        self._client: Client | None = None
+
+    # --- the service -----------------------------------------------------------------------------------------------
+
+    def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
+        """Ask the service. Raises Problem."""
+        return self._connected().call(request, timeout=timeout)
+
+    def watch[I](self, request: Watch[I]) -> Generator[I]:
+        """Watch on a connection of its own, so that calls can be made meanwhile. Raises Problem."""
+        connection = self.connect()
+        try:
+            yield from connection.watch(request)
+        finally:
+            connection.close()
+
+    def connect(self) -> Client:
+        """A connection that the caller closes. Raises Problem."""
+        return client.connect(socket_path(self.socket, self.variables), program=HELLO)
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = self.connect()
+        return self._client
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # --- people and programs ---------------------------------------------------------------------------------------
+
+    def now(self) -> Instant:
+        """The time."""
+        return SystemClock().now()
+
+    @property
+    def asker(self) -> Asker | None:
+        """Who is asked when something is to be known from a person; None when nobody is there."""
+        if self._asker is None:
+            from ftl2_enterprise.shell import asking  # noqa: PLC0415 - most commands ask nothing
+
+            self._asker = asking.here(self.out)
+        return self._asker
+
+    def print(self, lines: Line | Iterable[Line]) -> None:
+        """Lines for people."""
+        self.out.print(lines)
+
+    def document(self, value: Any) -> None:
+        """One JSON document for programs."""
+        from ftl2_enterprise.terminal import documents  # noqa: PLC0415 - not needed for people
+
+        self.out.stream.write(documents.text(documents.document(value)) + "\n")
+        self.out.stream.flush()
+
+    def item(self, value: Any) -> None:
+        """One line of JSON, when more may follow."""
+        from ftl2_enterprise.terminal import documents  # noqa: PLC0415
+
+        self.out.stream.write(documents.compact(documents.document(value)) + "\n")
+        self.out.stream.flush()
+
+    def command(self, words: str) -> str:
+        """How a command is typed here."""
+        if self.is_shell:
+            return words
+        where = f" --socket {self.socket}" if self.socket else ""
+        return f"{PROGRAM}{where} {words}"
+
+
+def socket_path(given: str | None, variables: Mapping[str, str]) -> str:
+    """Where the service is expected: as given, as a variable says, else the system's or this user's own.
+
+    Raises Problem(unavailable) when there is none.
+    """
+    for named in (given, *(variables.get(name) for name in SOCKET_VARIABLES)):
+        if named:
+            return named
+    expected = list(dict.fromkeys((f"{paths.RUN}/{paths.SOCKET}", paths.socket_path(variables))))
+    for path in expected:
+        if _may_be_there(path):
+            return path
+    raise unavailable(
+        f"cannot reach the service: there is no socket at {' or '.join(expected)}",
+        "start it with `systemctl start ftl2-enterprise`, or `ftl2-enterprise supervise` without systemd",
+    )
+
+
+def _may_be_there(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - pathlib costs a client too much
+    except PermissionError:
+        # It is hidden from this user, who is to be told so by the attempt to connect.
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""Tables that fit the terminal: wide columns are shortened, the least needed ones are left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.terminal.text import Line, Piece, Role, Span, cut, line, width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GAP = 2
+NARROWEST = 4
+"""Columns to which anything may be shortened when nothing else helps."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table."""
+
+    title: str
+    right: bool = False
+    """Numbers stand below each other."""
+    least: int = 0
+    """May be shortened to this; 0: it is shown whole."""
+    spare: int = 0
+    """Left out when the table is too wide, those with the highest number first; 0: never."""
+
+
+type Cell = tuple[Span, ...]
+
+
+def cell(*pieces: Piece) -> Cell:
+    """Pieces that stand in one place of a table."""
+    return line(*pieces).spans
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None = None) -> list[Line]:
+    """Titles and rows; no wider than `room`, or as wide as they are when there is no limit.
+
+    With a limit symbols count and are shown; without one they do not and are not.
+    """
+    shown = [n for n, column in enumerate(columns) if _says_something(column, n, rows)]
+    widths = [
+        max(width(column.title), *(_width(row[n], with_symbols=room is not None) for row in rows)) if rows else 0
+        for n, column in enumerate(columns)
+    ]
+    if room is not None:
+        while _least(columns, widths, shown) > room and (n := _next_to_leave(columns, shown)) is not None:
+            shown.remove(n)
+        _shrink(columns, widths, shown, room)
+    lines = [_row([cell((columns[n].title, Role.FAINT)) for n in shown], columns, widths, shown, room)]
+    return lines + [_row([row[n] for n in shown], columns, widths, shown, room) for row in rows]
+
+
+def _says_something(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> bool:
+    # A column that may be left out and has nothing to tell is left out wherever there is room or not.
+    return not column.spare or any(span.text.strip() not in {"", "-"} for row in rows for span in row[n])
+
+
+def _width(one: Cell, *, with_symbols: bool) -> int:
+    return sum(width(span.text) for span in one if with_symbols or not span.is_symbol)
+
+
+def _least(columns: Sequence[Column], widths: list[int], shown: list[int]) -> int:
+    return sum(min(widths[n], columns[n].least or widths[n]) for n in shown) + GAP * (len(shown) - 1)
+
+
+def _next_to_leave(columns: Sequence[Column], shown: list[int]) -> int | None:
+    spare = [n for n in shown if columns[n].spare]
+    return max(spare, key=lambda n: columns[n].spare) if spare else None
+
+
+def _shrink(columns: Sequence[Column], widths: list[int], shown: list[int], room: int) -> None:
+    for floor in ({n: columns[n].least or widths[n] for n in shown}, dict.fromkeys(shown, NARROWEST)):
+        while sum(widths[n] for n in shown) + GAP * (len(shown) - 1) > room:
+            open_to_it = [n for n in shown if widths[n] > floor[n]]
+            if not open_to_it:
+                break
+            widths[max(open_to_it, key=lambda n: widths[n])] -= 1
+
+
+def _row(
+    cells: Sequence[Cell], columns: Sequence[Column], widths: list[int], shown: list[int], room: int | None
+) -> Line:
+    spans: list[Span] = []
+    for place, (one, n) in enumerate(zip(cells, shown, strict=True)):
+        is_last = place == len(shown) - 1
+        fitting = _cut(one, widths[n]) if room is not None else list(one)
+        blanks = widths[n] - _width(tuple(fitting), with_symbols=room is not None)
+        before = blanks if columns[n].right else 0
+        behind = 0 if is_last else blanks - before + GAP
+        spans += [Span(" " * before), *fitting, Span(" " * behind)]
+    return Line(tuple(span for span in spans if span.text))
+
+
+def _cut(one: Cell, columns: int) -> list[Span]:
+    fitting: list[Span] = []
+    left = columns
+    for span in one:
+        text = cut(span.text, left)
+        if text:
+            fitting.append(Span(text, span.role, span.is_symbol))
+        left -= width(text)
+        if text != span.text:
+            break
+    return fitting
