@@ -159,6 +159,11 @@ def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
     _CHANGE.change(tx, {"row_id": loop_id, **values})
 
 
+def take_from(tx: Tx, loop: Loop) -> None:
+    """Nobody has the loop any more: what is still written under its claim is refused from now on."""
+    change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now)
+
+
 # --- rules ---------------------------------------------------------------------------------------------------------
 
 

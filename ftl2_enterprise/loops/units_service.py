@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.core.child import Why
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops import store, store_service, units, units_actions, units_observations
 from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.loops.restarts import End, Restarts, answer
 from ftl2_enterprise.protocol.loops import Desired, IterationOutcome, Loop, LoopState, Outcome
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
@@ -89,4 +92,69 @@ def obey(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_by_itself:
     stops = {LoopState.RUNNING} if wakes_by_itself else {LoopState.RUNNING, LoopState.RESTING}
     if loop.state in stops:
         pause(tx, loop, reason=reason)
+    return store.get_loop(tx, loop_id)
+
+
+@unit
+def record_end(tx: Tx, loop_id: int, end: End, *, pid: int | None, restarts: Restarts, random: float) -> Loop | None:
+    """The process of the loop has ended: what was asked becomes true, and a crash is counted.
+
+    None when the loop is gone, or when another process has it by now.
+    """
+    try:
+        loop = store.get_loop(tx, loop_id)
+    except Problem:
+        return None
+    found = answer(
+        end,
+        crashes=loop.crashes,
+        crashes_since=loop.crashes_since,
+        now=tx.now,
+        restarts=restarts,
+        random=random,
+    )
+    if store_service.is_held(loop):
+        store_service.change_loop(tx, loop_id, restart_at=found.restart_at)
+        return None
+    # What the dead process handed over and nobody has carried out yet must not be carried out after this.
+    store_service.take_from(tx, loop)
+    loop = store.get_loop(tx, loop_id)
+    if loop.state in OVER or loop.state is LoopState.BLOCKED:
+        return loop
+    if loop.desired is not Desired.RUN:
+        _note_end(tx, loop, end, pid)
+        return settle(tx, loop)
+    _note_end(tx, loop, end, pid, crashes=found.crashes, restart_at=found.restart_at)
+    store_service.change_loop(
+        tx, loop_id, crashes=found.crashes, crashes_since=found.crashes_since, restart_at=found.restart_at
+    )
+    if found.failed is not None:
+        fail(tx, loop, reason=found.failed)
+    return store.get_loop(tx, loop_id)
+
+
+def _note_end(tx: Tx, loop: Loop, end: End, pid: int | None, **data: Any) -> None:
+    if end.is_crash or end.why is not Why.EXITED:
+        kind = "loop.crashed" if end.is_crash else "loop.process_ended"
+        tx.emit(
+            kind, loop_id=loop.id, why=end.why, status=end.status, signal=end.signal, pid=pid, told=end.told(), **data
+        )
+
+
+def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
+    """The loop cannot go on without a person."""
+    iteration = store.open_iteration(tx, loop.id)
+    if iteration is not None:
+        units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
+    values = {"outcome": Outcome.FAILED, "reason": reason}
+    store.move_loop(tx, loop.id, loop.generation, LoopEvent.FAILED, data=values, next_run_at=None, **values)
+
+
+@unit
+def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str) -> Loop:
+    """The loop cannot be run as it was asked for, says its process before anything has run."""
+    loop = store.get_loop(tx, loop_id)
+    store.check_claim(tx, loop_id, generation)
+    if loop.state not in OVER and loop.state is not LoopState.BLOCKED:
+        fail(tx, loop, reason=reason)
     return store.get_loop(tx, loop_id)

@@ -1,0 +1,228 @@
+"""Which loops are to have a process: a comparison of rows and children. It starts nothing and writes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import Text, func, literal_column, select, type_coerce
+
+from ftl2_enterprise.core.child import Child, Plan, Urgency, Why
+from ftl2_enterprise.core.clock import Instant, after, seconds_between
+from ftl2_enterprise.loops import units_service
+from ftl2_enterprise.loops.restarts import End, Restarts
+from ftl2_enterprise.loops.tables import loops, prompts
+from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.store.prepared import Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ftl2_enterprise.core.child import Ending
+    from ftl2_enterprise.core.settings import SupervisorSettings
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import UnitCall
+
+PREFIX = "loop"
+WAKES_ON = (
+    "loop.created",
+    "loop.desired",
+    "loop.retried",
+    "loop.due",
+    "prompt.answered",
+    "prompt.dismissed",
+)
+SPLAY_GAP = 0.01
+"""Seconds between two starts after a boot, unless `supervisor.splay` is too short for so many."""
+_FIRST = 1_000
+"""The priority of what a person waits for."""
+
+
+class Row(NamedTuple):
+    """What the comparison needs of a managed loop that has not ended. The words are plain texts: there are many."""
+
+    id: int
+    state: str
+    desired: str
+    priority: int
+    created_at: Instant
+    next_run_at: Instant | None
+    restart_at: Instant | None
+    open_prompts: int
+
+
+_ROWS = Prepared(
+    select(
+        loops.c.id,
+        type_coerce(loops.c.state, Text),
+        type_coerce(loops.c.desired, Text),
+        loops.c.priority,
+        loops.c.created_at,
+        loops.c.next_run_at,
+        loops.c.restart_at,
+        loops.c.open_prompts,
+    ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
+)
+_DEADLINES = Prepared(
+    select(prompts.c.loop_id, func.min(prompts.c.deadline_at))
+    .where(prompts.c.state == literal_column("'open'"), prompts.c.deadline_at.is_not(None))
+    .group_by(prompts.c.loop_id)
+)
+
+
+class LoopManager:
+    """The manager of loops; a supervisor's Manager."""
+
+    def __init__(
+        self, settings: Callable[[], SupervisorSettings], *, chance: Callable[[], float] = random.random
+    ) -> None:
+        self._settings: Callable[[], SupervisorSettings] = settings
+        self._chance: Callable[[], float] = chance
+        self._begins: dict[int, Instant] | None = None
+        """When each loop that was due at the boot may begin."""
+
+    @property
+    def prefix(self) -> str:
+        """Its keys are `loop:17`."""
+        return PREFIX
+
+    @property
+    def wakes_on(self) -> tuple[str, ...]:
+        """Facts after which something may be due."""
+        return WAKES_ON
+
+    def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
+        """Compare what is wanted with the children."""
+        settings = self._settings()
+        rows = [Row(*row) for row in _ROWS.rows(tx, {})]
+        deadlines = dict(_DEADLINES.rows(tx, {}))
+        if self._begins is None:
+            self._begins = splayed(rows, deadlines, children, now, splay=settings.splay) if booted else {}
+        return compare(rows, deadlines, children, now, max_running=settings.max_running, begins=self._begins)
+
+    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
+        """The unit that counts a crash and makes true what was asked of the loop."""
+        number = child.key.partition(":")[2]
+        if ending.why is Why.NOT_STARTED or not number.isdigit():
+            return None
+        settings = self._settings()
+        end = End(why=ending.why, status=ending.status, signal=ending.signal, ran=ending.ran)
+        restarts = Restarts(
+            delay=settings.restart_delay,
+            cap=settings.restart_cap,
+            healthy_after=settings.healthy_after,
+            limit=settings.restart_limit,
+            period=settings.restart_period,
+        )
+        return units_service.record_end.call(
+            int(number), end, pid=ending.pid, restarts=restarts, random=self._chance()
+        )
+
+
+def compare(
+    rows: Sequence[Row],
+    deadlines: Mapping[int, Instant],
+    children: Mapping[str, Child],
+    now: Instant,
+    *,
+    max_running: int,
+    begins: Mapping[int, Instant],
+) -> Plan:
+    """What is to be started, stopped and woken. Pure.
+
+    Whoever is due waits for a place: the higher priority first, then whoever has been due for longer.
+    """
+    counts = Counter[str]()
+    stop: dict[str, Urgency] = {}
+    wake: list[str] = []
+    queue: list[tuple[int, Instant, int]] = []
+    next_at: Instant | None = None
+    for row in rows:
+        counts[row.state] += 1
+        key = f"{PREFIX}:{row.id}"
+        child = children.get(key)
+        if child is not None:
+            if (urgency := _urgency(row, child)) is not None:
+                stop[key] = urgency
+            elif row.state == LoopState.RESTING and (row.next_run_at or 0) <= now and not child.stopping:
+                wake.append(key)
+            continue
+        due = due_at(row, deadlines.get(row.id))
+        if due is None:
+            continue
+        begin = max(due, begins.get(row.id, 0))
+        if begin <= now:
+            queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id))
+        elif next_at is None or begin < next_at:
+            next_at = begin
+    queue.sort()
+    room = max(0, max_running - len(children))
+    if len(queue) > room:
+        counts["queued"] = len(queue) - room
+    return Plan(
+        start=tuple(f"{PREFIX}:{loop_id}" for _, _, loop_id in queue[:room]),
+        stop=stop,
+        wake=tuple(wake),
+        look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
+        counts={word: counts[word] for word in _WORDS if counts[word]},
+    )
+
+
+_WORDS = (
+    LoopState.RUNNING.value,
+    LoopState.WAITING.value,
+    "queued",
+    LoopState.RESTING.value,
+    LoopState.PENDING.value,
+    LoopState.PAUSED.value,
+    LoopState.BLOCKED.value,
+)
+_MUST_STOP = {LoopState.PENDING, LoopState.RUNNING, LoopState.WAITING, LoopState.RESTING}
+
+
+def due_at(row: Row, deadline: Instant | None) -> Instant | None:
+    """Since or from when on a loop without a process is to have one; None when it is not."""
+    match row.state:
+        case _ if row.desired != Desired.RUN:
+            # Its process has ended without making it true, and nobody has heard of it: another one does it.
+            undone = row.state in _MUST_STOP or row.desired == Desired.CANCEL
+            return row.created_at if undone else None
+        case LoopState.PENDING | LoopState.RUNNING | LoopState.PAUSED:
+            due = row.created_at
+        case LoopState.RESTING:
+            due = row.next_run_at or 0
+        case LoopState.WAITING if row.open_prompts == 0:
+            due = row.created_at
+        case LoopState.WAITING if deadline is not None:
+            due = deadline
+        case _:
+            return None
+    return due if row.restart_at is None else max(due, row.restart_at)
+
+
+def splayed(
+    rows: Sequence[Row],
+    deadlines: Mapping[int, Instant],
+    children: Mapping[str, Child],
+    now: Instant,
+    *,
+    splay: float,
+) -> dict[int, Instant]:
+    """When each loop that is due now may begin, so that all of them do not begin at once. Pure."""
+    every = compare(rows, deadlines, children, now, max_running=len(rows) + len(children), begins={}).start
+    if len(every) < 2:
+        return {}
+    gap = min(SPLAY_GAP, splay / len(every))
+    return {int(key.partition(":")[2]): after(now, gap * place) for place, key in enumerate(every)}
+
+
+def _urgency(row: Row, child: Child) -> Urgency | None:
+    """How the process is asked to end, when it is; one that was asked is not asked again for the same."""
+    match row.desired:
+        case Desired.STOP:
+            return Urgency.NOW
+        case Desired.PAUSE | Desired.CANCEL if not child.stopping:
+            return Urgency.SAFE_POINT
+        case _:
+            return None
