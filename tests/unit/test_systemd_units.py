@@ -1,0 +1,121 @@
+"""The units: what systemd's own tools say of them, and that they agree with the program."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ftl2_enterprise.core import paths
+from ftl2_enterprise.core.settings import SupervisorSettings
+from ftl2_enterprise.supervisor import root_config
+
+DIRECTORY = Path("systemd")
+SERVICE, SOCKET = DIRECTORY / "ftl2-enterprise.service", DIRECTORY / "ftl2-enterprise.socket"
+EXPOSURE = 2.0
+
+
+def _analyze(*words: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed (package systemd)")
+    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=60, check=False)
+    if "Unknown command" in done.stderr or "unrecognized option" in done.stderr:
+        pytest.skip(f"this systemd-analyze is too old for {words[0]}")
+    return done
+
+
+def _version() -> int:
+    match = re.match(r"systemd (\d+)", _analyze("--version").stdout)
+    assert match
+    return int(match[1])
+
+
+def _values(path: Path, section: str) -> dict[str, str]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]
+    parser.read(path)
+    return dict(parser[section])
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+)(s|min|ms)?", text)
+    assert match
+    return int(match[1]) * {"ms": 0.001, "s": 1, "min": 60, None: 1}[match[2]]
+
+
+def test_the_service_is_hardly_exposed() -> None:
+    done = _analyze("security", "--offline=true", "--no-pager", str(SERVICE))
+    match = re.search(r"Overall exposure level for ftl2-enterprise.service: ([\d.]+)", done.stdout)
+    assert match, done.stdout + done.stderr
+    assert float(match[1]) <= EXPOSURE
+
+
+@pytest.mark.parametrize("example", [None, *sorted((DIRECTORY / "examples").glob("*.conf"))])
+def test_systemd_finds_no_fault(tmp_path: Path, example: Path | None) -> None:
+    for unit in (SERVICE, SOCKET):
+        # What the package will have put there.
+        text = unit.read_text().replace("/usr/bin/ftl2-enterprise", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    if example is not None:
+        (tmp_path / f"{SERVICE.name}.d").mkdir()
+        shutil.copy(example, tmp_path / f"{SERVICE.name}.d")
+    done = _analyze(
+        "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / unit.name) for unit in (SERVICE, SOCKET))
+    )
+    said = [line for line in done.stderr.splitlines() if "ftl2-enterprise" in line or str(tmp_path) in line]
+    if _version() < 254:
+        # Debian 12 has 252: it does not know yet what came with 253 and 254.
+        newer = "notify-reload|RestartSteps|RestartMaxDelaySec|ImportCredential|DelegateSubgroup"
+        said = [line for line in said if not re.search(newer, line)]
+    assert said == []
+
+
+def test_the_service_gets_the_time_that_it_takes() -> None:
+    service = _values(SERVICE, "Service")
+    defaults = root_config.DEFAULTS
+    drain = SupervisorSettings().drain_timeout
+    # Loops, control, writer.
+    assert _seconds(service["TimeoutStopSec"]) >= drain + 2 * float(str(defaults["end_timeout"]))
+    assert _seconds(service["TimeoutStartSec"]) > float(str(defaults["import_timeout"]))
+    # Root replaces a control that is silent before systemd replaces root.
+    assert _seconds(service["WatchdogSec"]) > float(str(defaults["alive_within"]))
+
+
+def test_the_directories_of_the_unit_are_those_of_the_program() -> None:
+    service, socket = _values(SERVICE, "Service"), _values(SOCKET, "Socket")
+    directories = {
+        f"{kind.upper()}_DIRECTORY": f"/{where}/{service[f'{kind}Directory']}"
+        for kind, where in (("State", "var/lib"), ("Logs", "var/log"), ("Configuration", "etc"), ("Runtime", "run"))
+    }
+    assert paths.socket_path(directories) == socket["ListenStream"] == f"{paths.RUN}/{paths.SOCKET}"
+    assert paths.config_dir(directories) == paths.ETC
+    assert paths.log_dir(directories) == f"/var/log/{paths.NAME}"
+    assert paths.state_dir(directories) == f"/var/lib/{paths.NAME}"
+    assert service["RuntimeDirectoryPreserve"] == "yes"
+
+
+def test_what_root_needs_of_the_unit_is_there() -> None:
+    service = _values(SERVICE, "Service")
+    assert service["Type"] == "notify-reload"
+    assert service["KillMode"] == "mixed"
+    assert set(service["Delegate"].split()) == {"memory", "pids", "cpu"}
+    assert service["DelegateSubgroup"]
+    assert service["OOMPolicy"] == "continue"
+    assert int(service["FileDescriptorStoreMax"]) >= 1
+    # Root takes this socket by its path: the name `control` is that of one that it has put by itself.
+    assert "FileDescriptorName" not in _values(SOCKET, "Socket")
+
+
+def test_who_the_service_runs_as_is_made_and_owns_what_it_needs() -> None:
+    service = _values(SERVICE, "Service")
+    users = (DIRECTORY / "sysusers.conf").read_text()
+    assert re.search(rf"^u {service['User']} ", users, re.MULTILINE)
+    assert service["Group"] == service["User"]
+    assert re.search(r"^g ftl2 ", users, re.MULTILINE)
+    files = (DIRECTORY / "tmpfiles.conf").read_text()
+    assert re.search(rf"^d {paths.RUN} 0755 {service['User']} {service['Group']} ", files, re.MULTILINE)
