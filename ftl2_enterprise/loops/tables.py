@@ -118,13 +118,15 @@ loops = Table(
 )
 # `ended_at IS NULL` says "not ended" in the words of a query, so that SQLite may use the index.
 Index("loops_open", loops.c.id, sqlite_where=loops.c.ended_at.is_(None))
-# Holds all that the manager asks of them at every look, so that it never reads the long rows themselves.
+# Holds all that the manager asks of them at every look, so that it never reads the rows themselves; also
+# the columns of the condition, without which SQLite does not see that it need not.
 Index(
     "loops_managed",
     *(
         loops.c[name]
         for name in (
-            "id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts", "name",
+            "id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts",
+            "managed", "ended_at",
         )
     ),
     sqlite_where=text("managed = 1 AND ended_at IS NULL"),

@@ -154,6 +154,17 @@ def _loops() -> None:
     op.create_index(
         "loops_managed",
         "loops",
-        ["id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts", "name"],
+        [
+            "id",
+            "state",
+            "desired",
+            "priority",
+            "created_at",
+            "next_run_at",
+            "restart_at",
+            "open_prompts",
+            "managed",
+            "ended_at",
+        ],
         sqlite_where=sa.text("managed = 1 AND ended_at IS NULL"),
     )
