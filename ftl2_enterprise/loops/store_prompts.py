@@ -105,7 +105,7 @@ def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
     """The question that an iteration has asked, which is one at most. Raises Problem(not_found)."""
     asked = [prompt for prompt in get_prompts(tx, iteration.loop_id) if prompt.iteration_id == iteration.id]
     if not asked:
-        raise problem.not_found(f"cannot find the question of iteration {iteration.n}")
+        raise problem.not_found(f"cannot find the prompt of iteration {iteration.n}")
     return asked[-1]
 
 

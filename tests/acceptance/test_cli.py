@@ -118,7 +118,7 @@ def test_a_question_that_nobody_answers_ends_with_8_and_can_be_answered_later(
 ) -> None:
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
     said = ended(command.run("run", "-f", path), 8)
-    assert "question 1: Which colour?" in said
+    assert "prompt 1: Which colour?" in said
     assert "respond 1" in said
     shown = ended(command.run("status"), 0)
     assert "waiting" in shown
@@ -126,11 +126,11 @@ def test_a_question_that_nobody_answers_ends_with_8_and_can_be_answered_later(
     assert "1) red" in ended(command.run("prompts"), 0)
     assert "answered: red" in ended(command.run("respond", "1", "1"), 0)
     again = ended(command.run("respond", "1", "2"), 75)
-    assert "cannot answer question 1: it is answered" in again
-    assert "no open questions" in ended(command.run("prompts"), 0)
+    assert "cannot answer prompt 1: it is answered" in again
+    assert "no open prompts" in ended(command.run("prompts"), 0)
     ended(command.run("run", "--resume", "made"), 0)
     assert (tmp_path / "made").read_text() == "red\n"
-    assert "question 1: Which colour? -> red" in ended(command.run("history", "made"), 0)
+    assert "prompt 1: Which colour? -> red" in ended(command.run("history", "made"), 0)
 
 
 def test_an_answer_may_come_from_a_pipe(command: Command, tmp_path: Path) -> None:

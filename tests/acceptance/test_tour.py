@@ -46,7 +46,7 @@ def test_in_a_pipe_it_converges_drifts_mends_and_ends(command: Command, tmp_path
     assert result.stderr == ""
     assert "\x1b" not in said
     story = [
-        "question 1",
+        "prompt 1",
         "answered: normal",
         "changed ",
         "converged after",

@@ -78,7 +78,7 @@ async def test_it_asks_again_until_the_answer_is_one(pipe: tuple[io.TextIOWrappe
     os.write(end, b"green\n\n2\nrest\n")
     people, out = asking(stream)
     assert await people.ask(prompt("red", "blue")) == "blue"
-    assert "question 7: Which?" in out.getvalue()
+    assert "prompt 7: Which?" in out.getvalue()
     assert "cannot take 'green'" in out.getvalue()
     assert await people.ask(prompt()) == "rest"
 

@@ -1,4 +1,4 @@
-"""`prompts`: the questions that loops ask."""
+"""`prompts`: what loops ask people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(session: Session, *, as_json: bool) -> int:
-    """List the questions that wait for an answer."""
+    """List the prompts that wait for an answer."""
     session.wants_json = as_json
     from ftl2_enterprise.loops import store, store_prompts  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops import PromptState  # noqa: PLC0415
@@ -33,7 +33,7 @@ def command(session: Session, *, as_json: bool) -> int:
         session.out.stream.write(documents.text(result) + "\n")
         return 0
     if not prompts:
-        session.out.print(line("no open questions"))
+        session.out.print(line("no open prompts"))
     for prompt in prompts:
         asked = f"loop {one_line(names[prompt.loop_id])}, asked {ago(prompt.asked_at, now)}"
         answer = shlex.join([*session.program, "respond", str(prompt.id)])

@@ -1,4 +1,4 @@
-"""`respond`: answer a question of a loop."""
+"""`respond`: answer a prompt of a loop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.argument("answer")
 @click.pass_obj
 def command(session: Session, prompt_id: int, answer: str) -> int:
-    """Answer a question: with an option, its number, or a text where there are no options.
+    """Answer a prompt: with an option, its number, or a text where there are no options.
 
-    A question that is settled already is not answered again: that is a conflict.
+    A prompt that is settled already is not answered again: that is a conflict.
     """
     from ftl2_enterprise.core import owner  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
@@ -39,14 +39,14 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
                 if prompt.answered_by
                 else ""
             )
-            raise conflict(f"cannot answer question {prompt_id}: it is {prompt.state}{by}")
+            raise conflict(f"cannot answer prompt {prompt_id}: it is {prompt.state}{by}")
         chosen = Redactor().text(resolve(prompt, answer))
         store_prompts.answer_prompt(tx, prompt_id, chosen, user_name())
         loop = store.get_loop(tx, prompt.loop_id)
     session.out.print(
         line(
             symbol("✔", Role.GOOD),
-            f"question {prompt_id} of loop {one_line(loop.name)} answered: ",
+            f"prompt {prompt_id} of loop {one_line(loop.name)} answered: ",
             (one_line(chosen), Role.STRONG),
         )
     )

@@ -114,7 +114,7 @@ def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], n
         lines += [
             line(),
             line(
-                symbol("?", Role.WARNING), (f"{count(len(prompts), 'question')} waiting for an answer", Role.WARNING)
+                symbol("?", Role.WARNING), (f"{count(len(prompts), 'prompt')} waiting for an answer", Role.WARNING)
             ),
         ]
     for prompt in prompts:
