@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,7 +69,8 @@ class Server:
         self._batches = batches
         self._epoll = select.epoll()
         self._peers: dict[int, Peer] = {}
-        self._clients: dict[str, int] = {}
+        self._named: set[Peer] = set()
+        self._clients: Counter[str] = Counter()
         self._subscribers: set[Peer] = set()
         self._queue: list[tuple[Peer, Given]] = []
         self._terms = 0
@@ -164,15 +166,7 @@ class Server:
             if mask & select.EPOLLOUT:
                 self._flush(peer)
             if mask & ~select.EPOLLOUT:
-                known = peer.client
-                self._queue += [(peer, given) for given in peer.receive()]
-                if peer.client != known:
-                    self._clients[peer.client] = self._clients.get(peer.client, 0) + 1
-                if peer.asks_for_news:
-                    peer.asks_for_news = False
-                    self._subscribers.add(peer)
-                    peer.notice(self._batches.where_things_stand())
-                    self._flush(peer)
+                self._receive(peer)
         except BlockingIOError:
             pass
         except _NO_FRAME as error:
@@ -181,6 +175,21 @@ class Server:
         except OSError:
             self._drop(peer)
 
+    def _receive(self, peer: Peer) -> None:
+        try:
+            for given in peer.receive():
+                self._queue.append((peer, given))
+        finally:
+            # Also when what came behind its name was no frame of ours.
+            if peer.client and peer not in self._named:
+                self._named.add(peer)
+                self._clients[peer.client] += 1
+        if peer.asks_for_news:
+            peer.asks_for_news = False
+            self._subscribers.add(peer)
+            peer.notice(self._batches.where_things_stand())
+            self._flush(peer)
+
     def _drop(self, peer: Peer) -> None:
         if self._peers.get(peer.fd) is not peer:
             return
@@ -188,7 +197,8 @@ class Server:
         self._epoll.unregister(peer.fd)
         peer.close()
         self._subscribers.discard(peer)
-        if peer.client:
+        if peer in self._named:
+            self._named.discard(peer)
             self._clients[peer.client] -= 1
             if not self._clients[peer.client]:
                 del self._clients[peer.client]

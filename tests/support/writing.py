@@ -47,6 +47,7 @@ class WriterProcess:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.address)
         self._listener.listen(1024)
+        self._links: list[WriterLink] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,12 +83,16 @@ class WriterProcess:
         return self.process.wait(20)
 
     def link(self, **options: Any) -> WriterLink:
-        return WriterLink(self.address, **options)
+        link = WriterLink(self.address, **options)
+        self._links.append(link)
+        return link
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self.kill()
+        for link in self._links:
+            link.close()
         self._listener.close()
 
 

@@ -1,0 +1,505 @@
+"""The writer amid bad units, full disks, locked databases and clients of every kind: it lives on, as do the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from ftl2_enterprise.core import owner
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import process, store, units
+from ftl2_enterprise.protocol.frame import framed
+from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.supervisor.writer_client import Lane, hello
+from ftl2_enterprise.supervisor.writer_frames import (
+    LONGEST,
+    Call,
+    Done,
+    Open,
+    Subscribe,
+    Work,
+    decode_from_writer,
+    pack,
+)
+from tests.support.database import locked_by_another_process, spec
+from tests.support.ledger import Entries, Worker, break_a_rule, enter, enter_much, refuse, stumble
+from tests.support.writing import WriterProcess, writer_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "loops.db"
+    open_store(path, create=True).close()
+    return path
+
+
+@pytest.fixture
+def writer(tmp_path, database):
+    with writer_process(tmp_path, database) as running:
+        yield running
+        # Whatever happened, it is the same process that still writes.
+        link = running.link(patience=10)
+        link.carry_out([enter.call("afterwards", 1)])
+        link.close()
+        assert running.process.poll() is None
+
+
+@contextlib.contextmanager
+def frozen(writer: WriterProcess) -> Iterator[None]:
+    """What is handed over meanwhile is taken in one batch."""
+    writer.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        writer.process.send_signal(signal.SIGCONT)
+
+
+def connected(writer: WriterProcess, *frames: bytes) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(writer.address)
+    connection.sendall(b"".join(frames))
+    return connection
+
+
+def is_ended(connection: socket.socket) -> bool:
+    """By the other side."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+# --- bad units -----------------------------------------------------------------------------------------------------
+
+
+def test_a_bad_unit_fails_alone(database, writer):
+    answers: dict[str, Problem] = {}
+    links = [writer.link() for _ in range(4)]
+
+    class Bad(Worker):
+        def __init__(self, number, unit, name):
+            super().__init__(links[number], name, 1)
+            self._unit = unit
+
+        def run(self):
+            try:
+                self._writer.carry_out(
+                    [enter.call(self._who, 0), self._unit.call(self._who), enter.call(self._who, 1)]
+                )
+            except Problem as problem:
+                answers[self._who] = problem
+
+    bad = [Bad(n, unit, name) for n, (unit, name) in enumerate(
+        [(refuse, "refused"), (stumble, "stumbled"), (break_a_rule, "broken")]
+    )]  # fmt: skip
+    good = Worker(links[3], "good", 5)
+    with frozen(writer):
+        for worker in (*bad, good):
+            worker.start()
+    for worker in (*bad, good):
+        worker.join(20)
+    for link in links:
+        link.close()
+    assert good.failure is None
+    assert Entries(database).of == {("good", n): 1 for n in range(5)}
+    refused = answers["refused"]
+    assert (refused.code, refused.message, refused.hint) == (
+        Code.CONFLICT, "cannot serve refused", "ask somebody else"
+    )  # fmt: skip
+    log = writer.log.read_text()
+    for name in ("stumbled", "broken"):
+        problem = answers[name]
+        assert problem.code is Code.INTERNAL
+        assert "internal error " in problem.message
+        crash_id = problem.message.rpartition(" ")[2]
+        assert crash_id in log
+        assert name not in problem.message
+    assert "ZeroDivisionError: the secret of stumbled" in log
+
+
+def test_work_that_is_no_work_fails_alone(database, writer):
+    wrong = [
+        Work(0, 1, [Call("ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
+        Work(0, 2, [Call("ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": 1, "n": 1})))]),
+        Work(0, 3, [Call("ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": "w"})))]),
+        Work(0, 4, [Call("ledger.enter", msgspec.Raw(b"\x81\xa3who" * 5000))]),
+        Work(0, 5, [Call("ledger.enter", msgspec.Raw(b"\x91" * 5000 + b"\x01"))]),
+    ]
+    right = Work(0, 6, [Call("ledger.enter", msgspec.Raw(enter.encode(("w", 6), {})))])
+    connection = connected(writer, hello(), *(pack(one) for one in wrong[:3]), pack(right))
+    answers = receive(connection, 4)
+    assert [answer.number for answer in answers] == [1, 2, 3, 6]
+    assert [type(answer).__name__ for answer in answers] == ["Failed", "Failed", "Failed", "Done"]
+    assert answers[0].message == 'cannot carry out "ledger.gone": there is no such unit of work'
+    connection.close()
+    for one in wrong[3:]:
+        # Arguments that are no msgpack break the frame itself.
+        connection = connected(writer, hello(), pack(one))
+        with connection:
+            connection.settimeout(5)
+            try:
+                data = connection.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            assert not data or b"Failed" not in data
+    assert Entries(database).of == {("w", 6): 1}
+
+
+def receive(connection: socket.socket, count: int) -> list:
+    from ftl2_enterprise.protocol.frame import Splitter
+
+    splitter, found = Splitter(), []
+    while len(found) < count:
+        data = connection.recv(65536)
+        assert data
+        found += [decode_from_writer(body) for body in splitter.feed(data)]
+    return found
+
+
+def test_a_process_whose_claim_is_gone_writes_nothing(database, writer):
+    reader = open_store(database, create=False)
+    try:
+        with reader.write() as tx:
+            loop = store.create_loop(tx, spec())
+        first, second = writer.link(), writer.link()
+        late = process.claim(reader, loop.id, first)
+        now = process.claim(reader, loop.id, second)
+        with pytest.raises(Problem, match="another process has taken it over") as caught:
+            late.commit(units.begin_iteration, loop.id, run=1, in_run=1, budget=1)
+        assert caught.value.code is Code.CONFLICT
+        now.commit(units.begin_iteration, loop.id, run=1, in_run=1, budget=1)
+        assert [one.n for one in now.read(store.get_iterations, loop.id)] == [1]
+        first.close()
+        second.close()
+    finally:
+        reader.close()
+
+
+def test_texts_and_numbers_of_any_kind_get_there(database, writer):
+    link = writer.link()
+    link.carry_out([enter.call("\ud800 lone", 3), enter_much.call("long", 1, "x" * 20_000_000)])
+    link.close()
+    assert Entries(database).of == {("? lone", 3): 1, ("long", 1): 1}
+
+
+def test_work_that_is_too_long_is_refused_before_it_is_sent(writer, database):
+    link = writer.link()
+    with pytest.raises(Problem, match="cannot send a message") as caught:
+        link.carry_out([enter_much.call("long", 1, "x" * (LONGEST + 1))])
+    assert caught.value.code is Code.INVALID
+    link.carry_out([enter.call("short", 1)])
+    link.close()
+    assert Entries(database).of == {("short", 1): 1}
+
+
+# --- the database --------------------------------------------------------------------------------------------------
+
+
+def test_a_locked_database_fails_what_is_queued_and_nothing_later(database, writer):
+    link = writer.link()
+    link.carry_out([enter.call("w", 1)])
+    with locked_by_another_process(database), pytest.raises(Problem, match="locked") as caught:
+        link.carry_out([enter.call("w", 2)])
+    assert caught.value.code is Code.UNAVAILABLE
+    link.carry_out([enter.call("w", 3)])
+    link.close()
+    assert Entries(database).of == {("w", 1): 1, ("w", 3): 1}
+
+
+def test_a_database_that_is_not_there_yet(tmp_path):
+    path = tmp_path / "later.db"
+    with writer_process(tmp_path, path) as writer:
+        link = writer.link()
+        with pytest.raises(Problem, match="does not exist"):
+            link.carry_out([enter.call("w", 1)])
+        open_store(path, create=True).close()
+        link.carry_out([enter.call("w", 2)])
+        link.close()
+    assert Entries(path).of == {("w", 2): 1}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own that is soon full."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("needs root to mount a small file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("this machine does not allow mounting a small file system")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_disk):
+    path = small_disk / "loops.db"
+    open_store(path, create=True).close()
+    noise = random.Random(1).randbytes(8_000_000).decode("latin-1")
+    with writer_process(tmp_path, path) as writer:
+        link, other = writer.link(), writer.link()
+        link.carry_out([enter.call("w", 1)])
+        big = Worker(other, "unused", 0)
+        big.run = lambda: failing(other, noise, failures)  # pyright: ignore[reportAttributeAccessIssue]
+        failures: list[Problem] = []
+        small = Worker(link, "s", 3)
+        with frozen(writer):
+            big.start()
+            small.start()
+        big.join(20)
+        small.join(20)
+        (problem,) = failures
+        assert problem.code is Code.UNAVAILABLE
+        assert "full" in problem.message
+        # What was in the same batch fits and is written.
+        assert small.failure is None
+        (small_disk / "ballast").write_bytes(b"\0" * free(small_disk))
+        refused = [one for one in (refusal(link, n) for n in range(100, 1100)) if one is not None]
+        assert refused
+        assert {one.code for one in refused} == {Code.UNAVAILABLE}
+        (small_disk / "ballast").unlink()
+        link.carry_out([enter.call("w", 3)])
+        pid = writer.process.pid
+        assert writer.process.poll() is None, pid
+        link.close()
+        other.close()
+    found = Entries(path).of
+    assert found[("w", 3)] == 1
+    assert max(found.values()) == 1
+    assert found[("unused", 0)] == 0
+    assert [found["s", n] for n in range(3)] == [1, 1, 1]
+    assert sum(1 for n in range(100, 1100) if found["w", n]) == 1000 - len(refused)
+
+
+def failing(link, noise: str, failures: list[Problem]) -> None:
+    try:
+        link.carry_out([enter_much.call("unused", 0, noise)])
+    except Problem as problem:
+        failures.append(problem)
+
+
+def refusal(link, n: int) -> Problem | None:
+    try:
+        link.carry_out([enter.call("w", n)])
+    except Problem as problem:
+        return problem
+    return None
+
+
+def free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+# --- clients -------------------------------------------------------------------------------------------------------
+
+
+def test_32_clients_at_once(database, writer):
+    links = [writer.link() for _ in range(32)]
+    workers = [Worker(link, f"w{n}", 50) for n, link in enumerate(links)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.failure is None
+    for link in links:
+        link.close()
+    assert Entries(database).of == {(f"w{who}", n): 1 for who in range(32) for n in range(50)}
+
+
+def test_a_client_that_does_not_read_blocks_only_itself(database, writer):
+    much = Call("ledger.enter_much", msgspec.Raw(enter_much.encode(("stuck", 0, "x" * 1000), {})))
+    stuck = connected(writer, hello(), pack(Subscribe()))
+    sent = 0
+    stuck.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        while sent < 100_000:
+            stuck.sendall(pack(Work(0, sent + 1, [much])))
+            sent += 1
+    link = writer.link(patience=10)
+    for n in range(200):
+        link.carry_out([enter.call("other", n)])
+    link.close()
+    stuck.close()
+    found = Entries(database).of
+    assert [found["other", n] for n in range(200)] == [1] * 200
+    # It was stopped long before what it could have sent.
+    assert 0 < found["stuck", 0] <= sent + 1 < 100_000
+
+
+def test_a_subscriber_that_reads_late_is_told_where_things_stand(database, writer):
+    subscriber = connected(writer, hello(), pack(Subscribe()))
+    link = writer.link()
+    last = 0
+    for n in range(500):
+        last = link.carry_out([enter.call("w", n)])
+    link.close()
+    told = []
+    while not told or told[-1].event != last:
+        told += receive(subscriber, 1)
+    assert told[0].kinds == []
+    assert [one.event for one in told] == sorted(one.event for one in told)
+    subscriber.close()
+
+
+def test_clients_that_die_in_the_middle_of_a_frame_leave_nothing(database, writer):
+    frame = pack(Work(0, 1, [Call("ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))]))
+    for cut in range(1, len(frame), 7):
+        connected(writer, hello(), frame[:cut]).close()
+    link = writer.link()
+    link.carry_out([enter.call("w", 1)])
+    link.close()
+    assert Entries(database).of == {("w", 1): 1}
+
+
+OVERSIZED = (LONGEST + 1).to_bytes(4, "big")
+NO_FRAMES = {
+    "oversized": OVERSIZED + b"x" * 100,
+    "the longest length": b"\xff\xff\xff\xff",
+    "work before a name": pack(Work(0, 1, [])),
+    "a name twice": hello() + hello(),
+    "an empty name": pack(Open("")),
+    "a name with a dot": pack(Open("a.b")),
+    "a message of the other side": pack(Done(0, 1, msgspec.Raw(b"\xc0"))),
+    "an empty frame": framed(b""),
+    "json": framed(b'{"open": 1}'),
+    "deep nesting": framed(b"\x91" * 100_000),
+    "bad text": framed(b"\x92\xa1o\xa2\xff\xfe"),
+    "a huge array that is not there": framed(b"\xdd\xff\xff\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("name", NO_FRAMES)
+def test_what_is_no_frame_of_ours_ends_its_connection(writer, name):
+    with connected(writer, NO_FRAMES[name]) as connection:
+        assert is_ended(connection)
+
+
+def test_random_bytes_end_only_their_own_connections(database, writer):
+    link = writer.link()
+    link.carry_out([enter.call("w", 0)])
+    good = pack(Work(0, 1, [Call("ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))]))
+    chance = random.Random(7)
+    for n in range(1, 400):
+        noise = bytearray(hello() + good)
+        for _ in range(chance.randint(1, 12)):
+            noise[chance.randrange(len(noise))] = chance.randrange(256)
+        kind = chance.randrange(3)
+        data = bytes(noise) if kind == 0 else chance.randbytes(200) if kind == 1 else framed(chance.randbytes(60))
+        connected(writer, data).close()
+        link.carry_out([enter.call("w", n)])
+    link.close()
+    found = Entries(database).of
+    assert [found["w", n] for n in range(400)] == [1] * 400
+
+
+def test_another_user_may_not_write(database):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    # Where everybody can reach the socket, so that it is the writer that refuses.
+    place = Path(tempfile.mkdtemp())
+    try:
+        place.chmod(0o755)
+        with writer_process(place, database) as writer:
+            (place / "writer.sock").chmod(0o777)
+            program = """
+                import os, socket, sys
+                os.setgroups([]), os.setgid(65534), os.setuid(65534)
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(sys.argv[1])
+                try:
+                    print(repr(connection.recv(10)))
+                except ConnectionResetError:
+                    print(repr(b""))
+            """
+            ran = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(program), writer.address],
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=True,
+            )
+            assert ran.stdout.strip() == "b''"
+            assert "of uid 65534: only uid 0 may write" in writer.log.read_text()
+    finally:
+        shutil.rmtree(place)
+
+
+# --- what is kept --------------------------------------------------------------------------------------------------
+
+
+def lanes(path: Path) -> set[str]:
+    reader = open_store(path, create=False)
+    try:
+        with reader.read() as tx:
+            return set(tx.connection.execute(text("SELECT client FROM handovers")).scalars())
+    finally:
+        reader.close()
+
+
+def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
+    with writer_process(tmp_path, database) as writer:
+        with connected(
+            writer, pack(Open(f"{owner.current()}0/dead")), Lane(0).hand_over([enter.call("d", 1)], None).frame
+        ) as c:
+            receive(c, 1)
+        link = writer.link()
+        link.carry_out([enter.call("w", 1)])
+        assert len(lanes(database)) == 2
+        writer.kill()
+        writer.start()
+        link.carry_out([enter.call("w", 2)])
+        (left,) = lanes(database)
+        assert left.startswith(f"{owner.current()}/")
+        link.close()
+
+
+def test_told_to_end_it_goes_on_until_the_last_client_has_gone(tmp_path, database):
+    with writer_process(tmp_path, database) as writer:
+        link = writer.link()
+        link.carry_out([enter.call("w", 1)])
+        writer.process.terminate()
+        late = writer.link(patience=0.3)
+        with pytest.raises(Problem, match="no answer"):
+            # Its connection waits for the next writer.
+            late.carry_out([enter.call("late", 1)])
+        late.close()
+        link.carry_out([enter.call("w", 2)])
+        assert writer.process.poll() is None
+        link.close()
+        assert writer.ended() == 0
+    assert Entries(database).of == {("w", 1): 1, ("w", 2): 1}
+
+
+def test_told_twice_it_ends_at_once(tmp_path, database):
+    with writer_process(tmp_path, database) as writer:
+        link = writer.link()
+        link.carry_out([enter.call("w", 1)])
+        writer.process.terminate()
+        late = writer.link(patience=0.3)
+        with pytest.raises(Problem, match="no answer"):
+            late.carry_out([enter.call("late", 1)])
+        late.close()
+        writer.process.terminate()
+        assert writer.ended() == 0
+        link.close()
