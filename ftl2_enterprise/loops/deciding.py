@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import asking, store, store_actions, store_calls, store_hosts
 from ftl2_enterprise.loops.checks import unmet
 from ftl2_enterprise.loops.engine import unless
-from ftl2_enterprise.loops.firing import known_state
+from ftl2_enterprise.loops.firing import state_of
 from ftl2_enterprise.loops.observing import CHECK, View, Wanted, encode
 from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
 from ftl2_enterprise.protocol.decision import Ask, Decision, ObservationSpec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.loops.firing import Judgements
+    from ftl2_enterprise.loops.ports import Answer
     from ftl2_enterprise.loops.rules import RuleSet
     from ftl2_enterprise.store.tx import Tx
 
@@ -39,26 +41,47 @@ INSISTED = "engine:go-on:"
 GO_ON, STOP = "go on", "stop"
 
 
-def wanted(engine: Engine, loop: Loop, iteration: Iteration, rules: RuleSet) -> list[Wanted]:
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a run stands before an iteration: what the database tells that does not change while it lasts."""
+
+    loop: Loop
+    of_run: Sequence[Iteration]
+    """The iterations of the run so far, in order; only the last one can be open."""
+    answers: Sequence[Answer]
+
+    @property
+    def earlier(self) -> Sequence[Iteration]:
+        """Those that have ended."""
+        return [one for one in self.of_run if one.ended_at is not None]
+
+
+def standing(tx: Tx, loop_id: int) -> Standing:
+    """Where the run of the loop stands."""
+    loop = store.get_loop(tx, loop_id)
+    of_run = store.iterations_of_run(tx, loop.id, loop.run)
+    return Standing(loop=loop, of_run=of_run, answers=asking.answers(tx, loop_id))
+
+
+def wanted(engine: Engine, now: Standing, rules: RuleSet) -> list[Wanted]:
     """Everything to look at, in the order in which a later one replaces an earlier one of the same name."""
-    given = engine.journal.read(asking.answers, loop.id)
+    loop = now.loop
     sources = [
         ("loop", engine.spec.observers or []),
-        ("decider", engine.decider.observations(given)),
+        ("decider", engine.decider.observations(now.answers)),
         (CHECK, loop.check.observe if loop.check and check_counts(engine, loop) else []),
-        ("requested", engine.journal.read(_requested, loop, iteration)),
+        ("requested", _requested(now)),
         *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
     ]
     return [Wanted(spec=spec, origin=origin) for origin, specs in sources for spec in specs]
 
 
-def _requested(tx: Tx, loop: Loop, iteration: Iteration) -> list[ObservationSpec]:
+def _requested(now: Standing) -> list[ObservationSpec]:
     """What the last decision of this run asked to see, or the converging one of the run before."""
-    earlier = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
-    for one in reversed(earlier):
+    for one in reversed(now.earlier):
         if one.decision is not None and one.outcome not in {IterationOutcome.RULE_FIRED, IterationOutcome.ASKED}:
             return one.decision.observe
-    return loop.next_observations
+    return now.loop.next_observations
 
 
 def check_counts(engine: Engine, loop: Loop) -> bool:
@@ -82,24 +105,27 @@ def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
     return [one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED]
 
 
-def situation(engine: Engine, loop: Loop, iteration: Iteration, view: View, judged: Judgements) -> Situation:
+def situation(
+    engine: Engine, now: Standing, iteration: Iteration, rules: RuleSet, view: View, judged: Judgements
+) -> Situation:
     """Everything that the decision may depend on."""
+    loop = now.loop
+    shown = now.earlier[-engine.limits.past :]
     with engine.journal.store.read() as tx:
-        of_run = [one for one in store.iterations_of_run(tx, loop.id, iteration.run) if one.n < iteration.n]
-        shown = of_run[-engine.limits.past :]
         actions = store_actions.get_actions_for_iterations(tx, [one.id for one in shown])
-        rules = engine.load_rules()
+        hosts = store_hosts.get_hosts(tx, loop.id)
+        resources = store_hosts.get_resources(tx, loop.id)
         return Situation(
             loop_id=loop.id,
             desired_state=loop.desired_state,
-            iteration=len(of_budget(of_run)) + 1,
+            iteration=len(of_budget(now.earlier)) + 1,
             max_iterations=engine.spec.max_iterations,
             seen=view.seen,
-            state=view.state() | known_state(tx, loop.id),
-            hosts=store_hosts.get_hosts(tx, loop.id),
-            resources=store_hosts.get_resources(tx, loop.id),
+            state=view.state() | state_of(hosts, resources),
+            hosts=hosts,
+            resources=resources,
             inventory=engine.modules.hosts(),
-            answers=asking.answers(tx, loop.id),
+            answers=now.answers,
             past=[
                 Past(
                     n=one.n,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.loops.observing import View
+    from ftl2_enterprise.protocol.loops import Host, Resource
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -69,10 +70,16 @@ async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View
 
 
 def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
-    """What the loop remembers of hosts and resources, under the name by which rules and deciders know it."""
-    hosts = {host.name: msgspec.to_builtins(host) for host in store_hosts.get_hosts(tx, loop_id)}
-    resources = {one.name: one.data for one in store_hosts.get_resources(tx, loop_id)}
-    return {"_state_file": {"resources": resources, "hosts": hosts}} if hosts or resources else {}
+    """What the loop remembers, as rules and deciders know it."""
+    return state_of(store_hosts.get_hosts(tx, loop_id), store_hosts.get_resources(tx, loop_id))
+
+
+def state_of(hosts: Sequence[Host], resources: Sequence[Resource]) -> dict[str, Any]:
+    """Hosts and resources under the name by which rules and deciders know them."""
+    if not hosts and not resources:
+        return {}
+    known = {host.name: msgspec.to_builtins(host) for host in hosts}
+    return {"_state_file": {"resources": {one.name: one.data for one in resources}, "hosts": known}}
 
 
 def allowed(engine: Engine, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:

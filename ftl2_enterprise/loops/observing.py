@@ -1,4 +1,4 @@
-"""Looking at hosts: intent committed, everything looked at side by side, outcome committed."""
+"""Looking at hosts: between the commits of the intent and of the outcome, everything is looked at side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ftl2_enterprise.loops.engine import Engine, side_by_side, target_of, unless
 from ftl2_enterprise.loops.facts import facts_from
 from ftl2_enterprise.loops.ports import Call, Result, Seen
 from ftl2_enterprise.protocol.loops import (
-    Iteration,
     Observation,
     ObservationState,
 )
@@ -40,6 +39,14 @@ class Wanted:
 
     spec: ObservationSpec
     origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at one host: as it is stored, and as it is taken."""
+
+    row: units_observations.NewObservation
+    spec: ObservationSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,32 +136,34 @@ def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, st
     return [(row, texts.whole(tx, row.result)) for row in rows]
 
 
+def looks(engine: Engine, wanted: Sequence[Wanted], have: Sequence[tuple[Observation, str]] = ()) -> list[Look]:
+    """Everything that is wanted but what there is already."""
+    known = {(_scope(row.origin), row.name, row.host) for row, whole in have if _is_as_seen(row, whole)}
+    return [look for key, look in _expand(engine, wanted).items() if key not in known]
+
+
 async def observe(
-    engine: Engine, iteration: Iteration, wanted: Sequence[Wanted], have: Sequence[tuple[Observation, str]]
-) -> View | None:
-    """Look at everything that is wanted; what the iteration has seen before a crash is not looked at again.
+    engine: Engine,
+    begun: Sequence[tuple[int, Look]],
+    have: Sequence[tuple[Observation, str]] = (),
+) -> tuple[View, units_observations.Results | None] | None:
+    """Take looks whose intent is committed; what the iteration has seen before a crash is part of the view.
 
-    None when a second stop cut it off.
+    The results, if there are any, still have to be committed. None when a second stop cut it off.
     """
-    have = [(row, whole) for row, whole in have if _is_as_seen(row, whole)]
-    known = {(_scope(row.origin), row.name, row.host) for row, _ in have}
-    new = [found for key, found in _expand(engine, wanted).items() if key not in known]
-    seen = [(row.origin, _seen(row, whole)) for row, whole in have]
-    if new:
-        ids = engine.journal.commit(units_observations.begin_observations, iteration, [row for row, _ in new])
-        looks = [(id_, row, spec) for id_, (row, spec) in zip(ids, new, strict=True)]
-        fresh = await unless(engine.stop.now.wait(), _look(engine, iteration, looks))
-        if fresh is None:
-            return None
-        seen += fresh
-    return _view(seen)
+    seen = [(row.origin, _seen(row, whole)) for row, whole in have if _is_as_seen(row, whole)]
+    if not begun:
+        return _view(seen), None
+    found = await unless(engine.stop.now.wait(), _look(engine, begun))
+    if found is None:
+        return None
+    fresh, results = found
+    return _view(seen + fresh), results
 
 
-def _expand(
-    engine: Engine, wanted: Sequence[Wanted]
-) -> dict[tuple[str, str, str], tuple[units_observations.NewObservation, ObservationSpec]]:
-    """One row for each host, by scope, name and host; of two with the same ones the later counts."""
-    found: dict[tuple[str, str, str], tuple[units_observations.NewObservation, ObservationSpec]] = {}
+def _expand(engine: Engine, wanted: Sequence[Wanted]) -> dict[tuple[str, str, str], Look]:
+    """One look for each host, by scope, name and host; of two with the same ones the later counts."""
+    found: dict[tuple[str, str, str], Look] = {}
     for one in wanted:
         spec = one.spec
         target = target_of(spec.host)
@@ -162,10 +171,12 @@ def _expand(
         try:
             hosts = engine.modules.expand(target)
         except Problem as problem:
-            found[scope, spec.name, target] = (_new(engine, one, target, refused=(str(problem), False)), spec)
+            row = _new(engine, one, target, refused=(str(problem), False))
+            found[scope, spec.name, target] = Look(row=row, spec=spec)
             continue
         for host in hosts:
-            found[scope, spec.name, host] = (_new(engine, one, host, refused=_refused(engine, spec, host)), spec)
+            row = _new(engine, one, host, refused=_refused(engine, spec, host))
+            found[scope, spec.name, host] = Look(row=row, spec=spec)
     return found
 
 
@@ -190,14 +201,14 @@ def _new(
 
 
 async def _look(
-    engine: Engine, iteration: Iteration, new: list[tuple[int, units_observations.NewObservation, ObservationSpec]]
-) -> list[tuple[str, Seen]]:
-    """Look, and commit what was seen; returns it with its origin.
+    engine: Engine, begun: Sequence[tuple[int, Look]]
+) -> tuple[list[tuple[str, Seen]], units_observations.Results]:
+    """Look; returns what was seen with its origin, and how it is stored.
 
     What is stored is redacted on suspicion, too; what is returned is judged as it was seen.
     """
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
-    todo = [(row, one, spec) for row, one, spec in new if one.refused is None]
+    todo = [(row_id, look.row, look.spec) for row_id, look in begun if look.row.refused is None]
 
     async def call(module: str, values: dict[str, Any], host: str) -> Result:
         async with gate:
@@ -210,9 +221,9 @@ async def _look(
     results = await side_by_side(call(spec.module, spec.params, host) for spec, host in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
-        (one.origin, Seen(name=one.name, host=one.host, success=False, result={}, error=one.refused))
-        for _, one, _ in new
-        if one.refused is not None
+        (look.row.origin, Seen(name=look.row.name, host=look.row.host, success=False, result={}, error=refused))
+        for _, look in begun
+        if (refused := look.row.refused) is not None
     ]
     done: list[units_observations.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
@@ -234,11 +245,7 @@ async def _look(
         if spec.host is not None and result.success and (found := facts_from(spec, plain)):
             facts.setdefault(one.host, {}).update(found)
     reach(FaultPoint.OBSERVATION_DONE)
-    engine.journal.commit(
-        units_observations.end_observations, iteration, engine.journal.generation, done, facts=facts
-    )
-    reach(FaultPoint.OBSERVATIONS_RECORDED)
-    return fresh
+    return fresh, units_observations.Results(done=done, facts=facts)
 
 
 def _key(spec: ObservationSpec, host: str) -> str:

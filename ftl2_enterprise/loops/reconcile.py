@@ -18,7 +18,6 @@ from ftl2_enterprise.loops import (
     firing,
     observing,
     registering,
-    store,
     store_actions,
     store_prompts,
     store_rules,
@@ -40,9 +39,11 @@ from ftl2_enterprise.protocol.loops import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftl2_enterprise.loops.deciding import Standing
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.loops.observing import View
-    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.loops.ports import Situation
+    from ftl2_enterprise.loops.rules import RuleSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,36 +72,22 @@ SETTLES: dict[IterationOutcome | None, Outcome] = {
 async def run(engine: Engine) -> RunEnd:
     """Iterate until the run ends."""
     while True:
-        loop, so_far = engine.journal.read(_standing, engine.journal.loop_id)
-        last = so_far[-1] if so_far else None
+        now = engine.journal.read(deciding.standing, engine.journal.loop_id)
+        last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
-        if fresh and (end := _end(engine, so_far)) is not None:
+        if fresh and (end := _end(engine, now.of_run)) is not None:
             return end
         if engine.stop.requested.is_set():
             return STOPPED
         if last is None or fresh:
-            iteration = engine.journal.commit(
-                units.begin_iteration,
-                loop.id,
-                run=loop.run,
-                in_run=len(deciding.of_budget(so_far)) + 1,
-                budget=engine.spec.max_iterations,
-            )
-            reach(FaultPoint.ITERATION_STARTED)
+            cut_off = await _begin(engine, now)
         elif _can_go_on(engine, last):
-            iteration = last
+            cut_off = await _go_on(engine, now, last)
         else:
             continue
-        cut_off = await _iterate(engine, loop, iteration, resumed=not fresh)
         reach(FaultPoint.ITERATION_ENDED)
         if cut_off is not None:
             return cut_off
-
-
-def _standing(tx: Tx, loop_id: int) -> tuple[Loop, list[Iteration]]:
-    """The loop and the iterations of its run; only the last one can be open."""
-    loop = store.get_loop(tx, loop_id)
-    return loop, store.iterations_of_run(tx, loop.id, loop.run)
 
 
 def settled(last: Iteration) -> RunEnd | None:
@@ -181,47 +168,90 @@ def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
 # --- one iteration -------------------------------------------------------------------------------------------------
 
 
-async def _iterate(engine: Engine, loop: Loop, iteration: Iteration, *, resumed: bool) -> RunEnd | None:
+async def _begin(engine: Engine, now: Standing) -> RunEnd | None:
+    """A fresh iteration."""
+    rules = engine.load_rules()
+    looks = observing.looks(engine, deciding.wanted(engine, now, rules))
+    iteration, ids = engine.journal.commit(
+        units.begin_iteration,
+        now.loop.id,
+        run=now.loop.run,
+        in_run=len(deciding.of_budget(now.of_run)) + 1,
+        budget=engine.spec.max_iterations,
+        looks=[look.row for look in looks],
+    )
+    reach(FaultPoint.ITERATION_STARTED)
+    begun = list(zip(ids, looks, strict=True))
+    return await _judge(engine, now, iteration, rules, await observing.observe(engine, begun))
+
+
+async def _go_on(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+    """An iteration that was interrupted, from where it is."""
     match iteration.state:
         case IterationState.OBSERVING:
-            return await _observe(engine, loop, iteration, resumed=resumed)
+            return await _look_again(engine, now, iteration)
         case IterationState.DECIDING:
+            rules = engine.load_rules()
             view = observing.view_of(engine.journal.read(observing.stored_observations, iteration.id))
-            judged = await firing.judge(engine, iteration, engine.load_rules(), view, note=False)
-            return await _decide(engine, loop, iteration, view, judged)
+            judged = await firing.judge(engine, iteration, rules, view, note=False)
+            return await _decide(
+                engine, now, iteration, deciding.situation(engine, now, iteration, rules, view, judged)
+            )
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
         case _:
             rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
-            return await _execute(engine, loop, iteration, iteration.decision or Decision(), acting.remaining(rows))
+            decision = iteration.decision or Decision()
+            return await _execute(engine, now.loop, iteration, decision, acting.remaining(rows))
 
 
-async def _observe(engine: Engine, loop: Loop, iteration: Iteration, *, resumed: bool) -> RunEnd | None:
+async def _look_again(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+    """Look at what an interrupted iteration has not seen."""
     rules = engine.load_rules()
-    have = engine.journal.read(observing.stored_observations, iteration.id) if resumed else []
-    view = await observing.observe(engine, iteration, deciding.wanted(engine, loop, iteration, rules), have)
-    if view is None:
-        engine.journal.commit(units_observations.lose_observations, iteration)
+    have = engine.journal.read(observing.stored_observations, iteration.id)
+    looks = observing.looks(engine, deciding.wanted(engine, now, rules), have)
+    rows = [look.row for look in looks]
+    ids = engine.journal.commit(units_observations.begin_observations, iteration, rows) if rows else []
+    begun = list(zip(ids, looks, strict=True))
+    return await _judge(engine, now, iteration, rules, await observing.observe(engine, begun, have))
+
+
+async def _judge(
+    engine: Engine,
+    now: Standing,
+    iteration: Iteration,
+    rules: RuleSet,
+    observed: tuple[View, units_observations.Results | None] | None,
+) -> RunEnd | None:
+    """What was seen is committed and judged, by the recorded check and by rules."""
+    journal = engine.journal
+    if observed is None:
+        journal.commit(units_observations.lose_observations, iteration)
         return STOPPED
-    unmet = deciding.unmet_by_check(engine, loop, view)
+    view, results = observed
+    unmet = deciding.unmet_by_check(engine, now.loop, view)
+    # Judging rules takes time, and needs what is stored of hosts; without them it is one commit.
+    if results is not None and (rules.rules or rules.broken or engine.stop.requested.is_set()):
+        journal.commit(units_observations.end_observations, iteration, journal.generation, results)
+        reach(FaultPoint.OBSERVATIONS_RECORDED)
+        results = None
     judged = await firing.judge(engine, iteration, rules, view, note=True)
     if engine.stop.requested.is_set():
         return STOPPED
     allowed = firing.allowed(engine, iteration, judged.matches)
     if allowed:
-        return await firing.fire(engine, loop, iteration, allowed)
-    engine.journal.commit(units.observed, iteration, check=unmet)
+        return await firing.fire(engine, now.loop, iteration, allowed)
+    journal.commit(units.observed, iteration, journal.generation, check=unmet, results=results)
+    if results is not None:
+        reach(FaultPoint.OBSERVATIONS_RECORDED)
     if unmet == [] and not judged.matches:
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observing.CHECK
         )
-    return await _decide(engine, loop, iteration, view, judged)
+    return await _decide(engine, now, iteration, deciding.situation(engine, now, iteration, rules, view, judged))
 
 
-async def _decide(
-    engine: Engine, loop: Loop, iteration: Iteration, view: View, judged: firing.Judgements
-) -> RunEnd | None:
-    situation = deciding.situation(engine, loop, iteration, view, judged)
+async def _decide(engine: Engine, now: Standing, iteration: Iteration, situation: Situation) -> RunEnd | None:
     try:
         decision = await deciding.decide(engine, iteration, situation)
     except DeciderFailed as failed:
@@ -241,7 +271,7 @@ async def _decide(
     if decision.converged:
         return _converge(engine, iteration, decision, by=by)
     if decision.ask is None and decision.actions and situation.must_ask:
-        decision = deciding.insist(decision, iteration, failed=loop.failed_iterations)
+        decision = deciding.insist(decision, iteration, failed=now.loop.failed_iterations)
     if decision.ask is not None:
         registering.apply_with_next(engine, iteration, decision.state_ops)
         asking.put(engine, iteration, deciding.redacted(engine, decision), by=by)
@@ -252,7 +282,7 @@ async def _decide(
         units.record_decision, iteration, engine.journal.generation, stored, by=by, actions=rows
     )
     reach(FaultPoint.DECISION_RECORDED)
-    return await _execute(engine, loop, iteration, decision, acting.runnable(decision.actions, rows, ids))
+    return await _execute(engine, now.loop, iteration, decision, acting.runnable(decision.actions, rows, ids))
 
 
 async def _execute(
@@ -260,7 +290,9 @@ async def _execute(
 ) -> RunEnd | None:
     if not await acting.execute(engine, iteration, planned):
         return STOPPED
-    rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
+    rows: list[Action] = []
+    if decision.actions:
+        rows = engine.journal.read(store_actions.get_actions_for_iteration, iteration.id)
     made = registering.machines_made(engine, rows)
     registering.apply_with_next(engine, iteration, [*decision.state_ops, *made])
     failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]

@@ -83,8 +83,16 @@ def end_run(
 
 
 @unit
-def begin_iteration(tx: Tx, loop_id: int, *, run: int, in_run: int, budget: int) -> Iteration:
-    """One more pass."""
+def begin_iteration(
+    tx: Tx,
+    loop_id: int,
+    *,
+    run: int,
+    in_run: int,
+    budget: int,
+    looks: list[units_observations.NewObservation] | None = None,
+) -> tuple[Iteration, list[int]]:
+    """One more pass, with what it is about to look at; returns it with the ids of the looks."""
     iteration = store.insert_iteration(tx, loop_id, run)
     tx.emit(
         "iteration.started",
@@ -95,7 +103,7 @@ def begin_iteration(tx: Tx, loop_id: int, *, run: int, in_run: int, budget: int)
         in_run=in_run,
         of=budget,
     )
-    return iteration
+    return iteration, units_observations.begin_observations(tx, iteration, looks or [])
 
 
 @unit
@@ -181,8 +189,20 @@ def give_up(
 
 
 @unit
-def observed(tx: Tx, iteration: Iteration, *, check: list[str] | None) -> None:
-    """Everything is seen and judged; `check` is what the recorded check found unmet, None without one."""
+def observed(
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    *,
+    check: list[str] | None,
+    results: units_observations.Results | None = None,
+) -> None:
+    """Everything is seen and judged; `check` is what the recorded check found unmet, None without one.
+
+    `results` are what was seen, when that is not committed yet.
+    """
+    if results is not None:
+        units_observations.end_observations(tx, iteration, generation, results)
     every = store_observations.get_observations(tx, iteration.id)
     bad = [seen for seen in every if seen.state in {ObservationState.FAILED, ObservationState.UNKNOWN}]
     tx.emit(

@@ -38,6 +38,14 @@ class DoneObservation(Wire, frozen=True):
     error: str | None
 
 
+class Results(Wire, frozen=True):
+    """What came of everything that was looked at."""
+
+    done: list[DoneObservation]
+    facts: dict[str, dict[str, Any]]
+    """What it tells of hosts, by their names."""
+
+
 @unit
 def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation]) -> list[int]:
     """Commit what is about to be looked at; what is refused ends here."""
@@ -58,16 +66,14 @@ def end_observations(
     tx: Tx,
     iteration: Iteration,
     generation: int,
-    done: list[DoneObservation],
-    *,
-    facts: dict[str, dict[str, Any]],
+    results: Results,
 ) -> None:
     """Commit what was seen, and what it tells about hosts."""
-    for seen in done:
+    for seen in results.done:
         store_observations.finish_observation(tx, seen.id, seen.state, result=seen.result, error=seen.error)
-    if facts:
+    if results.facts:
         known = {host.name: host.facts for host in store_hosts.get_hosts(tx, iteration.loop_id)}
-        for host, found in facts.items():
+        for host, found in results.facts.items():
             now = merged(known.get(host, {}), found)
             if now != known.get(host):
                 store_hosts.set_host_facts(tx, iteration.loop_id, host, now)
