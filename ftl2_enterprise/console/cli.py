@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "run": "run",
     "supervise": "supervise",
+    "submit": "submit",
     "status": "status",
     "history": "history",
     "prompts": "prompts",
@@ -32,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "tour": "tour",
     "init-db": "init_db",
     "config": "config",
+    "worker": "worker",
 }
 """Command to module, in the order of --help."""
 BROKEN_PIPE = 141

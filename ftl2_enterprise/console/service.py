@@ -1,21 +1,25 @@
-"""What has to hold before the service may start, each refused with its reason, and whether one runs already."""
+"""The service as seen from the command line: what has to hold before it may start, and how to reach one that runs."""
 
 from __future__ import annotations
 
 import os
 import socket
 import stat
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core import holding
-from ftl2_enterprise.core.problem import conflict, invalid, unavailable
+from ftl2_enterprise.core import holding, paths
+from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
-    from ftl2_enterprise.core.problem import Problem
+    from ftl2_enterprise.client import Client
+    from ftl2_enterprise.console.session import Session
     from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
+    from ftl2_enterprise.protocol.loops import Loop
 
 DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
 
@@ -118,3 +122,64 @@ def is_answered(path: str) -> bool:
         except OSError:
             return False
     return True
+
+
+# --- one that runs -------------------------------------------------------------------------------------------------
+
+KEY = "supervisor.socket"
+MOST_NAMES = 100
+
+
+@contextmanager
+def reach(session: Session) -> Generator[tuple[Client, str]]:
+    """A connection to the service, and the database that it has. Raises Problem when there is none."""
+    from ftl2_enterprise import client  # noqa: PLC0415
+    from ftl2_enterprise.protocol.system import GetHealth  # noqa: PLC0415
+
+    with client.connect(_socket(session), program="ftl2-enterprise") as connection:
+        database = connection.call(GetHealth()).database
+        if session.db is not None and Path(database) != Path(session.settings.store.path):
+            raise conflict(
+                f"cannot use the database {session.settings.store.path}: the service at {_socket(session)} has "
+                f"another one, {database}",
+                f"start one with `ftl2-enterprise --db {session.db} supervise`, or leave --db out",
+            )
+        yield connection, database
+
+
+def is_there(session: Session) -> bool:
+    """Whether a service listens where this user would look for one."""
+    return is_answered(_socket(session))
+
+
+def _socket(session: Session) -> str:
+    """Where the settings say; when nobody has said anything, this user's own service goes before the system's."""
+    named = session.settings.supervisor.socket
+    of_the_system = f"{paths.RUN}/{paths.SOCKET}"
+    if session.loaded.origins[KEY] != "default" or Path(named).exists() or not Path(of_the_system).exists():
+        return named
+    return of_the_system
+
+
+def limits(connection: Client, names: Iterable[str]) -> dict[str, Any]:
+    """What the settings of the service say of loops."""
+    from ftl2_enterprise.protocol.system import GetSettings  # noqa: PLC0415
+
+    found = {one.key: one.value for one in connection.call(GetSettings())}
+    values = {name: found.get(f"loops.{name}") for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def submit(connection: Client, request: SubmitLoop, *, is_named: bool) -> Loop:
+    """The loop; a name that was made up gets a number when it is taken."""
+    from msgspec.structs import replace  # noqa: PLC0415
+
+    name = request.spec.name
+    for n in range(2, MOST_NAMES):
+        try:
+            return connection.call(request)
+        except Problem as problem:
+            if is_named or problem.code is not Code.CONFLICT or "name" not in problem.message:
+                raise
+        request = replace(request, spec=replace(request.spec, name=f"{name}-{n}"))
+    return connection.call(request)

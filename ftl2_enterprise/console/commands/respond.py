@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,27 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
 
     A prompt that is settled already is not answered again: that is a conflict.
     """
+    from ftl2_enterprise.console import service  # noqa: PLC0415
+
+    path = Path(session.settings.store.path)
+    # Who has the database writes it. A user without one means the service of the system.
+    if service.holder(session.settings) is not None or (not path.exists() and service.is_there(session)):
+        return _ask_service(session, prompt_id, answer)
+    return _write(session, prompt_id, answer)
+
+
+def _ask_service(session: Session, prompt_id: int, answer: str) -> int:
+    from ftl2_enterprise.console import service  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ShowLoop  # noqa: PLC0415
+
+    with service.reach(session) as (connection, _):
+        prompt = connection.call(AnswerPrompt(prompt=prompt_id, answer=answer))
+        loop = connection.call(ShowLoop(loop=str(prompt.loop_id))).loop
+    _tell(session, prompt_id, loop.name, prompt.answer or "")
+    return 0
+
+
+def _write(session: Session, prompt_id: int, answer: str) -> int:
     from ftl2_enterprise.core import owner  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
@@ -43,14 +65,20 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
         chosen = Redactor().text(resolve(prompt, answer))
         store_prompts.answer_prompt(tx, prompt_id, chosen, user_name())
         loop = store.get_loop(tx, prompt.loop_id)
-    session.out.print(
-        line(
-            symbol("✔", Role.GOOD),
-            f"prompt {prompt_id} of loop {one_line(loop.name)} answered: ",
-            (one_line(chosen), Role.STRONG),
-        )
-    )
-    if loop.owner is None or not owner.is_alive(loop.owner):
+    _tell(session, prompt_id, loop.name, chosen)
+    if loop.managed:
+        session.out.print(line(("the loop goes on when its service is started", Role.FAINT), indent=2))
+    elif loop.owner is None or not owner.is_alive(loop.owner):
         again = shlex.join([*session.program, "run", "--resume", loop.name])
         session.out.print(line(("go on:   ", Role.FAINT), (again, Role.COMMAND), indent=2))
     return 0
+
+
+def _tell(session: Session, prompt_id: int, loop: str, answer: str) -> None:
+    session.out.print(
+        line(
+            symbol("✔", Role.GOOD),
+            f"prompt {prompt_id} of loop {one_line(loop)} answered: ",
+            (one_line(answer), Role.STRONG),
+        )
+    )

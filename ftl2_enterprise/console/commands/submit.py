@@ -1,0 +1,97 @@
+"""`submit`: hand a desired state to the service."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftl2_enterprise.protocol.loops import LoopSpec, Mode
+from ftl2_enterprise.terminal import documents, wish
+from ftl2_enterprise.terminal.text import Role, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.console.session import Session
+
+MODES = (Mode.SINGLE, Mode.CONTINUOUS)
+DECIDERS = ("auto", "manifest", "claude", "rules")
+PATHS = ("inventory", "policy", "rules_dir")
+LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
+"""What the settings say when the command line does not."""
+
+
+@click.command("submit")
+@click.argument("desired_state", required=False)
+@click.option("-f", "--file", metavar="FILE", help="Read the desired state, or a manifest, from FILE.")
+@click.option("-i", "--inventory", metavar="FILE", help="The hosts; the service's machine when not given.")
+@click.option("--name", help="What the loop is called; by default made from the desired state.")
+@click.option("--mode", type=click.Choice([str(mode) for mode in MODES]), default="single", show_default=True)
+@click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.")
+@click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--policy", metavar="FILE", help="What must not happen.")
+@click.option("--environment", default="", help="The environment that policy may speak of, such as `production`.")
+@click.option("--rules-dir", metavar="DIR", help="Rules that spare the model.")
+@click.option(
+    "-s",
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="MODULE.PARAM=SOURCE",
+    help="Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
+)
+@click.option("--max-ask-delay", type=click.IntRange(min=0), default=0, metavar="N", help="As for `run`.")
+@click.option("--decider", type=click.Choice(DECIDERS), default="auto", show_default=True, help="Who decides.")
+@click.option("--model", help="The model that the decider asks.")
+@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="What the loop may spend on models.")
+@click.option("--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.")
+@click.option("--paused", is_flag=True, help="Write it down, but do not start it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(session: Session, **options: Any) -> int:
+    """Hand DESIRED_STATE to the service, which makes it true in a process of its own.
+
+    `ftl2ctl submit` does the same, and can follow the loop.
+    """
+    from ftl2_enterprise.console import service  # noqa: PLC0415 - nothing of it is needed for --help
+    from ftl2_enterprise.protocol.loop_verbs import SubmitLoop  # noqa: PLC0415
+
+    session.wants_json = options["as_json"]
+    text, source = wish.read_desired_state(options["desired_state"], options["file"])
+    name = options["name"] if options["name"] is not None else wish.name_for(text, source, dry_run=options["dry_run"])
+    wish.check_name(name)
+    given = {
+        field: options[field]
+        for field in ("environment", "decider", "dry_run", "max_ask_delay", "model", "max_cost")
+        if options[field] is not None
+    }
+    with service.reach(session) as (connection, _):
+        limits = service.limits(connection, LIMITS)
+        limits |= {field: options[field] for field in LIMITS if options.get(field) is not None}
+        spec = LoopSpec(
+            name=name,
+            desired_state=text,
+            source=source,
+            mode=Mode(options["mode"]),
+            secrets=list(options["secrets"]),
+            # The service has another working directory.
+            **{field: str(Path(options[field]).expanduser().absolute()) for field in PATHS if options[field]},
+            **given,
+            **limits,
+        )
+        request = SubmitLoop(spec=spec, paused=options["paused"])
+        loop = service.submit(connection, request, is_named=options["name"] is not None)
+    if options["as_json"]:
+        session.out.stream.write(documents.text(documents.document(loop)) + "\n")
+        return 0
+    state = "written down, not started" if options["paused"] else "submitted"
+    follow = shlex.join(["ftl2ctl", "watch", loop.name])
+    session.out.print(
+        [
+            line(symbol("✔", Role.GOOD), f"loop {loop.id} ", (one_line(loop.name), Role.STRONG), f" {state}"),
+            line(("follow: ", Role.FAINT), (follow, Role.COMMAND), indent=2),
+        ]
+    )
+    return 0
