@@ -23,6 +23,8 @@ RANGE_LIMIT = 100_000
 GROUP_KEYS = frozenset({"hosts", "vars", "children"})
 
 _RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-zA-Z]):([a-zA-Z]))(?::(\d+))?\]")
+_ADDRESS = re.compile(r"\[[0-9a-fA-F.%]*:[0-9a-fA-F.%]*:[0-9a-fA-F:.%]*\](?::\d+)?")
+"""An IPv6 address in brackets."""
 _SECTION = re.compile(r"\[([^\]:]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 _YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -300,6 +302,9 @@ def _value(text: str) -> Any:
 
 def _ranges(pattern: str, keys: Sequence[str]) -> Iterator[str]:
     """`web[01:03]` is web01, web02 and web03."""
+    if _ADDRESS.fullmatch(pattern):
+        return iter([pattern])
+    wrong = _Malformed(f"{pattern} is not a range of hosts; write it like web[01:03]", keys=keys)
     parts: list[list[str]] = []
     end = 0
     for match in _RANGE.finditer(pattern):
@@ -307,11 +312,13 @@ def _ranges(pattern: str, keys: Sequence[str]) -> Iterator[str]:
         step = int(stride or 1)
         low, high = (int(first), int(last)) if first else (ord(letter), ord(final))
         if step < 1 or high < low or high - low > RANGE_LIMIT:
-            raise _Malformed(f"{pattern} is not a range of hosts", keys=keys)
+            raise wrong
         numbers = range(low, high + 1, step)
         parts += [[pattern[end : match.start()]],
                   [str(n).zfill(len(first)) for n in numbers] if first else [chr(n) for n in numbers]]  # fmt: skip
         end = match.end()
+    if {"[", "]"} & set(_RANGE.sub("", pattern)):
+        raise wrong
     return map("".join, itertools.product(*parts, [pattern[end:]]))
 
 

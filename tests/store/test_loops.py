@@ -142,7 +142,7 @@ def test_a_claim_fences_the_one_before(db: Store) -> None:
     with db.write() as tx:
         loop = store.create_loop(tx, spec())
         first = store.claim_loop(tx, loop.id, "host 1")
-        second = store.claim_loop(tx, loop.id, "host 2")
+        second = store.claim_loop(tx, loop.id, "boot:22:333")
     assert (first, second) == (1, 2)
     for late in (
         lambda tx: store.update_loop(tx, loop.id, first, condition=Condition.IN_SYNC),
@@ -152,7 +152,9 @@ def test_a_claim_fences_the_one_before(db: Store) -> None:
         with pytest.raises(Problem) as caught, db.write() as tx:
             late(tx)
         assert caught.value.code is Code.CONFLICT
-        assert str(caught.value) == ('cannot go on with loop "web": another process has taken it over; it is host 2')
+        assert (
+            str(caught.value) == 'cannot go on with loop "web": another process has taken it over; it is process 22'
+        )
     with db.write() as tx:
         assert store.get_loop(tx, loop.id).condition is Condition.UNKNOWN
         store.update_loop(tx, loop.id, second, condition=Condition.IN_SYNC)

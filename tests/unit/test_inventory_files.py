@@ -143,6 +143,9 @@ def test_a_missing_inventory_is_never_taken_for_this_machine(tmp_path: Path, pat
         ("e.yml", "all:\n  hosts: {a: [}\n", ":2", ""),
         ("f.yml", "a:\n  children:\n    b:\n      vars: 7\n", ":4", "vars of b"),
         ("g.yml", "a:\n  hosts:\n    w[3:1]:\n", ":3", "range"),
+        ("q.yml", "a:\n  hosts:\n    w[1:x]:\n", ":3", "w[1:x] is not a range of hosts; write it like web[01:03]"),
+        ("r.yml", "a:\n  hosts:\n    w[1:2]x]:\n", ":3", "range"),
+        ("s.ini", "[web]\nw[a:3].example\n", ":2", "range"),
         ("h.json", '{"a":\n {"hosts": ["x"],}}', ":2", "JSON"),
         ("i.json", "[]", "", "mapping"),
         ("j.ini", "[web]\nx\n[web:kids]\n", ":3", "unknown"),
@@ -185,3 +188,9 @@ def test_a_text_with_the_executable_bit_is_still_a_text(tmp_path: Path) -> None:
     path = written(tmp_path, "ini")
     path.chmod(0o755)
     assert isinstance(load(path), Inventory)
+
+
+def test_an_address_in_brackets_is_no_range(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yml"
+    path.write_text("all:\n  hosts:\n    '[fe80::1]':\n    'fe80::2':\n")
+    assert [entry.name for entry in load(path).hosts()] == ["[fe80::1]", "fe80::2"]

@@ -55,7 +55,7 @@ YAML = [
     ("version: 1\nname: x\nvars: {<<: {a: 1}}\n", "cannot use m.yaml:3: merge keys (<<) are not supported"),
 ]
 SHAPE = [
-    (GOOD.replace("version: 1", "version: 2"), "cannot use m.yaml:1: version cannot be 2"),
+    (GOOD.replace("version: 1", "version: 2"), "cannot use m.yaml:1: version cannot be 2; it can be 1"),
     (GOOD.replace("name: test\n", ""), "cannot use m.yaml:1: the manifest has no `name`"),
     (GOOD.replace("name: test", "name: 5"), "cannot use m.yaml:2: name is a number, but it has to be a text"),
     ("version: 1\nname: x\nsteps: []\n", "cannot use m.yaml:3: steps is empty"),
@@ -67,9 +67,12 @@ SHAPE = [
     (
         HEAD
         + "  - name: a\n    action: {module: x}\n    check:\n      command: y\n      expect:\n      - op: equal\n",
-        "cannot use m.yaml:9: steps[0].check.expect[0].op cannot be 'equal'",
+        "cannot use m.yaml:9: steps[0].check.expect[0].op cannot be 'equal'; it can be absent, at_least, at_most, contains, equals",
     ),
-    (step("file: {path: /a, state: folder}"), "m.yaml:4: steps[0].file.state cannot be 'folder'"),
+    (
+        step("file: {path: /a, state: folder}"),
+        "steps[0].file.state cannot be 'folder'; it can be absent, directory, file, link or touch",
+    ),
     (HEAD + "  - {file: {path: /a}}\n", "cannot use m.yaml:4: steps[0] has no `name`"),
     (GOOD + "questions: [{key: 9-lives, question: x}]\n", "begins with a letter"),
 ]
@@ -202,6 +205,9 @@ def test_templates_cannot_reach_into_python() -> None:
 def test_a_manifest_is_recognised() -> None:
     assert looks_like_manifest(GOOD)
     assert looks_like_manifest("# about\nname: x\nsteps:\n - a\nversion : 1\n")
+    assert looks_like_manifest('{"version": 1, "name": "x", "steps": [{"name": "a", "file": {"path": "/a"}}]}')
+    assert looks_like_manifest("\n{steps: [], version: 1}")
+    assert not looks_like_manifest('{"steps": "first, version 1"}')
     assert not looks_like_manifest("Install nginx. These are the steps: first, version 1 of it.")
     assert not looks_like_manifest("steps:\n  - version: 1\n")
 

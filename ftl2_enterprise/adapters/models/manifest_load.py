@@ -59,7 +59,12 @@ class LoadedManifest:
 
 
 def looks_like_manifest(text: str) -> bool:
-    """Whether a desired state is meant as a manifest: it has `version:` and `steps:` at the start of lines."""
+    """Whether a desired state is meant as a manifest: it has `version:` and `steps:` at the start of lines.
+
+    Written as one mapping in braces, as JSON is, it has them anywhere.
+    """
+    if text.lstrip().startswith("{"):
+        return all(re.search(rf"""[{{,\s](["']?){key}\1\s*:""", text) for key in ("version", "steps"))
     return bool(re.search(r"^version[ \t]*:", text, re.MULTILINE) and re.search(r"^steps[ \t]*:", text, re.MULTILINE))
 
 
@@ -105,7 +110,9 @@ def _convert(document: Document) -> Manifest:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         where = tuple(int(n) if n.isdigit() else key or n for key, n in _PART.findall(place.rstrip("`")))
-        raise document.problem(where, _reworded(message, where, _value_at(document.value, where))) from None
+        value = _value_at(document.value, where)
+        hint = _allowed(msgspec.inspect.type_info(Manifest), where) if "enum value" in message else None
+        raise document.problem(where, _reworded(message, where, value), hint) from None
 
 
 def _reworded(message: str, where: Where, value: Any) -> str:
@@ -124,6 +131,31 @@ def _reworded(message: str, where: Where, value: Any) -> str:
     if "length >= 1" in message:
         return f"{name} is empty"
     return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+def _allowed(kind: msgspec.inspect.Type, where: Where) -> str | None:
+    """What can stand at that place, where only certain values can."""
+    match kind:
+        case msgspec.inspect.Metadata():
+            return _allowed(kind.type, where)
+        case msgspec.inspect.UnionType():
+            return next(filter(None, (_allowed(one, where) for one in kind.types)), None)
+        case msgspec.inspect.ListType() if where:
+            return _allowed(kind.item_type, where[1:])
+        case msgspec.inspect.StructType() if where:
+            known = {field.encode_name: field.type for field in kind.fields}
+            return _allowed(known[str(where[0])], where[1:]) if str(where[0]) in known else None
+        case msgspec.inspect.LiteralType() if not where:
+            return _choices([str(one) for one in kind.values])
+        case msgspec.inspect.EnumType() if not where:
+            return _choices([str(one.value) for one in kind.cls])
+        case _:
+            return None
+
+
+def _choices(allowed: list[str]) -> str:
+    *others, last = sorted(allowed)
+    return f"it can be {', '.join(others)}{' or ' if others else ''}{last}"
 
 
 def _spelled(where: Where) -> str:

@@ -34,4 +34,4 @@ class RulesDecider:
             return Decision(reasoning="; ".join(said), unmet=held)
         if not situation.rules:
             return Decision(reasoning="There are no rules, so nothing is out of place.", converged=True)
-        return Decision(reasoning=f"No condition of the {len(situation.rules)} rules holds.", converged=True)
+        return Decision(reasoning="No rule's condition holds.", converged=True)
