@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.core.settings_check import need_restart
 from ftl2_enterprise.protocol.system import Reloaded
+from ftl2_enterprise.supervisor import control_facts
 from ftl2_enterprise.supervisor.access import Guard
 from ftl2_enterprise.supervisor.control_answers import Answers
 from ftl2_enterprise.supervisor.control_children import Children
 from ftl2_enterprise.supervisor.control_commits import Commits, DataVersion
 from ftl2_enterprise.supervisor.control_ensure import Ensure
-from ftl2_enterprise.supervisor.control_facts import log_facts
 from ftl2_enterprise.supervisor.control_system import SYSTEM, values_of
 from ftl2_enterprise.supervisor.dispatch import Dispatch
 from ftl2_enterprise.supervisor.root_link import RootLink
@@ -41,15 +42,6 @@ if TYPE_CHECKING:
 
 STALE = 90.0
 """Seconds after which nobody can say any more that the managers look."""
-NEED_RESTART = (
-    "store.",
-    "log.",
-    "supervisor.socket",
-    "supervisor.heartbeat",
-    "supervisor.hung_after",
-    "supervisor.drain_timeout",
-)
-"""Beginnings of the keys that root or a child reads once."""
 LOST = 3
 """Exit status of a control that root has left."""
 
@@ -143,7 +135,7 @@ class Control:
         unsubscribe = self.writer.subscribe(self.committed)
         work = [asyncio.ensure_future(self._work())]
         if self._parts.facts is not None:
-            work.append(asyncio.ensure_future(log_facts(self._parts.facts, self.commits)))
+            work.append(asyncio.ensure_future(control_facts.log_facts(self._parts.facts, self.commits)))
         try:
             await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in work:
@@ -239,10 +231,11 @@ class Control:
         before, after = values_of(self.settings), values_of(loaded.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
         self.loaded, self.guard = loaded, guard
+        control_facts.apply(self._parts.facts, loaded.settings.log)
         if self._parts.applied is not None:
             self._parts.applied(loaded.settings)
         self.ensure.wake()
-        return Reloaded(changed=changed, need_restart=[key for key in changed if key.startswith(NEED_RESTART)])
+        return Reloaded(changed=changed, need_restart=need_restart(changed))
 
     # --- health ----------------------------------------------------------------------------------------------------
 

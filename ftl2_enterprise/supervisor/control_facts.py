@@ -9,11 +9,19 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.supervisor import log
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.settings import LogSettings
     from ftl2_enterprise.supervisor.control_commits import Commits
     from ftl2_enterprise.supervisor.log_facts import FactLog
 
 PAUSE = 1.0
 """Seconds after a failure."""
+
+
+def apply(facts: FactLog | None, settings: LogSettings) -> None:
+    """Go by settings that were read again."""
+    log.change_level(settings.level)
+    if facts is not None:
+        facts.max_bytes = settings.max_bytes
 
 
 async def log_facts(facts: FactLog, commits: Commits) -> None:

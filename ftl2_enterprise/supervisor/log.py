@@ -164,6 +164,13 @@ def configure(
     return _log
 
 
+def change_level(level: Level) -> None:
+    """From now on log so much."""
+    _log.level = level
+    if any(isinstance(handler, _Bridge) for handler in logging.getLogger().handlers):
+        _configure_logging(level)
+
+
 def close() -> None:
     """Write what waits, within a limit."""
     _log.flush()
