@@ -58,7 +58,7 @@ def _main(words: list[str]) -> int:
         # prompt_toolkit takes longer to import than a command to run.
         from ftl2_enterprise.shell import interactive  # noqa: PLC0415
 
-        return interactive.run(out, socket=before.get("socket"))
+        return interactive.run(out, socket=before.get("socket"), variables=os.environ)
     return _script(out, before)
 
 

@@ -38,10 +38,15 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
 
     def print(self, lines: Line | Iterable[Line]) -> None:
         """Write the lines, and hand them over at once."""
-        for one in [lines] if isinstance(lines, Line) else lines:
-            for part in fitted(one, self.columns) if self.is_terminal else [one]:
-                self.stream.write(self.rendered(part) + "\n")
+        self.stream.write(self.text(lines))
         self.stream.flush()
+
+    def text(self, lines: Line | Iterable[Line]) -> str:
+        """The lines as they are written."""
+        every = [lines] if isinstance(lines, Line) else lines
+        room = self.room
+        parts = (part for one in every for part in (fitted(one, room) if room is not None else [one]))
+        return "".join(self.rendered(part) + "\n" for part in parts)
 
     @property
     def columns(self) -> int:

@@ -199,6 +199,11 @@ def moment(instant: Instant) -> str:
     return iso(instant)[:19].replace("T", " ") + "Z"
 
 
+def iso_time(instant: Instant) -> str:
+    """The time of day in UTC, to the second."""
+    return iso(instant)[11:19] + "Z"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 action`, `2 actions`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,209 @@
+"""The shell: what `ftl2ctl` is without arguments on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.styles import Style
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.shell import announcing, asking, lines, main, recall, toolbar
+from ftl2_enterprise.shell.commands.leaving import LEAVE
+from ftl2_enterprise.shell.completer import AnswerCompleter, ShellCompleter
+from ftl2_enterprise.shell.completion import Candidate
+from ftl2_enterprise.shell.live import Live, Snapshot
+from ftl2_enterprise.terminal.text import Line, Role, count, line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
+    from prompt_toolkit.history import History
+
+    from ftl2_enterprise.protocol.loops import Prompt
+    from ftl2_enterprise.terminal.paint import Painter
+
+PROMPT = "ftl2ctl> "
+FIRST_LOOK = 1.0
+"""Seconds that the greeting waits for the service to answer."""
+
+
+class Shell:
+    """Reads lines and runs them; says what happens meanwhile above the line that is being typed."""
+
+    def __init__(self, out: Painter, socket: str | None, variables: Mapping[str, str]) -> None:
+        self._out = out
+        self._socket = socket
+        self._live = Live(out, socket, self._changed)
+        self._lock = threading.Lock()
+        self._is_at_prompt = False
+        self._pending: list[Line] = []
+        self._has_looked = threading.Event()
+        self._status = 0
+        self._current: PromptSession[str] | None = None
+        self._lines = self._session(
+            history=recall.Recall(recall.path(variables)), completer=ShellCompleter(self._live), suggests=True
+        )
+
+    def run(self) -> int:
+        """Until the person leaves; the status of the last command."""
+        self._live.start()
+        self._has_looked.wait(FIRST_LOOK)
+        self._greet()
+        try:
+            while True:
+                try:
+                    text = self.read(self._lines, PROMPT)
+                except KeyboardInterrupt:
+                    continue
+                except EOFError:
+                    break
+                if not self._run_lines(text):
+                    break
+        finally:
+            self._live.stop()
+        self._out.print(line("the loops go on; come back with ", (f"{self._way_back()}", Role.COMMAND)))
+        return 0
+
+    def read(self, session: PromptSession[str], invite: str) -> str:
+        """A line. Raises KeyboardInterrupt and EOFError."""
+        # Raw: what is announced has its colours as they are written.
+        with patch_stdout(raw=True):
+            with self._lock:
+                pending, self._pending = self._pending, []
+                self._is_at_prompt, self._current = True, session
+            if pending:
+                sys.stdout.write(self._out.text(pending))
+            try:
+                return session.prompt([("class:prompt", invite)])
+            finally:
+                with self._lock:
+                    self._is_at_prompt = False
+
+    def asking_session(self, options: list[Candidate]) -> PromptSession[str]:
+        """For an answer: it is not remembered."""
+        return self._session(history=DummyHistory(), completer=AnswerCompleter(options), suggests=False)
+
+    def _session(self, *, history: History, completer: Completer, suggests: bool) -> PromptSession[str]:
+        session: PromptSession[str] = PromptSession(
+            history=history,
+            completer=completer,
+            complete_while_typing=False,
+            enable_history_search=suggests,
+            auto_suggest=AutoSuggestFromHistory() if suggests else None,
+            bottom_toolbar=self._toolbar,
+            style=Style.from_dict(toolbar.STYLES),
+            color_depth=None if self._out.has_colour else ColorDepth.DEPTH_1_BIT,
+        )
+        return session
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        return [*toolbar.fragments(self._live.now, self._out.columns)]
+
+    def _run_lines(self, text: str) -> bool:
+        """Run what was typed, or pasted; False when the person leaves."""
+        for one in text.split("\n"):
+            try:
+                words = lines.split(one)
+                if not words:
+                    continue
+                self._status = main.run(
+                    words,
+                    out=self._out,
+                    flags={"socket": self._socket} if self._socket else {},
+                    asker=ShellAsker(self, self._out),
+                    is_shell=True,
+                )
+            except Problem as problem:
+                self._status = main.failed(problem, is_shell=True)
+            except KeyboardInterrupt:
+                self._out.print(line())
+                return True
+            if self._status == LEAVE:
+                return False
+            self._live.wake()
+            if self._status:
+                # What was pasted behind a command that failed was not meant to run without it.
+                break
+        return True
+
+    # --- what is said unasked --------------------------------------------------------------------------------------
+
+    def _changed(self, before: Snapshot, now: Snapshot) -> None:
+        """Called by the thread that looks."""
+        is_first = not self._has_looked.is_set()
+        self._has_looked.set()
+        told = [] if is_first else announcing.news(before, now)
+        with self._lock:
+            if told and not self._is_at_prompt:
+                # A command is printing; what happened is said when it is done.
+                self._pending += told
+                told = []
+            current = self._current if self._is_at_prompt else None
+        if current is not None:
+            if told:
+                sys.stdout.write(self._out.text(told))
+                sys.stdout.flush()
+            current.app.invalidate()
+
+    def _greet(self) -> None:
+        now = self._live.now
+        self._out.print(
+            line(
+                ("ftl2ctl", Role.STRONG),
+                ": ",
+                ("help", Role.COMMAND),
+                " lists the commands, Tab completes, Ctrl-D leaves",
+            )
+        )
+        if now.problem is not None:
+            told = [line((announcing.away(now), Role.BAD)), line(now.problem.message, indent=2)]
+            self._out.print(told + ([line((now.problem.hint, Role.FAINT), indent=2)] if now.problem.hint else []))
+        elif not now.has_looked:
+            self._out.print(line(("the service has not answered yet", Role.FAINT)))
+        elif now.prompts:
+            waiting = count(len(now.prompts), "question")
+            verb = "waits" if len(now.prompts) == 1 else "wait"
+            self._out.print(line((f"{waiting} {verb} for you: ", Role.WARNING), ("answer", Role.COMMAND)))
+        elif not now.loops:
+            self._out.print(line("no loops yet: ", ("submit -f FILE", Role.COMMAND)))
+
+    def _way_back(self) -> str:
+        return f"ftl2ctl --socket {self._socket}" if self._socket else "ftl2ctl"
+
+
+class ShellAsker:
+    """Asks with the shell's own lines: completion, toolbar and announcements stay."""
+
+    def __init__(self, shell: Shell, out: Painter) -> None:
+        self._shell = shell
+        self._out = out
+
+    def confirms(self, question: str) -> bool:
+        """Whether the person says yes."""
+        answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
+        return (answer or "").strip().lower() in {"y", "yes"}
+
+    def answer(self, prompt: Prompt) -> str | None:
+        """A valid answer."""
+        options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
+        return asking.until_valid(prompt, self._out, lambda: self._read(options, f"  {asking.invitation(prompt)}: "))
+
+    def _read(self, options: list[Candidate], invite: str) -> str | None:
+        try:
+            return self._shell.read(self._shell.asking_session(options), invite)
+        except EOFError:
+            return None
+
+
+def run(out: Painter, *, socket: str | None, variables: Mapping[str, str]) -> int:
+    """The shell; the exit status."""
+    return Shell(out, socket, variables).run()
