@@ -39,6 +39,7 @@ class Ftl2Modules:
         work_dir: Path,
         redact: Callable[[str], str],
         secrets: Secrets | None = None,
+        local: LocalCalls | None = None,
         capture_limit: int = 16 * MIB,
         local_limit: int = 16,
         host_limit: int = 8,
@@ -50,7 +51,7 @@ class Ftl2Modules:
         self._capture_limit: int = capture_limit
         self._host_limit: int = host_limit
         self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(local_limit)}
-        self._local: LocalCalls = LocalCalls()
+        self._local: LocalCalls = local or LocalCalls()
         self._ssh: SshCalls = SshCalls(work_dir)
         self._work_dir: Path = work_dir
         self._running: set[asyncio.Task[Any]] = set()

@@ -44,6 +44,7 @@ class LocalCalls:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._idle: list[_Supervisor] = []
+        self._used: bool = False
 
     def get_ready(self) -> None:
         """Start the helper now, so that the first call need not wait for it."""
@@ -86,8 +87,11 @@ class LocalCalls:
         for supervisor in idle:
             supervisor.see_off()
         if self._process is not None:
+            if not self._used:
+                self._process.kill()  # it may still be loading, and has nothing to end
             self._process.wait()
         self._control = self._process = None
+        self._used = False
 
     def _take(self, hint: bytes) -> _Supervisor | None:
         """A supervisor that is free; they end by themselves after a while."""
@@ -108,10 +112,12 @@ class LocalCalls:
         """A socket to a fresh supervisor."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - its only form
+        self._used = True
         try:
             socket.send_fds(self._control or self._start(), [hint], [theirs.fileno()])
         except ConnectionError:
             self.close()
+            self._used = True
             socket.send_fds(self._start(), [hint], [theirs.fileno()])
         finally:
             theirs.close()

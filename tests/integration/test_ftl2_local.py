@@ -213,6 +213,24 @@ async def supervisor_of(modules: Ftl2Modules, cmd: str = "true") -> int:
     return int((await run(modules, "shell", cmd=f"{cmd}\necho $PPID")).stdout)
 
 
+async def test_a_helper_that_is_made_ready_serves_the_first_call_and_ends_unused_too(tmp_path: Path) -> None:
+    before = set(children_of(os.getpid()))
+    for used in (True, False):
+        made = Ftl2Modules(None, work_dir=tmp_path / "work", redact=lambda text: text)
+        made.get_ready()
+        made.get_ready()
+        (helper,) = set(children_of(os.getpid())) - before
+        if used:
+            supervisor = await supervisor_of(made)
+            assert supervisor in children_of(helper)
+        await made.close()
+        assert set(children_of(os.getpid())) == before
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @pytest.mark.parametrize("supervisor_too", [False, True])
 async def test_a_helper_that_was_killed_is_replaced(modules: Ftl2Modules, *, supervisor_too: bool) -> None:
     supervisor = await supervisor_of(modules)
