@@ -62,7 +62,10 @@ def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) ->
 async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
     """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
     if prompt.state is PromptState.OPEN:
-        await _wait(engine, prompt)
+        if not engine.is_served:
+            await _wait(engine, prompt)
+        elif _left(engine, prompt) == 0:
+            _expire(engine, prompt)
         prompt = engine.journal.read(store_prompts.get_prompt, prompt.id)
     if prompt.state is PromptState.OPEN:
         return None
@@ -76,11 +79,8 @@ async def _wait(engine: Engine, prompt: Prompt) -> None:
     elsewhere = asyncio.create_task(_settled_elsewhere(engine, prompt))
     stopped = asyncio.create_task(engine.stop.requested.wait())
     tasks = {asking, elsewhere, stopped}
-    left = None
-    if prompt.deadline_at is not None:
-        left = max(0.0, seconds_between(engine.clock.now(), prompt.deadline_at))
     try:
-        done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=_left(engine, prompt), return_when=asyncio.FIRST_COMPLETED)
         if not done:
             _expire(engine, prompt)
         elif asking in done and elsewhere not in done:
@@ -93,6 +93,13 @@ async def _wait(engine: Engine, prompt: Prompt) -> None:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _left(engine: Engine, prompt: Prompt) -> float | None:
+    """Seconds until the deadline, if there is one."""
+    if prompt.deadline_at is None:
+        return None
+    return max(0.0, seconds_between(engine.clock.now(), prompt.deadline_at))
 
 
 async def _settled_elsewhere(engine: Engine, prompt: Prompt) -> None:

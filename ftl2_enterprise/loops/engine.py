@@ -40,6 +40,10 @@ class Limits:
     """How long a model may still take for its answer after a stop was asked; nothing is lost when it is cut off."""
     ssh_wait: float = 180.0
     """How long a machine that an action has made may take to answer on port 22."""
+    rest: float | None = None
+    """A process of the service ends rather than rest for longer, or wait for an answer: another one is started when
+    there is something to do. Without the service there is no other process, so this one waits.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,11 @@ class Engine:
     clock: Clock
     random: Callable[[], float]
     load_rules: Callable[[], RuleSet]
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the service runs this loop, and wakes it."""
+        return self.limits.rest is not None
 
     def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> Verdict:
         """Ask the policy about a call as it will really be made, secrets included."""

@@ -252,11 +252,13 @@ class People(Protocol):
 
 
 class Stop:
-    """Asks a running loop to end: first at the next safe point, then at once."""
+    """Asks a running loop to end: first at the next safe point, then at once. Or wakes one that rests."""
 
     def __init__(self) -> None:
         self.requested: asyncio.Event = asyncio.Event()
         self.now: asyncio.Event = asyncio.Event()
+        self.woken: asyncio.Event = asyncio.Event()
+        """Somebody may have asked something of the loop: its row says what."""
 
     def ask(self) -> None:
         """The first call asks for the next safe point, the second for now."""

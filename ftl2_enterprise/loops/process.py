@@ -12,7 +12,7 @@ from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import reconcile, store, store_hosts, units, units_claim
+from ftl2_enterprise.loops import reconcile, store, store_hosts, units, units_claim, units_service
 from ftl2_enterprise.loops.journal import Journal
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.modes import End, after_run
@@ -66,15 +66,17 @@ def release(journal: Journal) -> None:
 
 
 async def run(engine: Engine) -> Loop:
-    """Run the loop until it ends, waits for an answer, or a stop is asked; returns its row.
+    """Run the loop until it ends, there is nothing to do for a while, or a stop is asked; returns its row.
 
     Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
     """
     journal = engine.journal
     _register(engine)
     loop = journal.read(store.get_loop, journal.loop_id)
+    if loop.desired is not Desired.RUN:
+        return halt(journal, is_served=engine.is_served)
     if loop.state is LoopState.RESTING and not await _rest(engine, _left(engine, loop)):
-        return _pause(engine)
+        return halt(journal, is_served=engine.is_served)
     while True:
         resumed = journal.read(_is_in_a_run, journal.loop_id, engine.limits.stale_after)
         journal.commit(
@@ -86,10 +88,8 @@ async def run(engine: Engine) -> Loop:
             max_iterations=engine.spec.max_iterations,
         )
         end, crash = await _reconcile(engine)
-        if end.waiting:
-            return journal.read(store.get_loop, loop.id)
         if end.outcome is None:
-            return _pause(engine)
+            return halt(journal, is_served=engine.is_served)
         delay = _after(engine, end, end.outcome)
         if crash is not None:
             raise crash from None
@@ -98,7 +98,7 @@ async def run(engine: Engine) -> Loop:
             return loop
         reach(FaultPoint.LOOP_RESTING)
         if not await _rest(engine, delay):
-            return _pause(engine)
+            return halt(journal, is_served=engine.is_served)
 
 
 def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
@@ -193,21 +193,12 @@ def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
     return follow.delay
 
 
-def _pause(engine: Engine) -> Loop:
-    """A stop was asked: the loop is paused where it is, and can be resumed from there."""
-    journal = engine.journal
-    loop = journal.read(store.get_loop, journal.loop_id)
-    if loop.state in {LoopState.RUNNING, LoopState.RESTING}:
-        reason = "stopped on request"
-        journal.commit(
-            units.end_run,
-            loop.id,
-            journal.generation,
-            LoopEvent.PAUSED,
-            data={"outcome": None, "reason": reason},
-            values={"reason": reason},
-        )
-    return journal.read(store.get_loop, loop.id)
+def halt(journal: Journal, *, is_served: bool) -> Loop:
+    """The end of this process: what is asked of the loop becomes true, and it can go on from where it is."""
+    reason = "its process was stopped; it goes on with the next one" if is_served else "stopped on request"
+    return journal.commit(
+        units_service.obey, journal.loop_id, journal.generation, reason=reason, wakes_by_itself=is_served
+    )
 
 
 def _left(engine: Engine, loop: Loop) -> float:
@@ -219,18 +210,28 @@ def _left(engine: Engine, loop: Loop) -> float:
 
 
 async def _rest(engine: Engine, delay: float) -> bool:
-    """Wait for the next run, by a clock that does not jump. False when a stop was asked."""
-    running = asyncio.get_running_loop()
+    """Wait for the next run, by a clock that does not jump. False when this process is not to wait for it."""
+    if engine.limits.rest is not None and delay > engine.limits.rest:
+        return False
+    running, stop = asyncio.get_running_loop(), engine.stop
     until = running.time() + delay
     while (left := until - running.time()) > 0:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(engine.stop.requested.wait(), min(left, POLL))
-        if engine.stop.requested.is_set():
+        woken = [asyncio.ensure_future(event.wait()) for event in (stop.requested, stop.woken)]
+        try:
+            # Nobody wakes a process in the foreground.
+            await asyncio.wait(
+                woken, timeout=left if engine.is_served else min(left, POLL), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for one in woken:
+                one.cancel()
+        stop.woken.clear()
+        if stop.requested.is_set():
             return False
         wish = engine.journal.read(_wish, engine.journal.loop_id)
         if wish is not None:
             return wish
-    return not engine.stop.requested.is_set()
+    return not stop.requested.is_set()
 
 
 def _wish(tx: Tx, loop_id: int) -> bool | None:

@@ -29,6 +29,7 @@ from ftl2_enterprise.protocol.decision import Decision
 from ftl2_enterprise.protocol.loops import (
     Action,
     ActionState,
+    Desired,
     Iteration,
     IterationOutcome,
     IterationState,
@@ -77,7 +78,8 @@ async def run(engine: Engine) -> RunEnd:
         fresh = last is None or last.state is IterationState.ENDED
         if fresh and (end := _end(engine, now.of_run)) is not None:
             return end
-        if engine.stop.requested.is_set():
+        # The row is looked at as well: whoever writes a wish into it need not reach this process.
+        if engine.stop.requested.is_set() or now.loop.desired is not Desired.RUN:
             return STOPPED
         if last is None or fresh:
             cut_off = await _begin(engine, now)

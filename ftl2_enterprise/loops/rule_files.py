@@ -40,6 +40,15 @@ def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
     return sorted((file for directory in unique for file in _in(directory)), key=lambda file: (file.name, file.path))
 
 
+def are_there(directory: Path | None) -> bool:
+    """Whether the directory has files that may be rules. Raises Problem(not_found) for one that is missing."""
+    if directory is None:
+        return False
+    if not directory.is_dir():
+        raise not_found(f"cannot find the rules directory {directory}", "make it, or name another one")
+    return any(file.error is None and not file.switched_off for file in _in(directory))
+
+
 def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
     """The files of the rule of that name, or the one of that path. Raises Problem(not_found)."""
     every = list(files)

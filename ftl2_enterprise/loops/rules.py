@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.loops.rule_facade import RuleFacade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Container, Coroutine, Mapping
     from pathlib import Path
 
     from ftl2_enterprise.protocol.decision import ObservationSpec
@@ -42,6 +42,18 @@ class RuleSet:
     broken: Mapping[str, str] = field(default_factory=dict[str, str])
     """Name and error of each file that is not a rule."""
     disabled: tuple[str, ...] = ()
+
+
+def enabled(rules: RuleSet, disabled: Container[str]) -> RuleSet:
+    """The rules without those of these names: a person has switched them off."""
+    off = [name for name in (*(rule.name for rule in rules.rules), *rules.broken) if name in disabled]
+    if not off:
+        return rules
+    return RuleSet(
+        rules=tuple(rule for rule in rules.rules if rule.name not in disabled),
+        broken={name: error for name, error in rules.broken.items() if name not in disabled},
+        disabled=tuple(sorted({*rules.disabled, *off})),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.child import Why
-from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops import store, store_service, units, units_actions, units_observations
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.restarts import End, Restarts, answer
@@ -77,6 +77,20 @@ def manage(tx: Tx, loop: Loop) -> None:
     """The service runs the loop from now on, as if its process had never crashed."""
     if not loop.managed or loop.crashes or loop.restart_at is not None:
         store_service.change_loop(tx, loop.id, managed=True, crashes=0, crashes_since=None, restart_at=None)
+
+
+@unit
+def take(tx: Tx, loop_id: int, generation: int) -> Loop:
+    """A process in the foreground is to run the loop, whatever was asked of it before.
+
+    Raises Problem(conflict) when the service has it.
+    """
+    loop = store.get_loop(tx, loop_id)
+    store.check_claim(tx, loop_id, generation)
+    if loop.managed:
+        raise conflict(f"cannot run {loop.name}: the service runs it", "see `ftl2ctl show`")
+    wish(tx, loop, Desired.RUN)
+    return store.get_loop(tx, loop_id)
 
 
 @unit

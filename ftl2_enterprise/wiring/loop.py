@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,12 @@ from ftl2_enterprise.adapters.models.manifest import ManifestDecider
 from ftl2_enterprise.adapters.models.manifest_load import looks_like_manifest, parse
 from ftl2_enterprise.adapters.models.rules_only import RulesDecider
 from ftl2_enterprise.core.clock import Clock, SystemClock
-from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.loops import process, store, units
+from ftl2_enterprise.loops import process, rule_files, store, store_service, units, units_service
 from ftl2_enterprise.loops.engine import Engine, Limits
-from ftl2_enterprise.loops.policy import load_policy
+from ftl2_enterprise.loops.policy import Policy, load_policy
+from ftl2_enterprise.loops.rules import enabled
 from ftl2_enterprise.loops.rules_load import load_rules
 from ftl2_enterprise.loops.secrets import Bindings, parse_bindings
 from ftl2_enterprise.protocol.decision import ObservationSpec
@@ -54,7 +57,7 @@ def open_database(settings: Settings, *, create: bool) -> Store:
     return open_store(Path(settings.store.path), create=create)
 
 
-def prepare(spec: LoopSpec, settings: Settings) -> LoopSpec:
+def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopSpec:
     """The same wish, complete and checked: paths absolute, decider chosen, everything that it names readable.
 
     Raises Problem; nothing was changed.
@@ -73,9 +76,9 @@ def prepare(spec: LoopSpec, settings: Settings) -> LoopSpec:
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
-    inventory, decides = _check(prepared, settings)
-    if isinstance(decides, ManifestDecider):
-        _check_names(decides.loaded, inventory)
+    needs = read(prepared, settings, runs_rules=runs_rules)
+    if isinstance(needs.decider, ManifestDecider):
+        _check_names(needs.decider.loaded, needs.inventory)
     return prepared
 
 
@@ -92,14 +95,28 @@ def _choose(spec: LoopSpec, settings: Settings) -> str:
     return settings.model.provider or "rules"
 
 
-def _check(spec: LoopSpec, settings: Settings) -> tuple[Inventory, Decider]:
-    """Read everything that the loop will need. Raises Problem."""
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a loop was read from: read once, and handed on."""
+
+    inventory: Inventory
+    policy: Policy
+    bindings: Bindings
+    decider: Decider
+
+
+def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Needs:
+    """Read everything that the loop will need. Raises Problem.
+
+    A process that is not the loop's own does not run the code of its rules, and so knows less about them.
+    """
     inventory = inventory_files.load(spec.inventory)
-    load_policy(_path(spec.policy))
+    policy = load_policy(_path(spec.policy))
     bindings = parse_bindings(spec.secrets)
-    rules = load_rules(_rules_dir(spec, settings))
+    directory = _rules_dir(spec, settings)
+    has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.are_there(directory)
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
-    if spec.decider == "rules" and not rules.rules:
+    if spec.decider == "rules" and not has_rules:
         raise invalid(
             f"cannot decide on {_short(spec.desired_state)!r}: no model is configured and there are no rules",
             "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
@@ -109,7 +126,7 @@ def _check(spec: LoopSpec, settings: Settings) -> tuple[Inventory, Decider]:
             f"cannot ask claude: the program {settings.model.command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
-    return inventory, decider
+    return Needs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
 
 
 def _path(text: str | None) -> Path | None:
@@ -175,27 +192,33 @@ def _decider(
             )
 
 
-def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, stop: Stop, clock: Clock) -> Engine:
-    """The engine of a loop that this process has claimed. Raises Problem."""
+def build(
+    journal: Journal,
+    loop: Loop,
+    needs: Needs,
+    *,
+    settings: Settings,
+    people: People,
+    stop: Stop,
+    clock: Clock,
+    rest: float | None = None,
+) -> Engine:
+    """The engine of a loop that this process has claimed; `rest` is given by the service. Raises Problem."""
     spec = loop.spec
-    bindings: Bindings = parse_bindings(spec.secrets)
-    redactor = Redactor(bindings.values())
+    redactor = Redactor(needs.bindings.values())
     # What is kept there is named by its content and made under a lock, so that all loops can share it.
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    modules = Ftl2Modules(
-        inventory_files.load(spec.inventory),
-        work_dir=work_dir,
-        secrets=bindings.inject,
-        redact=redactor.known,
-    )
-    engine = Engine(
+    modules = Ftl2Modules(needs.inventory, work_dir=work_dir, secrets=needs.bindings.inject, redact=redactor.known)
+    # Its helper loads while the run begins: nothing else takes as long before the first look at this machine.
+    modules.get_ready()
+    return Engine(
         spec=spec,
         journal=journal,
         modules=modules,
-        decider=_decider(spec, settings, expand=modules.expand, bindings=bindings),
-        policy=load_policy(_path(spec.policy)),
-        bindings=bindings,
+        decider=needs.decider,
+        policy=needs.policy,
+        bindings=needs.bindings,
         redactor=redactor,
         people=people,
         stop=stop,
@@ -206,14 +229,14 @@ def build(journal: Journal, loop: Loop, *, settings: Settings, people: People, s
             audit_every=settings.loops.audit_every,
             jitter=settings.loops.jitter,
             backoff_cap=settings.loops.backoff_cap,
+            rest=rest,
         ),
         clock=clock,
         random=random.random,
-        load_rules=lambda: load_rules(_rules_dir(spec, settings)),
+        load_rules=lambda: enabled(
+            load_rules(_rules_dir(spec, settings)), journal.read(store_service.get_disabled_rules)
+        ),
     )
-    # It takes as long to start as a run takes to begin.
-    modules.get_ready()
-    return engine
 
 
 async def run_loop(
@@ -235,12 +258,18 @@ async def run_loop(
     """
     with store_.read() as tx:
         loop = store.get_loop(tx, loop_id)
-    _check(loop.spec, settings)
+    if loop.managed:
+        raise conflict(
+            f"cannot run {loop.name}: the service runs it",
+            f"see `ftl2ctl show {shlex.quote(loop.name)}`, or give the new loop another --name",
+        )
+    needs = read(loop.spec, settings)
     journal = process.claim(store_, loop.id)
     try:
+        loop = journal.commit(units_service.take, loop.id, journal.generation)
         if limits:
             loop = journal.commit(units.change_limits, loop.id, journal.generation, dict(limits))
-        engine = build(journal, loop, settings=settings, people=people, stop=stop, clock=SystemClock())
+        engine = build(journal, loop, needs, settings=settings, people=people, stop=stop, clock=SystemClock())
         if begun is not None:
             begun()
         try:

@@ -1,0 +1,167 @@
+"""What the forkserver's children run: control, the writer, or one loop; and what is done once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core import startup
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import process, store, units_service
+from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.restarts import HELD, UNREACHABLE
+from ftl2_enterprise.protocol.loops import Desired
+from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.supervisor import log, writer
+from ftl2_enterprise.supervisor.writer_link import WriterLink
+from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring import service
+from ftl2_enterprise.wiring.warming import Nobody, warm_up
+
+__all__ = ["KINDS", "warm_up"]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.loops.journal import Journal
+    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.supervisor.child_start import ChildContext
+
+DONE = 0
+CRASHED = 70
+HOPELESS = 78
+"""Exit status of control and the writer when starting them again is of no use."""
+
+
+# --- the supervisor's own ------------------------------------------------------------------------------------------
+
+
+def run_control(context: ChildContext) -> int:
+    """Be control."""
+    begun = startup.decode(context.argument)
+    return _carefully("control", begun, lambda settings: service.run(context.descriptors, begun))
+
+
+def run_writer(context: ChildContext) -> int:
+    """Be the writer."""
+
+    def write(settings: Settings) -> int:
+        listener = socket.socket(fileno=context.descriptors["writer"])
+        writer.main(listener, Path(settings.store.path))
+        return DONE
+
+    return _carefully("writer", startup.decode(context.argument), write)
+
+
+def _carefully(name: str, begun: startup.Startup, work: Callable[[Settings], int]) -> int:
+    """Say why it cannot be done; what may go better next time is tried again by root."""
+    try:
+        settings = begun.load().settings
+        _log_to(settings, name)
+        return work(settings)
+    except Problem as problem:
+        log.get().error(str(problem))
+        return UNREACHABLE if problem.code is Code.UNAVAILABLE else HOPELESS
+    finally:
+        log.close()
+
+
+def _log_to(settings: Settings, source: str, **names: Any) -> None:
+    log.configure(
+        source,
+        level=settings.log.level,
+        directory=Path(settings.log.directory),
+        max_bytes=settings.log.max_bytes,
+        **names,
+    )
+
+
+# --- a loop --------------------------------------------------------------------------------------------------------
+
+
+def run_loop(context: ChildContext) -> int:
+    """Run one loop until there is nothing to do for a while; its row says where it stands."""
+    asked: list[int] = []
+    # Until the event loop listens: what is asked meanwhile is not lost.
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop_id = int(context.name)
+    begun = startup.decode(context.argument)
+    try:
+        settings = begun.load().settings
+        database = open_store(Path(settings.store.path), create=False)
+        with database.read() as tx:
+            loop = store.get_loop(tx, loop_id)
+        _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)
+        link = WriterLink(begun.writer)
+        try:
+            return asyncio.run(_run(database, link, loop, settings, asked))
+        finally:
+            link.close()
+            database.close()
+    except Problem as problem:
+        log.get().log(_LEVEL.get(problem.code, 30), str(problem))
+        return _STATUS.get(problem.code, CRASHED)
+    finally:
+        log.close()
+
+
+_STATUS = {Code.UNAVAILABLE: UNREACHABLE, Code.CONFLICT: HELD, Code.NOT_FOUND: DONE}
+_LEVEL = {Code.CONFLICT: 20, Code.NOT_FOUND: 20}
+
+
+async def _run(database: Store, link: WriterLink, loop: Loop, settings: Settings, asked: list[int]) -> int:
+    stop = Stop()
+    running = asyncio.get_running_loop()
+    running.add_signal_handler(signal.SIGTERM, stop.ask)
+    running.add_signal_handler(signal.SIGUSR1, stop.woken.set)
+    for _ in asked:
+        stop.ask()
+    journal = process.claim(database, loop.id, link)
+    try:
+        await _work(journal, settings, stop)
+    finally:
+        process.release(journal)
+    return DONE
+
+
+async def _work(journal: Journal, settings: Settings, stop: Stop) -> None:
+    loop = journal.read(store.get_loop, journal.loop_id)
+    if loop.desired is not Desired.RUN or stop.requested.is_set():
+        # Before anything is read: a loop that cannot be read can be cancelled all the same.
+        process.halt(journal, is_served=True)
+        return
+    try:
+        needs = wiring.read(loop.spec, settings)
+        log.learn(needs.bindings.values())
+        engine = wiring.build(
+            journal,
+            loop,
+            needs,
+            settings=settings,
+            people=Nobody(),
+            stop=stop,
+            clock=SystemClock(),
+            rest=settings.supervisor.rest,
+        )
+    except Problem as problem:
+        if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
+            raise
+        journal.commit(units_service.refuse, journal.loop_id, journal.generation, reason=str(problem))
+        return
+    try:
+        await process.run(engine)
+    except process.Crashed as crashed:
+        log.get().error(str(crashed), crash=crashed.crash_id)
+    finally:
+        await engine.modules.close()
+
+
+KINDS = {"control": run_control, "writer": run_writer, "loop": run_loop}
+"""What is run for a key, by what is before its colon."""

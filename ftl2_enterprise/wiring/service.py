@@ -1,0 +1,133 @@
+"""Puts control together: who answers which verb, which managers look, and what a loop's process is started with."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.core.amounts import bytes_of, processors_of
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.loops import handlers, store, store_service
+from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.loops.names import check_name
+from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
+from ftl2_enterprise.store import events
+from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.supervisor import control, watches
+from ftl2_enterprise.supervisor.dispatch import Handlers
+from ftl2_enterprise.supervisor.log_facts import FactLog
+from ftl2_enterprise.supervisor.root_link import Limits, Order
+from ftl2_enterprise.supervisor.writer_async import WriterClient
+from ftl2_enterprise.wiring import loop as wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.startup import Startup
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.supervisor.dispatch import Prepare, Verb
+
+PREPARE_WITHIN = 20.0
+"""Seconds that reading what a loop names may take; it may be on a file system that does not answer."""
+
+
+class Live:
+    """The settings in force, for everybody who asks for them again and again."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.settings: Settings = loaded.settings
+
+    def apply(self, settings: Settings) -> None:
+        """They were read again."""
+        self.settings = settings
+
+
+def run(descriptors: Mapping[str, int], begun: Startup) -> int:
+    """Be control, with these descriptors of its own. Raises Problem."""
+    loaded = begun.load()
+    database = open_store(Path(loaded.settings.store.path), create=False)
+    try:
+        return control.main(parts(descriptors, begun, loaded, database))
+    finally:
+        database.close()
+
+
+def parts(descriptors: Mapping[str, int], begun: Startup, loaded: Loaded, database: Store) -> control.Parts:
+    """What control is made of."""
+    live, argument = Live(loaded), begun.encode()
+    rules_dir = loaded.settings.loops.rules_dir
+    return control.Parts(
+        listener=socket.socket(fileno=descriptors["control"]),
+        root=socket.socket(fileno=descriptors["root"]),
+        store=database,
+        writer=WriterClient(begun.writer),
+        handlers=Handlers(
+            reads=handlers.reads(rules_dir), writes=handlers.writes(rules_dir), prepares=prepares(live)
+        ),
+        managers=[LoopManager(lambda: live.settings.supervisor)],
+        find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
+        order=lambda key, settings: Order(argument=argument, cgroup=_cgroup(settings)),
+        loaded=loaded,
+        load=begun.load,
+        version=metadata.version("ftl2-enterprise"),
+        facts=_facts(database, loaded.settings),
+        applied=live.apply,
+    )
+
+
+def prepares(live: Live) -> dict[Verb, Prepare]:
+    """What is checked and completed before it is written down."""
+
+    async def submit(request: SubmitLoop) -> SubmitLoop:
+        """Everything that the loop names is read, in a thread: control must not wait for a disk."""
+        if request.spec.name:
+            check_name(request.spec.name)
+        work = asyncio.to_thread(wiring.prepare, request.spec, live.settings, runs_rules=False)
+        try:
+            async with asyncio.timeout(PREPARE_WITHIN):
+                spec = await work
+        except TimeoutError as error:
+            raise unavailable(
+                f"cannot read what the loop needs within {PREPARE_WITHIN:g} seconds",
+                "look at the disks on which its inventory, policy and rules are",
+            ) from error
+        return msgspec.structs.replace(request, spec=spec)
+
+    return {SubmitLoop: submit}
+
+
+def _cgroup(settings: Settings) -> Limits | None:
+    limits = settings.limits
+    found = Limits(
+        memory=bytes_of(limits.memory) if limits.memory else None,
+        cpu=round(processors_of(limits.cpu) * 100) if limits.cpu else None,
+        pids=limits.pids,
+    )
+    return None if found == Limits() else found
+
+
+def _facts(database: Store, settings: Settings) -> FactLog:
+    """Who puts facts into the logs of loops."""
+
+    def after(cursor: int, limit: int) -> Sequence[Event]:
+        with database.read() as tx:
+            return events.list_events(tx, after=cursor, limit=limit)
+
+    def newest() -> int:
+        with database.read() as tx:
+            return watches.newest(tx)
+
+    def name_of(loop_id: int) -> str | None:
+        with database.read() as tx:
+            return store_service.name_of_loop(tx, loop_id) or None
+
+    directory = Path(settings.log.directory)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return FactLog(directory=directory, max_bytes=settings.log.max_bytes, read=after, newest=newest, name_of=name_of)

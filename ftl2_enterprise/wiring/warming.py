@@ -1,0 +1,72 @@
+"""One small loop, run before anything is forked: what it loads, compiles and caches is shared by all children."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.settings import Settings, StoreSettings
+from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.protocol.loops import LoopSpec, Mode
+from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.wiring import loop as wiring
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops import Prompt
+
+MANIFEST = """\
+version: 1
+name: warm-up
+steps:
+  - name: nothing to do
+    file: {path: "%s", state: directory}
+"""
+
+
+class Nobody:
+    """In a process of the service nobody can be asked: questions are answered through control."""
+
+    name: str = "nobody"
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        """No answer."""
+        return None
+
+
+def warm_up() -> None:
+    """Run it against a database of its own, which is gone afterwards. No thread and no process is left of it."""
+    with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
+        settings = Settings(store=StoreSettings(path=f"{name}/loops.db"))
+        database = open_store(Path(settings.store.path), create=True)
+        try:
+            wish = LoopSpec(name="warm-up", desired_state=MANIFEST % name, mode=Mode.CONTINUOUS)
+            spec = wiring.prepare(wish, settings)
+            with database.write() as tx:
+                loop = store.create_loop(tx, spec)
+            asyncio.run(_run(database, loop.id, settings))
+        finally:
+            database.close()
+
+
+async def _run(database: Store, loop_id: int, settings: Settings) -> None:
+    journal = process.claim(database, loop_id)
+    loop = journal.read(store.get_loop, loop_id)
+    engine = wiring.build(
+        journal,
+        loop,
+        wiring.read(loop.spec, settings),
+        settings=settings,
+        people=Nobody(),
+        stop=Stop(),
+        clock=SystemClock(),
+        rest=0.0,
+    )
+    try:
+        await process.run(engine)
+    finally:
+        await engine.modules.close()
+        process.release(journal)
