@@ -27,7 +27,7 @@ from ftl2_enterprise.core.settings import Level
 from ftl2_enterprise.protocol.system import LogLine
 from ftl2_enterprise.supervisor import log_journal
 from ftl2_enterprise.supervisor.log_files import File, path_of
-from ftl2_enterprise.supervisor.log_line import for_eyes
+from ftl2_enterprise.supervisor.log_line import decode, encode, for_eyes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping
@@ -38,6 +38,7 @@ QUEUE = 2000
 """Lines that may wait to be written."""
 FLUSH = 1.0
 """Seconds that the end of a process waits for its last lines."""
+LOGGER = structlog.make_filtering_bound_logger(logging.DEBUG)
 NOISY = ("asyncssh", "ftl2", "alembic", "asyncio", "sqlalchemy")
 """Libraries that speak of every connection and every call at `info`."""
 
@@ -60,6 +61,16 @@ class Stderr:
         """Print it."""
         with suppress(OSError):
             os.write(self._descriptor, f"{for_eyes(line)}\n".encode(errors="replace"))
+
+
+class Nowhere:
+    """Takes a line the way to a file, and drops it."""
+
+    def write(self, line: LogLine) -> None:
+        """Make it ready."""
+        decode(encode(line))
+        for_eyes(line)
+        log_journal.entry(line, "warm-up")
 
 
 @dataclass
@@ -164,6 +175,16 @@ def configure(
     return _log
 
 
+def warm_up() -> None:
+    """Log a line into nowhere, so that the processes that are forked from this one share what that loads."""
+    global _log  # noqa: PLW0603
+    log = configure("warm-up", threaded=False)
+    log.aloud, log.kept = None, Nowhere()
+    get().info("warm", fields=[1])
+    crash(ValueError("warm"))
+    _log = Log()
+
+
 def change_level(level: Level) -> None:
     """From now on log so much."""
     _log.level = level
@@ -207,7 +228,7 @@ def tell(line: LogLine) -> None:
 def _configure_structlog() -> None:
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _take],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        wrapper_class=LOGGER,
         logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )

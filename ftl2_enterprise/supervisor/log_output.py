@@ -27,16 +27,16 @@ LONGEST = 4096
 
 def capture(last_words: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
     """From now on both outputs of this process go into its log; its last words into the file."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            # Before it is a pipe: what was a file is asked for its position.
+            reconfigure(line_buffering=True, errors="backslashreplace")
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    sys.stdout.flush()
-    sys.stderr.flush()
     os.dup2(writing, 1)
     os.dup2(writing, 2)
     os.close(writing)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(line_buffering=True, errors="backslashreplace")
     if last_words is not None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         faulthandler.enable(os.open(last_words, flags, 0o640))

@@ -29,7 +29,9 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
 
     path = Path(session.settings.store.path)
     # Who has the database writes it. A user without one means the service of the system.
-    if service.holder(session.settings) is not None or (not path.exists() and service.is_there(session)):
+    if service.holder(session.settings) is not None or (
+        session.db is None and not path.exists() and service.is_there(session)
+    ):
         return _ask_service(session, prompt_id, answer)
     return _write(session, prompt_id, answer)
 
