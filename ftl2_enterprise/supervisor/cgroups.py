@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ftl2_enterprise.supervisor.root_log import WARNING, say
@@ -109,10 +110,8 @@ def join(path: str) -> None:
 
 def kill(path: str) -> None:
     """Kill everything in it, where the kernel can do that at once."""
-    try:
+    with contextlib.suppress(OSError):
         _write(f"{path}/cgroup.kill", "1")
-    except OSError:
-        pass
 
 
 def ran_out_of_memory(path: str) -> bool:
@@ -127,10 +126,8 @@ def ran_out_of_memory(path: str) -> bool:
 
 def remove(path: str) -> None:
     """Remove it; one that is still in use stays, and is used again by the next process of its key."""
-    try:
+    with contextlib.suppress(OSError):
         os.rmdir(path)  # noqa: PTH106 - see above
-    except OSError:
-        pass
 
 
 def _write(path: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
@@ -29,8 +30,8 @@ UNUSABLE = 78
 def serve(kinds: Kinds, warm_up: Callable[[], None]) -> int:
     """Fork what root asks for until root is gone; returns the exit status.
 
-    `kinds` maps what is before the colon of a key to what such a child runs; `warm_up` does once what every child would
-    have to do first.
+    `kinds` maps what is before the colon of a key to what such a child runs; `warm_up` does once what every child
+    would have to do first.
     """
     if CHECK_OPTION in sys.argv:
         warm_up()
@@ -39,14 +40,15 @@ def serve(kinds: Kinds, warm_up: Callable[[], None]) -> int:
     prctl.die_with_parent()
     if os.getppid() != root:
         return 0
-    for fd in (CHANNEL_FD, HEARTBEAT_FD):
-        os.set_inheritable(fd, False)  # noqa: FBT003
+    os.set_inheritable(CHANNEL_FD, False)  # noqa: FBT003
     # Ctrl-C is for root.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     slots = Slots(HEARTBEAT_FD)
+    os.close(HEARTBEAT_FD)
     for stream in (sys.stdout, sys.stderr):
-        # What a child has said is not to be lost when it is killed.
-        stream.reconfigure(line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            # What a child has said is not to be lost when it is killed.
+            stream.reconfigure(line_buffering=True)
     warm_up()
     if status := _unfit_to_fork():
         return status
@@ -93,6 +95,7 @@ def _fork_twice(order: child_start.Order, setting: child_start.Setting, channel:
     try:
         between = os.fork()
         if between == 0:
+            os.close(read)
             _between(order, setting, channel, write)
         os.close(write)
         write = -1

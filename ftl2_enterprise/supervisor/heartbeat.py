@@ -15,7 +15,7 @@ class Slots:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._numbers = memoryview(mmap.mmap(fd, SLOTS * SIZE)).cast("q")
+        self._numbers = memoryview(mmap.mmap(fd, SLOTS * SIZE, trackfd=False)).cast("q")
 
     def beat(self, slot: int) -> None:
         """Set it to now."""

@@ -23,7 +23,7 @@ class Manager:
         self._notifier = sdnotify.SystemdNotifier() if self.address else None
         if self._notifier is not None and self._notifier.socket is not None:
             # A service manager that does not read must not stop root.
-            self._notifier.socket.setblocking(False)
+            self._notifier.socket.settimeout(0.0)
 
     @property
     def keeps_descriptors(self) -> bool:
@@ -56,7 +56,7 @@ class Manager:
     def _send_descriptors(self, messages: Sequence[str], descriptors: Sequence[int]) -> None:
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)
+            sender.settimeout(0.0)
             try:
                 sender.connect(address)
                 sender.send(messages[0].encode())

@@ -1,4 +1,4 @@
-"""Root of the process tree: owns the sockets, starts and watches every other process, and can neither grow nor block."""
+"""Root of the process tree: owns the sockets, starts and watches every other process, cannot grow or block."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from ftl2_enterprise.supervisor.root_upgrade import CHECK_OPTION, STATE_OPTION, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import Any
 
     from ftl2_enterprise.supervisor.root_table import Child
 
@@ -93,11 +94,10 @@ class Root:
         if not self.activated:
             self.systemd.keep(CONTROL, [self.control_socket.fileno()])
 
-    def make_again(self, state: dict[str, object]) -> None:
+    def make_again(self, state: dict[str, Any]) -> None:
         """Take everything over from the program that was executed before."""
-        fds = state["fds"]
-        assert isinstance(fds, dict)
-        self.activated = bool(state["activated"])
+        fds: dict[str, int] = state["fds"]
+        self.activated = state["activated"]
         self.control_socket = root_upgrade.inherited(fds["control"])
         self.writer_socket = root_upgrade.inherited(fds["writer"])
         self.lock = fds["lock"]
@@ -132,6 +132,7 @@ class Root:
 
     def control_is_ready(self) -> None:
         """Clients are served, with the settings that are in force now."""
+        self.own.records[CONTROL].is_ready = True
         if self.ending.is_begun:
             return
         if not self.was_ready or self.is_reloading:

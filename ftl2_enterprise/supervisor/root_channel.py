@@ -11,10 +11,11 @@ from ftl2_enterprise.supervisor.root_log import WARNING, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from ftl2_enterprise.supervisor.root_loop import Loop
 
-    type Message = dict[str, object]
+    type Message = dict[str, Any]
 
 LARGEST = 65536
 MOST_QUEUED = 4096
@@ -34,7 +35,7 @@ class Channel:
         self, name: str, end: socket.socket, loop: Loop, *, received: Callable[[Message], None],
         closed: Callable[[], None],
     ) -> None:  # fmt: skip
-        end.setblocking(False)
+        end.settimeout(0.0)
         self._name = name
         self._end = end
         self._loop = loop
@@ -117,12 +118,15 @@ class Channel:
 
     def _take(self, data: bytes, flags: int) -> None:
         try:
-            if flags & socket.MSG_TRUNC:
-                raise ValueError("it is too long")
-            message = json.loads(data)
-            if not isinstance(message, dict):
-                raise TypeError("it is no object")
-            self._received(message)
+            self._received(_object(data, flags))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             # Whatever the others say, root lives on.
             say(f"cannot understand a message from {self._name}: {error!r}: {data[:200]!r}", WARNING)
+
+
+def _object(data: bytes, flags: int) -> Message:
+    if flags & socket.MSG_TRUNC:
+        raise ValueError("it is too long")
+    if not data.startswith(b"{"):
+        raise ValueError("it is no object")
+    return json.loads(data)

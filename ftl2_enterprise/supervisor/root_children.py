@@ -19,6 +19,7 @@ SAFE_POINT, NOW, KILL = "safe_point", "now", "kill"
 SECOND_TERM = 0.1
 """Signals that come together are one; so the second follows the first by this."""
 AGAIN = 1.0
+GRACE = 1.0
 SWEEP = 0.002
 UNKILLABLE = 5.0
 """What still lives this long after SIGKILL hangs in the kernel; nothing waits for it any longer."""
@@ -63,6 +64,10 @@ class Children:
         if child.cgroup is not None:
             cgroups.kill(child.cgroup)
         root_trees.send(child.pid, signal.SIGKILL)
+
+    def expect_end(self, child: Child) -> None:
+        """It has closed its channel, so it is ending, or is of no use."""
+        self._root.loop.after(GRACE, lambda: self.kill(child, "hung"))
 
     def wake(self, child: Child) -> None:
         """Let it look at its row."""

@@ -8,6 +8,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 CONTROL, WRITER, FORKSERVER, CHECK = "control", "writer", "forkserver", "check"
 OWN = (FORKSERVER, WRITER, CONTROL)
@@ -28,7 +29,7 @@ DEFAULTS: dict[str, object] = {
     "import_timeout": 120.0,
     "restart_delay": 0.1,
     "restart_cap": 5.0,
-    "healthy_after": 10.0,
+    "healthy_after": 1.0,  # one of them that ran this long is started again at once
     "forkserver_limit": 5,  # failures in a row after which the service gives up
     "own_limit": 10,
     "oom_score_adj": 200,  # of loops, so that they are chosen before the supervisor
@@ -79,6 +80,6 @@ def store(name: str, content: object) -> int:
     return fd
 
 
-def load(fd: int) -> dict[str, object]:
+def load(fd: int) -> dict[str, Any]:
     """What was put there."""
     return json.loads(os.pread(fd, os.fstat(fd).st_size, 0))

@@ -31,14 +31,15 @@ class Control:
     def __init__(self, root: Root) -> None:
         self._root = root
         self.channel: Channel | None = None
-        self._untold: deque[dict[str, object]] = deque(maxlen=MOST_UNTOLD)
+        self._untold: deque[Message] = deque(maxlen=MOST_UNTOLD)
         self._alive: Timer | None = None
 
     def connect(self, end: socket.socket) -> None:
         """A new control: tell it everything."""
         self.attach(end)
         self._hello()
-        untold, self._untold = self._untold, deque[dict[str, object]](maxlen=MOST_UNTOLD)
+        untold = list(self._untold)
+        self._untold.clear()
         for message in untold:
             self._tell_end(message)
 
@@ -104,20 +105,14 @@ class Control:
             "started_at": root.started_at, "booted": not root.was_ready, "draining": root.ending.is_begun,
             "processes": root.own.lines(),
         }  # fmt: skip
-        parts: list[list[Message]] = [[]]
-        size = 0
-        for child in root.table:
-            if child.is_own or child.status is not None:
-                continue
-            line: Message = {
+        lines = [
+            {
                 "key": child.key, "pid": child.pid, "at": child.at, "stopping": child.stopping,
                 "old": child.generation != root.generation,
-            }  # fmt: skip
-            size += len(json.dumps(line))
-            if size > ROOM:
-                parts.append([])
-                size = 0
-            parts[-1].append(line)
+            }
+            for child in root.table if not child.is_own and child.status is None
+        ]  # fmt: skip
+        parts = split(lines)
         for number, part in enumerate(parts):
             self._send({"hello": {"table": part, **header, "more": number < len(parts) - 1}})
 
@@ -163,11 +158,11 @@ class Control:
             return
         if root.forker.find(key) is not None:
             return
-        limits, log = message.get("cgroup"), message.get("log")
-        root.forker.request(Request(
-            key, str(message.get("argument", "")), limits=limits if isinstance(limits, dict) else None,
-            log=log if isinstance(log, str) else None,
-        ))  # fmt: skip
+        limits: dict[str, object] | None = message.get("cgroup")
+        log: str | None = message.get("log")
+        if type(message.get("cgroup", {})) not in {dict, type(None)}:
+            raise TypeError("cgroup is an object or null")
+        root.forker.request(Request(key, str(message.get("argument", "")), limits=limits, log=log))
 
     def _stop(self, key: str, urgency: str, within: float) -> None:
         root = self._root
@@ -195,9 +190,24 @@ class Control:
 
     def _hung_up(self) -> None:
         self.lost()
-        self._kill()
+        child = self._root.table.get(CONTROL)
+        if child is not None:
+            self._root.children.expect_end(child)
 
     def _kill(self) -> None:
         child = self._root.table.get(CONTROL)
         if child is not None:
             self._root.children.kill(child, "hung")
+
+
+def split(lines: list[Message], room: int = ROOM) -> list[list[Message]]:
+    """The lines in parts that fit into a message each; one empty part when there are none."""
+    parts: list[list[Message]] = [[]]
+    size = 0
+    for line in lines:
+        size += len(json.dumps(line))
+        if size > room:
+            parts.append([])
+            size = len(json.dumps(line))
+        parts[-1].append(line)
+    return parts

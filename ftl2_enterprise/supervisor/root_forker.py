@@ -82,7 +82,7 @@ class Forker:
             theirs.close()
             for fd in fds:
                 os.close(fd)
-        self._channel = Channel(FORKSERVER, ours, root.loop, received=self._received, closed=self._hung_up)
+        self._channel = Channel(FORKSERVER, ours, root.loop, received=self._received, closed=self._closed)
         child = Child(FORKSERVER, pid, generation=root.generation)
         root.table.add(child)
         self._expect(root.config.import_timeout)
@@ -159,6 +159,7 @@ class Forker:
         if message.get("ready"):
             self._expect(None)
             self._is_ready = True
+            root.own.records[FORKSERVER].is_ready = True
             root.forkserver_is_ready()
             self.pump()
             return
@@ -225,6 +226,12 @@ class Forker:
     def _late(self) -> None:
         say("the forkserver does not answer", WARNING)
         self._hung_up()
+
+    def _closed(self) -> None:
+        self._is_ready = False
+        child = self._root.table.get(FORKSERVER)
+        if child is not None:
+            self._root.children.expect_end(child)
 
     def _hung_up(self) -> None:
         child = self._root.table.get(FORKSERVER)

@@ -28,7 +28,10 @@ class Record:
         self.starts = 0
         self.since: int | None = None
         self.failures = 0
-        """In a row."""
+        """Short lives in a row."""
+        self.barren = 0
+        """Lives in a row that ended before they were of use, and not because somebody outside killed them."""
+        self.is_ready = False
         self.timer: Timer | None = None
         self.requested = False
 
@@ -58,6 +61,7 @@ class Own:
         record = self.records[child.key]
         record.requested = False
         record.starts += 1
+        record.is_ready = False
         record.since = child.at
         self._root.control.tell_processes()
 
@@ -80,16 +84,20 @@ class Own:
         if code == HOPELESS:
             self._give_up(f"cannot go on: {name} says that starting it again is of no use", HOPELESS)
         else:
-            self.failed(name, child.ended - child.started)
+            self.failed(name, child.ended - child.started, was_killed=why == "killed" and code is None)
 
-    def failed(self, name: str, ran: float) -> None:
+    def failed(self, name: str, ran: float, *, was_killed: bool = False) -> None:
         """One has ended that should not have, or could not be started."""
         config, record = self._root.config, self.records[name]
         record.requested = False
-        record.failures = 1 if ran >= config.healthy_after else record.failures + 1
-        limit = config.forkserver_limit if name == FORKSERVER else config.own_limit
-        if record.failures > limit:
-            self._give_up(f"cannot go on: {name} has failed {record.failures} times in a row", GIVEN_UP)
+        is_healthy = ran >= config.healthy_after
+        record.failures = 1 if is_healthy else record.failures + 1
+        if is_healthy or record.is_ready:
+            record.barren = 0
+        elif not was_killed:
+            record.barren += 1
+        if record.barren > (config.forkserver_limit if name == FORKSERVER else config.own_limit):
+            self._give_up(f"cannot go on: {name} has failed {record.barren} times in a row", GIVEN_UP)
             return
         wait = delay(record.failures, config.restart_delay, config.restart_cap)
         if wait == 0.0:

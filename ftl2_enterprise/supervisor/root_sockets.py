@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -55,7 +56,7 @@ def listen(path: str, mode: int) -> socket.socket:
         raise NotMade(f"cannot listen at {path}: {reason}") from error
     finally:
         os.umask(before)
-    end.setblocking(False)
+    end.settimeout(0.0)
     return end
 
 
@@ -72,7 +73,7 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
                 os.close(fd)
             continue
         if fits and found is None:
-            end.setblocking(False)
+            end.settimeout(0.0)
             found = end
         else:
             end.close()
@@ -81,7 +82,5 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
 
 def remove(path: str) -> None:
     """Take its name away."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - see above
-    except FileNotFoundError:
-        pass

@@ -16,6 +16,8 @@ from ftl2_enterprise.supervisor.root_table import Child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ftl2_enterprise.supervisor.root import Root
 
 STATE_OPTION, CHECK_OPTION = "--state=", "--check"
@@ -97,16 +99,13 @@ def _own_arguments() -> list[str]:
     return [word for word in sys.orig_argv[1:] if not word.startswith(options)]
 
 
-def restore(root: Root, state: dict[str, object]) -> None:
+def restore(root: Root, state: dict[str, Any]) -> None:
     """Take over from the program that was executed before."""
-    lines, starts = state["children"], state["starts"]
-    assert isinstance(lines, list)
-    assert isinstance(starts, dict)
-    root.table.restore(lines)
-    root.generation = int(str(state["generation"]))
-    root.started_at = int(str(state["started_at"]))
-    root.was_ready = bool(state["was_ready"])
-    for name, count in starts.items():
+    root.table.restore(state["children"])
+    root.generation = state["generation"]
+    root.started_at = state["started_at"]
+    root.was_ready = state["was_ready"]
+    for name, count in state["starts"].items():
         root.own.records[name].starts = count
     forkserver = root.table.get(FORKSERVER)
     if forkserver is not None:

@@ -30,7 +30,6 @@ def control(context: ChildContext) -> int:
     poll = select.poll()
     for end in (root, test, listener):
         poll.register(end, select.POLLIN)
-    deaf = False
     while True:
         for fd, _ in poll.poll():
             if fd == listener.fileno():
@@ -44,15 +43,11 @@ def control(context: ChildContext) -> int:
             elif not (data := test.recv(1 << 17)):
                 return 4
             elif data == b"deaf":
-                deaf = True
                 poll.unregister(root)
-            elif data == b"many":
-                for _ in range(20_000):
-                    root.send(b'{"wake":"loop:0"}')
+            elif data == b"hopeless":
+                return 78
             else:
                 root.send(data)
-        if deaf and not test:
-            return 5
 
 
 def writer(context: ChildContext) -> int:

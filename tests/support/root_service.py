@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 MARK = "TEST_MARK"
 _COUNTER = itertools.count(1)
-START = "import sys,json; from ftl2_enterprise.supervisor.start import execute_root; execute_root(json.loads(sys.argv[1]))"
+START = """
+import json, os, sys
+from ftl2_enterprise.supervisor.start import execute_root
+for number, fd in enumerate(map(int, sys.argv[2:])):
+    os.dup2(fd, 3 + number)  # as a service manager passes them
+    os.environ |= {"LISTEN_FDS": str(number + 1), "LISTEN_PID": str(os.getpid())}
+execute_root(json.loads(sys.argv[1]))
+"""
 
 
 class Service:
@@ -63,12 +70,20 @@ class Service:
         env |= {root_kinds.RELAY: str(self.directory / "relay"), **self.env, **variables}
         if notify:
             env["NOTIFY_SOCKET"] = str(self.directory / "notify")
-        with (self.directory / "err").open("ab") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", START, json.dumps(self.config)], env=env, stdin=subprocess.DEVNULL, stdout=err,
-                stderr=err, pass_fds=fds, start_new_session=True, cwd=Path(__file__).parents[2],
-            )  # fmt: skip
+        self.process = self._execute(env, fds)
         return self
+
+    def another(self) -> subprocess.Popen[bytes]:
+        """A second one with the same sockets."""
+        return self._execute(dict(os.environ) | self.env, ())
+
+    def _execute(self, env: dict[str, str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-c", START, json.dumps(self.config), *map(str, fds)]
+        with (self.directory / "err").open("ab") as err:
+            return subprocess.Popen(
+                argv, env=env, stdin=subprocess.DEVNULL, stdout=err, stderr=err, pass_fds=fds,
+                start_new_session=True, cwd=Path(__file__).parents[2],
+            )  # fmt: skip
 
     def up(self, **options: Any) -> Service:
         """The same, until control is connected and has said that it is ready."""
@@ -93,13 +108,15 @@ class Service:
 
     def meet(self, seconds: float = 20.0) -> Message:
         """Wait for a new control; returns root's hello to it."""
-        if self.test is not None:
-            self.test.close()
         self.relay.settimeout(seconds)
         try:
-            self.test, _ = self.relay.accept()
+            test, _ = self.relay.accept()
         except TimeoutError:
             raise AssertionError(f"no control: {self.errors()[-2000:]}") from None
+        if self.test is not None:
+            # Not before: the old control ends when nobody speaks to it any more.
+            self.test.close()
+        self.test = test
         self.control_pid = json.loads(self.test.recv(1 << 17))["pid"]
         self.seen = []
         hello = self.told("hello")["hello"]
@@ -143,7 +160,10 @@ class Service:
         assert self.test is not None
         ready, _, _ = select.select([self.test], [], [], seconds)
         if ready:
-            data = self.test.recv(1 << 17)
+            try:
+                data = self.test.recv(1 << 17)
+            except ConnectionResetError:
+                data = b""
             assert data, f"control is gone: {self.errors()[-2000:]}"
             self.seen.append(json.loads(data))
 

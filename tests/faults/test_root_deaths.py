@@ -1,0 +1,265 @@
+"""Whichever process dies: what is below root lives on or is gone, and root knows which."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.supervisor import root_own
+from tests.support import root_kinds, survivors
+from tests.support.root_service import Service, is_alive, service
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Service]:
+    with service(tmp_path, hung_after=1.0) as it:
+        yield it
+
+
+def test_a_killed_control_is_back_with_the_table_and_what_it_missed(made: Service):
+    made.up()
+    pids = {f"loop:{n}": made.start_loop(n) for n in range(5)}
+    first = made.control_pid
+    os.kill(first, signal.SIGSTOP)
+    os.kill(pids.pop("loop:3"), signal.SIGKILL)
+    os.kill(first, signal.SIGKILL)
+    hello = made.meet()
+    assert hello["booted"] is False
+    table = {line["key"]: line["pid"] for line in hello["table"]}
+    assert table == pids
+    assert all(is_alive(pid) for pid in pids.values())
+    assert made.control_pid != first
+    assert next(line for line in hello["processes"] if line["name"] == "control")["restarts"] == 1
+    assert is_alive(made.start_loop(9))
+
+
+def test_what_ends_while_there_is_no_control_is_told_to_the_next_one(made: Service):
+    made.config["restart_delay"] = 1.0
+    made.up()
+    pid = made.start_loop(1)
+    for _ in range(2):  # after the second time there is none for a second
+        os.kill(made.control_pid, signal.SIGKILL)
+        if _ == 0:
+            made.meet()
+    until(lambda: not is_alive(made.control_pid))
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_alive(pid))
+    assert made.meet()["table"] == []
+    assert made.told("ended", "loop:1")["why"] == "killed"
+
+
+def test_a_killed_writer_is_back_at_the_same_place(made: Service):
+    made.up()
+    loop = made.start_loop(1)
+    first = made.ask("w.sock")
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not is_alive(first))
+    assert made.ask("w.sock") != first
+    assert is_alive(loop)
+
+
+def test_a_killed_forkserver_takes_nothing_with_it_and_the_next_fork_works(made: Service):
+    made.up()
+    pids = [made.start_loop(n) for n in range(5)]
+    forkserver = made.own()["forkserver"]
+    assert forkserver is not None
+    os.kill(forkserver, signal.SIGKILL)
+    for n in range(5, 10):
+        made.send(start=f"loop:{n}", argument="")
+    started = [made.told("started", f"loop:{n}")["pid"] for n in range(5, 10)]
+    assert all(is_alive(pid) for pid in pids + started)
+    assert made.own()["forkserver"] != forkserver
+
+
+def test_a_forkserver_that_does_not_answer_is_replaced(tmp_path: Path):
+    with service(tmp_path, fork_timeout=0.3) as made:
+        made.up()
+        forkserver = made.own()["forkserver"]
+        assert forkserver is not None
+        os.kill(forkserver, signal.SIGSTOP)
+        assert is_alive(made.start_loop(1))
+        assert not is_alive(forkserver)
+
+
+def test_when_root_is_killed_everything_is_dead_within_a_second(made: Service):
+    made.up()
+    for n in range(30):
+        made.start_loop(n, "stubborn")
+    assert len(made.living()) == 34
+    os.kill(made.pid, signal.SIGKILL)
+    until(lambda: not made.living(), seconds=1.0)
+
+
+def test_the_helpers_of_a_killed_child_are_gone_when_its_end_is_told(made: Service):
+    made.up()
+    mark = survivors.mark()
+    other = made.start_loop(2)
+    for _ in range(3):
+        pid = made.start_loop(1, f"family={mark}")
+        until(lambda: len(survivors.alive(mark)) >= 3)
+        after = len(made.seen)
+        os.kill(pid, signal.SIGKILL)
+        made.told("ended", "loop:1", after=after)
+        assert survivors.alive(mark) == []
+    assert is_alive(other)
+
+
+def test_the_helpers_of_a_child_live_as_long_as_it_does(made: Service):
+    made.up()
+    mark = survivors.mark()
+    made.start_loop(1, f"family={mark}")
+    other = made.start_loop(2)
+    until(lambda: len(survivors.alive(mark)) >= 3)
+    os.kill(other, signal.SIGKILL)
+    made.told("ended", "loop:2")
+    until(lambda: len(survivors.alive(mark)) >= 3)
+
+
+@pytest.mark.parametrize("how", ["stopped", "held"])
+def test_a_hung_child_is_killed_with_all_it_has_and_told_as_hung(made: Service, how: str):
+    made.up()
+    mark = survivors.mark()
+    other = made.start_loop(2)
+    pid = made.start_loop(1, f"family={mark}" + (" hold" if how == "held" else ""))
+    until(lambda: len(survivors.alive(mark)) >= 3)
+    if how == "stopped":
+        os.kill(pid, signal.SIGSTOP)
+    ended = made.told("ended", "loop:1", seconds=8.0)
+    assert (ended["why"], ended["signal"]) == ("hung", 9)
+    assert survivors.alive(mark) == []
+    assert is_alive(other)
+
+
+def test_a_hung_control_and_a_hung_writer_are_replaced(made: Service):
+    made.up()
+    writer = made.ask("w.sock")
+    os.kill(writer, signal.SIGSTOP)
+    control = made.control_pid
+    os.kill(control, signal.SIGSTOP)
+    made.meet()
+    assert made.control_pid != control
+    until(lambda: made.ask("w.sock") != writer)
+
+
+def test_nobody_is_hung_because_the_whole_service_was_halted(made: Service):
+    made.up()
+    pids = [made.start_loop(n) for n in range(3)]
+    everybody = [made.pid, *(pid for pid in made.living() if pid != made.pid)]
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.5)  # longer than hung_after: this is the condition itself
+    os.kill(made.pid, signal.SIGCONT)
+    for pid in reversed(everybody):
+        os.kill(pid, signal.SIGCONT)
+    again = made.start_loop(9)
+    assert all(is_alive(pid) for pid in [*pids, again, made.control_pid])
+
+
+def test_a_control_that_no_longer_says_it_is_alive_is_replaced(tmp_path: Path):
+    with service(tmp_path, alive_within=0.5) as made:
+        made.up()
+        first = made.control_pid
+        made.send(alive=True)
+        made.meet()
+        assert made.control_pid != first
+        assert "control does not say any more that it is alive" in made.errors()
+
+
+def test_a_control_that_does_not_read_stops_nothing(made: Service):
+    made.up()
+    first = made.control_pid
+    made.raw(b"deaf")
+    for n in range(6000):
+        made.send(start=f"nothing:{n}", argument="")
+    hello = made.meet()
+    assert made.control_pid != first
+    assert hello["table"] == []
+    assert is_alive(made.start_loop(1))
+
+
+def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Path):
+    broken = tmp_path / "broken"
+    broken.touch()
+    with service(tmp_path, restart_delay=0.01, forkserver_limit=3) as made:
+        made.start(**{root_kinds.FAIL: str(broken)})
+        assert made.wait() == root_own.GIVEN_UP
+        assert "cannot go on: forkserver has failed 4 times in a row" in made.errors()
+        assert "Traceback" not in made.errors()
+        assert any(line.startswith("STATUS=cannot go on") for line in made.notices("STATUS=cannot"))
+        assert made.living() == {}
+
+
+def test_a_forkserver_with_threads_is_refused_at_once(made: Service):
+    made.start(**{root_kinds.FAIL: "threads"})
+    assert made.wait() == root_own.HOPELESS
+    assert "cannot fork: 2 threads run after the imports" in made.errors()
+
+
+def test_a_control_that_says_that_it_is_hopeless_ends_the_service(made: Service):
+    made.up()
+    made.start_loop(1)
+    made.raw(b"hopeless")
+    assert made.wait() == root_own.HOPELESS
+    assert made.living() == {}
+
+
+def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: Service):
+    """Control starts again whatever ends, as its managers do; afterwards the table is what lives."""
+    made.up()
+    chance = random.Random(7)
+    keys = {f"loop:{n}": made.start_loop(n) for n in range(50)}
+    deadline = time.monotonic() + 6.0
+    kills = 0
+    position = len(made.seen)
+    while time.monotonic() < deadline:
+        own = made.own()
+        victims = [*keys.values(), *keys.values(), own["forkserver"], own["writer"], made.control_pid]
+        victim = chance.choice([pid for pid in victims if pid])
+        try:
+            os.kill(victim, signal.SIGKILL)
+            kills += 1
+        except ProcessLookupError:
+            pass
+        if victim == made.control_pid:
+            table = {line["key"]: line["pid"] for line in made.meet()["table"]}
+            position = 0
+            keys = {key: table.get(key, 0) for key in keys}
+            for key, pid in keys.items():
+                if not pid:
+                    made.send(start=key, argument="")
+        made.listen(0.02)
+        for message in made.seen[position:]:
+            if "started" in message:
+                keys[message["started"]] = message["pid"]
+            elif "ended" in message:
+                made.send(start=message["ended"], argument="")
+        position = len(made.seen)
+    assert kills > 50
+    assert "cannot go on" not in made.errors()
+
+    def settled() -> bool:
+        nonlocal position
+        made.listen(0.05)
+        for message in made.seen[position:]:
+            if "started" in message:
+                keys[message["started"]] = message["pid"]
+            elif "ended" in message:
+                made.send(start=message["ended"], argument="")
+        position = len(made.seen)
+        names = sorted(name for name in made.living().values() if name.startswith("loop:"))
+        return names == sorted(keys) and all(is_alive(pid) for pid in keys.values())
+
+    until(settled, seconds=20.0)
+    living = {name: pid for pid, name in made.living().items()}
+    assert {key: living[key] for key in keys} == keys
+    assert sorted(living) == sorted([*keys, "control", "writer", "python"])
