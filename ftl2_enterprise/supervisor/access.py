@@ -11,13 +11,10 @@ import socket
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.settings import AccessSettings
 from ftl2_enterprise.protocol.verb import Access
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import AccessSettings
 
 SO_PEERGROUPS = 59
 """From asm-generic/socket.h; the module `socket` does not name it."""
@@ -27,6 +24,7 @@ _CREDENTIALS = struct.Struct("iII")
 _UNMAPPED = 0xFFFFFFFF
 """What the kernel says of a user or a group that this user namespace does not know: -1."""
 
+_DEFAULTS = AccessSettings()
 _log = logging.getLogger(__name__)
 
 
@@ -127,7 +125,8 @@ def _members(access: Access, names: tuple[str, ...]) -> tuple[frozenset[int], fr
         found = _gid(name[1:]) if name.startswith("%") else _uid(name)
         if found is None or found == _UNMAPPED:
             # No reason to refuse to start: the group may be made, and the settings read again, later.
-            _log.warning("access.%s names %r, which does not exist on this machine", access, name)
+            level = logging.INFO if name in getattr(_DEFAULTS, access.value) else logging.WARNING
+            _log.log(level, "access.%s names %r, which does not exist on this machine", access, name)
         else:
             (groups if name.startswith("%") else users).add(found)
     return frozenset(users), frozenset(groups)

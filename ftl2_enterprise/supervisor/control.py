@@ -146,7 +146,8 @@ class Control:
         finally:
             await self.server.close(
                 unavailable(
-                    "cannot go on: the service restarts or stops", "try again; the command line does it by itself"
+                    "cannot go on: the service restarts or stops",
+                    "look whether what you asked for was done, and try again",
                 )
             )
             for task in work:

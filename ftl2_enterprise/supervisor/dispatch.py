@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 
@@ -151,7 +151,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
                 raise _disagreement(name, f"{handler.__name__} is not a unit of work")
             _agree(name, handler.function, at=1, takes=verb, gives=reply_of(verb))
         case Kind.WATCH:
-            _agree(name, handler, at=1, takes=verb, gives=AsyncIterator[reply_of(verb)])
+            _agree(name, handler, at=1, takes=verb, gives=AsyncGenerator[reply_of(verb)])
         case Kind.READ | Kind.SYSTEM:
             _agree(name, handler, at=1, takes=verb, gives=reply_of(verb))
     if (kind is Kind.SYSTEM) != inspect.iscoroutinefunction(cast("object", handler)):
@@ -175,18 +175,8 @@ def _agree(name: str, function: Callable[..., Any], *, at: int, takes: Any, give
         ("takes", _annotation(name, function, parameters[at]), takes),
         ("returns", _annotation(name, function, "return"), gives),
     ):
-        if found != wanted and not _same_items(found, wanted):
+        if found != wanted:
             raise _disagreement(name, f"{_where(function)} {what} {_shown(found)} instead of {_shown(wanted)}")
-
-
-def _same_items(found: Any, wanted: Any) -> bool:
-    """An asynchronous generator is an iterator, too."""
-    return (
-        get_origin(wanted) is AsyncIterator
-        and isinstance(get_origin(found), type)
-        and issubclass(get_origin(found), AsyncIterator)
-        and get_args(found)[0] == get_args(wanted)[0]
-    )
 
 
 def _annotation(name: str, function: Callable[..., Any], of: str) -> Any:

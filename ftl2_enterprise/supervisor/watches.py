@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator  # noqa: TC003 - dispatch compares the annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ftl2_enterprise.store.events import events, list_events
 from ftl2_enterprise.supervisor.log_read import Follower
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.control import Control

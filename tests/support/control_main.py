@@ -1,0 +1,142 @@
+"""What the process of `control_process.ControlProcess` runs: control with simple managers, writing by itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ftl2_enterprise.core import settings
+from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency
+from ftl2_enterprise.loops import handlers, store
+from ftl2_enterprise.loops.tables import loops
+from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.supervisor import control, log_facts, watches
+from ftl2_enterprise.supervisor.control_units import note
+from ftl2_enterprise.supervisor.dispatch import Handlers
+from ftl2_enterprise.supervisor.root_link import Order
+from ftl2_enterprise.supervisor.writer_frames import Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import UnitCall
+
+
+class OwnWriter:
+    """Writes by itself, in the process of control."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
+        result = None
+        with self._store.write() as tx:
+            tx.actor = actor
+            for call in calls:
+                result = call.carry_out(tx)
+        return result
+
+    def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
+        def tell(fact: Event) -> None:
+            callback(Committed(fact.id, [fact.kind]))
+
+        return self._store.listen(tell)
+
+
+class SimpleManager:
+    """A process for every loop that wants to run; `slow` and `broken` loops are what they are called."""
+
+    prefix = "loop"
+    wakes_on = ("loop.",)
+
+    def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
+        rows = tx.connection.execute(select(loops.c.id, loops.c.name, loops.c.desired, loops.c.state)).all()
+        if any(row.name == "broken" for row in rows):
+            raise RuntimeError("this manager is broken on purpose")
+        wanted = {f"loop:{row.id}" for row in rows if row.desired is Desired.RUN and row.state is LoopState.PENDING}
+        return Plan(
+            start=tuple(sorted(wanted - set(children))),
+            stop={key: Urgency.SAFE_POINT for key in children if key not in wanted},
+            counts={"running": len(children)},
+        )
+
+    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
+        return note.call("loop.process_ended", {"key": child.key, "why": ending.why.value, "status": ending.status})
+
+
+class OtherManager:
+    """Wants one process, always."""
+
+    prefix = "other"
+    wakes_on = ()
+
+    def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
+        return Plan(start=() if children else ("other:1",), counts={"others": len(children)})
+
+    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
+        return None
+
+
+def main(given: dict[str, Any]) -> int:
+    database = Path(given["database"])
+    read = open_store(database, create=True)
+    config = Path(given["config"])
+
+    def load() -> settings.Loaded:
+        return settings.load(config=config)
+
+    loaded = load()
+
+    def facts_after(cursor: int, limit: int) -> Sequence[Event]:
+        with read.read() as tx:
+            return watches.list_events(tx, after=cursor, limit=limit)
+
+    def newest() -> int:
+        with read.read() as tx:
+            return watches.newest(tx)
+
+    def name_of(loop_id: int) -> str | None:
+        with read.read() as tx:
+            return tx.connection.execute(select(loops.c.name).where(loops.c.id == loop_id)).scalar()
+
+    directory = Path(loaded.settings.log.directory)
+    directory.mkdir(exist_ok=True)
+    rules_dir = loaded.settings.loops.rules_dir
+    return control.main(
+        control.Parts(
+            listener=socket.socket(fileno=given["listener"]),
+            root=socket.socket(fileno=given["root"]),
+            store=read,
+            writer=OwnWriter(open_store(database, create=False)),
+            handlers=Handlers(reads=handlers.reads(rules_dir), writes=handlers.writes(rules_dir)),
+            managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
+            find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
+            order=lambda key, found: Order(argument=key.partition(":")[2]),
+            loaded=loaded,
+            load=load,
+            version="0.1.0",
+            facts=log_facts.FactLog(
+                directory=directory, max_bytes=1_000_000, read=facts_after, newest=newest, name_of=name_of
+            ),
+        )
+    )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    sys.exit(main(json.loads(sys.argv[1])))

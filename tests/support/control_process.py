@@ -1,0 +1,186 @@
+"""The control process on its own: a scripted root at one end, clients at the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise import client
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class ScriptedRoot:
+    """Says hello, starts whatever it is told to (in name only), and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.table: dict[str, dict[str, Any]] = {}
+        self.refuses = False
+        self._pid = 100_000
+        self._end: socket.socket | None = None
+
+    def connect(self, *, booted: bool = False, draining: bool = False, parts: int = 1) -> socket.socket:
+        """A new channel; control's end of it."""
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._end = mine
+        lines = list(self.table.values())
+        size = -(-max(len(lines), 1) // parts)
+        for part in range(parts):
+            hello = {
+                "table": lines[part * size : (part + 1) * size],
+                "started_at": time.time_ns() // 1000,
+                "booted": booted,
+                "draining": draining,
+                "processes": [{"name": "control", "pid": 1, "since": 1, "restarts": 3}],
+                "more": part < parts - 1,
+            }
+            self.send({"hello": hello})
+        threading.Thread(target=self._listen, args=[mine], daemon=True).start()
+        return theirs
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self._end is not None
+        self._end.send(json.dumps(message).encode())
+
+    def end(self, key: str, **values: Any) -> None:
+        """The child of that key is no more."""
+        line = self.table.pop(key)
+        ending = {"why": "exited", "status": 0, "signal": None, "ran": 1.0, "text": None, **values}
+        self.send({"ended": key, "pid": line["pid"], **ending})
+
+    def close(self) -> None:
+        if self._end is not None:
+            self._end.close()
+
+    def heard(self, word: str) -> list[dict[str, Any]]:
+        return [message for message in list(self.told) if word in message]
+
+    def _listen(self, end: socket.socket) -> None:
+        while True:
+            try:
+                data = end.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            message = json.loads(data)
+            if "start" in message:
+                self._start(message["start"])
+            self.told.append(message)
+
+    def _start(self, key: str) -> None:
+        if self.refuses:
+            self.send({"ended": key, "pid": None, "why": "not_started", "text": "no more processes", "ran": 0.0})
+            return
+        self._pid += 1
+        line = self.table.setdefault(key, {"key": key, "pid": self._pid, "at": time.time_ns() // 1000})
+        self.send({"started": key, "pid": line["pid"], "at": line["at"]})
+
+
+class ControlProcess:
+    """Start it, kill it, start it again on the same socket."""
+
+    def __init__(self, directory: Path, *, settings: str = "", others: bool = False) -> None:
+        self.directory = directory
+        self.socket = directory / "control.sock"
+        self.config = directory / "config.toml"
+        self.write_settings(settings)
+        self.log = directory / "control.log"
+        self.root = ScriptedRoot()
+        self._others = others
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.socket))
+        self.socket.chmod(0o666)
+        self._listener.listen(128)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write_settings(self, text: str) -> None:
+        self.config.write_text(f'[log]\ndirectory = "{self.directory}/log"\n{text}\n')
+
+    def start(self, **hello: Any) -> None:
+        theirs = self.root.connect(**hello)
+        given = {
+            "database": str(self.directory / "loops.db"),
+            "config": str(self.config),
+            "listener": self._listener.fileno(),
+            "root": theirs.fileno(),
+            "others": self._others,
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.control_main", json.dumps(given)],
+                cwd=REPOSITORY,
+                stdout=log,
+                stderr=log,
+                pass_fds=(self._listener.fileno(), theirs.fileno()),
+                env={**os.environ, "HOME": str(self.directory)},
+            )
+        theirs.close()
+        before = len(self.root.heard("ready"))
+        until(lambda: self.is_alive() and len(self.root.heard("ready")) > before)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
+        return True
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+        self.root.close()
+
+    def stop(self) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(10)
+        self.root.close()
+        return status
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(10)
+
+    def connect(self, timeout: float = 20.0) -> client.Client:
+        return client.connect(self.socket, timeout)
+
+    def call(self, request: Any) -> Any:
+        with self.connect() as service:
+            return service.call(request)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        self.root.close()
+        self._listener.close()
+
+
+@contextmanager
+def control(directory: Path, **values: Any) -> Iterator[ControlProcess]:
+    """A control that runs; it is killed in the end, if it still is."""
+    made = ControlProcess(directory, **{key: values[key] for key in ("settings", "others") if key in values})
+    try:
+        made.start(**{key: value for key, value in values.items() if key not in {"settings", "others"}})
+        yield made
+    finally:
+        made.close()
