@@ -18,10 +18,11 @@ from ftl2_enterprise.supervisor.log_line import decode, encode, of_fact
 from ftl2_enterprise.supervisor.log_read import last_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.system import LogLine
 
 BATCH = 500
 TAIL = 256 * 1024
@@ -51,12 +52,14 @@ class FactLog:
         """Log the next facts; whether there may be more."""
         cursor = self._begin()
         facts = self.read(cursor, BATCH)
+        names = {loop_id: self.name_of(loop_id) for fact in facts if (loop_id := fact.loop_id) is not None}
+        lines = {fact.id: of_fact(fact, names.get(fact.loop_id or 0)) for fact in facts}
         for loop_id, mine in _by_loop(facts).items():
-            if not self._write(loop_id, mine):
+            if not self._write(loop_id, mine, lines):
                 # Of these facts nothing is lost: they are in the database, and are logged when there is room.
                 return False
         for fact in facts:
-            log.tell(of_fact(fact, self._name(fact)))
+            log.tell(lines[fact.id])
         if facts:
             self._cursor = facts[-1].id
             self._store(self._cursor)
@@ -71,12 +74,12 @@ class FactLog:
             self._store(self._cursor)
         return self._cursor
 
-    def _write(self, loop_id: int | None, facts: Sequence[Event]) -> bool:
+    def _write(self, loop_id: int | None, facts: Sequence[Event], all_lines: Mapping[int, LogLine]) -> bool:
         path = path_of(self.directory, loop_id)
         logged = self._logged.get(loop_id)
         if logged is None:
             logged = self._logged[loop_id] = _last_logged(path)
-        lines = [encode(of_fact(fact, self._name(fact))) for fact in facts if fact.id > logged]
+        lines = [encode(all_lines[fact.id]) for fact in facts if fact.id > logged]
         try:
             if facts[-1].kind == DELETED:
                 remove(path)
@@ -92,9 +95,6 @@ class FactLog:
         self._is_refused = False
         self._logged[loop_id] = facts[-1].id
         return True
-
-    def _name(self, fact: Event) -> str | None:
-        return None if fact.loop_id is None else self.name_of(fact.loop_id)
 
     def _stored(self) -> int | None:
         try:

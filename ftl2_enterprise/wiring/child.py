@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core import startup
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import process, store, units_service
+from ftl2_enterprise.loops import process, secrets, store, units_service
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.loops.restarts import HELD, UNREACHABLE
 from ftl2_enterprise.protocol.loops import Desired
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor import log, writer
+from ftl2_enterprise.supervisor import log, log_output, writer
+from ftl2_enterprise.supervisor.log_files import path_of
 from ftl2_enterprise.supervisor.writer_link import WriterLink
 from ftl2_enterprise.wiring import loop as wiring
 from ftl2_enterprise.wiring import service
@@ -68,6 +70,9 @@ def _carefully(name: str, begun: startup.Startup, work: Callable[[Settings], int
     except Problem as problem:
         log.get().error(str(problem))
         return UNREACHABLE if problem.code is Code.UNAVAILABLE else HOPELESS
+    except Exception as error:
+        log.crash(error)
+        return CRASHED
     finally:
         log.close()
 
@@ -99,6 +104,8 @@ def run_loop(context: ChildContext) -> int:
         with database.read() as tx:
             loop = store.get_loop(tx, loop_id)
         _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)
+        log_output.capture(path_of(Path(settings.log.directory), loop_id))
+        secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
         try:
             return asyncio.run(_run(database, link, loop, settings, asked))
@@ -108,6 +115,9 @@ def run_loop(context: ChildContext) -> int:
     except Problem as problem:
         log.get().log(_LEVEL.get(problem.code, 30), str(problem))
         return _STATUS.get(problem.code, CRASHED)
+    except Exception as error:
+        log.crash(error)
+        return CRASHED
     finally:
         log.close()
 
@@ -158,7 +168,8 @@ async def _work(journal: Journal, settings: Settings, stop: Stop) -> None:
     try:
         await process.run(engine)
     except process.Crashed as crashed:
-        log.get().error(str(crashed), crash=crashed.crash_id)
+        message, _, told = str(crashed).partition("\n")
+        log.get().error(message, crash=crashed.crash_id, traceback=told)
     finally:
         await engine.modules.close()
 
