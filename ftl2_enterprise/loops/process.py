@@ -12,16 +12,14 @@ from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import reconcile, store, store_hosts, units, units_claim, units_service
+from ftl2_enterprise.loops import reconcile, registering, store, units, units_claim, units_service
 from ftl2_enterprise.loops.journal import Journal
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.modes import End, after_run
-from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.reconcile import RunEnd
 from ftl2_enterprise.protocol.loops import (
     Condition,
     Desired,
-    HostState,
     IterationOutcome,
     Loop,
     LoopState,
@@ -71,7 +69,7 @@ async def run(engine: Engine) -> Loop:
     Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
     """
     journal = engine.journal
-    _register(engine)
+    registering.restore(engine)
     loop = journal.read(store.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN:
         return halt(journal, is_served=engine.is_served)
@@ -146,21 +144,6 @@ def _give_up(engine: Engine, reason: str) -> RunEnd:
             reason=reason,
         )
     return RunEnd(outcome=Outcome.FAILED, reason=reason)
-
-
-def _register(engine: Engine) -> None:
-    """Hosts that the loop registered in earlier processes belong to its live inventory."""
-    for host in engine.journal.read(store_hosts.get_hosts, engine.journal.loop_id):
-        if host.state is HostState.REGISTERED:
-            engine.modules.add_host(
-                HostEntry(
-                    name=host.name,
-                    ansible_host=host.ansible_host,
-                    ansible_port=host.ansible_port,
-                    ansible_user=host.ansible_user,
-                    groups=tuple(host.groups),
-                )
-            )
 
 
 def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:

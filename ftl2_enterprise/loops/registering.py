@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops import store_hosts, units_claim, units_state
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.ports import HostEntry
@@ -16,11 +18,13 @@ from ftl2_enterprise.protocol.loops import (
     LOCALHOST,
     Action,
     ActionState,
+    Host,
+    HostState,
     Iteration,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.protocol.decision import StateOp
@@ -47,37 +51,61 @@ def _users(engine: Engine) -> dict[str, str | None]:
     return {host.name: host.ansible_user for host in hosts}
 
 
+def _registered(engine: Engine) -> set[str]:
+    hosts = engine.journal.read(store_hosts.get_hosts, engine.journal.loop_id)
+    return {host.name for host in hosts if host.state is HostState.REGISTERED}
+
+
 def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
     if ops and not engine.spec.dry_run:
-        apply_with_next(engine, iteration, ops)
+        _apply(engine, iteration, ops)
         engine.journal.commit(units_claim.nothing)
 
 
 def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
-    """The same, but written with the next unit: operations and the decision that they come from are one."""
+    """The same, but written with the next unit: operations and the decision that they come from are one.
+
+    Variables of a host are for rules, which a person has written. In a decision they would say how a host is reached
+    and what runs there, past everything that judges actions.
+    """
     if engine.spec.dry_run or not ops:
         return
+    _apply(engine, iteration, [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops])
+
+
+def restore(engine: Engine) -> None:
+    """What earlier processes of the loop have registered and removed belongs to its live inventory."""
+    for name in engine.journal.read(store_hosts.get_removed_hosts, engine.journal.loop_id):
+        engine.modules.remove_host(name)
+    for host in engine.journal.read(store_hosts.get_hosts, engine.journal.loop_id):
+        if host.state is HostState.REGISTERED:
+            given: dict[str, Any] = host.facts.get(store_hosts.VARIABLES, {})
+            # What was redacted when it was stored is not what was said.
+            kept = {name: value for name, value in given.items() if not contains_mask(value)}
+            engine.modules.add_host(_entry(host, kept))
+
+
+def _apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
     ops, refused = sorted_out(list(ops), users=_users(engine))
-    reasons = [engine.redactor.text(reason) for reason in refused]
-    stored = [_redacted(engine, op) for op in ops]
-    engine.journal.defer(units_state.change_state, iteration, ops=stored, refused=reasons)
+    done: list[StateOp] = []
     for op in ops:
-        match op.op:
-            case "add_host":
-                engine.modules.add_host(
-                    HostEntry(
-                        name=op.name,
-                        ansible_host=op.ansible_host,
-                        ansible_port=op.ansible_port,
-                        ansible_user=op.ansible_user,
-                        groups=tuple(op.groups),
-                    )
-                )
-            case "remove":
-                engine.modules.remove_host(op.name)
-            case _:
-                pass
+        try:
+            match op.op:
+                case "add_host":
+                    engine.modules.add_host(_entry(op, op.data))
+                case "remove":
+                    engine.modules.remove_host(op.name)
+                case _:
+                    pass
+        except Problem as problem:
+            # Stored, it would be in the way of every later process.
+            refused.append(str(problem))
+        else:
+            done.append(_redacted(engine, _marked(op, listed)))
+    reasons = [engine.redactor.text(reason) for reason in refused]
+    engine.journal.defer(units_state.change_state, iteration, ops=done, refused=reasons)
 
 
 async def wait_for_machines(engine: Engine, made: Sequence[StateOp]) -> None:
@@ -97,6 +125,22 @@ async def _reached(address: str, port: int) -> None:
             writer.close()
             return
         await asyncio.sleep(RETRY)
+
+
+def _entry(one: StateOp | Host, variables: Mapping[str, Any]) -> HostEntry:
+    return HostEntry(
+        name=one.name,
+        ansible_host=one.ansible_host,
+        ansible_port=one.ansible_port,
+        ansible_user=one.ansible_user,
+        groups=tuple(one.groups),
+        vars=variables,
+    )
+
+
+def _marked(op: StateOp, listed: set[str]) -> StateOp:
+    """A removal says whether an inventory lists the host: then it would be back in the next process."""
+    return msgspec.structs.replace(op, data={"listed": op.name in listed}) if op.op == "remove" else op
 
 
 def _redacted(engine: Engine, op: StateOp) -> StateOp:

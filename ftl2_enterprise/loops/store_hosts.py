@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.store.tx import Tx
 
+VARIABLES = "variables"
+"""The fact that holds what was said of a registered host beside its address, user, port and groups."""
+REMOVED = "removed"
+"""The fact that marks a host that an inventory lists and the loop has removed."""
+
 _HOSTS = Reader(hosts, Host)
 _RESOURCES = Reader(resources, Resource)
 
@@ -42,9 +47,17 @@ def upsert_host(
     ansible_port: int | None = None,
     ansible_user: str | None = None,
     groups: Sequence[str] = (),
+    variables: Mapping[str, Any] | None = None,
 ) -> Host:
-    """Register a host, or say anew how to reach it: its facts and its first registration stay."""
+    """Register a host, or say anew how to reach it: its facts and its first registration stay.
+
+    Its variables are kept with its facts, under VARIABLES.
+    """
+    query = _HOSTS.select().where(hosts.c.loop_id == loop_id, hosts.c.name == name)
+    before = _HOSTS.all(tx.connection.execute(query))
+    facts = {key: value for one in before for key, value in one.facts.items() if key not in {VARIABLES, REMOVED}}
     values: dict[str, Any] = {
+        "facts": facts | ({VARIABLES: dict(variables)} if variables else {}),
         "ansible_host": ansible_host,
         "ansible_port": ansible_port,
         "ansible_user": ansible_user,
@@ -52,10 +65,9 @@ def upsert_host(
         "state": HostState.REGISTERED,
         "updated_at": tx.now,
     }
-    row: dict[str, Any] = {"loop_id": loop_id, "name": name, "facts": {}, "created_at": tx.now, **values}
+    row: dict[str, Any] = {"loop_id": loop_id, "name": name, "created_at": tx.now, **values}
     statement = insert(hosts).values(row)
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
-    query = _HOSTS.select().where(hosts.c.loop_id == loop_id, hosts.c.name == name)
     return _HOSTS.one(tx.connection.execute(query).one())
 
 
@@ -73,15 +85,23 @@ def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) ->
     _SET_FACTS.change(tx, row)
 
 
-def remove_host(tx: Tx, loop_id: int, name: str) -> bool:
-    """Forget a host; tells whether it was known."""
+def remove_host(tx: Tx, loop_id: int, name: str, *, listed: bool = False) -> bool:
+    """Forget a host; tells whether it was known. One that an inventory lists is remembered as removed."""
+    if listed:
+        set_host_facts(tx, loop_id, name, {REMOVED: True})
+        return True
     done = tx.connection.execute(delete(hosts).where(hosts.c.loop_id == loop_id, hosts.c.name == name))
     return done.rowcount == 1
 
 
 def get_hosts(tx: Tx, loop_id: int) -> list[Host]:
     """The hosts that a loop knows, by name."""
-    return _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id}))
+    return [host for host in _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id})) if REMOVED not in host.facts]
+
+
+def get_removed_hosts(tx: Tx, loop_id: int) -> list[str]:
+    """Names of the hosts that an inventory lists and the loop has removed."""
+    return [host.name for host in _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id})) if REMOVED in host.facts]
 
 
 # --- resources -----------------------------------------------------------------------------------------------------

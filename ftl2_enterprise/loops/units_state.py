@@ -25,10 +25,11 @@ def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list
                     ansible_port=op.ansible_port,
                     ansible_user=op.ansible_user,
                     groups=op.groups,
+                    variables=op.data,
                 )
             case "add_resource":
                 store_hosts.upsert_resource(tx, iteration.loop_id, op.name, op.data)
             case _:
-                store_hosts.remove_host(tx, iteration.loop_id, op.name)
+                store_hosts.remove_host(tx, iteration.loop_id, op.name, listed=op.data.get("listed") is True)
                 store_hosts.remove_resource(tx, iteration.loop_id, op.name)
         tx.emit("state.changed", loop_id=iteration.loop_id, iteration_id=iteration.id, op=op.op, name=op.name)

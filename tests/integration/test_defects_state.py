@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from sqlalchemy import update
 
+from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops import store, store_hosts
+from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops import (
     LoopSpec,
     LoopState,
     Outcome,
 )
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, ok
+from tests.support.engine import Bench, ScriptedDecider, ScriptedModules, ScriptedPeople, bench, ok
+from tests.support.rules import write_rule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftl2_enterprise.loops.ports import HostEntry
 
 DONE = Decision(converged=True)
 ADD = StateOp(op="add_host", name="web1", ansible_host="10.0.0.1", ansible_user="ana", groups=["web"])
 LB = StateOp(op="add_resource", name="lb", data={"id": 7})
 OS_RELEASE = ObservationSpec(name="os", module="command", params={"cmd": "cat /etc/os-release"}, host="web1")
+OS_RELEASE_OF_9 = msgspec.structs.replace(OS_RELEASE, host="web9")
 SETUP = ObservationSpec(name="setup", module="setup", host="web1")
 
 
@@ -166,3 +177,102 @@ async def test_two_loops_of_one_database_know_nothing_of_each_other(tmp_path):
         b.loop_id = first
         assert list(known(b)[0]) == ["web1"]
         assert known(b)[1] == {"lb": {"id": 7}}
+
+
+# --- the inventory of the next process -----------------------------------------------------------------------------
+
+
+class Listed(ScriptedModules):
+    """Hosts of an inventory file, with everything that the loop registers."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(dict.fromkeys(names, ()))
+        self.entries: dict[str, HostEntry] = {}
+
+        self.removed: list[str] = []
+
+    def add_host(self, entry: HostEntry) -> None:
+        super().add_host(entry)
+        self.entries[entry.name] = entry
+
+    def remove_host(self, name: str) -> None:
+        super().remove_host(name)
+        self.removed.append(name)
+
+
+def again(b: Bench, modules: ScriptedModules, *script: Decision) -> None:
+    """The loop is run anew, in a process that has read the inventory anew."""
+    b.modules = modules
+    b.decider.script = list(script) or [DONE]
+    with b.database.write() as tx:
+        tx.connection.execute(update(loops).values(state=LoopState.FAILED, outcome=Outcome.FAILED))
+
+
+def rule(tmp_path: Path, action: str) -> str:
+    write_rule(
+        tmp_path / "rules",
+        "once",
+        condition="return 'marker' not in state.get('_state_file', {}).get('resources', {})",
+        action=f"{action}\n    ftl.state.add('marker', {{}})",
+    )
+    return str(tmp_path / "rules")
+
+
+async def test_variables_that_a_rule_gives_a_host_are_there_now_and_in_the_next_process(tmp_path):
+    rules = rule(tmp_path, "ftl.add_host('web9', ansible_host='10.0.0.9', rack='r1', password='hunter2-hunter2')")
+    modules, later = Listed(), Listed()
+    look = Decision(observe=[OS_RELEASE_OF_9])
+    with bench(tmp_path, ScriptedDecider(look, DONE), modules=modules, rules_dir=rules) as b:
+        modules.handlers["command"] = lambda call: ok(rc=0, stdout="ID=debian\n")
+        await b.run()
+        assert modules.entries["web9"].vars == {"rack": "r1", "password": "hunter2-hunter2"}
+        hosts, _ = known(b)
+        assert hosts["web9"].facts["distribution_id"] == "debian"
+        assert "hunter2" not in str(hosts)
+        again(b, later)
+        await b.run()
+    # What was redacted when it was stored is not given back: it is not what the rule has said.
+    assert later.entries["web9"].vars == {"rack": "r1"}
+    assert later.entries["web9"].ansible_host == "10.0.0.9"
+
+
+async def test_variables_in_the_answer_of_a_decider_are_no_variables_of_a_host(tmp_path):
+    op = msgspec.structs.replace(ADD, data={"ansible_connection": "local"})
+    modules = Listed()
+    with bench(tmp_path, ScriptedDecider(Decision(state_ops=[op]), DONE), modules=modules) as b:
+        await b.run()
+        hosts, _ = known(b)
+    assert modules.entries["web1"].vars == {}
+    assert hosts["web1"].facts == {}
+
+
+async def test_a_host_of_the_inventory_that_was_removed_stays_away_until_it_is_added_again(tmp_path):
+    modules, later, latest = Listed("web1", "web2"), Listed("web1", "web2"), Listed("web1", "web2")
+    removed = Decision(state_ops=[StateOp(op="remove", name="web1")])
+    with bench(tmp_path, ScriptedDecider(removed, DONE), modules=modules) as b:
+        await b.run()
+        assert "web1" not in modules.groups
+        assert known(b)[0] == {}
+        again(b, later, Decision(state_ops=[ADD]), DONE)
+        await b.run()
+        assert later.removed == ["web1"]
+        again(b, latest, DONE)
+        await b.run()
+    assert latest.removed == []
+    assert latest.entries["web1"].ansible_host == "10.0.0.1"
+
+
+async def test_a_host_that_the_inventory_refuses_is_not_stored(tmp_path):
+    modules = Listed()
+
+    def refuse(entry):
+        raise invalid(f"cannot use the host {entry.name}: its ansible_port 'x' is not a port")
+
+    modules.add_host = refuse
+    with bench(tmp_path, ScriptedDecider(Decision(state_ops=[ADD]), DONE), modules=modules) as b:
+        loop = await b.run()
+        assert known(b)[0] == {}
+        assert [one["reason"] for one in b.data("state.refused")] == [
+            "cannot use the host web1: its ansible_port 'x' is not a port"
+        ]
+    assert loop.outcome is Outcome.CONVERGED
