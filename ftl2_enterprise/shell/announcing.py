@@ -1,4 +1,4 @@
-"""What the shell says by itself: new questions, loops that failed, a service that went away and came back."""
+"""What the shell says by itself: new prompts, loops that failed, a service that went away and came back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def news(before: Snapshot, now: Snapshot) -> list[Line]:
     for one in asked[:SHOWN]:
         lines += question_lines(one)
     if len(asked) > SHOWN:
-        lines.append(line((f"and {len(asked) - SHOWN} more questions: ", Role.WARNING), ("prompts", Role.COMMAND)))
+        lines.append(line((f"and {len(asked) - SHOWN} more prompts: ", Role.WARNING), ("prompts", Role.COMMAND)))
     return lines + _gone_bad(before.loops, now.loops)
 
 
@@ -54,7 +54,7 @@ def away(now: Snapshot) -> str:
 
 
 def question_lines(one: PromptLine) -> list[Line]:
-    """A question that a loop has just asked."""
+    """A prompt that has just been opened."""
     choices = " / ".join(one_line(option, 40) for option in one.prompt.options)
     return [
         line(

@@ -45,7 +45,7 @@ class ShellCompleter(Completer):
 
 
 class AnswerCompleter(Completer):
-    """Completes an option of a question."""
+    """Completes an option of a prompt."""
 
     def __init__(self, options: Iterable[Candidate]) -> None:
         self._options = list(options)

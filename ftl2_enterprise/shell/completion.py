@@ -27,7 +27,7 @@ class Names(Protocol):
         ...
 
     def prompts(self) -> Sequence[Candidate]:
-        """Numbers of open questions."""
+        """Numbers of open prompts."""
         ...
 
     def rules(self) -> Sequence[Candidate]:
@@ -35,7 +35,7 @@ class Names(Protocol):
         ...
 
     def answers(self, prompt: int) -> Sequence[Candidate]:
-        """Options of an open question."""
+        """Options of an open prompt."""
         ...
 
 

@@ -17,8 +17,8 @@ PURPOSE = "Steer the ftl2-enterprise service: submit desired states, watch loops
 
 CODES: dict[Code, str] = {
     Code.INVALID: "wrong usage or bad input; nothing was changed",
-    Code.NOT_FOUND: "there is no such loop, question, rule or text",
-    Code.CONFLICT: "not possible as things stand: the loop has ended, the name is taken, the question is settled",
+    Code.NOT_FOUND: "there is no such loop, prompt, rule or text",
+    Code.CONFLICT: "not possible as things stand: the loop has ended, the name is taken, the prompt is settled",
     Code.DENIED: "this user may not do that",
     Code.UNAVAILABLE: "the service cannot be reached, or cannot work now; try again later",
     Code.INTERNAL: "internal error; the log of the service, or the file that is named, has the details",
@@ -62,7 +62,7 @@ def command_lines(command: Command, *, is_shell: bool) -> list[Line]:
         lines.append(line(("also called: ", Role.FAINT), ", ".join(command.aliases)))
     told = [(argument.shown, argument.help) for argument in command.arguments if argument.help]
     lines += _section("Arguments", told)
-    lines += _section("Options", [(flag.shown, _about(flag)) for flag in flags_of(command)])
+    lines += _section("Options", [(flag.shown, about(flag)) for flag in flags_of(command)])
     if command.examples:
         lines += [line(), line(("Examples", Role.STRONG))]
         rows = [
@@ -91,7 +91,8 @@ def flags_of(command: Command) -> Iterable[Flag]:
     return (*command.flags, *(flag for flag in GLOBAL_FLAGS if flag.name != "json" or command.has_json))
 
 
-def _about(flag: Flag) -> str:
+def about(flag: Flag) -> str:
+    """What the help says of an option."""
     many = " May be repeated." if flag.many else ""
     default = f"  [default: {flag.default}]" if flag.default else ""
     choices = f" One of: {', '.join(flag.choices)}." if flag.choices and flag.value else ""

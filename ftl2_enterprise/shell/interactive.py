@@ -170,7 +170,7 @@ class Shell:
         elif not now.has_looked:
             self._out.print(line(("the service has not answered yet", Role.FAINT)))
         elif now.prompts:
-            waiting = count(len(now.prompts), "question")
+            waiting = count(len(now.prompts), "prompt")
             verb = "waits" if len(now.prompts) == 1 else "wait"
             self._out.print(line((f"{waiting} {verb} for you: ", Role.WARNING), ("answer", Role.COMMAND)))
         elif not now.loops:

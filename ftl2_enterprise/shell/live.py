@@ -85,7 +85,7 @@ class Live:
         return names.loop_candidates(self.now.loops)
 
     def prompts(self) -> list[Candidate]:
-        """Open questions."""
+        """Open prompts."""
         return names.prompt_candidates(self.now.prompts)
 
     def rules(self) -> list[Candidate]:
@@ -93,7 +93,7 @@ class Live:
         return names.rule_candidates(self.now.rules)
 
     def answers(self, prompt: int) -> list[Candidate]:
-        """Options of a question."""
+        """Options of a prompt."""
         return names.answer_candidates(self.now.prompts, prompt)
 
     # --- threads ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Lists of loops and of questions."""
+"""Lists of loops and of prompts."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def counts_line(loops: Sequence[LoopLine]) -> Line:
 
 
 def prompt_lines(prompts: Sequence[PromptLine], session: Session, now: Instant, *, most: int = 5) -> list[Line]:
-    """Open questions, the oldest first, with how to answer each."""
+    """Open prompts, the oldest first, with how to answer each."""
     oldest = sorted(prompts, key=lambda one: one.prompt.asked_at)
     lines: list[Line] = []
     for one in oldest[:most]:
@@ -94,7 +94,7 @@ def prompt_lines(prompts: Sequence[PromptLine], session: Session, now: Instant, 
         lines.append(
             line(
                 symbol("?", Role.WARNING),
-                (f"question {one.prompt.id}", Role.WARNING),
+                (f"prompt {one.prompt.id}", Role.WARNING),
                 f" of {one_line(one.loop, 60)}, {asked}: {one_line(one.prompt.question, 200)}",
             )
         )

@@ -67,7 +67,7 @@ def why(loop: LoopLine | Loop, now: Instant) -> str:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
         return f"{reason}again {until(loop.restart_at, now)}"
     if loop.state is LoopState.WAITING:
-        return count(loop.open_prompts, "question")
+        return count(loop.open_prompts, "prompt")
     if loop.state is LoopState.RESTING:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
         return f"{reason}next look {until(loop.next_run_at, now)}"

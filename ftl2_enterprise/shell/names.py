@@ -32,7 +32,7 @@ class AskedNames:
         return loop_candidates(page.loops) if page is not None else []
 
     def prompts(self) -> list[Candidate]:
-        """Open questions."""
+        """Open prompts."""
         return prompt_candidates(self._ask(ListPrompts()) or [])
 
     def rules(self) -> list[Candidate]:
@@ -40,7 +40,7 @@ class AskedNames:
         return rule_candidates(self._ask(ListRules()) or [])
 
     def answers(self, prompt: int) -> list[Candidate]:
-        """Options of a question."""
+        """Options of a prompt."""
         return answer_candidates(self._ask(ListPrompts()) or [], prompt)
 
     def _ask[R](self, request: Request[R]) -> R | None:
@@ -69,6 +69,6 @@ def rule_candidates(rules: Iterable[RuleInfo]) -> list[Candidate]:
 
 
 def answer_candidates(prompts: Iterable[PromptLine], prompt_id: int) -> list[Candidate]:
-    """The options of one of the questions."""
+    """The options of one of the prompts."""
     options: list[Any] = [option for one in prompts if one.prompt.id == prompt_id for option in one.prompt.options]
     return [Candidate(str(option)) for option in options]

@@ -116,9 +116,9 @@ def _take_flag(words: list[str], at: int, flags: tuple[Flag, ...], values: dict[
 
 
 def _unknown_flag(name: str, flags: tuple[Flag, ...], where: str) -> Problem:
-    close = nearest(name, [flag.option for flag in flags]) if name.startswith("--") else None
+    close = nearest(name[2:], [flag.name for flag in flags]) if name.startswith("--") else None
     see = f"see `{PROGRAM} --help`" if where == PROGRAM else f"see `{PROGRAM} help {where}`"
-    hint = f"did you mean {close}? {see}" if close else see
+    hint = f"did you mean --{close}? {see}" if close else see
     return invalid(f"cannot understand the option {name} of {where}", hint)
 
 

@@ -107,7 +107,7 @@ class Group(StrEnum):
     """Under which heading the help lists a command."""
 
     LOOPS = "Loops"
-    QUESTIONS = "Questions"
+    PROMPTS = "Prompts"
     RULES = "Rules"
     RECORD = "What was done"
     SERVICE = "The service"
@@ -164,7 +164,6 @@ MODULES: dict[str, str] = {
     "delete": "delete",
     "watch": "watch",
     "prompts": "prompts",
-    "questions": "prompts",
     "answer": "answer",
     "dismiss": "answer",
     "rules": "rules",

@@ -43,7 +43,7 @@ def fragments(now: Snapshot, columns: int) -> Fragments:
     if not parts:
         parts = [("class:faint", " no loops at work")]
     if now.prompts:
-        hint = f"   {count(len(now.prompts), 'question')}: answer"
+        hint = f"   {count(len(now.prompts), 'prompt')}: answer"
         parts.append(("class:warning", hint))
     return _fitting(parts, columns)
 

@@ -1,4 +1,4 @@
-"""`answer` and `dismiss`: settle a question."""
+"""`answer` and `dismiss`: settle a prompt."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def run(session: Session, given: Given) -> int:
     if asker is None or session.wants_json:
         raise invalid(
             "cannot answer without an answer: nobody can be asked here",
-            f"give question and answer: `{session.command('answer 3 yes')}`",
+            f"give prompt and answer: `{session.command('answer 3 yes')}`",
         )
     prompt_id = given.maybe_number("prompt")
     if prompt_id is None:
         waiting = session.call(ListPrompts(limit=1000))
         if not waiting:
-            session.print(line("no open questions: no loop waits for you"))
+            session.print(line("no open prompts: no loop waits for you"))
             return 0
         prompt_id = min(waiting, key=lambda one: (one.prompt.asked_at, one.prompt.id)).prompt.id
     detail = session.call(ShowPrompt(prompt=prompt_id))
@@ -48,12 +48,12 @@ def run(session: Session, given: Given) -> int:
         return 0
     text = asker.answer(detail.prompt)
     if text is None:
-        session.print(line("the question stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
+        session.print(line("it stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0
     from ftl2_enterprise.shell import follow  # noqa: PLC0415
 
     status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
-    # The question is answered; how the loop stands afterwards is not this command's failure.
+    # The prompt is answered; how the loop stands afterwards is not this command's failure.
     return status if given.has("wait") else 0
 
 
@@ -97,7 +97,7 @@ def dismiss(session: Session, given: Given) -> int:
     if session.wants_json:
         session.document(prompt)
     else:
-        session.print(line((f"question {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
+        session.print(line((f"prompt {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
     return 0
 
 
@@ -108,17 +108,17 @@ def _tell(session: Session, prompt: Prompt) -> None:
         session.print(answered(prompt.answer, prompt.answered_by))
 
 
-PROMPT = Argument("prompt", Kind.PROMPT, "The number of the question.")
+PROMPT = Argument("prompt", Kind.PROMPT, "The number of the prompt.")
 
 COMMANDS = (
     Command(
         name="answer",
-        summary="Answer a question; without a number the oldest one that is open.",
-        group=Group.QUESTIONS,
+        summary="Answer a prompt; without a number the oldest one that is open.",
+        group=Group.PROMPTS,
         run=run,
         verbs=(AnswerPrompt, ListPrompts, ShowPrompt),
         arguments=(
-            Argument("prompt", Kind.PROMPT, "The number of the question.", optional=True),
+            Argument("prompt", Kind.PROMPT, "The number of the prompt.", optional=True),
             Argument("answer", Kind.ANSWER, "An option, its number, or text.", optional=True, rest=True),
         ),
         flags=(Flag("wait", "Follow the loop until it ends, rests or asks again; the status tells how.", short="w"),),
@@ -127,7 +127,7 @@ COMMANDS = (
             "answer is typed; then the loop is shown going on. Ctrl-C leaves it to go on alone."
         ),
         examples=(
-            Example("answer", "the oldest open question"),
+            Example("answer", "the oldest open prompt"),
             Example("answer 3", "this one"),
             Example("answer 3 yes", "with an option, or any text where there are none"),
             Example("answer 3 1", "with the number of an option"),
@@ -135,8 +135,8 @@ COMMANDS = (
     ),
     Command(
         name="dismiss",
-        summary="Close a question without an answer.",
-        group=Group.QUESTIONS,
+        summary="Close a prompt without an answer.",
+        group=Group.PROMPTS,
         run=dismiss,
         verbs=(DismissPrompt,),
         arguments=(PROMPT,),

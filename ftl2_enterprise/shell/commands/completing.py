@@ -120,7 +120,7 @@ COMMANDS = (
         run=run,
         arguments=(Argument("shell", Kind.CHOICE, "Which shell: bash, zsh or fish.", choices=tuple(SCRIPTS)),),
         has_json=False,
-        details="The packages install these files. Names of loops, questions and rules are asked of the service.",
+        details="The packages install these files. Names of loops, prompts and rules are asked of the service.",
         examples=(
             Example("completion bash > ~/.local/share/bash-completion/completions/ftl2ctl"),
             Example("completion zsh > ~/.zfunc/_ftl2ctl", "a directory in $fpath"),

@@ -34,7 +34,7 @@ def run(session: Session, given: Given) -> int:
 
 
 def lines(session: Session, page: History, given: Given) -> list[Line]:
-    """Iterations, oldest first, with their questions."""
+    """Iterations, oldest first, with their prompts."""
     shown = history.header(page.loop, session.now())
     if not page.iterations:
         shown.append(line(("no iterations yet", Role.FAINT), indent=2))

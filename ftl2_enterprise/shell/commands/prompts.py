@@ -37,7 +37,7 @@ def run(session: Session, given: Given) -> int:
     if session.wants_json:
         session.document(found)
     elif not found:
-        which = "no questions" if given.has("all") else "no open questions"
+        which = "no prompts" if given.has("all") else "no open prompts"
         session.print(line(f"{which}: no loop waits for you"))
     else:
         session.print(_lines(session, found, settled=given.has("all")))
@@ -68,9 +68,8 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
 COMMANDS = (
     Command(
         name="prompts",
-        aliases=("questions",),
-        summary="List the questions that loops ask, the oldest first.",
-        group=Group.QUESTIONS,
+        summary="List the prompts, the questions that loops ask; the oldest first.",
+        group=Group.PROMPTS,
         run=run,
         verbs=(ListPrompts,),
         arguments=(Argument("loop", Kind.LOOP, "Of this loop only.", optional=True),),

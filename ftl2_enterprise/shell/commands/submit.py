@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.protocol.system import GetSettings
@@ -15,7 +14,6 @@ from ftl2_enterprise.terminal import wish
 from ftl2_enterprise.terminal.text import Role, line, one_line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -23,7 +21,6 @@ MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 DECIDERS = ("auto", "manifest", "claude", "rules")
 LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
 """What the service's settings say when the command line does not."""
-MOST_NAMES = 100
 
 
 def run(session: Session, given: Given) -> int:
@@ -32,8 +29,8 @@ def run(session: Session, given: Given) -> int:
     spec = _spec(session, given, text, source)
     request = SubmitLoop(spec=spec, paused=given.has("paused"), priority=given.number("priority", 0))
     if given.has("wait") and not given.has("paused"):
-        return _and_follow(session, request, is_named=given.has("name"))
-    loop = _submitted(session, request, is_named=given.has("name"))
+        return _and_follow(session, request)
+    loop = session.call(request)
     if session.wants_json:
         session.document(loop)
         return 0
@@ -42,36 +39,17 @@ def run(session: Session, given: Given) -> int:
     return 0
 
 
-def _and_follow(session: Session, request: SubmitLoop, *, is_named: bool) -> int:
+def _and_follow(session: Session, request: SubmitLoop) -> int:
     from ftl2_enterprise.shell import follow, streams  # noqa: PLC0415
 
     after = streams.cursor(session)
-    loop = _submitted(session, request, is_named=is_named)
+    loop = session.call(request)
     if not session.wants_json:
         session.print(told(session, loop))
     return follow.follow(session, loop, after=after)
 
 
-def _submitted(session: Session, request: SubmitLoop, *, is_named: bool) -> Loop:
-    """The loop. A name that was made up gets a number when it is taken."""
-    from msgspec.structs import replace  # noqa: PLC0415
-
-    name = request.spec.name
-    for n in range(2, MOST_NAMES):
-        try:
-            return session.call(request)
-        except Problem as problem:
-            if is_named or problem.code is not Code.CONFLICT or "name" not in problem.message:
-                raise
-        request = replace(request, spec=replace(request.spec, name=f"{name}-{n}"))
-    return session.call(request)
-
-
 def _spec(session: Session, given: Given, text: str, source: str | None) -> LoopSpec:
-    name = given.maybe("name")
-    if name is None:
-        name = wish.name_for(text, source, dry_run=given.has("dry-run"))
-    wish.check_name(name)
     fields: dict[str, Any] = {
         "max_iterations": given.maybe_number("max-iterations"),
         "interval": given.maybe_float("interval"),
@@ -84,7 +62,8 @@ def _spec(session: Session, given: Given, text: str, source: str | None) -> Loop
             if fields[field] is None:
                 fields[field] = settings.get(f"loops.{field}")
     return LoopSpec(
-        name=name,
+        # Without a name the service makes one that is free.
+        name=given.maybe("name") or "",
         desired_state=text,
         mode=Mode(given.maybe("mode") or Mode.SINGLE),
         decider=given.maybe("decider") or "auto",
@@ -122,7 +101,7 @@ COMMANDS = (
             Flag("file", "Read the desired state, or a manifest, from FILE.", Kind.PATH, short="f", value="FILE"),
             Flag("name", "What the loop is called; by default made from the desired state.", Kind.TEXT, short="n"),
             Flag("wait", "Follow the loop until it ends, rests or asks; the status tells how.", short="w"),
-            Flag("mode", "", Kind.CHOICE, choices=tuple(map(str, MODES)), default="single"),
+            Flag("mode", "Once, or for ever.", Kind.CHOICE, choices=tuple(map(str, MODES)), default="single"),
             Flag("interval", "Between the runs of a continuous loop.", Kind.SECONDS, above=0),
             Flag("dry-run", "Show what would be done, and change nothing."),
             Flag(
@@ -142,10 +121,10 @@ COMMANDS = (
             Flag("rules-dir", "Rules that spare the model.", Kind.PATH, value="DIR"),
             Flag(
                 "secret",
-                "Bind a secret of the service's environment.",
+                "Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
                 Kind.TEXT,
                 short="s",
-                value="MODULE.PARAM=ENV_VAR",
+                value="MODULE.PARAM=SOURCE",
                 many=True,
             ),
             Flag("decider", "Who decides.", Kind.CHOICE, choices=DECIDERS, default="auto"),
@@ -159,7 +138,7 @@ COMMANDS = (
                 at_least=0,
             ),
             Flag("action-timeout", "For one action.", Kind.SECONDS, above=0),
-            Flag("prompt-timeout", "For the answer to a question.", Kind.SECONDS, above=0),
+            Flag("prompt-timeout", "For the answer to a prompt.", Kind.SECONDS, above=0),
             Flag(
                 "priority",
                 "Among loops that wait for a free place the higher one goes first; -100 to 100.",
