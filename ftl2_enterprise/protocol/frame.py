@@ -36,6 +36,11 @@ class Splitter:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The bodies that are whole now. Raises Problem(invalid) for a frame longer than the limit."""
+        whole = len(data) - _LENGTH.size
+        if not self._buffer and 0 <= whole <= self._limit and _LENGTH.unpack_from(data)[0] == whole:
+            # Just one frame, as it nearly always is.
+            yield data[_LENGTH.size :]
+            return
         self._buffer += data
         start = 0
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, select
 
 from ftl2_enterprise.core.event import Event
-from ftl2_enterprise.store.columns import Json, Words, number, plain
-from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.columns import Json, Words, clean, number, plain
+from ftl2_enterprise.store.prepared import Prepared, run
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 2_000
 """Characters of one text in the data of an event."""
+SAFE = 2**53
+"""Whole numbers up to here are the same for every reader of JSON."""
 
 # No foreign keys: a fact outlives the rows that it speaks of.
 events = Table(
@@ -32,7 +35,8 @@ events = Table(
     Index("events_by_loop", "loop_id", "id"),
 )
 
-_INSERT = Prepared(insert(events))
+_INSERT = Prepared(insert(events)).sql(("at", "kind", "loop_id", "iteration_id", "actor", "data"))
+_encoder = msgspec.json.Encoder()
 _LAST = Prepared(select(events.c.id).order_by(events.c.id.desc()).limit(1))
 
 TRIGGERS = {
@@ -74,10 +78,25 @@ def append(
     data: dict[str, Any],
 ) -> Event:
     """Write one fact; it is one only when the transaction commits."""
-    held = short(plain(data))
-    row = {"at": at, "kind": kind, "loop_id": loop_id, "iteration_id": iteration_id, "actor": actor, "data": held}
-    event_id = _INSERT.insert(tx, row)
+    held = {clean(name): value if _fits(value) else short(plain(value)) for name, value in data.items()}
+    actor = None if actor is None else clean(actor)
+    row = (at, kind, loop_id, iteration_id, actor, _encoder.encode(held).decode())
+    event_id = int(run(tx.driver, _INSERT, row).lastrowid or 0)
     return Event(id=event_id, at=at, kind=kind, loop_id=loop_id, iteration_id=iteration_id, actor=actor, data=held)
+
+
+def _fits(value: Any) -> bool:
+    """Whether it is a short text or a number, and can be held as it is: most are."""
+    match value:
+        case str():
+            # Not a word of an enum, whose value is held.
+            return value.__class__ is str and len(value) <= LONGEST_TEXT and value.isascii()
+        case None | bool():
+            return True
+        case int():
+            return -SAFE < value < SAFE
+        case _:
+            return False
 
 
 def list_events(tx: Tx, *, after: int = 0, loop_id: int | None = None, limit: int = 100) -> list[Event]:

@@ -7,6 +7,7 @@ the disk. There is no window in which it waits for more: while one batch is comm
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import resource
@@ -55,6 +56,8 @@ def main(listener: socket.socket, database: Path, *, busy_timeout: float = BUSY_
     server = Server(listener, batches)
     server.heed_signals()
     batches.prune()
+    # What is there by now stays for good: looking through all of it again would hold everybody up for long.
+    gc.freeze()
     try:
         server.run()
     finally:
@@ -206,10 +209,10 @@ class Server:
 
     def _flush(self, peer: Peer) -> None:
         """Send what can be sent. While the rest waits, nothing is taken from this one: it blocks itself only."""
-        was_behind = peer.is_behind
-        peer.send()
-        if peer.is_behind != was_behind:
-            self._epoll.modify(peer.fd, select.EPOLLOUT if peer.is_behind else select.EPOLLIN)
+        is_behind = peer.send()
+        if is_behind != peer.waits:
+            peer.waits = is_behind
+            self._epoll.modify(peer.fd, select.EPOLLOUT if is_behind else select.EPOLLIN)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -52,37 +53,40 @@ class WriterLink:
     def _answer(self, handed: Handed) -> Done | Failed:
         deadline = time.monotonic() + self._patience
         failures = 0
-        while (left := deadline - time.monotonic()) > 0:
+        while True:
             try:
-                connection = self._connected(left)
+                connection = self._connection or self._connected()
                 connection.sendall(handed.frame)
-                return self._receive(connection, handed.number, deadline)
+                return self._receive(connection, handed.number)
             except OSError:
                 # The writer is gone, or is being started again: the same work under the same number, which the next
                 # one knows when this one had it written.
                 self.close()
-                failures += 1
-                time.sleep(max(0.0, min(pause(failures), deadline - time.monotonic())))
             except BaseException:
                 self.close()
                 raise
-        raise given_up(self._patience)
+            failures += 1
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise given_up(self._patience)
+            time.sleep(min(pause(failures), left))
 
-    def _connected(self, left: float) -> socket.socket:
-        if self._connection is None:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-            try:
-                connection.settimeout(left)
-                connection.connect(self._address)
-                connection.sendall(self._hello)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._splitter = connection, Splitter(LONGEST)
-        self._connection.settimeout(left)
-        return self._connection
+    def _connected(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            # Not settimeout(), with which every call would be two.
+            patience = struct.pack("ll", int(self._patience), int(self._patience % 1 * 1_000_000))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+            connection.connect(self._address)
+            connection.sendall(self._hello)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._splitter = connection, Splitter(LONGEST)
+        return connection
 
-    def _receive(self, connection: socket.socket, number: int, deadline: float) -> Done | Failed:
+    def _receive(self, connection: socket.socket, number: int) -> Done | Failed:
         while True:
             data = connection.recv(_AT_ONCE)
             if not data:
@@ -91,7 +95,3 @@ class WriterLink:
                 answer = decode_from_writer(body)
                 if not isinstance(answer, Committed) and answer.number == number:
                     return answer
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            connection.settimeout(left)

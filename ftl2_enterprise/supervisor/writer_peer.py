@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 256 * 1024
 """Bytes that are taken from one connection before the others have their turn."""
+ROOM = 64 * 1024
+"""Bytes that may wait to be sent before notices are put together instead."""
 _NAME = re.compile(r"[0-9a-zA-Z:/_-]{1,200}")
 
 
@@ -32,15 +34,12 @@ class Peer:
         """Its name; empty until it has said it."""
         self.asks_for_news: bool = False
         """It has just subscribed."""
+        self.waits: bool = False
+        """It does not read as fast as it is told things."""
         self._connection = connection
         self._splitter = Splitter(LONGEST)
         self._out = bytearray()
         self._notice: Committed | None = None
-
-    @property
-    def is_behind(self) -> bool:
-        """It does not read as fast as it is told things."""
-        return bool(self._out)
 
     def receive(self) -> Iterator[Given]:
         """The work that has arrived.
@@ -72,20 +71,18 @@ class Peer:
         """Tell of a commit; notices that cannot be sent yet become one."""
         self._notice = notice if self._notice is None else merged(self._notice, notice)
 
-    def send(self) -> None:
-        """Send what the other side has room for. Raises OSError when the connection has ended."""
-        if self._notice is not None and not self._out:
-            self._out += pack(self._notice)
-            self._notice = None
-        while self._out:
+    def send(self) -> bool:
+        """Send what the other side has room for; whether something is left. Raises OSError when it has ended."""
+        while self._out or self._notice is not None:
+            if self._notice is not None and len(self._out) < ROOM:
+                self._out += pack(self._notice)
+                self._notice = None
             try:
                 sent = self._connection.send(self._out)
             except BlockingIOError:
-                return
+                return True
             del self._out[:sent]
-            if not self._out and self._notice is not None:
-                self._out += pack(self._notice)
-                self._notice = None
+        return False
 
     def close(self) -> None:
         """Give the connection back."""

@@ -1,0 +1,174 @@
+"""Durable units of work: many processes through the writer, against many that write by themselves.
+
+A unit is what a loop does at each step: the fence (one UPDATE), a fact (one INSERT), synchronous FULL.
+
+    python -m bench.bench_writing [--writers 1,8,32,100] [--seconds 3] [--only writer|direct]
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ftl2_enterprise.loops import registry, store, units_claim
+from ftl2_enterprise.protocol.loops import LoopSpec
+from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import DirectWriter, unit
+from ftl2_enterprise.supervisor import writer as writer_process
+from ftl2_enterprise.supervisor.writer_link import WriterLink
+
+LOOPS = 100
+assert registry.MODULES
+
+
+@unit
+def step(tx: Tx, loop_id: int, n: int) -> int:
+    """A fact, as a step of a loop records it."""
+    return tx.emit("bench.step", loop_id=loop_id, n=n, module="service", host="web1").id
+
+
+def make(path: Path) -> None:
+    database = open_store(path, create=True)
+    with database.write() as tx:
+        for n in range(LOOPS):
+            loop = store.create_loop(tx, LoopSpec(name=f"loop{n}", desired_state="x"))
+            store.claim_loop(tx, loop.id, "bench")
+    database.close()
+
+
+def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: Any, results: Any) -> None:
+    """Writes one unit after the other until the time is over."""
+    if kind == "writer":
+        writer: Any = WriterLink(address)
+    else:
+        writer = DirectWriter(open_store(path, create=False, busy_timeout=120.0))
+    fence = units_claim.fence.call(loop_id, 1)
+    taken: list[float] = []
+    writer.carry_out([fence, step.call(loop_id, 0)])
+    gate.wait()
+    end = until.value
+    n = 0
+    while (began := time.perf_counter()) < end:
+        n += 1
+        writer.carry_out([fence, step.call(loop_id, n)])
+        taken.append(time.perf_counter() - began)
+    results.put(taken)
+
+
+def measure(kind: str, writers: int, seconds: float, place: Path, profile: str | None) -> dict[str, Any]:
+    path = place / f"{kind}-{writers}.db"
+    make(path)
+    context = multiprocessing.get_context("fork")
+    address = str(place / f"{kind}-{writers}.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(1024)
+    writer_pid = start_writer(listener, path, profile) if kind == "writer" else None
+    gate = context.Barrier(writers + 1)
+    until = context.Value("d", 0.0)
+    results: Any = context.SimpleQueue()
+    processes = [
+        context.Process(target=client, args=(kind, path, address, n % LOOPS + 1, gate, until, results))
+        for n in range(writers)
+    ]
+    for process in processes:
+        process.start()
+    until.value = time.perf_counter() + 3600
+    while gate.n_waiting < writers:
+        time.sleep(0.01)
+    until.value = time.perf_counter() + seconds
+    began = time.perf_counter()
+    gate.wait()
+    taken = [results.get() for _ in processes]
+    wall = time.perf_counter() - began
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for process in processes:
+        process.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = None
+    if writer_pid is not None:
+        cpu = cpu_seconds(writer_pid)
+        os.kill(writer_pid, signal.SIGTERM)
+        os.waitpid(writer_pid, 0)
+    listener.close()
+    every = sorted(one for each in taken for one in each)
+    counts = [len(each) for each in taken]
+    return {
+        "kind": kind,
+        "writers": writers,
+        "per_second": round(len(every) / wall),
+        "p50_ms": round(every[len(every) // 2] * 1e3, 2),
+        "p99_ms": round(every[int(len(every) * 0.99)] * 1e3, 2),
+        "max_ms": round(every[-1] * 1e3, 1),
+        "least": min(counts),
+        "most": max(counts),
+        "writer_cpu": cpu,
+        "client_cpu": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2),
+    }
+
+
+def start_writer(listener: socket.socket, path: Path, profile: str | None) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        if profile:
+            profiler = cProfile.Profile()
+            profiler.runcall(writer_process.main, listener, path)
+            profiler.dump_stats(profile)
+        else:
+            writer_process.main(listener, path)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--writers", default="1,8,32,100")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--only", choices=["writer", "direct"])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--profile", help="file for the profile of the writer")
+    parser.add_argument("--directory", help="where the databases are made; a real disk, or nothing is proven")
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(dir=given.directory) as place:
+        for writers in map(int, given.writers.split(",")):
+            for kind in [given.only] if given.only else ["direct", "writer"]:
+                row = measure(kind, writers, given.seconds, Path(place), given.profile)
+                rows.append(row)
+                if not given.json:
+                    print(
+                        f"{row['kind']:>7} {row['writers']:>4} writers {row['per_second']:>7} units/s"
+                        f"  p50 {row['p50_ms']:>8} ms  p99 {row['p99_ms']:>8} ms  max {row['max_ms']:>8} ms"
+                        f"  units a writer {row['least']}-{row['most']}"
+                        f"  cpu {row['client_cpu']} s"
+                        + (f" + writer {row['writer_cpu']} s" if row["writer_cpu"] is not None else ""),
+                        flush=True,
+                    )
+    if given.json:
+        json.dump(rows, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()
