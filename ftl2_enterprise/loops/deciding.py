@@ -210,7 +210,8 @@ async def _patience(engine: Engine) -> None:
 def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision:
     """The question that takes the place of one more try when too many have failed."""
     ask = Ask(
-        question=f"{failed} iterations in a row had failed actions. Go on?",
+        question=("The last iteration" if failed == 1 else f"{failed} iterations in a row")
+        + " had failed actions. Go on?",
         options=[GO_ON, STOP],
         default=STOP,
         key=f"{INSISTED}{iteration.n}",

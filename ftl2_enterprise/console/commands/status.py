@@ -113,9 +113,7 @@ def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], n
     if prompts:
         lines += [
             line(),
-            line(
-                symbol("?", Role.WARNING), (f"{count(len(prompts), 'prompt')} waiting for an answer", Role.WARNING)
-            ),
+            line(symbol("?", Role.WARNING), (f"{count(len(prompts), 'prompt')} waiting for an answer", Role.WARNING)),
         ]
     for prompt in prompts:
         lines += question(prompt.id, f"{names[prompt.loop_id]}: {prompt.question}", prompt.options, prompt.default)
