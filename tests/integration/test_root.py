@@ -114,8 +114,8 @@ def test_what_cannot_be_started_is_told(made: Service):
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"\xff\xfe", b"[]", b"{", b"{}", b'{"start":1}', b'{"start":"writer"}', b'{"stop":"control","urgency":"now","within":1}',
-     b'{"start":"loop:9","cgroup":[1]}', b'{"stop":"loop:1"}', b'{"shutdown":"soon"}', b"x" * 100_000],
+    [b"\xff\xfe", b"[]", b"{", b"{}", b'{"start":1}', b'{"start":"writer"}', b'{"start":"loop:9","cgroup":[1]}',
+     b'{"stop":"control","urgency":"now","within":1}', b'{"stop":"loop:1"}', b'{"shutdown":"soon"}', b"x" * 100_000],
 )  # fmt: skip
 def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubbish: bytes):
     made.up()
@@ -127,9 +127,9 @@ def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubb
 def test_a_wake_up_is_passed_on(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, "say=up", log=str(tmp_path / "log"))
-    until(lambda: "up" in (tmp_path / "log").read_text())
+    until(lambda: "up" in made.log())
     made.send(wake="loop:1")
-    until(lambda: "woken" in (tmp_path / "log").read_text())
+    until(lambda: "woken" in made.log())
 
 
 def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service):

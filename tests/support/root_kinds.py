@@ -12,9 +12,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.supervisor import forkserver
-from ftl2_enterprise.supervisor.child_start import ChildContext
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.child_start import ChildContext
 
 RELAY = "TEST_RELAY"
 FAIL = "TEST_FORKSERVER"
@@ -30,8 +33,13 @@ def control(context: ChildContext) -> int:
     poll = select.poll()
     for end in (root, test, listener):
         poll.register(end, select.POLLIN)
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     while True:
-        for fd, _ in poll.poll():
+        ready = poll.poll(20)
+        if asked and not ready:
+            return 0
+        for fd, _ in ready:
             if fd == listener.fileno():
                 client, _ = listener.accept()
                 client.sendall(b"%d\n" % os.getpid())

@@ -104,6 +104,11 @@ class Service:
     def errors(self) -> str:
         return (self.directory / "err").read_text()
 
+    def log(self) -> str:
+        """What the children have written whose log is `log`."""
+        path = self.directory / "log"
+        return path.read_text() if path.exists() else ""
+
     # --- as control ----------------------------------------------------------------------------------------------
 
     def meet(self, seconds: float = 20.0) -> Message:
@@ -123,6 +128,13 @@ class Service:
         while hello["more"]:
             more = self.told("hello", after=len(self.seen))["hello"]
             hello = more | {"table": hello["table"] + more["table"]}
+        return hello
+
+    def upgrade(self) -> Message:
+        """Have root execute itself anew; the hello to the new control."""
+        self.send(upgrade=True)
+        hello = self.meet()
+        self.send(ready=True)
         return hello
 
     def send(self, **message: Any) -> None:

@@ -33,7 +33,8 @@ def test_the_first_restart_is_at_once_and_later_ones_are_later_up_to_a_cap():
     [
         ({}, {}),
         ({"memory": "512M"}, {"memory.max": "536870912", "memory.swap.max": "0", "memory.oom.group": "1"}),
-        ({"memory": 1000, "pids": 7}, {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "7"}),
+        ({"memory": 1000}, {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1"}),
+        ({"pids": 7}, {"pids.max": "7"}),
         ({"cpu": "50%"}, {"cpu.max": "50000 100000"}),
         ({"cpu": 250}, {"cpu.max": "250000 100000"}),
         ({"cpu": "0.1%"}, {"cpu.max": "1000 100000"}),

@@ -1,0 +1,158 @@
+"""Root executes itself in place: no child is lost, no client refused, and what cannot be loaded is not tried."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import root_kinds
+from tests.support.root_service import Service, is_alive, service
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Service]:
+    with service(tmp_path) as it:
+        yield it
+
+
+def test_every_child_is_kept_and_the_others_are_new(made: Service):
+    made.up()
+    pids = {f"loop:{n}": made.start_loop(n) for n in range(20)}
+    control, own = made.control_pid, made.own()
+    until(lambda: sum(name.startswith("loop:") for name in made.living().values()) == 20)
+    hello = made.upgrade()
+    assert {line["key"]: line["pid"] for line in hello["table"]} == pids
+    assert all(line["old"] for line in hello["table"])
+    assert hello["booted"] is False
+    assert all(is_alive(pid) for pid in pids.values())
+    assert made.control_pid != control
+    assert made.own()["root"] == own["root"] == made.pid
+    assert made.own()["forkserver"] != own["forkserver"]
+    assert made.own()["writer"] != own["writer"]
+    made.start_loop(50)
+    os.kill(pids["loop:7"], signal.SIGKILL)
+    ended = made.told("ended", "loop:7")
+    assert (ended["why"], ended["pid"]) == ("killed", pids["loop:7"])
+    assert ended["ran"] > 0.0
+    os.kill(made.pid, signal.SIGTERM)
+    assert made.wait() == 0
+    assert made.living() == {}
+
+
+def test_the_old_writer_stays_until_no_old_child_needs_it(made: Service):
+    made.up()
+    old = made.start_loop(1)
+    writer = made.own()["writer"]
+    assert writer is not None
+    made.upgrade()
+    assert made.ask("w.sock") != writer
+    made.start_loop(2)
+    assert is_alive(writer)
+    os.kill(old, signal.SIGTERM)
+    made.told("ended", "loop:1")
+    until(lambda: not is_alive(writer))
+
+
+def test_no_client_is_refused_meanwhile(made: Service):
+    made.up()
+    made.start_loop(1)
+    over = threading.Event()
+    answers: list[int] = []
+    errors: list[Exception] = []
+
+    def knock() -> None:
+        while not over.is_set():
+            try:
+                answers.append(made.ask("c.sock"))
+            except (OSError, ValueError) as error:
+                errors.append(error)
+
+    before = made.control_pid
+    client = threading.Thread(target=knock)
+    client.start()
+    try:
+        made.upgrade()
+        until(lambda: answers and answers[-1] == made.control_pid)
+    finally:
+        over.set()
+        client.join()
+    assert set(answers) == {before, made.control_pid}
+    # A connection that the old control had accepted may end with it; none is refused.
+    assert not [
+        error for error in errors if isinstance(error, OSError) and not isinstance(error, ConnectionResetError)
+    ]
+    assert len(errors) <= 1
+
+
+def test_it_can_be_done_again_and_nothing_leaks(made: Service):
+    made.up()
+    pid = made.start_loop(1)
+
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{made.pid}/fd").iterdir()))
+
+    made.upgrade()
+    before = descriptors()
+    for _ in range(3):
+        hello = made.upgrade()
+        assert [line["pid"] for line in hello["table"]] == [pid]
+    assert descriptors() <= before
+    os.kill(pid, signal.SIGTERM)
+    made.told("ended", "loop:1")
+    until(lambda: sum(name == "writer" for name in made.living().values()) == 1)
+
+
+def test_what_cannot_be_loaded_is_not_tried(tmp_path: Path):
+    broken = tmp_path / "broken"
+    with service(tmp_path) as made:
+        made.up(**{root_kinds.FAIL: str(broken)})
+        pid = made.start_loop(1)
+        own = made.own()
+        broken.touch()
+        made.send(upgrade=True)
+        made.notices("STATUS=cannot upgrade")
+        assert "cannot upgrade" in made.errors()
+        broken.unlink()
+        assert is_alive(pid)
+        assert is_alive(made.start_loop(2))
+        assert made.own() == own
+
+
+def test_a_signal_during_the_exec_is_not_lost(made: Service):
+    made.up()
+    made.start_loop(1)
+    made.send(upgrade=True)
+    until(lambda: "executing anew" in made.errors())
+    os.kill(made.pid, signal.SIGTERM)
+    assert made.wait() == 0
+    assert made.living() == {}
+
+
+def test_the_hung_are_found_after_an_upgrade_too(tmp_path: Path):
+    with service(tmp_path, hung_after=0.8) as made:
+        made.up()
+        pid = made.start_loop(1)
+        other = made.start_loop(2)
+        made.upgrade()
+        os.kill(pid, signal.SIGSTOP)
+        assert made.told("ended", "loop:1")["why"] == "hung"
+        assert is_alive(other)
+
+
+def test_what_was_asked_to_end_before_is_still_ending(tmp_path: Path):
+    with service(tmp_path, drain_timeout=0.5) as made:
+        made.up()
+        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        until(lambda: "up" in made.log())
+        made.send(stop="loop:1", urgency="safe_point", within=60)
+        made.upgrade()
+        assert made.told("ended", "loop:1")["why"] == "late"
