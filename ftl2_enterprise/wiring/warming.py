@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core import faults
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.settings import Settings, StoreSettings
 from ftl2_enterprise.loops import process, store
@@ -39,6 +41,16 @@ class Nobody:
 
 def warm_up() -> None:
     """Run it against a database of its own, which is gone afterwards. No thread and no process is left of it."""
+    # A fault that a test has asked for is meant for the loops.
+    fault = os.environ.pop(faults.VARIABLE, None)
+    try:
+        _warm_up()
+    finally:
+        if fault is not None:
+            os.environ[faults.VARIABLE] = fault
+
+
+def _warm_up() -> None:
     with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
         settings = Settings(store=StoreSettings(path=f"{name}/loops.db"))
         database = open_store(Path(settings.store.path), create=True)

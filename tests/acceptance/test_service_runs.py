@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loop_verbs import CancelLoop, PauseLoop, ResumeLoop
-from ftl2_enterprise.protocol.loops import Desired, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loop_verbs import (
+    CancelLoop,
+    DeleteLoop,
+    ListActions,
+    PauseLoop,
+    ResumeLoop,
+    RetryLoop,
+    RunLoopNow,
+    StartLoop,
+    StopLoop,
+)
+from ftl2_enterprise.protocol.loops import ActionState, Desired, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.system import ListEvents
 from tests.support.daemon import Daemon, daemon
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,3 +51,148 @@ def test_a_submitted_loop_runs_and_converges(service: Daemon, tmp_path: Path) ->
     assert (loop.outcome, loop.reason) == (Outcome.CONVERGED, None)
     assert (tmp_path / "motd").read_text() == "hello\n"
     assert loop.changed_count == 1
+
+
+GATED = """\
+version: 1
+name: gated
+steps:
+  - name: first
+    check: {{command: "test -e {base}/one"}}
+    action: {{module: shell, params: {{cmd: "{first}"}}}}
+  - name: second
+    requires: [first]
+    check: {{command: "test -e {base}/two"}}
+    action: {{module: shell, params: {{cmd: "touch {base}/two"}}}}
+"""
+FIRST = "touch {base}/begun; until test -e {base}/gate; do sleep 0.05; done; touch {base}/one"
+
+
+def gated(base: Path) -> str:
+    return GATED.format(base=base, first=FIRST.format(base=base))
+
+
+@pytest.fixture
+def begun(service: Daemon, tmp_path: Path) -> Daemon:
+    """The loop `gated` is in the middle of its first step."""
+    service.submit("gated", gated(tmp_path))
+    until((tmp_path / "begun").exists)
+    return service
+
+
+def test_a_pause_comes_at_the_next_safe_point_and_a_resume_goes_on(begun: Daemon, tmp_path: Path) -> None:
+    asked = begun.call(PauseLoop(loop="gated"))
+    assert (asked.state, asked.desired) == (LoopState.RUNNING, Desired.PAUSE)
+    (tmp_path / "gate").touch()
+    paused = begun.until_state("gated", LoopState.PAUSED)
+    assert paused.reason == "paused on request"
+    # The step in hand was finished, and nothing was begun after it.
+    assert (tmp_path / "one").exists()
+    assert not (tmp_path / "two").exists()
+    until(lambda: begun.lines()["gated"].pid is None)
+    assert begun.loop("gated").owner is None
+    begun.call(ResumeLoop(loop="gated"))
+    assert begun.until_state("gated", LoopState.COMPLETED).outcome is Outcome.CONVERGED
+    assert states(begun, "gated") == [ActionState.SUCCEEDED, ActionState.SUCCEEDED]
+
+
+def test_a_stop_cuts_the_step_off_and_says_that_nobody_knows(begun: Daemon, tmp_path: Path) -> None:
+    begun.call(StopLoop(loop="gated"))
+    stopped = begun.until_state("gated", LoopState.PAUSED)
+    assert stopped.desired is Desired.STOP
+    assert states(begun, "gated") == [ActionState.UNKNOWN]
+    assert not (tmp_path / "one").exists()
+    (tmp_path / "gate").touch()
+    begun.call(StartLoop(loop="gated"))
+    assert begun.until_state("gated", LoopState.COMPLETED).outcome is Outcome.CONVERGED
+
+
+def test_a_pause_that_takes_too_long_can_be_made_a_stop(begun: Daemon) -> None:
+    begun.call(PauseLoop(loop="gated"))
+    assert begun.call(StopLoop(loop="gated")).state is LoopState.RUNNING
+    assert begun.until_state("gated", LoopState.PAUSED).reason == "stopped on request"
+
+
+def test_a_cancel_is_for_good(begun: Daemon, tmp_path: Path) -> None:
+    begun.call(CancelLoop(loop="gated"))
+    (tmp_path / "gate").touch()
+    cancelled = begun.until_state("gated", LoopState.CANCELLED)
+    assert (cancelled.outcome, cancelled.reason) == (Outcome.CANCELLED, "cancelled on request")
+    assert not (tmp_path / "two").exists()
+    with pytest.raises(Problem, match="cannot start gated: it is cancelled"):
+        begun.call(StartLoop(loop="gated"))
+    until(lambda: begun.lines()["gated"].pid is None)
+    begun.call(DeleteLoop(loop="gated"))
+    assert begun.lines() == {}
+
+
+def test_a_loop_that_is_killed_goes_on_and_is_told_of(begun: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "begun").unlink()
+    begun.kill("loop:gated")
+    until((tmp_path / "begun").exists)
+    (tmp_path / "gate").touch()
+    done = begun.until_state("gated", LoopState.COMPLETED)
+    assert (done.crashes, done.restart_at) == (1, None)
+    assert ActionState.UNKNOWN in states(begun, "gated")
+    (fact,) = [event for event in begun.call(ListEvents(limit=1000)).events if event.kind == "loop.crashed"]
+    assert (fact.data["why"], fact.data["told"]) == ("killed", "its process was killed by SIGKILL")
+
+
+def test_a_loop_that_always_crashes_fails_with_the_reason(tmp_path: Path) -> None:
+    settings = "restart_delay = 0.01\nrestart_cap = 0.02\nrestart_limit = 2"
+    with daemon(tmp_path, supervisor=settings) as service:
+        service.start(fault="loop-claimed=kill")
+        service.submit("gated", gated(tmp_path))
+        failed = service.until_state("gated", LoopState.FAILED)
+        assert failed.outcome is Outcome.FAILED
+        assert failed.reason is not None
+        assert failed.reason.startswith("its process crashed 3 times")
+        assert failed.reason.endswith("last: its process was killed by SIGKILL")
+        again = service.call(RetryLoop(loop="gated"))
+        assert (again.state, again.crashes, again.reason) == (LoopState.PENDING, 0, None)
+        service.until_state("gated", LoopState.FAILED)
+
+
+def test_what_cannot_be_read_any_more_fails_without_a_crash(service: Daemon, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: []\n")
+    service.submit(
+        "motd", FILE.format(path=tmp_path / "motd"), policy=str(policy), mode=Mode.CONTINUOUS, interval=3600
+    )
+    service.until_state("motd", LoopState.RESTING)
+    policy.unlink()
+    service.call(RunLoopNow(loop="motd"))
+    failed = service.until_state("motd", LoopState.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.startswith(f"cannot find the policy {policy}")
+    assert failed.crashes == 0
+
+
+def test_a_resting_loop_gives_its_process_back_and_runs_when_asked(service: Daemon, tmp_path: Path) -> None:
+    service.submit("motd", FILE.format(path=tmp_path / "motd"), mode=Mode.CONTINUOUS, interval=3600)
+    service.until_state("motd", LoopState.RESTING)
+    until(lambda: service.lines()["motd"].pid is None)
+    (tmp_path / "motd").unlink()
+    service.call(RunLoopNow(loop="motd"))
+    until((tmp_path / "motd").exists)
+    rested = service.until_state("motd", LoopState.RESTING)
+    assert rested.run == 2
+
+
+def test_a_loop_that_rests_briefly_keeps_its_process_and_is_woken(tmp_path: Path) -> None:
+    with daemon(tmp_path, supervisor="rest = 1000") as service:
+        service.start()
+        service.submit("motd", FILE.format(path=tmp_path / "motd"), mode=Mode.CONTINUOUS, interval=900)
+        service.until_state("motd", LoopState.RESTING)
+        pid = service.lines()["motd"].pid
+        assert pid is not None
+        service.call(RunLoopNow(loop="motd"))
+        until(lambda: service.loop("motd").run == 2)
+        service.until_state("motd", LoopState.RESTING)
+        assert service.lines()["motd"].pid == pid
+        service.call(PauseLoop(loop="motd"))
+        service.until_state("motd", LoopState.PAUSED)
+
+
+def states(service: Daemon, name: str) -> list[ActionState]:
+    return [action.state for action in reversed(service.call(ListActions(loop=name)).actions)]
