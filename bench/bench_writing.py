@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ftl2_enterprise.loops import registry, store, units_claim
+from ftl2_enterprise.loops import store, units_claim
 from ftl2_enterprise.protocol.loops import LoopSpec
 from ftl2_enterprise.store.engine import open_store
 from ftl2_enterprise.store.tx import Tx
@@ -31,7 +31,6 @@ from ftl2_enterprise.supervisor import writer as writer_process
 from ftl2_enterprise.supervisor.writer_link import WriterLink
 
 LOOPS = 100
-assert registry.MODULES
 
 
 @unit

@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from ftl2_enterprise.loops import registry  # noqa: F401 - its units
+from ftl2_enterprise.loops import handlers, process  # noqa: F401 - their units
 from ftl2_enterprise.supervisor.writer import main
 from tests.support import ledger  # noqa: F401 - its units
 

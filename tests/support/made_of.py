@@ -1,0 +1,69 @@
+"""Hypothesis strategies for the types that cross boundaries, read from the types themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import inspect
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
+NUMBERS = st.integers(-(2**63), 2**64 - 1)
+FRACTIONS = st.floats(allow_nan=False, allow_infinity=False)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | NUMBERS | FRACTIONS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def made_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a type."""
+    return _made(inspect.type_info(kind))
+
+
+def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - one for each kind of type
+    match info:
+        case inspect.AnyType():
+            return PLAIN
+        case inspect.NoneType():
+            return st.none()
+        case inspect.BoolType():
+            return st.booleans()
+        case inspect.IntType():
+            return st.integers(info.ge if info.ge is not None else -(2**63), info.le or 2**63 - 1)
+        case inspect.FloatType():
+            least = info.ge if info.ge is not None else info.gt
+            return st.floats(least, info.le, allow_nan=False, allow_infinity=False, exclude_min=info.gt is not None)
+        case inspect.StrType():
+            if info.pattern:
+                return st.from_regex(info.pattern, fullmatch=True)
+            return st.text(
+                st.characters(codec="utf-8"), min_size=info.min_length or 0, max_size=info.max_length or 12
+            )
+        case inspect.LiteralType():
+            return st.sampled_from(info.values)
+        case inspect.EnumType():
+            return st.sampled_from(list(info.cls))
+        case inspect.ListType():
+            return st.lists(
+                _made(info.item_type), min_size=info.min_length or 0, max_size=max(3, info.min_length or 0)
+            )
+        case inspect.VarTupleType():
+            return st.lists(_made(info.item_type), max_size=3).map(tuple)
+        case inspect.TupleType():
+            return st.tuples(*map(_made, info.item_types))
+        case inspect.DictType():
+            return st.dictionaries(_made(info.key_type), _made(info.value_type), max_size=3)
+        case inspect.UnionType():
+            return st.one_of(*map(_made, info.types))
+        case inspect.StructType() | inspect.DataclassType():
+            return st.builds(info.cls, **{field.name: _made(field.type) for field in info.fields})
+        case _:
+            raise TypeError(f"no values of {info} can be made here")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and encoded alike."""
+    return one == other and msgspec.msgpack.encode(one) == msgspec.msgpack.encode(other)
