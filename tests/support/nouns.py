@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from ftl2_enterprise.core.clock import SystemClock, after
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.loop_verbs import LoopLine
@@ -133,3 +136,7 @@ def iteration(n: int = 12, **fields: Any) -> Iteration:
 
 def event(event_id: int, kind: str, loop_id: int | None = 1, **data: Any) -> Event:
     return Event(id=event_id, at=NOW, kind=kind, loop_id=loop_id, iteration_id=12, data=data)
+
+
+def changed[T: Struct](noun: T, **fields: Any) -> T:
+    return replace(noun, **fields)

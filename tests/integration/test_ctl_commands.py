@@ -1,0 +1,689 @@
+"""One-shot commands of ftl2ctl: the request that a line makes, and what comes out, against a scripted service."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core.problem import Code, Problem, conflict, not_found
+from ftl2_enterprise.protocol.loop_verbs import (
+    ActionPage,
+    AnswerPrompt,
+    CancelLoop,
+    Deleted,
+    DeleteLoop,
+    DisableRule,
+    DismissPrompt,
+    EnableRule,
+    GetHistory,
+    GetText,
+    History,
+    HostLine,
+    ListActions,
+    ListHosts,
+    ListLoops,
+    ListPrompts,
+    ListResources,
+    ListRules,
+    LoopDetail,
+    LoopPage,
+    PauseLoop,
+    ProcessInfo,
+    PromptDetail,
+    PromptLine,
+    ResourceLine,
+    ResumeLoop,
+    RetryLoop,
+    RuleDetail,
+    RuleInfo,
+    RunLoopNow,
+    ShowLoop,
+    ShowPrompt,
+    ShowRule,
+    StartLoop,
+    StopLoop,
+    SubmitLoop,
+    WholeText,
+)
+from ftl2_enterprise.protocol.loops import (
+    Action,
+    ActionState,
+    Desired,
+    Host,
+    HostState,
+    IterationOutcome,
+    LoopState,
+    Mode,
+    Outcome,
+    PromptState,
+    Resource,
+    StoredText,
+)
+from ftl2_enterprise.protocol.system import (
+    Accepted,
+    EventPage,
+    GetHealth,
+    GetSettings,
+    GetVersion,
+    Health,
+    ListEvents,
+    LogLine,
+    ProcessHealth,
+    Reload,
+    Reloaded,
+    SettingLine,
+    Shutdown,
+    Upgrade,
+    VersionInfo,
+    WatchEvents,
+    WatchLogs,
+)
+from ftl2_enterprise.shell import main
+from tests.support import nouns
+from tests.support.service import ScriptedService, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+type Ctl = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[ScriptedService]:
+    with ScriptedService(tmp_path / "s") as found:
+        yield found
+
+
+@pytest.fixture
+def ctl(service: ScriptedService, capsys, monkeypatch) -> Ctl:
+    """Run a command line; its status and what it wrote to both streams."""
+    monkeypatch.setenv("FTL2CTL_SOCKET", str(service.path))
+
+    def run(*words: str, stdin: str | None = None) -> tuple[int, str, str]:
+        if stdin is not None:
+            monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        status = main.main(list(words))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+ACTION = Action(
+    id=7,
+    loop_id=1,
+    iteration_id=12,
+    n=1,
+    host="db1",
+    target="db",
+    module="ansible.builtin.service",
+    params={"name": "nginx"},
+    origin="decision",
+    state=ActionState.FAILED,
+    changed=None,
+    rc=1,
+    stdout=StoredText(shown="out...", digest="abc123", size=9000),
+    stderr=StoredText(shown="no such unit"),
+    output=StoredText(),
+    error="it failed",
+    started_at=nouns.ago(30),
+    ended_at=nouns.ago(28),
+)
+RULE = RuleInfo(
+    name="mend",
+    description="mends it",
+    path="/r/mend.py",
+    digest="d",
+    enabled=True,
+    fired=2,
+    last_fired_at=nouns.ago(90),
+)
+
+# --- status --------------------------------------------------------------------------------------------------------
+
+
+def test_status_lists_loops_and_open_prompts(service, ctl):
+    service.on(ListLoops, LoopPage(loops=[nouns.loop_line("web", open_prompts=1, state=LoopState.WAITING)]))
+    service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(3), loop="web")])
+    status, out, err = ctl("status")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "1 loop: 1 waiting for you"
+    assert "Restart nginx now?" in out
+    assert "-> ftl2ctl answer 3" in out
+    assert service.asked_for(ListLoops) == [ListLoops(finished=False)]
+
+
+def test_status_in_json_is_one_document_with_iso_times(service, ctl):
+    service.on(ListLoops, LoopPage(loops=[nouns.loop_line("web")]))
+    status, out, _ = ctl("status", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert set(document) == {"loops", "more"}
+    assert document["loops"][0]["name"] == "web"
+    assert document["loops"][0]["updated_at"].endswith("Z")
+
+
+def test_status_reads_every_page(service, ctl):
+    pages = {
+        None: LoopPage(loops=[nouns.loop_line("a", id=9)], more=9),
+        9: LoopPage(loops=[nouns.loop_line("b", id=8)]),
+    }
+    service.on(ListLoops, lambda request: pages[request.before])
+    _, out, _ = ctl("status", "--all", "--json")
+    assert [loop["name"] for loop in json.loads(out)["loops"]] == ["a", "b"]
+    _, out, _ = ctl("status", "-n", "1", "--json")
+    assert json.loads(out)["more"] == 9
+
+
+def test_nothing_to_show_says_what_to_do(service, ctl):
+    service.on(ListLoops, LoopPage(loops=[]))
+    assert ctl("status")[1] == "no loops yet: ftl2ctl submit -f FILE\n"
+    service.on(ListLoops, lambda request: LoopPage(loops=[nouns.loop_line()] if request.finished else []))
+    assert "ftl2ctl status --all" in ctl("status")[1]
+
+
+def test_status_of_one_loop_is_show(service, ctl):
+    service.on(ShowLoop, LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=None))
+    assert ctl("status", "web")[1] == ctl("show", "web")[1]
+
+
+def test_status_cannot_stay_without_a_terminal(service, ctl):
+    status, _, err = ctl("status", "--watch")
+    assert status == 2
+    assert "cannot stay and show the loops: this is no terminal" in err
+
+
+# --- one loop ------------------------------------------------------------------------------------------------------
+
+
+def test_show_tells_what_a_loop_is_and_does(service, ctl):
+    loop = nouns.loop(submitted_by="ada", crashes=2, crashes_since=nouns.ago(60), cost_usd=0.5, model_call_count=3)
+    last = nouns.iteration(outcome=IterationOutcome.ACTED, reasoning="nginx was not running")
+    process = ProcessInfo(pid=4711, started_at=nouns.ago(400))
+    service.on(ShowLoop, LoopDetail(loop=loop, process=process, open_prompts=[nouns.prompt()], last=last))
+    status, out, _ = ctl("show", "web")
+    assert status == 0
+    for text in (
+        "pid 4711",
+        "by ada",
+        "2 since",
+        "3 model calls for $0.5",
+        "nginx was not running",
+        "Restart nginx now?",
+    ):
+        assert text in out
+    assert "ftl2ctl answer 3" in out
+    assert service.asked_for(ShowLoop)[-1].loop == "web"
+
+
+@pytest.mark.parametrize(
+    ("word", "verb", "loop", "told"),
+    [
+        ("start", StartLoop, nouns.loop(state=LoopState.PENDING), "web: starting"),
+        ("pause", PauseLoop, nouns.loop(desired=Desired.PAUSE), "web: pausing (it finishes the step in hand first)"),
+        ("pause", PauseLoop, nouns.loop(desired=Desired.PAUSE, state=LoopState.PAUSED), "web: paused"),
+        ("resume", ResumeLoop, nouns.loop(), "web: running"),
+        ("stop", StopLoop, nouns.loop(desired=Desired.STOP), "web: stopping"),
+        ("cancel", CancelLoop, nouns.loop(state=LoopState.CANCELLED, outcome=Outcome.CANCELLED), "web: cancelled"),
+        ("retry", RetryLoop, nouns.loop(), "web: running"),
+        (
+            "run-now",
+            RunLoopNow,
+            nouns.loop(state=LoopState.RESTING, next_run_at=nouns.ago(1)),
+            "web: resting (next look now)",
+        ),
+    ],
+)
+def test_steering(service, ctl, word, verb, loop, told):
+    service.on(verb, loop)
+    assert ctl(word, "web") == (0, f"{told}\n", "")
+    assert service.asked_for(verb)[0].loop == "web"
+    status, out, _ = ctl(word, "web", "--json")
+    assert (status, json.loads(out)["name"]) == (0, "web")
+
+
+def test_delete_wants_to_be_sure(service, ctl):
+    service.on(DeleteLoop, Deleted(id=1, name="web"))
+    status, _, err = ctl("delete", "web", stdin="y\n")
+    assert status == 2
+    assert "nobody can be asked here" in err
+    assert not service.asked_for(DeleteLoop)
+    assert ctl("delete", "web", "--yes") == (0, "web: deleted, with its history\n", "")
+
+
+def test_history_with_actions(service, ctl):
+    service.on(
+        GetHistory,
+        History(
+            loop=nouns.loop(), iterations=[nouns.iteration(outcome=IterationOutcome.ACTED)], actions=[ACTION], more=12
+        ),
+    )
+    service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(state=PromptState.ANSWERED, answer="yes"), loop="web")])
+    status, out, _ = ctl("history", "web", "--actions", "-n", "3")
+    assert status == 0
+    assert "iteration 12" in out
+    assert "FAILED" in out
+    assert "| no such unit" in out
+    assert "Restart nginx now? -> yes" in out
+    assert "ftl2ctl history web --before 12 --actions" in out
+    assert service.asked_for(GetHistory)[0] == GetHistory(loop="web", actions=True, limit=3)
+
+
+def test_actions_and_their_output(service, ctl):
+    service.on(ListActions, ActionPage(actions=[ACTION], more=7))
+    status, out, _ = ctl("actions", "web", "--state", "failed")
+    assert status == 0
+    assert "ftl2ctl output abc123" in out
+    assert "ftl2ctl actions web --before 7" in out
+    assert service.asked_for(ListActions)[0].state is ActionState.FAILED
+    service.on(GetText, lambda request: WholeText(digest=request.digest, text="line\n\x1b[31mred"))
+    # Not to a terminal: it is given as it is.
+    assert ctl("output", "abc123")[1] == "line\n\x1b[31mred"
+    service.on(ListActions, ActionPage(actions=[]))
+    assert ctl("actions", "web", "-s", "unknown")[1] == "no actions of web that are unknown\n"
+
+
+def test_what_is_known(service, ctl):
+    host = Host(
+        id=1,
+        loop_id=1,
+        name="db1",
+        ansible_host="10.0.0.1",
+        ansible_port=2222,
+        ansible_user="root",
+        groups=["db"],
+        facts={"system": "Linux"},
+        state=HostState.KNOWN,
+        created_at=nouns.ago(10),
+        updated_at=nouns.ago(10),
+    )
+    service.on(ListHosts, [HostLine(host=host, loop="web")])
+    out = ctl("hosts", "web")[1]
+    assert all(text in out for text in ("db1", "root@10.0.0.1:2222", "system=Linux"))
+    resource = Resource(id=1, loop_id=1, name="vm", data={"ip": "::1"}, created_at=1, updated_at=nouns.ago(5))
+    service.on(ListResources, [ResourceLine(resource=resource, loop="web")])
+    assert "ip=::1" in ctl("resources")[1]
+    assert json.loads(ctl("resources", "--json")[1])[0]["resource"]["created_at"].startswith("1970-01-01T")
+    service.on(ListHosts, [])
+    assert ctl("hosts")[1].startswith("no hosts yet")
+
+
+# --- prompts -------------------------------------------------------------------------------------------------------
+
+
+def test_answering_in_one_line(service, ctl):
+    service.on(
+        AnswerPrompt,
+        lambda request: nouns.prompt(
+            request.prompt, state=PromptState.ANSWERED, answer=request.answer, answered_by="ada"
+        ),
+    )
+    assert ctl("answer", "3", "on", "disk", "2") == (0, "  answered: on disk 2 (by ada)\n", "")
+    assert service.asked_for(AnswerPrompt)[0] == AnswerPrompt(prompt=3, answer="on disk 2")
+
+
+def test_answering_needs_somebody_to_ask(service, ctl):
+    status, _, err = ctl("answer", "3", stdin="yes\n")
+    assert status == 2
+    assert "cannot answer without an answer: nobody can be asked here" in err
+    assert not service.asked
+
+
+def test_a_refused_answer(service, ctl):
+    def refuse(_request: AnswerPrompt) -> None:
+        raise conflict("cannot answer prompt 3: it is answered", "ftl2ctl prompts lists those that are open")
+
+    service.on(AnswerPrompt, refuse)
+    status, out, err = ctl("answer", "3", "yes", "--json")
+    assert status == 75
+    assert json.loads(out) == {
+        "error": {
+            "code": "conflict",
+            "message": "cannot answer prompt 3: it is answered",
+            "hint": "ftl2ctl prompts lists those that are open",
+        },
+        "exit_status": 75,
+    }
+    assert "error: cannot answer prompt 3" in err
+
+
+def test_prompts_and_dismissing(service, ctl):
+    service.on(
+        ListPrompts, [PromptLine(prompt=nouns.prompt(4), loop="db"), PromptLine(prompt=nouns.prompt(3), loop="web")]
+    )
+    out = ctl("prompts")[1]
+    assert "yes | no" in out
+    service.on(DismissPrompt, nouns.prompt(3, state=PromptState.DISMISSED))
+    assert ctl("dismiss", "3")[1] == "prompt 3: dismissed; the decider is told so\n"
+    service.on(ListPrompts, [])
+    assert ctl("prompts")[1] == "no open prompts: no loop waits for you\n"
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+def test_rules(service, ctl):
+    service.on(ListRules, [RULE])
+    assert ctl("rules")[1] == ctl("rules", "list")[1]
+    assert "mends it" in ctl("rules")[1]
+    service.on(ShowRule, RuleDetail(rule=RULE, source="def condition(): ...\n"))
+    assert ctl("rules", "show", "mend")[1].endswith("\n\ndef condition(): ...\n")
+    service.on(DisableRule, lambda request: nouns.changed(RULE, enabled=False, name=request.rule))
+    assert ctl("rules", "disable", "mend")[1] == "mend: off (fires in no loop until it is enabled)\n"
+    service.on(EnableRule, RULE)
+    assert ctl("rules", "enable", "mend")[1] == "mend: on (fires again)\n"
+    service.on(ListRules, [])
+    assert ctl("rules")[1].startswith("no rules: ")
+
+
+# --- events and logs -----------------------------------------------------------------------------------------------
+
+
+def test_events_from_a_cursor(service, ctl):
+    page = EventPage(
+        events=[nouns.event(5, "loop.failed", reason="no way"), nouns.event(6, "service.started", None)], cursor=6
+    )
+    service.on(ListEvents, page)
+    service.on(ListLoops, LoopPage(loops=[nouns.loop_line("web")]))
+    out = ctl("events", "--after", "4")[1]
+    assert "web loop.failed reason=no way" in out
+    assert "service.started" in out
+    assert service.asked_for(ListEvents)[0] == ListEvents(after=4, limit=30)
+    document = json.loads(ctl("events", "--json")[1])
+    assert [one["id"] for one in document["events"]] == [5, 6]
+    assert document["cursor"] == 6
+    assert service.asked_for(ListEvents)[-1].newest
+
+
+def test_events_to_come_are_lines_of_json(service, ctl):
+    service.on(ListEvents, EventPage(events=[nouns.event(5, "a.b")], cursor=5))
+
+    def items(request: WatchEvents) -> list[Any]:
+        if request.after == 7:
+            raise Problem(Code.DENIED, "cannot go on: that is all")
+        return [nouns.event(6, "c.d"), nouns.event(7, "e.f")]
+
+    service.on(WatchEvents, items)
+    status, out, _ = ctl("events", "--follow", "--json")
+    lines = [json.loads(text) for text in out.splitlines()[:3]]
+    assert [one["id"] for one in lines] == [5, 6, 7]
+    assert status == 4
+    assert [request.after for request in service.asked_for(WatchEvents)] == [5, 7]
+
+
+def test_logs(service, ctl):
+    line = LogLine(at=nouns.NOW, level="error", message="gone\x1b[2J", source="loop:web", fields={"action": 7})
+    service.on(WatchLogs, [line])
+    status, out, _ = ctl("logs", "web", "-n", "5")
+    assert status == 0
+    assert out.endswith("error loop:web: gone action=7\n")
+    assert service.asked_for(WatchLogs)[0] == WatchLogs(loop="web", last=5)
+    assert json.loads(ctl("logs", "--json")[1])["fields"] == {"action": 7}
+    service.on(WatchLogs, [])
+    assert ctl("logs")[1] == "the log is empty\n"
+
+
+# --- the service ---------------------------------------------------------------------------------------------------
+
+
+def health(**fields: Any) -> Health:
+    given: dict[str, Any] = {
+        "ok": True,
+        "problems": [],
+        "status": "12 running",
+        "processes": [ProcessHealth(name="writer", pid=5, since=nouns.ago(9), restarts=1)],
+        "counts": {"running": 12},
+        "writer_latency": 0.002,
+        "looked_at": nouns.ago(1),
+        "started_at": nouns.ago(100),
+        "draining": False,
+        "database": "/var/lib/x.db",
+        "socket": "/run/x.sock",
+    }
+    return Health(**(given | fields))
+
+
+def test_health_is_a_status(service, ctl):
+    service.on(GetHealth, health())
+    status, out, _ = ctl("health")
+    assert status == 0
+    assert out.startswith("the service is well: 12 running\n")
+    service.on(GetHealth, health(ok=False, problems=["the writer does not answer"]))
+    status, out, _ = ctl("health")
+    assert status == 1
+    assert "the writer does not answer" in out
+    assert ctl("health", "--json")[0] == 1
+
+
+def test_settings(service, ctl):
+    lines = [
+        SettingLine(key="loops.interval", value=60.0, origin="default"),
+        SettingLine(key="log.level", value="info", origin="/etc/x"),
+    ]
+    service.on(GetSettings, lines)
+    assert ctl("settings")[1].splitlines()[2].split() == ["log.level", "info", "/etc/x"]
+    assert [one["key"] for one in json.loads(ctl("settings", "loops", "--json")[1])] == ["loops.interval"]
+    status, _, err = ctl("settings", "loops.intervall")
+    assert status == 2
+    assert "did you mean loops.interval?" in err
+
+
+def test_its_life(service, ctl):
+    service.on(Shutdown, lambda request: Accepted(message="now" if request.now else "draining"))
+    assert ctl("shutdown")[1] == "draining\n"
+    assert ctl("shutdown", "--now")[1] == "now\n"
+    service.on(Upgrade, Accepted(message="replacing itself"))
+    assert ctl("upgrade")[1] == "replacing itself\n"
+    service.on(Reload, Reloaded(changed=["log.level", "store.path"], need_restart=["store.path"]))
+    out = ctl("reload")[1]
+    assert "2 values changed: log.level, store.path" in out
+    assert "only after a restart: store.path" in out
+
+
+def test_versions(service, ctl):
+    service.on(GetVersion, VersionInfo(program="9.9", protocol=1, python="3.13", schema="0002"))
+    assert "service 9.9 (protocol 1, Python 3.13, schema 0002)" in ctl("version")[1]
+    assert "service" not in ctl("--version")[1]
+
+
+# --- submitting ----------------------------------------------------------------------------------------------------
+
+SETTINGS = [
+    SettingLine(key="loops.interval", value=45.0, origin="file"),
+    SettingLine(key="loops.max_iterations", value=7, origin="file"),
+]
+
+
+def test_a_file_is_read_here_and_paths_become_absolute(service, ctl, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.yaml").write_text("version: 1\n")
+    service.on(GetSettings, SETTINGS)
+    service.on(SubmitLoop, nouns.loop("site", state=LoopState.PENDING))
+    status, out, _ = ctl(
+        "submit", "-f", "site.yaml", "-i", "hosts", "--policy", "/p", "--mode", "continuous", "-s", "a.b=C"
+    )
+    assert (status, out) == (0, "site: starting\n  follow: ftl2ctl watch site\n")
+    spec = service.asked_for(SubmitLoop)[0].spec
+    assert spec.desired_state == "version: 1\n"
+    assert spec.source == str(tmp_path / "site.yaml")
+    assert (spec.inventory, spec.policy) == (str(tmp_path / "hosts"), "/p")
+    assert (spec.mode, spec.secrets, spec.name) == (Mode.CONTINUOUS, ["a.b=C"], "")
+    assert (spec.interval, spec.max_iterations, spec.action_timeout) == (45.0, 7, 300.0)
+
+
+def test_what_is_given_wins_over_the_settings(service, ctl):
+    service.on(GetSettings, SETTINGS)
+    service.on(SubmitLoop, nouns.loop("site", state=LoopState.PENDING))
+    ctl("submit", "nginx", "runs", "-n", "web", "--interval", "5", "--paused", "--priority", "9", "--dry-run")
+    request = service.asked_for(SubmitLoop)[0]
+    assert (request.spec.desired_state, request.spec.name, request.spec.interval) == ("nginx runs", "web", 5.0)
+    assert (request.paused, request.priority, request.spec.dry_run) == (True, 9, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["submit"], "cannot take a desired state: there is none"),
+        (["submit", "x", "-f", "y"], "cannot take a desired state: there are two"),
+        (["submit", "-f", "/nowhere/site.yaml"], "cannot read /nowhere/site.yaml: there is no such file"),
+        (["submit", " "], "cannot take an empty desired state"),
+    ],
+)
+def test_what_cannot_be_submitted(service, ctl, words, message):
+    status, _, err = ctl(*words)
+    assert status == 2
+    assert message in err
+    assert not service.asked
+
+
+def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
+    service.on(GetSettings, SETTINGS)
+    events = Stream([nouns.event(101, "iteration.started", n=1, in_run=1, of=10), nouns.event(102, "loop.failed")])
+    service.on(ListEvents, EventPage(events=[], cursor=100))
+    service.on(WatchEvents, events)
+    service.on(SubmitLoop, nouns.loop("web", state=LoopState.PENDING))
+    ended = nouns.loop("web", state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="1 was not enough")
+    service.on(ShowLoop, LoopDetail(loop=ended, process=None, open_prompts=[], last=None))
+    status, out, _ = ctl("submit", "x", "--wait")
+    assert status == 1
+    assert out.splitlines() == [
+        "web: starting",
+        "iteration 1 (1 of 10)",
+        "not converged: loop web: 1 was not enough",
+    ]
+    assert service.asked_for(WatchEvents)[0].after == 100
+
+
+def test_waiting_survives_a_restart_of_the_service(service, ctl):
+    service.on(ListEvents, EventPage(events=[], cursor=100))
+    service.on(ResumeLoop, nouns.loop())
+    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
+    states = iter([nouns.loop()])
+    service.on(
+        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
+    )
+
+    def items(request: WatchEvents) -> list[Any]:
+        # The first watch is ended by the service after one event.
+        first = nouns.event(101, "iteration.started", n=1, in_run=1, of=10)
+        return [first] if request.after == 100 else [nouns.event(102, "loop.completed")]
+
+    service.on(WatchEvents, items)
+    status, out, _ = ctl("resume", "web", "--wait")
+    assert status == 0
+    assert [request.after for request in service.asked_for(WatchEvents)] == [100, 101]
+    assert out.splitlines() == [
+        "web: running",
+        "iteration 1 (1 of 10)",
+        "the service is unreachable: trying again",
+        "the service is back",
+        "converged: loop web",
+    ]
+
+
+def test_watch_begins_with_the_present_iteration(service, ctl):
+    before = [
+        nouns.event(90, "iteration.started", n=1, in_run=1, of=10),
+        nouns.event(91, "iteration.started", n=2, in_run=2, of=10),
+    ]
+    service.on(ListEvents, EventPage(events=before, cursor=91))
+    service.on(WatchEvents, Stream([nouns.event(92, "loop.completed")]))
+    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
+    states = iter([nouns.loop()])
+    service.on(
+        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
+    )
+    status, out, _ = ctl("watch", "web")
+    assert status == 0
+    assert "iteration 1 " not in out
+    assert "iteration 2 " in out
+    assert out.splitlines()[-1] == "converged: loop web"
+
+
+def test_a_loop_that_does_not_go_on_is_not_waited_for(service, ctl):
+    service.on(ListEvents, EventPage(events=[], cursor=1))
+    service.on(AnswerPrompt, nouns.prompt(state=PromptState.ANSWERED, answer="yes", answered_by="ada"))
+    paused = nouns.loop(state=LoopState.PAUSED, desired=Desired.PAUSE)
+    service.on(ShowLoop, LoopDetail(loop=paused, process=None, open_prompts=[], last=None))
+    assert ctl("answer", "3", "yes", "--wait")[0] == 6
+
+
+# --- problems ------------------------------------------------------------------------------------------------------
+
+
+def test_a_problem_of_the_service_is_told_with_its_status(service, ctl):
+    def refuse(_request: ShowLoop) -> None:
+        raise not_found("cannot find a loop 'wbe'", "did you mean web?")
+
+    service.on(ShowLoop, refuse)
+    assert ctl("show", "wbe") == (2, "", "error: cannot find a loop 'wbe'\nhint: did you mean web?\n")
+
+
+def test_no_service(tmp_path, ctl):
+    status, out, err = ctl("status", "--json", "--socket", str(tmp_path / "none"))
+    assert status == 69
+    assert json.loads(out)["error"]["code"] == "unavailable"
+    assert "there is no such socket" in err
+
+
+def test_help_needs_no_service(ctl, monkeypatch, tmp_path):
+    monkeypatch.setenv("FTL2CTL_SOCKET", str(tmp_path / "none"))
+    assert ctl("help")[0] == 0
+    assert "usage: ftl2ctl answer" in ctl("help", "answer")[1]
+    assert ctl("answer", "--help")[1] == ctl("help", "answer")[1]
+    assert "usage: ftl2ctl rules disable" in ctl("help", "rules")[1]
+    assert ctl("help", "nonsense")[0] == 2
+    assert ctl("completion", "bash")[1].startswith("# bash completion")
+
+
+# --- standard input ------------------------------------------------------------------------------------------------
+
+
+def test_each_line_of_standard_input_is_a_command(service, ctl):
+    service.on(PauseLoop, nouns.loop(desired=Desired.PAUSE, state=LoopState.PAUSED))
+    service.on(ResumeLoop, nouns.loop())
+    status, out, err = ctl(stdin="# two\npause web\n\nftl2ctl resume web\n")
+    assert (status, out, err) == (0, "web: paused\nweb: running\n", "")
+
+
+def test_the_first_line_that_fails_ends_it_with_its_status(service, ctl):
+    def refuse(_request: PauseLoop) -> None:
+        raise conflict("cannot pause web: it has ended")
+
+    service.on(PauseLoop, refuse)
+    status, out, err = ctl(stdin="pause web\nresume web\n")
+    assert (status, out, err) == (75, "", "error: cannot pause web: it has ended\n")
+    assert not service.asked_for(ResumeLoop)
+    assert ctl(stdin="pause 'web\n")[0] == 2
+    assert ctl(stdin="exit\nnonsense\n")[0] == 0
+
+
+# --- completion ----------------------------------------------------------------------------------------------------
+
+
+def test_the_completion_files_ask_for_names(service, ctl):
+    service.on(
+        ListLoops, LoopPage(loops=[nouns.loop_line("web"), nouns.loop_line("db", id=2, state=LoopState.PAUSED)])
+    )
+    service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(3), loop="web")])
+    assert ctl("__complete", "", "resume")[1] == "web\trunning\ndb\tpaused\n"
+    assert ctl("__complete", "w", "resume")[1] == "web\trunning\n"
+    assert ctl("__complete", "", "answer", "3")[1] == "yes\nno\n"
+    assert ctl("__complete", "--fi", "submit")[1].startswith("--file\t")
+    assert ctl("__complete", "", "submit", "-f")[1] == ":files\n"
+
+
+def test_completion_without_a_service_still_knows_the_commands(tmp_path, ctl):
+    none = str(tmp_path / "none")
+    assert ctl("__complete", "", "--socket", none, "pause")[1] == ""
+    assert ctl("__complete", "pau", "--socket", none)[1].startswith("pause\t")
+
+
+def test_prompts_are_shown_before_they_are_asked(service, ctl):
+    service.on(ShowPrompt, PromptDetail(prompt=nouns.prompt(), loop="web", desired_state="x", observations=[]))
+    assert ctl("answer", "3")[0] == 2
+    assert not service.asked_for(ShowPrompt)
