@@ -126,7 +126,7 @@ class LocalCalls:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", BOOT, str(theirs.fileno()), ROOT],
+            [sys.executable, "-IS", "-c", BOOT, str(theirs.fileno()), ROOT],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             env={**os.environ, "FTL2_TELEMETRY": "off"},
             start_new_session=True,  # a Ctrl-C at the terminal is for the loop, not for its helper

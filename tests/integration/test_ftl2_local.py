@@ -434,3 +434,15 @@ print(sorted({{"ftl2", "asyncssh", "httpx", "ansible"}} & set(sys.modules)))
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_helper_of_commands_loads_little() -> None:
+    program = "import sys; sys.path.append('.'); import ftl2_enterprise.adapters.on_host.server; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"asyncio", "inspect", "pathlib", "site", "tempfile", "typing"} & set(done.stdout.split())

@@ -6,15 +6,15 @@ import importlib
 import json
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.on_host import frames, processes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-Request = dict[str, Any]
+    Request = dict[str, Any]
 
 
 def perform(request: Request, cancel_fd: int | None = None) -> bytes:
@@ -43,9 +43,9 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
     kind = request["kind"]
     if kind == "command":
         directory = request.get("chdir")
-        if directory is not None and not Path(directory).expanduser().is_dir():
+        cwd = None if directory is None else os.path.expanduser(directory)  # noqa: PTH111
+        if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112
             raise ValueError(f"the directory {directory} does not exist")
-        cwd = None if directory is None else str(Path(directory).expanduser())
         return processes.executing(request["argv"], cwd=cwd, env=_environment(request))
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
@@ -68,7 +68,8 @@ def _skip(request: Request) -> str | None:
     creates, removes = request.get("creates"), request.get("removes")
     if not creates and not removes:
         return None
-    import glob  # noqa: PLC0415 - see below
+    import glob  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
 
     base = Path(request.get("chdir") or ".").expanduser()
 
@@ -189,6 +190,7 @@ def _ansible(request: Request) -> dict[str, Any]:
 def _open_collections(collection: str | None, roots: list[str]) -> None:
     """Let a collection's modules import their own library, wherever its parts are installed."""
     import types  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
 
     parts = ("ansible_collections." + collection).split(".") if collection else []
     for depth in range(1, len(parts) + 1):

@@ -6,7 +6,10 @@ import base64
 import json
 import struct
 import zlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SIZES = struct.Struct(">III")
 

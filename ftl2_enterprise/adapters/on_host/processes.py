@@ -9,9 +9,8 @@ import selectors
 import signal
 import subprocess
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO
@@ -27,16 +26,20 @@ KILL_LIMIT = 5.0
 CHUNK = 1 << 16
 
 
-class Ended(NamedTuple):
+class Ended:
     """How a program ended and what it said."""
 
-    rc: int | None
-    stdout: bytes = b""
-    stderr: bytes = b""
-    dropped_stdout: int = 0
-    dropped_stderr: int = 0
-    timed_out: bool = False
-    cancelled: bool = False
+    def __init__(
+        self, *, rc: int | None, stdout: bytes, stderr: bytes, dropped_stdout: int, dropped_stderr: int,
+        timed_out: bool, cancelled: bool,
+    ) -> None:  # fmt: skip
+        self.rc = rc
+        self.stdout = stdout
+        self.stderr = stderr
+        self.dropped_stdout = dropped_stdout
+        self.dropped_stderr = dropped_stderr
+        self.timed_out = timed_out
+        self.cancelled = cancelled
 
 
 def adopt_orphans() -> bool:
@@ -50,13 +53,16 @@ def adopt_orphans() -> bool:
 def descendants(root: int) -> list[int]:
     """Living processes below `root`, as /proc tells; empty where there is no /proc."""
     children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for name in _listed("/proc"):
+        if not name.isdecimal():
+            continue
         try:
-            state, parent = entry.read_bytes().rpartition(b")")[2].split()[:2]
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
         except (OSError, ValueError):
             continue
         if state not in {b"Z", b"X"}:
-            children.setdefault(int(parent), []).append(int(entry.parent.name))
+            children.setdefault(int(parent), []).append(int(name))
     found: list[int] = []
     queue = [root]
     while queue:
@@ -64,6 +70,13 @@ def descendants(root: int) -> list[int]:
         found += below
         queue += below
     return found
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def kill_tree(root: int, *, limit: float = KILL_LIMIT) -> bool:
@@ -166,7 +179,7 @@ def run(start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_
 def _holding(stdin: bytes) -> IO[bytes]:
     """A file with these bytes, to be read from its beginning."""
     if not stdin:
-        return Path(os.devnull).open("rb")
+        return open(os.devnull, "rb")  # noqa: PTH123
     import tempfile  # noqa: PLC0415 - most calls are given nothing
 
     given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
@@ -249,7 +262,7 @@ def _exit_status(pid: int) -> int | None:
 
 def _kill_group(pid: int) -> None:
     """All that can be done where there is no /proc; harmless elsewhere, as the group is gone by then."""
-    if not Path("/proc/self/stat").exists():
+    if not os.path.exists("/proc/self/stat"):  # noqa: PTH110
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):

@@ -16,8 +16,6 @@ import signal
 import socket
 import struct
 import sys
-import types
-from pathlib import Path
 
 from ftl2_enterprise.adapters.on_host import calls, processes
 
@@ -87,7 +85,11 @@ def _is_readable(connection: socket.socket, seconds: float) -> bool:
 
 def _preload(hint: bytes) -> None:
     names = PRELOADS.get(hint, ())
-    if names and hint in b"arf":
+    if hint in b"arf" and "site" not in sys.modules:
+        # What is installed is needed by these only.
+        import site  # noqa: PLC0415
+
+        site.main()
         _hide_package_start("ftl2", "ftl_modules")
     for name in names:
         with contextlib.suppress(ImportError):
@@ -106,9 +108,9 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 def _hide_package_start(package: str, child: str) -> None:
     """Let single modules be imported without the package's own start, which imports SSH, HTTP and more (0.6 s)."""
-    if package in sys.modules:
-        return
-    import importlib.util  # noqa: PLC0415 - a helper that runs commands only needs to be there soon
+    import importlib.util  # noqa: PLC0415
+    import types  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
 
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
