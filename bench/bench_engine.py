@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.core.settings import Settings, StoreSettings
+from ftl2_enterprise.core.settings import ModelSettings, Settings, StoreSettings
 from ftl2_enterprise.loops import process, store
 from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
 from ftl2_enterprise.protocol.decision import ActionSpec, Decision, ObservationSpec
@@ -65,7 +65,9 @@ class _Took:
 
 
 def _ours(directory: Path, actions: int) -> _Took:
-    settings = Settings(store=StoreSettings(path=str(directory / "loops.db")))
+    # No model is asked, but one has to be there.
+    model = ModelSettings(command="true")
+    settings = Settings(store=StoreSettings(path=str(directory / "loops.db")), model=model)
     database = open_store(directory / "loops.db", create=True)
     looks = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
     spec = LoopSpec(
@@ -80,8 +82,9 @@ def _ours(directory: Path, actions: int) -> _Took:
 
     async def run() -> _Took:
         journal = process.claim(database, loop.id)
+        needs = wiring.read(loop.spec, settings)
         engine = wiring.build(
-            journal, loop, settings=settings, people=_Nobody(), stop=Stop(), clock=wiring.SystemClock()
+            journal, loop, needs, settings=settings, people=_Nobody(), stop=Stop(), clock=wiring.SystemClock()
         )
         decider = _Decider(actions)
         object.__setattr__(engine, "decider", decider)
