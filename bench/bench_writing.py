@@ -22,6 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from bench.measure import Row
 from ftl2_enterprise.loops import store, units_claim
 from ftl2_enterprise.protocol.loops import LoopSpec
 from ftl2_enterprise.store.engine import open_store
@@ -31,6 +32,7 @@ from ftl2_enterprise.supervisor import writer as writer_process
 from ftl2_enterprise.supervisor.writer_link import WriterLink
 
 LOOPS = 100
+WRITERS = (1, 8, 32, 100)
 
 
 @unit
@@ -141,9 +143,22 @@ def cpu_seconds(pid: int) -> float:
     return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
 
 
+def run() -> list[Row]:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as place:
+        for writers in WRITERS:
+            direct, ours = (measure(kind, writers, 2.0, Path(place), None) for kind in ("direct", "writer"))
+            what, against = f"durable units, {writers} processes", "each process writes by itself"
+            each = [1e6 / one["per_second"] for one in (ours, direct)]
+            rows.append(Row(name=f"{what}: time for one", ours=each[0], peer=each[1], unit="us", against=against))
+            late = [one["p99_ms"] for one in (ours, direct)]
+            rows.append(Row(name=f"{what}: p99", ours=late[0], peer=late[1], unit="ms", against=against))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--writers", default="1,8,32,100")
+    parser.add_argument("--writers", default=",".join(map(str, WRITERS)))
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--only", choices=["writer", "direct"])
     parser.add_argument("--json", action="store_true")
