@@ -1,0 +1,128 @@
+"""Questions of loops of the service: nobody waits in a process, and an answer costs no second decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.loop_verbs import (
+    AnswerPrompt,
+    DismissPrompt,
+    ListPrompts,
+    PauseLoop,
+    ResumeLoop,
+    ShowPrompt,
+)
+from ftl2_enterprise.protocol.loops import LoopState, Outcome, PromptState
+from tests.support.daemon import Daemon, daemon
+from tests.support.models import fake_claude
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Asks for the port until the file `answered` is there; each call leaves a line.
+BODY = """
+with open(os.path.join({base!r}, "calls"), "a") as calls:
+    calls.write("call\\n")
+if os.path.exists(os.path.join({base!r}, "answered")):
+    say(structured_output={{"converged": True, "reasoning": "done"}})
+else:
+    ask = {{"question": "Which port?", "options": ["8080", "9090"], "key": "port"}}
+    say(structured_output={{"reasoning": "a port is needed", "ask": ask}})
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Daemon]:
+    program = fake_claude(tmp_path, BODY.format(base=str(tmp_path)))
+    with daemon(tmp_path, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as made:
+        made.start()
+        yield made
+
+
+def calls(tmp_path: Path) -> int:
+    return len((tmp_path / "calls").read_text().splitlines())
+
+
+def asked(service: Daemon) -> int:
+    service.submit("web", "nginx answers on a port that a person chooses", observers=[])
+    waiting = service.until_state("web", LoopState.WAITING, LoopState.FAILED)
+    assert (waiting.state, waiting.reason) == (LoopState.WAITING, None)
+    (line,) = service.call(ListPrompts())
+    assert (line.loop, line.prompt.question, line.prompt.state) == ("web", "Which port?", PromptState.OPEN)
+    # Nobody waits for the answer but the row.
+    until(lambda: service.lines()["web"].pid is None)
+    return line.prompt.id
+
+
+def test_an_answer_lets_the_loop_go_on_without_asking_the_model_again(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    assert calls(tmp_path) == 1
+    detail = service.call(ShowPrompt(prompt=prompt))
+    assert (detail.loop, detail.prompt.context) == ("web", "a port is needed")
+    with pytest.raises(Problem, match="cannot take 'eighty' for an answer"):
+        service.call(AnswerPrompt(prompt=prompt, answer="eighty"))
+    (tmp_path / "answered").touch()
+    answered = service.call(AnswerPrompt(prompt=prompt, answer="2"))
+    assert (answered.answer, answered.state) == ("9090", PromptState.ANSWERED)
+    assert answered.answered_by
+    done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
+    assert done.outcome is Outcome.CONVERGED
+    # One decision before the question, and one with its answer.
+    assert calls(tmp_path) == 2
+    with pytest.raises(Problem, match="it is answered by") as caught:
+        service.call(AnswerPrompt(prompt=prompt, answer="1"))
+    assert caught.value.code is Code.CONFLICT
+
+
+def test_a_question_outlives_the_death_of_everything(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    service.kill("root")
+    assert service.wait() != 0
+    service.start()
+    assert service.loop("web").state is LoopState.WAITING
+    (tmp_path / "answered").touch()
+    service.call(AnswerPrompt(prompt=prompt, answer="8080"))
+    assert service.until_state("web", LoopState.COMPLETED).outcome is Outcome.CONVERGED
+    assert calls(tmp_path) == 2
+
+
+def test_a_question_that_is_dismissed_lets_the_loop_go_on(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    (tmp_path / "answered").touch()
+    assert service.call(DismissPrompt(prompt=prompt)).state is PromptState.DISMISSED
+    service.until_state("web", LoopState.COMPLETED)
+
+
+def test_a_loop_that_waits_can_be_paused_and_answered(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    assert service.call(PauseLoop(loop="web")).state is LoopState.PAUSED
+    (tmp_path / "answered").touch()
+    service.call(AnswerPrompt(prompt=prompt, answer="8080"))
+    assert service.loop("web").state is LoopState.PAUSED
+    assert service.call(ResumeLoop(loop="web")).state is LoopState.PAUSED
+    assert service.until_state("web", LoopState.COMPLETED).outcome is Outcome.CONVERGED
+    assert calls(tmp_path) == 2
+
+
+def test_a_question_that_is_paused_while_it_is_open_is_still_open_afterwards(service: Daemon, tmp_path: Path) -> None:
+    asked(service)
+    service.call(PauseLoop(loop="web"))
+    service.call(ResumeLoop(loop="web"))
+    service.until_state("web", LoopState.WAITING)
+    assert len(service.call(ListPrompts())) == 1
+    assert calls(tmp_path) == 1
+
+
+def test_a_deadline_that_passes_wakes_the_loop(service: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "calls").touch()
+    service.submit("web", "nginx answers on a port that a person chooses", observers=[], prompt_timeout=0.5)
+    until(lambda: calls(tmp_path))
+    (tmp_path / "answered").touch()
+    service.until_state("web", LoopState.COMPLETED)
+    (line,) = service.call(ListPrompts(settled=True))
+    assert line.prompt.state is PromptState.EXPIRED
