@@ -45,6 +45,9 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
     if not is_given:
         _look_for_another(listening)
     lock = _held(lock_path(str(database)), database)
+    # For those who know the database and ask for its service.
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, settings.supervisor.socket.encode(), 0)
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
@@ -153,12 +156,14 @@ def is_there(session: Session) -> bool:
 
 
 def _socket(session: Session) -> str:
-    """Where the settings say; when nobody has said anything, this user's own service goes before the system's."""
+    """Where the settings say; else of the service that has the database; else this user's own, else the system's."""
     named = session.settings.supervisor.socket
-    of_the_system = f"{paths.RUN}/{paths.SOCKET}"
-    if session.loaded.origins[KEY] != "default" or Path(named).exists() or not Path(of_the_system).exists():
+    if session.loaded.origins[KEY] != "default":
         return named
-    return of_the_system
+    if holder(session.settings) is not None:
+        return Path(lock_path(session.settings.store.path)).read_text().strip() or named
+    of_the_system = f"{paths.RUN}/{paths.SOCKET}"
+    return named if Path(named).exists() or not Path(of_the_system).exists() else of_the_system
 
 
 def limits(connection: Client, names: Iterable[str]) -> dict[str, Any]:

@@ -1,21 +1,23 @@
-"""What each process of the service is told when it is forked: where its settings come from, and who writes."""
+"""What each process of the service is told when it is forked: the settings, where they come from, and who writes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.wire import Strict
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings import SECTIONS, Loaded, Settings
+from ftl2_enterprise.core.wire import Wire
 
 
-class Startup(Strict, frozen=True, kw_only=True):
-    """The argument of control, of the writer and of every loop's process."""
+class Startup(Wire, frozen=True, kw_only=True):
+    """The argument of control, of the writer and of every loop's process.
+
+    It may have been made by another version of the program, which was replaced in place since.
+    """
 
     config: str | None = None
     """The file of `--config`."""
@@ -23,10 +25,33 @@ class Startup(Strict, frozen=True, kw_only=True):
     """Settings that were given on the command line; paths in them are absolute."""
     writer: str
     """The socket on which the writer listens."""
+    values: dict[str, dict[str, Any]] = {}
+    """The settings that were in force, by section and name."""
+    origins: dict[str, str] = {}
 
     def load(self) -> Loaded:
-        """The settings as they are now. Raises Problem."""
+        """The settings as they stand in files and environment now. Raises Problem."""
         return settings.load(config=Path(self.config) if self.config else None, flags=self.flags)
+
+    def in_force(self) -> Loaded:
+        """The settings that were in force when this was made: a file that was spoilt since then stops no process.
+
+        Raises Problem only when there are none and the file cannot be used.
+        """
+        known = {
+            section: {name: value for name, value in self.values.get(section, {}).items() if name in fields}
+            for section, model in SECTIONS.items()
+            if (fields := model.__struct_fields__)
+        }
+        try:
+            found = msgspec.convert(known, Settings)
+        except msgspec.ValidationError:
+            return self.load()
+        return Loaded(settings=found, origins=self.origins) if self.values else self.load()
+
+    def renewed(self, loaded: Loaded) -> Startup:
+        """The same with these settings."""
+        return replace(self, values=msgspec.to_builtins(loaded.settings), origins=dict(loaded.origins))
 
     def encode(self) -> str:
         """As the argument of a process."""

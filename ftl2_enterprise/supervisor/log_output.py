@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.supervisor import log
@@ -39,7 +40,8 @@ def capture(last_words: Path | None = None, clock: Callable[[], float] = time.mo
     os.close(writing)
     if last_words is not None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        faulthandler.enable(os.open(last_words, flags, 0o640))
+        with suppress(OSError):
+            faulthandler.enable(os.open(last_words, flags, 0o640))
     threading.Thread(target=_read, args=(reading, clock), name="output", daemon=True).start()
 
 

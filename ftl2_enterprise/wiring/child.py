@@ -64,7 +64,7 @@ def run_writer(context: ChildContext) -> int:
 def _carefully(name: str, begun: startup.Startup, work: Callable[[Settings], int]) -> int:
     """Say why it cannot be done; what may go better next time is tried again by root."""
     try:
-        settings = begun.load().settings
+        settings = begun.in_force().settings
         _log_to(settings, name)
         return work(settings)
     except Problem as problem:
@@ -99,7 +99,7 @@ def run_loop(context: ChildContext) -> int:
     loop_id = int(context.name)
     begun = startup.decode(context.argument)
     try:
-        settings = begun.load().settings
+        settings = begun.in_force().settings
         database = open_store(Path(settings.store.path), create=False)
         with database.read() as tx:
             loop = store.get_loop(tx, loop_id)

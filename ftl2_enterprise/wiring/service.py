@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftl2_enterprise.core.amounts import bytes_of, processors_of
-from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.loops import handlers, store, store_service
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.names import check_name
 from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor import control, watches
+from ftl2_enterprise.supervisor import control, log, watches
 from ftl2_enterprise.supervisor.dispatch import Handlers
 from ftl2_enterprise.supervisor.log_facts import FactLog
 from ftl2_enterprise.supervisor.root_link import Limits, Order
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.core.startup import Startup
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.supervisor.dispatch import Prepare, Verb
@@ -43,15 +44,31 @@ class Live:
 
     def __init__(self, loaded: Loaded) -> None:
         self.settings: Settings = loaded.settings
+        self._argument: str | None = None
 
     def apply(self, settings: Settings) -> None:
         """They were read again."""
-        self.settings = settings
+        self.settings, self._argument = settings, None
+
+    def argument(self, begun: Startup) -> str:
+        """What a loop's process is told: what is in force here, and not what somebody may be writing into a file."""
+        if self._argument is None:
+            self._argument = begun.renewed(Loaded(settings=self.settings, origins={})).encode()
+        return self._argument
+
+
+def load(begun: Startup) -> Loaded:
+    """The settings as they stand in files now; those of the start of the service when somebody has spoilt them."""
+    try:
+        return begun.load()
+    except Problem as problem:
+        log.get().error(f"the settings cannot be read, and those of the start are in force: {problem}")
+        return begun.in_force()
 
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
-    loaded = begun.load()
+    loaded = load(begun)
     database = open_store(Path(loaded.settings.store.path), create=False)
     try:
         return control.main(parts(descriptors, begun, loaded, database))
@@ -61,7 +78,7 @@ def run(descriptors: Mapping[str, int], begun: Startup) -> int:
 
 def parts(descriptors: Mapping[str, int], begun: Startup, loaded: Loaded, database: Store) -> control.Parts:
     """What control is made of."""
-    live, argument = Live(loaded), begun.encode()
+    live = Live(loaded)
     rules_dir = loaded.settings.loops.rules_dir
     return control.Parts(
         listener=socket.socket(fileno=descriptors["control"]),
@@ -73,7 +90,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, loaded: Loaded, databa
         ),
         managers=[LoopManager(lambda: live.settings.supervisor)],
         find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
-        order=lambda key, settings: Order(argument=argument, cgroup=_cgroup(settings)),
+        order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=loaded,
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),

@@ -171,6 +171,29 @@ def test_a_credential_reaches_the_module_and_nothing_else(service: Daemon, tmp_p
             assert b"hunter2hunter2" not in path.read_bytes(), path
 
 
+def test_the_service_of_a_database_is_found_by_the_database(service: Daemon, tmp_path: Path) -> None:
+    service.start()
+    service.run.config = ""
+    submitted = service.run.run("submit", "-f", _manifest(tmp_path))
+    assert submitted.returncode == 0, submitted.stderr
+    service.until_state("site", LoopState.COMPLETED)
+
+
+def test_a_configuration_that_is_spoilt_while_the_service_runs_stops_nothing(service: Daemon, tmp_path: Path) -> None:
+    service.start()
+    good = service.run.config
+    service.run.config = "[loops\n"
+    assert service.run.run("config", "show").returncode == 2
+    for name in ("control", "writer"):
+        service.kill(name)
+        until(service.answers)
+    service.submit("made", (tmp_path / _manifest(tmp_path)).read_text())
+    service.until_state("made", LoopState.COMPLETED)
+    assert "the settings cannot be read" in path_of(tmp_path / "log", None).read_text()
+    service.run.config = good
+    assert service.run.run("config", "show").returncode == 0
+
+
 @pytest.mark.parametrize("words", [["submit", "x is so"], ["worker", "--poll-interval", "5"]])
 def test_without_a_service_it_is_said_how_to_start_one(service: Daemon, words: list[str]) -> None:
     refused = service.run.run(*words)

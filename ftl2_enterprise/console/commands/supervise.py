@@ -43,7 +43,7 @@ def command(session: Session, socket: str | None, max_running: str | None, log_l
         # Every process of the service is told the same, wherever it is.
         flags={key: _as_text(session.loaded, key) for key in session.flags},
         writer=startup.writer_socket(settings.supervisor.socket),
-    )
+    ).renewed(session.loaded)
     argument = begun.encode()
     try:
         start.execute_root(
