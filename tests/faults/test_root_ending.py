@@ -110,8 +110,9 @@ def test_the_end_comes_in_order_and_is_announced(made: Service, tmp_path: Path):
 def test_who_does_not_end_is_killed_when_the_limit_is_over(made: Service):
     made.up()
     mark = survivors.mark()
-    pids = [made.start_loop(n, f"family={mark} stubborn") for n in range(3)]
-    until(lambda: len(survivors.alive(mark)) >= 9)
+    words = f"family={mark} stubborn say=up"
+    pids = [made.start_loop(n, words, log=str(made.directory / "log")) for n in range(3)]
+    until(lambda: len(survivors.alive(mark)) >= 9 and made.log().count("up") == 3)
     before = time.monotonic()
     os.kill(made.pid, signal.SIGTERM)
     assert {made.told("ended", f"loop:{n}")["why"] for n in range(3)} == {"late"}
@@ -122,7 +123,7 @@ def test_who_does_not_end_is_killed_when_the_limit_is_over(made: Service):
 
 
 def test_while_it_ends_nothing_begins_but_a_killed_writer_is_back(tmp_path: Path):
-    with service(tmp_path, drain_timeout=30.0) as made:
+    with service(tmp_path, drain_timeout=30.0, quit_timeout=0.2) as made:
         made.up()
         loop = made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
@@ -155,8 +156,8 @@ def test_quit_waits_for_nothing_but_a_moment(tmp_path: Path, how: str):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.5) as made:
         made.up()
         made.start_loop(1, f"second={tmp_path / 'there'}")
-        made.start_loop(2, "stubborn")
-        until((tmp_path / "there").exists)
+        made.start_loop(2, "stubborn say=up", log=str(tmp_path / "log"))
+        until(lambda: (tmp_path / "there").exists() and "up" in made.log())
         before = time.monotonic()
         if how == "signal":
             os.kill(made.pid, signal.SIGQUIT)
@@ -181,7 +182,8 @@ def test_control_may_ask_for_the_end(made: Service):
 def test_a_terminal_needs_two_interrupts_to_end_it_now(tmp_path: Path):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2) as made:
         made.up(notify=False)
-        made.start_loop(1, "stubborn")
+        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGINT)
         made.told("drain")
         os.kill(made.pid, signal.SIGINT)

@@ -37,7 +37,7 @@ def control(context: ChildContext) -> int:
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     while True:
         ready = poll.poll(20)
-        if asked and not ready:
+        if asked and not [fd for fd, _ in ready if fd != listener.fileno()]:
             return 0
         for fd, _ in ready:
             if fd == listener.fileno():
@@ -103,7 +103,14 @@ def loop(context: ChildContext) -> int:
                 hold_the_lock()
             case _:
                 raise ValueError(word)
-    signal.pause() if "stubborn" not in context.argument else threading.Event().wait()
+    while not asked or "stubborn" in context.argument:
+        time.sleep(0.02)
+    return 0
+
+
+def idle(_: ChildContext) -> int:
+    """Nothing at all."""
+    signal.pause()
     return 0
 
 
@@ -133,4 +140,4 @@ def warm_up() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(forkserver.serve({"control": control, "writer": writer, "loop": loop}, warm_up))
+    sys.exit(forkserver.serve({"control": control, "writer": writer, "loop": loop, "idle": idle}, warm_up))
