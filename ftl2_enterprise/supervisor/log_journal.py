@@ -41,7 +41,7 @@ def is_stderr(environ: Mapping[str, str]) -> bool:
 def entry(line: LogLine, process: str) -> bytes:
     """The line as a datagram."""
     fields: dict[str, str] = {
-        "MESSAGE": shortened(with_fields(line), LONGEST_MESSAGE + LONGEST_FIELD),
+        "MESSAGE": shortened(f"{line.source}: {with_fields(line)}", LONGEST_MESSAGE + LONGEST_FIELD),
         "PRIORITY": str(PRIORITIES.get(line.level, 6)),
         "SYSLOG_IDENTIFIER": IDENTIFIER,
         "FTL2_PROCESS": process,

@@ -66,7 +66,7 @@ def test_the_journal_gets_fields(tmp_path: Path) -> None:
         got = _fields(journal.recv(1_000_000))
         sink.close()
     assert got == {
-        "MESSAGE": 'action.failed action=9 error="no\\nroute"',
+        "MESSAGE": 'loop:web: action.failed action=9 error="no\\nroute"',
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "ftl2-enterprise",
         "FTL2_PROCESS": "control",
