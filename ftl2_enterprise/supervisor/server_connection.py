@@ -141,6 +141,12 @@ class Connection(asyncio.Protocol):
         self._flowing.set()
         self._pump_soon()
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that are held for this client."""
+        waiting = sum(len(frame) for frame in self._frames)
+        return self._transport.get_write_buffer_size() + waiting + self._splitter.pending
+
     # --- ending ----------------------------------------------------------------------------------------------------
 
     def end(self, why: Problem) -> None:

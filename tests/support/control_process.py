@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,9 @@ class ScriptedRoot:
 
     def close(self) -> None:
         if self._end is not None:
+            # The thread that reads keeps a closed socket open.
+            with contextlib.suppress(OSError):
+                self._end.shutdown(socket.SHUT_RDWR)
             self._end.close()
 
     def heard(self, word: str) -> list[dict[str, Any]]:
@@ -175,7 +178,7 @@ class ControlProcess:
         self._listener.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def control(directory: Path, **values: Any) -> Iterator[ControlProcess]:
     """A control that runs; it is killed in the end, if it still is."""
     made = ControlProcess(directory, **{key: values[key] for key in ("settings", "others") if key in values})
