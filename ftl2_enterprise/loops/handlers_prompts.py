@@ -74,4 +74,4 @@ def _check_open(prompt: Prompt, verb: str) -> None:
     given = ""
     if prompt.answered_by:
         given = f" by {one_line(prompt.answered_by)}: {one_line(prompt.answer or '', 80)!r}"
-    raise conflict(f"cannot {verb} question {prompt.id}: it is {prompt.state}{given}")
+    raise conflict(f"cannot {verb} prompt {prompt.id}: it is {prompt.state}{given}")

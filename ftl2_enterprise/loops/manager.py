@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,6 +109,9 @@ class LoopManager:
             return None
         settings = self._settings()
         end = End(why=ending.why, status=ending.status, signal=ending.signal, ran=ending.ran)
+        if child.stopping and ending.signal == signal.SIGTERM:
+            # Asked to end before it could listen.
+            end = End(why=Why.EXITED, status=0, ran=ending.ran)
         restarts = Restarts(
             delay=settings.restart_delay,
             cap=settings.restart_cap,

@@ -1,0 +1,269 @@
+"""What is shown of loops, their questions and rules, and what is switched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core import owner
+from ftl2_enterprise.core.child import Child
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import (
+    handlers,
+    store,
+    store_actions,
+    store_hosts,
+    store_prompts,
+    store_rules,
+    store_service,
+)
+from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
+from ftl2_enterprise.protocol import loop_verbs as verbs
+from ftl2_enterprise.protocol.loops import ActionState, PromptState
+from ftl2_enterprise.protocol.verb import reply_of
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.events import list_events
+from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.store.engine import Store
+
+GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return True\nasync def action(ftl): pass\n'
+
+
+def see(db: Store, request: Request[Any], *children: Child, rules_dir: str = "") -> Any:
+    with db.read() as tx:
+        return handlers.reads(rules_dir)[type(request)](tx, request, {child.key: child for child in children})
+
+
+def do(db: Store, request: Request[Any], *, rules_dir: str = "") -> Any:
+    with db.write() as tx:
+        tx.actor = "eva"
+        return handlers.writes(rules_dir)[type(request)].call(request).carry_out(tx)
+
+
+def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:
+    reads, writes = handlers.reads(""), handlers.writes("")
+    assert not set(reads) & set(writes)
+    assert set(reads) | set(writes) == set(verbs.VERBS)
+    assert all(verb.writes == (verb in writes) for verb in verbs.VERBS)
+    assert all(unit.hints["return"] == reply_of(verb) for verb, unit in writes.items())
+
+
+def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
+    with db.write() as tx:
+        for n in range(1, 6):
+            loop, generation = started_loop(tx, f"loop-{n}")
+            if n == 2:
+                store.move_loop(tx, loop.id, generation, LoopEvent.COMPLETED, outcome="converged")
+    first = see(db, verbs.ListLoops(limit=2))
+    assert ([line.name for line in first.loops], first.more) == (["loop-5", "loop-4"], 4)
+    rest = see(db, verbs.ListLoops(limit=2, before=first.more))
+    assert ([line.name for line in rest.loops], rest.more) == (["loop-3", "loop-1"], None)
+    every = see(db, verbs.ListLoops(finished=True))
+    assert [line.id for line in every.loops] == [5, 4, 3, 2, 1]
+    assert every.more is None
+
+
+def test_a_line_says_what_the_loop_says(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        store_service.change_loop(tx, iteration.loop_id, managed=True, owner=owner.current())
+    (line,) = see(db, verbs.ListLoops()).loops
+    with db.read() as tx:
+        loop = store.get_loop(tx, "web")
+    assert {name: getattr(line, name) for name in line.__struct_fields__ if name != "pid"} == {
+        name: getattr(loop, name) for name in line.__struct_fields__ if name != "pid"
+    }
+    # Without a child it is whoever holds the claim and lives.
+    assert line.pid == int(owner.current().split(":")[1])
+    child = Child(key="loop:1", pid=77, started_at=5, stopping=True)
+    assert see(db, verbs.ListLoops(), child).loops[0].pid == 77
+
+
+def test_one_loop(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+    shown = see(db, verbs.ShowLoop(loop="web"), Child(key="loop:1", pid=77, started_at=5, stopping=True))
+    assert shown.loop.name == "web"
+    assert shown.process == verbs.ProcessInfo(pid=77, started_at=5, stopping=True)
+    assert [prompt.key for prompt in shown.open_prompts] == ["port"]
+    assert shown.last.id == iteration.id
+    assert see(db, verbs.ShowLoop(loop="1")).process is None
+    with pytest.raises(Problem, match="cannot find the loop"):
+        see(db, verbs.ShowLoop(loop="nope"))
+
+
+def test_history_has_pages_in_order(db: Store) -> None:
+    with db.write() as tx:
+        loop, _ = started_loop(tx)
+        for n in range(1, 6):
+            iteration = store.insert_iteration(tx, loop.id, 1)
+            propose(tx, iteration, host=f"h{n}")
+            end_iteration(tx, iteration.id)
+    last = see(db, verbs.GetHistory(loop="web", limit=2, actions=True))
+    assert ([one.n for one in last.iterations], last.more) == ([4, 5], 4)
+    assert [action.host for action in last.actions] == ["h4", "h5"]
+    before = see(db, verbs.GetHistory(loop="web", limit=3, before=last.more))
+    assert ([one.n for one in before.iterations], before.more, before.actions) == ([1, 2, 3], None, [])
+
+
+def test_actions_have_pages_and_can_be_chosen(db: Store) -> None:
+    with db.write() as tx:
+        iteration = begun_iteration(tx)
+        ids = [propose(tx, iteration, n=n) for n in range(1, 6)]
+        store_actions.move_action(tx, ids[1], ActionEvent.SKIPPED, error="no")
+    page = see(db, verbs.ListActions(loop="web", limit=2))
+    assert ([one.id for one in page.actions], page.more) == ([ids[4], ids[3]], ids[3])
+    page = see(db, verbs.ListActions(loop="web", limit=9, before=page.more))
+    assert ([one.id for one in page.actions], page.more) == ([ids[2], ids[1], ids[0]], None)
+    assert [one.id for one in see(db, verbs.ListActions(loop="web", state=ActionState.SKIPPED)).actions] == [ids[1]]
+
+
+def test_a_long_text_is_had_whole(db: Store) -> None:
+    with db.write() as tx:
+        digest = texts.put(tx, "long " * 5000).digest
+    assert digest is not None
+    assert see(db, verbs.GetText(digest=digest)).text == "long " * 5000
+    with pytest.raises(Problem, match="cannot find the text") as caught:
+        see(db, verbs.GetText(digest="nope"))
+    assert caught.value.code is Code.NOT_FOUND
+
+
+def test_hosts_and_resources(db: Store) -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+        other, _ = started_loop(tx, "other")
+        store_hosts.upsert_host(tx, other.id, "a1")
+    assert [(line.loop, line.host.name) for line in see(db, verbs.ListHosts())] == [("web", "web1"), ("other", "a1")]
+    assert [line.host.name for line in see(db, verbs.ListHosts(loop="other"))] == ["a1"]
+    assert [(line.loop, line.resource.name) for line in see(db, verbs.ListResources())] == [("web", "disk1")]
+    assert see(db, verbs.ListResources(loop="other")) == []
+
+
+# --- questions -----------------------------------------------------------------------------------------------------
+
+
+def test_questions_are_listed_and_shown(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        ask(tx, iteration, "second")
+    assert [line.prompt.key for line in see(db, verbs.ListPrompts())] == ["second", "port"]
+    assert [line.loop for line in see(db, verbs.ListPrompts(loop="web", limit=1))] == ["web"]
+    do(db, verbs.DismissPrompt(prompt=2))
+    assert [line.prompt.id for line in see(db, verbs.ListPrompts())] == [1]
+    assert [line.prompt.id for line in see(db, verbs.ListPrompts(settled=True))] == [2, 1]
+    shown = see(db, verbs.ShowPrompt(prompt=1))
+    assert (shown.loop, shown.desired_state) == ("web", "nginx answers")
+    assert [one.name for one in shown.observations] == ["disk"]
+
+
+def test_an_answer_is_given_once(db: Store) -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+    with pytest.raises(Problem, match="cannot take '3' for an answer to prompt 1") as caught:
+        do(db, verbs.AnswerPrompt(prompt=1, answer="3"))
+    assert caught.value.hint == "give one of: 1 for '80', 2 for '8080'"
+    given = do(db, verbs.AnswerPrompt(prompt=1, answer=" 2 "))
+    assert (given.state, given.answer, given.answered_by) == (PromptState.ANSWERED, "8080", "eva")
+    for request in (verbs.AnswerPrompt(prompt=1, answer="80"), verbs.DismissPrompt(prompt=1)):
+        with pytest.raises(Problem, match="it is answered by eva: '8080'") as caught:
+            do(db, request)
+        assert caught.value.code is Code.CONFLICT
+    with pytest.raises(Problem, match="cannot find the prompt 9"):
+        do(db, verbs.AnswerPrompt(prompt=9, answer="80"))
+
+
+def test_dismissing_twice_is_fine(db: Store) -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+    assert do(db, verbs.DismissPrompt(prompt=1)) == do(db, verbs.DismissPrompt(prompt=1))
+    with db.read() as tx:
+        assert store_prompts.get_prompt(tx, 1).state is PromptState.DISMISSED
+        assert store.get_loop(tx, "web").open_prompts == 0
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    directory = tmp_path / "rules"
+    directory.mkdir()
+    (directory / "good.py").write_text(GOOD)
+    (directory / "torn.py").write_text("async def condition(:\n")
+    (directory / "plain.py").write_text("def condition(state): return True\nasync def action(ftl): pass\n")
+    # Run by nobody who only looks.
+    (directory / "trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
+    return str(directory)
+
+
+def test_rules_are_read_and_never_run(db: Store, rules: str, tmp_path: Path) -> None:
+    found = {rule.name: rule for rule in see(db, verbs.ListRules(), rules_dir=rules)}
+    assert list(found) == ["good", "plain", "torn", "trap"]
+    assert (found["good"].description, found["good"].error, found["good"].enabled) == ("Make it so.", None, True)
+    assert "SyntaxError" in str(found["torn"].error)
+    assert found["plain"].error == "condition is not an async function; write `async def condition(state):`"
+    assert found["trap"].error is None
+    shown = see(db, verbs.ShowRule(rule="good"), rules_dir=rules)
+    assert (shown.source, shown.rule) == (GOOD, found["good"])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "good.py").write_text(GOOD)
+    (own / "mine.py").write_text(GOOD)
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        store.create_loop(tx, spec("other", rules_dir=str(own)))
+        store.create_loop(tx, spec("again", rules_dir=str(own)))
+        store_rules.insert_rule_result(
+            tx, iteration, rule_name="mine", rule_digest="d", matched=True, fired=True, success=True, detail=None
+        )
+    found = see(db, verbs.ListRules(), rules_dir=rules)
+    assert [rule.name for rule in found] == ["good", "good", "mine", "plain", "torn", "trap"]
+    assert {rule.name: rule.fired for rule in found} == {"good": 0, "mine": 1, "plain": 0, "torn": 0, "trap": 0}
+    assert found[2].last_fired_at is not None
+    with pytest.raises(Problem, match='cannot tell which rule "good" is'):
+        see(db, verbs.ShowRule(rule="good"), rules_dir=rules)
+    path = str(own / "good.py")
+    assert see(db, verbs.ShowRule(rule=path), rules_dir=rules).rule.path == path
+
+
+def test_a_rule_is_switched_off_and_on(db: Store, rules: str) -> None:
+    off = do(db, verbs.DisableRule(rule="good"), rules_dir=rules)
+    assert (off.enabled, off.disabled_by) == (False, "eva")
+    assert do(db, verbs.DisableRule(rule="good"), rules_dir=rules) == off
+    on = do(db, verbs.EnableRule(rule="good"), rules_dir=rules)
+    assert (on.enabled, on.disabled_by) == (True, None)
+    assert do(db, verbs.EnableRule(rule="good"), rules_dir=rules) == on
+    with db.read() as tx:
+        assert [(event.kind, event.actor) for event in list_events(tx)] == [
+            ("rule.disabled", "eva"), ("rule.enabled", "eva"),
+        ]  # fmt: skip
+    for request in (verbs.DisableRule(rule="god"), verbs.EnableRule(rule="god")):
+        with pytest.raises(Problem, match='cannot find the rule "god"') as caught:
+            do(db, request, rules_dir=rules)
+        assert caught.value.hint == 'did you mean "good"?'
+
+
+def test_what_rules_json_says_counts(db: Store, rules: str) -> None:
+    (Path(rules) / "rules.json").write_text('{"disabled": ["good"], "broken": {}}')
+    found = {rule.name: rule for rule in see(db, verbs.ListRules(), rules_dir=rules)}
+    assert (found["good"].enabled, found["good"].disabled_by) == (False, "rules.json")
+    with pytest.raises(Problem, match=r"rules\.json disables it"):
+        do(db, verbs.EnableRule(rule="good"), rules_dir=rules)
+    (Path(rules) / "rules.json").write_text("{")
+    assert "cannot read" in str(see(db, verbs.ListRules(), rules_dir=rules)[0].error)
+
+
+def test_there_need_be_no_rules(db: Store, tmp_path: Path) -> None:
+    assert see(db, verbs.ListRules(), rules_dir=str(tmp_path / "nothing")) == []
+    with pytest.raises(Problem, match='cannot find the rule "good"') as caught:
+        see(db, verbs.ShowRule(rule="good"))
+    assert caught.value.hint == "there are no rules"
