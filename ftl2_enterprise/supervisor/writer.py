@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 PRUNE_EVERY = 60.0
 """Seconds."""
-LONGEST_BATCH = 500
-"""Pieces of work of one transaction; those that wait longer than it takes are in the next one."""
 _PAUSE = 1.0
 """Seconds without new connections when there is no descriptor left for one."""
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -217,9 +215,9 @@ class Server:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        batch, self._queue = self._queue[:LONGEST_BATCH], self._queue[LONGEST_BATCH:]
         reach(FaultPoint.WRITER_TOOK)
-        answers = self._batches.carry_out([given for _, given in batch])
+        answers = self._batches.carry_out([given for _, given in self._queue])
+        batch, self._queue = self._queue[: len(answers)], self._queue[len(answers) :]
         reach(FaultPoint.WRITER_COMMITTED)
         peers: dict[Peer, None] = {}
         for (peer, _), answer in zip(batch, answers, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,9 @@ type Given = tuple[str, Work]
 """A client's name and what it has handed over."""
 type Answer = Done | Failed
 
+LONG = 0.1
+"""Seconds after which a transaction takes up nothing more."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +54,8 @@ class Batches:
     def carry_out(self, given: Sequence[Given]) -> list[Answer]:
         """Carry out each piece of work that can be, in order; the answers hold only when they are returned.
 
-        Work that is a mistake fails alone. When the database cannot be written, nothing of the batch is.
+        Work that is a mistake fails alone. When the database cannot be written, nothing of the batch is. What has no
+        answer has not been looked at: the batch took long enough, and others may be waiting for the database.
         """
         self.notice = None
         done: dict[str, Handover] = {}
@@ -59,20 +64,23 @@ class Batches:
         try:
             with self._opened().write() as tx:
                 begun = True
+                until = time.monotonic() + LONG
                 for client, work in given:
                     answers.append(self._one(tx, client, work, done))
+                    if time.monotonic() > until:
+                        break
                 begun = False
                 if done:
                     handovers.put(tx, done)
         except Problem as problem:
             if begun and len(given) > 1:
-                return self._each_alone(given)
-            return [_failed(work, problem) for _, work in given]
+                return self._each_alone(given[: len(answers) + 1])
+            return [_failed(work, problem) for _, work in given[: len(answers) or None]]
         except Exception as error:
             if begun and len(given) > 1:
-                return self._each_alone(given)
+                return self._each_alone(given[: len(answers) + 1])
             problem = _unforeseen(error, "write the database")
-            return [_failed(work, problem) for _, work in given]
+            return [_failed(work, problem) for _, work in given[: len(answers) or None]]
         self._last.update(done)
         if tx.emitted:
             self.notice = Committed(tx.emitted[-1].id, sorted({fact.kind for fact in tx.emitted}))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer_batch import Given
     from ftl2_enterprise.supervisor.writer_frames import Committed, Frame
 
-AT_ONCE = 256 * 1024
+AT_ONCE = 64 * 1024
 """Bytes that are taken from one connection before the others have their turn."""
 ROOM = 64 * 1024
 """Bytes that may wait to be sent before notices are put together instead."""

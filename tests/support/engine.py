@@ -29,6 +29,7 @@ from tests.support.writing import PlainWriter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.store.unit import Writer
 
 type Handler = Callable[[Call], Result]
 
@@ -147,11 +148,13 @@ class Bench:
     stop: Stop
     events: list[Event]
     limits: Limits
+    writer: Writer | None = None
+    """Another one than the process itself."""
 
     async def run(self) -> Loop:
         """Claim and run the loop, as a new process would."""
         loop = self.loop()
-        journal = process.claim(self.database, self.loop_id, PlainWriter(self.database))
+        journal = process.claim(self.database, self.loop_id, self.writer or PlainWriter(self.database))
         spec = loop.spec
         bindings = parse_bindings(spec.secrets)
         rules_dir = Path(spec.rules_dir) if spec.rules_dir else None
