@@ -92,11 +92,8 @@ def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None
 
 
 def test_lanes_and_clients_count_for_themselves(batches: Batches, path: Path) -> None:
-    given = [
-        (client, work(1, enter.call(client, lane), lane=lane))
-        for client in (CLIENT, CLIENT + "2")
-        for lane in (0, 1, 11)
-    ]
+    lanes = [(client, lane) for client in (CLIENT, CLIENT + "2") for lane in (0, 1, 11)]
+    given = [(client, work(1, enter.call(client, lane), lane=lane)) for client, lane in lanes]
     assert all(isinstance(answer, Done) for answer in batches.carry_out(given))
     for client in (CLIENT, CLIENT + "2"):
         batches.forget(client)
