@@ -141,12 +141,12 @@ def _pieces(hint: str) -> list[Piece]:
 def _recorded(error: Exception) -> Problem:
     from pathlib import Path  # noqa: PLC0415 - only when something is wrong
 
-    from ftl2_enterprise.core import paths  # noqa: PLC0415
+    from ftl2_enterprise.shell import places  # noqa: PLC0415
     from ftl2_enterprise.terminal import crash  # noqa: PLC0415
 
     if isinstance(error, OSError) and error.strerror:
         return Problem(Code.UNAVAILABLE, f"cannot go on: {error.strerror.lower()}")
-    return crash.record(error, Path(paths.state_dir(os.environ)))
+    return crash.record(error, Path(places.own_dir(os.environ)))
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, override
 
 from prompt_toolkit.history import History
 
-from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.shell import lines
+from ftl2_enterprise.shell import lines, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +64,7 @@ def to_keep(text: str) -> str:
 
 def path(variables: Mapping[str, str]) -> str:
     """Where the lines are."""
-    return f"{paths.state_dir(variables)}/{NAME}"
+    return f"{places.own_dir(variables)}/{NAME}"
 
 
 def _read(where: str) -> list[str]:

@@ -1,0 +1,433 @@
+"""The shell of ftl2ctl as a person has it: on a terminal, against a service that plays a script."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loop_verbs import (
+    AnswerPrompt,
+    Deleted,
+    DeleteLoop,
+    ListLoops,
+    ListPrompts,
+    ListRules,
+    LoopDetail,
+    LoopPage,
+    PauseLoop,
+    PromptDetail,
+    PromptLine,
+    ShowLoop,
+    ShowPrompt,
+)
+from ftl2_enterprise.protocol.loops import Desired, LoopState, Observation, ObservationState, PromptState, StoredText
+from ftl2_enterprise.protocol.system import EventPage, ListEvents, WatchEvents
+from ftl2_enterprise.shell.recall import NAME
+from ftl2_enterprise.terminal.text import width
+from tests.support import nouns
+from tests.support.screen import Screen, ctl
+from tests.support.service import ScriptedService, Stream
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+
+PROMPT = "ftl2ctl>"
+
+
+class Played(ScriptedService):
+    """A service with loops and prompts that a test changes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.loops: list[LoopLine] = [nouns.loop_line("web", id=1), nouns.loop_line("database", id=2)]
+        self.prompts: list[PromptLine] = []
+        self.events = Stream()
+        self.cursor = 100
+        self.on(ListLoops, lambda _request: LoopPage(loops=self.loops))
+        self.on(ListPrompts, lambda _request: self.prompts)
+        self.on(ListRules, [])
+        self.on(WatchEvents, self.events)
+        self.on(ListEvents, lambda _request: EventPage(events=[], cursor=self.cursor))
+        self.on(PauseLoop, nouns.loop(desired=Desired.PAUSE, state=LoopState.PAUSED))
+
+    def happen(self, kind: str, **data: Any) -> None:
+        self.cursor += 1
+        self.events.send(nouns.event(self.cursor, kind, **data))
+
+    def ask(self, prompt_id: int, question: str = "Restart nginx now?") -> None:
+        self.prompts.append(PromptLine(prompt=nouns.prompt(prompt_id, question), loop="web"))
+        self.happen("prompt.asked", prompt_id=prompt_id)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Played]:
+    with Played(tmp_path / "s") as found:
+        yield found
+
+
+def shell(service: Played, tmp_path: Path, **options: Any) -> Screen:
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    return Screen(ctl("--socket", str(service.path)), **(home | options))
+
+
+def ready(screen: Screen, prompts: int) -> None:
+    """Wait until that many lines have been asked for; what is typed before is not read as from a person's keys."""
+    screen.wait(lambda text: text.count(PROMPT) == prompts, what=f"see {prompts} prompts")
+
+
+def watched(service: Played) -> None:
+    """Wait until the shell hears of what happens."""
+    until(lambda: service.events.watchers)
+
+
+# --- typing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "help lists the commands", "2 running")
+        screen.enter("pause web")
+        screen.see("■ web: paused")
+        ready(screen, 2)
+        screen.type("\x04")
+        status = screen.end()
+    assert status == 0
+    assert f"the loops go on; come back with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
+
+
+def test_tab_completes_commands_and_loops(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.type("pau\t")
+        screen.see(f"{PROMPT} pause")
+        screen.type(" dat\t")
+        screen.see(f"{PROMPT} pause database")
+        screen.enter()
+        screen.see("web: paused")
+    assert service.asked_for(PauseLoop)[0].loop == "database"
+
+
+def test_tab_shows_what_there_is(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.type("pause \t")
+        screen.see("web", "database")
+
+
+def test_a_line_of_before_is_suggested_and_found(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter("pause web")
+        ready(screen, 2)
+        screen.type("pa")
+        screen.wait(lambda text: text.count(f"{PROMPT} pause web") == 2, what="see the suggestion")
+        screen.type("\x1b[C")
+        screen.enter()
+        screen.wait(lambda text: text.count("web: paused") == 2)
+
+
+def test_lines_are_kept_and_answers_are_not(service, tmp_path):
+    service.on(AnswerPrompt, nouns.prompt(state=PromptState.ANSWERED, answer="hunter2", answered_by="ada"))
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT)
+        screen.enter("pause web")
+        screen.see("web: paused")
+        screen.enter("answer 3 hunter2")
+        screen.see("answered: hunter2")
+        ready(screen, 3)
+        screen.type("\x04")
+        screen.end()
+    kept = tmp_path / "state" / "ftl2-enterprise" / NAME
+    assert kept.read_text() == "pause web\nanswer 3\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT)
+        screen.type("\x1b[A\x1b[A")
+        screen.see(f"{PROMPT} pause web")
+
+
+def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.type("pause we\x03")
+        screen.wait(lambda text: text.count(PROMPT) == 2)
+        screen.enter("pause web")
+        screen.see("web: paused")
+        screen.enter("exit")
+        assert screen.end() == 0
+    assert [request.loop for request in service.asked_for(PauseLoop)] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("pauze web", "did you mean `pause`?"),
+        ("pause", "usage: pause LOOP"),
+        ("pause 'web", "a quotation mark is not closed"),
+        ("show wbe", "did you mean web?"),
+    ],
+)
+def test_an_error_never_ends_the_shell(service, tmp_path, typed, told):
+    def missing(_request: ShowLoop) -> None:
+        raise not_found("cannot find a loop 'wbe'", "did you mean web?")
+
+    service.on(ShowLoop, missing)
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter(typed)
+        screen.see("error: cannot", told)
+        screen.enter("pause web")
+        screen.see("web: paused")
+
+
+def test_a_defect_never_ends_the_shell(service, tmp_path):
+    # A reply that makes no sense to this program.
+    service.on(PauseLoop, {"nonsense": True})
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter("pause web")
+        screen.see("error: cannot")
+        screen.enter("help pause")
+        screen.see("usage: pause LOOP")
+    assert "Traceback" not in screen.raw
+
+
+def test_lines_that_are_pasted_run_one_after_the_other(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.type("\x1b[200~pause web\npause database\x1b[201~")
+        screen.enter()
+        until(lambda: len(service.asked_for(PauseLoop)) == 2)
+
+
+# --- what the shell says unasked -----------------------------------------------------------------------------------
+
+
+def test_a_new_prompt_is_announced_above_the_line_that_is_typed(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        watched(service)
+        screen.type("pause we")
+        screen.see(f"{PROMPT} pause we")
+        service.ask(7)
+        text = screen.see("? web asks: Restart nginx now? (yes / no)", "-> answer 7", "1 prompt: answer")
+        lines = [one for one in text.splitlines() if one]
+        assert lines.index("  -> answer 7") < lines.index(f"{PROMPT} pause we")
+        screen.enter("b")
+        screen.see("web: paused")
+    assert service.asked_for(PauseLoop)[0].loop == "web"
+
+
+def test_the_toolbar_follows_what_happens(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        watched(service)
+        service.loops[1] = nouns.loop_line("database", id=2, state=LoopState.FAILED, reason="no space left")
+        service.happen("loop.failed")
+        screen.see("1 running", "1 failed", "✘ database failed: no space left")
+
+
+def test_the_shell_comes_back_when_the_service_does(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        watched(service)
+        screen.type("pause we")
+        screen.see(f"{PROMPT} pause we")
+        service.stop()
+        screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
+        service.prompts.append(PromptLine(prompt=nouns.prompt(9), loop="web"))
+        service.start()
+        screen.see("the service is there", "web asks: Restart nginx now?", "2 running")
+        screen.enter("b")
+        text = screen.see("web: paused")
+    assert text.count("✘ the service is unreachable") == 1
+
+
+def test_the_shell_begins_without_a_service(service, tmp_path):
+    service.stop()
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "the service is unreachable, trying again", "there is no such socket")
+        screen.enter("status")
+        screen.see("error: cannot reach the service")
+        service.start()
+        screen.see("2 running")
+
+
+# --- answering -----------------------------------------------------------------------------------------------------
+
+SEEN = Observation(
+    id=1,
+    loop_id=1,
+    iteration_id=12,
+    name="unit",
+    module="service",
+    host="web1",
+    params={},
+    origin="decision",
+    state=ObservationState.SUCCEEDED,
+    result=StoredText(shown='{"state": "stopped"}'),
+    error=None,
+    started_at=nouns.ago(70),
+    ended_at=nouns.ago(69),
+)
+
+
+@pytest.fixture
+def asking(service: Played) -> Played:
+    """Two prompts are open; the older one is 3. Once it is answered its loop goes on, and rests."""
+    service.prompts = [
+        PromptLine(prompt=nouns.prompt(5, "Later?", asked_at=nouns.ago(10)), loop="database"),
+        PromptLine(prompt=nouns.prompt(3), loop="web"),
+    ]
+    detail = PromptDetail(prompt=nouns.prompt(3), loop="web", desired_state="nginx runs", observations=[SEEN])
+    service.on(ShowPrompt, detail)
+    running = LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=None)
+    service.on(ShowLoop, running)
+
+    def answered(request: AnswerPrompt) -> Any:
+        del service.prompts[1]
+        return nouns.prompt(request.prompt, state=PromptState.ANSWERED, answer=request.answer, answered_by="ada")
+
+    service.on(AnswerPrompt, answered)
+    return service
+
+
+def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asking, tmp_path):
+    with shell(asking, tmp_path) as screen:
+        screen.see(PROMPT, "2 prompts wait for you: answer")
+        screen.enter("answer")
+        screen.see(
+            "Restart nginx now?", "1) yes", "2) no", "why: the configuration has changed", '{"state": "stopped"}'
+        )
+        screen.see("answer (1-2, Enter for later):")
+        screen.enter("maybe")
+        screen.see("cannot take 'maybe' for an answer")
+        screen.type("n\t")
+        screen.see("later): no")
+        screen.enter()
+        screen.see("answered: no (by ada)")
+        until(lambda: asking.events.watchers == 2)
+        asking.happen("iteration.started", n=13, in_run=1, of=10)
+        screen.see("◆ iteration 13")
+        resting = nouns.loop(state=LoopState.RESTING, next_run_at=nouns.ago(-3600))
+        asking.on(ShowLoop, LoopDetail(loop=resting, process=None, open_prompts=[], last=None))
+        asking.happen("loop.rested", delay=3600.0)
+        screen.see("next look in 60 min", "web: resting")
+        screen.enter("pause web")
+        screen.see("web: paused")
+    assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
+
+
+def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asking, tmp_path):
+    with shell(asking, tmp_path) as screen:
+        screen.see(PROMPT, "2 prompts wait")
+        screen.enter("answer 3")
+        screen.see("answer (1-2")
+        screen.enter("1")
+        screen.see("answered: yes")
+        until(lambda: asking.events.watchers == 2)
+        screen.type("\x03")
+        screen.see("web goes on alone: watch web")
+        screen.enter("pause web")
+        screen.see("web: paused")
+
+
+def test_an_answer_can_wait(asking, tmp_path):
+    with shell(asking, tmp_path) as screen:
+        screen.see(PROMPT, "2 prompts wait")
+        screen.enter("answer")
+        screen.see("answer (1-2")
+        screen.enter()
+        screen.see("it stays open: answer 3")
+        screen.enter("answer")
+        screen.wait(lambda text: text.count("answer (1-2") == 2)
+        screen.type("\x03")
+        screen.wait(lambda text: text.count(PROMPT) == 3)
+    assert not asking.asked_for(AnswerPrompt)
+
+
+def test_a_prompt_asked_while_another_is_answered_is_announced(asking, tmp_path):
+    with shell(asking, tmp_path) as screen:
+        screen.see(PROMPT, "2 prompts wait")
+        watched(asking)
+        screen.enter("answer")
+        screen.see("answer (1-2")
+        screen.type("ye")
+        asking.ask(8, "Drop the table?")
+        screen.see("web asks: Drop the table?", "later): ye")
+
+
+def test_delete_asks(service, tmp_path):
+    service.on(ShowLoop, LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=None))
+    service.on(DeleteLoop, Deleted(id=1, name="web"))
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT)
+        screen.enter("delete web")
+        screen.see("delete loop web with 12 iterations and 4 actions? [y/N]")
+        screen.enter()
+        screen.see("nothing was deleted")
+        screen.enter("delete web")
+        screen.wait(lambda text: text.count("[y/N]") == 2)
+        screen.enter("y")
+        screen.see("web: deleted")
+    assert len(service.asked_for(DeleteLoop)) == 1
+
+
+# --- displays ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_tables_fit_the_terminal(service, tmp_path, columns):
+    service.loops += [
+        nouns.loop_line("数据库-主库-" * 8, id=3),
+        nouns.loop_line("x" * 70, id=4, state=LoopState.BLOCKED, reason="y" * 150),
+    ]
+    with shell(service, tmp_path, columns=columns) as screen:
+        screen.see(PROMPT, "running")
+        screen.enter("status")
+        text = screen.wait(lambda text: text.count(PROMPT) == 2)
+    rows = [one for one in text.splitlines() if "running" in one or "blocked" in one or "STATE" in one]
+    assert len([one for one in rows if one.split()[0] in {"LOOP", "web", "database"}]) == 3
+    assert max(width(one) for one in rows) <= columns
+    table = [one for one in rows if one.split()[0] not in {"4", "3"}]
+    # Nothing has been broken by the terminal: each loop is on one line.
+    assert len(table) == 5, text
+
+
+def test_status_watch_is_a_display_that_stays(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter("status --watch")
+        screen.see("q leaves", "2 loops", "web", "database")
+        screen.lose(PROMPT)
+        service.loops.append(nouns.loop_line("third", id=3))
+        service.happen("loop.created")
+        screen.see("3 loops", "third")
+        service.stop()
+        screen.see("the service is unreachable, trying again")
+        service.start()
+        screen.lose("unreachable")
+        screen.type("q")
+        screen.see(PROMPT)
+        screen.enter("pause web")
+        screen.see("web: paused")
+
+
+def test_colours_are_for_terminals_that_want_them(service, tmp_path):
+    with shell(service, tmp_path) as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter("status")
+        screen.see("in sync")
+    assert "\x1b[32m" in screen.raw
+    with shell(service, tmp_path, NO_COLOR="1") as screen:
+        screen.see(PROMPT, "2 running")
+        screen.enter("status")
+        screen.see("in sync")
+    colours = [f"\x1b[{code}m" for code in (31, 32, 33, 36)]
+    assert not any(code in screen.raw for code in colours)
