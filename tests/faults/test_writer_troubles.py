@@ -37,6 +37,7 @@ from ftl2_enterprise.supervisor.writer_frames import (
 )
 from tests.support.database import locked_by_another_process, spec
 from tests.support.ledger import Entries, Worker, break_a_rule, enter, enter_much, refuse, stumble
+from tests.support.waiting import until
 from tests.support.writing import WriterProcess, writer_process
 
 if TYPE_CHECKING:
@@ -411,6 +412,21 @@ def test_random_bytes_end_only_their_own_connections(database, writer):
     link.close()
     found = Entries(database).of
     assert [found["w", n] for n in range(400)] == [1] * 400
+
+
+def test_without_descriptors_it_goes_on_with_those_that_it_has(tmp_path, database):
+    with writer_process(tmp_path, database, descriptors=40) as writer:
+        crowd = [connected(writer, hello()) for _ in range(60)]
+        until(lambda: "cannot accept a connection" in writer.log.read_text())
+        first = Lane(0).hand_over([enter.call("first", 1)], None)
+        crowd[0].sendall(first.frame)
+        receive(crowd[0], 1)
+        for connection in crowd:
+            connection.close()
+        link = writer.link(patience=20)
+        link.carry_out([enter.call("last", 1)])
+        assert writer.log.read_text().count("cannot accept") < 10
+    assert Entries(database).of == {("first", 1): 1, ("last", 1): 1}
 
 
 def test_another_user_may_not_write(database):

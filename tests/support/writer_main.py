@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -13,4 +14,6 @@ from tests.support import ledger  # noqa: F401 - its units
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
+    if most := int(sys.argv[4]):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     main(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]), busy_timeout=float(sys.argv[3]))

@@ -39,11 +39,11 @@ class PlainWriter:
 class WriterProcess:
     """The writer on a socket that outlives it, as under root."""
 
-    def __init__(self, directory: Path, database: Path, *, busy_timeout: float = 0.3) -> None:
+    def __init__(self, directory: Path, database: Path, *, busy_timeout: float = 0.3, descriptors: int = 0) -> None:
         self.database = database
         self.address = str(directory / "writer.sock")
         self.log = directory / "writer.log"
-        self._busy_timeout = busy_timeout
+        self._options = [str(busy_timeout), str(descriptors)]
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.address)
         self._listener.listen(1024)
@@ -67,7 +67,7 @@ class WriterProcess:
                     "tests.support.writer_main",
                     str(self._listener.fileno()),
                     str(self.database),
-                    str(self._busy_timeout),
+                    *self._options,
                 ],
                 pass_fds=[self._listener.fileno()],
                 env=variables,
