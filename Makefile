@@ -74,11 +74,18 @@ format: $(VENV)/dev.stamp ## format and mend what can be mended
 reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
 	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
 		> docs/reference/lifecycles.md
+	@$(BIN)/python -c 'from ftl2_enterprise.shell.reference import document; print(document(), end="")' \
+		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.manifest > docs/reference/manifest.schema.json
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
 	@$(BIN)/python -m bench
+
+.PHONY: bench-supervisor
+bench-supervisor: $(VENV)/dev.stamp ## the service beside supervisord, circus and runit; some minutes
+	@packaging/fetch-peers $(VENV)/peers $(BIN)/python
+	@$(BIN)/python -m bench.peers $(VENV)/peers
 
 .PHONY: lock
 lock: $(VENV)/dev.stamp ## resolve the pinned dependencies anew

@@ -1,0 +1,138 @@
+"""`make bench-supervisor`: ours beside supervisord, circus and runit, the same figures in one run.
+
+    python -m bench.peers CACHE [--children N]
+
+CACHE holds the peers (packaging/fetch-peers puts them there); one that is missing is left out, and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.peers import ours, peers, process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.peers.peers import Peer
+
+FULL = 10
+"""Children that import everything: each costs a peer a second of processor time."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--children", type=int, default=200)
+    parser.add_argument("--idle", type=float, default=30.0, help="seconds over which idle CPU is measured")
+    given = parser.parse_args()
+    supervisors: list[Peer] = [ours.Ours(), *peers.available(given.cache)]
+    missing = {"supervisord", "circus", "runit"} - {each.name for each in supervisors}
+    if missing:
+        print(f"left out, because not installed: {', '.join(sorted(missing))}")
+    figures = {each.name: measure(each, given.children, given.idle) for each in supervisors}
+    show(figures)
+
+
+def measure(peer: Peer, children: int, idle: float) -> dict[str, str]:
+    print(f"measuring {peer.name} ...", flush=True)
+    return bare(peer, children, idle) | full(peer)
+
+
+def bare(peer: Peer, count: int, idle: float) -> dict[str, str]:
+    """Children that do nothing."""
+    found: dict[str, str] = {}
+    kids: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="ftl2-bench-") as name, process.Ready(Path(name)) as ready:
+        try:
+            peer.prepare(Path(name), count, ready.path, "bare")
+            began = time.perf_counter()
+            peer.start()
+            kids = ready.all(count, 300)
+            found[f"{count} children up, s"] = f"{time.perf_counter() - began:.2f}"
+            status = peer.status()
+            found["status of all, same connection, ms"] = spread([peers.milliseconds(status) for _ in range(50)])
+            found["status as a command, ms"] = spread([command(peer.status_command()) for _ in range(15)])
+            kept = [process.memory(pid) for pid in list(kids.values())[:20]]
+            found["memory of a child, PSS / USS, MB"] = " / ".join(
+                f"{statistics.median(each[kind] for each in kept):.1f}" for kind in ("pss", "uss")
+            )
+            own = [process.memory(pid) for pid in peer.pids()]
+            found["memory of the supervisor, RSS / PSS, MB"] = " / ".join(
+                f"{sum(each[kind] for each in own):.0f}" for kind in ("rss", "pss")
+            )
+            found[f"idle CPU of the supervisor over {idle:.0f} s, %"] = f"{busy(peer.pids(), idle):.3f}"
+            everything = [*peer.pids(), *kids.values()]
+            found[f"idle CPU with children over {idle:.0f} s, %"] = f"{busy(everything, idle):.3f}"
+            began = time.perf_counter()
+            peer.stop()
+            process.until(lambda: not any(process.is_alive(pid) for pid in kids.values()), 120, "children to end")
+            found["stop all, s"] = f"{time.perf_counter() - began:.2f}"
+        finally:
+            peers.end(peer, list(kids.values()))
+    return found
+
+
+def full(peer: Peer) -> dict[str, str]:
+    """Children that have imported what a loop's process needs; how long one is away after SIGKILL."""
+    kids: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="ftl2-bench-") as name, process.Ready(Path(name)) as ready:
+        try:
+            peer.prepare(Path(name), FULL, ready.path, "full")
+            peer.start()
+            kids = ready.all(FULL, 300)
+            times: list[float] = []
+            for _ in range(2):
+                for key in list(kids):
+                    # Each one has run for longer than what a supervisor takes for a failed start.
+                    time.sleep(1.1 / FULL)
+                    began = time.perf_counter()
+                    os.kill(kids[key], signal.SIGKILL)
+                    again, pid = ready.next(60)
+                    times.append((time.perf_counter() - began) * 1000)
+                    kids[again] = pid
+            peer.stop()
+        finally:
+            peers.end(peer, list(kids.values()))
+    return {"restart of a loop's process after kill -9, ms": spread(times)}
+
+
+def command(argv: Sequence[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(argv, check=False, capture_output=True)
+    return (time.perf_counter() - began) * 1000
+
+
+def busy(pids: Sequence[int], seconds: float) -> float:
+    """Percent of one processor."""
+    before = process.cpu_seconds(pids)
+    time.sleep(seconds)
+    return (process.cpu_seconds(pids) - before) / seconds * 100
+
+
+def spread(times: Sequence[float]) -> str:
+    """Median and the 99th percentile."""
+    ordered = sorted(times)
+    return f"{statistics.median(ordered):.2f} / {ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]:.2f}"
+
+
+def show(figures: dict[str, dict[str, str]]) -> None:
+    """A table: figures down, supervisors across; two numbers are p50 / p99 unless said otherwise."""
+    rows = list(next(iter(figures.values())))
+    width = max(len(row) for row in rows)
+    print()
+    print(f"{'(p50 / p99)':{width}} " + " ".join(f"{name:>18}" for name in figures))
+    for row in rows:
+        print(f"{row:{width}} " + " ".join(f"{found.get(row, '-'):>18}" for found in figures.values()))
+
+
+if __name__ == "__main__":
+    main()

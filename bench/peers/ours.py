@@ -1,0 +1,111 @@
+"""The service, seen like a peer: its children are loops that rest in their processes."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.peers import process
+from bench.peers.peers import spawn
+from ftl2_enterprise import client
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, SubmitLoop
+from ftl2_enterprise.protocol.loops import LoopSpec, LoopState, Mode
+from ftl2_enterprise.protocol.system import GetHealth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BIN = Path(sys.executable).parent
+MANIFEST = """\
+version: 1
+name: idle
+steps:
+  - name: nothing to do
+    file: {{path: {path}, state: directory}}
+"""
+CONFIG = """\
+[store]
+path = "{directory}/loops.db"
+[log]
+directory = "{directory}/log"
+[supervisor]
+socket = "{directory}/control.sock"
+max_running = 2000
+rest = 1000000
+splay = 0
+"""
+
+
+class Ours:
+    """ftl2-enterprise supervise."""
+
+    name = "ours"
+
+    def prepare(self, directory: Path, count: int, ready: Path, kind: str) -> None:
+        self._socket, self._database = directory / "control.sock", directory / "loops.db"
+        self._config = directory / "config.toml"
+        self._config.write_text(CONFIG.format(directory=directory))
+        self._ready = ready
+        self.start(watching=False)
+        manifest = MANIFEST.format(path=directory)
+        with client.connect(str(self._socket)) as service:
+            for key in range(count):
+                spec = LoopSpec(name=f"c{key}", desired_state=manifest, mode=Mode.CONTINUOUS, interval=36_000.0)
+                service.call(SubmitLoop(spec=spec))
+
+            def rest() -> bool:
+                return all(each.state is LoopState.RESTING for each in service.call(ListLoops()).loops)
+
+            process.until(rest, 300, "every loop to rest")
+        self.stop()
+
+    def start(self, *, watching: bool = True) -> None:
+        self._process = spawn([BIN / "ftl2-enterprise", "--config", self._config, "supervise"])
+        if watching:
+            self._watcher = threading.Thread(target=self._tell, daemon=True)
+            self._watcher.start()
+        else:
+            process.until(self._answers, 60, "the service to answer")
+
+    def _answers(self) -> bool:
+        with suppress(Exception), client.connect(str(self._socket)) as service:
+            return service.call(GetHealth()).ok
+        return False
+
+    def _tell(self) -> None:
+        """Say at `ready` which loop has a new process: it has claimed the loop, so it is past its imports."""
+        query = "SELECT name, owner FROM loops WHERE owner IS NOT NULL"
+        seen: dict[str, str] = {}
+        with (
+            closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready,
+        ):
+            while process.is_alive(self._process.pid):
+                with suppress(sqlite3.OperationalError, FileNotFoundError, ConnectionError):
+                    for name, owner in database.execute(query):
+                        if seen.get(name) != owner:
+                            seen[name] = owner
+                            ready.sendto(f"{name} {owner.split(':')[1]}".encode(), str(self._ready))
+                time.sleep(0.001)
+
+    def pids(self) -> list[int]:
+        with client.connect(str(self._socket)) as service:
+            return [each.pid for each in service.call(GetHealth()).processes if each.pid is not None]
+
+    def status(self) -> Callable[[], object]:
+        service = client.connect(str(self._socket))
+        return lambda: service.call(ListLoops())
+
+    def status_command(self) -> list[str]:
+        return [str(BIN / "ftl2ctl"), "--socket", str(self._socket), "status"]
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(90)
