@@ -1,4 +1,4 @@
-"""The tour: a real continuous loop over a scratch directory, and somebody who breaks what it keeps.
+"""The tour: a service with a real continuous loop over a scratch directory, and somebody who breaks what it keeps.
 
 What it claims is looked up in the directory itself, so that a tour cannot succeed by its own account.
 """
@@ -7,36 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import select
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.console import foreground
 from ftl2_enterprise.console.history import page_lines, read_page
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.session import Session, called_as
 from ftl2_enterprise.console.tour.copying import copy_tour
-from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.loops import store as loops
-from ftl2_enterprise.loops.ports import People, Stop
+from ftl2_enterprise.console.tour_scene import Scene, TourFailed
+from ftl2_enterprise.console.tour_service import TourService, follow
+from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, Mode
 from ftl2_enterprise.terminal import narrator
 from ftl2_enterprise.terminal.exits import Exit
 from ftl2_enterprise.terminal.text import Line, Role, count, line, symbol
-from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.loops.ports import People
 
 NAME = "tour"
 INTERVAL = 2.0
@@ -44,60 +42,8 @@ MAX_ITERATIONS = 6
 PATIENCE = 45.0
 """Seconds after which a step counts as failed when nobody has to answer."""
 PATIENCE_WITH_PERSON = 3600.0
-BROKEN_LINE = "interval=999  # changed by hand\n"
-
-
-class TourFailed(Exception):
-    """Something that the tour promises did not happen."""
-
-
-@dataclass
-class Scene:
-    """The scratch directory and what is to be seen in it."""
-
-    directory: Path
-
-    @property
-    def host(self) -> Path:
-        """What the loop manages."""
-        return self.directory / "host"
-
-    @property
-    def config(self) -> Path:
-        """The file that gets broken."""
-        return self.host / "etc" / "service.conf"
-
-    def service(self) -> int | None:
-        """The pid of the service that runs in the scratch directory; another process of that pid is none."""
-        try:
-            pid = int((self.host / "run" / "service.pid").read_text())
-            at_home = Path(f"/proc/{pid}/cwd").resolve() == self.host.resolve()
-            # It leads a group of its own, so that what it started can be ended with it.
-            return pid if at_home and os.getpgid(pid) == pid and _is_alive(pid) else None
-        except (OSError, ValueError):
-            return None
-
-    def check(self, moment: str) -> None:
-        """Raises TourFailed unless the directory is as the manifest says."""
-        if not self.config.is_file() or BROKEN_LINE in self.config.read_text():
-            raise TourFailed(f"{moment}, but {self.config} is not as the manifest says")
-        if self.service() is None:
-            raise TourFailed(f"{moment}, but the service does not run")
-
-    def damage(self) -> int:
-        """Edit a configuration file and kill the service, as people and accidents do; returns the pid."""
-        pid = self.service()
-        if pid is None:
-            raise TourFailed("the service ended before anything was broken")
-        with self.config.open("a") as file:
-            file.write(BROKEN_LINE)
-        os.killpg(pid, signal.SIGKILL)
-        return pid
-
-
-def _is_alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return stat[stat.rindex(")") + 2] not in "ZX"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDED = {"loop.failed", "loop.blocked", "loop.completed", "loop.cancelled", "loop.paused"}
 
 
 @dataclass
@@ -118,6 +64,9 @@ class Seen:
                 self.drifted += 1
             case "loop.rested" if event.data.get("failures"):
                 self.trouble = f"the loop is not in sync: {event.data.get('reason')}"
+            case kind if kind in ENDED:
+                reason = event.data.get("reason")
+                self.trouble = f"the loop ended early: {kind}" + (f": {reason}" if reason else "")
             case _:
                 pass
         self.news.set()
@@ -142,7 +91,7 @@ class Guide:
     scene: Scene
     shown: Progress
     seen: Seen
-    stop: Stop
+    stop: asyncio.Event
     is_watched: bool
     """A person looks on: explain, and leave time to read."""
 
@@ -167,18 +116,49 @@ class Guide:
         self.shown.say([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
         if self.is_watched and seconds:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stop.requested.wait(), seconds)
+                await asyncio.wait_for(self.stop.wait(), seconds)
 
 
 def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> int:
     """Give the tour; returns the exit status."""
     is_watched = session.out.is_terminal and is_asked_here() and not non_interactive
     scene = Scene(_scratch(directory))
-    session.db = str(scene.directory / "loops.db")
-    vars(session).pop("loaded", None)
+    service = TourService(scene.directory)
     manifest = copy_tour(scene.directory)
     scene.host.mkdir()
     session.out.print(_welcome(scene))
+    shown = progress(session.out, silent=False)
+    people = TerminalPeople(session.out, shown) if is_watched else NonInteractivePeople()
+    goes_on = False
+    try:
+        service.start()
+        loop = _submit(service, manifest)
+        shown.say(narrator.header(loop))
+        asked_to_stop = asyncio.run(_run(service, loop, scene=scene, shown=shown, people=people, watched=is_watched))
+        shown.close()
+        if asked_to_stop:
+            return _stopped(session)
+        _show_history(session, service)
+        session.out.print(_over(shown))
+        if is_watched:
+            goes_on = _steer(session, service, scene)
+    except (TourFailed, Problem) as failed:
+        shown.close()
+        session.out.print(
+            [line((f"error: cannot finish the tour: {failed}", Role.BAD)), _next("look at", str(scene.directory))]
+        )
+        return Exit.NOT_CONVERGED
+    finally:
+        shown.close()
+        if not goes_on:
+            service.stop()
+            scene.end_service()
+    session.out.print(_come_back(service) if goes_on else [line("Nothing is left running.", indent=2)])
+    session.out.print(_farewell(service, scene))
+    return Exit.OK
+
+
+def _submit(service: TourService, manifest: Path) -> Loop:
     spec = LoopSpec(
         name=NAME,
         desired_state=manifest.read_text(),
@@ -188,67 +168,87 @@ def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> 
         max_iterations=MAX_ITERATIONS,
         decider="manifest",
     )
-    spec = wiring.prepare(spec, session.settings)
-    store = wiring.open_database(session.settings, create=True)
-    with store.write() as tx:
-        loop = loops.create_loop(tx, spec)
-    shown = progress(session.out, silent=False)
-    people = TerminalPeople(session.out, shown) if is_watched else NonInteractivePeople()
+    with service.connect() as connection:
+        return connection.call(SubmitLoop(spec=spec))
+
+
+async def _run(
+    service: TourService, loop: Loop, *, scene: Scene, shown: Progress, people: People, watched: bool
+) -> bool:
+    """The loop and its guide, side by side; whether the person stopped the tour."""
+    stop, seen = asyncio.Event(), Seen()
+    running = asyncio.get_running_loop()
+    for number in SIGNALS:
+        running.add_signal_handler(number, stop.set)
+
+    def hear(event: Event) -> None:
+        shown(event)
+        seen(event)
+
+    guide = Guide(scene=scene, shown=shown, seen=seen, stop=stop, is_watched=watched)
+    following = asyncio.create_task(follow(service, loop, people=people, hear=hear))
+    leading = asyncio.create_task(guide.lead())
+    stopping = asyncio.create_task(stop.wait())
+    tasks = (leading, following, stopping)
     try:
-        shown.say(narrator.header(loop))
-        asked_to_stop = asyncio.run(
-            _run(session, store, loop, scene=scene, shown=shown, people=people, is_watched=is_watched)
-        )
-    except TourFailed as failed:
-        shown.close()
-        session.out.print(
-            [line((f"error: cannot finish the tour: {failed}", Role.BAD)), _next("look at", str(scene.directory))]
-        )
-        return Exit.NOT_CONVERGED
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            return True
+        if leading.done():
+            leading.result()
+            return False
+        following.result()
+        raise TourFailed("the service ended")
     finally:
-        shown.close()
-        _end_service(scene)
-    if asked_to_stop:
-        session.out.print(
-            line(symbol("■", Role.WARNING), ("tour stopped", Role.WARNING), "; nothing is left running")
-        )
-        return Exit.STOPPED
-    with store.read() as tx:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for number in SIGNALS:
+            running.remove_signal_handler(number)
+
+
+def _steer(session: Session, service: TourService, scene: Scene) -> bool:
+    """Leave the person in the shell, with the loop running; whether it still runs when they come back."""
+    config = scene.config
+    session.out.print(
+        [
+            line(),
+            line(symbol("┃", Role.ACCENT), ("Now it is yours: this is ftl2ctl, and the loop goes on.", Role.STRONG)),
+            line(symbol("┃", Role.ACCENT), "Try ", ("status", Role.COMMAND), ", ", ("watch tour", Role.COMMAND),
+                 ", ", ("pause tour", Role.COMMAND), ", ", ("resume tour", Role.COMMAND), ", ",
+                 ("help", Role.COMMAND), "."),
+            line(symbol("┃", Role.ACCENT), "Break something in another terminal and watch: ",
+                 (shlex.join(["rm", str(config)]), Role.COMMAND)),
+            line(),
+        ]
+    )  # fmt: skip
+    session.out.stream.flush()
+    # Ctrl-C belongs to the shell, which clears its line.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        subprocess.run([*service.steer()], check=False, preexec_fn=_default_interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return service.is_running()
+
+
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stopped(session: Session) -> int:
+    session.out.print(line(symbol("■", Role.WARNING), ("tour stopped", Role.WARNING), "; nothing is left running"))
+    return Exit.STOPPED
+
+
+def _show_history(session: Session, service: TourService) -> None:
+    session.db = str(service.database)
+    vars(session).pop("loaded", None)
+    with contextlib.closing(session.open_store()) as store, store.read() as tx:
         page = read_page(tx, NAME, with_actions=True, before=None, limit=50)
         session.out.print(
             [line(("History, as `history tour --actions` shows it", Role.STRONG)), *page_lines(page, tx.now)]
         )
-    session.out.print(_farewell(session, scene, shown))
-    return Exit.OK
-
-
-async def _run(
-    session: Session, store: Store, loop: Loop, *, scene: Scene, shown: Progress, people: People, is_watched: bool
-) -> bool:
-    """The loop and its guide, side by side; whether the person stopped the tour."""
-    stop, seen = Stop(), Seen()
-    remove = store.listen(seen)
-    running = asyncio.create_task(
-        foreground.follow(store, loop.id, settings=session.settings, people=people, progress=shown, stop=stop)
-    )
-    guide = Guide(scene=scene, shown=shown, seen=seen, stop=stop, is_watched=is_watched)
-    leading = asyncio.create_task(guide.lead())
-    try:
-        await asyncio.wait({running, leading}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            ended = running.result()
-            if stop.requested.is_set():
-                return True
-            raise TourFailed(
-                f"the loop ended early: it is {ended.state}" + (f": {ended.reason}" if ended.reason else "")
-            )
-        leading.result()
-        return False
-    finally:
-        leading.cancel()
-        stop.ask()
-        await asyncio.wait({running, leading})
-        remove()
 
 
 def _scratch(directory: Path | None) -> Path:
@@ -263,33 +263,9 @@ def _scratch(directory: Path | None) -> Path:
     return directory.resolve()
 
 
-def _end_service(scene: Scene) -> None:
-    """End the service and wait until it is gone; it also ends by itself when its pid file is not its own."""
-    pid = scene.service()
-    if pid is None:
-        return
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        # The name may have passed to another process between the look and the open.
-        if scene.service() == pid:
-            os.killpg(pid, signal.SIGKILL)
-            _wait_for_end(descriptor)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for_end(descriptor: int) -> None:
-    select.select([descriptor], [], [], 5.0)
-
-
 def _welcome(scene: Scene) -> list[Line]:
     return [
-        line(symbol("┃", Role.ACCENT), ("A tour of a loop", Role.STRONG)),
+        line(symbol("┃", Role.ACCENT), ("A tour: a service, and a loop in it", Role.STRONG)),
         line(
             symbol("┃", Role.ACCENT),
             "A manifest says how a small service is to be: directories, configuration, a process.",
@@ -299,18 +275,29 @@ def _welcome(scene: Scene) -> list[Line]:
     ]
 
 
-def _farewell(session: Session, scene: Scene, shown: Progress) -> list[Line]:
+def _over(shown: Progress) -> list[Line]:
     tally = shown.narrator.tally
     counts = [(tally.iterations, "iteration"), (tally.changed, "change"), (tally.model_calls, "model call")]
     did = ", ".join(count(number, noun) for number, noun in counts)
-    again = shlex.join([*session.program, "history", NAME, "--actions", "--json"])
     return [
         line(),
-        line(
-            symbol("✔", Role.GOOD),
-            ("the tour is over", Role.GOOD),
-            f": converged, broken, found, mended ({did}); nothing is left running",
-        ),
+        line(symbol("✔", Role.GOOD), ("the tour is over", Role.GOOD), f": converged, broken, found, mended ({did})"),
+    ]
+
+
+def _come_back(service: TourService) -> list[Line]:
+    return [
+        line(symbol("●", Role.GOOD), f"the service goes on without you (process {service.pid})"),
+        _next("come back", shlex.join(service.steer())),
+        _next("stop it", shlex.join([*service.steer(), "shutdown"])),
+    ]
+
+
+def _farewell(service: TourService, scene: Scene) -> list[Line]:
+    again = shlex.join(
+        [*called_as(sys.argv[0]), "--db", str(service.database), "history", NAME, "--actions", "--json"]
+    )
+    return [
         _next("look at", str(scene.directory / "manifest.yaml")),
         _next("ask", again),
         _next("your own", shlex.join([*called_as(sys.argv[0]), "run", "YOUR_MANIFEST.yaml", "--dry-run"])),
@@ -319,4 +306,4 @@ def _farewell(session: Session, scene: Scene, shown: Progress) -> list[Line]:
 
 
 def _next(what: str, command: str) -> Line:
-    return line((f"{what + ':':<10}", Role.FAINT), (command, Role.COMMAND), indent=2)
+    return line((f"{what + ':':<11}", Role.FAINT), (command, Role.COMMAND), indent=2)

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_cli_terminal import Terminal
+from ftl2_enterprise import client
+from ftl2_enterprise.protocol.loop_verbs import ShowLoop
+from ftl2_enterprise.protocol.loops import Condition
+from ftl2_enterprise.protocol.system import Shutdown
 from tests.support.command import Command
+from tests.support.screen import Screen
 from tests.support.waiting import until
 
 
@@ -77,14 +81,51 @@ def rows(scratch: Path, query: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def test_on_a_terminal_the_person_answers(command: Command, tmp_path: Path) -> None:
-    terminal = Terminal(command, "tour", "--directory", str(tmp_path / "scratch"))
-    terminal.child.expect("Enter for normal")
-    terminal.child.sendline("3")
-    assert terminal.end() == 0
-    assert "the tour is over" in terminal.screen()
-    assert "verbose" in (tmp_path / "scratch" / "host" / "etc" / "logging.conf").read_text()
-    until(lambda: not left_running(tmp_path / "scratch"), seconds=0.5)
+def on_a_terminal(command: Command, scratch: Path, *, answer: str) -> Screen:
+    """The tour up to the shell that it ends in."""
+    argv = command.argv("tour", "--directory", str(scratch))
+    screen = Screen(argv, columns=200, rows=60, HOME=str(command.directory))
+    screen.see("Enter for normal")
+    screen.enter(answer)
+    screen.see("Now it is yours", "ftl2ctl>", seconds=60)
+    return screen
+
+
+def test_on_a_terminal_the_person_answers_and_is_left_in_the_shell(command: Command, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    with on_a_terminal(command, scratch, answer="3") as screen:
+        screen.enter("status")
+        screen.see("1 loop", "continuous")
+        screen.enter("shutdown")
+        until(lambda: not (scratch / "control.sock").exists())
+        screen.type("\x04")
+        assert screen.end() == 0
+        assert "Nothing is left running" in screen.text
+    until(lambda: not left_running(scratch), seconds=5)
+    assert "verbose" in (scratch / "host" / "etc" / "logging.conf").read_text()
+
+
+def test_the_service_of_the_tour_goes_on_when_the_person_leaves(command: Command, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    with on_a_terminal(command, scratch, answer="") as screen:
+        screen.type("\x04")
+        assert screen.end() == 0
+        assert "the service goes on without you" in screen.text
+        assert f"--socket {scratch}/control.sock shutdown" in screen.text
+    with client.connect(str(scratch / "control.sock")) as service:
+        (scratch / "host" / "etc" / "service.conf").unlink()
+        until((scratch / "host" / "etc" / "service.conf").exists)
+        assert service.call(ShowLoop(loop="tour")).loop.condition is not Condition.UNKNOWN
+        service.call(Shutdown())
+    until(lambda: not (scratch / "control.sock").exists())
+    kill_scene(scratch)
+
+
+def kill_scene(scratch: Path) -> None:
+    """What the loop keeps running on its host is not the service's to end."""
+    pid = int((scratch / "host" / "run" / "service.pid").read_text())
+    os.killpg(pid, signal.SIGKILL)
+    until(lambda: not left_running(scratch), seconds=5)
 
 
 def test_a_tour_that_cannot_keep_its_promise_fails(command: Command, tmp_path: Path) -> None:
