@@ -15,6 +15,8 @@ MOUNT = "/sys/fs/cgroup"
 CONTROLLERS = ("memory", "pids", "cpu")
 PERIOD = 100_000
 """Microseconds in which the share of a processor is counted."""
+_told = {"memory.swap.max", "memory.oom.group"}
+"""What is not to be complained of any more; these two are refinements that old kernels do not know."""
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -80,7 +82,9 @@ def make(base: str, key: str, limits: Mapping[str, object]) -> str:
             _write(f"{path}/{name}", value)
         except OSError as error:
             # Without its controller a limit does not hold, but the loop is wanted all the same.
-            say(f"cannot limit {key}: {name}: {error.strerror}", WARNING)
+            if name not in _told:
+                _told.add(name)
+                say(f"cannot limit {key} and others: {name}: {error.strerror}", WARNING)
     return path
 
 

@@ -110,7 +110,7 @@ class Control:
                 "key": child.key, "pid": child.pid, "at": child.at, "stopping": child.stopping,
                 "old": child.generation != root.generation,
             }
-            for child in root.table if not child.is_own and child.status is None
+            for child in root.table if not child.is_own
         ]  # fmt: skip
         parts = split(lines)
         for number, part in enumerate(parts):
@@ -152,9 +152,8 @@ class Control:
             self.tell_not_started(key, "the service is stopping")
             return
         child = root.table.get(key)
-        if child is not None:
-            if child.status is None:
-                self.tell_started(child)
+        if child is not None and child.status is None:
+            self.tell_started(child)
             return
         if root.forker.find(key) is not None:
             return

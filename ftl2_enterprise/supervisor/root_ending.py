@@ -58,7 +58,7 @@ class Ending:
         self.go_on()
 
     def caught(self, child: Child) -> None:
-        """A loop that was being forked when the end began."""
+        """A child that was being forked when the end began."""
         if self.is_begun and not child.is_own:
             within = max(self._deadline - time.monotonic(), 0.0)
             self._root.children.stop(child, NOW if self._is_urgent else SAFE_POINT, within)

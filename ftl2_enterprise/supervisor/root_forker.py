@@ -115,7 +115,8 @@ class Forker:
             if not queue:
                 return
             request = queue.pop(next(iter(queue)))
-            self._send(self._channel, request)
+            if request.key not in OWN or root.ending.wants(request.key):
+                self._send(self._channel, request)
 
     def died(self) -> None:
         """Its process has ended."""
@@ -173,8 +174,10 @@ class Forker:
         else:
             self._forked(request, int(str(message["pid"])))
         self.early.clear()
-        # Both may have waited for this answer.
+        # All of them may have waited for this answer.
         root.children.clean()
+        root.ending.go_on()
+        root.upgrade.go_on()
         self.pump()
 
     def _forked(self, request: Request, pid: int) -> None:
