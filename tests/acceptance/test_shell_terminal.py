@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +35,6 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ftl2_enterprise.protocol.loop_verbs import LoopLine
 
@@ -66,8 +67,9 @@ class Played(ScriptedService):
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Played]:
-    with Played(tmp_path / "s") as found:
+def service() -> Iterator[Played]:
+    # Short: the path of a socket has at most 107 bytes, and a message with it is to stay on its line.
+    with TemporaryDirectory(prefix="ctl-") as directory, Played(Path(directory) / "s") as found:
         yield found
 
 
@@ -308,6 +310,7 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asking, tmp_
         screen.see("answer (1-2, Enter for later):")
         screen.enter("maybe")
         screen.see("cannot take 'maybe' for an answer")
+        screen.wait(lambda text: text.count("answer (1-2") == 2, what="be asked again")
         screen.type("n\t")
         screen.see("later): no")
         screen.enter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,14 +89,14 @@ from tests.support.service import ScriptedService, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 type Ctl = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[ScriptedService]:
-    with ScriptedService(tmp_path / "s") as found:
+def service() -> Iterator[ScriptedService]:
+    # Short: the path of a socket has at most 107 bytes, and a message with it is to stay on its line.
+    with TemporaryDirectory(prefix="ctl-") as directory, ScriptedService(Path(directory) / "s") as found:
         yield found
 
 
