@@ -23,6 +23,8 @@ _HINT = (
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 _PREFIX = "credential:"
+_IMPORTED = "ftl2."
+"""How the names of credentials begin that the unit imports."""
 LONGEST_CREDENTIAL = 1024 * 1024
 """Bytes; as many as systemd takes."""
 
@@ -155,6 +157,8 @@ def _variable(target: str, name: str, values: Mapping[str, str]) -> str:
 def _credential(target: str, name: str, values: Mapping[str, str]) -> str:
     what = f"cannot bind {target}: the credential {name}"
     hint = f"add LoadCredential={name}:FILE to the unit with `systemctl edit ftl2-enterprise`, and start it again"
+    if name.startswith(_IMPORTED):
+        hint = f"put it into /etc/credstore/{name}, and restart the service"
     directory = values.get(DIRECTORY) or next(iter(_kept), None)
     if directory is None:
         raise invalid(f"{what} is not there: systemd gives credentials to the service only", hint)

@@ -116,7 +116,9 @@ NOT_SHOWN = {"loop", "loop_id", "event", "iteration", "traceback"}
 def with_fields(line: LogLine) -> str:
     """Message and fields on one line, and the traceback, when there is one, under it."""
     shown = [
-        f"{name}={_plain(value)}" for name, value in line.fields.items() if name not in NOT_SHOWN and value != []
+        f"{name}={_plain(iso(value) if name.endswith('_at') and isinstance(value, int) else value)}"
+        for name, value in line.fields.items()
+        if name not in NOT_SHOWN and value is not None and value != []
     ]
     text = " ".join([line.message, *shown])
     traceback = line.fields.get("traceback")

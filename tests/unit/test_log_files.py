@@ -50,9 +50,11 @@ def test_lines_for_eyes_show_fields_and_tracebacks() -> None:
         level="error",
         message="internal error 1f",
         source="control",
-        fields={"crash": "1f", "host": "a b", "loop": "web", "traceback": "Traceback: x"},
+        fields={"crash": "1f", "host": "a b", "next_run_at": AT, "reason": None, "traceback": "Traceback: x"},
     )
-    assert for_eyes(line) == '22:13:20 control  error: internal error 1f crash=1f host="a b"\nTraceback: x'
+    at = "2023-11-14T22:13:20.123Z"
+    expected = f'22:13:20 control  error: internal error 1f crash=1f host="a b" next_run_at={at}\nTraceback: x'
+    assert for_eyes(line) == expected
 
 
 def test_a_full_file_is_kept_once(tmp_path: Path) -> None:

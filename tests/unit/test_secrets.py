@@ -137,6 +137,8 @@ def test_a_credential_that_cannot_be_used_is_refused(
 def test_outside_the_service_there_are_no_credentials() -> None:
     with pytest.raises(Problem, match="LoadCredential=x:FILE"):
         parse_bindings(["uri.p=credential:x"], {})
+    with pytest.raises(Problem, match=r"/etc/credstore/ftl2\.x"):
+        parse_bindings(["uri.p=credential:ftl2.x"], {})
 
 
 def test_what_a_loop_runs_is_not_told_where_credentials_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

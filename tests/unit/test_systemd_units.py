@@ -107,6 +107,7 @@ def test_what_root_needs_of_the_unit_is_there() -> None:
     assert service["DelegateSubgroup"]
     assert service["OOMPolicy"] == "continue"
     assert int(service["FileDescriptorStoreMax"]) >= 1
+    assert service["ImportCredential"] == "ftl2.*"
     # Root takes this socket by its path: the name `control` is that of one that it has put by itself.
     assert "FileDescriptorName" not in _values(SOCKET, "Socket")
 
