@@ -70,7 +70,8 @@ class Server:
 
     def run[R](self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """Go on with a call apart from its connection: what is being written is not cut off when the client goes."""
-        task = asyncio.get_running_loop().create_task(work)
+        # Eager: "from now on" of a watch is before whatever the client asks next is answered.
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
         # The event loop itself holds tasks only weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -326,18 +326,18 @@ def _rss(pid: int) -> int:
 
 def test_control_ends_when_root_is_gone_and_when_it_is_told_to(tmp_path: Path) -> None:
     with control(tmp_path) as service:
-        client = service.connect()
-        service.root.close()
-        assert service.wait() == 3
-        with pytest.raises(Problem) as lost:
-            client.call(GetVersion())
-        assert lost.value.code is Code.UNAVAILABLE
+        with service.connect() as client:
+            service.root.close()
+            assert service.wait() == 3
+            with pytest.raises(Problem) as lost:
+                client.call(GetVersion())
+            assert lost.value.code is Code.UNAVAILABLE
         service.start()
-        watching = service.connect()
-        watch = watching.watch(WatchEvents())
-        assert service.stop() == 0
-        with pytest.raises(Problem, match="cannot go on: the service restarts or stops"):
-            next(watch)
+        with service.connect() as client:
+            watch = client.watch(WatchEvents())
+            assert service.stop() == 0
+            with pytest.raises(Problem, match="cannot go on: the service restarts or stops"):
+                next(watch)
 
 
 ASK = """

@@ -1,0 +1,82 @@
+"""The control socket: a ping and the status of 200 loops over a connection that stays open."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.measure import Row
+from ftl2_enterprise.loops import store
+from ftl2_enterprise.protocol.loop_verbs import ListLoops
+from ftl2_enterprise.protocol.loops import LoopSpec
+from ftl2_enterprise.protocol.system import GetVersion
+from ftl2_enterprise.store.engine import open_store
+from tests.support.control_process import control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.client import Client
+
+LOOPS = 200
+RUNS = 3000
+GOAL_STATUS = 0.3
+"""Milliseconds; those of the status of 200 processes: supervisord 137, circus 1.6."""
+GOAL_PING = 0.1
+
+
+def run() -> list[Row]:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        _fill(directory / "loops.db")
+        with control(directory) as service, service.connect() as client:
+            while len(service.root.table) < LOOPS:
+                time.sleep(0.01)
+            ping = _times(lambda: client.call(GetVersion()))
+            status = _times(lambda: client.call(ListLoops()))
+            changed = _times(lambda: _changed(client, directory), runs=200)
+    rows: list[Row] = []
+    for name, times, goal in (
+        ("ping", ping, GOAL_PING),
+        (f"status of {LOOPS} loops", status, GOAL_STATUS),
+        (f"status of {LOOPS} loops, after a change", changed, 10.0),
+    ):
+        for what, value in (("p50", statistics.median(times)), ("p99", statistics.quantiles(times, n=100)[98])):
+            rows.append(Row(name=f"{name}, {what}", ours=value, peer=goal, unit="ms", against="the goal"))
+    return rows
+
+
+def _fill(database: Path) -> None:
+    opened = open_store(database, create=True)
+    with opened.write() as tx:
+        for number in range(LOOPS):
+            store.create_loop(tx, LoopSpec(name=f"loop-{number}", desired_state="nginx answers on port 80"))
+    opened.close()
+
+
+def _times(action: Callable[[], Any], runs: int = RUNS) -> list[float]:
+    for _ in range(20):
+        action()
+    found: list[float] = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        action()
+        found.append((time.perf_counter() - began) * 1000)
+    return found
+
+
+_stores: dict[Path, Any] = {}
+
+
+def _changed(client: Client, directory: Path) -> None:
+    """A commit of another process makes what was kept old; what the commit costs is in the time."""
+    if directory not in _stores:
+        _stores[directory] = open_store(directory / "loops.db", create=False)
+    with _stores[directory].write() as tx:
+        tx.emit("bench.changed")
+    client.call(ListLoops())
