@@ -26,7 +26,6 @@ class Record:
 
     def __init__(self) -> None:
         self.starts = 0
-        self.since: int | None = None
         self.failures = 0
         """Short lives in a row."""
         self.barren = 0
@@ -62,7 +61,6 @@ class Own:
         record.requested = False
         record.starts += 1
         record.is_ready = False
-        record.since = child.at
         self._root.control.tell_processes()
 
     def ended(self, child: Child, why: str) -> None:
@@ -72,7 +70,6 @@ class Own:
             root.control.lost()
         if name not in self.records:
             return  # an old writer, or the check before an upgrade
-        self.records[name].since = None
         root.control.tell_processes()
         if child.stopping or child.generation != root.generation:
             self.ensure()
@@ -111,10 +108,10 @@ class Own:
         found: list[Message] = [{"name": "root", "pid": os.getpid(), "since": root.started_at, "restarts": 0}]
         for name, record in self.records.items():
             child = root.table.get(name)
-            alive = child is not None and child.status is None
+            alive = child if child is not None and child.status is None else None
             found.append({
-                "name": name, "pid": child.pid if child is not None and alive else None,
-                "since": record.since if alive else None, "restarts": max(record.starts - 1, 0),
+                "name": name, "pid": alive.pid if alive else None, "since": alive.at if alive else None,
+                "restarts": max(record.starts - 1, 0),
             })  # fmt: skip
         return found
 
