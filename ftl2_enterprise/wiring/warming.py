@@ -15,6 +15,7 @@ from ftl2_enterprise.loops import process, store
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.supervisor import sharing
 from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def warm_up() -> None:
     finally:
         if fault is not None:
             os.environ[faults.VARIABLE] = fault
+    sharing.keep_shared()
 
 
 def _warm_up() -> None:
