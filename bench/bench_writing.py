@@ -66,7 +66,7 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
         n += 1
         writer.carry_out([fence, step.call(loop_id, n)])
         taken.append(time.perf_counter() - began)
-    results.put(taken)
+    results.put((taken, time.perf_counter()))
 
 
 def measure(kind: str, writers: int, seconds: float, place: Path, profile: str | None) -> dict[str, Any]:
@@ -93,8 +93,9 @@ def measure(kind: str, writers: int, seconds: float, place: Path, profile: str |
     until.value = time.perf_counter() + seconds
     began = time.perf_counter()
     gate.wait()
-    taken = [results.get() for _ in processes]
-    wall = time.perf_counter() - began
+    reports = [results.get() for _ in processes]
+    taken = [report[0] for report in reports]
+    wall = max(report[1] for report in reports) - began
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for process in processes:
         process.join()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Protocol, get_type_hints
+from typing import TYPE_CHECKING, Any, Concatenate, NotRequired, Protocol, TypedDict, cast, get_type_hints
 
 import msgspec
 
@@ -55,8 +55,7 @@ class Unit[**P, R]:
 
     def decode(self, arguments: bytes | memoryview) -> dict[str, Any]:
         """The arguments by name. Raises msgspec.ValidationError when they are not what the function takes."""
-        given = self._decoder.decode(arguments)
-        return {name: getattr(given, name) for name in self._names}
+        return self._decoder.decode(arguments)
 
     def encode_result(self, result: R) -> bytes:
         """What the function returned, as msgpack."""
@@ -91,12 +90,13 @@ class Unit[**P, R]:
         return get_type_hints(self.function)
 
     @cached_property
-    def _decoder(self) -> msgspec.msgpack.Decoder[Any]:
-        fields: list[Any] = [
-            (name, self.hints[name]) if name in self._needed else (name, self.hints[name], one.default)
-            for name, one in self._parameters.items()
-        ]
-        return msgspec.msgpack.Decoder(msgspec.defstruct(self.function.__name__, fields, kw_only=True))
+    def _decoder(self) -> msgspec.msgpack.Decoder[dict[str, Any]]:
+        # A TypedDict, because what is decoded is just what the function is called with.
+        fields = {
+            name: self.hints[name] if name in self._needed else NotRequired[self.hints[name]]
+            for name in self._parameters
+        }
+        return msgspec.msgpack.Decoder(cast("Any", TypedDict)(self.function.__name__, fields))
 
     @cached_property
     def _result_decoder(self) -> msgspec.msgpack.Decoder[Any]:

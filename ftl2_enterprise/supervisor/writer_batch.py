@@ -34,8 +34,14 @@ type Answer = Done | Failed
 
 LONG = 0.1
 """Seconds after which a transaction takes up nothing more."""
+CAREFUL = 50
+"""Batches after a mistake in which another one is expected."""
 
 _log = logging.getLogger(__name__)
+
+
+class _Mistaken(Exception):
+    """A piece of work cannot be carried out, and nothing says yet what of the transaction is its doing."""
 
 
 class Batches:
@@ -46,6 +52,7 @@ class Batches:
         self._store: Store | None = None
         self._last: dict[str, Handover] = {}
         self._known: set[str] = set()
+        self._careful = 0
         # Looked up once: this is asked for each unit.
         self._is_tested = VARIABLE in os.environ
         self.notice: Committed | None = None
@@ -57,6 +64,15 @@ class Batches:
         Work that is a mistake fails alone. When the database cannot be written, nothing of the batch is. What has no
         answer has not been looked at: the batch took long enough, and others may be waiting for the database.
         """
+        self._careful -= 1
+        try:
+            return self._together(given, careful=self._careful > 0)
+        except _Mistaken:
+            # Begun anew, with a savepoint for each piece of work: they cost too much to have them when nothing is wrong.
+            self._careful = CAREFUL
+            return self._together(given, careful=True)
+
+    def _together(self, given: Sequence[Given], *, careful: bool) -> list[Answer]:
         self.notice = None
         done: dict[str, Handover] = {}
         answers: list[Answer] = []
@@ -66,20 +82,18 @@ class Batches:
                 begun = True
                 until = time.monotonic() + LONG
                 for client, work in given:
-                    answers.append(self._one(tx, client, work, done))
+                    answers.append(self._one(tx, client, work, done, careful=careful))
                     if time.monotonic() > until:
                         break
                 begun = False
                 if done:
                     handovers.put(tx, done)
-        except Problem as problem:
-            if begun and len(given) > 1:
-                return self._each_alone(given[: len(answers) + 1])
-            return [_failed(work, problem) for _, work in given[: len(answers) or None]]
+        except _Mistaken:
+            raise
         except Exception as error:
             if begun and len(given) > 1:
                 return self._each_alone(given[: len(answers) + 1])
-            problem = _unforeseen(error, "write the database")
+            problem = error if isinstance(error, Problem) else _unforeseen(error, "write the database")
             return [_failed(work, problem) for _, work in given[: len(answers) or None]]
         self._last.update(done)
         if tx.emitted:
@@ -132,7 +146,7 @@ class Batches:
         self.notice = merged(*facts) if facts else None
         return found
 
-    def _one(self, tx: Tx, client: str, work: Work, done: dict[str, Handover]) -> Answer:
+    def _one(self, tx: Tx, client: str, work: Work, done: dict[str, Handover], *, careful: bool) -> Answer:
         lane = lane_of(client, work.lane)
         if client not in self._known:
             self._last.update(handovers.of_client(tx, client))
@@ -143,23 +157,36 @@ class Batches:
             if work.number == last[0]:
                 return Done(work.lane, work.number, msgspec.Raw(last[1]))
             return _failed(work, conflict(f"cannot carry out work {work.number} again: {last[0]} is done already"))
-        mark = len(tx.emitted)
         tx.actor = work.actor
+        if careful:
+            found = self._guarded(tx, work)
+            if isinstance(found, Problem):
+                return _failed(work, found)
+        else:
+            try:
+                found = _carry_out(tx, work)
+            except Exception as error:
+                raise _Mistaken from error
+        done[lane] = (work.number, found)
+        if self._is_tested:
+            reach(FaultPoint.WRITER_UNIT_DONE)
+        return Done(work.lane, work.number, msgspec.Raw(found))
+
+    def _guarded(self, tx: Tx, work: Work) -> bytes | Problem:
+        """What came of it; or why nothing did, and then it is as if it had never been tried."""
+        mark = len(tx.emitted)
         run(tx.driver, "SAVEPOINT work")
         try:
-            result = _carry_out(tx, work)
+            found = _carry_out(tx, work)
         except Exception as error:
             if self._is_the_database(error) or not tx.driver.in_transaction:
                 raise
             run(tx.driver, "ROLLBACK TO work")
             run(tx.driver, "RELEASE work")
             del tx.emitted[mark:]
-            return _failed(work, error if isinstance(error, Problem) else _unforeseen(error, _named(work)))
+            return error if isinstance(error, Problem) else _unforeseen(error, _named(work))
         run(tx.driver, "RELEASE work")
-        done[lane] = (work.number, bytes(result))
-        if self._is_tested:
-            reach(FaultPoint.WRITER_UNIT_DONE)
-        return Done(work.lane, work.number, result)
+        return found
 
     def _is_the_database(self, error: Exception) -> bool:
         return isinstance(error, exc.DBAPIError) and explained(error.orig, self._opened().path, "write") is not None
@@ -170,8 +197,8 @@ def merged(*notices: Committed) -> Committed:
     return Committed(max(one.event for one in notices), sorted({kind for one in notices for kind in one.kinds}))
 
 
-def _carry_out(tx: Tx, work: Work) -> msgspec.Raw:
-    """Carry out its units; what the last one returned."""
+def _carry_out(tx: Tx, work: Work) -> bytes:
+    """Carry out its units; what the last one returned, encoded."""
     unit, result = None, None
     for call in work.calls:
         unit = unit_named(call.unit)
@@ -180,7 +207,7 @@ def _carry_out(tx: Tx, work: Work) -> msgspec.Raw:
         except msgspec.DecodeError as error:
             raise invalid(f"cannot carry out {call.unit}: {error}") from error
         result = unit.function(tx, **arguments)
-    return NOTHING if unit is None else msgspec.Raw(unit.encode_result(result))
+    return NOTHING if unit is None else unit.encode_result(result)
 
 
 def _failed(work: Work, problem: Problem) -> Failed:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST = 64 * 1024 * 1024
 """Bytes of the longest frame: everything that one step of a loop has to say must fit into it."""
-NOTHING = msgspec.Raw(b"\xc0")
+NOTHING = b"\xc0"
+"""None, encoded."""
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):

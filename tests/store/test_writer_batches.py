@@ -57,7 +57,7 @@ def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> No
 
 
 def test_work_without_units_is_acknowledged(batches: Batches) -> None:
-    assert batches.carry_out([(CLIENT, work(1))]) == [Done(0, 1, NOTHING)]
+    assert batches.carry_out([(CLIENT, work(1))]) == [Done(0, 1, msgspec.Raw(NOTHING))]
     assert batches.notice is None
 
 
