@@ -11,10 +11,10 @@ from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState, Prompt
 from ftl2_enterprise.protocol.system import ListEvents
 from ftl2_enterprise.shell import streams
 from ftl2_enterprise.shell.commands.steering import told
+from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.loop_words import FINAL
 from ftl2_enterprise.terminal.exits import exit_of
 from ftl2_enterprise.terminal.narrator import Narrator, header
-from ftl2_enterprise.terminal.phrases import answered
 from ftl2_enterprise.terminal.text import Role, line, one_line
 from ftl2_enterprise.terminal.words import outcome_line
 
@@ -48,11 +48,9 @@ def after_call(session: Session, request: Request[Any]) -> int:
     after = streams.cursor(session)
     reply = session.call(request)
     loop_id = reply.loop_id if isinstance(reply, Prompt) else reply.id
-    if not session.wants_json:
-        if isinstance(reply, Prompt):
-            session.print(answered(reply.answer, reply.answered_by))
-        elif isinstance(reply, Loop):
-            session.print(told(session, reply))
+    if isinstance(reply, Loop) and not session.wants_json:
+        # That a prompt was answered is told by the events.
+        session.print(told(session, reply))
     loop = session.call(ShowLoop(loop=str(loop_id))).loop
     if loop.desired is not Desired.RUN or loop.state in FINAL:
         # It does not go on, so there is nothing to wait for.
@@ -75,7 +73,8 @@ def follow(session: Session, loop: Loop, *, after: int, for_ever: bool = False) 
     except KeyboardInterrupt:
         if not session.wants_json:
             name = one_line(loop.name)
-            session.print([line(), line(f"{name} goes on alone: ", (session.command(f"watch {name}"), Role.COMMAND))])
+            watch = session.command(f"watch {word(loop.name)}")
+            session.print([line(), line(f"{name} goes on alone: ", (watch, Role.COMMAND))])
         return INTERRUPTED
     return _end(session, loop)
 

@@ -18,3 +18,8 @@ def split(text: str) -> list[str]:
         said = "a quotation mark is not closed" if "quotation" in str(error) else "it ends with a backslash"
         raise invalid(f"cannot understand the line: {said}", "quote words with blanks as 'two words'") from error
     return words[1:] if words[:1] == ["ftl2ctl"] else words
+
+
+def word(name: str) -> str:
+    """A name as it is typed: with quotation marks where it needs them."""
+    return shlex.quote(" ".join(name.split()))

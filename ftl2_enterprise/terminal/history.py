@@ -8,7 +8,7 @@ from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration, Loop, Prompt
 from ftl2_enterprise.terminal import words
 from ftl2_enterprise.terminal.phrases import failure
-from ftl2_enterprise.terminal.text import Line, Role, Span, ago, count, duration, line, moment, one_line
+from ftl2_enterprise.terminal.text import Line, Role, Span, ago, count, duration, line, moment, one_line, person
 from ftl2_enterprise.terminal.words import CONDITION_WORDS, ITERATION_WORDS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> lis
     if iteration.error and iteration.error != iteration.reasoning:
         lines.append(line((one_line(iteration.error, 500), Role.BAD), indent=2))
     for prompt in prompts:
-        by = f" (by {one_line(prompt.answered_by)})" if prompt.answered_by else ""
+        by = f" (by {person(prompt.answered_by)})" if prompt.answered_by else ""
         answer = one_line(prompt.answer, 120) if prompt.answer is not None else str(prompt.state)
         asked = f"prompt {prompt.id}: {one_line(prompt.question)} "
         lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), (answer, Role.STRONG), by, indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.terminal.text import Line, Role, last_lines, line, one_line, symbol
+from ftl2_enterprise.terminal.text import Line, Role, last_lines, line, one_line, person, symbol
 
 INDENT = 2
 DEEPER = 4
@@ -24,7 +24,7 @@ def answered(answer: object, by: object) -> Line:
         symbol("✔", Role.GOOD),
         "answered: ",
         (one_line(str(answer)), Role.STRONG),
-        (f" (by {one_line(str(by or 'somebody'))})", Role.FAINT),
+        (f" (by {person(None if by is None else str(by))})", Role.FAINT),
         indent=INDENT,
     )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from ftl2_enterprise.core.clock import Instant, iso, seconds_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Role(StrEnum):
@@ -107,6 +107,11 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+def person(actor: str | None) -> str:
+    """The name of who did something, without the ids that the record has with it."""
+    return one_line((actor or "somebody").partition(" (uid ")[0], 60)
+
+
 def last_lines(text: str, count: int = 5, limit: int = 300) -> list[str]:
     """The last lines that say something."""
     lines = [part.rstrip() for part in clean(text).split("\n") if part.strip()]
@@ -166,6 +171,31 @@ def fitted(one: Line, columns: int) -> list[Line]:
             current.append(Span(word, span.role, span.is_symbol))
             used += width(word)
     return [*lines, Line(tuple(current), one.indent if not lines else one.indent + 2)]
+
+
+def value_text(value: object, limit: int = 80) -> str:
+    """A value of JSON on one line: lists as their items, whatever is deeper as JSON."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            items = cast("list[object]", value)
+            plain = all(isinstance(item, str | int | float) for item in items)
+            return one_line(", ".join(map(str, items)) if plain else _json(items), limit)
+        case dict():
+            return one_line(_json(cast("dict[str, object]", value)), limit)
+        case _:
+            return one_line(str(value), limit)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def fields_text(fields: Mapping[str, object], limit: int = 80) -> str:
+    """Names and values, without those that say nothing."""
+    told = ((name, value) for name, value in fields.items() if value is not None and value not in ("", [], {}))
+    return " ".join(f"{name}={value_text(value, limit)}" for name, value in told)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

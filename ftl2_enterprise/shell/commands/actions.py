@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import GetText, ListActions
 from ftl2_enterprise.protocol.loops import ActionState
+from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, line, moment, one_line
@@ -48,7 +49,7 @@ def _lines(session: Session, page: ActionPage, given: Given) -> list[Line]:
         shown += history.action_lines(action)
         shown += _texts(session, action)
     if page.more is not None:
-        words = f"actions {name} --before {page.more}"
+        words = f"actions {word(given.text('loop'))} --before {page.more}"
         shown.append(line(("earlier ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
     return shown
 

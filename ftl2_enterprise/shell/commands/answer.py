@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal.phrases import answered, question
-from ftl2_enterprise.terminal.text import Line, Role, ago, line, one_line
+from ftl2_enterprise.terminal.text import Line, Role, ago, fields_text, line, one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loop_verbs import PromptDetail
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.session import Session
 
 SHOWN_OBSERVATIONS = 8
+INTERNAL = "manifest:files"
+SAYS_LITTLE = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
 
 
 def run(session: Session, given: Given) -> int:
@@ -64,16 +68,18 @@ def detail_lines(session: Session, detail: PromptDetail) -> list[Line]:
         line(
             (one_line(detail.loop), Role.STRONG),
             f" asks, {ago(prompt.asked_at, now)}",
-            (f"  (it wants: {one_line(detail.desired_state, 160)})", Role.FAINT),
+            (_wanted(detail), Role.FAINT),
         ),
         *question(prompt.id, prompt.question, prompt.options, prompt.default),
     ]
     if prompt.context:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=2))
-    if detail.observations:
+    # A manifest's look at its files says nothing to people; what it means is among the reasons.
+    seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
+    if seen:
         shown.append(line(("what was seen:", Role.FAINT), indent=2))
-        shown += [_observation(one) for one in detail.observations[:SHOWN_OBSERVATIONS]]
-        more = len(detail.observations) - SHOWN_OBSERVATIONS
+        shown += [_observation(one) for one in seen[:SHOWN_OBSERVATIONS]]
+        more = len(seen) - SHOWN_OBSERVATIONS
         if more > 0:
             shown.append(line((f"and {more} more", Role.FAINT), indent=4))
     if prompt.state != "open":
@@ -85,10 +91,26 @@ def detail_lines(session: Session, detail: PromptDetail) -> list[Line]:
     return shown
 
 
+def _wanted(detail: PromptDetail) -> str:
+    # A manifest is no sentence.
+    return "" if "\n" in detail.desired_state.strip() else f"  (it wants: {one_line(detail.desired_state, 160)})"
+
+
 def _observation(one: Observation) -> Line:
-    what = one_line(one.error or one.result.shown, 160)
+    what = one_line(one.error or _told(one.result.shown), 160)
     role = Role.BAD if one.error else Role.PLAIN
     return line((one_line(f"{one.name} on {one.host}: ", 100), Role.FAINT), (what, role), indent=4)
+
+
+def _told(result: str) -> str:
+    """What a module's result says to people: what it wrote, else its values."""
+    try:
+        fields = msgspec.json.decode(result, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        # It is long, and shown shortened.
+        return result
+    said = str(fields.get("stdout") or fields.get("msg") or "").strip()
+    return said or fields_text({name: value for name, value in fields.items() if name not in SAYS_LITTLE})
 
 
 def dismiss(session: Session, given: Given) -> int:

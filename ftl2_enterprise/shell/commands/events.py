@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
+from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
-from ftl2_enterprise.terminal.text import Line, Role, line, moment, one_line
+from ftl2_enterprise.terminal.text import Line, Role, fields_text, line, moment, one_line, person
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
@@ -33,7 +34,7 @@ def run(session: Session, given: Given) -> int:
         if not page.events:
             session.print(line("no events" + (" behind that one" if after is not None else " yet")))
         elif after is not None and len(page.events) == given.number("limit", 30):
-            words = f"events {f'{one_line(loop)} ' if loop else ''}--after {page.cursor}"
+            words = f"events {f'{word(loop)} ' if loop else ''}--after {page.cursor}"
             session.print(line(("later ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
         return 0
     from ftl2_enterprise.shell import streams  # noqa: PLC0415
@@ -59,8 +60,8 @@ def _tell(session: Session, event: Event, names: dict[int, str]) -> None:
 
 def _line(event: Event, names: dict[int, str]) -> Line:
     loop = "" if event.loop_id is None else names.get(event.loop_id, f"loop {event.loop_id}")
-    data = " ".join(f"{key}={_value(value)}" for key, value in event.data.items() if value not in (None, "", [], {}))
-    by = f" by {one_line(event.actor)}" if event.actor else ""
+    data = fields_text(event.data)
+    by = f" by {person(event.actor)}" if event.actor else ""
     return line(
         (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),
         (f"{one_line(loop, 40)} " if loop else "", Role.STRONG),
@@ -68,10 +69,6 @@ def _line(event: Event, names: dict[int, str]) -> Line:
         (by, Role.FAINT),
         f" {one_line(data, 300)}" if data else "",
     )
-
-
-def _value(value: object) -> str:
-    return one_line(str(value), 80)
 
 
 def _role(kind: str) -> Role:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ListPrompts
+from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal import history
-from ftl2_enterprise.terminal.text import Line, Role, line, one_line
+from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loop_verbs import History
@@ -50,12 +51,10 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
         for action in actions.get(iteration.id, []):
             shown += history.action_lines(action)
     if page.more is not None:
-        words = (
-            f"history {one_line(page.loop.name)} --before {page.more}{' --actions' if given.has('actions') else ''}"
-        )
+        words = f"history {word(page.loop.name)} --before {page.more}{' --actions' if given.has('actions') else ''}"
         shown.append(line(("earlier ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
     elif not given.has("actions") and page.loop.action_count:
-        words = f"history {one_line(page.loop.name)} --actions"
+        words = f"history {word(page.loop.name)} --actions"
         shown.append(line(("with actions: ", Role.FAINT), (session.command(words), Role.COMMAND)))
     return shown
 

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loop_verbs import ListHosts, ListResources
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal.table import Column, cell, table
-from ftl2_enterprise.terminal.text import Role, ago, line, one_line
+from ftl2_enterprise.terminal.text import Role, ago, fields_text, line, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -43,7 +41,7 @@ def hosts(session: Session, given: Given) -> int:
             cell((one_line(one.host.name, 80), Role.STRONG)),
             cell(_address(one.host.ansible_user, one.host.ansible_host, one.host.ansible_port)),
             cell(one_line(", ".join(one.host.groups), 80) or "-"),
-            cell(_pairs(one.host.facts) or "-"),
+            cell(one_line(fields_text(one.host.facts), 200) or "-"),
             cell((ago(one.host.updated_at, now), Role.FAINT)),
         ]
         for one in found
@@ -72,7 +70,7 @@ def resources(session: Session, given: Given) -> int:
         [
             cell(one_line(one.loop, 80)),
             cell((one_line(one.resource.name, 80), Role.STRONG)),
-            cell(_pairs(one.resource.data) or "-"),
+            cell(one_line(fields_text(one.resource.data), 200) or "-"),
             cell((ago(one.resource.updated_at, now), Role.FAINT)),
         ]
         for one in found
@@ -85,10 +83,6 @@ def _address(user: str | None, host: str | None, port: int | None) -> str:
     if host is None:
         return "-"
     return one_line(f"{user}@{host}" if user else host, 80) + (f":{port}" if port else "")
-
-
-def _pairs(data: Mapping[str, object]) -> str:
-    return one_line(", ".join(f"{key}={value}" for key, value in data.items()), 200)
 
 
 COMMANDS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.system import WatchLogs
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
-from ftl2_enterprise.terminal.text import Line, Role, clean, line, moment, one_line
+from ftl2_enterprise.terminal.text import Line, Role, clean, fields_text, line, moment, one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.system import LogLine
@@ -34,7 +34,7 @@ def run(session: Session, given: Given) -> int:
 
 
 def _line(one: LogLine) -> Line:
-    fields = " ".join(f"{key}={one_line(str(value), 120)}" for key, value in one.fields.items())
+    fields = fields_text(one.fields, 120)
     return line(
         (f"{moment(one.at)} ", Role.FAINT),
         (f"{one.level} ", _ROLES.get(one.level, Role.PLAIN)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loop_verbs import DisableRule, EnableRule, ListRules, RuleInfo, ShowRule
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
 from ftl2_enterprise.terminal.table import Column, cell, table
-from ftl2_enterprise.terminal.text import Line, Role, Span, ago, clean, count, line, one_line
+from ftl2_enterprise.terminal.text import Line, Role, Span, ago, clean, count, line, one_line, person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def show(session: Session, given: Given) -> int:
         return 0
     rule, now = detail.rule, session.now()
     fired = f"fired {count(rule.fired, 'time')}" + (f", last {ago(rule.last_fired_at, now)}" if rule.fired else "")
-    by = f" (by {one_line(rule.disabled_by)})" if rule.disabled_by else ""
+    by = f" (by {person(rule.disabled_by)})" if rule.disabled_by else ""
     shown = [
         line((one_line(rule.name), Role.STRONG), "  ", _state(rule), by, f", {fired}"),
         line((one_line(rule.path, 300), Role.FAINT), indent=2),

@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.system import (
 )
 from ftl2_enterprise.shell.registry import PROGRAM, Argument, Command, Example, Flag, Group, Kind, nearest
 from ftl2_enterprise.terminal.table import Column, cell, table
-from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, duration, line, one_line, symbol
+from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, line, one_line, symbol
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
@@ -46,11 +46,11 @@ def _health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     draining = [", ", ("draining", Role.WARNING)] if found.draining else []
     lines = [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
     lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
-    latency = duration(found.writer_latency) if found.writer_latency is not None else "unknown"
+    latency = f"{found.writer_latency * 1000:.1f} ms" if found.writer_latency is not None else "unknown"
     facts = (
-        ("running", f"since {ago(found.started_at, now)}"),
-        ("looked", f"at every loop {ago(found.looked_at, now)}"),
-        ("writing", f"takes {latency}, to the disk"),
+        ("started", ago(found.started_at, now)),
+        ("looked", f"{ago(found.looked_at, now)}, at every loop"),
+        ("writing", f"{latency} to the disk and back"),
         ("database", one_line(found.database, 300)),
         ("socket", one_line(found.socket, 300)),
         ("counts", ", ".join(f"{number} {name}" for name, number in found.counts.items()) or "nothing"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import LoopDetail, ShowLoop
-from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, until, why
+from ftl2_enterprise.shell.lines import word
+from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.phrases import question
@@ -20,6 +21,7 @@ from ftl2_enterprise.terminal.text import (
     line,
     moment,
     one_line,
+    person,
     symbol,
 )
 from ftl2_enterprise.terminal.words import CONDITION_WORDS
@@ -133,7 +135,7 @@ def _did(loop: Loop) -> str:
 
 
 def _asked(loop: Loop, now: Instant) -> str:
-    by = f" by {one_line(loop.submitted_by)}" if loop.submitted_by else ""
+    by = f" by {person(loop.submitted_by)}" if loop.submitted_by else ""
     ended = f"; ended {ago(loop.ended_at, now)}" if loop.ended_at is not None else ""
     return f"{moment(loop.created_at)}{by}{ended}"
 
@@ -141,14 +143,14 @@ def _asked(loop: Loop, now: Instant) -> str:
 def _next(session: Session, detail: LoopDetail) -> list[Line]:
     """What can be done now."""
     loop = detail.loop
-    name = one_line(loop.name)
+    name = word(loop.name)
     commands: list[tuple[str, str]] = [("answer", f"answer {prompt.id}") for prompt in detail.open_prompts[:3]]
     if loop.state in {"paused"}:
         commands.append(("go on", f"resume {name}"))
     elif loop.state in {"blocked", "failed"}:
         commands.append(("try again", f"retry {name}"))
-    elif loop.state == "resting" and loop.next_run_at is not None:
-        commands.append((f"look now, not {until(loop.next_run_at, session.now())}", f"run-now {name}"))
+    elif loop.state == "resting":
+        commands.append(("look now", f"run-now {name}"))
     elif loop.state not in {*FINAL, *AT_REST}:
         commands.append(("follow", f"watch {name}"))
     commands.append(("history", f"history {name} --actions"))

@@ -9,9 +9,10 @@ from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.protocol.system import GetSettings
 from ftl2_enterprise.shell.commands.steering import told
+from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal import wish
-from ftl2_enterprise.terminal.text import Role, line, one_line
+from ftl2_enterprise.terminal.text import Role, line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
@@ -34,7 +35,7 @@ def run(session: Session, given: Given) -> int:
     if session.wants_json:
         session.document(loop)
         return 0
-    watch = session.command(f"watch {one_line(loop.name)}")
+    watch = session.command(f"watch {word(loop.name)}")
     session.print([told(session, loop), line(("follow: ", Role.FAINT), (watch, Role.COMMAND), indent=2)])
     return 0
 
