@@ -171,6 +171,21 @@ def test_a_credential_reaches_the_module_and_nothing_else(service: Daemon, tmp_p
             assert b"hunter2hunter2" not in path.read_bytes(), path
 
 
+def test_an_internal_error_is_an_id_to_people_and_whole_in_the_log(service: Daemon, tmp_path: Path) -> None:
+    service.start(fault="action-started=raise")
+    assert service.run.run("submit", "-f", _manifest(tmp_path)).returncode == 0
+    loop = service.until_state("site", LoopState.FAILED)
+    assert loop.reason is not None
+    crash_id = loop.reason.removeprefix("internal error ")
+    assert len(crash_id) == 8
+
+    def told() -> str | None:
+        lines = last_lines(tmp_path / "log", loop.id, 1000)
+        return next((str(one.fields["traceback"]) for one in lines if one.fields.get("crash") == crash_id), None)
+
+    assert "Traceback (most recent call last)" in str(until(told))
+
+
 def test_the_service_of_a_database_is_found_by_the_database(service: Daemon, tmp_path: Path) -> None:
     service.start()
     service.run.config = ""
