@@ -42,10 +42,13 @@ _log = logging.getLogger(__name__)
 class Store:
     """An open database; safe to use from several threads."""
 
-    def __init__(self, path: Path, engine: Engine, clock: Clock, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, path: Path, engine: Engine, connector: _Connector, clock: Clock, listeners: Sequence[Listener]
+    ) -> None:
         self.path: Path = path
         self.clock: Clock = clock
         self._engine: Engine = engine
+        self._connector: _Connector = connector
         self._listeners: list[Listener] = list(listeners)
         self._changing: threading.Lock = threading.Lock()
 
@@ -84,6 +87,17 @@ class Store:
     def close(self) -> None:
         """Give the file back."""
         self._engine.dispose()
+
+    def reopen(self, path: Path) -> None:
+        """Be the database at that path from now on, whose schema must be up to date; the one before is closed.
+
+        What was compiled for the one before is kept, which is most of what opening costs. Raises Problem.
+        """
+        self.close()
+        self.path = self._connector.path = path.absolute()
+        _ensure_file(self.path, create=False)
+        with self._explaining("open"):
+            _ensure_schema(self._engine, self.path, create=False, patience=self._connector.busy_timeout)
 
     def _tell(self, fact: Event) -> None:
         for listener in self._listeners:
@@ -134,7 +148,9 @@ def open_store(
     """
     path = path.absolute()
     _ensure_file(path, create=create)
-    engine = _engine(path, busy_timeout)
+    connector = _Connector(path, busy_timeout)
+    engine = create_engine("sqlite://", creator=connector, poolclass=QueuePool)
+    event.listen(engine, "connect", _configure)
     try:
         _ensure_schema(engine, path, create=create, patience=busy_timeout)
     except exc.DBAPIError as error:
@@ -145,7 +161,7 @@ def open_store(
     except BaseException:
         engine.dispose()
         raise
-    return Store(path, engine, clock, listeners)
+    return Store(path, engine, connector, clock, listeners)
 
 
 def _ensure_file(path: Path, *, create: bool) -> None:
@@ -168,16 +184,22 @@ def _ensure_file(path: Path, *, create: bool) -> None:
         raise explained_os(error, path) from error
 
 
-def _engine(path: Path, busy_timeout: float) -> Engine:
-    address = f"{path.as_uri()}?mode=rw"
+class _Connector:
+    """Makes the connections of an engine."""
 
-    def connect() -> sqlite3.Connection:
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self.path: Path = path
+        self.busy_timeout: float = busy_timeout
+
+    def __call__(self) -> sqlite3.Connection:
         # isolation_level None: the module begins nothing by itself; every BEGIN and COMMIT is written in this file.
-        return sqlite3.connect(address, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-    event.listen(engine, "connect", _configure)
-    return engine
+        return sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=self.busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
 
 
 def _configure(connection: Any, record: Any) -> None:

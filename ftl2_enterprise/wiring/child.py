@@ -16,13 +16,12 @@ from ftl2_enterprise.loops import process, secrets, store, units_service
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.loops.restarts import HELD, UNREACHABLE
 from ftl2_enterprise.protocol.loops import Desired
-from ftl2_enterprise.store.engine import open_store
 from ftl2_enterprise.supervisor import log, log_output, writer
 from ftl2_enterprise.supervisor.log_files import path_of
 from ftl2_enterprise.supervisor.writer_link import WriterLink
 from ftl2_enterprise.wiring import loop as wiring
 from ftl2_enterprise.wiring import service
-from ftl2_enterprise.wiring.warming import Nobody, warm_up
+from ftl2_enterprise.wiring.warming import Nobody, open_warmed, warm_up
 
 __all__ = ["KINDS", "warm_up"]
 
@@ -100,7 +99,7 @@ def run_loop(context: ChildContext) -> int:
     begun = startup.decode(context.argument)
     try:
         settings = begun.in_force().settings
-        database = open_store(Path(settings.store.path), create=False)
+        database = open_warmed(Path(settings.store.path))
         with database.read() as tx:
             loop = store.get_loop(tx, loop_id)
         _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import faults
 from ftl2_enterprise.core.clock import SystemClock
@@ -16,10 +16,14 @@ from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.store.engine import Store, open_store
 from ftl2_enterprise.supervisor import sharing
+from ftl2_enterprise.supervisor.writer_client import Lane
 from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftl2_enterprise.protocol.loops import Prompt
+    from ftl2_enterprise.store.unit import UnitCall
 
 MANIFEST = """\
 version: 1
@@ -38,6 +42,19 @@ class Nobody:
     async def ask(self, prompt: Prompt) -> str | None:
         """No answer."""
         return None
+
+
+_warmed: list[Store] = []
+"""The store of the small loop: closed, and ready to be another database."""
+
+
+def open_warmed(path: Path) -> Store:
+    """The database at that path for reading, by what the small loop has left. Raises Problem."""
+    if not _warmed:
+        return open_store(path, create=False)
+    database = _warmed.pop()
+    database.reopen(path)
+    return database
 
 
 def warm_up() -> None:
@@ -64,10 +81,28 @@ def _warm_up() -> None:
             asyncio.run(_run(database, loop.id, settings))
         finally:
             database.close()
+        _warmed.append(database)
+
+
+class _AsIfHandedOver:
+    """Writes by itself, and does besides what handing over to the writer takes."""
+
+    def __init__(self, database: Store) -> None:
+        self._database = database
+        self._lane = Lane(0)
+
+    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+        self._lane.hand_over(calls, None)
+        result = None
+        with self._database.write() as tx:
+            for call in calls:
+                done = call.unit.function(tx, **call.unit.decode(call.encode()))
+                result = call.unit.decode_result(call.unit.encode_result(done))
+        return result
 
 
 async def _run(database: Store, loop_id: int, settings: Settings) -> None:
-    journal = process.claim(database, loop_id)
+    journal = process.claim(database, loop_id, _AsIfHandedOver(database))
     loop = journal.read(store.get_loop, loop_id)
     engine = wiring.build(
         journal,

@@ -11,10 +11,11 @@ import stat
 import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from ftl2_enterprise.core.faults import VARIABLE, InjectedFault
 from ftl2_enterprise.core.problem import Code, Problem
@@ -394,3 +395,20 @@ def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
     )
     assert said.stdout.startswith("unavailable cannot open the database"), said.stderr
     assert "may not write there" in said.stdout
+
+
+def test_a_store_becomes_that_of_another_database(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path / "first.db", create=True)) as first, first.write() as tx:
+        store.create_loop(tx, spec("first"))
+    with closing(open_store(tmp_path / "second.db", create=True)) as second:
+        with second.read() as tx:
+            assert store.list_loops(tx, finished=True) == []
+        second.reopen(tmp_path / "first.db")
+        with second.write() as tx:
+            assert [loop.name for loop in store.list_loops(tx, finished=True)] == ["first"]
+            assert tx.connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        with pytest.raises(Problem, match="it does not exist"):
+            second.reopen(tmp_path / "third.db")
+        (tmp_path / "empty.db").touch()
+        with pytest.raises(Problem, match="it is empty"):
+            second.reopen(tmp_path / "empty.db")
