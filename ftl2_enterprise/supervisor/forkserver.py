@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.child_start import Kinds
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
-LARGEST = 65536
+LARGEST = 1 << 17
+"""More than root takes from control, because it adds to it."""
 MOST_DESCRIPTORS = 16
 CHECK_OPTION = "--check"
 UNUSABLE = 78

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import signal
 
-PDEATHSIG, NAME, CHILD_SUBREAPER = 1, 15, 36
+PDEATHSIG, NAME, TIMERSLACK, CHILD_SUBREAPER = 1, 15, 29, 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -22,3 +22,8 @@ def die_with_parent() -> None:
 def set_name(name: str) -> None:
     """What `ps` and `top` show for it: at most 15 bytes."""
     _prctl(NAME, name.encode()[:15], 0, 0, 0)
+
+
+def wake_late(seconds: float) -> None:
+    """Let the kernel wake this thread that much later than it asks for, together with others."""
+    _prctl(TIMERSLACK, ctypes.c_ulong(int(seconds * 1e9)), 0, 0, 0)

@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.root_config import CHECK, CONTROL, Config
 from ftl2_enterprise.supervisor.root_control import Control
 from ftl2_enterprise.supervisor.root_ending import Ending
 from ftl2_enterprise.supervisor.root_forker import Forker
-from ftl2_enterprise.supervisor.root_log import ERROR, NOTICE, say
+from ftl2_enterprise.supervisor.root_log import ERROR, NOTICE, WARNING, say
 from ftl2_enterprise.supervisor.root_loop import Loop
 from ftl2_enterprise.supervisor.root_own import Own
 from ftl2_enterprise.supervisor.root_table import Table
@@ -87,6 +87,8 @@ class Root:
         config = self.config
         self.lock = root_sockets.lock(config.writer_socket)
         taken = root_sockets.take(given, CONTROL, config.control_socket)
+        if given and taken is None:
+            say(f"none of the sockets that were passed is {config.control_socket}", WARNING)
         self.activated = taken is not None and CONTROL not in given.values()
         self.control_socket = taken or root_sockets.listen(config.control_socket, config.control_mode)
         self.writer_socket = root_sockets.listen(config.writer_socket, 0o600)

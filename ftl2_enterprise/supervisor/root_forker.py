@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root_loop import Timer
 
 CHANNEL_FD, HEARTBEAT_FD, SAFE_FD = 3, 4, 10
+MOST_ATTEMPTS = 2
 NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE")
 """The service manager listens to root alone."""
 
@@ -38,6 +39,8 @@ class Request:
         self.log = log
         self.stop: tuple[str, float] | None = None
         """It was asked to end before it began."""
+        self.attempts = 0
+        """Forkservers that ended before they had answered it."""
         self.slot: int | None = None
         self.cgroup: str | None = None
         self.ends: tuple[socket.socket, ...] = ()
@@ -249,6 +252,10 @@ class Forker:
         if request is None:
             return
         # Whether it was forked is not known; if it was, it is nobody's and is killed before the next fork.
+        request.attempts += 1
+        if request.attempts > MOST_ATTEMPTS:
+            self._refuse(request, "the forkserver ends when it is asked for it")
+            return
         self._release(request)
         queue = self._own if request.key in OWN else self._waiting
         rest = dict(queue)

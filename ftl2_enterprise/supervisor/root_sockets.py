@@ -26,8 +26,8 @@ class NotMade(Exception):
 
 def lock(path: str) -> int:
     """Hold the lock of a socket for the life of this process. Raises Taken and NotMade."""
+    _make_directory(path)
     try:
-        os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib is too large for root
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise NotMade(f"cannot lock {path}: {(error.strerror or 'failed').lower()}") from error
@@ -41,6 +41,7 @@ def lock(path: str) -> int:
 
 def listen(path: str, mode: int) -> socket.socket:
     """A new listening socket in the place of whatever is there. Raises NotMade."""
+    _make_directory(path)
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Bound under another name first: there is no moment at which it is missing or has other rights.
     temporary = f"{path}.new"
@@ -49,7 +50,7 @@ def listen(path: str, mode: int) -> socket.socket:
         remove(temporary)
         end.bind(temporary)
         end.listen(BACKLOG)
-        os.rename(temporary, path)  # noqa: PTH104 - see above
+        os.rename(temporary, path)  # noqa: PTH104 - pathlib is too large for root
     except OSError as error:
         end.close()
         reason = "the path is too long" if error.errno is None else (error.strerror or "failed").lower()
@@ -84,3 +85,11 @@ def remove(path: str) -> None:
     """Take its name away."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - see above
+
+
+def _make_directory(path: str) -> None:
+    directory = os.path.dirname(path) or "."  # noqa: PTH120 - pathlib is too large for root
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)  # noqa: PTH103 - see above
+    except OSError as error:
+        raise NotMade(f"cannot make the directory {directory}: {(error.strerror or 'failed').lower()}") from error

@@ -94,6 +94,16 @@ def test_a_forkserver_that_does_not_answer_is_replaced(tmp_path: Path):
         assert not is_alive(forkserver)
 
 
+def test_what_ends_every_forkserver_is_given_up_and_nothing_else(made: Service):
+    made.up()
+    loop = made.start_loop(1)
+    made.send(start="poison:1", argument="")
+    ended = made.told("ended", "poison:1")
+    assert (ended["why"], ended["text"]) == ("not_started", "the forkserver ends when it is asked for it")
+    assert is_alive(made.start_loop(2))
+    assert is_alive(loop)
+
+
 def test_when_root_is_killed_everything_is_dead_within_a_second(made: Service):
     made.up()
     for n in range(30):

@@ -124,6 +124,21 @@ def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubb
     until(lambda: set(made.living().values()) == {"python", "writer", "control", "loop:1"})
 
 
+def test_an_argument_may_be_as_long_as_a_message(made: Service, tmp_path: Path):
+    made.up()
+    made.start_loop(1, f"say={'x' * 65_000} exit=0", log=str(tmp_path / "log"))
+    assert made.told("ended", "loop:1")["status"] == 0
+    assert "x" * 65_000 in made.log()
+
+
+def test_the_directories_of_the_sockets_are_made(tmp_path: Path):
+    control, writer = tmp_path / "a" / "b" / "c.sock", tmp_path / "d" / "w.sock"
+    with service(tmp_path, control_socket=str(control), writer_socket=str(writer)) as made:
+        made.up()
+        assert control.is_socket()
+        assert writer.is_socket()
+
+
 def test_a_wake_up_is_passed_on(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, "say=up", log=str(tmp_path / "log"))
