@@ -64,9 +64,10 @@ class Client:
         comes in time: whether something that writes was carried out is not known then.
         """
         call_id = self._ask(request)
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        within = self._timeout if timeout is None else timeout
+        deadline = time.monotonic() + within
         while True:
-            match self._receive(deadline):
+            match self._receive(deadline, within):
                 case Reply(id=found, result=result) if found == call_id:
                     return _decoder_of(type(request)).decode(result)
                 case Failure(id=found) as failure if found == call_id:
@@ -100,7 +101,7 @@ class Client:
     def greet(self, program: str) -> None:
         """Say hello and hear it. Raises Problem when the other side speaks another version."""
         self._send(Hello(protocol=VERSION, program=program))
-        match self._receive(time.monotonic() + self._timeout):
+        match self._receive(time.monotonic() + self._timeout, self._timeout):
             case Welcome(protocol=protocol, version=version) if protocol == VERSION:
                 self.service = version
             case Welcome(protocol=protocol, version=version):
@@ -160,20 +161,20 @@ class Client:
             # The service may have said why before it closed.
             while True:
                 try:
-                    self._receive(time.monotonic() + 1.0)
+                    self._receive(time.monotonic() + 1.0, 1.0)
                 except Problem as problem:
                     raise problem from error
 
-    def _receive(self, deadline: float | None) -> FromService:
+    def _receive(self, deadline: float | None, within: float = 0.0) -> FromService:
         while not self._arrived:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise self._late(self._timeout)
+                raise self._late(within)
             try:
                 self._stream.settimeout(left)
                 data = self._stream.recv(_CHUNK)
             except TimeoutError as error:
-                raise self._late(self._timeout) from error
+                raise self._late(within) from error
             except OSError as error:
                 raise _lost() from error
             if not data:
