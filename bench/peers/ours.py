@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BIN = Path(sys.executable).parent
-MANIFEST = """\
+RESTING = """\
 version: 1
 name: idle
 steps:
   - name: nothing to do
     file: {{path: {path}, state: directory}}
+"""
+BUSY = """\
+version: 1
+name: busy
+steps:
+  - name: never done
+    check: {{path: "{path}/never"}}
+    action: {{module: shell, params: {{cmd: "sleep 3600"}}}}
 """
 CONFIG = """\
 [store]
@@ -40,6 +48,8 @@ socket = "{directory}/control.sock"
 max_running = 2000
 rest = 1000000
 splay = 0
+healthy_after = 0.2
+restart_limit = 100000
 """
 
 
@@ -54,17 +64,23 @@ class Ours:
         self._config.write_text(CONFIG.format(directory=directory))
         self._ready = ready
         self.start(watching=False)
-        manifest = MANIFEST.format(path=directory)
+        is_busy = kind == "full"
+        manifest = (BUSY if is_busy else RESTING).format(path=directory)
+        wanted = LoopState.RUNNING if is_busy else LoopState.RESTING
         with client.connect(str(self._socket)) as service:
             for key in range(count):
                 spec = LoopSpec(name=f"c{key}", desired_state=manifest, mode=Mode.CONTINUOUS, interval=36_000.0)
                 service.call(SubmitLoop(spec=spec))
 
-            def rest() -> bool:
-                return all(each.state is LoopState.RESTING for each in service.call(ListLoops()).loops)
+            def all_there() -> bool:
+                return all(each.state is wanted for each in service.call(ListLoops()).loops)
 
-            process.until(rest, 300, "every loop to rest")
-        self.stop()
+            process.until(all_there, 300, f"every loop to be {wanted}")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(90)
+        with closing(sqlite3.connect(self._database, isolation_level=None)) as database:
+            # What rests is due when the service starts, so that every loop has a process then, and keeps it.
+            database.execute("UPDATE loops SET next_run_at = 1 WHERE state = 'resting'")
 
     def start(self, *, watching: bool = True) -> None:
         self._process = spawn([BIN / "ftl2-enterprise", "--config", self._config, "supervise"])

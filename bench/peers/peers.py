@@ -236,7 +236,7 @@ def milliseconds(call: Callable[[], object]) -> float:
 
 def end(peer: Peer, children: list[int]) -> None:
     """Leave nothing behind, whatever went wrong."""
-    with suppress(AttributeError, OSError):
+    with suppress(Exception):
         children = [*peer.pids(), *children]
     for pid in children:
         with suppress(ProcessLookupError):
