@@ -147,7 +147,7 @@ def test_a_refusal_of_the_connection_is_told_as_it_came(tmp_path: Path) -> None:
         told = problem_of(tmp_path / "s")
     assert (told.code, told.message, told.hint) == (
         Code.UNAVAILABLE,
-        "cannot connect: 3 clients are connected",
+        "cannot connect: it is full",
         "wait",
     )
 
