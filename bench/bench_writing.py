@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import json
 import multiprocessing
 import os
@@ -33,6 +34,8 @@ from ftl2_enterprise.supervisor.writer_link import WriterLink
 
 LOOPS = 100
 WRITERS = (1, 8, 32, 100)
+WARM_UP = 20
+"""Units of each process before the measurement: the pages that it writes become its own."""
 
 
 @unit
@@ -58,7 +61,8 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
         writer = DirectWriter(open_store(path, create=False, busy_timeout=120.0))
     fence = units_claim.fence.call(loop_id, 1)
     taken: list[float] = []
-    writer.carry_out([fence, step.call(loop_id, 0)])
+    for _ in range(WARM_UP):
+        writer.carry_out([fence, step.call(loop_id, 0)])
     gate.wait()
     end = until.value
     n = 0
@@ -72,6 +76,9 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
 def measure(kind: str, writers: int, seconds: float, place: Path, profile: str | None) -> dict[str, Any]:
     path = place / f"{kind}-{writers}.db"
     make(path)
+    # As the forkserver does.
+    gc.collect()
+    gc.freeze()
     context = multiprocessing.get_context("fork")
     address = str(place / f"{kind}-{writers}.sock")
     listener = socket.socket(socket.AF_UNIX)
