@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Text, func, literal_column, select, type_coerce
+from sqlalchemy import Text, literal_column, select, type_coerce
 
 from ftl2_enterprise.core.child import Child, Plan, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
@@ -66,9 +66,10 @@ _ROWS = Prepared(
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
 _DEADLINES = Prepared(
-    select(prompts.c.loop_id, func.min(prompts.c.deadline_at))
+    select(prompts.c.loop_id, prompts.c.deadline_at)
     .where(prompts.c.state == literal_column("'open'"), prompts.c.deadline_at.is_not(None))
-    .group_by(prompts.c.loop_id)
+    # So that the earliest one of a loop is what is left of it in a dictionary.
+    .order_by(prompts.c.deadline_at.desc())
 )
 
 

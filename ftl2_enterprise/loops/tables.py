@@ -270,8 +270,7 @@ prompts = Table(
 Index("prompts_open", prompts.c.id, sqlite_where=prompts.c.state == "open")
 Index(
     "prompts_due",
-    prompts.c.deadline_at,
-    prompts.c.loop_id,
+    *(prompts.c[name] for name in ("deadline_at", "loop_id", "state")),
     sqlite_where=text("state = 'open' AND deadline_at IS NOT NULL"),
 )
 Index(
@@ -337,7 +336,11 @@ rule_results = Table(
     Index("rule_results_by_loop", "loop_id", "id"),
 )
 
-Index("rule_results_fired", rule_results.c.rule_name, rule_results.c.created_at, sqlite_where=text("fired = 1"))
+Index(
+    "rule_results_fired",
+    *(rule_results.c[name] for name in ("rule_name", "created_at", "fired")),
+    sqlite_where=text("fired = 1"),
+)
 
 model_calls = Table(
     "model_calls",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from functools import partial
@@ -18,6 +17,7 @@ from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople,
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
+from ftl2_enterprise.loops.names import check_name, name_for
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.terminal import documents, narrator
 from ftl2_enterprise.terminal.exits import exit_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.terminal.narrator import Narrator, Tally
 
 MODES = (Mode.SINGLE, Mode.CONTINUOUS)
@@ -180,9 +179,12 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
     from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
     text, source = _desired_state(options["desired_state"], options["file"])
-    limits = settings.loops
+    limits, name = settings.loops, options["name"]
+    if name is None:
+        name = name_for(text, str(source) if source else None, dry_run=options["dry_run"])
+    check_name(name)
     spec = LoopSpec(
-        name=options["name"] if options["name"] is not None else _name_for(text, source, dry_run=options["dry_run"]),
+        name=name,
         desired_state=text,
         mode=Mode(options["mode"]),
         decider=options["decider"],
@@ -201,7 +203,6 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
         action_timeout=options["action_timeout"] or limits.action_timeout,
         prompt_timeout=limits.prompt_timeout,
     )
-    _check_name(spec.name)
     return wiring.prepare(spec, settings)
 
 
@@ -226,22 +227,6 @@ def _desired_state(text: str | None, path: Path | None) -> tuple[str, Path | Non
     return text, path
 
 
-def _name_for(text: str, source: Path | None, *, dry_run: bool) -> str:
-    words = source.stem if source is not None else " ".join(text.split()[:6])
-    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].rstrip("-")
-    name = f"loop-{slug}" if slug.isdigit() else slug or "loop"
-    # A preview must not take the name that the real loop is going to have.
-    return f"{name}-dry-run" if dry_run else name
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > 80 or not name.isprintable() or name.isdigit() or name.startswith("-"):
-        raise invalid(
-            f"cannot call a loop {name[:80]!r}",
-            "a name has 1 to 80 printable characters, is not a number and does not begin with a dash",
-        )
-
-
 # --- the loop ------------------------------------------------------------------------------------------------------
 
 
@@ -254,25 +239,13 @@ def _open(settings: Settings) -> Store:
 def _create(store: Store, spec: LoopSpec, *, is_named: bool) -> Loop:
     from ftl2_enterprise.core.faults import FaultPoint, reach  # noqa: PLC0415
     from ftl2_enterprise.loops import store as loops  # noqa: PLC0415
+    from ftl2_enterprise.loops import store_service  # noqa: PLC0415
 
-    name, n = spec.name, 1
     with store.write() as tx:
-        while not is_named and _is_taken(tx, name):
-            n += 1
-            name = f"{spec.name}-{n}"
+        name = spec.name if is_named else store_service.free_name(tx, spec.name)
         loop = loops.create_loop(tx, msgspec.structs.replace(spec, name=name))
     reach(FaultPoint.LOOP_CREATED)
     return loop
-
-
-def _is_taken(tx: Tx, name: str) -> bool:
-    from ftl2_enterprise.loops import store as loops  # noqa: PLC0415
-
-    try:
-        loops.get_loop_by_name(tx, name)
-    except Problem:
-        return False
-    return True
 
 
 def _find(store: Store, ref: str) -> Loop:

@@ -24,7 +24,7 @@ def upgrade() -> None:
     op.create_index(
         "prompts_due",
         "prompts",
-        ["deadline_at", "loop_id"],
+        ["deadline_at", "loop_id", "state"],
         sqlite_where=sa.text("state = 'open' AND deadline_at IS NOT NULL"),
     )
     op.create_index("observations_by_loop", "observations", ["loop_id"])
@@ -35,7 +35,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("increment_id IS NOT NULL"),
     )
     op.create_index(
-        "rule_results_fired", "rule_results", ["rule_name", "created_at"], sqlite_where=sa.text("fired = 1")
+        "rule_results_fired", "rule_results", ["rule_name", "created_at", "fired"], sqlite_where=sa.text("fired = 1")
     )
     for table, name in (
         ("observations", "result"),
