@@ -35,6 +35,11 @@ _ON_THE_WAY: dict[Desired, str] = {
 }
 
 
+_BEGINNING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
+"""States in which a loop is found until its process has begun."""
+_SAID_BY_THE_STATE = {"paused on request", "cancelled on request"}
+
+
 class Standing(NamedTuple):
     """Symbol, word and role of where a loop is."""
 
@@ -56,8 +61,8 @@ def standing(loop: LoopLine | Loop) -> Standing:
         return Standing(symbol, "waiting for you", role)
     if loop.restart_at is not None and state not in FINAL:
         return Standing("↻", "restarting", Role.WARNING)
-    if state is LoopState.PENDING and loop.managed and loop.desired is Desired.RUN:
-        return Standing(symbol, "starting", role)
+    if loop.managed and loop.desired is Desired.RUN and (word := _BEGINNING.get(state)):
+        return Standing(symbol, word, role)
     return Standing(symbol, str(state), role)
 
 
@@ -71,7 +76,7 @@ def why(loop: LoopLine | Loop, now: Instant) -> str:
     if loop.state is LoopState.RESTING:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
         return f"{reason}next look {until(loop.next_run_at, now)}"
-    if loop.reason and loop.state is not LoopState.COMPLETED:
+    if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _SAID_BY_THE_STATE:
         return one_line(loop.reason, 300)
     if not loop.managed and loop.state not in FINAL:
         return "run in the foreground" if loop.state is LoopState.RUNNING else "left by a foreground run"

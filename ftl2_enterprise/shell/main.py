@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _reader_left()
+    except Exception as error:
+        return failed(_recorded(error))
     return status
 
 

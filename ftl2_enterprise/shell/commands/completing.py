@@ -104,9 +104,9 @@ def complete(words: list[str], out: TextIO) -> int:
 
 def _socket_in(words: list[str]) -> str | None:
     """The service that the unfinished line is about."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for at, word in enumerate(words):
         if word == "--socket":
-            return following or None
+            return words[at + 1] if at + 1 < len(words) else None
         if word.startswith("--socket="):
             return word.partition("=")[2] or None
     return None
