@@ -68,7 +68,7 @@ class Batches:
         try:
             return self._together(given, careful=self._careful > 0)
         except _Mistaken:
-            # Begun anew, with a savepoint for each piece of work: when nothing is wrong they are not worth their cost.
+            # Begun anew, with a savepoint for each piece of work: without a mistake they are not worth their cost.
             self._careful = CAREFUL
             return self._together(given, careful=True)
 

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.faults import VARIABLE
+from ftl2_enterprise.protocol.frame import Splitter
 from ftl2_enterprise.store.unit import UnitCall, unit_named
+from ftl2_enterprise.supervisor.writer_frames import decode_from_writer
 from ftl2_enterprise.supervisor.writer_link import WriterLink
 
 if TYPE_CHECKING:
@@ -103,3 +105,31 @@ def writer_process(directory: Path, database: Path, *, fault: str = "", **option
         yield writer.start(fault)
     finally:
         writer.close()
+
+
+def connected(writer: WriterProcess, *frames: bytes) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(writer.address)
+    connection.sendall(b"".join(frames))
+    return connection
+
+
+def is_ended(connection: socket.socket) -> bool:
+    """By the other side."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def receive(connection: socket.socket, count: int) -> list[Any]:
+    splitter = Splitter()
+    found: list[Any] = []
+    while len(found) < count:
+        data = connection.recv(65536)
+        assert data
+        found += [decode_from_writer(body) for body in splitter.feed(data)]
+    return found
