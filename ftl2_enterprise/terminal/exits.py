@@ -62,6 +62,9 @@ def exit_of(loop: Loop) -> Exit:
             return Exit.BLOCKED
         case LoopState.PAUSED:
             return Exit.STOPPED
+        case LoopState.RESTING:
+            # A continuous loop never ends; whoever followed it wants to know how its last run went.
+            return Exit.NOT_CONVERGED if loop.failures else Exit.OK
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]
         case _:
