@@ -42,16 +42,17 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int |
     With a limit symbols count and are shown; without one they do not and are not.
     """
     shown = [n for n, column in enumerate(columns) if _says_something(column, n, rows)]
-    widths = [
-        max(width(column.title), *(_width(row[n], with_symbols=room is not None) for row in rows)) if rows else 0
-        for n, column in enumerate(columns)
-    ]
+    with_symbols = room is not None
+    # Measured once: a list of some hundred loops is to be there at once.
+    measured = [[_width(one, with_symbols=with_symbols) for one in row] for row in rows]
+    widths = [max(width(column.title), *(row[n] for row in measured), 0) for n, column in enumerate(columns)]
     if room is not None:
         while _least(columns, widths, shown) > room and (n := _next_to_leave(columns, shown)) is not None:
             shown.remove(n)
         _shrink(columns, widths, shown, room)
-    lines = [_row([cell((columns[n].title, Role.FAINT)) for n in shown], columns, widths, shown, room)]
-    return lines + [_row([row[n] for n in shown], columns, widths, shown, room) for row in rows]
+    titles = [cell((column.title, Role.FAINT)) for column in columns]
+    lines = [_row(titles, [width(column.title) for column in columns], columns, widths, shown)]
+    return lines + [_row(row, found, columns, widths, shown) for row, found in zip(rows, measured, strict=True)]
 
 
 def _says_something(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> bool:
@@ -60,7 +61,9 @@ def _says_something(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> b
 
 
 def _width(one: Cell, *, with_symbols: bool) -> int:
-    return sum(width(span.text) for span in one if with_symbols or not span.is_symbol)
+    if len(one) == 1:
+        return width(one[0].text)
+    return sum([width(span.text) for span in one if with_symbols or not span.is_symbol])
 
 
 def _least(columns: Sequence[Column], widths: list[int], shown: list[int]) -> int:
@@ -82,20 +85,25 @@ def _shrink(columns: Sequence[Column], widths: list[int], shown: list[int], room
 
 
 def _row(
-    cells: Sequence[Cell], columns: Sequence[Column], widths: list[int], shown: list[int], room: int | None
+    cells: Sequence[Cell], measured: list[int], columns: Sequence[Column], widths: list[int], shown: list[int]
 ) -> Line:
     spans: list[Span] = []
-    for place, (one, n) in enumerate(zip(cells, shown, strict=True)):
-        is_last = place == len(shown) - 1
-        fitting = _cut(one, widths[n]) if room is not None else list(one)
-        blanks = widths[n] - _width(tuple(fitting), with_symbols=room is not None)
-        before = blanks if columns[n].right else 0
-        behind = 0 if is_last else blanks - before + GAP
-        spans += [Span(" " * before), *fitting, Span(" " * behind)]
-    return Line(tuple(span for span in spans if span.text))
+    for n in shown:
+        one, used = cells[n], measured[n]
+        if used > widths[n]:
+            one = _cut(one, widths[n])
+            used = _width(one, with_symbols=True)
+        blanks = widths[n] - used
+        if columns[n].right:
+            spans += [Span(" " * blanks), *one, Span(" " * GAP)]
+        else:
+            spans += [*one, Span(" " * (blanks + GAP))]
+    if spans:
+        spans.pop()
+    return Line(tuple(spans))
 
 
-def _cut(one: Cell, columns: int) -> list[Span]:
+def _cut(one: Cell, columns: int) -> Cell:
     fitting: list[Span] = []
     left = columns
     for span in one:
@@ -105,4 +113,4 @@ def _cut(one: Cell, columns: int) -> list[Span]:
         left -= width(text)
         if text != span.text:
             break
-    return fitting
+    return tuple(fitting)

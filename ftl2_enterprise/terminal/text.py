@@ -56,7 +56,7 @@ type Piece = str | Span | tuple[str, Role]
 
 def line(*pieces: Piece, indent: int = 0) -> Line:
     """A line of pieces."""
-    return Line(tuple(_span(piece) for piece in pieces), indent)
+    return Line(tuple([_span(piece) for piece in pieces]), indent)
 
 
 def _span(piece: Piece) -> Span:

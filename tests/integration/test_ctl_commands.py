@@ -669,7 +669,10 @@ def test_the_first_line_that_fails_ends_it_with_its_status(service, ctl):
 
 def test_the_completion_files_ask_for_names(service, ctl):
     service.on(
-        ListLoops, LoopPage(loops=[nouns.loop_line("web"), nouns.loop_line("db", id=2, state=LoopState.PAUSED)])
+        ListLoops,
+        LoopPage(
+            loops=[nouns.loop_line("web"), nouns.loop_line("db", id=2, state=LoopState.PAUSED, desired=Desired.PAUSE)]
+        ),
     )
     service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(3), loop="web")])
     assert ctl("__complete", "", "resume")[1] == "web\trunning\ndb\tpaused\n"

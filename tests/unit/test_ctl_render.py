@@ -115,6 +115,8 @@ def test_a_text_is_cut_to_its_columns(text, columns):
         ({"desired": Desired.CANCEL, "state": LoopState.RESTING, "next_run_at": None}, "cancelling", "next look now"),
         ({"desired": Desired.PAUSE, "state": LoopState.PAUSED}, "paused", ""),
         ({"state": LoopState.PENDING}, "starting", ""),
+        ({"state": LoopState.PAUSED}, "resuming", ""),
+        ({"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"}, "paused", ""),
         ({"state": LoopState.PENDING, "managed": False}, "pending", "left by a foreground run"),
         ({"managed": False}, "running", "run in the foreground"),
         ({"state": LoopState.WAITING, "open_prompts": 1}, "waiting for you", "1 prompt"),
