@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.watches import FindLoop
     from ftl2_enterprise.supervisor.writer_frames import Committed
 
+SILENT = 5.0
+"""Seconds without an answer of the writer that are a problem."""
 STALE = 90.0
 """Seconds after which nobody can say any more that the managers look."""
 LOST = 3
@@ -156,6 +158,8 @@ class Control:
             unsubscribe()
             await self.writer.close()
             self.commits.close()
+            self.data_version.close()
+            self.ensure.close()
             self.root.close()
 
     async def _work(self) -> None:
@@ -248,6 +252,8 @@ class Control:
             found.append("the managers have not looked yet")
         elif self._parts.clock.now() - looked_at > STALE * 1_000_000:
             found.append(f"the managers have not looked for more than {STALE:g} s")
+        if self.ensure.silence > SILENT:
+            found.append(f"the writer has not answered for {self.ensure.silence:.0f} s")
         found.extend(f"the process {one.name} does not run" for one in self.processes if one.pid is None)
         if self._reload_failed is not None:
             found.append(self._reload_failed)

@@ -55,8 +55,8 @@ class Commits:
     def told(self) -> None:
         """There was a commit."""
         self._count += 1
-        self._news = True
         if self._waiting:
+            self._news = True
             self._arm(max(0.0, self._last + GAP - asyncio.get_running_loop().time()))
 
     async def wait(self, since: int) -> None:

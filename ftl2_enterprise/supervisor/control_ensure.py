@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root_link import Order, RootLink
     from ftl2_enterprise.supervisor.writer_frames import Committed
 
-BUSY_LOOK = 1.0
-"""Seconds between looks while there are children, when nothing wakes them."""
+CHECK = 1.0
+"""Seconds between questions whether anything was committed or has changed; then there is a look."""
 IDLE_LOOK = 30.0
-"""And while there are none; also between looks at a database in which nothing was committed."""
+"""Seconds between looks although nothing has."""
 PULSE = 5.0
 """Seconds between proofs that the writer works."""
 GAP = 0.005
@@ -86,6 +86,7 @@ class Ensure:
         """How often a key could not be started in a row, and when root is asked for it again."""
         self._pulse: asyncio.Task[None] | None = None
         self._pulsed: float = float("-inf")
+        self._pulse_began: float = 0.0
         self.booted: bool = False
         self.draining: bool = False
         self.ready: bool = False
@@ -168,8 +169,7 @@ class Ensure:
             took = time.monotonic() - now
             pause = max(GAP, 4 * took)
             await asyncio.sleep(pause)
-            tick = BUSY_LOOK if self._children.table else IDLE_LOOK
-            left = min(tick, again - time.monotonic(), last_full + IDLE_LOOK - time.monotonic())
+            left = min(CHECK, again - time.monotonic(), last_full + IDLE_LOOK - time.monotonic())
             if left > 0 and not self._woken.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), left)
@@ -183,7 +183,7 @@ class Ensure:
             plan = self._manage(prefix, manager, root, now)
             if plan is None:
                 # Nobody knows what it would have wanted: ask again soon.
-                again = min(again, BUSY_LOOK)
+                again = min(again, CHECK)
                 continue
             again = min(again, plan[1])
             for word, count in plan[0].counts.items():
@@ -242,6 +242,11 @@ class Ensure:
         within = {Urgency.SAFE_POINT: self._within(), Urgency.NOW: NOW_WITHIN, Urgency.KILL: 0.0}[urgency]
         root.send({"stop": key, "urgency": urgency.value, "within": within})
 
+    @property
+    def silence(self) -> float:
+        """Seconds that the writer has been asked without an answer."""
+        return 0.0 if self._pulse is None else time.monotonic() - self._pulse_began
+
     # --- what is told ----------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
@@ -254,11 +259,12 @@ class Ensure:
     def _beat(self) -> None:
         """Prove that the writer works, unless that is under way or was done just now."""
         if self._pulse is None and time.monotonic() - self._pulsed >= (PULSE if self.ready else 0.0):
+            self._pulse_began = time.monotonic()
             self._pulse = asyncio.get_running_loop().create_task(self._prove())
 
     async def _prove(self) -> None:
         """Tell root that the service lives: only after a look, and only when the writer has acknowledged."""
-        began = time.monotonic()
+        began = self._pulse_began
         try:
             await self._writer.carry_out([prove.call()])
         except Problem as problem:
@@ -266,7 +272,7 @@ class Ensure:
             self.wake_later(_RETRY)
         except Exception as error:
             self.problems["writer"] = f"the writer cannot be asked: internal error {log.crash(error)}"
-            self.wake_later(BUSY_LOOK)
+            self.wake_later(CHECK)
         else:
             self.problems.pop("writer", None)
             self.writer_latency = time.monotonic() - began
@@ -279,6 +285,10 @@ class Ensure:
         finally:
             self._pulse = None
         self.tell()
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._version.close()
 
     def wake_later(self, seconds: float) -> None:
         """Look again then."""

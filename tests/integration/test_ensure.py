@@ -1,0 +1,289 @@
+"""The loop in which managers look: what wakes it, and which life signs it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core.child import Child, Ending, Plan
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.supervisor import control_ensure
+from ftl2_enterprise.supervisor.control_children import Children
+from ftl2_enterprise.supervisor.control_commits import Commits, DataVersion
+from ftl2_enterprise.supervisor.control_ensure import Ensure, status_line
+from ftl2_enterprise.supervisor.root_link import Order, RootLink
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import UnitCall
+
+
+class Looker:
+    """A manager that counts its looks and wants what it is told to want."""
+
+    prefix = "loop"
+    wakes_on = ("loop.", "prompt.answered")
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.plan = Plan()
+
+    def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
+        self.looks += 1
+        return self.plan
+
+    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
+        return None
+
+
+class Moody:
+    """A writer that answers, refuses, or is silent."""
+
+    def __init__(self) -> None:
+        self.mood = "answers"
+        self.asked = 0
+
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
+        self.asked += 1
+        if self.mood == "refuses":
+            raise unavailable("cannot write the database: the disk is full")
+        while self.mood == "is silent":
+            await asyncio.sleep(0.005)
+        return 0
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def subscribe(self, callback: Callable[..., object]) -> Callable[[], None]:
+        return lambda: None
+
+
+class Stage:
+    def __init__(self, store: Store, end: socket.socket) -> None:
+        self.store = store
+        self.manager = Looker()
+        self.writer = Moody()
+        self.children = Children()
+        self.ensure = Ensure(
+            store=store,
+            writer=self.writer,
+            children=self.children,
+            managers=[self.manager],
+            version=DataVersion(store.path),
+            clock=SystemClock(),
+            order=lambda key: Order(argument=key),
+            within=lambda: 7.0,
+        )
+        self._end = end
+
+    def heard(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                found.append(json.loads(self._end.recv(65536)))
+            except BlockingIOError:
+                return found
+
+    async def hears(self, *wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """Until all of it was heard; everything that was."""
+        found: list[dict[str, Any]] = []
+
+        def complete() -> bool:
+            found.extend(self.heard())
+            return all(one in found for one in wanted)
+
+        await until(complete)
+        return found
+
+    async def looks(self, more: int) -> None:
+        count = self.manager.looks + more
+        await until(lambda: self.manager.looks >= count)
+
+    async def quiet(self) -> None:
+        """Until it looks no more of itself."""
+        await until(lambda: self.ensure.ready)
+        seen = -1
+        while seen != self.manager.looks:
+            seen = self.manager.looks
+            await asyncio.sleep(0.2)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def stage(directory: Path) -> AsyncIterator[Stage]:
+    store = open_store(directory / "loops.db", create=True)
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine.setblocking(False)
+    made = Stage(store, mine)
+    root = RootLink(theirs, lambda message: None, lambda: None)
+    task = asyncio.create_task(made.ensure.run(root))
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        made.ensure.close()
+        root.close()
+        mine.close()
+        store.close()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_ensure, "IDLE_LOOK", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_ensure, "PULSE", 0.03)
+    monkeypatch.setattr(control_ensure, "CHECK", 0.05)
+
+
+@pytest.mark.usefixtures("often")
+async def test_it_is_ready_after_the_first_look_and_answer_of_the_writer_and_not_before(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.writer.mood = "is silent"
+        await made.looks(1)
+        await until(lambda: made.writer.asked)
+        assert not [one for one in made.heard() if "ready" in one or "alive" in one]
+        assert made.ensure.silence > 0
+        made.writer.mood = "answers"
+        told = await made.hears({"alive": True}, {"ready": True})
+        assert told.index({"alive": True}) < told.index({"ready": True})
+        assert made.ensure.silence == 0
+        # Ready once, alive again and again.
+        assert {"ready": True} not in await made.hears({"alive": True})
+
+
+@pytest.mark.usefixtures("often")
+async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.hears({"ready": True})
+        made.writer.mood = "refuses"
+        asked = made.writer.asked
+        await until(lambda: made.writer.asked >= asked + 2)
+        made.heard()
+        await until(lambda: made.writer.asked >= asked + 4)
+        assert {"alive": True} not in made.heard()
+        assert "the disk is full" in made.ensure.problems["writer"]
+        assert made.ensure.status.endswith(made.ensure.problems["writer"])
+        made.writer.mood = "answers"
+        await made.hears({"alive": True}, {"status": "no loop wants anything"})
+        assert not made.ensure.problems
+
+
+async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks = made.manager.looks
+        made.ensure.committed(["action.started", "prompts.answered"])
+        await asyncio.sleep(0.05)
+        assert made.manager.looks == looks
+        made.ensure.committed(["action.started", "loop.desired"])
+        await made.looks(1)
+
+
+async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        with made.store.write() as tx:
+            tx.emit("written.by_somebody")
+        await made.looks(1)
+        await made.quiet()
+        made.children.ordered("loop:7", 1)
+        await made.looks(1)
+
+
+async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        monkeypatch.setattr(control_ensure, "CHECK", 1000.0)
+        made.manager.plan = Plan(look_again=0.01)
+        made.ensure.wake()
+        await made.looks(5)
+
+
+async def test_many_wakes_are_few_looks(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks = made.manager.looks
+        for _ in range(1000):
+            made.ensure.wake()
+            await asyncio.sleep(0)
+        await made.looks(1)
+        assert made.manager.looks - looks < 100
+
+
+async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        made.ensure.draining = True
+        made.manager.plan = Plan(start=("loop:1",))
+        made.ensure.wake()
+        await made.looks(1)
+        assert not [one for one in made.heard() if "start" in one]
+        made.ensure.draining = False
+        made.ensure.wake()
+        await made.hears({"start": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
+
+
+async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftl2_enterprise.supervisor.control_commits.LOOK", 0.02)
+    store = open_store(tmp_path / "loops.db", create=True)
+    version = DataVersion(store.path)
+    commits = Commits(version)
+    async with asyncio.timeout(20):
+        # News.
+        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
+        await asyncio.sleep(0)
+        commits.told()
+        await asyncio.gather(*waiting)
+        # News that came while the database was read.
+        count = commits.count
+        commits.told()
+        await commits.wait(count)
+        # A commit that nobody told of.
+        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+        with store.write() as tx:
+            tx.emit("written.by_somebody")
+        await asyncio.gather(*waiting)
+    commits.close()
+    version.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("counts", "problems", "draining", "line"),
+    [
+        ({}, [], False, "no loop wants anything"),
+        ({"running": 12, "waiting": 2, "failed": 1}, [], False, "12 running, 2 waiting for you, 1 failed"),
+        ({"running": 0, "resting": 3}, [], False, "3 resting"),
+        ({"running": 1}, [], True, "stopping: 1 running"),
+        ({"running": 1}, ["the writer cannot write", "more"], False, "1 running; the writer cannot write"),
+    ],
+)
+def test_the_status_line_says_what_matters(
+    counts: dict[str, int], problems: list[str], draining: bool, line: str
+) -> None:
+    assert status_line(counts, problems, draining=draining) == line
