@@ -112,12 +112,6 @@ def join(path: str) -> None:
     _write(f"{path}/cgroup.procs", "0")
 
 
-def kill(path: str) -> None:
-    """Kill everything in it, where the kernel can do that at once."""
-    with contextlib.suppress(OSError):
-        _write(f"{path}/cgroup.kill", "1")
-
-
 def ran_out_of_memory(path: str) -> bool:
     """Whether the kernel has killed something in it for want of memory."""
     try:

@@ -8,7 +8,7 @@ import time
 
 from ftl2_enterprise.supervisor import cgroups, root_trees
 from ftl2_enterprise.supervisor.root_config import FORKSERVER
-from ftl2_enterprise.supervisor.root_log import WARNING, say
+from ftl2_enterprise.supervisor.root_log import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Children:
         self._clean_until = 0.0
         self._scheduled = False
         self._given_up: set[int] = set()
+        self._kept: set[int] = set()
         self._looked = time.monotonic()
 
     # --- asking and killing ----------------------------------------------------------------------------------------
@@ -61,8 +62,6 @@ class Children:
         if child.status is not None:
             return
         child.why = child.why or why
-        if child.cgroup is not None:
-            cgroups.kill(child.cgroup)
         root_trees.send(child.pid, signal.SIGKILL)
 
     def expect_end(self, child: Child) -> None:
@@ -158,10 +157,16 @@ class Children:
         self._root.forker.pump()
 
     def leftovers(self) -> set[int]:
-        """Processes below root that belong to no child."""
+        """Processes below root that belong to no child, but for those that actions have left on purpose."""
         found = set(root_trees.children_of(os.getpid())) - self._root.table.pids()
         self._given_up &= found
-        return found - self._given_up
+        self._kept &= found
+        left = found - self._given_up - self._kept
+        for pid in sorted(left):
+            if root_trees.is_left_by_an_action(pid):
+                say(f"process {pid}, which an action has started, goes on", NOTICE)
+                self._kept.add(pid)
+        return left - self._kept
 
     def _sweep(self) -> None:
         self._scheduled = False

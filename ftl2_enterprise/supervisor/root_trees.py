@@ -2,13 +2,16 @@
 
 Root is the subreaper of the tree, and each child of it is the one of its own processes: what a dead child leaves
 becomes root's own child, whatever session or group it has made for itself. So a child of root that is not in its
-table is a leftover.
+table is a leftover, unless an action that is over has left it on purpose: a daemon that it started.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+
+CALL_MARK = b"FTL2_MODULE_CALL="
+"""In the environment of whatever a module call starts (see adapters/on_host/server.py)."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -51,6 +54,20 @@ def below(pids: set[int]) -> set[int]:
             found.add(pid)
             queue += children_of(pid)
     return found
+
+
+def is_left_by_an_action(pid: int) -> bool:
+    """Whether a module call started the process; what a call has in flight is below the call's own supervisor.
+
+    What may not be looked at was started with other rights, and is not root's to end.
+    """
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - see above
+            return any(entry.startswith(CALL_MARK) for entry in file.read().split(b"\0"))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def kill(pids: set[int]) -> None:

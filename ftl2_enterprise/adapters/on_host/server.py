@@ -28,6 +28,9 @@ IDLE = 10.0
 """Seconds without a request after which a supervisor ends."""
 LARGE = 1 << 20
 """Bytes of a reply after which a supervisor ends, so that it gives its memory back."""
+CALL_MARK = "FTL2_MODULE_CALL"
+"""Set for whatever a call starts: a daemon that it leaves on purpose outlives the loop's process, and root of the
+service knows it by this (see supervisor/root_trees.py)."""
 PRELOADS = {
     b"a": ("ansible.module_utils.basic", "runpy"),
     b"r": ("jinja2", f"{__package__}.files"),
@@ -63,6 +66,7 @@ def serve(connection: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     processes.adopt_orphans()
+    os.environ[CALL_MARK] = str(os.getpid())
     connection.sendall(LENGTH.pack(os.getpid()))
     while _is_readable(connection, IDLE):
         (size,) = LENGTH.unpack(_receive(connection, LENGTH.size))
