@@ -136,12 +136,14 @@ def compare(
 ) -> Plan:
     """What is to be started, stopped and woken. Pure.
 
-    Whoever is due waits for a place: the higher priority first, then whoever has been due for longer.
+    Whoever is due waits for a place: the higher priority first, then whoever has been due for longer. Processes that
+    only rest give their places to those who wait.
     """
     counts = Counter[str]()
     stop: dict[str, Urgency] = {}
     wake: list[str] = []
     queue: list[tuple[int, Instant, int]] = []
+    rests: list[tuple[Instant, str]] = []
     next_at: Instant | None = None
     for row in rows:
         counts[row.state] += 1
@@ -150,8 +152,11 @@ def compare(
         if child is not None:
             if (urgency := _urgency(row, child)) is not None:
                 stop[key] = urgency
-            elif row.state == LoopState.RESTING and (row.next_run_at or 0) <= now and not child.stopping:
-                wake.append(key)
+            elif row.state == LoopState.RESTING and not child.stopping:
+                if (row.next_run_at or 0) <= now:
+                    wake.append(key)
+                else:
+                    rests.append((row.next_run_at or 0, key))
             continue
         due = due_at(row, deadlines.get(row.id))
         if due is None:
@@ -165,6 +170,9 @@ def compare(
     room = max(0, max_running - len(children))
     if len(queue) > room:
         counts["queued"] = len(queue) - room
+        ending = len(stop) + sum(child.stopping for key, child in children.items() if key not in stop)
+        rests.sort(reverse=True)
+        stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(queue) - room - ending)]}
     return Plan(
         start=tuple(f"{PREFIX}:{loop_id}" for _, _, loop_id in queue[:room]),
         stop=stop,

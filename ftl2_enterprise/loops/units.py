@@ -53,6 +53,7 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         data={"run": run, "resumed": resumed, "max_iterations": max_iterations},
         run=run,
         next_run_at=None,
+        restart_at=None,
     )
     iteration = store.open_iteration(tx, loop_id)
     if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:

@@ -194,5 +194,24 @@ def test_a_loop_that_rests_briefly_keeps_its_process_and_is_woken(tmp_path: Path
         service.until_state("motd", LoopState.PAUSED)
 
 
+def test_few_places_are_shared_by_many_loops(tmp_path: Path) -> None:
+    names = [f"loop-{n}" for n in range(5)]
+    with daemon(tmp_path, supervisor="max_running = 2\nrest = 1000") as service:
+        service.start()
+        for name in names:
+            path = tmp_path / name
+            service.submit(name, FILE.format(path=path), mode=Mode.CONTINUOUS, interval=0.3)
+        most = 0
+
+        def all_ran() -> bool:
+            nonlocal most
+            lines = service.lines().values()
+            most = max(most, sum(line.pid is not None for line in lines))
+            return all(service.loop(name).run >= 2 for name in names)
+
+        until(all_ran)
+        assert most == 2
+
+
 def states(service: Daemon, name: str) -> list[ActionState]:
     return [action.state for action in reversed(service.call(ListActions(loop=name)).actions)]

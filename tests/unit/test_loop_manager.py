@@ -110,6 +110,27 @@ def test_the_queue_is_fair() -> None:
     assert look(*rows, max_running=2, children=(child(8), child(9))).start == ()
 
 
+def test_who_only_rests_gives_its_place_to_who_waits() -> None:
+    rows = [
+        row(L.RESTING, id=1, next_run_at=NOW + 1),
+        row(L.RESTING, id=2, next_run_at=NOW + 3),
+        row(L.RESTING, id=3, next_run_at=NOW + 2),
+        row(L.RUNNING, id=4),
+        row(L.PENDING, id=5),
+        row(L.PENDING, id=6),
+    ]
+    children = (child(1), child(2), child(3), child(4))
+    plan = look(*rows, children=children, max_running=4)
+    # Those whose next run is the furthest away, and no more of them than are waited for.
+    assert (plan.start, plan.stop) == ((), {"loop:2": Urgency.SAFE_POINT, "loop:3": Urgency.SAFE_POINT})
+    assert look(*rows, children=children, max_running=5).stop == {"loop:2": Urgency.SAFE_POINT}
+    assert look(*rows, children=children, max_running=6).stop == {}
+    # One that ends already is a place to come.
+    ending = (child(1), child(2, stopping=True), child(3), child(4))
+    assert look(*rows, children=ending, max_running=4).stop == {"loop:3": Urgency.SAFE_POINT}
+    assert look(*rows, children=(child(4),), max_running=1).stop == {}
+
+
 def test_it_wants_to_look_again_when_the_next_one_is_due() -> None:
     assert look(row(L.PENDING)).look_again is None
     assert look(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).look_again == 3.0
@@ -175,7 +196,9 @@ def test_whatever_there_is(rows: list[Row], running: dict[int, bool], most: int,
     if len(plan.start) < most - len(children):
         assert set(plan.start) == due - set(children)
     assert set(plan.stop) <= set(children)
-    assert all(by_key[key].desired != D.RUN for key in plan.stop)
+    waits = len(due - set(children)) - len(plan.start)
+    for key in plan.stop:
+        assert by_key[key].desired != D.RUN or (by_key[key].state == L.RESTING and waits > 0)
     assert set(plan.wake) <= set(children) - set(plan.stop)
     # Once what it wants is done, it wants nothing more at the same instant.
     after = {**children, **{key: child(int(key[5:])) for key in plan.start}}
