@@ -49,7 +49,7 @@ WIDE = 34
 
 def _listed(command: Command, widest: int) -> list[Line]:
     usage = command.usage.removesuffix(" [OPTION...]")
-    return [line((f"{usage:<{widest}}  ", Role.ACCENT), command.summary, indent=2)]
+    return [line((f"{usage:<{widest}}  ", Role.ACCENT), command.summary, indent=2, hang=widest + 2)]
 
 
 def command_lines(command: Command, *, is_shell: bool) -> list[Line]:

@@ -160,7 +160,7 @@ class Shell:
             line(
                 ("ftl2ctl", Role.STRONG),
                 ": ",
-                ("help", Role.COMMAND),
+                ("help", Role.ACCENT),
                 " lists the commands, Tab completes, Ctrl-D leaves",
             )
         )

@@ -44,6 +44,8 @@ class Line(msgspec.Struct, frozen=True):
 
     spans: tuple[Span, ...] = ()
     indent: int = 0
+    hang: int = 2
+    """Columns by which its parts stand further right when it has to be broken."""
 
     @property
     def plain(self) -> str:
@@ -54,9 +56,9 @@ class Line(msgspec.Struct, frozen=True):
 type Piece = str | Span | tuple[str, Role]
 
 
-def line(*pieces: Piece, indent: int = 0) -> Line:
+def line(*pieces: Piece, indent: int = 0, hang: int = 2) -> Line:
     """A line of pieces."""
-    return Line(tuple([_span(piece) for piece in pieces]), indent)
+    return Line(tuple([_span(piece) for piece in pieces]), indent, hang)
 
 
 def _span(piece: Piece) -> Span:
@@ -157,6 +159,7 @@ def fitted(one: Line, columns: int) -> list[Line]:
         return [one]
     if one.indent + sum(width(span.text) for span in one.spans) <= columns:
         return [one]
+    further = one.indent + (one.hang if one.indent + one.hang <= columns * 2 // 3 else 2)
     lines: list[Line] = []
     current: list[Span] = []
     used = one.indent
@@ -164,13 +167,13 @@ def fitted(one: Line, columns: int) -> list[Line]:
         for word in re.findall(_PARTS, span.text):
             is_blank = word.startswith(" ")
             if current and not is_blank and used + width(word) > columns and used > one.indent + 2:
-                lines.append(Line(tuple(current), one.indent if not lines else one.indent + 2))
-                current, used = [], one.indent + 2
+                lines.append(Line(tuple(current), one.indent if not lines else further))
+                current, used = [], further
             if is_blank and not current and lines:
                 continue
             current.append(Span(word, span.role, span.is_symbol))
             used += width(word)
-    return [*lines, Line(tuple(current), one.indent if not lines else one.indent + 2)]
+    return [*lines, Line(tuple(current), one.indent if not lines else further)]
 
 
 def value_text(value: object, limit: int = 80) -> str:
@@ -195,7 +198,12 @@ def _json(value: object) -> str:
 def fields_text(fields: Mapping[str, object], limit: int = 80) -> str:
     """Names and values, without those that say nothing."""
     told = ((name, value) for name, value in fields.items() if value is not None and value not in ("", [], {}))
-    return " ".join(f"{name}={value_text(value, limit)}" for name, value in told)
+    return " ".join(f"{name}={_field(name, value, limit)}" for name, value in told)
+
+
+def _field(name: str, value: object, limit: int) -> str:
+    # Instants are named so everywhere.
+    return moment(value) if name.endswith("_at") and isinstance(value, int) else value_text(value, limit)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -255,5 +263,5 @@ def columns(rows: Sequence[Sequence[Span]], *, gap: int = 2, indent: int = 0) ->
             Span(pad(cell.text, widths[at] + gap) if at < len(row) - 1 else cell.text, cell.role)
             for at, cell in enumerate(row)
         ]
-        result.append(Line(tuple(padded), indent))
+        result.append(Line(tuple(padded), indent, sum(widths[:-1]) + gap * (len(widths) - 1)))
     return result

@@ -16,7 +16,7 @@ from ftl2_enterprise.shell.live import Snapshot
 from ftl2_enterprise.shell.loop_words import standing, why
 from ftl2_enterprise.terminal.paint import Painter
 from ftl2_enterprise.terminal.table import Column, cell, table
-from ftl2_enterprise.terminal.text import Role, cut, symbol, width
+from ftl2_enterprise.terminal.text import Role, cut, fields_text, fitted, line, person, symbol, width
 from tests.support.nouns import NOW, ago, loop_line, prompt
 
 LONG = "a-very-long-name-that-somebody-has-given-to-a-loop"
@@ -237,3 +237,33 @@ def test_a_loop_that_failed_is_announced_once():
     bad = loop_line(state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="10 were not enough")
     assert news(seen(loop_line()), seen(bad)) == ["web not converged: 10 were not enough"]
     assert news(seen(bad), seen(bad)) == []
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"a": 1, "b": None, "c": "", "d": [], "e": {}}, "a=1"),
+        ({"names": ["x", "y"]}, "names=x, y"),
+        ({"ok": True, "text": "two\nlines"}, "ok=true text=two lines"),
+        ({"actions": [{"module": "shell"}]}, 'actions=[{"module":"shell"}]'),
+        ({"restart_at": 1_000_000}, "restart_at=1970-01-01 00:00:01Z"),
+        ({"name": "\x1b[2Jx"}, "name=x"),
+    ],
+)
+def test_fields_are_told_on_one_line(fields, shown):
+    assert fields_text(fields) == shown
+
+
+@pytest.mark.parametrize(
+    ("actor", "name"), [("ada (uid 7, pid 8)", "ada"), ("default", "default"), (None, "somebody")]
+)
+def test_people_are_named_without_their_ids(actor, name):
+    assert person(actor) == name
+
+
+def test_what_follows_stands_under_what_it_belongs_to():
+    lines = fitted(line("name      ", "some words that do not fit", hang=10), 30)
+    assert [one.plain.rstrip() for one in lines] == ["name      some words that do", "          not fit"]

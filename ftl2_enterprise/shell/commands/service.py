@@ -53,9 +53,9 @@ def _health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
         ("writing", f"{latency} to the disk and back"),
         ("database", one_line(found.database, 300)),
         ("socket", one_line(found.socket, 300)),
-        ("counts", ", ".join(f"{number} {name}" for name, number in found.counts.items()) or "nothing"),
+        ("counts", ", ".join(f"{name} {number}" for name, number in found.counts.items()) or "none"),
     )
-    lines += [line((f"{name:<10}", Role.FAINT), value, indent=2) for name, value in facts]
+    lines += [line((f"{name:<10}", Role.FAINT), value, indent=2, hang=10) for name, value in facts]
     columns = (Column("PROCESS"), Column("PID", right=True), Column("STARTED"), Column("RESTARTS", right=True))
     rows = [
         [

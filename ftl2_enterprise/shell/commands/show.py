@@ -89,7 +89,7 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
 
 
 def _fact(label: str, *pieces: Piece) -> Line:
-    return line((f"{label:<{LABEL_COLUMNS}}", Role.FAINT), *pieces, indent=2)
+    return line((f"{label:<{LABEL_COLUMNS}}", Role.FAINT), *pieces, indent=2, hang=LABEL_COLUMNS)
 
 
 def _how(loop: Loop) -> str:
