@@ -10,10 +10,10 @@ from ftl2_enterprise.terminal.history import action_lines, header, iteration_lin
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.protocol.loops import Action, Iteration, Loop, Prompt
     from collections.abc import Mapping, Sequence
 
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops import Action, Iteration, Loop, Prompt
     from ftl2_enterprise.store.tx import Tx
 
 
