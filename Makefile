@@ -78,6 +78,21 @@ reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.manifest > docs/reference/manifest.schema.json
 
+$(VENV)/package.stamp: $(VENV)/run.stamp packaging/requirements-package.lock
+	@echo "adding what builds packages ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements-package.lock
+	@touch $@
+
+# RELEASE counts the builds of a version: make deb RELEASE=2 makes an upgrade of the first one.
+RELEASE ?= 1
+.PHONY: deb
+deb: $(VENV)/package.stamp ## the Debian package, into build/
+	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging deb --release $(RELEASE)
+
+.PHONY: rpm
+rpm: $(VENV)/package.stamp ## the RPM package, into build/
+	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging rpm --release $(RELEASE)
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
 	@$(BIN)/python -m bench
@@ -91,6 +106,7 @@ bench-supervisor: $(VENV)/dev.stamp ## the service beside supervisord, circus an
 lock: $(VENV)/dev.stamp ## resolve the pinned dependencies anew
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --output-file packaging/requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev pyproject.toml --output-file packaging/requirements-dev.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:package --output-file packaging/requirements-package.lock
 
 .PHONY: clean
 clean: ## remove the environment and what tools left

@@ -1,0 +1,1 @@
+"""Builds the .deb and the .rpm, both from packaging/nfpm.yaml."""

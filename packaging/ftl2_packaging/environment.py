@@ -1,0 +1,110 @@
+"""The environment under /usr/lib/ftl2-enterprise: what a virtual environment of the system's Python would be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ftl2_packaging.places import ENVIRONMENT, PACKAGING, PYTHON, CannotBuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftl2_packaging.places import Build
+
+SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
+INTERPRETER = f"/usr/bin/python{PYTHON}"
+
+STRIPPED_FOLDERS = ("alembic/testing", "certifi/tests", "mako/testing", "segment/analytics/test", "sqlalchemy/testing")
+"""Tests that are installed with what they test."""
+STRIPPED_NAMES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt", "zip-safe", "top_level.txt"})
+"""Of what describes a distribution: of use to installers alone."""
+STRIPPED_ENDINGS = (".pyi", ".pxd", ".pyx", ".c", ".h", ".cpp")
+
+_SETTINGS = f"""\
+home = /usr/bin
+include-system-site-packages = false
+version = {PYTHON}
+executable = {INTERPRETER}
+"""
+
+
+def make(build: Build, wheels: Iterable[Path]) -> None:
+    """Make it anew."""
+    root = build.environment
+    shutil.rmtree(root, ignore_errors=True)
+    packages = root / SITE_PACKAGES
+    packages.mkdir(parents=True)
+    for wheel in wheels:
+        _unpack(wheel, packages)
+    for folder in STRIPPED_FOLDERS:
+        shutil.rmtree(packages / folder)
+    (root / "pyvenv.cfg").write_text(_SETTINGS, encoding="utf-8")
+    _programs(root / "bin")
+    libexec = root / "libexec"
+    libexec.mkdir()
+    shutil.copy(PACKAGING / "scripts" / "after-upgrade", libexec)
+    _compile(root)
+    settle(root, build.epoch)
+
+
+def _unpack(wheel: Path, packages: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            top = path.parts[0]
+            if entry.is_dir() or top.endswith(".data"):
+                # No wheel of the lock file has anything there but headers and programs that are of no use here.
+                continue
+            if top.endswith(".dist-info") and (path.name in STRIPPED_NAMES or "licenses" in path.parts):
+                continue
+            if path.suffix in STRIPPED_ENDINGS:
+                continue
+            target = packages / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(entry))
+
+
+def _programs(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("python", "python3"):
+        (folder / name).symlink_to(f"python{PYTHON}")
+    (folder / f"python{PYTHON}").symlink_to(INTERPRETER)
+    for script in (PACKAGING / "scripts" / "bin").iterdir():
+        shutil.copy(script, folder)
+
+
+def _compile(root: Path) -> None:
+    """Byte-code that is believed without looking at the source: only another package changes either.
+
+    In one process and one order, with one seed of hashes: otherwise the bytes would differ from build to build.
+    """
+    words = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", f"/{ENVIRONMENT}", str(root / "lib")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "compileall", *words],
+        env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotBuild(f"cannot compile what is bundled:\n{done.stdout[-2000:]}")
+
+
+def settle(root: Path, epoch: int) -> None:
+    """One date and the usual modes for everything below."""
+    for folder, _, names in os.walk(root):
+        os.chmod(folder, 0o755)
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                executable = path.parent.name in ("bin", "libexec")
+                path.chmod(0o755 if executable else 0o644)
+            os.utime(path, (epoch, epoch), follow_symlinks=False)
+    for folder, _, _ in os.walk(root, topdown=False):
+        os.utime(folder, (epoch, epoch))
