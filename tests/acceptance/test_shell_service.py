@@ -83,7 +83,9 @@ def test_a_day_in_the_shell(service):
         screen.see("✘ fails not converged", "1 failed")
         screen.enter("clear")
         screen.lose("starting")
+        ready(screen, 1)
         screen.enter("status --all")
+        ready(screen, 2)
         text = screen.see("✔ converged", "✘ not converged")
         assert [row.split()[0] for row in text.splitlines() if " ✔ " in row or " ✘ " in row] == [
             "fails",

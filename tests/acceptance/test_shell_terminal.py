@@ -36,6 +36,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.loop_verbs import LoopLine
 
 PROMPT = "ftl2ctl>"
@@ -60,6 +61,11 @@ class Played(ScriptedService):
     def happen(self, kind: str, **data: Any) -> None:
         self.cursor += 1
         self.events.send(nouns.event(self.cursor, kind, **data))
+
+    def since(self, request: WatchEvents, *events: Event) -> Stream:
+        """The stream, preceded by those of the events that are behind the cursor of the watch."""
+        self.events.first = [one for one in events if request.after is not None and one.id > request.after]
+        return self.events
 
     def ask(self, prompt_id: int, question: str = "Restart nginx now?") -> None:
         self.prompts.append(PromptLine(prompt=nouns.prompt(prompt_id, question), loop="web"))
@@ -273,7 +279,7 @@ SEEN = Observation(
     params={},
     origin="decision",
     state=ObservationState.SUCCEEDED,
-    result=StoredText(shown='{"state": "stopped"}'),
+    result=StoredText(shown="unit on web1: state=stopped"),
     error=None,
     started_at=nouns.ago(70),
     ended_at=nouns.ago(69),
@@ -294,6 +300,10 @@ def asking(service: Played) -> Played:
 
     def answered(request: AnswerPrompt) -> Any:
         del service.prompts[1]
+        service.cursor += 1
+        told = nouns.event(service.cursor, "prompt.answered", answer=request.answer, answered_by="ada", prompt_id=3)
+        # Those who watch from a cursor are told what came after it.
+        service.on(WatchEvents, lambda watch: service.since(watch, told))
         return nouns.prompt(request.prompt, state=PromptState.ANSWERED, answer=request.answer, answered_by="ada")
 
     service.on(AnswerPrompt, answered)
@@ -305,7 +315,11 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asking, tmp_
         screen.see(PROMPT, "2 prompts wait for you: answer")
         screen.enter("answer")
         screen.see(
-            "Restart nginx now?", "1) yes", "2) no", "why: the configuration has changed", '{"state": "stopped"}'
+            "Restart nginx now?",
+            "1) yes",
+            "2) no",
+            "why: the configuration has changed",
+            "unit on web1: state=stopped",
         )
         screen.see("answer (1-2, Enter for later):")
         screen.enter("maybe")

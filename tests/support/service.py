@@ -43,7 +43,7 @@ class Stream:
     """Items for everybody who watches, from now on; those of `first` are sent to each watcher at once."""
 
     def __init__(self, first: Iterable[Any] = ()) -> None:
-        self._first = list(first)
+        self.first = list(first)
         self._watchers: list[queue.SimpleQueue[Any]] = []
         self._lock = threading.Lock()
 
@@ -59,7 +59,7 @@ class Stream:
     def join(self) -> queue.SimpleQueue[Any]:
         mine: queue.SimpleQueue[Any] = queue.SimpleQueue()
         with self._lock:
-            for item in self._first:
+            for item in self.first:
                 mine.put(item)
             self._watchers.append(mine)
         return mine

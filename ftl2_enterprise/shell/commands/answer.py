@@ -99,7 +99,7 @@ def _wanted(detail: PromptDetail) -> str:
 def _observation(one: Observation) -> Line:
     what = one_line(one.error or _told(one.result.shown), 160)
     role = Role.BAD if one.error else Role.PLAIN
-    return line((one_line(f"{one.name} on {one.host}: ", 100), Role.FAINT), (what, role), indent=4)
+    return line((f"{one_line(f'{one.name} on {one.host}', 100)}: ", Role.FAINT), (what, role), indent=4)
 
 
 def _told(result: str) -> str:
