@@ -1,7 +1,8 @@
 """Named points at which a test may end, fail or stall the process.
 
 Inert unless FTL2_ENTERPRISE_FAULT names a point: `POINT[#N]=kill|raise|stall`, where N counts the times the point
-was reached (1 by default). `kill` is SIGKILL to this very process, so nothing gets a chance to tidy up.
+was reached (1 by default). `kill` is SIGKILL to this very process, so nothing gets a chance to tidy up. With `@PATH`
+behind it, of all the processes that are told so only the one does it that makes this file. Several are parted by `;`.
 """
 
 from __future__ import annotations
@@ -54,20 +55,34 @@ _reached: Counter[FaultPoint] = Counter()
 
 def reach(point: FaultPoint) -> None:
     """Say that the process is at the point; does nothing unless a test asked for a fault here."""
-    wish = os.environ.get(VARIABLE)
-    if wish is None:
+    wishes = os.environ.get(VARIABLE)
+    if wishes is None:
         return
-    where, _, what = wish.partition("=")
-    name, _, count = where.partition("#")
-    if name != point:
+    named = [wish.partition("=") for wish in wishes.split(";") if wish.partition("=")[0].partition("#")[0] == point]
+    if not named:
         return
     _reached[point] += 1
-    if _reached[point] != int(count or 1):
+    for where, _, what in named:
+        if _reached[point] == int(where.partition("#")[2] or 1):
+            _strike(point, what)
+
+
+def _strike(point: FaultPoint, what: str) -> None:
+    deed, _, once = what.partition("@")
+    if once and not _is_first(once):
         return
-    match what:
+    match deed:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stall":
             time.sleep(3600)
         case _:
             raise InjectedFault(point)
+
+
+def _is_first(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem
 from tests.support.daemon import Daemon, daemon
-from tests.support.marked import none_left, rows
+from tests.support.marked import none_left
 from tests.support.waiting import until
+from tests.support.witness import hold_against, manifest, whole_event_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,36 +28,9 @@ if TYPE_CHECKING:
 LOOPS = int(os.environ.get("FAULT_LOOPS", "24"))
 SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
 SEED = os.environ.get("FAULT_SEED")
-STEPS = 6
 EVERY = 0.2
 SETTLE = 60.0 + LOOPS
 """Seconds within which every loop has to get there once nobody shoots any more."""
-
-HEAD = """
-version: 1
-name: {name}
-steps:
-"""
-STEP = """
-  - name: s{step}
-    {requires}
-    check: {{command: "grep -q '^s{step} ' {witness}"}}
-    action: {{module: shell, params: {{cmd: "{effect}"}}}}
-"""
-EFFECT = "token=$(date +%s%N).$$; echo s{step} $token >> {witness}; echo $token"
-
-
-def manifest(name: str, witness: Path) -> str:
-    steps = [
-        STEP.format(
-            step=step,
-            witness=witness,
-            requires=f"requires: [s{step - 1}]" if step else "",
-            effect=EFFECT.format(step=step, witness=witness),
-        )
-        for step in range(STEPS)
-    ]
-    return HEAD.format(name=name) + "".join(steps)
 
 
 @dataclass
@@ -122,32 +96,3 @@ def all_done(service: Daemon) -> bool:
         assert not states["failed"], [line.reason for line in service.lines().values() if line.state == "failed"]
         return states["completed"] == LOOPS
     return False
-
-
-def hold_against(service: Daemon, name: str, witness: Path) -> None:
-    """The database's account of a loop against what really happened."""
-    happened = [line.split() for line in witness.read_text().splitlines()]
-    tokens = [token for _, token in happened]
-    assert len(set(tokens)) == len(tokens), f"{name}: an effect is there twice"
-    assert {step for step, _ in happened} == {f"s{step}" for step in range(STEPS)}, f"{name}: {happened}"
-    actions = rows(
-        service.run,
-        "SELECT state, stdout FROM actions WHERE loop_id = (SELECT id FROM loops WHERE name = ?)",
-        name,
-    )
-    done = [stdout.strip() for state, stdout in actions if state == "succeeded"]
-    assert len(set(done)) == len(done)
-    assert set(done) <= set(tokens), f"{name}: a success that did not happen"
-    unknown = sum(1 for state, _ in actions if state == "unknown")
-    assert len(tokens) - len(done) <= unknown, f"{name}: effects that nobody knows of"
-    succeeded = Counter(step for step, token in happened if token in done)
-    assert all(number == 1 for number in succeeded.values()), f"{name}: done again: {succeeded}"
-    # Once a step is known to be done, it is not done again: what nobody knows of came before.
-    for step, _ in happened:
-        of_step = [token in done for name_, token in happened if name_ == step]
-        assert True not in of_step[:-1], f"{name}: {step} was done again after a success: {of_step}"
-
-
-def whole_event_log(service: Daemon) -> bool:
-    ((count, first, last),) = rows(service.run, "SELECT count(*), min(id), max(id) FROM events")
-    return count == last - first + 1
