@@ -1,0 +1,147 @@
+"""The Debian 13 tree that machines boot from: made once by mmdebstrap from the package mirror, kept in a cache.
+
+`python -m tests.acceptance.systemd.tree` makes what is missing. Why it could not be made is kept too, and
+the tests are skipped with that reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftl2-enterprise" / "acceptance"
+SUITE = "trixie"
+PACKAGES = (
+    "systemd", "systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "init-system-helpers", "python3", "procps",
+    "iproute2", "ca-certificates", "openssh-client", "sqlite3", "sudo",
+)  # fmt: skip
+HERE = Path(__file__).parent
+CUSTOMIZE = HERE / "customize.sh"
+HOST_PACKAGES = ("mmdebstrap", "systemd-container", "e2fsprogs")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What machines boot from; nobody writes to it."""
+
+    directory: Path
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "root"
+
+    @property
+    def kernel(self) -> Path:
+        """User-mode Linux."""
+        return self.directory / "linux.uml"
+
+    @property
+    def disk(self) -> Path:
+        """The root as a file system, for user-mode Linux."""
+        return self.directory / "disk.img"
+
+    @property
+    def refused(self) -> Path:
+        """Why it could not be made."""
+        return self.directory / "refused"
+
+    @property
+    def is_there(self) -> bool:
+        return self.disk.exists()
+
+
+def tree() -> Tree:
+    """The tree as this recipe makes it, whether it is there or not."""
+    recipe = "\n".join([SUITE, *PACKAGES, CUSTOMIZE.read_text(), (HERE / "agent.py").read_text()])
+    return Tree(CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:16])
+
+
+def why_not(wanted: Tree) -> str | None:
+    """Why no machine can be booted here; None when one can."""
+    if os.geteuid() != 0:
+        return "booting a machine needs root"
+    if missing := [name for name in ("systemd-nspawn", "nsenter", "unshare") if shutil.which(name) is None]:
+        return f"{', '.join(missing)} is not installed (apt-get install {' '.join(HOST_PACKAGES)})"
+    script = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a && mount -t cgroup2 cgroup2 /mnt/a"
+    tried = _run("unshare", "-m", "--propagation", "private", "sh", "-c", script)
+    if tried.returncode != 0:
+        return f"mounting is not allowed here: {tried.stdout.strip()}"
+    if not wanted.is_there:
+        said = wanted.refused.read_text() if wanted.refused.exists() else "`make acceptance` makes it"
+        return f"there is no tree to boot from: {said}"
+    return None
+
+
+def make(wanted: Tree) -> None:
+    """Make what is missing; two that try at once make it once."""
+    wanted.directory.mkdir(parents=True, exist_ok=True)
+    with (wanted.directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if wanted.is_there:
+            return
+        wanted.refused.unlink(missing_ok=True)
+        shutil.rmtree(wanted.root, ignore_errors=True)
+        downloads = wanted.directory / "downloads"
+        shutil.rmtree(downloads, ignore_errors=True)
+        downloads.mkdir()
+        made = _run(
+            "mmdebstrap", "--mode=root", "--variant=minbase", "--components=main", f"--include={','.join(PACKAGES)}",
+            f'--customize-hook={CUSTOMIZE} "$1" {HERE} {downloads}', SUITE, str(wanted.root),
+        )  # fmt: skip
+        if made.returncode != 0:
+            shutil.rmtree(wanted.root, ignore_errors=True)
+            wanted.refused.write_text("; ".join(made.stdout.strip().splitlines()[-3:]))
+            return
+        _kernel(next(downloads.glob("user-mode-linux_*.deb")), wanted.kernel)
+        shutil.rmtree(downloads)
+        disk = wanted.disk.with_suffix(".new")
+        with disk.open("wb") as file:
+            file.truncate(3 << 30)
+        _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-d", str(wanted.root), str(disk), check=True)
+        # Last, so that a tree that is there is whole.
+        disk.rename(wanted.disk)
+
+
+def _kernel(package: Path, to: Path) -> None:
+    """Only the program; its modules, three times as large, are not needed."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as unpack:
+        assert unpack.stdout is not None
+        with tarfile.open(fileobj=unpack.stdout, mode="r|") as archive:
+            for member in archive:
+                if member.name.endswith("/linux.uml") and (source := archive.extractfile(member)) is not None:
+                    _copy(source, to)
+    to.chmod(0o755)
+
+
+def _copy(source: IO[bytes], to: Path) -> None:
+    with to.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _run(*argv: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv, check=check, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def main() -> int:
+    """Make the tree; a machine on which that is impossible is no error, its tests are skipped."""
+    wanted = tree()
+    if os.geteuid() == 0 and shutil.which("mmdebstrap") and not wanted.is_there:
+        print(f"making the Debian 13 tree in {wanted.directory} (a minute, once) ...", flush=True)
+        make(wanted)
+    if reason := why_not(wanted):
+        print(f"the acceptance suite will be skipped: {reason}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""A machine with a kernel of its own, user-mode Linux: boots in seconds, has every cgroup controller, needs no KVM."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.acceptance.systemd.tree import Tree
+
+# The kernel needs the glibc of the tree, so it runs in it, in a mount namespace of its own; nothing is written there.
+BOOT = """
+set -e
+tree=$1 run=$2 name=$3 line=$4
+root=$tree/root
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount --bind "$tree" "$root/srv"
+mount --bind "$run" "$root/mnt"
+cd /
+exec env -i HOME=/mnt TMPDIR=/dev/shm PATH=/usr/bin:/usr/sbin \\
+    setpriv --pdeathsig KILL chroot "$root" /srv/linux.uml mem=1024M umid="$name" uml_dir=/mnt/uml \\
+    ubd0=/mnt/cow,/srv/disk.img root=/dev/ubda rw init=/lib/systemd/systemd \\
+    con=null con0=null,fd:1 ssl=null ssl1="fd:$line,fd:$line" quiet systemd.show_status=0
+"""
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+
+
+class Uml:
+    """Commands go over a serial line to the agent inside; the directory `share` is /host there."""
+
+    slowness = 5.0
+
+    def __init__(self, tree: Tree, directory: Path) -> None:
+        self.tree = tree
+        self.directory = directory
+        self.name = f"ftl2-{os.getpid()}-{directory.name}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._ready = False
+        self.share.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def share(self) -> Path:
+        return self.directory / "share"
+
+    @property
+    def console(self) -> Path:
+        return self.directory / "console.log"
+
+    def start(self) -> None:
+        """Power on; returns when the agent inside listens."""
+        self._line, theirs = socket.socketpair()
+        self._ready = False
+        with self.console.open("ab") as console, theirs:
+            self.process = subprocess.Popen(
+                ["unshare", "-m", "--propagation", "private", "bash", "-c", BOOT, "boot",
+                 str(self.tree.directory), str(self.directory), self.name, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                pass_fds=[theirs.fileno()],
+            )  # fmt: skip
+        threading.Thread(target=self._read, args=(self._line,), daemon=True).start()
+        with self._changed:
+            ready = self._changed.wait_for(lambda: self._ready or self._ended(), 120)
+        assert ready, f"the machine did not boot: {self.console.read_text()[-2000:]}"
+        assert not self._ended(), f"the machine ended: {self.console.read_text()[-2000:]}"
+        self.carry_out(["mount", "-m", "-t", "hostfs", "none", "/host", "-o", "hostfs=/mnt/share"], b"", 30)
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def _read(self, line: socket.socket) -> None:
+        with contextlib.suppress(OSError), line.makefile("rb") as answers:
+            for text in answers:
+                # What the line says before the agent has it is no answer.
+                with contextlib.suppress(ValueError), self._changed:
+                    answer = json.loads(text)
+                    if "ready" in answer:
+                        self._ready = True
+                    else:
+                        self._answers[answer["id"]] = answer
+                    self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def carry_out(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
+        """Run a command inside; status, standard output, standard error."""
+        number = next(self._numbers)
+        order = {"id": number, "argv": list(argv), "input": base64.b64encode(given).decode(), "seconds": seconds}
+        assert self._line is not None
+        self._line.sendall(json.dumps(order | {"env": ENVIRONMENT}).encode() + b"\n")
+        with self._changed:
+            there = self._changed.wait_for(lambda: number in self._answers or self._ended(), seconds + 10)
+        assert there, f"the machine does not answer: {argv}\n{self.console.read_text()[-2000:]}"
+        assert number in self._answers, f"the machine has ended: {argv}\n{self.console.read_text()[-2000:]}"
+        answer = self._answers.pop(number)
+        return answer["status"], base64.b64decode(answer["out"]), base64.b64decode(answer["err"])
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the machine is off."""
+        assert self.process is not None
+        self.process.wait(seconds)
+        self._tidy()
+
+    def cut_power(self) -> None:
+        """End it as a power failure would."""
+        if self.process is None:
+            return
+        # Its threads and the processes inside are processes here, in the session that was made for it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.process = None
+        if self._line is not None:
+            self._line.close()
