@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import holding, paths
-from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid, unavailable
+from ftl2_enterprise.core.problem import Problem, conflict, invalid, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.client import Client
     from ftl2_enterprise.console.session import Session
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
-    from ftl2_enterprise.protocol.loops import Loop
 
 DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
 
@@ -173,18 +171,3 @@ def limits(connection: Client, names: Iterable[str]) -> dict[str, Any]:
     found = {one.key: one.value for one in connection.call(GetSettings())}
     values = {name: found.get(f"loops.{name}") for name in names}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def submit(connection: Client, request: SubmitLoop, *, is_named: bool) -> Loop:
-    """The loop; a name that was made up gets a number when it is taken."""
-    from msgspec.structs import replace  # noqa: PLC0415
-
-    name = request.spec.name
-    for n in range(2, MOST_NAMES):
-        try:
-            return connection.call(request)
-        except Problem as problem:
-            if is_named or problem.code is not Code.CONFLICT or "name" not in problem.message:
-                raise
-        request = replace(request, spec=replace(request.spec, name=f"{name}-{n}"))
-    return connection.call(request)

@@ -1,13 +1,10 @@
-"""What a person wants of a loop: the desired state as it was given, and what the loop is called."""
+"""The desired state as a person gives it: a sentence, or a file."""
 
 from __future__ import annotations
 
 import os
-import re
 
 from ftl2_enterprise.core.problem import invalid, not_found
-
-LONGEST_NAME = 80
 
 
 def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | None]:
@@ -38,31 +35,3 @@ def _read(path: str) -> str:
         raise not_found(f"cannot read {path}: there is no such file") from error
     except OSError as error:
         raise invalid(f"cannot read {path}: {(error.strerror or 'failed').lower()}") from error
-
-
-def name_for(text: str, source: str | None, *, dry_run: bool) -> str:
-    """A name made from the file's, else from the first words."""
-    words = _stem(source) if source is not None else " ".join(text.split()[:6])
-    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].rstrip("-")
-    name = f"loop-{slug}" if slug.isdigit() else slug or "loop"
-    # A preview must not take the name that the real loop is going to have.
-    return f"{name}-dry-run" if dry_run else name
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122 - pathlib costs a client too much
-
-
-def check_name(name: str) -> None:
-    """Raises Problem when a loop cannot be called that."""
-    if (
-        not name.strip()
-        or len(name) > LONGEST_NAME
-        or not name.isprintable()
-        or name.isdigit()
-        or name.startswith("-")
-    ):
-        raise invalid(
-            f"cannot call a loop {name[:LONGEST_NAME]!r}",
-            "a name has 1 to 80 printable characters, is not a number and does not begin with a dash",
-        )

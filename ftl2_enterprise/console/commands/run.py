@@ -16,10 +16,10 @@ from ftl2_enterprise.console import foreground
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
-from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
+from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.names import check_name, name_for
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
-from ftl2_enterprise.terminal import documents, narrator
+from ftl2_enterprise.terminal import documents, narrator, wish
 from ftl2_enterprise.terminal.exits import exit_of
 from ftl2_enterprise.terminal.paint import painter
 from ftl2_enterprise.terminal.text import Role, duration, line
@@ -178,17 +178,18 @@ def _limits(context: click.Context) -> dict[str, Any]:
 def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
     from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
-    text, source = _desired_state(options["desired_state"], options["file"])
+    path = options["file"]
+    text, source = wish.read_desired_state(options["desired_state"], None if path is None else str(path))
     limits, name = settings.loops, options["name"]
     if name is None:
-        name = name_for(text, str(source) if source else None, dry_run=options["dry_run"])
+        name = name_for(text, source, dry_run=options["dry_run"])
     check_name(name)
     spec = LoopSpec(
         name=name,
         desired_state=text,
         mode=Mode(options["mode"]),
         decider=options["decider"],
-        source=str(source) if source else None,
+        source=source,
         inventory=options["inventory"],
         policy=options["policy"],
         environment=options["environment"],
@@ -204,27 +205,6 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
         prompt_timeout=limits.prompt_timeout,
     )
     return wiring.prepare(spec, settings)
-
-
-def _desired_state(text: str | None, path: Path | None) -> tuple[str, Path | None]:
-    if (text is None) == (path is None):
-        why = "there is none" if text is None else "there are two: the argument and -f"
-        raise invalid(f"cannot take a desired state: {why}", "give a sentence, or a manifest with -f FILE")
-    if text is not None and len(text.split()) == 1 and text.endswith((".yaml", ".yml")):
-        # Nobody means the name of a manifest as a sentence.
-        text, path = None, Path(text)
-    if path is not None:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise invalid(f"cannot read {path}: it is not UTF-8 text") from error
-        except FileNotFoundError as error:
-            raise not_found(f"cannot read {path}: there is no such file") from error
-        except OSError as error:
-            raise invalid(f"cannot read {path}: {(error.strerror or 'failed').lower()}") from error
-    if text is None or not text.strip():
-        raise invalid("cannot take an empty desired state", "say what should be true")
-    return text, path
 
 
 # --- the loop ------------------------------------------------------------------------------------------------------

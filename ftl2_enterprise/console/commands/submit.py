@@ -60,8 +60,6 @@ def command(session: Session, **options: Any) -> int:
 
     session.wants_json = options["as_json"]
     text, source = wish.read_desired_state(options["desired_state"], options["file"])
-    name = options["name"] if options["name"] is not None else wish.name_for(text, source, dry_run=options["dry_run"])
-    wish.check_name(name)
     given = {
         field: options[field]
         for field in ("environment", "decider", "dry_run", "max_ask_delay", "model", "max_cost")
@@ -71,7 +69,8 @@ def command(session: Session, **options: Any) -> int:
         limits = service.limits(connection, LIMITS)
         limits |= {field: options[field] for field in LIMITS if options.get(field) is not None}
         spec = LoopSpec(
-            name=name,
+            # Without a name the service makes one that is free.
+            name=options["name"] or "",
             desired_state=text,
             source=source,
             mode=Mode(options["mode"]),
@@ -81,8 +80,7 @@ def command(session: Session, **options: Any) -> int:
             **given,
             **limits,
         )
-        request = SubmitLoop(spec=spec, paused=options["paused"])
-        loop = service.submit(connection, request, is_named=options["name"] is not None)
+        loop = connection.call(SubmitLoop(spec=spec, paused=options["paused"]))
     if options["as_json"]:
         session.out.stream.write(documents.text(documents.document(loop)) + "\n")
         return 0
