@@ -128,7 +128,6 @@ def is_answered(path: str) -> bool:
 # --- one that runs -------------------------------------------------------------------------------------------------
 
 KEY = "supervisor.socket"
-MOST_NAMES = 100
 
 
 @contextmanager
