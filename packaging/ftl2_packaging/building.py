@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -10,7 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from ftl2_packaging import environment, wheels
+from ftl2_enterprise.shell.commands import completing
+
+from ftl2_packaging import config_file, environment, licences, manpages, wheels
 from ftl2_packaging.changelog import changelog
 from ftl2_packaging.places import PACKAGING, SOURCE, CannotBuild
 
@@ -20,12 +24,14 @@ if TYPE_CHECKING:
     from ftl2_packaging.places import Build
 
 FORMATS = ("deb", "rpm")
+COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "completion.fish"}
 
 
 def prepare(build: Build) -> Path:
     """Make everything that goes into the packages; returns the description for nfpm."""
     found = wheels.collect(build)
     environment.make(build, found)
+    _texts(build, licences.read(found))
     date = datetime.fromtimestamp(build.epoch, UTC)
     (build.work / "changelog.yaml").write_text(changelog(build, date), encoding="utf-8")
     description = build.work / "nfpm.yaml"
@@ -39,6 +45,25 @@ def prepare(build: Build) -> Path:
     }
     description.write_text(template.safe_substitute(values), encoding="utf-8")
     return description
+
+
+def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
+    texts = build.work / "texts"
+    shutil.rmtree(texts, ignore_errors=True)
+    texts.mkdir(parents=True)
+    (texts / "config.toml").write_text(config_file.document(), encoding="utf-8")
+    (texts / "copyright").write_text(licences.copyright_file(bundled), encoding="utf-8")
+    licences.write_texts(bundled, texts / "licences")
+    for name, page in manpages.documents(build).items():
+        _write_compressed(texts / f"{name}.gz", page.encode())
+    _write_compressed(texts / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
+    for shell, name in COMPLETIONS.items():
+        (texts / name).write_text(completing.SCRIPTS[shell], encoding="utf-8")
+    environment.settle(texts, build.epoch)
+
+
+def _write_compressed(path: Path, content: bytes) -> None:
+    path.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
 def write(build: Build, description: Path, formats: Iterable[str]) -> list[Path]:

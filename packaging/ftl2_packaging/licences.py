@@ -1,0 +1,172 @@
+"""Who owns what is in the package, and under which licence: read from the wheels."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zipfile
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ftl2_packaging.environment import SITE_PACKAGES
+from ftl2_packaging.places import ENVIRONMENT, NAME, PACKAGING, SOURCE, CannotBuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COMMON = {
+    "Apache-2.0": ("Apache License", 8000),
+    "GPL-3": ("GNU GENERAL PUBLIC LICENSE", 20000),
+}
+"""Texts that every Debian system has under /usr/share/common-licenses: what they begin with, and how long they are."""
+_SHARED = "ansible"
+"""A namespace in which two distributions have their folders."""
+_FILE = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
+_OWNER = re.compile(r"^\W*copyright (?:\(c\)|©|:)?\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+_FULL_STOP = re.compile(r"[.,]?\s*(all rights reserved\.?)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundled:
+    """One distribution that is in the package."""
+
+    name: str
+    version: str
+    licence: str
+    owners: list[str]
+    places: list[str]
+    """In site-packages."""
+    comment: str = ""
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    """Its files of licences and notices."""
+
+
+def read(wheels: Iterable[Path]) -> list[Bundled]:
+    """Each of the wheels but our own. Raises CannotBuild when one does not say its licence."""
+    known = tomllib.loads((PACKAGING / "licences.toml").read_text(encoding="utf-8"))
+    own = f"{NAME.replace('-', '_')}-"
+    found = [_read(wheel, known) for wheel in wheels if not wheel.name.startswith(own)]
+    return sorted(found, key=lambda one: one.name)
+
+
+def _read(wheel: Path, known: dict[str, dict[str, str]]) -> Bundled:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [PurePosixPath(name) for name in archive.namelist() if not name.endswith("/")]
+        metadata = next(name for name in names if name.name == "METADATA" and name.parts[0].endswith(".dist-info"))
+        head: Any = HeaderParser().parsestr(archive.read(str(metadata)).decode())
+        described = [name for name in names if name.parts[0] == metadata.parts[0] and _FILE.search(name.name)]
+        texts = {name.name: archive.read(str(name)).decode("utf-8", "replace").strip() for name in described}
+    name = re.sub(r"[-_.]+", "-", str(head["Name"])).lower()
+    more = known.get(name, {})
+    licence = more.get("licence") or head["License-Expression"] or head["License"]
+    owners = [more["copyright"]] if "copyright" in more else _owners(texts.values())
+    if not licence or not owners:
+        raise CannotBuild(f"cannot tell the licence of {name}: the wheel does not name it; put it into licences.toml")
+    if not texts and not re.fullmatch(r"Apache-2.0|GPL-3.0-or-later", licence):
+        raise CannotBuild(f"cannot tell the text of the licence of {name}: it is not in the wheel")
+    tops = sorted({_place(path) for path in names if not path.parts[0].endswith(".data")})
+    return Bundled(
+        name=name,
+        version=str(head["Version"]),
+        licence=str(licence),
+        owners=owners,
+        places=tops,
+        comment=more.get("comment", ""),
+        texts=texts,
+    )
+
+
+def _place(path: PurePosixPath) -> str:
+    """The first folder that belongs to one distribution alone."""
+    depth = 2 if path.parts[0] == _SHARED else 1
+    return str(path) if len(path.parts) <= depth else f"{'/'.join(path.parts[:depth])}/*"
+
+
+def _owners(texts: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for text in texts:
+        for owner in _OWNER.findall(text):
+            told = _FULL_STOP.sub("", " ".join(owner.split()))
+            # What an empty form of a licence says, and sentences about copyright, are no owners.
+            if told and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", told, re.I) and len(told) < 120:
+                found.append(told)
+    return list(dict.fromkeys(found))
+
+
+def copyright_file(bundled: Iterable[Bundled]) -> str:
+    """debian/copyright in its machine-readable form."""
+    parts = [
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
+        f"Upstream-Name: {NAME}",
+        "Comment: The environment under /usr/lib holds Python modules of others as they were published, without their",
+        " tests. Each is listed here with its version, its owners and its licence.",
+        "",
+        "Files: *",
+        "Copyright: ftl2-enterprise contributors",
+        "License: Apache-2.0",
+        "",
+    ]
+    for one in bundled:
+        first, *rest = [f"{ENVIRONMENT}/{SITE_PACKAGES}/{place}" for place in one.places]
+        parts += [f"Files: {first}", *(f" {path}" for path in rest)]
+        parts += [f"Copyright: {one.owners[0]}", *(f" {owner}" for owner in one.owners[1:])]
+        parts += [f"License: {_short_name(one)}", *_text(one)]
+        parts += [f"Comment: {one.name} {one.version}. {one.comment}".rstrip(), ""]
+    parts += _stanzas()
+    return "\n".join(parts) + "\n"
+
+
+def _short_name(one: Bundled) -> str:
+    """Of a licence whose text stands here: as SPDX has it, with the name of the work, because texts differ."""
+    expression = one.licence.replace(" AND ", " and ").replace(" OR ", " or ")
+    return expression if not _own_texts(one) else f"{one.name}-licence"
+
+
+def _own_texts(one: Bundled) -> list[str]:
+    return [text for text in one.texts.values() if _common(text) is None]
+
+
+def _text(one: Bundled) -> list[str]:
+    texts = _own_texts(one)
+    if not texts:
+        return []
+    lines = [f"{one.licence}.", *(["Apache-2.0 is in /usr/share/common-licenses."] if len(texts) < len(one.texts) else [])]
+    for text in texts:
+        lines += ["", *text.splitlines()]
+    return [f" {line.rstrip()}" if line.strip() else " ." for line in lines]
+
+
+def _common(text: str) -> str | None:
+    for name, (beginning, length) in COMMON.items():
+        if beginning in text[:300] and len(text) > length:
+            return name
+    return None
+
+
+def _stanzas() -> list[str]:
+    return [
+        "License: Apache-2.0",
+        " On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.",
+        "",
+        "License: GPL-3.0-or-later",
+        " This program is free software: you can redistribute it and/or modify it under the terms of the GNU General",
+        " Public License as published by the Free Software Foundation, either version 3 of the License, or (at your",
+        " option) any later version.",
+        " .",
+        " On Debian systems the text is in /usr/share/common-licenses/GPL-3.",
+    ]
+
+
+def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
+    """Every text as it was published, a folder for each work; and our own."""
+    folder.mkdir(parents=True)
+    (folder / "LICENSE").write_bytes((SOURCE / "LICENSE").read_bytes())
+    for one in bundled:
+        own = folder / one.name
+        own.mkdir()
+        told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(f"Copyright: {who}\n" for who in one.owners)
+        (own / "ABOUT").write_text(f"{told}{one.comment}".rstrip() + "\n", encoding="utf-8")
+        for name, text in one.texts.items():
+            (own / name).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Every setting with its default, its kind and its meaning: from the model, and from docs/reference/configuration.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from ftl2_enterprise.core import settings, settings_check
+
+from ftl2_packaging.places import SOURCE, CannotBuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REFERENCE = SOURCE / "docs" / "reference" / "configuration.md"
+
+OF_THE_SERVICE = {
+    "store.path": "/var/lib/ftl2-enterprise/loops.db",
+    "loops.rules_dir": "/etc/ftl2-enterprise/rules",
+    "supervisor.socket": "/run/ftl2-enterprise/control.sock",
+    "log.directory": "/var/log/ftl2-enterprise",
+}
+"""Where the unit's directories are."""
+EXAMPLES: dict[str, Any] = {"model.max_cost": 5.0, "loops.prompt_timeout": 86400.0, "limits.pids": 200}
+"""For those without a default."""
+_ALIASES = {"Seconds": "more than 0", "Dollars": "at least 0", "Share": "a share, from 0 to 1", "Count": "a whole number, at least 1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One setting."""
+
+    key: str
+    written: str
+    """Its default, or an example, as TOML."""
+    has_default: bool
+    kind: str
+    meaning: str
+    needs_restart: bool
+
+    @property
+    def section(self) -> str:
+        """The table that it is in."""
+        return self.key.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name in there."""
+        return self.key.partition(".")[2]
+
+
+def every_option() -> list[Option]:
+    """All of them, in the order of the model. Raises CannotBuild when the reference lacks one."""
+    meanings = _meanings()
+    found = list(_options(meanings))
+    if unknown := set(meanings) - {option.key for option in found}:
+        raise CannotBuild(f"cannot describe {', '.join(sorted(unknown))}: the program has no such setting")
+    return found
+
+
+def _options(meanings: dict[str, str]) -> Iterator[Option]:
+    defaults = msgspec.to_builtins(settings.Settings())
+    for section, model in settings.SECTIONS.items():
+        for name, hint in get_type_hints(model, include_extras=True).items():
+            key = f"{section}.{name}"
+            value = OF_THE_SERVICE.get(key, defaults[section][name])
+            has_default = value is not None
+            if key not in meanings or not (has_default or key in EXAMPLES):
+                raise CannotBuild(f"cannot describe the setting {key}: it is not in {REFERENCE.name}, or has no example")
+            yield Option(
+                key=key,
+                written=json.dumps(value if has_default else EXAMPLES[key]),
+                has_default=has_default,
+                kind=_kind(hint),
+                meaning=meanings[key],
+                needs_restart=key in settings_check.NEED_RESTART,
+            )
+
+
+def _meanings() -> dict[str, str]:
+    rows = [line.strip("|").split(" | ") for line in REFERENCE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    return {row[0].split("`")[1]: row[-1].strip() for row in rows}
+
+
+def _kind(hint: Any) -> str:
+    """What may be written, in words."""
+    alias = getattr(hint, "__name__", "")
+    if alias in _ALIASES:
+        return _ALIASES[alias]
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return "one of " + ", ".join(json.dumps(member.value) for member in hint)
+    if get_origin(hint) is tuple:
+        return "a list of texts"
+    if hint is bool:
+        return "true or false"
+    if hint is str:
+        return "a text"
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    if len(parts) == 1:
+        return _kind(parts[0])
+    if len(parts) == 2 and isinstance(parts[1], msgspec.Meta):
+        number = "a whole number" if parts[0] is int else "a number"
+        return f"{number}, at least {parts[1].ge}"
+    raise CannotBuild(f"cannot say what {hint} is")
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    first = text if text.startswith("`") else text[:1].upper() + text[1:]
+    return first if first.endswith((".", "!")) else f"{first}."
+
+
+def without_flag(text: str) -> str:
+    """Without the option of the command that says the same, which is of no use in a file."""
+    return re.sub(r"; `(?:supervise )?--[a-z-]+`$", "", text)
+
+
+def plain(text: str) -> str:
+    """Without the marks of Markdown."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "").replace("\\|", "|")
