@@ -107,8 +107,7 @@ def _become(order: Order) -> None:
     os.setsid()
     for number in DEFAULT:
         signal.signal(number, signal.SIG_DFL)
-    # A wake-up before the child listens is not missed: it looks at its row when it begins.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    # SIGUSR1 stays ignored, as the forkserver has it, until the child listens: it looks at its row when it begins.
     prctl.set_name(order.key)
     # What it leaves behind becomes root's only when it ends, so that root knows whose it was.
     prctl.adopt_orphans()

@@ -44,6 +44,8 @@ def serve(kinds: Kinds, warm_up: Callable[[], None]) -> int:
     os.set_inheritable(CHANNEL_FD, False)  # noqa: FBT003
     # Ctrl-C is for root.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A child may be woken before it has run at all; it must not die of that.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     slots = Slots(HEARTBEAT_FD)
     os.close(HEARTBEAT_FD)
     for stream in (sys.stdout, sys.stderr):

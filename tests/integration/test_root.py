@@ -147,6 +147,17 @@ def test_a_wake_up_is_passed_on(made: Service, tmp_path: Path):
     until(lambda: "woken" in made.log())
 
 
+def test_a_child_may_be_woken_before_it_has_run(made: Service):
+    made.up()
+    status = Path(f"/proc/{made.own()['forkserver']}/status").read_text()
+    ignored = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn"))
+    assert ignored & 1 << (signal.SIGUSR1 - 1)
+    for number in range(20):
+        made.send(start=f"loop:{number}", argument="exit=5")
+        made.send(wake=f"loop:{number}")
+    assert {made.told("ended", f"loop:{number}")["why"] for number in range(20)} == {"exited"}
+
+
 def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service):
     made.start()
     made.meet()
