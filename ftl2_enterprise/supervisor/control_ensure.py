@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root_link import Order, RootLink
     from ftl2_enterprise.supervisor.writer_frames import Committed
 
-CHECK = 1.0
+CHECK = 2.0
 """Seconds between questions whether anything was committed or has changed; then there is a look."""
 IDLE_LOOK = 30.0
 """Seconds between looks although nothing has."""
