@@ -51,6 +51,17 @@ class Row(NamedTuple):
     next_run_at: Instant | None
     restart_at: Instant | None
     open_prompts: int
+    updated_at: Instant
+
+
+class SetBack(NamedTuple):
+    """A row that was written in what is the future since the clock has gone back."""
+
+    times: tuple[Instant | None, Instant | None]
+    """Its next run and its restart, as they are written."""
+    written: Instant
+    seen: Instant
+    """When this was noticed. From then on, what was left of the times when they were written begins anew."""
 
 
 _ROWS = Prepared(
@@ -63,6 +74,7 @@ _ROWS = Prepared(
         loops.c.next_run_at,
         loops.c.restart_at,
         loops.c.open_prompts,
+        loops.c.updated_at,
     ).where(loops.c.managed == literal_column("1"), loops.c.ended_at.is_(None))
 )
 _DEADLINES = Prepared(
@@ -83,6 +95,8 @@ class LoopManager:
         self._chance: Callable[[], float] = chance
         self._begins: dict[int, Instant] | None = None
         """When each loop that was due at the boot may begin."""
+        self._booted_at: Instant = 0
+        self._set_back: dict[int, SetBack] = {}
 
     @property
     def prefix(self) -> str:
@@ -97,11 +111,28 @@ class LoopManager:
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """Compare what is wanted with the children."""
         settings = self._settings()
-        rows = [Row(*row) for row in _ROWS.rows(tx, {})]
+        rows = [self._in_time(Row(*row), now) for row in _ROWS.rows(tx, {})]
         deadlines = dict(_DEADLINES.rows(tx, {}))
         if self._begins is None:
             self._begins = splayed(rows, deadlines, children, now, splay=settings.splay) if booted else {}
+            self._booted_at = now
+        elif now < self._booted_at:
+            self._begins = {}
         return compare(rows, deadlines, children, now, max_running=settings.max_running, begins=self._begins)
+
+    def _in_time(self, row: Row, now: Instant) -> Row:
+        """The row, with times that are not further away than they were meant to be when it was written."""
+        if row.updated_at <= now and row.created_at <= now and row.id not in self._set_back:
+            return row
+        times = row.next_run_at, row.restart_at
+        known = self._set_back.pop(row.id, None)
+        if known is None or known.times != times or not known.seen <= now < known.written:
+            known = SetBack(times, row.updated_at, now) if row.updated_at > now else None
+        if known is None:
+            return row._replace(created_at=min(row.created_at, now))
+        self._set_back[row.id] = known
+        next_run_at, restart_at = (None if at is None else at - known.written + known.seen for at in times)
+        return row._replace(created_at=min(row.created_at, now), next_run_at=next_run_at, restart_at=restart_at)
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
         """The unit that counts a crash and makes true what was asked of the loop."""

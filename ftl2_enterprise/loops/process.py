@@ -186,7 +186,8 @@ def halt(journal: Journal, *, is_served: bool) -> Loop:
 
 def _left(engine: Engine, loop: Loop) -> float:
     """Seconds until the stored next run; never longer than twice the interval, should the clock have gone back."""
-    if loop.next_run_at is None:
+    # The service starts a process when it is due, and knows better when that is.
+    if loop.next_run_at is None or engine.is_served:
         return 0.0
     longest = max(2 * loop.spec.interval, engine.limits.backoff_cap)
     return min(longest, max(0.0, seconds_between(engine.clock.now(), loop.next_run_at)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -53,13 +54,13 @@ WRITER_POINTS = [
     f"{F.BEFORE_COMMIT}#5",
     f"{F.AFTER_COMMIT}#6",
 ]
-SETS: dict[str, list[str]] = {
+BY_KIND: dict[str, list[str]] = {
     "the first time in a loop": [point for point in LOOP_POINTS if point.endswith("#1")],
     "later in a loop": [point for point in LOOP_POINTS if not point.endswith("#1")],
     "in the writer": WRITER_POINTS,
 }
-if os.environ.get("FAULT_POINTS") == "each":
-    SETS = {point: [point] for point in [*LOOP_POINTS, *WRITER_POINTS]}
+ONE_BY_ONE = {point: [point] for point in [*LOOP_POINTS, *WRITER_POINTS]}
+SETS = ONE_BY_ONE if os.environ.get("FAULT_POINTS") == "each" else BY_KIND
 STEPS = 16
 """So many that each process gets to its point."""
 IN_FLIGHT = (F.ACTION_STARTED, F.ACTION_DONE)
@@ -135,7 +136,7 @@ def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(
         for wanted, delay in zip([0.05, 0.1, 0.2, 0.4, 0.4], grown, strict=True):
             assert wanted * 0.8 - 0.001 <= delay <= wanted * 1.2 + 0.001, delays
         # And it really was not there before: the next one ended after the time that was given to it.
-        for before, after in zip(found, found[1:], strict=False):
+        for before, after in itertools.pairwise(found):
             assert before.data["restart_at"] is None or after.at >= before.data["restart_at"]
         gate.touch()
         done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
@@ -163,6 +164,7 @@ def test_more_crashes_than_the_limit_fail_the_loop_with_the_reason_and_leave_the
         service.submit("good", manifest("good", tmp_path / "good"))
         for _ in range(3):
             shot = until(lambda: service.lines()["bad"].pid)
+            assert shot is not None
             os.kill(shot, signal.SIGKILL)
             until(lambda shot=shot: service.lines()["bad"].pid != shot)
         failed = service.until_state("bad", LoopState.FAILED)

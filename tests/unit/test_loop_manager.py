@@ -20,7 +20,7 @@ SECOND = 1_000_000
 def row(state: LoopState, desired: Desired = D.RUN, **values: Any) -> Row:
     given: dict[str, Any] = {
         "id": 1, "priority": 0, "created_at": 5, "next_run_at": None, "restart_at": None, "open_prompts": 0,
-        **values,
+        "updated_at": 5, **values,
     }  # fmt: skip
     return Row(state=state.value, desired=desired.value, **given)
 
