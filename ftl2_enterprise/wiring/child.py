@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -129,7 +130,14 @@ async def _run(database: Store, link: WriterLink, loop: Loop, settings: Settings
     stop = Stop()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stop.ask)
-    running.add_signal_handler(signal.SIGUSR1, stop.woken.set)
+
+    def wake(number: int, frame: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: the process is about to end
+            running.call_soon_threadsafe(stop.woken.set)
+
+    # Not by the event loop, which gives a signal its default action back when it is closed, and that one kills: a
+    # wake-up that comes while the process ends would be a crash. The handler for SIGTERM makes this one seen at once.
+    signal.signal(signal.SIGUSR1, wake)
     for _ in asked:
         stop.ask()
     journal = process.claim(database, loop.id, link)
