@@ -73,7 +73,12 @@ def find_one(files: Iterable[RuleFile], ref: str) -> RuleFile:
 
 def _in(directory: Path) -> Iterator[RuleFile]:
     try:
-        paths = [path for path in directory.iterdir() if path.suffix == ".py" and not path.stem.startswith("__")]
+        # Only files: control and the writer read them, and a pipe would hold up the whole service.
+        paths = [
+            path
+            for path in directory.iterdir()
+            if path.suffix == ".py" and not path.stem.startswith("__") and path.is_file()
+        ]
     except OSError:
         return
     try:

@@ -51,6 +51,9 @@ def read_notes(directory: Path) -> Notes:
     Raises Problem(invalid): guessing what a damaged file said could fire a rule that a person has switched off.
     """
     path = directory / NAME
+    if path.exists() and not path.is_file():
+        # Reading a pipe would hold up whoever looks.
+        raise invalid(f"cannot read {path}: it is not a regular file")
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
     except FileNotFoundError:
