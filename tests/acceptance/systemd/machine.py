@@ -151,8 +151,28 @@ class Machine[E: Engine]:
         """What `ftl2ctl ... --json` says."""
         return json.loads(self.run("ftl2ctl", *argv, "--json", user=user))
 
+    def submit(self, name: str, manifest: str, *options: str, user: str | None = None) -> Done:
+        """Hand over a manifest as whoever it is does."""
+        path = f"/tmp/{name}.yaml"
+        self.write(path, manifest)
+        return self.try_("ftl2ctl", "submit", "-f", path, "--name", name, *options, user=user)
+
     def loops(self) -> dict[str, dict[str, Any]]:
         return {each["name"]: each for each in self.ctl("list", "--all")["loops"]}
+
+    def pids(self) -> dict[str, int]:
+        """The supervisor's own processes that live, and the loops that have a process (`loop:NAME`)."""
+        found = {each["name"]: each["pid"] for each in self.ctl("health")["processes"] if each.get("pid")}
+        return found | {f"loop:{name}": each["pid"] for name, each in self.loops().items() if each.get("pid")}
+
+    def until_well(self, seconds: float = 60) -> None:
+        """Wait until the service answers and says that it is well."""
+        self.until(lambda: self.try_("ftl2ctl", "health").status == 0, seconds)
+
+    def drop_in(self, name: str, text: str) -> None:
+        """As `systemctl edit` does it."""
+        self.write(f"/etc/systemd/system/{UNIT}.d/{name}.conf", text)
+        self.run("systemctl", "daemon-reload")
 
     def until_state(self, loop: str, *states: str, seconds: float = 60) -> dict[str, Any]:
         """The loop, once it is in one of the states."""

@@ -1,4 +1,4 @@
-"""A machine with a kernel of its own, user-mode Linux: boots in seconds, has every cgroup controller, needs no KVM."""
+"""A machine with a kernel of its own, user-mode Linux: boots in seconds, has all cgroup controllers, needs no KVM."""
 
 from __future__ import annotations
 

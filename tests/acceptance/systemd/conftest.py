@@ -1,0 +1,124 @@
+"""Machines for tests: each test gets one of its own, booted from the tree with the package installed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.systemd import tree as trees
+from tests.acceptance.systemd.machine import Machine, booted
+from tests.acceptance.systemd.nspawn import Nspawn
+from tests.acceptance.systemd.uml import Uml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUILD = Path("build")
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Machines take longer than processes."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(400))
+
+
+@pytest.fixture(scope="session")
+def tree() -> trees.Tree:
+    found = trees.tree()
+    if reason := trees.why_not(found):
+        pytest.skip(reason)
+    return found
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Two builds of the package."""
+
+    previous: Path
+    present: Path
+
+
+@pytest.fixture(scope="session")
+def packages() -> Packages:
+    found = [sorted(BUILD.glob(f"ftl2-enterprise_*-{release}_*.deb")) for release in (1, 2)]
+    if not all(found):
+        pytest.skip("the package is not built: `make deb RELEASE=1 && make deb RELEASE=2`, or `make acceptance`")
+    return Packages(found[0][-1], found[1][-1])
+
+
+@pytest.fixture(scope="session")
+def places(tree: trees.Tree) -> Iterator[Iterator[Path]]:
+    """Directories for machines, outside of any that is a tmpfs or an overlay; gone afterwards."""
+    runs = tree.directory / "runs"
+    for old in runs.glob("*"):
+        if not Path(f"/proc/{old.name}").exists():
+            shutil.rmtree(old)
+    here = runs / str(os.getpid())
+    here.mkdir(parents=True, exist_ok=True)
+    yield (here / str(number) for number in itertools.count(1))
+    shutil.rmtree(here)
+
+
+@contextlib.contextmanager
+def machine_of(tree: trees.Tree, place: Path, *layers: Path) -> Iterator[Machine[Nspawn]]:
+    """A booted container; its directory is gone afterwards."""
+    with booted(Nspawn(tree, place, layers)) as machine:
+        yield machine
+    shutil.rmtree(place)
+
+
+def install(machine: Machine[Nspawn], package: Path) -> str:
+    """As an administrator does it."""
+    machine.write(f"/root/{package.name}", package.read_bytes())
+    return machine.run("apt-get", "install", "--yes", f"/root/{package.name}", seconds=120)
+
+
+@pytest.fixture(scope="session")
+def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Path:
+    """What the installation of the package adds to the tree, and two people: alice may steer, mallory is anybody."""
+    engine = Nspawn(tree, next(places))
+    with booted(engine) as machine:
+        install(machine, packages.present)
+        machine.run("rm", f"/root/{packages.present.name}")
+        machine.add_user("alice", "ftl2")
+        machine.add_user("mallory")
+        machine.power_off()
+    return engine.upper
+
+
+@pytest.fixture
+def bare(tree: trees.Tree, places: Iterator[Path]) -> Iterator[Machine[Nspawn]]:
+    """A machine on which nothing is installed."""
+    with machine_of(tree, next(places)) as machine:
+        yield machine
+
+
+@pytest.fixture
+def machine(tree: trees.Tree, installed: Path, places: Iterator[Path]) -> Iterator[Machine[Nspawn]]:
+    """A machine with the package, booted; the service runs, because a package that is installed is enabled."""
+    with machine_of(tree, next(places), installed) as made:
+        made.until(made.is_active)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def virtual(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Iterator[Machine[Uml]]:
+    """A machine with a kernel of its own and every cgroup controller, and the package."""
+    place = next(places)
+    with booted(Uml(tree, place)) as made:
+        shutil.copy(packages.present, made.engine.share / "product.deb")
+        made.run("cp", "/host/product.deb", "/root/product.deb")
+        made.run("apt-get", "install", "--yes", "/root/product.deb", seconds=120)
+        made.add_user("alice", "ftl2")
+        made.until(made.is_active)
+        yield made
+    shutil.rmtree(place)
