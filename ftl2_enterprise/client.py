@@ -69,7 +69,7 @@ class Client:
         while True:
             match self._receive(deadline, within):
                 case Reply(id=found, result=result) if found == call_id:
-                    return _decoder_of(type(request)).decode(result)
+                    return _decoded(_decoder_of(type(request)), result)
                 case Failure(id=found) as failure if found == call_id:
                     raise _problem(failure)
                 case frame:
@@ -123,7 +123,7 @@ class Client:
                     self._keep(self._receive(None))
                 match mine.popleft():
                     case Item(item=item):
-                        yield decoder.decode(item)
+                        yield _decoded(decoder, item)
                     case Done():
                         over = True
                         return
@@ -249,6 +249,14 @@ def _lost() -> Problem:
 
 def _problem(failure: Failure) -> Problem:
     return Problem(failure.code, failure.message, hint=failure.hint)
+
+
+def _decoded[R](decoder: msgspec.msgpack.Decoder[R], body: msgspec.Raw) -> R:
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        hint = "use the ftl2ctl that came with the service"
+        raise invalid(f"cannot understand the service: {error}", hint) from error
 
 
 def _decoder_of(request: type[Request[Any]]) -> msgspec.msgpack.Decoder[Any]:

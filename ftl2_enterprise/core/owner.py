@@ -30,7 +30,8 @@ def _boot_id() -> str:
 
 def _start_time(pid: int) -> str | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        # A process may call itself by any bytes.
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
     # The command's name may hold spaces and brackets; fields are counted from behind its last bracket (proc(5)).

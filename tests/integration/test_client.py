@@ -253,3 +253,23 @@ def test_replies_of_a_newer_service_may_have_fields_that_are_not_known_here(tmp_
     with ScriptedService(tmp_path / "s") as script, client.connect(tmp_path / "s") as service:
         script.on(GetVersion, newer)
         assert service.call(GetVersion()) == VERSION_INFO
+
+
+@pytest.mark.parametrize(
+    "reply", [{"program": 1}, [], {"program": "1", "protocol": "one", "python": "", "schema": ""}]
+)
+def test_a_reply_that_is_not_what_the_verb_promises_is_told_so(tmp_path: Path, reply: object) -> None:
+    path = tmp_path / "control.sock"
+    hello = Welcome(protocol=VERSION, version="9")
+    body = msgspec.Raw(msgspec.msgpack.encode(reply))
+    with answering(path, hello, Reply(id=1, result=body)), client.connect(path) as service:
+        with pytest.raises(Problem, match="cannot understand the service") as found:
+            service.call(GetVersion())
+        assert found.value.code is Code.INVALID
+    path.unlink()
+    with (
+        answering(path, hello, Item(id=1, item=body)),
+        client.connect(path) as service,
+        pytest.raises(Problem, match="cannot understand the service"),
+    ):
+        next(service.watch(WatchLogs()))

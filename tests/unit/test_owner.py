@@ -35,3 +35,19 @@ def test_an_ended_process_is_not_alive_even_before_it_is_reaped():
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not owner.is_alive(name)
     child.communicate()
+
+
+def test_whatever_a_process_calls_itself_it_can_be_asked_after():
+    code = """
+import sys
+from ftl2_enterprise.core import owner
+with open("/proc/self/comm", "wb") as file:
+    file.write(b") \\xff\\n")
+print(owner.current(), flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as child:
+        assert child.stdout is not None
+        name = child.stdout.readline().strip()
+        assert owner.is_alive(name)
+        child.communicate()
