@@ -27,8 +27,8 @@ def main() -> int:
     try:
         build = places.of_source(given.output, given.release)
         with _alone(build.output):
-            description = building.prepare(build)
-            made = building.write(build, description, given.formats)
+            building.prepare(build)
+            made = building.write(build, given.formats)
     except places.CannotBuild as reason:
         print(reason, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -10,12 +11,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from ftl2_enterprise.shell.commands import completing
-
 from ftl2_packaging import config_file, environment, licences, manpages, wheels
-from ftl2_packaging.changelog import changelog
+from ftl2_packaging.changelog import MAINTAINER, changelog
 from ftl2_packaging.places import PACKAGING, SOURCE, CannotBuild
 
 if TYPE_CHECKING:
@@ -27,24 +29,49 @@ FORMATS = ("deb", "rpm")
 COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "completion.fish"}
 
 
-def prepare(build: Build) -> Path:
-    """Make everything that goes into the packages; returns the description for nfpm."""
+def prepare(build: Build) -> None:
+    """Make everything that goes into the packages."""
     found = wheels.collect(build)
     environment.make(build, found)
     _texts(build, licences.read(found))
-    date = datetime.fromtimestamp(build.epoch, UTC)
-    (build.work / "changelog.yaml").write_text(changelog(build, date), encoding="utf-8")
-    description = build.work / "nfpm.yaml"
+    (build.work / "changelog.yaml").write_text(changelog(build, _date(build)), encoding="utf-8")
+
+
+def _description(build: Build, kind: str) -> Path:
+    """The one description as nfpm reads it for a format."""
+    path = build.work / f"nfpm.{kind}.yaml"
     template = Template((PACKAGING / "nfpm.yaml").read_text(encoding="utf-8"))
     values = {
+        "MAINTAINER": MAINTAINER,
         "WORK": str(build.work),
         "ARCH": build.architecture,
         "VERSION": build.version,
         "RELEASE": build.release,
-        "DATE": date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "DATE": _date(build).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    description.write_text(template.safe_substitute(values), encoding="utf-8")
-    return description
+    described = yaml.safe_load(template.substitute(values))
+    described["contents"] = [one for content in described["contents"] for one in _contents(content, kind)]
+    # JSON is YAML.
+    path.write_text(json.dumps(described, indent=1), encoding="utf-8")
+    return path
+
+
+def _contents(content: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    if content.get("type") != "document":
+        return [content]
+    # Only RPM marks documents: nfpm leaves what is marked out of a Debian package, and takes no pattern for it.
+    content = {**content, "type": "doc" if kind == "rpm" else "file"}
+    source = str(content["src"])
+    if "*" not in source:
+        return [content]
+    found = sorted(path for path in SOURCE.glob(source) if path.is_file())
+    if not found:
+        raise CannotBuild(f"cannot find {source}")
+    return [{**content, "src": str(path), "dst": f"{content['dst']}/{path.name}"} for path in found]
+
+
+def _date(build: Build) -> datetime:
+    return datetime.fromtimestamp(build.epoch, UTC)
 
 
 def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
@@ -66,14 +93,14 @@ def _write_compressed(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def write(build: Build, description: Path, formats: Iterable[str]) -> list[Path]:
+def write(build: Build, formats: Iterable[str]) -> list[Path]:
     """Make the packages. Raises CannotBuild."""
     nfpm = Path(sys.executable).parent / "nfpm"
     made: list[Path] = []
     for kind in formats:
         before = {path: path.stat().st_mtime_ns for path in build.output.glob(f"*.{kind}")}
         done = subprocess.run(
-            [nfpm, "package", "--config", description, "--packager", kind, "--target", build.output],
+            [nfpm, "package", "--config", _description(build, kind), "--packager", kind, "--target", build.output],
             cwd=SOURCE,
             env={**os.environ, "SOURCE_DATE_EPOCH": str(build.epoch)},
             capture_output=True,

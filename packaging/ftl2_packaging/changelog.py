@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from ftl2_packaging.places import SOURCE
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from ftl2_packaging.places import Build
 
-MAINTAINER = "ftl2-enterprise maintainers <ftl2-enterprise@packages.debian.org>"
+MAINTAINER = "ftl2-enterprise maintainers <maintainers@ftl2-enterprise.invalid>"
+"""Who distributes the packages names itself here."""
 
 
 def changelog(build: Build, date: datetime) -> str:
@@ -27,7 +29,8 @@ def changelog(build: Build, date: datetime) -> str:
                 "semver": f"{build.version}-{build.release}",
                 "date": date.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "packager": MAINTAINER,
-                "changes": [{"note": entry} for entry in entries],
+                "deb": {"urgency": "medium", "distributions": ["stable"]},
+                "changes": [{"note": "\n    ".join(textwrap.wrap(entry, width=74))} for entry in entries],
             }
         ],
         indent=1,

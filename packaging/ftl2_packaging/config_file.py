@@ -8,7 +8,7 @@ from itertools import groupby
 from ftl2_packaging.options import Option, every_option, plain, sentence, without_flag
 
 _HEAD = """\
-# Settings of ftl2-enterprise. Nothing has to be set: what is commented out here is the default, as the service has it.
+# Settings of ftl2-enterprise. Nothing has to be set: what is commented out is the default, as the service has it.
 #
 # Files in /etc/ftl2-enterprise/conf.d/*.toml are read after this one, by name; then come variables of the environment
 # (FTL2_ENTERPRISE_SECTION_KEY). ftl2-enterprise.toml(5) tells more.

@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
 INTERPRETER = f"/usr/bin/python{PYTHON}"
 
-STRIPPED_FOLDERS = ("alembic/testing", "certifi/tests", "mako/testing", "segment/analytics/test", "sqlalchemy/testing")
+STRIPPED_FOLDERS = (
+    "alembic/testing",
+    "certifi/tests",
+    "mako/testing",
+    "segment/analytics/test",
+    "sqlalchemy/testing",
+)
 """Tests that are installed with what they test."""
-STRIPPED_NAMES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt", "zip-safe", "top_level.txt"})
+STRIPPED_NAMES = frozenset(
+    {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt", "zip-safe", "top_level.txt"}
+)
 """Of what describes a distribution: of use to installers alone."""
 STRIPPED_ENDINGS = (".pyi", ".pxd", ".pyx", ".c", ".h", ".cpp")
 
@@ -84,7 +92,16 @@ def _compile(root: Path) -> None:
 
     In one process and one order, with one seed of hashes: otherwise the bytes would differ from build to build.
     """
-    words = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", f"/{ENVIRONMENT}", str(root / "lib")]
+    words = [
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        str(root),
+        "-p",
+        f"/{ENVIRONMENT}",
+        str(root / "lib"),
+    ]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "compileall", *words],
         env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
@@ -99,11 +116,11 @@ def _compile(root: Path) -> None:
 def settle(root: Path, epoch: int) -> None:
     """One date and the usual modes for everything below."""
     for folder, _, names in os.walk(root):
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         for name in names:
             path = Path(folder, name)
             if not path.is_symlink():
-                executable = path.parent.name in ("bin", "libexec")
+                executable = path.parent.name in ("bin", "libexec") or path.suffix == ".sh"
                 path.chmod(0o755 if executable else 0o644)
             os.utime(path, (epoch, epoch), follow_symlinks=False)
     for folder, _, _ in os.walk(root, topdown=False):

@@ -20,7 +20,7 @@ COMMON = {
     "Apache-2.0": ("Apache License", 8000),
     "GPL-3": ("GNU GENERAL PUBLIC LICENSE", 20000),
 }
-"""Texts that every Debian system has under /usr/share/common-licenses: what they begin with, and how long they are."""
+"""Texts that every Debian system has under /usr/share/common-licenses: how they begin, and how long they are."""
 _SHARED = "ansible"
 """A namespace in which two distributions have their folders."""
 _FILE = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
@@ -90,7 +90,11 @@ def _owners(texts: Iterable[str]) -> list[str]:
         for owner in _OWNER.findall(text):
             told = _FULL_STOP.sub("", " ".join(owner.split()))
             # What an empty form of a licence says, and sentences about copyright, are no owners.
-            if told and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", told, re.I) and len(told) < 120:
+            if (
+                told
+                and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", told, re.I)
+                and len(told) < 120
+            ):
                 found.append(told)
     return list(dict.fromkeys(found))
 
@@ -100,8 +104,8 @@ def copyright_file(bundled: Iterable[Bundled]) -> str:
     parts = [
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
         f"Upstream-Name: {NAME}",
-        "Comment: The environment under /usr/lib holds Python modules of others as they were published, without their",
-        " tests. Each is listed here with its version, its owners and its licence.",
+        "Comment: The environment under /usr/lib holds Python modules of others as they were published, without",
+        " their tests. Each is listed here with its version, its owners and its licence.",
         "",
         "Files: *",
         "Copyright: ftl2-enterprise contributors",
@@ -132,7 +136,10 @@ def _text(one: Bundled) -> list[str]:
     texts = _own_texts(one)
     if not texts:
         return []
-    lines = [f"{one.licence}.", *(["Apache-2.0 is in /usr/share/common-licenses."] if len(texts) < len(one.texts) else [])]
+    lines = [
+        f"{one.licence}.",
+        *(["Apache-2.0 is in /usr/share/common-licenses."] if len(texts) < len(one.texts) else []),
+    ]
     for text in texts:
         lines += ["", *text.splitlines()]
     return [f" {line.rstrip()}" if line.strip() else " ." for line in lines]
@@ -166,7 +173,9 @@ def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
     for one in bundled:
         own = folder / one.name
         own.mkdir()
-        told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(f"Copyright: {who}\n" for who in one.owners)
+        told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(
+            f"Copyright: {who}\n" for who in one.owners
+        )
         (own / "ABOUT").write_text(f"{told}{one.comment}".rstrip() + "\n", encoding="utf-8")
         for name, text in one.texts.items():
             (own / name).write_text(text + "\n", encoding="utf-8")

@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from ftl2_enterprise.console import cli
 from ftl2_enterprise.shell import helping
 from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, PROGRAM, every_command
 from ftl2_enterprise.shell.session import SOCKET_VARIABLES
 from ftl2_enterprise.terminal import exits
-
 from ftl2_packaging.options import every_option, sentence
 from ftl2_packaging.troff import Page
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.shell.registry import Command, Flag
-
     from ftl2_packaging.places import Build
 
 _USER, _ADMINISTRATOR, _FILES = "User Commands", "System Administration", "File Formats"
@@ -60,9 +59,9 @@ def _ftl2ctl(build: Build) -> Page:
     page.section("DESCRIPTION")
     page.paragraph(helping.PURPOSE)
     page.paragraph(
-        f"With a command, `{PROGRAM}` carries it out. On a terminal and without a command it is a shell with completion"
-        " and history. With standard input from a file or a pipe, each line is a command; the first one that fails"
-        " ends it."
+        f"With a command, `{PROGRAM}` carries it out. On a terminal and without a command it is a shell with"
+        " completion and history. With standard input from a file or a pipe, each line is a command; the"
+        " first one that fails ends it."
     )
     page.paragraph(
         "LOOP is a name, the beginning of one that no other has, or an id. Times are shown as how long ago; JSON has"
@@ -99,11 +98,16 @@ def _command(page: Page, command: Command) -> None:
         details.append("In the shell only.")
     page.definition(command.usage, *details)
     page.indented([*((one.shown, one.help) for one in command.arguments if one.help), *_flags(command.flags)])
-    page.indented([(f"Status {text.partition(': ')[0]}", sentence(text.partition(": ")[2])) for text in command.statuses])
+    page.indented(
+        [(f"Status {text.partition(': ')[0]}", sentence(text.partition(": ")[2])) for text in command.statuses]
+    )
     program = "" if command.in_shell_only else f"{PROGRAM} "
     if command.examples:
         widest = max(len(example.words) for example in command.examples) + 2
-        lines = [f"{program}{one.words:<{widest}}{f'# {one.help}' if one.help else ''}".rstrip() for one in command.examples]
+        lines = [
+            f"{program}{one.words:<{widest}}{f'# {one.help}' if one.help else ''}".rstrip()
+            for one in command.examples
+        ]
         page.example(*lines, indent=True)
 
 
@@ -128,8 +132,8 @@ def _ftl2_enterprise(build: Build) -> Page:
     page.section("DESCRIPTION")
     page.paragraphs(cli.group.help or "")
     page.paragraph(
-        "As a service it is started by systemd as `ftl2-enterprise.service` and steered with `ftl2ctl`(1). `run` does the"
-        " same for one loop in the foreground, without a service."
+        "As a service it is started by systemd as `ftl2-enterprise.service` and steered with `ftl2ctl`(1). `run` does"
+        " the same for one loop in the foreground, without a service."
     )
     page.section("OPTIONS")
     page.definitions(_parameters(cli.group, context))
@@ -141,7 +145,9 @@ def _ftl2_enterprise(build: Build) -> Page:
     page.definitions((str(status.value), sentence(meaning)) for status, meaning in exits.MEANINGS.items())
     page.section("SIGNALS")
     page.paragraph("To the main process of the service:")
-    page.definition("TERM, INT", "Let every loop finish the step in hand, then end; the loops go on with the next start.")
+    page.definition(
+        "TERM, INT", "Let every loop finish the step in hand, then end; the loops go on with the next start."
+    )
     page.definition("QUIT", "End now. What was in flight is unknown, and looked at with the next start.")
     page.definition("HUP", "Read the settings again, as `systemctl reload` does.")
     page.section("ENVIRONMENT")
@@ -189,23 +195,27 @@ def _settings(build: Build) -> Page:
     page.example("/etc/ftl2-enterprise/config.toml", "/etc/ftl2-enterprise/conf.d/*.toml")
     page.section("DESCRIPTION")
     page.paragraph(
-        "The files are TOML: tables with keys. Everything works without them. A value is taken from the last of these"
-        " that gives one: the defaults; `config.toml`; the files of `conf.d`, by name; the environment, where the key"
-        " `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are written with commas; options of the command."
-        " With `--config FILE`, that file is read instead of those in /etc."
+        "The files are TOML: tables with keys. Everything works without them. A value is taken from the last of"
+        " these that gives one: the defaults; `config.toml`; the files of `conf.d`, by name; the environment, where"
+        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are written with commas; options of the"
+        " command. With `--config FILE`, that file is read instead of those in /etc."
     )
     page.paragraph(
-        "An unknown key is refused with the nearest known name. A relative path is relative to the file that it is in."
+        "An unknown key is refused with the nearest known name. A relative path is relative to its file."
         " `ftl2-enterprise config show` prints each value and where it came from."
     )
     page.paragraph(
-        "A running service reads its settings again with `systemctl reload ftl2-enterprise`. Loops go by the new ones from"
-        " their next start on."
+        "A running service reads its settings again with `systemctl reload ftl2-enterprise`. Loops go by the new ones"
+        " from their next start on."
     )
     for section, members in groupby(every_option(), key=lambda option: option.section):
         page.section(f"[{section}]")
         for option in members:
-            default = f"Default: `{option.written}`." if option.has_default else f"Not set by default. Example: `{option.written}`."
+            default = (
+                f"Default: `{option.written}`."
+                if option.has_default
+                else f"Not set by default. Example: `{option.written}`."
+            )
             restart = " Counts only when the service starts." if option.needs_restart else ""
             page.definition(option.key, sentence(option.meaning), f"{sentence(option.kind)} {default}{restart}")
     page.section("EXAMPLES")

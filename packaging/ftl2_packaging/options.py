@@ -1,4 +1,4 @@
-"""Every setting with its default, its kind and its meaning: from the model, and from docs/reference/configuration.md."""
+"""Every setting with its default, kind and meaning: from the model, and from docs/reference/configuration.md."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from ftl2_enterprise.core import settings, settings_check
 
+from ftl2_enterprise.core import settings, settings_check
 from ftl2_packaging.places import SOURCE, CannotBuild
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ OF_THE_SERVICE = {
 """Where the unit's directories are."""
 EXAMPLES: dict[str, Any] = {"model.max_cost": 5.0, "loops.prompt_timeout": 86400.0, "limits.pids": 200}
 """For those without a default."""
-_ALIASES = {"Seconds": "more than 0", "Dollars": "at least 0", "Share": "a share, from 0 to 1", "Count": "a whole number, at least 1"}
+_ALIASES = {
+    "Seconds": "more than 0",
+    "Dollars": "at least 0",
+    "Share": "a share, from 0 to 1",
+    "Count": "a whole number, at least 1",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +75,9 @@ def _options(meanings: dict[str, str]) -> Iterator[Option]:
             value = OF_THE_SERVICE.get(key, defaults[section][name])
             has_default = value is not None
             if key not in meanings or not (has_default or key in EXAMPLES):
-                raise CannotBuild(f"cannot describe the setting {key}: it is not in {REFERENCE.name}, or has no example")
+                raise CannotBuild(
+                    f"cannot describe the setting {key}: it is not in {REFERENCE.name}, or has no example"
+                )
             yield Option(
                 key=key,
                 written=json.dumps(value if has_default else EXAMPLES[key]),
@@ -82,7 +89,11 @@ def _options(meanings: dict[str, str]) -> Iterator[Option]:
 
 
 def _meanings() -> dict[str, str]:
-    rows = [line.strip("|").split(" | ") for line in REFERENCE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    rows = [
+        line.strip("|").split(" | ")
+        for line in REFERENCE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
     return {row[0].split("`")[1]: row[-1].strip() for row in rows}
 
 

@@ -78,12 +78,20 @@ class Page:
 
 def _filled(text: str) -> list[str]:
     pieces = re.split(r"`([^`]*)`", text)
-    told = "".join(f"\\fB{_escaped(piece)}\\fR" if place % 2 else _escaped(piece) for place, piece in enumerate(pieces))
+    told = "".join(
+        f"\\fB{_escaped(piece)}\\fR" if place % 2 else _escaped(piece) for place, piece in enumerate(pieces)
+    )
     return [_guarded(line) for line in told.splitlines()]
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    return (
+        text.replace("\\", "\\e")
+        .replace("-", "\\-")
+        .replace("'", "\\(aq")
+        .replace("^", "\\(ha")
+        .replace("~", "\\(ti")
+    )
 
 
 def _guarded(line: str) -> str:

@@ -1,4 +1,4 @@
-"""The wheels of everything that is bundled: downloaded by the hashes of the lock file, for any Linux of the last years."""
+"""The wheels of everything that is bundled: downloaded by the hashes of the lock file, for any present Linux."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ def _fetch(into: Path, build: Build) -> None:
     platforms = [word for glibc in GLIBC for word in ("--platform", f"{glibc}_{build.machine}")]
     target = ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *platforms]
     _pip("download", *common, *target, "--dest", str(into), "--requirement", str(plain), build=build)
-    _pip(
-        "wheel", *common, "--no-build-isolation", "--wheel-dir", str(into), "--requirement", str(built), build=build
-    )
+    _pip("wheel", *common, "--no-build-isolation", "--wheel-dir", str(into), "--requirement", str(built), build=build)
 
 
 def _own(build: Build) -> Path:
