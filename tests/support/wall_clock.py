@@ -1,4 +1,4 @@
-"""A wall clock that jumps, for a whole tree of processes: what they ask the C library for the time is off by as much."""
+"""A wall clock that jumps, for a whole tree of processes: what the C library tells them is off by as much."""
 
 from __future__ import annotations
 

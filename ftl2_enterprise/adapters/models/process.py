@@ -59,6 +59,7 @@ async def run(
             # Only makes one system call, on a library that is loaded already: safe between fork and exec.
             preexec_fn=_die_with_parent,  # noqa: PLW1509
         )
+    guard = _Guard(process.pid)
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = _Stream(limit), _Stream(limit)
@@ -73,6 +74,7 @@ async def run(
         await asyncio.wait(readers, timeout=GRACE)
     finally:
         await _end(process)
+        guard.dismiss()
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
@@ -90,6 +92,41 @@ _libc = ctypes.CDLL(None)
 def _die_with_parent() -> None:
     """A loop's process that is killed takes the program with it: nobody would read its answer."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class _Guard:
+    """Kills the program's group when this process is killed, and so can do it no more itself.
+
+    The kernel kills the program then, but not what the program has started.
+    """
+
+    _WATCH = 'read _; kill -s KILL -- "-$1"'
+
+    def __init__(self, group: int) -> None:
+        watched, self._held = os.pipe()
+        self._shell: subprocess.Popen[bytes] | None = None
+        try:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", self._WATCH, "guard", str(group)],
+                stdin=watched,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                start_new_session=True,
+            )
+        except OSError:
+            # Without one the program itself ends all the same.
+            pass
+        finally:
+            os.close(watched)
+
+    def dismiss(self) -> None:
+        """The group is gone: nobody is to be killed any more."""
+        if self._shell is not None:
+            # Before it can see that nobody holds the pipe: the number may be another group's by then.
+            self._shell.kill()
+            self._shell.wait()
+        os.close(self._held)
 
 
 @contextlib.contextmanager
