@@ -37,8 +37,8 @@ run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on 
 	@$(BIN)/ftl2-enterprise tour
 
 .PHONY: test
-test: $(VENV)/dev.stamp ## every test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+test: $(VENV)/dev.stamp ## every test that needs no machine of its own
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
 .PHONY: faults
 faults: $(VENV)/dev.stamp ## the fault suite alone
@@ -92,6 +92,14 @@ deb: $(VENV)/package.stamp ## the Debian package, into build/
 .PHONY: rpm
 rpm: $(VENV)/package.stamp ## the RPM package, into build/
 	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging rpm --release $(RELEASE)
+
+# The package and the build before it, on Debian 13 machines that are booted for the tests; root is needed. The tree that they
+# boot from is kept in ~/.cache/ftl2-enterprise. Where no machine can be booted every test is skipped with the reason.
+.PHONY: acceptance
+acceptance: $(VENV)/dev.stamp ## the Debian package on a real systemd
+	@if $(BIN)/python -m tests.acceptance.systemd.tree; then \
+		$(MAKE) --no-print-directory deb RELEASE=1 && $(MAKE) --no-print-directory deb RELEASE=2; fi
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/acceptance/systemd
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
