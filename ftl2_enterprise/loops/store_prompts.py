@@ -84,7 +84,7 @@ def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """One question. Raises Problem(not_found)."""
     found = _PROMPTS.get(tx, prompt_id)
     if found is None:
-        raise problem.not_found(f"cannot find the prompt {prompt_id}", "see `ftl2-enterprise status`")
+        raise problem.not_found(f"cannot find the prompt {prompt_id}", "see `ftl2-enterprise prompts`")
     return found
 
 

@@ -88,6 +88,8 @@ def from_now(session: Session, loop: Loop) -> int:
         begun = [n for n, event in enumerate(page.events) if event.kind == "iteration.started"]
         for event in page.events[begun[-1] if begun else len(page.events) :]:
             _tell(session, narrator, event)
+        if loop.state is LoopState.RUNNING:
+            session.print(narrator.in_hand())
     if loop.state in FINAL:
         return _end(session, loop)
     if not session.wants_json and loop.state is not LoopState.RUNNING:

@@ -97,6 +97,7 @@ class Shell:
             history=history,
             completer=completer,
             complete_while_typing=False,
+            enable_suspend=True,
             enable_history_search=suggests,
             auto_suggest=AutoSuggestFromHistory() if suggests else None,
             bottom_toolbar=self._toolbar,
@@ -200,7 +201,7 @@ class ShellAsker:
     def _read(self, options: list[Candidate], invite: str) -> str | None:
         try:
             return self._shell.read(self._shell.asking_session(options), invite)
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             return None
 
 

@@ -68,6 +68,9 @@ def standing(loop: LoopLine | Loop) -> Standing:
 
 def why(loop: LoopLine | Loop, now: Instant) -> str:
     """The reason of where it is, or what comes next, on one line."""
+    if _is_on_the_way(loop):
+        # Why it is where it is, is over.
+        return ""
     if loop.restart_at is not None and loop.state not in FINAL:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
         return f"{reason}again {until(loop.restart_at, now)}"
@@ -81,6 +84,15 @@ def why(loop: LoopLine | Loop, now: Instant) -> str:
     if not loop.managed and loop.state not in FINAL:
         return "run in the foreground" if loop.state is LoopState.RUNNING else "left by a foreground run"
     return ""
+
+
+def _is_on_the_way(loop: LoopLine | Loop) -> bool:
+    """Whether it has been asked for another state than it is in."""
+    if loop.state in FINAL:
+        return False
+    if loop.desired is Desired.RUN:
+        return loop.managed and loop.state is LoopState.PAUSED
+    return loop.desired in _ON_THE_WAY and loop.state is not LoopState.PAUSED
 
 
 def until(instant: Instant | None, now: Instant) -> str:

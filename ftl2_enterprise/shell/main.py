@@ -10,7 +10,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.shell import parsing, registry
 from ftl2_enterprise.shell.session import Session
 from ftl2_enterprise.terminal.paint import Painter, painter
-from ftl2_enterprise.terminal.text import Piece, Role, clean, line
+from ftl2_enterprise.terminal.text import Piece, Role, clean, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """As a shell tells the ends by these signals."""
+SERVICE_PROGRAM = "ftl2-enterprise"
+SHARED = ("status", "history", "prompts")
+"""Commands that both programs have: a hint of the service names those of the other one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,25 +101,36 @@ def _script(out: Painter, flags: dict[str, Any]) -> int:
     """Each line of standard input is a command; the first one that fails ends it, with its status."""
     from ftl2_enterprise.shell import lines  # noqa: PLC0415
 
-    for text in sys.stdin:
+    for number, text in enumerate(sys.stdin, start=1):
         try:
             words = lines.split(text)
         except Problem as problem:
-            return failed(problem, wants_json=bool(flags.get("json")))
+            status = failed(problem, wants_json=bool(flags.get("json")))
+            _ended_at(number, text)
+            return status
         if not words:
             continue
         if words[0] in {"exit", "quit"}:
             break
         status = run(words, out=out, flags=flags)
         if status:
+            _ended_at(number, text)
             return status
     return 0
+
+
+def _ended_at(number: int, text: str) -> None:
+    """Say which line of a file was the last."""
+    painter(sys.stderr).print(line((f"ended at line {number}: ", Role.FAINT), one_line(text)))
 
 
 def failed(problem: Problem, *, wants_json: bool = False, is_shell: bool = False) -> int:
     """Show a problem where problems are shown; its exit status."""
     out = painter(sys.stderr)
     hint = clean(problem.hint) if problem.hint else None
+    if hint:
+        for name in SHARED:
+            hint = hint.replace(f"`{SERVICE_PROGRAM} {name}", f"`{registry.PROGRAM} {name}")
     if hint and is_shell:
         hint = hint.replace(f"`{registry.PROGRAM} ", "`")
     if wants_json:

@@ -76,20 +76,22 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> lis
     return lines
 
 
-def action_lines(action: Action) -> list[Line]:
-    """What became of an action, and why when it did not succeed."""
+def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
+    """What became of an action, and why when it did not succeed; how long it runs already when `now` is given."""
     target = f" (of {one_line(action.target)})" if action.target not in {action.host, ""} else ""
     facts: list[str] = []
     if action.rc is not None:
         facts.append(f"rc {action.rc}")
     if action.started_at is not None and action.ended_at is not None:
         facts.append(duration(seconds_between(action.started_at, action.ended_at)))
+    elif now is not None and action.started_at is not None and action.state is ActionState.RUNNING:
+        facts.append(f"for {duration(seconds_between(action.started_at, now))}")
     if action.origin != "decision":
         facts.append(one_line(action.origin))
     lines = [
         line(
             *words.action_mark(words.kind_of(action)),
-            Span(f" {action.n} ", Role.FAINT),
+            Span(f" {action.n}. ", Role.FAINT),
             (one_line(f"{action.module} on {action.host}"), Role.STRONG),
             target,
             f": {summary_of(action)}",

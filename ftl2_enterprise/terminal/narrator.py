@@ -57,6 +57,7 @@ class Narrator:
     with_questions: bool = True
     """False where a person is asked right here: then the question is shown by who asks it."""
     _told: dict[int, str] = field(default_factory=dict[int, str])
+    _begun: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     _reasons: dict[tuple[int | None, int], str] = field(default_factory=dict[tuple[int | None, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
     _settled: set[int] = field(default_factory=set[int])
@@ -265,8 +266,17 @@ class Narrator:
         summary = one_line(str(data.get("summary") or ""), 120)
         return self._reasons.get((event.iteration_id, n)) or summary.removeprefix(f"{data.get('module')} ")
 
+    def in_hand(self) -> list[Line]:
+        """The actions that have been told to begin and not to end."""
+        return [
+            line(*words.action_mark("running"), " ", (what, Role.STRONG), f": {told}" if told else "", indent=INDENT)
+            for what, told in self._begun.values()
+        ]
+
     def _action_started(self, event: Event) -> list[Line]:
-        self._told[int(event.data["action_id"])] = self.summary_of(event)
+        action_id, told = int(event.data["action_id"]), self.summary_of(event)
+        self._told[action_id] = told
+        self._begun[action_id] = _what(event), told
         return []
 
     def _action_succeeded(self, event: Event) -> list[Line]:
@@ -302,14 +312,15 @@ class Narrator:
 
     def _action(self, event: Event, kind: str) -> Line:
         data = event.data
-        told = self._told.pop(int(data.get("action_id") or 0), None) or self.summary_of(event)
+        action_id = int(data.get("action_id") or 0)
+        self._begun.pop(action_id, None)
+        told = self._told.pop(action_id, None) or self.summary_of(event)
         seconds = data.get("seconds")
         took = [Span(f" ({duration(seconds)})", Role.FAINT)] if seconds is not None else []
-        what = one_line(f"{data.get('module')} on {data.get('host')}")
         return line(
             *words.action_mark(kind),
             " ",
-            (what, Role.STRONG),
+            (_what(event), Role.STRONG),
             f": {told}" if told else "",
             *took,
             indent=INDENT,
@@ -367,6 +378,10 @@ def header(loop: Loop) -> list[Line]:
     if spec.dry_run:
         lines.append(line(("dry run: nothing is changed", Role.ACCENT), indent=INDENT))
     return lines
+
+
+def _what(event: Event) -> str:
+    return one_line(f"{event.data.get('module')} on {event.data.get('host')}")
 
 
 def _look(name: str) -> str:

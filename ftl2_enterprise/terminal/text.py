@@ -187,6 +187,8 @@ def value_text(value: object, limit: int = 80) -> str:
             return one_line(", ".join(map(str, items)) if plain else _json(items), limit)
         case dict():
             return one_line(_json(cast("dict[str, object]", value)), limit)
+        case float():
+            return f"{value:.6g}" if abs(value) < 1e6 else str(value)
         case _:
             return one_line(str(value), limit)
 

@@ -172,6 +172,23 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(service, tmp_path):
     assert [request.loop for request in service.asked_for(PauseLoop)] == ["web"]
 
 
+def test_ctrl_z_suspends_it(service, tmp_path):
+    command = " ".join(["env", "PS1=", *ctl("--socket", str(service.path))])
+    environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "PS1": "bash> "}
+    with Screen(["bash", "--norc", "--noprofile", "-i"], **environment) as screen:
+        screen.see("bash>")
+        screen.enter(command)
+        screen.see("2 running")
+        screen.type("\x1a")
+        screen.see("Stopped", "bash>")
+        screen.enter("fg")
+        screen.see("2 running")
+        screen.enter("pause web")
+        screen.see("web: paused")
+        screen.enter("exit")
+        screen.see("come back with")
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
@@ -365,7 +382,7 @@ def test_an_answer_can_wait(asking, tmp_path):
         screen.enter("answer")
         screen.wait(lambda text: text.count("answer (1-2") == 2)
         screen.type("\x03")
-        screen.wait(lambda text: text.count(PROMPT) == 3)
+        screen.wait(lambda text: text.count("it stays open: answer 3") == 2)
     assert not asking.asked_for(AnswerPrompt)
 
 

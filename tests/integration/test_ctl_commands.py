@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftl2_enterprise.core.clock import iso
 from ftl2_enterprise.core.problem import Code, Problem, conflict, not_found
 from ftl2_enterprise.protocol.loop_verbs import (
     ActionPage,
@@ -397,6 +398,7 @@ def test_events_from_a_cursor(service, ctl):
     assert service.asked_for(ListEvents)[0] == ListEvents(after=4, limit=30)
     document = json.loads(ctl("events", "--json")[1])
     assert [one["id"] for one in document["events"]] == [5, 6]
+    assert [one["at"] for one in document["events"]] == [iso(nouns.event(5, "a.b").at)] * 2
     assert document["cursor"] == 6
     assert service.asked_for(ListEvents)[-1].newest
 
@@ -458,7 +460,9 @@ def test_health_is_a_status(service, ctl):
     status, out, _ = ctl("health")
     assert status == 1
     assert "the writer does not answer" in out
-    assert ctl("health", "--json")[0] == 1
+    status, out, _ = ctl("health", "--json")
+    assert status == 1
+    assert {one["since"] for one in json.loads(out)["processes"]} == {iso(one.since) for one in health().processes}
 
 
 def test_settings(service, ctl):
@@ -606,6 +610,33 @@ def test_watch_begins_with_the_present_iteration(service, ctl):
     assert out.splitlines()[-1] == "converged: loop web"
 
 
+def test_watch_and_show_tell_what_is_in_hand(service, ctl):
+    common: dict[str, Any] = {"module": "shell", "host": "db1"}
+    before = [
+        nouns.event(90, "iteration.started", n=1, in_run=1, of=10),
+        nouns.event(91, "action.started", action_id=4, n=1, summary="shell true", **common),
+        nouns.event(92, "action.succeeded", action_id=4, n=1, changed=True, **common),
+        nouns.event(93, "action.started", action_id=5, n=2, summary="shell sleep 1000", **common),
+    ]
+    service.on(ListEvents, EventPage(events=before, cursor=93))
+    service.on(WatchEvents, Stream([nouns.event(94, "loop.completed")]))
+    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
+    states = iter([nouns.loop()])
+    service.on(
+        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
+    )
+    shown = ctl("watch", "web")[1].splitlines()
+    assert [one for one in shown if "running" in one] == ["  running   shell on db1: sleep 1000"]
+
+    last = nouns.iteration(outcome=None, ended_at=None)
+    running = nouns.changed(
+        ACTION, state=ActionState.RUNNING, started_at=nouns.ago(11_000), ended_at=None, rc=None, error=None
+    )
+    service.on(ShowLoop, LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=last))
+    service.on(GetHistory, History(loop=nouns.loop(), iterations=[last], actions=[running], more=None))
+    assert "name=nginx (for 3 h)" in ctl("show", "web")[1]
+
+
 def test_a_loop_that_does_not_go_on_is_not_waited_for(service, ctl):
     service.on(ListEvents, EventPage(events=[], cursor=1))
     service.on(AnswerPrompt, nouns.prompt(state=PromptState.ANSWERED, answer="yes", answered_by="ada"))
@@ -615,6 +646,14 @@ def test_a_loop_that_does_not_go_on_is_not_waited_for(service, ctl):
 
 
 # --- problems ------------------------------------------------------------------------------------------------------
+
+
+def test_hints_name_this_program(service, ctl):
+    def refuse(_request: ShowLoop) -> None:
+        raise not_found("cannot find the loop 9", "see `ftl2-enterprise status --all`")
+
+    service.on(ShowLoop, refuse)
+    assert ctl("show", "9")[2].endswith("hint: see `ftl2ctl status --all`\n")
 
 
 def test_a_problem_of_the_service_is_told_with_its_status(service, ctl):
@@ -658,9 +697,10 @@ def test_the_first_line_that_fails_ends_it_with_its_status(service, ctl):
 
     service.on(PauseLoop, refuse)
     status, out, err = ctl(stdin="pause web\nresume web\n")
-    assert (status, out, err) == (75, "", "error: cannot pause web: it has ended\n")
+    assert (status, out, err) == (75, "", "error: cannot pause web: it has ended\nended at line 1: pause web\n")
     assert not service.asked_for(ResumeLoop)
-    assert ctl(stdin="pause 'web\n")[0] == 2
+    status, _, err = ctl(stdin="# one\npause 'web\n")
+    assert (status, err.splitlines()[-1]) == (2, "ended at line 2: pause 'web")
     assert ctl(stdin="exit\nnonsense\n")[0] == 0
 
 

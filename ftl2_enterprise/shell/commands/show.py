@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import LoopDetail, ShowLoop
+from ftl2_enterprise.protocol.loop_verbs import GetHistory, LoopDetail, ShowLoop
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
@@ -28,11 +28,12 @@ from ftl2_enterprise.terminal.words import CONDITION_WORDS
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.protocol.loops import Loop
+    from ftl2_enterprise.protocol.loops import Iteration, Loop
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
 LABEL_COLUMNS = 10
+SHOWN_ACTIONS = 10
 
 
 def run(session: Session, given: Given) -> int:
@@ -81,11 +82,20 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
             )
         )
     if detail.last is not None:
-        shown += [line(), *history.iteration_lines(detail.last)]
+        shown += [line(), *history.iteration_lines(detail.last), *_in_hand(session, detail.last, now)]
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
         shown += [line(), *question(prompt.id, prompt.question, prompt.options, prompt.default)]
     shown += _next(session, detail)
     return shown
+
+
+def _in_hand(session: Session, last: Iteration, now: Instant) -> list[Line]:
+    """What an iteration that has not ended is doing, or was cut off at."""
+    if last.ended_at is not None:
+        return []
+    page = session.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
+    actions = [one for one in page.actions if one.iteration_id == last.id]
+    return [told for action in actions[-SHOWN_ACTIONS:] for told in history.action_lines(action, now)]
 
 
 def _fact(label: str, *pieces: Piece) -> Line:
@@ -170,7 +180,7 @@ COMMANDS = (
         summary="Show one loop: where it stands and why, what it did last, what it asks.",
         group=Group.LOOPS,
         run=run,
-        verbs=(ShowLoop,),
+        verbs=(ShowLoop, GetHistory),
         arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
         examples=(Example("show web"), Example("show 17 --json")),
     ),

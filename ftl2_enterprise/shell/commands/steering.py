@@ -93,9 +93,9 @@ COMMANDS = (
     ),
     _command(
         "cancel",
-        "Withdraw a wish for good.",
+        "Give a loop up for good: it cannot be started again.",
         CancelLoop,
-        "After the step in hand nothing more is done, and the loop is cancelled. It cannot be started again.",
+        "After the step in hand nothing more is done. What it changed stays; `delete` removes its record.",
     ),
     _command("retry", "Run a failed or blocked loop once more.", RetryLoop, wait=True),
     _command("run-now", "Let a resting loop look now instead of at its next run.", RunLoopNow, wait=True),
