@@ -197,8 +197,8 @@ def _settings(build: Build) -> Page:
     page.paragraph(
         "The files are TOML: tables with keys. Everything works without them. A value is taken from the last of"
         " these that gives one: the defaults; `config.toml`; the files of `conf.d`, by name; the environment, where"
-        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are written with commas; options of the"
-        " command. With `--config FILE`, that file is read instead of those in /etc."
+        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are written with commas; options of"
+        " the command. With `--config FILE`, that file is read instead of those in /etc."
     )
     page.paragraph(
         "An unknown key is refused with the nearest known name. A relative path is relative to its file."
