@@ -68,6 +68,21 @@ def _row(loop: LoopLine, now: Instant) -> list[Cell]:
     ]
 
 
+def urgency(loop: LoopLine) -> int:
+    """For a display that is too short for all: first what needs a person, then what moves, then what rests."""
+    match loop.state:
+        case LoopState.WAITING | LoopState.BLOCKED | LoopState.FAILED:
+            return 0
+        case LoopState.RUNNING | LoopState.PENDING:
+            return 0 if loop.restart_at is not None else 1
+        case LoopState.PAUSED:
+            return 2
+        case LoopState.RESTING:
+            return 3
+        case _:
+            return 4
+
+
 def counts(loops: Sequence[LoopLine]) -> list[Piece]:
     """`12 running, 2 waiting for you`."""
     pieces: list[Piece] = []

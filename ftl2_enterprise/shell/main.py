@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _main(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        if _is_terminal(sys.stderr):
+            # The prompt of the shell is not to stand behind the ^C.
+            sys.stderr.write("\n")
         return INTERRUPTED
     except BrokenPipeError:
         return _reader_left()

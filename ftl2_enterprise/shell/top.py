@@ -14,7 +14,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loops import LoopState
 from ftl2_enterprise.shell.announcing import away
 from ftl2_enterprise.shell.live import Live, Snapshot
-from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines
+from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines, urgency
 from ftl2_enterprise.terminal.text import Line, Role, fitted, iso_time, line, symbol
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _draw(session: Session, now: Snapshot, *, finished: bool) -> None:
 
 def _lines(session: Session, now: Snapshot, *, finished: bool) -> list[Line]:
     time = session.now()
-    head = line((f"{iso_time(time)}  q leaves  ", Role.FAINT), *counts_line(now.loops).spans)
+    loops = sorted((loop for loop in now.loops if finished or loop.state not in HIDDEN), key=urgency)
+    head = line((f"{iso_time(time)}  q leaves  ", Role.FAINT), *counts_line(loops).spans)
     lines = [head]
     if now.problem is not None:
         lines.append(
@@ -105,7 +106,6 @@ def _lines(session: Session, now: Snapshot, *, finished: bool) -> list[Line]:
         )
     elif not now.has_looked:
         return [*lines, line("connecting ...")]
-    loops = [loop for loop in now.loops if finished or loop.state not in HIDDEN]
     lines += [line(), *loop_table(loops, time, session.out.room)] if loops else [line(), line("no loops at work")]
     if now.prompts:
         lines += [line(), *prompt_lines(now.prompts, session, time)]

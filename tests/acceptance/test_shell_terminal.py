@@ -443,6 +443,14 @@ def test_status_watch_is_a_display_that_stays(service, tmp_path):
         service.loops.append(nouns.loop_line("third", id=3))
         service.happen("loop.created")
         screen.see("3 loops", "third")
+        service.loops += [
+            nouns.loop_line("fourth", id=4, state=LoopState.COMPLETED),
+            nouns.loop_line("fifth", id=5, state=LoopState.BLOCKED),
+        ]
+        service.happen("loop.blocked")
+        text = screen.see("4 loops: 3 running, 1 blocked", "fifth")
+        assert text.index("fifth") < text.index("web")
+        assert "fourth" not in text
         service.stop()
         screen.see("the service is unreachable, trying again")
         service.start()
