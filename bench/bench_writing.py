@@ -29,8 +29,8 @@ from ftl2_enterprise.protocol.loops import LoopSpec
 from ftl2_enterprise.store.engine import open_store
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import DirectWriter, unit
-from ftl2_enterprise.supervisor import writer as writer_process
-from ftl2_enterprise.supervisor.writer_link import WriterLink
+from ftl2_enterprise.supervisor.writer import main as writer_process
+from ftl2_enterprise.supervisor.writer.link import WriterLink
 
 LOOPS = 100
 WRITERS = (1, 8, 32, 100)

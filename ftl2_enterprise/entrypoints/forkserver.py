@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ftl2_enterprise.supervisor import forkserver
+from ftl2_enterprise.supervisor.forkserver import main as forkserver
 from ftl2_enterprise.wiring import child
 
 if __name__ == "__main__":

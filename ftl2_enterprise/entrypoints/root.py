@@ -11,7 +11,7 @@ def run() -> int:
     """Find the package, then be root."""
     fd = int(sys.argv[1])
     sys.path += json.loads(os.pread(fd, os.fstat(fd).st_size, 0))["search_path"]
-    from ftl2_enterprise.supervisor import root  # noqa: PLC0415 - not to be found before
+    from ftl2_enterprise.supervisor.root import main as root  # noqa: PLC0415 - not to be found before
 
     return root.main(fd)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import ftl2_enterprise
-from ftl2_enterprise.supervisor import root_config
+from ftl2_enterprise.supervisor.root import config as root_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ FORKSERVER = "ftl2_enterprise.entrypoints.forkserver"
 
 
 def execute_root(config: Mapping[str, Any]) -> NoReturn:
-    """Become root with these values (`root_config` lists them). Raises OSError and ValueError."""
+    """Become root with these values (`root/config.py` lists them). Raises OSError and ValueError."""
     given = {"forkserver": [sys.executable, "-m", FORKSERVER], "search_path": search_path(), **config}
     root_config.Config(given)
     fd = root_config.store("config", given)

@@ -17,9 +17,10 @@ from ftl2_enterprise.loops import process, secrets, store, units_service
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.loops.restarts import HELD, UNREACHABLE
 from ftl2_enterprise.protocol.loops import Desired
-from ftl2_enterprise.supervisor import log, log_output, writer
-from ftl2_enterprise.supervisor.log_files import path_of
-from ftl2_enterprise.supervisor.writer_link import WriterLink
+from ftl2_enterprise.supervisor.logs import log, output
+from ftl2_enterprise.supervisor.logs.files import path_of
+from ftl2_enterprise.supervisor.writer import main as writer
+from ftl2_enterprise.supervisor.writer.link import WriterLink
 from ftl2_enterprise.wiring import loop as wiring
 from ftl2_enterprise.wiring import service
 from ftl2_enterprise.wiring.warming import Nobody, open_warmed, warm_up
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.journal import Journal
     from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.supervisor.child_start import ChildContext
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext
 
 DONE = 0
 CRASHED = 70
@@ -104,7 +105,7 @@ def run_loop(context: ChildContext) -> int:
         with database.read() as tx:
             loop = store.get_loop(tx, loop_id)
         _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)
-        log_output.capture(path_of(Path(settings.log.directory), loop_id))
+        output.capture(path_of(Path(settings.log.directory), loop_id))
         secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
         try:

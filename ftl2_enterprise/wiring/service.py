@@ -19,11 +19,13 @@ from ftl2_enterprise.loops.names import check_name
 from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor import control, log, watches
-from ftl2_enterprise.supervisor.dispatch import Handlers
-from ftl2_enterprise.supervisor.log_facts import FactLog
-from ftl2_enterprise.supervisor.root_link import Limits, Order
-from ftl2_enterprise.supervisor.writer_async import WriterClient
+from ftl2_enterprise.supervisor.control import main as control
+from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control.dispatch import Handlers
+from ftl2_enterprise.supervisor.control.root_link import Limits, Order
+from ftl2_enterprise.supervisor.logs import log
+from ftl2_enterprise.supervisor.logs.facts import FactLog
+from ftl2_enterprise.supervisor.writer.aio import WriterClient
 from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.core.startup import Startup
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.supervisor.dispatch import Prepare, Verb
+    from ftl2_enterprise.supervisor.control.dispatch import Prepare, Verb
 
 PREPARE_WITHIN = 20.0
 """Seconds that reading what a loop names may take; it may be on a file system that does not answer."""

@@ -15,8 +15,8 @@ from ftl2_enterprise.loops import process, store
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.store.engine import Store, open_store
-from ftl2_enterprise.supervisor import sharing
-from ftl2_enterprise.supervisor.writer_client import Lane
+from ftl2_enterprise.supervisor.forkserver import sharing
+from ftl2_enterprise.supervisor.writer.client import Lane
 from ftl2_enterprise.wiring import loop as wiring
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.supervisor import root_own
+from ftl2_enterprise.supervisor.root import own
 from tests.support import root_kinds, survivors
 from tests.support.root_service import Service, is_alive, service
 from tests.support.waiting import until
@@ -205,7 +205,7 @@ def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Pa
     broken.touch()
     with service(tmp_path, restart_delay=0.01, forkserver_limit=3) as made:
         made.start(**{root_kinds.FAIL: str(broken)})
-        assert made.wait() == root_own.GIVEN_UP
+        assert made.wait() == own.GIVEN_UP
         assert "cannot go on: forkserver has failed 4 times in a row" in made.errors()
         assert "Traceback" not in made.errors()
         assert any(line.startswith("STATUS=cannot go on") for line in made.notices("STATUS=cannot"))
@@ -214,7 +214,7 @@ def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Pa
 
 def test_a_forkserver_with_threads_is_refused_at_once(made: Service):
     made.start(**{root_kinds.FAIL: "threads"})
-    assert made.wait() == root_own.HOPELESS
+    assert made.wait() == own.HOPELESS
     assert "cannot fork: 2 threads run after the imports" in made.errors()
 
 
@@ -222,7 +222,7 @@ def test_a_control_that_says_that_it_is_hopeless_ends_the_service(made: Service)
     made.up()
     made.start_loop(1)
     made.raw(b"hopeless")
-    assert made.wait() == root_own.HOPELESS
+    assert made.wait() == own.HOPELESS
     assert made.living() == {}
 
 

@@ -20,8 +20,8 @@ from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.frame import framed
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor.writer_client import Lane, hello
-from ftl2_enterprise.supervisor.writer_frames import (
+from ftl2_enterprise.supervisor.writer.client import Lane, hello
+from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
     Call,
     Done,

@@ -10,8 +10,8 @@ import pytest
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor.writer_async import WriterClient
-from ftl2_enterprise.supervisor.writer_frames import Committed
+from ftl2_enterprise.supervisor.writer.aio import WriterClient
+from ftl2_enterprise.supervisor.writer.frames import Committed
 from tests.support.ledger import Entries, Worker, enter
 from tests.support.writing import WriterProcess, writer_process
 

@@ -16,8 +16,8 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, store, units
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor.writer_client import hello
-from ftl2_enterprise.supervisor.writer_frames import (
+from ftl2_enterprise.supervisor.writer.client import hello
+from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
     Call,
     Work,

@@ -14,11 +14,11 @@ from ftl2_enterprise.core.child import Child, Ending, Plan
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.store.engine import open_store
-from ftl2_enterprise.supervisor import control_ensure
-from ftl2_enterprise.supervisor.control_children import Children
-from ftl2_enterprise.supervisor.control_commits import Commits, DataVersion
-from ftl2_enterprise.supervisor.control_ensure import Ensure, status_line
-from ftl2_enterprise.supervisor.root_link import Order, RootLink
+from ftl2_enterprise.supervisor.control import ensure
+from ftl2_enterprise.supervisor.control.children import Children
+from ftl2_enterprise.supervisor.control.commits import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.ensure import Ensure, status_line
+from ftl2_enterprise.supervisor.control.root_link import Order, RootLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -147,13 +147,13 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_ensure, "IDLE_LOOK", 0.05)
+    monkeypatch.setattr(ensure, "IDLE_LOOK", 0.05)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_ensure, "PULSE", 0.03)
-    monkeypatch.setattr(control_ensure, "CHECK", 0.05)
+    monkeypatch.setattr(ensure, "PULSE", 0.03)
+    monkeypatch.setattr(ensure, "CHECK", 0.05)
 
 
 @pytest.mark.usefixtures("often")
@@ -214,7 +214,7 @@ async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> No
 async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
-        monkeypatch.setattr(control_ensure, "CHECK", 1000.0)
+        monkeypatch.setattr(ensure, "CHECK", 1000.0)
         made.manager.plan = Plan(look_again=0.01)
         made.ensure.wake()
         await made.looks(5)
@@ -247,7 +247,7 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
 async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftl2_enterprise.supervisor.control_commits.LOOK", 0.02)
+    monkeypatch.setattr("ftl2_enterprise.supervisor.control.commits.LOOK", 0.02)
     store = open_store(tmp_path / "loops.db", create=True)
     version = DataVersion(store.path)
     commits = Commits(version)

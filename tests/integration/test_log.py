@@ -11,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.system import LogLine
-from ftl2_enterprise.supervisor.log_files import path_of
-from ftl2_enterprise.supervisor.log_journal import Journal, is_stderr
-from ftl2_enterprise.supervisor.log_read import last_lines
+from ftl2_enterprise.supervisor.logs.files import path_of
+from ftl2_enterprise.supervisor.logs.journal import Journal, is_stderr
+from ftl2_enterprise.supervisor.logs.read import last_lines
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ BEGIN = """
 import logging, os, subprocess, sys, time, warnings
 from pathlib import Path
 from ftl2_enterprise.core.settings import Level
-from ftl2_enterprise.supervisor import log, log_output
-from ftl2_enterprise.supervisor.log_files import path_of
+from ftl2_enterprise.supervisor.logs import log, output
+from ftl2_enterprise.supervisor.logs.files import path_of
 directory = Path(sys.argv[1])
 def configure(**more):
     return log.configure("loop:web", directory=directory, loop_id=17, loop="web", **more)
@@ -134,7 +134,7 @@ def test_what_the_process_and_its_children_print_is_in_the_log(tmp_path: Path) -
         """
 configure()
 log.learn(["hunter2hunter2"])
-log_output.capture()
+output.capture()
 print("from python, hunter2hunter2")
 subprocess.run(["sh", "-c", "echo from a child >&2"], check=True)
 while len(path_of(directory, 17).read_bytes().splitlines()) < 2:
@@ -153,7 +153,7 @@ def test_a_flood_of_output_is_bounded_and_told(tmp_path: Path) -> None:
         """
 configure()
 now = 0.0
-log_output.capture(clock=lambda: now)
+output.capture(clock=lambda: now)
 for n in range(5000):
     print("line", n)
 while b"last" not in path_of(directory, 17).read_bytes():
@@ -175,7 +175,7 @@ def test_the_last_words_of_a_process_that_dies_of_a_defect_are_kept(tmp_path: Pa
         tmp_path,
         """
 configure()
-log_output.capture(path_of(directory, 17))
+output.capture(path_of(directory, 17))
 import ctypes
 ctypes.string_at(0)
 """,

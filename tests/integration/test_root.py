@@ -29,9 +29,8 @@ def made(tmp_path: Path) -> Iterator[Service]:
 
 
 def test_root_loads_nothing_large():
-    code = (
-        f"import sys; sys.path += {search_path()!r}; from ftl2_enterprise.supervisor import root; print(*sys.modules)"
-    )
+    load = "from ftl2_enterprise.supervisor.root import main"
+    code = f"import sys; sys.path += {search_path()!r}; {load}; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-ISEc", code], capture_output=True, text=True, check=True)
     loaded = answer.stdout.split()
     assert "json" in loaded

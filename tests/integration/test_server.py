@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from ftl2_enterprise.core.problem import Code, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION, Call, Cancel, Done, Failure, Hello, Item, Reply
-from ftl2_enterprise.supervisor import server_connection
-from ftl2_enterprise.supervisor.server import Server
-from ftl2_enterprise.supervisor.server_connection import MAX_CALLS, MAX_REQUEST
+from ftl2_enterprise.supervisor.control import connection
+from ftl2_enterprise.supervisor.control.connection import MAX_CALLS, MAX_REQUEST
+from ftl2_enterprise.supervisor.control.server import Server
 from tests.support.raw_client import SECONDS, RawClient, call, packed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
     from pathlib import Path
 
-    from ftl2_enterprise.supervisor.access import Peer
-    from ftl2_enterprise.supervisor.server_connection import Answer
+    from ftl2_enterprise.supervisor.control.access import Peer
+    from ftl2_enterprise.supervisor.control.connection import Answer
 
 ITEM = msgspec.msgpack.encode("x" * 1000)
 
@@ -302,7 +302,7 @@ async def test_a_hello_of_another_version_is_told_both_versions(tmp_path: Path) 
 
 
 async def test_who_says_no_hello_in_time_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_connection, "HELLO_WITHIN", 0.05)
+    monkeypatch.setattr(connection, "HELLO_WITHIN", 0.05)
     async with serving(tmp_path) as service:
         # Who has said hello may be silent for longer.
         greeted = await service.connect()

@@ -9,7 +9,7 @@ import sys
 PROGRAM = """
 import gc, json, os, sys
 import asyncio, decimal, email.message, http.client, xml.dom.minidom, unittest.mock  # something to share
-from ftl2_enterprise.supervisor import sharing
+from ftl2_enterprise.supervisor.forkserver import sharing
 
 def private():
     with open("/proc/self/smaps_rollup") as file:

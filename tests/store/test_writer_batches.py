@@ -9,9 +9,9 @@ import pytest
 
 from ftl2_enterprise.core.problem import Code
 from ftl2_enterprise.store.engine import Store, open_store
-from ftl2_enterprise.supervisor import writer_batch
-from ftl2_enterprise.supervisor.writer_batch import Batches, merged
-from ftl2_enterprise.supervisor.writer_frames import (
+from ftl2_enterprise.supervisor.writer import batch
+from ftl2_enterprise.supervisor.writer.batch import Batches, merged
+from ftl2_enterprise.supervisor.writer.frames import (
     NOTHING,
     Call,
     Committed,
@@ -119,7 +119,7 @@ def test_facts_of_what_failed_are_not_told(batches: Batches) -> None:
 def test_a_batch_that_takes_long_leaves_the_rest(
     batches: Batches, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_batch, "LONG", -1.0)
+    monkeypatch.setattr(batch, "LONG", -1.0)
     given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2, 3)]
     assert [answer.number for answer in batches.carry_out(given)] == [1]
     assert Entries(path).of == {("a", 1): 1}

@@ -17,11 +17,13 @@ from ftl2_enterprise.loops import handlers, store
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.store.engine import Store, open_store
-from ftl2_enterprise.supervisor import control, log_facts, watches
-from ftl2_enterprise.supervisor.control_units import note
-from ftl2_enterprise.supervisor.dispatch import Handlers
-from ftl2_enterprise.supervisor.root_link import Order
-from ftl2_enterprise.supervisor.writer_frames import Committed
+from ftl2_enterprise.supervisor.control import main as control
+from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control.dispatch import Handlers
+from ftl2_enterprise.supervisor.control.root_link import Order
+from ftl2_enterprise.supervisor.control.units import note
+from ftl2_enterprise.supervisor.logs import facts
+from ftl2_enterprise.supervisor.writer.frames import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +132,7 @@ def main(given: dict[str, Any]) -> int:
             loaded=loaded,
             load=load,
             version="0.1.0",
-            facts=log_facts.FactLog(
+            facts=facts.FactLog(
                 directory=directory, max_bytes=1_000_000, read=facts_after, newest=newest, name_of=name_of
             ),
         )

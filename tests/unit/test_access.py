@@ -13,7 +13,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings import AccessSettings
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.verb import Access
-from ftl2_enterprise.supervisor.access import Guard, Peer, peer_of
+from ftl2_enterprise.supervisor.control.access import Guard, Peer, peer_of
 
 SERVICE = 990
 SETTINGS = AccessSettings(view=("%2001", "1005"), operate=("%2002", "%2003"), administer=("1009", "%2009"))

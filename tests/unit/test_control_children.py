@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ftl2_enterprise.core.child import Urgency, Why
-from ftl2_enterprise.supervisor.control_children import Children
-from ftl2_enterprise.supervisor.root_link import FromRoot, TableLine
+from ftl2_enterprise.supervisor.control.children import Children
+from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
 
 NOW = 1_700_000_000_000_000
 

@@ -13,8 +13,8 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings import AccessSettings
 from ftl2_enterprise.protocol.verb import Access, Request, Watch
 from ftl2_enterprise.store.unit import Unit
-from ftl2_enterprise.supervisor.access import Guard, Peer
-from ftl2_enterprise.supervisor.dispatch import Dispatch, Handlers, Kind
+from ftl2_enterprise.supervisor.control.access import Guard, Peer
+from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Handlers, Kind
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.child import Child

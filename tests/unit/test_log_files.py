@@ -11,11 +11,11 @@ import pytest
 
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.system import LogLine
-from ftl2_enterprise.supervisor import log_files
-from ftl2_enterprise.supervisor.log_facts import CURSOR, FactLog
-from ftl2_enterprise.supervisor.log_files import append, path_of, previous
-from ftl2_enterprise.supervisor.log_line import decode, encode, for_eyes, of_fact
-from ftl2_enterprise.supervisor.log_read import Follower, last_lines
+from ftl2_enterprise.supervisor.logs import files
+from ftl2_enterprise.supervisor.logs.facts import CURSOR, FactLog
+from ftl2_enterprise.supervisor.logs.files import append, path_of, previous
+from ftl2_enterprise.supervisor.logs.line import decode, encode, for_eyes, of_fact
+from ftl2_enterprise.supervisor.logs.read import Follower, last_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +78,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from ftl2_enterprise.protocol.system import LogLine
-from ftl2_enterprise.supervisor.log_files import append
-from ftl2_enterprise.supervisor.log_line import encode
+from ftl2_enterprise.supervisor.logs.files import append
+from ftl2_enterprise.supervisor.logs.line import encode
 who = sys.argv[2]
 for n in range(500):
     append(Path(sys.argv[1]), encode(LogLine(at=1, level="info", message=f"{who} {n}", source=who)), 20_000_000)
@@ -222,7 +222,7 @@ def test_a_full_disk_delays_facts_and_loses_none(tmp_path: Path, monkeypatch: py
     def half(descriptor: int, data: bytes) -> int:
         return real(descriptor, data[: len(data) // 2 + 10])
 
-    monkeypatch.setattr(log_files.os, "write", half)
+    monkeypatch.setattr(files.os, "write", half)
     assert not log.catch_up()
     monkeypatch.undo()
     log.catch_up()

@@ -10,7 +10,7 @@ import pytest
 from ftl2_enterprise.console.cli import COMMANDS
 from ftl2_enterprise.core import settings
 from ftl2_enterprise.shell.registry import MODULES
-from ftl2_enterprise.supervisor.log_journal import FIELDS
+from ftl2_enterprise.supervisor.logs.journal import FIELDS
 
 PAGES = sorted(Path("docs/operations").glob("*.md"))
 CODE = re.compile(r"`([^`\n]+)`|```(?:sh|toml|ini)\n(.*?)```", re.DOTALL)

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from ftl2_enterprise.supervisor import cgroups, root_control, root_own
-from ftl2_enterprise.supervisor.root_channel import LARGEST
-from ftl2_enterprise.supervisor.root_table import Child, Table
+from ftl2_enterprise.supervisor import cgroups
+from ftl2_enterprise.supervisor.root import control, own
+from ftl2_enterprise.supervisor.root.channel import LARGEST
+from ftl2_enterprise.supervisor.root.table import Child, Table
 
 
 def line(number: int) -> dict[str, object]:
@@ -18,14 +19,14 @@ def line(number: int) -> dict[str, object]:
 @pytest.mark.parametrize("count", [0, 1, 600, 5000])
 def test_a_long_table_comes_in_parts_that_fit(count: int):
     lines = [line(number) for number in range(count)]
-    parts = root_control.split(lines)
+    parts = control.split(lines)
     assert [one for part in parts for one in part] == lines
     assert all(len(json.dumps({"hello": {"table": part, "more": True}})) < LARGEST - 4096 for part in parts)
     assert len(parts) == 1 if count < 400 else all(parts)
 
 
 def test_the_first_restart_is_at_once_and_later_ones_are_later_up_to_a_cap():
-    assert [root_own.delay(n, 0.1, 5.0) for n in range(1, 9)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
+    assert [own.delay(n, 0.1, 5.0) for n in range(1, 9)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings import SupervisorSettings
-from ftl2_enterprise.supervisor import root_config
+from ftl2_enterprise.supervisor.root import config
 
 DIRECTORY = Path("systemd")
 SERVICE, SOCKET = DIRECTORY / "ftl2-enterprise.service", DIRECTORY / "ftl2-enterprise.socket"
@@ -77,7 +77,7 @@ def test_systemd_finds_no_fault(tmp_path: Path, example: Path | None) -> None:
 
 def test_the_service_gets_the_time_that_it_takes() -> None:
     service = _values(SERVICE, "Service")
-    defaults = root_config.DEFAULTS
+    defaults = config.DEFAULTS
     drain = SupervisorSettings().drain_timeout
     # Loops, control, writer.
     assert _seconds(service["TimeoutStopSec"]) >= drain + 2 * float(str(defaults["end_timeout"]))

@@ -1,0 +1,110 @@
+"""The table of children as control knows it: what root has told, and what root was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.child import Child, Ending, Urgency, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
+
+_RANK = list(Urgency)
+
+
+class Children:
+    """By key. A child that has ended stays until it is recorded, so that nobody starts another one before."""
+
+    def __init__(self) -> None:
+        self.version: int = 0
+        """Another one after each change."""
+        self._table: dict[str, Child] = {}
+        self._asked: dict[str, Urgency] = {}
+        """How a child was asked to end."""
+        self._old: set[str] = set()
+        self._ended: set[str] = set()
+        """Keys of children whose ending is being recorded."""
+
+    @property
+    def table(self) -> Mapping[str, Child]:
+        """Every child; not to be changed."""
+        return self._table
+
+    def of(self, prefix: str) -> dict[str, Child]:
+        """Those whose keys begin so."""
+        return {key: child for key, child in self._table.items() if key.startswith(f"{prefix}:")}
+
+    @property
+    def old(self) -> Iterable[str]:
+        """Keys of children that were forked before an upgrade."""
+        return self._old
+
+    def load(self, lines: Iterable[TableLine]) -> None:
+        """Take over what root has."""
+        for line in lines:
+            self._put(Child(key=line.key, pid=line.pid, started_at=line.at, stopping=line.stopping))
+            if line.stopping:
+                self._asked[line.key] = Urgency.SAFE_POINT
+            if line.old:
+                self._old.add(line.key)
+
+    def ordered(self, key: str, now: Instant) -> None:
+        """Root was asked to start it."""
+        self._put(Child(key=key, pid=None, started_at=now))
+
+    def started(self, told: FromRoot, now: Instant) -> None:
+        """Root has started it, or had already."""
+        assert told.started is not None
+        known = self._table.get(told.started)
+        stopping = known is not None and known.stopping
+        at = now if told.at is None else told.at
+        if told.started in self._ended:
+            self._ended.discard(told.started)
+            self._asked.pop(told.started, None)
+            stopping = False
+        self._put(Child(key=told.started, pid=told.pid, started_at=at, stopping=stopping))
+
+    def asked(self, key: str, urgency: Urgency) -> bool:
+        """Note that the child is asked to end so; whether it was not yet, and can be."""
+        child = self._table.get(key)
+        before = self._asked.get(key)
+        if child is None or key in self._ended or (before and _RANK.index(before) >= _RANK.index(urgency)):
+            return False
+        self._asked[key] = urgency
+        self._old.discard(key)
+        if not child.stopping:
+            self._put(_changed(child, stopping=True))
+        return True
+
+    def ending(self, told: FromRoot, now: Instant) -> tuple[Child, Ending]:
+        """Root says that it has ended: the child as it was, and how."""
+        assert told.ended is not None
+        known = self._table.get(told.ended)
+        child = known or Child(key=told.ended, pid=told.pid, started_at=now)
+        if known is None or known.pid is None or told.pid is None or known.pid == told.pid:
+            self._ended.add(child.key)
+            self._put(Child(key=child.key, pid=None, started_at=child.started_at, stopping=True))
+        # Else it is news of a process before the one that is there now.
+        why = told.why or Why.EXITED
+        ending = Ending(key=child.key, pid=told.pid, why=why, status=told.status, signal=told.signal, ran=told.ran)
+        return child, ending
+
+    def gone(self, key: str) -> None:
+        """Its ending is recorded."""
+        if key in self._ended:
+            self._ended.discard(key)
+            self._table.pop(key, None)
+            self._asked.pop(key, None)
+            self._old.discard(key)
+            self.version += 1
+
+    def _put(self, child: Child) -> None:
+        self._table[child.key] = child
+        self.version += 1
+
+
+def _changed(child: Child, *, stopping: bool) -> Child:
+    return Child(key=child.key, pid=child.pid, started_at=child.started_at, stopping=stopping)

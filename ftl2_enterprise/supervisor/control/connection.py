@@ -1,0 +1,312 @@
+"""One client: its frames in, its replies and items out, and nothing held for it without bound."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol, cast, override
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Code, Problem, invalid, unavailable
+from ftl2_enterprise.protocol.envelope import (
+    VERSION,
+    Call,
+    Cancel,
+    Done,
+    Failure,
+    FromClient,
+    FromService,
+    Hello,
+    Item,
+    Reply,
+    Welcome,
+)
+from ftl2_enterprise.protocol.frame import Splitter, framed
+from ftl2_enterprise.supervisor.control.access import peer_of
+from ftl2_enterprise.supervisor.logs import log
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncGenerator, Coroutine
+
+    from ftl2_enterprise.supervisor.control.access import Peer
+    from ftl2_enterprise.supervisor.control.server import Server
+
+MAX_REQUEST = 1024 * 1024
+"""Bytes of the longest frame that a client may send."""
+MAX_CALLS = 64
+"""Calls of one connection that may be open at a time."""
+HELLO_WITHIN = 10.0
+"""Seconds."""
+_HIGH, _LOW = 256 * 1024, 64 * 1024
+"""Bytes that wait to be taken: from the first on nothing is read or sent, until only the second are left."""
+_SLICE = 0.005
+"""Seconds that the frames of one client may take before the others have their turn."""
+_LINGER = 5.0
+"""Seconds that a client has to take why its connection ends."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
+
+type Answer = bytes | Coroutine[Any, Any, bytes] | AsyncGenerator[bytes]
+"""Encoded: at once, later, or as items of a watch."""
+
+
+class Answerer(Protocol):
+    """Whoever carries out requests."""
+
+    def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
+        """Answer, or begin to. Raises Problem, as awaiting and iterating may."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """Speaks `protocol.envelope` with one client."""
+
+    def __init__(self, server: Server) -> None:
+        self._server: Server = server
+        self._splitter: Splitter = Splitter(MAX_REQUEST)
+        self._frames: deque[bytes] = deque()
+        """Whole, and not looked at yet. While there are any, nothing more is read."""
+        self._broken: Problem | None = None
+        """What is wrong with what came after them."""
+        self._calls: dict[int, asyncio.Task[FromService]] = {}
+        self._watches: set[int] = set()
+        self._greeted: bool = False
+        self._ending: bool = False
+        self._pumping: bool = False
+        self._flowing: asyncio.Event = asyncio.Event()
+        """The client takes what it gets."""
+        self._flowing.set()
+
+    # --- what asyncio calls ----------------------------------------------------------------------------------------
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Find out who it is."""
+        self._transport: asyncio.Transport = cast("asyncio.Transport", transport)
+        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._transport.set_write_buffer_limits(_HIGH, _LOW)
+        self._limit: asyncio.TimerHandle = self._loop.call_later(HELLO_WITHIN, self._not_greeted)
+        if refused := self._server.admit(self):
+            self.end(refused)
+            return
+        try:
+            self._peer: Peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
+        except OSError:
+            # Without knowing who it is nothing may be done, not even be told.
+            self.abort()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it; what is being written goes on."""
+        self._ending = True
+        self._limit.cancel()
+        self._server.dismiss(self)
+        self._frames.clear()
+        self._flowing.set()
+        for call_id in self._watches:
+            self._calls[call_id].cancel()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Take frames apart."""
+        if self._ending:
+            return
+        try:
+            self._frames.extend(self._splitter.feed(data))
+        except Problem as problem:
+            self._broken = problem
+        self._pump()
+
+    @override
+    def eof_received(self) -> bool:
+        """The client has nothing more to say: close, unless it stopped within a frame and may be told so."""
+        if self._splitter.pending and not self._ending:
+            self.end(invalid(f"cannot take a message that ends after {self._splitter.pending} bytes"))
+        return False
+
+    @override
+    def pause_writing(self) -> None:
+        """The client does not take what it gets."""
+        self._flowing.clear()
+
+    @override
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._flowing.set()
+        self._pump_soon()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that are held for this client."""
+        waiting = sum(len(frame) for frame in self._frames)
+        return self._transport.get_write_buffer_size() + waiting + self._splitter.pending
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def end(self, why: Problem) -> None:
+        """Say why, and close."""
+        if self._ending:
+            return
+        self._send(Failure(id=0, code=why.code, message=why.message, hint=why.hint))
+        self._ending = True
+        self._frames.clear()
+        self._transport.close()
+        # Closing waits for the client to take what was sent, which it may never do.
+        self._limit.cancel()
+        self._limit = self._loop.call_later(_LINGER, self.abort)
+
+    def abort(self) -> None:
+        """Close without waiting for the client."""
+        self._ending = True
+        self._transport.abort()
+
+    def _not_greeted(self) -> None:
+        self.end(invalid(f"cannot wait any longer: there was no hello within {HELLO_WITHIN:g} s"))
+
+    # --- frames in -------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Look at frames until they, or this client's turn, are over, or until it takes its replies no more."""
+        self._pumping = False
+        until = time.monotonic() + _SLICE
+        while self._frames and not self._ending and self._flowing.is_set():
+            self._take(self._frames.popleft())
+            if self._frames and time.monotonic() > until:
+                self._pump_soon()
+                break
+        if self._ending:
+            return
+        if not self._frames and self._broken is not None:
+            self.end(self._broken)
+        elif self._frames or not self._flowing.is_set():
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _pump_soon(self) -> None:
+        if not self._pumping and not self._ending:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _take(self, body: bytes) -> None:
+        try:
+            message = _decoder.decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            self.end(invalid(f"cannot understand what was sent: {_lowered(error)}"))
+            return
+        match message:
+            case Hello() if self._greeted:
+                self.end(invalid("cannot take a second hello"))
+            case Hello():
+                self._greet(message)
+            case _ if not self._greeted:
+                self.end(invalid("cannot take a call before the hello"))
+            case Call():
+                self._call(message)
+            case Cancel():
+                # Another id belongs to a watch that has ended in the meantime.
+                if message.id in self._watches:
+                    self._calls[message.id].cancel()
+
+    def _greet(self, hello: Hello) -> None:
+        if hello.protocol != VERSION:
+            self.end(
+                invalid(
+                    f"cannot talk to a client that speaks version {hello.protocol} of the protocol: "
+                    f"this service speaks {VERSION}",
+                    f"use the ftl2ctl of version {self._server.version}",
+                )
+            )
+            return
+        self._greeted = True
+        self._limit.cancel()
+        self._send(Welcome(protocol=VERSION, version=self._server.version))
+
+    def _call(self, call: Call) -> None:
+        if call.id == 0 or call.id in self._calls:
+            # An answer to it could not be told from that of the other.
+            self.end(invalid(f"cannot take a call with the id {call.id}: it is in use"))
+            return
+        if len(self._calls) >= MAX_CALLS:
+            problem = unavailable(
+                f"cannot take more than {MAX_CALLS} calls of a connection at a time", "wait for some"
+            )
+            self._send(failure_of(call.id, problem))
+            return
+        try:
+            answer = self._server.answerer.begin(call.request, self._peer)
+        except Exception as error:
+            self._send(failure_of(call.id, error))
+            return
+        if isinstance(answer, bytes):
+            self._send(Reply(id=call.id, result=msgspec.Raw(answer)))
+            return
+        if isinstance(answer, AsyncIterator):
+            self._watches.add(call.id)
+            task = self._server.run(self._watch(call.id, answer))
+        else:
+            task = self._server.run(_later(call.id, answer))
+        self._calls[call.id] = task
+        # Not at the end of the task: one that is cancelled before its first step has no end.
+        task.add_done_callback(lambda done: self._finish(call.id, done))
+
+    # --- replies and items out -------------------------------------------------------------------------------------
+
+    async def _watch(self, call_id: int, items: AsyncGenerator[bytes]) -> FromService:
+        """Send an item after the other; the last one to be sent is returned."""
+        until = time.monotonic() + _SLICE
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    self._send(Item(id=call_id, item=msgspec.Raw(item)))
+                    await self._flowing.wait()
+                    if time.monotonic() > until:
+                        await asyncio.sleep(0)
+                        until = time.monotonic() + _SLICE
+        except Exception as error:
+            return failure_of(call_id, error)
+        return Done(id=call_id)
+
+    def _finish(self, call_id: int, task: asyncio.Task[FromService]) -> None:
+        del self._calls[call_id]
+        self._watches.discard(call_id)
+        self._send(Done(id=call_id) if task.cancelled() else task.result())
+
+    def _send(self, message: FromService) -> None:
+        if self._ending or self._transport.is_closing():
+            return
+        try:
+            frame = framed(_encoder.encode(message))
+        except Problem as problem:
+            assert isinstance(message, Reply | Item)
+            frame = framed(_encoder.encode(failure_of(message.id, problem)))
+        self._transport.write(frame)
+
+
+async def _later(call_id: int, answer: Coroutine[Any, Any, bytes]) -> FromService:
+    try:
+        return Reply(id=call_id, result=msgspec.Raw(await answer))
+    except Exception as error:
+        return failure_of(call_id, error)
+
+
+def failure_of(call_id: int, error: Exception) -> Failure:
+    """What the client is told; what nobody expected is logged whole under an id, and told as that."""
+    if not isinstance(error, Problem):
+        crash_id = log.crash(error)
+        error = Problem(
+            Code.INTERNAL,
+            f"cannot go on: internal error {crash_id}",
+            hint=f"the log of the service has it under {crash_id}",
+        )
+    return Failure(id=call_id, code=error.code, message=error.message, hint=error.hint)
+
+
+def _lowered(error: Exception) -> str:
+    return str(error)[:1].lower() + str(error)[1:]

@@ -1,0 +1,222 @@
+"""From the bytes of a request to the handler of its verb; each is compared with its declaration at the start."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import msgspec
+
+from ftl2_enterprise.core.child import Child
+from ftl2_enterprise.core.problem import Problem, invalid, unavailable
+from ftl2_enterprise.protocol.catalogue import CATALOGUE
+from ftl2_enterprise.protocol.envelope import VerbOf
+from ftl2_enterprise.protocol.verb import Request, is_watch, name_of, reply_of
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import Unit
+from ftl2_enterprise.supervisor.control.access import Peer
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.control.access import Guard
+
+LARGEST = 2**63 - 1
+"""The largest number that the database takes."""
+
+type Verb = type[Request[Any]]
+type Read = Callable[[Tx, Any, Mapping[str, Child]], Any]
+"""Answers from the database and the table of children."""
+type Write = Unit[..., Any]
+"""Of a transaction, whose `actor` is whoever asked, and the request."""
+type Prepare = Callable[[Any], Awaitable[Any]]
+"""Checks a request and completes it, before it is written down."""
+type System = Callable[[Any, Any, Peer], Awaitable[Any]]
+"""Of the control object, the request and who asks."""
+type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
+"""Of the control object and the request; asked for the next item only when the client takes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handlers:
+    """Who answers which verb."""
+
+    reads: Mapping[Verb, Read] = field(default_factory=dict[Verb, Read])
+    writes: Mapping[Verb, Write] = field(default_factory=dict[Verb, Write])
+    prepares: Mapping[Verb, Prepare] = field(default_factory=dict[Verb, Prepare])
+    """Beside the handler that writes."""
+    system: Mapping[Verb, System] = field(default_factory=dict[Verb, System])
+    watches: Mapping[Verb, Watcher] = field(default_factory=dict[Verb, Watcher])
+
+
+class Kind(Enum):
+    """How a verb is answered."""
+
+    READ = auto()
+    WRITE = auto()
+    SYSTEM = auto()
+    WATCH = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One verb, ready to be answered."""
+
+    verb: Verb
+    name: str
+    kind: Kind
+    handler: Any
+    prepare: Prepare | None
+    decoder: msgspec.msgpack.Decoder[Any]
+
+    def decode(self, body: msgspec.Raw) -> Any:
+        """The request. Raises Problem(invalid) that names the field."""
+        try:
+            request = self.decoder.decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise invalid(*_explained(str(error), self)) from error
+        for name in self.verb.__struct_fields__:
+            value = getattr(request, name)
+            if type(value) is int and abs(value) > LARGEST:
+                raise invalid(f"cannot do {self.name}: the number in `{name}` is too large")
+        return request
+
+
+class Dispatch:
+    """Finds who answers a request, if the caller may ask it."""
+
+    def __init__(self, handlers: Handlers, catalogue: Mapping[str, Verb] = CATALOGUE) -> None:
+        """Raises Problem(invalid) when a verb and its handler disagree, or there is not just one handler."""
+        self._entries: dict[str, Entry] = {
+            name: _entry(name, verb, handlers) for name, verb in sorted(catalogue.items())
+        }
+        self._verb: msgspec.msgpack.Decoder[VerbOf] = msgspec.msgpack.Decoder(VerbOf)
+        named = {*handlers.reads, *handlers.writes, *handlers.prepares, *handlers.system, *handlers.watches}
+        for verb in named:
+            if catalogue.get(name_of(verb)) is not verb:
+                raise _disagreement(name_of(verb), "it is not in the catalogue of verbs")
+
+    def find(self, body: msgspec.Raw, peer: Peer, guard: Guard, *, draining: bool = False) -> Entry:
+        """Who answers. Raises Problem: invalid for an unknown verb, denied, unavailable while the service drains."""
+        try:
+            name = self._verb.decode(body).type
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise invalid("cannot understand the request: it does not name a verb in `type`") from error
+        entry = self._entries.get(name)
+        if entry is None:
+            near = difflib.get_close_matches(name, self._entries, n=1)
+            shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+            raise invalid(
+                f"cannot do {shown!r}: there is no such verb", f"did you mean {near[0]}?" if near else _all_verbs
+            )
+        guard.check(peer, entry.verb.access, name)
+        if draining and entry.verb.starts_work:
+            raise unavailable(
+                f"cannot do {name}: the service is stopping",
+                "ask again when it has been started; what runs goes on then",
+            )
+        return entry
+
+
+_LONGEST_NAME = 40
+_all_verbs = "`ftl2ctl help` lists the verbs"
+
+
+def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
+    tables: dict[Kind, Mapping[Verb, Any]] = {
+        Kind.READ: handlers.reads,
+        Kind.WRITE: handlers.writes,
+        Kind.SYSTEM: handlers.system,
+        Kind.WATCH: handlers.watches,
+    }
+    found: list[tuple[Kind, Any]] = [(kind, table[verb]) for kind, table in tables.items() if verb in table]
+    if len(found) != 1:
+        raise _disagreement(name, "it has no handler" if not found else f"it has {len(found)} handlers")
+    ((kind, handler),) = found
+    if (kind is Kind.WATCH) != is_watch(verb):
+        raise _disagreement(name, "a watch is answered by a watcher, and only a watch is")
+    if (kind is Kind.WRITE) != verb.writes:
+        raise _disagreement(name, "its declaration and its handler do not agree on whether it writes")
+    prepare = handlers.prepares.get(verb)
+    if prepare is not None:
+        if kind is not Kind.WRITE:
+            raise _disagreement(name, "only what is written is prepared")
+        _agree(name, prepare, at=0, takes=verb, gives=verb)
+    match kind:
+        case Kind.WRITE:
+            if not isinstance(handler, Unit):
+                raise _disagreement(name, f"{handler.__name__} is not a unit of work")
+            _agree(name, handler.function, at=1, takes=verb, gives=reply_of(verb))
+        case Kind.WATCH:
+            _agree(name, handler, at=1, takes=verb, gives=AsyncGenerator[reply_of(verb)])
+        case Kind.READ | Kind.SYSTEM:
+            _agree(name, handler, at=1, takes=verb, gives=reply_of(verb))
+    if (kind is Kind.SYSTEM) != inspect.iscoroutinefunction(cast("object", handler)):
+        raise _disagreement(name, "system handlers are coroutine functions, and no others are")
+    return Entry(
+        verb=verb,
+        name=name,
+        kind=kind,
+        handler=handler,
+        prepare=prepare,
+        decoder=msgspec.msgpack.Decoder(verb),
+    )
+
+
+def _agree(name: str, function: Callable[..., Any], *, at: int, takes: Any, gives: Any) -> None:
+    """Compare what is annotated with what is declared."""
+    parameters = list(inspect.signature(function).parameters)
+    if len(parameters) <= at:
+        raise _disagreement(name, f"{_where(function)} takes no request")
+    for what, found, wanted in (
+        ("takes", _annotation(name, function, parameters[at]), takes),
+        ("returns", _annotation(name, function, "return"), gives),
+    ):
+        if found != wanted:
+            raise _disagreement(name, f"{_where(function)} {what} {_shown(found)} instead of {_shown(wanted)}")
+
+
+def _annotation(name: str, function: Callable[..., Any], of: str) -> Any:
+    # Only these two are looked at: other names of the module need not be there at run time.
+    written = function.__annotations__.get(of)
+    if not isinstance(written, str):
+        return written
+    try:
+        return eval(written, function.__globals__)
+    except NameError as error:
+        raise _disagreement(
+            name, f"{_where(function)} names {error.name}, which it imports for type checkers only"
+        ) from error
+
+
+def _disagreement(name: str, why: str) -> Problem:
+    return invalid(f"cannot start: the verb {name} is not declared as it is handled: {why}")
+
+
+def _where(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _shown(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
+
+
+_UNKNOWN_FIELD = re.compile(r"contains unknown field `(?P<name>.*?)`(?P<rest>.*)", re.DOTALL)
+
+
+def _explained(said: str, entry: Entry) -> tuple[str, str | None]:
+    """What msgspec says of a request, as a sentence and a hint."""
+    fields = list(entry.verb.__struct_fields__)
+    if match := _UNKNOWN_FIELD.search(said):
+        name = match["name"][:_LONGEST_NAME]
+        near = difflib.get_close_matches(name, fields, n=1)
+        if match["rest"]:
+            # Not of the request itself but of something in it, whose fields are not listed here.
+            return f"cannot do {entry.name}: it has no field {name!r}{match['rest'].replace('$.', '')}", None
+        known = f"known are {', '.join(fields)}" if fields else "it takes none"
+        return f"cannot do {entry.name}: it has no field {name!r}", f"did you mean {near[0]}?" if near else known
+    reason = said[:1].lower() + said[1:]
+    return f"cannot do {entry.name}: {reason.replace('`$.', '`')}", None

@@ -1,0 +1,270 @@
+"""The control process: verbs, managers, watches. Killed at any moment, the next one begins from what is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.core.settings_check import need_restart
+from ftl2_enterprise.protocol.system import Reloaded
+from ftl2_enterprise.supervisor.control import facts
+from ftl2_enterprise.supervisor.control.access import Guard
+from ftl2_enterprise.supervisor.control.answers import Answers
+from ftl2_enterprise.supervisor.control.children import Children
+from ftl2_enterprise.supervisor.control.commits import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.dispatch import Dispatch
+from ftl2_enterprise.supervisor.control.ensure import Ensure
+from ftl2_enterprise.supervisor.control.root_link import RootLink
+from ftl2_enterprise.supervisor.control.server import Server
+from ftl2_enterprise.supervisor.control.system import SYSTEM, values_of
+from ftl2_enterprise.supervisor.control.watches import WATCHES
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from ftl2_enterprise.core.clock import Clock, Instant
+    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.supervisor.control.dispatch import Handlers
+    from ftl2_enterprise.supervisor.control.ensure import Writing
+    from ftl2_enterprise.supervisor.control.manager import Manager
+    from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
+    from ftl2_enterprise.supervisor.control.watches import FindLoop
+    from ftl2_enterprise.supervisor.logs.facts import FactLog
+    from ftl2_enterprise.supervisor.writer.frames import Committed
+
+SILENT = 5.0
+"""Seconds without an answer of the writer that are a problem."""
+STALE = 90.0
+"""Seconds after which nobody can say any more that the managers look."""
+LOST = 3
+"""Exit status of a control that root has left."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What control is made of; `wiring` puts it together."""
+
+    listener: socket.socket
+    """Bound and listening; it belongs to root."""
+    root: socket.socket
+    """Control's end of the channel."""
+    store: Store
+    """For reading."""
+    writer: Writing
+    handlers: Handlers
+    """Of the verbs that are not the service's own."""
+    managers: Sequence[Manager]
+    find_loop: FindLoop
+    order: Callable[[str, Settings], Order]
+    """What root is told to start for a key."""
+    loaded: Loaded
+    """The settings in force."""
+    load: Callable[[], Loaded]
+    """Reads them again. Raises Problem."""
+    version: str
+    """Of the program."""
+    facts: FactLog | None = None
+    """Where facts are logged."""
+    applied: Callable[[Settings], None] | None = None
+    """Called with the settings whenever they were read again, for whoever else keeps them."""
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class Control:
+    """All that handlers of system verbs and watches may ask about."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Raises Problem(invalid) when verbs and handlers do not agree."""
+        dispatch = Dispatch(with_own(parts.handlers))
+        self._parts: Parts = parts
+        self.loaded: Loaded = parts.loaded
+        self.guard: Guard = Guard(parts.loaded.settings.access)
+        self.store: Store = parts.store
+        self.writer: Writing = parts.writer
+        self.find_loop: Callable[[Tx, str], int] = parts.find_loop
+        self.version: str = parts.version
+        self.data_version: DataVersion = DataVersion(parts.store.path)
+        self.commits: Commits = Commits(self.data_version)
+        self.children: Children = Children()
+        self.processes: Sequence[ProcessLine] = ()
+        self.started_at: Instant = parts.clock.now()
+        self.draining: bool = False
+        self.ensure: Ensure = Ensure(
+            store=parts.store,
+            writer=parts.writer,
+            children=self.children,
+            managers=parts.managers,
+            # Its own connection: SQLite says what has changed since this connection looked last.
+            version=DataVersion(parts.store.path),
+            clock=parts.clock,
+            order=lambda key: parts.order(key, self.settings),
+            within=lambda: self.settings.supervisor.drain_timeout,
+        )
+        self.server: Server = Server(
+            Answers(self, dispatch), version=parts.version, most=lambda: self.settings.supervisor.max_connections
+        )
+        self.root: RootLink
+        self._greeted: asyncio.Event = asyncio.Event()
+        self._over: asyncio.Future[int]
+        self._reload_failed: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force now."""
+        return self.loaded.settings
+
+    # --- its life --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Serve until root says that it is over; the exit status."""
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        loop.add_signal_handler(signal.SIGTERM, self._end, 0)
+        # Ctrl-C in the terminal of a service in the foreground: what follows from it is for root to say.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        self.root = RootLink(self._parts.root, self._told, lambda: self._end(LOST))
+        self.writer.start()
+        unsubscribe = self.writer.subscribe(self.committed)
+        work = [asyncio.ensure_future(self._work())]
+        if self._parts.facts is not None:
+            work.append(asyncio.ensure_future(facts.log_facts(self._parts.facts, self.commits)))
+        try:
+            await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
+            for task in work:
+                if task.done():
+                    # Neither ever returns: what it raised ends this process, and root starts another one.
+                    task.result()
+            return self._over.result()
+        finally:
+            await self.server.close(
+                unavailable(
+                    "cannot go on: the service restarts or stops",
+                    "look whether what you asked for was done, and try again",
+                )
+            )
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            unsubscribe()
+            await self.writer.close()
+            self.commits.close()
+            self.data_version.close()
+            self.ensure.close()
+            self.root.close()
+
+    async def _work(self) -> None:
+        # Clients wait in the queue of the socket until the table is known.
+        await self._greeted.wait()
+        await self.server.start(self._parts.listener)
+        await self.ensure.run(self.root)
+
+    def _end(self, status: int) -> None:
+        if not self._over.done():
+            self._over.set_result(status)
+
+    def committed(self, notice: Committed) -> None:
+        """The writer has written facts."""
+        self.commits.told()
+        self.ensure.committed(notice.kinds)
+
+    # --- what root says --------------------------------------------------------------------------------------------
+
+    def _told(self, message: FromRoot) -> None:
+        now = self._parts.clock.now()
+        if message.hello is not None:
+            hello = message.hello
+            self.children.load(hello.table)
+            self.started_at = hello.started_at
+            self.ensure.booted = hello.booted
+            self.processes = hello.processes or self.processes
+            self._drain(draining=hello.draining)
+            if not hello.more:
+                self._greeted.set()
+        elif message.started is not None:
+            self.children.started(message, now)
+            self.ensure.started(message.started)
+        elif message.ended is not None:
+            if message.text:
+                _log.warning("%s was not started: %s", message.ended, message.text)
+            self.ensure.ended(*self.children.ending(message, now))
+        elif message.processes is not None:
+            self.processes = message.processes
+        if message.drain:
+            self._drain(draining=True)
+        if message.reload:
+            self._reload_for_root()
+        self.ensure.wake()
+
+    def _drain(self, *, draining: bool) -> None:
+        self.draining = self.ensure.draining = draining
+        self.ensure.tell()
+
+    def _reload_for_root(self) -> None:
+        try:
+            reloaded = self.reload(announced=True)
+        except Problem:
+            return
+        _log.info("settings were read again: %s", ", ".join(reloaded.changed) or "nothing has changed")
+
+    # --- settings --------------------------------------------------------------------------------------------------
+
+    def reload(self, *, announced: bool = False) -> Reloaded:
+        """Read the settings again and go by them. Raises Problem; then those before stay in force."""
+        if not announced:
+            self.root.send({"reloading": True})
+        try:
+            loaded = self._parts.load()
+            guard = Guard(loaded.settings.access)
+        except Problem as problem:
+            self._reload_failed = f"the settings could not be read again: {problem}"
+            _log.warning("%s", self._reload_failed)
+            raise
+        finally:
+            # Whatever came of it, the service serves on.
+            self.root.send({"ready": True})
+        self._reload_failed = None
+        before, after = values_of(self.settings), values_of(loaded.settings)
+        changed = sorted(key for key in after if before.get(key) != after[key])
+        self.loaded, self.guard = loaded, guard
+        facts.apply(self._parts.facts, loaded.settings.log)
+        if self._parts.applied is not None:
+            self._parts.applied(loaded.settings)
+        self.ensure.wake()
+        return Reloaded(changed=changed, need_restart=need_restart(changed))
+
+    # --- health ----------------------------------------------------------------------------------------------------
+
+    def problems(self) -> list[str]:
+        """What is wrong, in sentences."""
+        found = list(self.ensure.problems.values())
+        looked_at = self.ensure.looked_at
+        if looked_at is None:
+            found.append("the managers have not looked yet")
+        elif self._parts.clock.now() - looked_at > STALE * 1_000_000:
+            found.append(f"the managers have not looked for more than {STALE:g} s")
+        if self.ensure.silence > SILENT:
+            found.append(f"the writer has not answered for {self.ensure.silence:.0f} s")
+        found.extend(f"the process {one.name} does not run" for one in self.processes if one.pid is None)
+        if self._reload_failed is not None:
+            found.append(self._reload_failed)
+        return found
+
+
+def main(parts: Parts) -> int:
+    """Be the control process; the exit status. Raises Problem(invalid) when verbs and handlers do not agree."""
+    return asyncio.run(Control(parts).run())
+
+
+def with_own(handlers: Handlers) -> Handlers:
+    """The handlers together with those of the service's own verbs."""
+    return replace(handlers, system={**handlers.system, **SYSTEM}, watches={**handlers.watches, **WATCHES})

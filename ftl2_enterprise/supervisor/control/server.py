@@ -1,0 +1,78 @@
+"""The control socket's server: it accepts connections, at most so many, and ends them all when it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.supervisor.control.connection import Connection
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine
+
+    from ftl2_enterprise.supervisor.control.connection import Answerer
+
+CLOSING = 1.0
+"""Seconds that connections get to take what was sent before they are cut."""
+_BACKLOG = 1024
+
+
+class Server:
+    """Listens on one socket, and knows its connections."""
+
+    def __init__(self, answerer: Answerer, *, version: str, most: Callable[[], int]) -> None:
+        self.answerer: Answerer = answerer
+        self.version: str = version
+        self.connections: set[Connection] = set()
+        self._most: Callable[[], int] = most
+        self._server: asyncio.Server | None = None
+        self._empty: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Begin to accept. The socket belongs to root: its path stays when this server ends."""
+        loop = asyncio.get_running_loop()
+        # Not create_unix_server, which would remove the path.
+        self._server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
+
+    async def close(self, why: Problem) -> None:
+        """Accept no more, tell every connection why, and end it."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.end(why)
+        if self.connections:
+            self._empty = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), CLOSING)
+        for connection in list(self.connections):
+            connection.abort()
+
+    def admit(self, connection: Connection) -> Problem | None:
+        """Count the connection in, or say why not."""
+        most = self._most()
+        if len(self.connections) >= most:
+            return unavailable(
+                f"cannot connect: {most} clients are connected, and no more are let in",
+                "end some of them, or raise supervisor.max_connections",
+            )
+        self.connections.add(connection)
+        return None
+
+    def dismiss(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self.connections.discard(connection)
+        if not self.connections and self._empty is not None:
+            self._empty.set()
+
+    def run[R](self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Go on with a call apart from its connection: what is being written is not cut off when the client goes."""
+        # Eager: "from now on" of a watch is before whatever the client asks next is answered.
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+        # The event loop itself holds tasks only weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

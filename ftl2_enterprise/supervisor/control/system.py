@@ -1,0 +1,147 @@
+"""The handlers of the service's own verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Problem, conflict
+from ftl2_enterprise.protocol.envelope import VERSION
+from ftl2_enterprise.protocol.system import (
+    Accepted,
+    EventPage,
+    GetHealth,
+    GetSettings,
+    GetVersion,
+    Health,
+    ListEvents,
+    ProcessHealth,
+    Reload,
+    Reloaded,
+    SettingLine,
+    Shutdown,
+    Upgrade,
+    VersionInfo,
+)
+from ftl2_enterprise.store.version import REVISIONS
+from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control.units import note
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.control.access import Peer
+    from ftl2_enterprise.supervisor.control.dispatch import System
+    from ftl2_enterprise.supervisor.control.main import Control
+
+
+NOTE_WITHIN = 2.0
+"""Seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+async def get_version(control: Control, request: GetVersion, peer: Peer) -> VersionInfo:
+    """What runs."""
+    return VersionInfo(
+        program=control.version, protocol=VERSION, python=platform.python_version(), schema=REVISIONS[-1]
+    )
+
+
+async def get_health(control: Control, request: GetHealth, peer: Peer) -> Health:
+    """How the service is."""
+    ensure = control.ensure
+    problems = control.problems()
+    return Health(
+        ok=not problems,
+        problems=problems,
+        status=ensure.status,
+        processes=[
+            ProcessHealth(name=one.name, pid=one.pid, since=one.since, restarts=one.restarts)
+            for one in control.processes
+        ],
+        counts={
+            **ensure.counts,
+            "children": len(control.children.table),
+            "connections": len(control.server.connections),
+        },
+        writer_latency=ensure.writer_latency,
+        looked_at=ensure.looked_at,
+        started_at=control.started_at,
+        draining=control.draining,
+        database=str(control.store.path),
+        socket=control.settings.supervisor.socket,
+    )
+
+
+async def get_settings(control: Control, request: GetSettings, peer: Peer) -> list[SettingLine]:
+    """Every setting in force."""
+    values = values_of(control.settings)
+    return [
+        SettingLine(key=key, value=values.get(key), origin=origin) for key, origin in control.loaded.origins.items()
+    ]
+
+
+def values_of(settings: msgspec.Struct) -> dict[str, Any]:
+    """Every setting by its key, `loops.interval`."""
+    sections: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+    return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+
+
+async def reload(control: Control, request: Reload, peer: Peer) -> Reloaded:
+    """Read the settings again."""
+    reloaded = control.reload()
+    await _noted(control, peer, "service.reloaded", changed=reloaded.changed)
+    return reloaded
+
+
+async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
+    """Have root drain and end the service."""
+    # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
+    await _noted(control, peer, "service.shutdown_asked", now=request.now)
+    control.root.send({"shutdown": "now" if request.now else "drain"})
+    if request.now:
+        return Accepted(
+            message="the service ends now; what was in flight is unknown, and looked at with the next start"
+        )
+    return Accepted(
+        message=f"the service ends when every loop has reached a safe point, at most "
+        f"{control.settings.supervisor.drain_timeout:g} s from now"
+    )
+
+
+async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
+    """Have root replace itself by the program that is installed now."""
+    if control.draining:
+        raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
+    await _noted(control, peer, "service.upgrade_asked")
+    control.root.send({"upgrade": True})
+    return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
+
+
+async def list_events(control: Control, request: ListEvents, peer: Peer) -> EventPage:
+    """Facts from the event log."""
+    with control.store.read() as tx:
+        return watches.page_of(tx, control.find_loop, request)
+
+
+async def _noted(control: Control, peer: Peer, kind: str, **data: Any) -> None:
+    """Record who asked for it; what the database cannot take is no reason not to do it."""
+    try:
+        async with asyncio.timeout(NOTE_WITHIN):
+            await control.writer.carry_out([note.call(kind, data)], actor=peer.actor)
+    except (Problem, TimeoutError) as error:
+        _log.warning("%s by %s, which could not be recorded: %s", kind, peer.actor, error or "the writer is silent")
+
+
+SYSTEM: dict[type[Any], System] = {
+    GetVersion: get_version,
+    GetHealth: get_health,
+    GetSettings: get_settings,
+    Reload: reload,
+    Shutdown: shutdown,
+    Upgrade: upgrade,
+    ListEvents: list_events,
+}

@@ -1,0 +1,110 @@
+"""What follows facts and logs, by cursors: the next is read only when the client has taken all that was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator  # noqa: TC003 - dispatch compares the annotations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.system import EventPage, ListEvents, LogLine, WatchEvents, WatchLogs
+from ftl2_enterprise.store.events import events, list_events
+from ftl2_enterprise.supervisor.logs.read import Follower
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.supervisor.control.main import Control
+
+PAGE = 200
+"""Facts that are read at a time."""
+FOLLOW = 0.2
+"""Seconds between looks at a log file."""
+
+type FindLoop = Callable[[Tx, str], int]
+"""The id of the loop that is named; raises Problem."""
+
+
+def newest(tx: Tx) -> int:
+    """The id of the last fact; 0 without one."""
+    return int(tx.connection.execute(select(func.max(events.c.id))).scalar() or 0)
+
+
+def loop_of(tx: Tx, find: FindLoop, loop: str | None) -> int | None:
+    """The id of a loop; of a deleted one too, as its facts are still there."""
+    if loop is None:
+        return None
+    try:
+        return find(tx, loop)
+    except Problem as problem:
+        if problem.code is Code.NOT_FOUND and loop.isdecimal() and _has_facts(tx, int(loop)):
+            return int(loop)
+        raise
+
+
+def _has_facts(tx: Tx, loop_id: int) -> bool:
+    return loop_id < 1 << 63 and bool(list_events(tx, loop_id=loop_id, limit=1))
+
+
+def page_of(tx: Tx, find: FindLoop, request: ListEvents) -> EventPage:
+    """The facts that are asked for."""
+    loop_id = loop_of(tx, find, request.loop)
+    last = newest(tx)
+    if request.newest:
+        found = _last_events(tx, loop_id, request.limit)
+        return EventPage(events=found, cursor=last)
+    found = list_events(tx, after=request.after, loop_id=loop_id, limit=request.limit)
+    # A page that is not full was looked for up to the end.
+    whole = len(found) < request.limit
+    return EventPage(events=found, cursor=max(last, request.after) if whole else found[-1].id)
+
+
+def _last_events(tx: Tx, loop_id: int | None, limit: int) -> list[Event]:
+    query = select(events).order_by(events.c.id.desc()).limit(limit)
+    if loop_id is not None:
+        query = query.where(events.c.loop_id == loop_id)
+    return [Event(**row) for row in reversed(tx.connection.execute(query).mappings().all())]
+
+
+async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator[Event]:
+    """Facts behind the cursor, and all that come."""
+    with control.store.read() as tx:
+        loop_id = loop_of(tx, control.find_loop, request.loop)
+        cursor = newest(tx) if request.after is None else request.after
+    while True:
+        count = control.commits.count
+        # The transaction is over before anything is sent: the client may take its time.
+        with control.store.read() as tx:
+            page = list_events(tx, after=cursor, loop_id=loop_id, limit=PAGE)
+        for event in page:
+            cursor = event.id
+            yield event
+        if len(page) < PAGE:
+            await control.commits.wait(count)
+
+
+async def watch_logs(control: Control, request: WatchLogs) -> AsyncGenerator[LogLine]:
+    """The last lines, and with `follow` those to come."""
+    with control.store.read() as tx:
+        loop_id = loop_of(tx, control.find_loop, request.loop)
+    follower = Follower(Path(control.settings.log.directory), loop_id, request.last)
+    try:
+        lines = follower.more() if request.last else []
+        while True:
+            for line in lines:
+                yield line
+            if not request.follow:
+                return
+            if not lines:
+                await asyncio.sleep(FOLLOW)
+            lines = follower.more()
+    finally:
+        follower.close()
+
+
+WATCHES: dict[type[Any], Any] = {WatchEvents: watch_events, WatchLogs: watch_logs}

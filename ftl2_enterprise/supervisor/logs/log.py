@@ -1,0 +1,288 @@
+"""Where everything that a process of the service logs goes: to the journal or standard error, and into a file.
+
+The one place where logging is set up. A line goes through a bounded queue and a thread of its own, so that a slow
+disk, a stopped terminal or a full journal holds up nothing; what finds no place is counted, and told when there is
+place again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import sys
+import threading
+import traceback
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, cast, override
+
+import structlog
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.core.settings import Level
+from ftl2_enterprise.protocol.system import LogLine
+from ftl2_enterprise.supervisor.logs import journal
+from ftl2_enterprise.supervisor.logs.files import File, path_of
+from ftl2_enterprise.supervisor.logs.line import decode, encode, for_eyes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, MutableMapping
+    from pathlib import Path
+
+RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+QUEUE = 2000
+"""Lines that may wait to be written."""
+FLUSH = 1.0
+"""Seconds that the end of a process waits for its last lines."""
+LOGGER = structlog.make_filtering_bound_logger(logging.DEBUG)
+NOISY = ("asyncssh", "ftl2", "alembic", "asyncio", "sqlalchemy")
+"""Libraries that speak of every connection and every call at `info`."""
+
+
+class Sink(Protocol):
+    """Where lines go. Never raises."""
+
+    def write(self, line: LogLine) -> None:
+        """Take the line."""
+        ...
+
+
+class Stderr:
+    """Standard error, in lines for people; the descriptor of the moment at which it was made."""
+
+    def __init__(self) -> None:
+        self._descriptor: int = os.dup(2)
+
+    def write(self, line: LogLine) -> None:
+        """Print it."""
+        with suppress(OSError):
+            os.write(self._descriptor, f"{for_eyes(line)}\n".encode(errors="replace"))
+
+
+class Nowhere:
+    """Takes a line the way to a file, and drops it."""
+
+    def write(self, line: LogLine) -> None:
+        """Make it ready."""
+        decode(encode(line))
+        for_eyes(line)
+        journal.entry(line, "warm-up")
+
+
+@dataclass
+class Log:
+    """What this process logs with; made by `configure`."""
+
+    source: str = "service"
+    level: Level = Level.INFO
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    aloud: Sink | None = None
+    """The journal, or standard error: gets what the level asks for."""
+    kept: Sink | None = None
+    """The file."""
+    redactor: Redactor = field(default_factory=Redactor)
+    waiting: deque[tuple[Sink, LogLine]] = field(default_factory=deque[tuple[Sink, LogLine]])
+    dropped: int = 0
+    wanted: threading.Condition = field(default_factory=threading.Condition)
+    thread: threading.Thread | None = None
+    busy: bool = False
+
+    def take(self, line: LogLine, *, keep: bool = True) -> None:
+        """Write the line where it belongs, at once or by the thread."""
+        if RANKS.get(line.level, 20) < RANKS[self.level]:
+            return
+        sinks = [sink for sink in (self.aloud, self.kept if keep else None) if sink is not None]
+        if self.thread is None:
+            for sink in sinks:
+                sink.write(line)
+            return
+        with self.wanted:
+            for sink in sinks:
+                if len(self.waiting) < QUEUE:
+                    self.waiting.append((sink, line))
+                else:
+                    self.dropped += 1
+            self.wanted.notify_all()
+
+    def work(self) -> None:
+        """What the thread does."""
+        while True:
+            with self.wanted:
+                self.busy = False
+                self.wanted.notify_all()
+                while not self.waiting:
+                    self.wanted.wait()
+                self.busy = True
+                sink, line = self.waiting.popleft()
+                dropped, self.dropped = self.dropped, 0
+            if dropped:
+                told = {"dropped": dropped}
+                sink.write(
+                    LogLine(at=line.at, level="warning", message="lines lost", source=self.source, fields=told)
+                )
+            sink.write(line)
+
+    def flush(self, within: float = FLUSH) -> bool:
+        """Wait until everything is written; False when that takes too long."""
+        if self.thread is None:
+            return True
+        with self.wanted:
+            return self.wanted.wait_for(lambda: not self.waiting and not self.busy, within)
+
+
+_log = Log()
+
+
+def configure(
+    source: str,
+    *,
+    level: Level = Level.INFO,
+    directory: Path | None = None,
+    max_bytes: int = 10_000_000,
+    loop_id: int | None = None,
+    loop: str | None = None,
+    threaded: bool = True,
+) -> Log:
+    """Set up logging in this process, anew when it was set up in the process that this one was forked from.
+
+    `source` is the process: control, writer, loop:web. Not `threaded` in a process that is going to fork. With a
+    `directory` lines go into its service.log, or into the log of the loop, too.
+    """
+    global _log  # noqa: PLW0603 - a process has one log
+    file = None if directory is None else File(path_of(directory, loop_id), max_bytes)
+    is_journal = journal.is_stderr(os.environ)
+    fields: dict[str, Any] = {} if loop is None else {"loop": loop}
+    if loop_id is not None:
+        fields["loop_id"] = loop_id
+    _log = Log(
+        source=source,
+        level=level,
+        fields=fields,
+        aloud=journal.Journal(source) if is_journal else Stderr(),
+        kept=file,
+    )
+    if threaded:
+        _log.thread = threading.Thread(target=_log.work, name="log", daemon=True)
+        _log.thread.start()
+        atexit.unregister(close)
+        atexit.register(close)
+    _configure_structlog()
+    _configure_logging(level)
+    return _log
+
+
+def warm_up() -> None:
+    """Log a line into nowhere, so that the processes that are forked from this one share what that loads."""
+    global _log  # noqa: PLW0603
+    log = configure("warm-up", threaded=False)
+    log.aloud, log.kept = None, Nowhere()
+    get().info("warm", fields=[1])
+    crash(ValueError("warm"))
+    _log = Log()
+
+
+def change_level(level: Level) -> None:
+    """From now on log so much."""
+    _log.level = level
+    if any(isinstance(handler, _Bridge) for handler in logging.getLogger().handlers):
+        _configure_logging(level)
+
+
+def close() -> None:
+    """Write what waits, within a limit."""
+    _log.flush()
+
+
+def learn(secret_values: Iterable[str]) -> None:
+    """From now on these values are taken out of every line."""
+    _log.redactor = Redactor(secret_values)
+
+
+def get() -> structlog.typing.FilteringBoundLogger:
+    """A logger: `get().warning("loop crashed", loop="web")`."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
+
+
+def crash(
+    error: BaseException, message: str = "internal error", *, crash_id: str | None = None, **fields: Any
+) -> str:
+    """Log an exception that nobody has foreseen, whole; the id under which people are told of it."""
+    found = crash_id or secrets.token_hex(4)
+    whole = "".join(traceback.format_exception(error))
+    get().error(f"{message} {found}", crash=found, traceback=whole, **fields)
+    return found
+
+
+def tell(line: LogLine) -> None:
+    """A line that is in its file already: to the journal or standard error."""
+    _log.take(line, keep=False)
+
+
+# --- from structlog and logging to lines ---------------------------------------------------------------------------
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _take],
+        wrapper_class=LOGGER,
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _take(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """The last processor: the line is on its way, nothing is left to be printed."""
+    if error := event.pop("exc_info", None):
+        event["traceback"] = _formatted(error)
+    send(str(event.pop("level", "info")), str(event.pop("event", "")), event)
+    raise structlog.DropEvent
+
+
+def _formatted(given: object) -> str:
+    """The traceback of an exception, of what logging makes of one, or of the one that is being handled."""
+    parts = cast("tuple[object, ...]", given) if isinstance(given, tuple) else (given,)
+    error = next((part for part in parts if isinstance(part, BaseException)), None) or sys.exception()
+    return "".join(traceback.format_exception(error)) if error else ""
+
+
+def send(level: str, message: str, fields: Mapping[str, Any]) -> None:
+    """Log a line."""
+    log = _log
+    redacted = log.redactor.value({**log.fields, **fields})
+    level = "error" if level in {"critical", "exception"} else level
+    log.take(
+        LogLine(
+            at=SystemClock().now(),
+            level=level,
+            message=log.redactor.text(message),
+            source=log.source,
+            fields=redacted,
+        )
+    )
+
+
+class _Bridge(logging.Handler):
+    """Takes what libraries log."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        # A mistake in somebody's log call must not stop the work that it speaks of.
+        with suppress(Exception):
+            fields: dict[str, Any] = {"logger": record.name}
+            if record.exc_info:
+                fields["traceback"] = _formatted(record.exc_info)
+            level = next((name for name in ("error", "warning", "info") if record.levelno >= RANKS[name]), "debug")
+            send(level, record.getMessage(), fields)
+
+
+def _configure_logging(level: Level) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge()]
+    root.setLevel(RANKS[level])
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(RANKS[level], logging.WARNING))
+    logging.captureWarnings(capture=True)

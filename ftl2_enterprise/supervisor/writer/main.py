@@ -1,0 +1,248 @@
+"""The writer: the only process of the service that writes the database.
+
+It takes everything that its clients have queued, carries it out in one transaction, and acknowledges when that is on
+the disk. There is no window in which it waits for more: while one batch is committed, the next one gathers.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.store.engine import BUSY_TIMEOUT, open_store
+from ftl2_enterprise.supervisor.writer.batch import Batches
+from ftl2_enterprise.supervisor.writer.peer import Peer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftl2_enterprise.supervisor.writer.batch import Given
+
+PRUNE_EVERY = 60.0
+"""Seconds."""
+_PAUSE = 1.0
+"""Seconds without new connections when there is no descriptor left for one."""
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_NO_FRAME = (Problem, msgspec.MsgspecError, ValueError, RecursionError)
+"""What comes of bytes that no client of ours has sent."""
+_CREDENTIALS = struct.Struct("3i")
+
+_log = logging.getLogger(__name__)
+
+
+def main(listener: socket.socket, database: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+    """Write for everybody of this uid who connects, until it is told to end.
+
+    TERM: accept nobody any more, and end when the last client has gone. TERM again: end when what it took is written.
+    """
+    _raise_the_limit_of_descriptors()
+    batches = Batches(lambda: open_store(database, create=False, busy_timeout=busy_timeout))
+    server = Server(listener, batches)
+    server.heed_signals()
+    batches.prune()
+    # What is there by now stays for good: looking through all of it again would hold everybody up for long.
+    gc.freeze()
+    try:
+        server.run()
+    finally:
+        batches.close()
+
+
+class Server:
+    """Connections, and the loop that serves them."""
+
+    def __init__(self, listener: socket.socket, batches: Batches) -> None:
+        self._listener = listener
+        self._batches = batches
+        self._epoll = select.epoll()
+        self._peers: dict[int, Peer] = {}
+        self._named: set[Peer] = set()
+        self._clients: Counter[str] = Counter()
+        self._subscribers: set[Peer] = set()
+        self._queue: list[tuple[Peer, Given]] = []
+        self._terms = 0
+        self._accepts = False
+        self._accepts_again = 0.0
+        self._prune_at = time.monotonic() + PRUNE_EVERY
+        self._wake: socket.socket | None = None
+        listener.settimeout(0.0)
+        self._accept_from_now_on()
+
+    def heed_signals(self) -> None:
+        """Take TERM for what `main` says; only in the main thread."""
+        self._wake, sender = socket.socketpair()
+        self._wake.settimeout(0.0)
+        sender.settimeout(0.0)
+        signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self.end())
+        self._epoll.register(self._wake, select.EPOLLIN)
+
+    def end(self) -> None:
+        """What a TERM does."""
+        self._terms += 1
+
+    def run(self) -> None:
+        """Serve until the end."""
+        while not self._is_over():
+            self._turn()
+
+    def _is_over(self) -> bool:
+        if self._terms and self._accepts:
+            self._accept_nobody()
+        return (self._terms == 1 and not self._peers) or (self._terms > 1 and not self._queue)
+
+    def _turn(self) -> None:
+        for fd, mask in self._epoll.poll(self._patience(), 4096):
+            peer = self._peers.get(fd)
+            if peer is not None:
+                self._serve(peer, mask)
+            elif fd == self._listener.fileno():
+                self._accept()
+            elif self._wake is not None and fd == self._wake.fileno():
+                self._wake.recv(64)
+        if self._queue:
+            self._commit()
+        now = time.monotonic()
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY
+            self._batches.prune()
+        if not self._accepts and not self._terms and now >= self._accepts_again:
+            self._accept_from_now_on()
+
+    def _patience(self) -> float:
+        if self._queue:
+            return 0.0
+        until = self._prune_at if self._accepts or self._terms else min(self._prune_at, self._accepts_again)
+        return max(0.0, until - time.monotonic())
+
+    # --- connections -----------------------------------------------------------------------------------------------
+
+    def _accept_from_now_on(self) -> None:
+        self._epoll.register(self._listener, select.EPOLLIN)
+        self._accepts = True
+
+    def _accept_nobody(self) -> None:
+        self._epoll.unregister(self._listener)
+        self._accepts = False
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    _log.warning("cannot accept a connection: %s", os.strerror(error.errno))
+                    self._accept_nobody()
+                    self._accepts_again = time.monotonic() + _PAUSE
+                    return
+                continue
+            pid, uid = _identity(connection)
+            if uid != os.geteuid():
+                _log.warning("refused process %d of uid %d: only uid %d may write", pid, uid, os.geteuid())
+                connection.close()
+                continue
+            connection.settimeout(0.0)
+            peer = Peer(connection, pid)
+            self._peers[peer.fd] = peer
+            self._epoll.register(peer.fd, select.EPOLLIN)
+
+    def _serve(self, peer: Peer, mask: int) -> None:
+        try:
+            if mask & select.EPOLLOUT:
+                self._flush(peer)
+            if mask & ~select.EPOLLOUT:
+                self._receive(peer)
+        except BlockingIOError:
+            pass
+        except _NO_FRAME as error:
+            _log.warning("ended the connection of process %d: %s", peer.pid, error)
+            self._drop(peer)
+        except OSError:
+            self._drop(peer)
+
+    def _receive(self, peer: Peer) -> None:
+        try:
+            for given in peer.receive():
+                self._queue.append((peer, given))
+        finally:
+            # Also when what came behind its name was no frame of ours.
+            if peer.client and peer not in self._named:
+                self._named.add(peer)
+                self._clients[peer.client] += 1
+        if peer.asks_for_news:
+            peer.asks_for_news = False
+            self._subscribers.add(peer)
+            peer.notice(self._batches.where_things_stand())
+            self._flush(peer)
+
+    def _drop(self, peer: Peer) -> None:
+        if self._peers.get(peer.fd) is not peer:
+            return
+        del self._peers[peer.fd]
+        self._epoll.unregister(peer.fd)
+        peer.close()
+        self._subscribers.discard(peer)
+        if peer in self._named:
+            self._named.discard(peer)
+            self._clients[peer.client] -= 1
+            if not self._clients[peer.client]:
+                del self._clients[peer.client]
+                self._batches.forget(peer.client)
+
+    def _flush(self, peer: Peer) -> None:
+        """Send what can be sent. While the rest waits, nothing is taken from this one: it blocks itself only."""
+        is_behind = peer.send()
+        if is_behind != peer.waits:
+            peer.waits = is_behind
+            self._epoll.modify(peer.fd, select.EPOLLOUT if is_behind else select.EPOLLIN)
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        reach(FaultPoint.WRITER_TOOK)
+        answers = self._batches.carry_out([given for _, given in self._queue])
+        batch, self._queue = self._queue[: len(answers)], self._queue[len(answers) :]
+        reach(FaultPoint.WRITER_COMMITTED)
+        peers: dict[Peer, None] = {}
+        for (peer, _), answer in zip(batch, answers, strict=True):
+            peer.answer(answer)
+            peers[peer] = None
+        if self._batches.notice is not None:
+            for peer in self._subscribers:
+                peer.notice(self._batches.notice)
+                peers[peer] = None
+        for peer in peers:
+            # A number that is free again may be that of another connection by now.
+            if self._peers.get(peer.fd) is peer:
+                try:
+                    self._flush(peer)
+                except OSError:
+                    self._drop(peer)
+        reach(FaultPoint.WRITER_ACKNOWLEDGED)
+
+
+def _identity(connection: socket.socket) -> tuple[int, int]:
+    """Pid and uid of whoever connected."""
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid
+
+
+def _raise_the_limit_of_descriptors() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
