@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.supervisor.log_files import path_of
-from ftl2_enterprise.supervisor.log_read import last_lines
+from ftl2_enterprise.supervisor.logs.files import path_of
+from ftl2_enterprise.supervisor.logs.read import last_lines
 from tests.support.daemon import Daemon, daemon
 from tests.support.marked import rows
 from tests.support.waiting import until

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.supervisor import forkserver
+from ftl2_enterprise.supervisor.forkserver import main as forkserver
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.supervisor.child_start import ChildContext
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext
 
 RELAY = "TEST_RELAY"
 FAIL = "TEST_FORKSERVER"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ftl2_enterprise.loops import handlers, process  # noqa: F401 - their units
-from ftl2_enterprise.supervisor.writer import main
+from ftl2_enterprise.supervisor.writer.main import main
 from tests.support import ledger  # noqa: F401 - its units
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.faults import VARIABLE
 from ftl2_enterprise.protocol.frame import Splitter
 from ftl2_enterprise.store.unit import UnitCall, unit_named
-from ftl2_enterprise.supervisor.writer_frames import decode_from_writer
-from ftl2_enterprise.supervisor.writer_link import WriterLink
+from ftl2_enterprise.supervisor.writer.frames import decode_from_writer
+from ftl2_enterprise.supervisor.writer.link import WriterLink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
