@@ -1,4 +1,4 @@
-"""A manager that fails on what it finds: the service says so, can be steered all the same, and is well again by that."""
+"""A manager that fails on what it finds: the service says so, and can be steered until it is well again."""
 
 from __future__ import annotations
 

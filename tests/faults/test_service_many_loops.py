@@ -66,8 +66,8 @@ def test_a_thousand_that_rest(tmp_path: Path) -> None:
                 times.append(time.monotonic() - began)
         large = own_memory(service.pids()["control"])
         print(
-            f"started in {started:.2f} s, listed in {listed * 1000:.1f} ms, health in {sorted(times)[10] * 1000:.2f} ms,"
-            f" control {large / 1e6:.1f} MB instead of {small / 1e6:.1f} MB"
+            f"started in {started:.2f} s, listed in {listed * 1000:.1f} ms, health {sorted(times)[10] * 1000:.2f} ms"
+            f", control {large / 1e6:.1f} MB instead of {small / 1e6:.1f} MB"
         )
         assert len(page.loops) == RESTING
         assert health.status == f"{RESTING} resting"

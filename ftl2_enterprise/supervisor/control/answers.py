@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from ftl2_enterprise.supervisor.control.dispatch import Kind
 
@@ -69,7 +70,12 @@ class Answers:
     async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
         if entry.prepare is not None:
             request = await entry.prepare(request)
-        return _encode(await self._control.writer.carry_out([entry.handler.call(request)], actor=peer.actor))
+        try:
+            return _encode(await self._control.writer.carry_out([entry.handler.call(request)], actor=peer.actor))
+        except Problem as problem:
+            if problem.code is Code.UNAVAILABLE:
+                self._control.ensure.doubt()
+            raise
 
     async def _system(self, entry: Entry, request: Any, peer: Peer) -> bytes:
         return _encode(await entry.handler(self._control, request, peer))

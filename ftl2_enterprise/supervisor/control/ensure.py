@@ -103,6 +103,13 @@ class Ensure:
         """Look again soon."""
         self._woken.set()
 
+    def doubt(self) -> None:
+        """Something could not be written: ask now whether the writer works, not when it is time to."""
+        if "writer" in self.problems:
+            return
+        self._pulsed = float("-inf")
+        self.wake()
+
     def committed(self, kinds: Sequence[str]) -> None:
         """Facts of these kinds were committed."""
         wanted = tuple(prefix for manager in self._managers.values() for prefix in manager.wakes_on)
@@ -136,6 +143,7 @@ class Ensure:
                 await self._writer.carry_out([call])
             except Problem as problem:
                 if problem.code is Code.UNAVAILABLE:
+                    self.doubt()
                     await asyncio.sleep(_RETRY)
                     continue
                 _log.warning("the end of %s is not recorded: %s", child.key, problem)
