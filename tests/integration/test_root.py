@@ -114,13 +114,24 @@ def test_what_cannot_be_started_is_told(made: Service):
 @pytest.mark.parametrize(
     "rubbish",
     [b"\xff\xfe", b"[]", b"{", b"{}", b'{"start":1}', b'{"start":"writer"}', b'{"start":"loop:9","cgroup":[1]}',
-     b'{"stop":"control","urgency":"now","within":1}', b'{"stop":"loop:1"}', b'{"shutdown":"soon"}', b"x" * 100_000],
+     b'{"stop":"control","urgency":"now","within":1}', b'{"stop":"loop:1"}', b'{"shutdown":"soon"}', b"x" * 100_000,
+     b'{"start":' + b"[" * 60_000],
 )  # fmt: skip
 def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubbish: bytes):
     made.up()
     made.raw(rubbish)
     assert is_alive(made.start_loop(1))
     until(lambda: set(made.living().values()) == {"python", "writer", "control", "loop:1"})
+
+
+@pytest.mark.parametrize("within", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_a_time_that_is_none_does_not_end_root(made: Service, within: str):
+    made.up()
+    made.start_loop(1)
+    made.raw(f'{{"stop":"loop:1","urgency":"safe_point","within":{within}}}'.encode())
+    made.raw(b'{"stop":"loop:1","urgency":"kill","within":0}')
+    made.told("ended", "loop:1")
+    assert is_alive(made.start_loop(2))
 
 
 def test_an_argument_may_be_as_long_as_a_message(made: Service, tmp_path: Path):

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from ftl2_enterprise.supervisor import cgroups
-from ftl2_enterprise.supervisor.root import control, own
+from ftl2_enterprise.supervisor.root import channel, control, own
 from ftl2_enterprise.supervisor.root.channel import LARGEST
+from ftl2_enterprise.supervisor.root.loop import Loop
 from ftl2_enterprise.supervisor.root.table import Child, Table
 
 
@@ -64,3 +65,13 @@ def test_slots_are_used_again_and_known_after_an_exec():
     assert {child.key for child in restored} == {"loop:1", "loop:2"}
     assert restored.take_slot() == 0
     assert restored.take_slot() == 3
+
+
+def test_what_nobody_takes_any_more_is_not_said_to_be_sent():
+    ours, theirs = channel.pair()
+    made = channel.Channel("control", ours, Loop(), received=lambda message: None, closed=lambda: None)
+    assert made.send({"ended": "loop:1"})
+    theirs.close()
+    assert not made.send({"ended": "loop:2"})
+    assert not made.is_full
+    made.close()

@@ -49,20 +49,26 @@ class Channel:
         """Its descriptor, for the one that takes over."""
         return self._end.fileno()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits for the other end."""
+        return len(self._queue) >= MOST_QUEUED
+
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> bool:
-        """Send it or keep it until the other end reads; False when it is closed or too much waits already."""
+        """Send it or keep it until the other end reads; False when nobody is there or too much waits already."""
         if not self._open:
             return False
         data = json.dumps(message, separators=(",", ":")).encode()
         if descriptors:
             # Only asked of the forkserver, to which one message is under way at a time: it always has room.
             return self._try_send(data, descriptors) is True
-        if self._queue or self._try_send(data) is False:
-            if len(self._queue) >= MOST_QUEUED:
+        sent = False if self._queue else self._try_send(data)
+        if sent is False:
+            if self.is_full:
                 return False
             self._queue.append(data)
             self._loop.want_write(self._end.fileno(), self._turn, writing=True)
-        return self._open
+        return sent is not None
 
     def finish(self) -> None:
         """Read what the other end has said before it ended, and end it."""
@@ -119,7 +125,7 @@ class Channel:
     def _take(self, data: bytes, flags: int) -> None:
         try:
             self._received(_object(data, flags))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except Exception as error:
             # Whatever the others say, root lives on.
             say(f"cannot understand a message from {self._name}: {error!r}: {data[:200]!r}", WARNING)
 

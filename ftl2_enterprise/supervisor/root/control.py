@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import deque
 
@@ -95,8 +96,9 @@ class Control:
             return False
         if self.channel.send(message):
             return True
-        # It reads nothing, or nobody is there: either way there is no use in it.
-        self._kill()
+        if self.channel.is_full:
+            # It reads nothing, so there is no use in it.
+            self._kill()
         return False
 
     def _hello(self) -> None:
@@ -164,6 +166,8 @@ class Control:
         root.forker.request(Request(key, str(message.get("argument", "")), limits=limits, log=log))
 
     def _stop(self, key: str, urgency: str, within: float) -> None:
+        if not 0 <= within < math.inf:
+            raise ValueError("it is no time")
         root = self._root
         child = root.table.get(key)
         if child is not None:
