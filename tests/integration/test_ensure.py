@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core.child import Child, Ending, Plan
+from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.store.engine import open_store
@@ -242,6 +242,32 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
         made.ensure.draining = False
         made.ensure.wake()
         await made.hears({"start": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
+
+
+async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:
+    wanted = {f"loop:{number}" for number in range(3000)}
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        made.manager.plan = Plan(start=tuple(sorted(wanted)))
+        made.ensure.wake()
+        await made.looks(1)
+        found: set[str] = set()
+
+        def all_are_ordered() -> bool:
+            found.update(one["start"] for one in made.heard() if "start" in one)
+            return found == wanted
+
+        await until(all_are_ordered)
+        made.manager.plan = Plan(stop=dict.fromkeys(wanted, Urgency.SAFE_POINT))
+        made.ensure.wake()
+        await made.looks(1)
+        found.clear()
+
+        def all_are_stopped() -> bool:
+            found.update(one["stop"] for one in made.heard() if "stop" in one)
+            return found == wanted
+
+        await until(all_are_stopped)
 
 
 async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(

@@ -197,6 +197,9 @@ class Ensure:
             for word, count in plan[0].counts.items():
                 counts[word] = counts.get(word, 0) + count
         for key in list(self._children.old):
+            if not root.has_room:
+                again = min(again, _RETRY)
+                break
             self._stop(root, key, Urgency.SAFE_POINT)
         self.looked_at = now
         self.counts = counts
@@ -227,6 +230,8 @@ class Ensure:
     def _carry_out(self, plan: Plan, root: RootLink, now: Instant) -> float:
         again = float("inf") if plan.look_again is None else max(0.0, plan.look_again)
         for key, urgency in plan.stop.items():
+            if not root.has_room:
+                return min(again, _RETRY)
             self._stop(root, key, urgency)
         for key in plan.wake:
             child = self._children.table.get(key)
@@ -240,6 +245,9 @@ class Ensure:
             if left > 0:
                 again = min(again, left)
                 continue
+            if not root.has_room:
+                again = min(again, _RETRY)
+                break
             root.start(key, self._order(key))
             self._children.ordered(key, now)
         return again

@@ -105,21 +105,26 @@ class RootLink:
         self._closed: bool = False
         self._loop.add_reader(channel, self._receive)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now gets to root."""
+        return not self._closed and len(self._waiting) < _QUEUE
+
     def start(self, key: str, order: Order) -> None:
         """Have a process forked for the key."""
         self.send({"start": key, **msgspec.to_builtins(order)})
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Send it, now or as soon as root reads."""
-        if self._closed:
-            return
-        if len(self._waiting) >= _QUEUE:
-            # Orders are repeated by the next look, life signs by the next pulse.
-            _log.warning("root does not read: a message is dropped")
-            return
+    def send(self, message: dict[str, Any]) -> bool:
+        """Send it, now or as soon as root reads; False when too much waits for root already."""
+        if not self.has_room:
+            # Wake-ups are repeated by the next look, life signs by the next pulse.
+            if not self._closed:
+                _log.warning("root does not read: a message is dropped")
+            return False
         self._waiting.append(_encoder.encode(message))
         if len(self._waiting) == 1:
             self._flush()
+        return True
 
     def close(self) -> None:
         """Listen no more."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.problem import Problem, conflict
+from ftl2_enterprise.core.problem import Problem, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION
 from ftl2_enterprise.protocol.system import (
     Accepted,
@@ -101,7 +101,7 @@ async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
     """Have root drain and end the service."""
     # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
     await _noted(control, peer, "service.shutdown_asked", now=request.now)
-    control.root.send({"shutdown": "now" if request.now else "drain"})
+    _tell(control, {"shutdown": "now" if request.now else "drain"})
     if request.now:
         return Accepted(
             message="the service ends now; what was in flight is unknown, and looked at with the next start"
@@ -117,8 +117,13 @@ async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
     if control.draining:
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
     await _noted(control, peer, "service.upgrade_asked")
-    control.root.send({"upgrade": True})
+    _tell(control, {"upgrade": True})
     return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
+
+
+def _tell(control: Control, message: dict[str, Any]) -> None:
+    if not control.root.send(message):
+        raise unavailable("cannot go on: the root of the service does not listen", "try again in a moment")
 
 
 async def list_events(control: Control, request: ListEvents, peer: Peer) -> EventPage:
