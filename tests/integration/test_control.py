@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,6 +40,9 @@ from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.store.engine import open_store
 from tests.support.control_process import REPOSITORY, ControlProcess, control
 from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ME = os.geteuid()
 
@@ -421,6 +425,50 @@ def test_every_verb_is_refused_to_those_who_have_less_than_it_needs(
             allowed = access is not None and access.includes(verb.access)
             assert (found[name] != "denied") == allowed, f"{name} needs {verb.access}: {found[name]}"
             assert found[name] != "internal"
+
+
+HOLD = """
+import os, sys
+from ftl2_enterprise import client
+from ftl2_enterprise.core.problem import Problem
+path, uid, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+held = []
+for _ in range(count):
+    try:
+        held.append(client.connect(path))
+    except Problem as problem:
+        assert problem.code.value == "unavailable", problem
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holding(service: ControlProcess, uid: int, count: int) -> Generator[int]:
+    """So many connections that a user tries to keep; how many there are."""
+    argv = [sys.executable, "-c", HOLD, str(service.socket), str(uid), str(count)]
+    with subprocess.Popen(argv, cwd=REPOSITORY, stdin=-1, stdout=-1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
+def test_who_may_do_less_cannot_keep_others_out(tmp_path: Path) -> None:
+    settings = '[supervisor]\nmax_connections = 16\n[access]\nview = ["12346"]'
+    with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:
+        service.directory.chmod(0o755)
+        with holding(service, 12345, 20) as strangers:
+            assert strangers == 2
+            with holding(service, 12346, 20) as viewers:
+                assert viewers == 12
+                assert service.call(GetHealth()).counts["connections"] == 15
 
 
 def test_signals_of_the_terminal_are_left_to_root(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ftl2_enterprise.core.problem import Code, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION, Call, Cancel, Done, Failure, Hello, Item, Reply
+from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control import connection
 from ftl2_enterprise.supervisor.control.connection import MAX_CALLS, MAX_REQUEST
 from ftl2_enterprise.supervisor.control.server import Server
@@ -37,6 +38,9 @@ class Script:
         self.given = 0
         self.finished: list[str] = []
         self.go = asyncio.Event()
+
+    def access_of(self, peer: Peer) -> Access | None:
+        return Access.ADMINISTER
 
     def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
         what = msgspec.msgpack.decode(body)

@@ -14,6 +14,7 @@ from ftl2_enterprise.supervisor.control.dispatch import Kind
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from ftl2_enterprise.protocol.verb import Access
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.connection import Answer
     from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry
@@ -37,6 +38,10 @@ class Answers:
         self._kept_at: float = float("-inf")
         self._kept_of: tuple[int | None, int] = (None, -1)
         """The state of the database and of the table of children that the reply tells."""
+
+    def access_of(self, peer: Peer) -> Access | None:
+        """The most that the peer may do; None for nothing."""
+        return self._control.guard.access_of(peer)
 
     def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
         """Check who asks, and answer, or begin to. Raises Problem."""

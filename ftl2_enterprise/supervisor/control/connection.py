@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncGenerator, Coroutine
 
+    from ftl2_enterprise.protocol.verb import Access
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.server import Server
 
@@ -63,6 +64,10 @@ class Answerer(Protocol):
         """Answer, or begin to. Raises Problem, as awaiting and iterating may."""
         ...
 
+    def access_of(self, peer: Peer) -> Access | None:
+        """The most that the peer may do; None for nothing."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """Speaks `protocol.envelope` with one client."""
@@ -82,6 +87,8 @@ class Connection(asyncio.Protocol):
         self._flowing: asyncio.Event = asyncio.Event()
         """The client takes what it gets."""
         self._flowing.set()
+        self.is_stranger: bool = False
+        """Who may do nothing."""
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------
 
@@ -92,14 +99,14 @@ class Connection(asyncio.Protocol):
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._transport.set_write_buffer_limits(_HIGH, _LOW)
         self._limit: asyncio.TimerHandle = self._loop.call_later(HELLO_WITHIN, self._not_greeted)
-        if refused := self._server.admit(self):
-            self.end(refused)
-            return
         try:
             self._peer: Peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
         except OSError:
             # Without knowing who it is nothing may be done, not even be told.
             self.abort()
+            return
+        if refused := self._server.admit(self, self._peer):
+            self.end(refused)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,17 +7,21 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control.connection import Connection
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
+    from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.connection import Answerer
 
 CLOSING = 1.0
 """Seconds that connections get to take what was sent before they are cut."""
 _BACKLOG = 1024
+KEPT = 8
+"""One of so many places is kept for administrators; who may do nothing gets as few of the others."""
 
 
 class Server:
@@ -51,12 +55,16 @@ class Server:
         for connection in list(self.connections):
             connection.abort()
 
-    def admit(self, connection: Connection) -> Problem | None:
-        """Count the connection in, or say why not."""
+    def admit(self, connection: Connection, peer: Peer) -> Problem | None:
+        """Count the connection in, or say why not: whoever may do little must not keep out who may do more."""
         most = self._most()
-        if len(self.connections) >= most:
+        kept = most // KEPT
+        access = self.answerer.access_of(peer)
+        connection.is_stranger = access is None
+        is_full = len(self.connections) >= (most if access is Access.ADMINISTER else most - kept)
+        if is_full or (access is None and sum(one.is_stranger for one in self.connections) >= max(kept, 1)):
             return unavailable(
-                f"cannot connect: {most} clients are connected, and no more are let in",
+                f"cannot connect: {len(self.connections)} clients are connected, and no more are let in",
                 "end some of them, or raise supervisor.max_connections",
             )
         self.connections.add(connection)
