@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency
+from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency, Why
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.store.engine import open_store
@@ -18,7 +19,10 @@ from ftl2_enterprise.supervisor.control import ensure
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commits import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.ensure import Ensure, status_line
-from ftl2_enterprise.supervisor.control.root_link import Order, RootLink
+from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, RootLink
+from ftl2_enterprise.supervisor.writer.aio import WriterClient
+from tests.support.ledger import Entries, enter
+from tests.support.writing import writer_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -38,13 +42,14 @@ class Looker:
     def __init__(self) -> None:
         self.looks = 0
         self.plan = Plan()
+        self.end: UnitCall | None = None
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
         self.looks += 1
         return self.plan
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
-        return None
+        return self.end
 
 
 class Moody:
@@ -54,7 +59,7 @@ class Moody:
         self.mood = "answers"
         self.asked = 0
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         self.asked += 1
         if self.mood == "refuses":
             raise unavailable("cannot write the database: the disk is full")
@@ -242,6 +247,31 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
         made.ensure.draining = False
         made.ensure.wake()
         await made.hears({"start": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
+
+
+async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        with writer_process(tmp_path, made.store.path) as process:
+            link = process.link()
+            await asyncio.to_thread(link.carry_out, [enter.call("before", 1)])
+            writer = WriterClient(process.address, patience=0.2)
+            made.ensure._writer = writer
+            writer.start()
+            made.manager.end = enter.call("end", 1)
+            told = FromRoot(ended="loop:1", pid=7, why=Why.KILLED, signal=9)
+            process.process.send_signal(signal.SIGSTOP)
+            made.children.ordered("loop:1", 0)
+            made.ensure.ended(*made.children.ending(told, 0))
+            # As long as several others would have waited.
+            await asyncio.sleep(1.0)
+            assert "loop:1" in made.children.table
+            process.process.send_signal(signal.SIGCONT)
+            await until(lambda: "loop:1" not in made.children.table)
+            # Whatever was handed over has been carried out by then.
+            await asyncio.to_thread(link.carry_out, [enter.call("after", 1)])
+            await writer.close()
+        assert Entries(made.store.path).of["end", 1] == 1
 
 
 async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class OwnWriter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         result = None
         with self._store.write() as tx:
             tx.actor = actor

@@ -47,8 +47,11 @@ _log = logging.getLogger(__name__)
 class Writing(Protocol):
     """Whoever carries out units of work for control."""
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
-        """As store.unit.Writer.carry_out; the facts are caused by the actor."""
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        """As store.unit.Writer.carry_out; the facts are caused by the actor.
+
+        Without `gives_up` an answer is waited for as long as it takes.
+        """
         ...
 
     def start(self) -> None:
@@ -140,7 +143,8 @@ class Ensure:
                 log.crash(error, "a manager failed on the end of a child", child=child.key)
         while call is not None:
             try:
-                await self._writer.carry_out([call])
+                # Given up and handed over again, one crash would be counted as several.
+                await self._writer.carry_out([call], gives_up=False)
             except Problem as problem:
                 if problem.code is Code.UNAVAILABLE:
                     self.doubt()

@@ -55,13 +55,14 @@ class WriterClient:
                 await self._task
             self._task = None
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None) -> Any:
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long.
 
-        Cancelling it does not undo what was handed over already.
+        Cancelling it does not undo what was handed over already. Nor does giving up: what must not be carried out
+        twice is not to be handed over again after that, but without giving up.
         """
         try:
-            async with asyncio.timeout(self._patience), self._turn:
+            async with asyncio.timeout(self._patience if gives_up else None), self._turn:
                 handed, answer = await self._handed(calls, actor)
         except TimeoutError:
             raise given_up(self._patience) from None
