@@ -7,6 +7,7 @@ import os
 import signal
 
 from ftl2_enterprise.supervisor import cgroups
+from ftl2_enterprise.supervisor.root import trees
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
 from ftl2_enterprise.supervisor.root.config import CONTROL, FORKSERVER, OWN, WRITER
 from ftl2_enterprise.supervisor.root.log import WARNING, say
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 CHANNEL_FD, HEARTBEAT_FD, SAFE_FD = 3, 4, 10
 MOST_ATTEMPTS = 2
-NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE")
-"""The service manager listens to root alone."""
+NOT_FOR_CHILDREN = (
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", trees.CALL_MARK.decode().removesuffix("="),
+)  # fmt: skip
+"""The service manager listens to root alone; and a service that an action has started is no part of that action."""
 
 
 class Request:
