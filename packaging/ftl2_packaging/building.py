@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ftl2_packaging.places import Build
 
 FORMATS = ("deb", "rpm")
+DOCUMENTS = ("docs/operations/*.md", "docs/reference/*.*", "systemd/examples/*.*")
 COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "completion.fish"}
 
 
@@ -64,7 +65,7 @@ def _contents(content: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     source = str(content["src"])
     if "*" not in source:
         return [content]
-    found = sorted(path for path in SOURCE.glob(source) if path.is_file())
+    found = sorted(Path(source).parent.glob(Path(source).name))
     if not found:
         raise CannotBuild(f"cannot find {source}")
     return [{**content, "src": str(path), "dst": f"{content['dst']}/{path.name}"} for path in found]
@@ -84,6 +85,12 @@ def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
     for name, page in manpages.documents(build).items():
         _write_compressed(texts / f"{name}.gz", page.encode())
     _write_compressed(texts / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
+    for pattern in DOCUMENTS:
+        # Copied, so that the package is made from one state of them.
+        for path in SOURCE.glob(pattern):
+            copy = texts / path.relative_to(SOURCE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     for shell, name in COMPLETIONS.items():
         (texts / name).write_text(completing.SCRIPTS[shell], encoding="utf-8")
     environment.settle(texts, build.epoch)

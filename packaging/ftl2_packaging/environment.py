@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,12 +11,13 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from ftl2_packaging import wheels as wheel_files
 from ftl2_packaging.places import ENVIRONMENT, PACKAGING, PYTHON, CannotBuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_packaging.places import Build
+from ftl2_packaging.places import Build
 
 SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
 INTERPRETER = f"/usr/bin/python{PYTHON}"
@@ -43,22 +45,37 @@ executable = {INTERPRETER}
 
 
 def make(build: Build, wheels: Iterable[Path]) -> None:
-    """Make it anew."""
+    """Make it anew; the last of the wheels is that of this program."""
+    *others, own = wheels
     root = build.environment
     shutil.rmtree(root, ignore_errors=True)
     packages = root / SITE_PACKAGES
-    packages.mkdir(parents=True)
-    for wheel in wheels:
-        _unpack(wheel, packages)
-    for folder in STRIPPED_FOLDERS:
-        shutil.rmtree(packages / folder)
+    shutil.copytree(_of_others(build, others), packages)
+    _unpack(own, packages)
+    _compile(packages / "ftl2_enterprise", packages)
     (root / "pyvenv.cfg").write_text(_SETTINGS, encoding="utf-8")
     _programs(root / "bin")
     libexec = root / "libexec"
     libexec.mkdir()
     shutil.copy(PACKAGING / "scripts" / "after-upgrade", libexec)
-    _compile(root)
     settle(root, build.epoch)
+
+
+def _of_others(build: Build, wheels: Iterable[Path]) -> Path:
+    """What is bundled, unpacked and compiled; kept until the lock file or this file changes."""
+    digest = hashlib.sha256(wheel_files.LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    kept = build.output / "bundled" / f"{digest}-{build.machine}"
+    if not kept.is_dir():
+        partial = kept.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for wheel in wheels:
+            _unpack(wheel, partial)
+        for folder in STRIPPED_FOLDERS:
+            shutil.rmtree(partial / folder)
+        _compile(partial, partial)
+        partial.rename(kept)
+    return kept
 
 
 def _unpack(wheel: Path, packages: Path) -> None:
@@ -87,21 +104,13 @@ def _programs(folder: Path) -> None:
         shutil.copy(script, folder)
 
 
-def _compile(root: Path) -> None:
+def _compile(folder: Path, packages: Path) -> None:
     """Byte-code that is believed without looking at the source: only another package changes either.
 
     In one process and one order, with one seed of hashes: otherwise the bytes would differ from build to build.
     """
-    words = [
-        "-q",
-        "--invalidation-mode",
-        "unchecked-hash",
-        "-s",
-        str(root),
-        "-p",
-        f"/{ENVIRONMENT}",
-        str(root / "lib"),
-    ]
+    shown_as = ["-s", str(packages), "-p", f"/{ENVIRONMENT}/{SITE_PACKAGES}"]
+    words = ["-q", "--invalidation-mode", "unchecked-hash", *shown_as, str(folder)]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "compileall", *words],
         env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
