@@ -59,14 +59,12 @@ def test_a_thousand_that_rest(tmp_path: Path) -> None:
             began = time.monotonic()
             page = connection.call(ListLoops())
             listed = time.monotonic() - began
-            times: list[float] = []
-            for _ in range(20):
-                began = time.monotonic()
-                health = connection.call(GetHealth())
-                times.append(time.monotonic() - began)
+            began = time.monotonic()
+            health = connection.call(GetHealth())
+            asked = time.monotonic() - began
         large = own_memory(service.pids()["control"])
         print(
-            f"started in {started:.2f} s, listed in {listed * 1000:.1f} ms, health {sorted(times)[10] * 1000:.2f} ms"
+            f"started in {started:.2f} s, listed in {listed * 1000:.1f} ms, health {asked * 1000:.2f} ms"
             f", control {large / 1e6:.1f} MB instead of {small / 1e6:.1f} MB"
         )
         assert len(page.loops) == RESTING

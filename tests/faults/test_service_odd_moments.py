@@ -38,7 +38,7 @@ steps:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Daemon]:
-    with daemon(tmp_path) as made:
+    with daemon(tmp_path, supervisor="drain_timeout = 5.0") as made:
         made.start()
         yield made
         assert made.stop() == 0
@@ -76,10 +76,14 @@ def test_a_second_service_on_the_database_is_refused_wherever_it_would_listen(
     service.submit("web", manifest("web", tmp_path / "web", before=f"until test -e {gate}; do sleep 0.02; done"))
     until(lambda: service.lines()["web"].pid)
     pids = service.pids()
-    for words in ((), ("--socket", str(tmp_path / "other.sock"))):
+    refused = {
+        (): "another service listens there",
+        ("--socket", str(tmp_path / "other.sock")): f"the service of process {pids['root']} has it",
+    }
+    for words, said in refused.items():
         second = service.run.run("supervise", *words)
         assert second.returncode == 75, second.stdout + second.stderr
-        assert f"the service of process {pids['root']} has it" in second.stderr
+        assert said in second.stderr
         assert "Traceback" not in second.stderr
     assert service.pids() == pids
     gate.touch()
@@ -118,8 +122,9 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
     ]
     for one in watchers:
         one.start()
-    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-    with Screen(ctl("--socket", service.socket, "watch", "web"), **home) as screen:
+    with Screen(
+        ctl("--socket", service.socket, "watch", "web"), HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
+    ) as screen:
         screen.see("web")
         os.kill(service.lines()["web"].pid or 0, signal.SIGKILL)
         service.call(CancelLoop(loop="web"))

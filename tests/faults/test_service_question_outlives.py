@@ -1,0 +1,127 @@
+"""A question outlives kill -9 of everything, and its answer lets the loop go on at once, without a decision more."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.protocol.loop_verbs import ListPrompts
+from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, PromptState
+from ftl2_enterprise.protocol.system import ListEvents
+from tests.support import marked
+from tests.support.daemon import Daemon, daemon
+from tests.support.marked import none_left
+from tests.support.models import fake_claude
+from tests.support.screen import Screen, ctl
+from tests.support.waiting import until
+from tests.support.witness import nothing_open, whole_event_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOON = 1.0
+"""Seconds after the answer within which the loop is at work again."""
+# Asks once, and does with the answer what it is told; each call leaves a line.
+BODY = """
+base = {base!r}
+with open(os.path.join(base, "calls"), "a") as calls:
+    calls.write("call\\n")
+answered = os.path.exists(os.path.join(base, "answered"))
+if answered:
+    say(structured_output={{"converged": True, "reasoning": "done"}})
+else:
+    ask = {{"question": "Which port?", "options": ["8080", "9090"], "key": "port"}}
+    say(structured_output={{"reasoning": "a port is needed", "ask": ask}})
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Daemon]:
+    program = fake_claude(tmp_path, BODY.format(base=str(tmp_path)))
+    with daemon(tmp_path, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as made:
+        made.start()
+        yield made
+
+
+def calls(tmp_path: Path) -> int:
+    return len((tmp_path / "calls").read_text().splitlines())
+
+
+def asked(service: Daemon) -> int:
+    service.submit("web", "nginx answers on a port that a person chooses", observers=[])
+    service.until_state("web", LoopState.WAITING)
+    (line,) = service.call(ListPrompts())
+    return line.prompt.id
+
+
+def kill_everything(service: Daemon) -> None:
+    assert marked.kill_all(service.run) >= 4
+    service.wait()
+    assert none_left(service.run, seconds=2)
+
+
+def held(service: Daemon, tmp_path: Path) -> None:
+    """The loop got there soon after the answer, and its question was put once."""
+    done: Loop = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
+    assert (done.outcome, done.reason, done.crashes) == (Outcome.CONVERGED, None, 0)
+    (line,) = service.call(ListPrompts(settled=True))
+    assert (line.prompt.state, line.prompt.answer) == (PromptState.ANSWERED, "9090")
+    # One decision that asked and one with the answer: none to find out again where it was.
+    assert calls(tmp_path) == 2
+    events = service.call(ListEvents(loop="web", limit=1000)).events
+    answered = next(event for event in events if event.kind == "prompt.answered")
+    assert answered.actor
+    at_work = next(event for event in events if event.id > answered.id and event.kind.startswith("iteration."))
+    print(f"at work {seconds_between(answered.at, at_work.at):.3f} s after the answer")
+    assert seconds_between(answered.at, at_work.at) < SOON
+    assert nothing_open(service)
+    assert whole_event_log(service)
+
+
+def test_answered_by_a_command(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    kill_everything(service)
+    service.start()
+    kill_everything(service)
+    service.start()
+    assert service.loop("web").state is LoopState.WAITING
+    (line,) = service.call(ListPrompts())
+    assert (line.prompt.id, line.prompt.question, list(line.prompt.options)) == (
+        prompt,
+        "Which port?",
+        ["8080", "9090"],
+    )
+    # Nobody waits in a process for it.
+    assert service.lines()["web"].pid is None
+    assert calls(tmp_path) == 1
+    (tmp_path / "answered").touch()
+    done = subprocess.run(
+        ctl("--socket", service.socket, "answer", str(prompt), "9090"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    held(service, tmp_path)
+
+
+def test_answered_in_a_shell_that_was_open_all_the_time(service: Daemon, tmp_path: Path) -> None:
+    prompt = asked(service)
+    with Screen(
+        ctl("--socket", service.socket), HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
+    ) as screen:
+        screen.see("ftl2ctl>", "1 prompt: answer")
+        kill_everything(service)
+        screen.see("the service is unreachable")
+        service.start()
+        (tmp_path / "answered").touch()
+        screen.enter(f"answer {prompt}")
+        screen.see("Which port?", "9090")
+        screen.enter("2")
+        until(lambda: service.loop("web").state is LoopState.COMPLETED)
+        screen.see("converged")
+        print(screen.text)
+        screen.enter("exit")
+        assert screen.end() == 0
+    held(service, tmp_path)
