@@ -37,7 +37,7 @@ run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on 
 	@$(BIN)/ftl2-enterprise tour
 
 .PHONY: test
-test: $(VENV)/dev.stamp ## every test that needs no machine of its own
+test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no machine of its own
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
 .PHONY: faults
@@ -46,8 +46,10 @@ faults: $(VENV)/dev.stamp ## the fault suite alone
 
 CAMPAIGNS ?= 200
 .PHONY: faults-long
-faults-long: $(VENV)/dev.stamp ## many crash campaigns: CAMPAIGNS=200, about five seconds each
+faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), each fault point by itself, 200 loops under fire
 	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/test_crash_campaign.py
+	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/test_service_loop_killed.py
+	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/test_service_campaign.py tests/faults/test_service_many_loops.py
 
 .PHONY: coverage
 coverage: $(VENV)/dev.stamp ## tests with branch coverage

@@ -16,6 +16,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ftl2_enterprise.core.problem import Problem
 from tests.support.daemon import Daemon, daemon
 from tests.support.marked import none_left
@@ -65,6 +67,7 @@ class Gun:
         return self.rng.choice(living) if living else None
 
 
+@pytest.mark.timeout(SECONDS + SETTLE + 120)
 def test_nothing_is_lost_and_nothing_acknowledged_is_done_twice(tmp_path: Path) -> None:
     seed = int(SEED) if SEED else secrets.randbits(32)
     print(f"seed {seed}")
