@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ftl2_packaging import building, places
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 def main() -> int:
@@ -26,9 +20,7 @@ def main() -> int:
     begun = time.monotonic()
     try:
         build = places.of_source(given.output, given.release)
-        with _alone(build.output):
-            building.prepare(build)
-            made = building.write(build, given.formats)
+        made = building.make(build, given.formats)
     except places.CannotBuild as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -36,15 +28,6 @@ def main() -> int:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     print(f"{time.monotonic() - begun:.0f} s")
     return 0
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Let a second build into the same folder wait for the first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -30,8 +31,17 @@ DOCUMENTS = ("docs/operations/*.md", "docs/reference/*.*", "systemd/examples/*.*
 COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "completion.fish"}
 
 
-def prepare(build: Build) -> None:
-    """Make everything that goes into the packages."""
+def make(build: Build, formats: Iterable[str]) -> list[Path]:
+    """Make the packages; one build at a time, because what is kept between builds is shared. Raises CannotBuild."""
+    build.cache.mkdir(parents=True, exist_ok=True)
+    build.output.mkdir(parents=True, exist_ok=True)
+    with (build.cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _prepare(build)
+        return _write(build, formats)
+
+
+def _prepare(build: Build) -> None:
     found = wheels.collect(build)
     environment.make(build, found)
     _texts(build, licences.read(found))
@@ -100,9 +110,10 @@ def _write_compressed(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def write(build: Build, formats: Iterable[str]) -> list[Path]:
-    """Make the packages. Raises CannotBuild."""
+def _write(build: Build, formats: Iterable[str]) -> list[Path]:
     nfpm = Path(sys.executable).parent / "nfpm"
+    if not nfpm.exists():
+        raise CannotBuild("cannot find nfpm: `make deb` installs it, and what else builds packages, into .venv")
     made: list[Path] = []
     for kind in formats:
         before = {path: path.stat().st_mtime_ns for path in build.output.glob(f"*.{kind}")}

@@ -17,7 +17,7 @@ from ftl2_packaging.places import ENVIRONMENT, PACKAGING, PYTHON, CannotBuild
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-from ftl2_packaging.places import Build
+    from ftl2_packaging.places import Build
 
 SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
 INTERPRETER = f"/usr/bin/python{PYTHON}"
@@ -64,7 +64,7 @@ def make(build: Build, wheels: Iterable[Path]) -> None:
 def _of_others(build: Build, wheels: Iterable[Path]) -> Path:
     """What is bundled, unpacked and compiled; kept until the lock file or this file changes."""
     digest = hashlib.sha256(wheel_files.LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
-    kept = build.output / "bundled" / f"{digest}-{build.machine}"
+    kept = build.cache / "bundled" / f"{digest}-{build.machine}"
     if not kept.is_dir():
         partial = kept.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

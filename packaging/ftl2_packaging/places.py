@@ -29,6 +29,8 @@ class Build:
     """One build: everything that decides which bytes come out."""
 
     output: Path
+    cache: Path
+    """What is kept between builds."""
     version: str
     release: str
     epoch: int
@@ -57,7 +59,7 @@ def of_source(output: Path, release: str) -> Build:
         raise CannotBuild(f"cannot build a package for {platform.machine()}: only for {', '.join(_ARCHITECTURES)}")
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))
     version = cast("str", project["project"]["version"])
-    return Build(output=output.absolute(), version=version, release=release, epoch=_epoch())
+    return Build(output=output.absolute(), cache=SOURCE / "build", version=version, release=release, epoch=_epoch())
 
 
 def _epoch() -> int:

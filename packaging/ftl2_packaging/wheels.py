@@ -28,7 +28,7 @@ GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 def collect(build: Build) -> list[Path]:
     """The wheels of the lock file, kept between builds, and that of this program. Raises CannotBuild."""
     _look_at_python()
-    kept = build.output / "wheels" / f"{_digest(LOCK)}-{build.machine}"
+    kept = build.cache / "wheels" / f"{_digest(LOCK)}-{build.machine}"
     if not kept.is_dir():
         partial = kept.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
