@@ -17,6 +17,7 @@ import yaml
 
 from ftl2_enterprise.adapters.inventory import ALL, UNGROUPED, Inventory
 from ftl2_enterprise.core.problem import Problem, invalid, not_found, unavailable
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT
 
 PROGRAM_LIMIT = 60.0
 RANGE_LIMIT = 100_000
@@ -188,7 +189,7 @@ def _run(file: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
             [str(file.absolute()), *arguments], capture_output=True, timeout=PROGRAM_LIMIT, check=False,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, env={name: os.environ[name] for name in os.environ if name not in OF_THE_UNIT},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise _Malformed(f"the program did not answer {arguments[0]} within {PROGRAM_LIMIT:g} s") from error

@@ -1,4 +1,4 @@
-"""What stands where a file is looked for, and is none, holds up neither control nor the writer."""
+"""Files that the service is pointed to: they hold up neither control nor the writer, and are told no secrets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loop_verbs import DisableRule, ListLoops, ListRules
+from ftl2_enterprise.protocol.loops import LoopState
 from tests.support.daemon import daemon
 
 if TYPE_CHECKING:
@@ -32,3 +33,23 @@ def test_a_pipe_among_the_rules_is_no_rule_and_is_not_waited_for(tmp_path: Path)
             (rule,) = asked.call(ListRules())
             assert "not a regular file" in (rule.error or "")
             assert asked.call(ListLoops()).loops == []
+
+
+MANIFEST = "version: 1\nname: nothing\nsteps:\n  - name: there\n    file: {path: /tmp, state: directory}\n"
+PROGRAM = """#!/bin/sh
+env >> {seen}
+echo '{{"all": {{"hosts": ["localhost"]}}, "_meta": {{"hostvars": {{"localhost": {{"ansible_connection": "local"}}}}}}}}'
+"""
+
+
+def test_an_inventory_program_is_not_told_what_is_between_the_service_and_its_manager(tmp_path: Path) -> None:
+    inventory, seen = tmp_path / "hosts", tmp_path / "seen"
+    inventory.write_text(PROGRAM.format(seen=seen))
+    inventory.chmod(0o755)
+    with daemon(tmp_path) as service:
+        service.start(env={"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"), "INVOCATION_ID": "1"})
+        service.submit("nothing", MANIFEST, inventory=str(inventory))
+        service.until_state("nothing", LoopState.COMPLETED)
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert "PATH" in names
+    assert not names & {"CREDENTIALS_DIRECTORY", "INVOCATION_ID"}
