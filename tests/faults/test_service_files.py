@@ -38,7 +38,7 @@ def test_a_pipe_among_the_rules_is_no_rule_and_is_not_waited_for(tmp_path: Path)
 MANIFEST = "version: 1\nname: nothing\nsteps:\n  - name: there\n    file: {path: /tmp, state: directory}\n"
 PROGRAM = """#!/bin/sh
 env >> {seen}
-echo '{{"all": {{"hosts": ["localhost"]}}, "_meta": {{"hostvars": {{"localhost": {{"ansible_connection": "local"}}}}}}}}'
+echo '{{"all": {{"hosts": ["here"]}}, "_meta": {{"hostvars": {{"here": {{"ansible_connection": "local"}}}}}}}}'
 """
 
 

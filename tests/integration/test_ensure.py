@@ -6,8 +6,9 @@ import asyncio
 import json
 import signal
 import socket
+import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -19,6 +20,7 @@ from ftl2_enterprise.supervisor.control import ensure
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commits import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.ensure import Ensure, status_line
+from ftl2_enterprise.supervisor.control.facts import log_facts
 from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, RootLink
 from ftl2_enterprise.supervisor.writer.aio import WriterClient
 from tests.support.ledger import Entries, enter
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall
+    from ftl2_enterprise.supervisor.logs.facts import FactLog
 
 
 class Looker:
@@ -272,6 +275,28 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             await asyncio.to_thread(link.carry_out, [enter.call("after", 1)])
             await writer.close()
         assert Entries(made.store.path).of["end", 1] == 1
+
+
+async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_path: Path) -> None:
+    asked, ends = threading.Event(), threading.Event()
+
+    class Facts:
+        def catch_up(self) -> bool:
+            asked.set()
+            return False
+
+    store = open_store(tmp_path / "loops.db", create=True)
+    version = DataVersion(store.path)
+    stuck = [asyncio.create_task(asyncio.to_thread(ends.wait)) for _ in range(100)]
+    task = asyncio.create_task(log_facts(cast("FactLog", Facts()), Commits(version)))
+    try:
+        await until(asked.is_set)
+    finally:
+        ends.set()
+        task.cancel()
+        await asyncio.gather(task, *stuck, return_exceptions=True)
+        version.close()
+        store.close()
 
 
 async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:

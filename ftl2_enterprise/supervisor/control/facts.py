@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem
@@ -26,10 +27,20 @@ def apply(facts: FactLog | None, settings: LogSettings) -> None:
 
 async def log_facts(facts: FactLog, commits: Commits) -> None:
     """Follow the commits, for ever; the disk is waited for in a thread."""
+    # Its own: the others may all be waiting for disks from which submitted loops are read.
+    thread = ThreadPoolExecutor(1, "facts")
+    try:
+        await _follow(facts, commits, thread)
+    finally:
+        thread.shutdown(wait=False)
+
+
+async def _follow(facts: FactLog, commits: Commits, thread: ThreadPoolExecutor) -> None:
+    running = asyncio.get_running_loop()
     while True:
         count = commits.count
         try:
-            if await asyncio.to_thread(facts.catch_up):
+            if await running.run_in_executor(thread, facts.catch_up):
                 continue
         except Problem:
             # The database cannot be read now; the facts stay where they are.
