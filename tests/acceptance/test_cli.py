@@ -406,7 +406,7 @@ def test_history_counts_from_1_and_turns_pages(command: Command, tmp_path: Path)
     whole = ended(command.run("history", "made", "--actions"), 0)
     assert "iteration 1 " in whole
     assert "iteration 0" not in whole
-    assert "1 shell on localhost: cmd=touch" in whole
+    assert "1. shell on localhost: cmd=touch" in whole
     last = ended(command.run("history", "made", "--limit", "1"), 0)
     assert "iteration 2 " in last
     assert "iteration 1 " not in last

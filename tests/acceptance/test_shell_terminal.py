@@ -386,6 +386,20 @@ def test_an_answer_can_wait(asking, tmp_path):
     assert not asking.asked_for(AnswerPrompt)
 
 
+def test_an_answer_typed_while_the_service_starts_anew_is_given(asking, tmp_path):
+    with shell(asking, tmp_path) as screen:
+        screen.see(PROMPT, "2 prompts wait")
+        screen.enter("answer")
+        screen.see("answer (1-2")
+        asking.stop()
+        screen.see("the service is unreachable")
+        asking.start()
+        screen.see("the service is there")
+        screen.enter("2")
+        screen.see("answered: no")
+    assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
+
+
 def test_a_prompt_asked_while_another_is_answered_is_announced(asking, tmp_path):
     with shell(asking, tmp_path) as screen:
         screen.see(PROMPT, "2 prompts wait")

@@ -50,6 +50,8 @@ def run(session: Session, given: Given) -> int:
     session.print(detail_lines(session, detail))
     if detail.prompt.state != "open":
         return 0
+    # Typing may take longer than the service lives.
+    session.close()
     text = asker.answer(detail.prompt)
     if text is None:
         session.print(line("it stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))

@@ -26,6 +26,8 @@ def run(session: Session, given: Given) -> int:
             )
         loop = session.call(ShowLoop(loop=name)).loop
         what = f"{count(loop.iteration_count, 'iteration')} and {count(loop.action_count, 'action')}"
+        # Making sure may take longer than the service lives.
+        session.close()
         if not asker.confirms(f"delete loop {one_line(loop.name)} with {what}?"):
             session.print(line("nothing was deleted"))
             return 0
