@@ -35,11 +35,11 @@ def running(bare: Machine[Nspawn], packages: Packages) -> Machine[Nspawn]:
 
 
 def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], packages: Packages) -> None:
-    before = running.show("MainPID")
+    before = running.pids()["control"]
     said = install(running, packages.present)
     assert "Traceback" not in said
     running.until_well()
-    assert running.show("MainPID") != before
+    running.until(lambda: running.pids()["control"] != before)
     assert running.run("dpkg-query", "-W", "-f", "${Version}", "ftl2-enterprise").endswith("-2")
     loops = running.loops()
     assert set(loops) == {"message", "rests", "greeting", "gated"}

@@ -108,6 +108,14 @@ def make(wanted: Tree) -> None:
         _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-d", str(wanted.root), str(disk), check=True)
         # Last, so that a tree that is there is whole.
         disk.rename(wanted.disk)
+    _forget_others(wanted)
+
+
+def _forget_others(wanted: Tree) -> None:
+    """Remove trees of other recipes, unless a machine boots from them now."""
+    for other in CACHE.iterdir():
+        if other != wanted.directory and not any((other / "runs").glob("*")):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _kernel(package: Path, to: Path) -> None:
