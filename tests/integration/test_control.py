@@ -203,11 +203,13 @@ def test_what_is_asked_of_the_service_itself_is_told_root_and_recorded(tmp_path:
 def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
     with control(tmp_path, settings="[supervisor]\nmax_connections = 3") as service, service.connect() as client:
         assert client.call(Reload()).changed == []
-        service.write_settings("[supervisor]\nmax_connections = 1\nheartbeat = 3.0")
+        service.write_settings('[supervisor]\nmax_connections = 1\nheartbeat = 3.0\nsocket = "/elsewhere"')
         ready = len(service.root.heard("ready"))
         reloaded = client.call(Reload())
-        assert reloaded.changed == ["supervisor.heartbeat", "supervisor.max_connections"]
-        assert reloaded.need_restart == ["supervisor.heartbeat"]
+        assert reloaded.changed == ["supervisor.heartbeat", "supervisor.max_connections", "supervisor.socket"]
+        assert reloaded.need_restart == ["supervisor.heartbeat", "supervisor.socket"]
+        # What counts only after a restart is not told as if it did.
+        assert client.call(GetHealth()).socket == str(service.socket)
         until(lambda: len(service.root.heard("ready")) == ready + 1)
         assert len(service.root.heard("reloading")) == 2
         with pytest.raises(Problem, match="cannot connect: 1 clients are connected"):

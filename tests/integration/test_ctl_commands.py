@@ -231,6 +231,12 @@ def test_show_tells_what_a_loop_is_and_does(service, ctl):
         ("pause", PauseLoop, nouns.loop(desired=Desired.PAUSE, state=LoopState.PAUSED), "web: paused"),
         ("resume", ResumeLoop, nouns.loop(), "web: running"),
         ("stop", StopLoop, nouns.loop(desired=Desired.STOP), "web: stopping"),
+        (
+            "cancel",
+            CancelLoop,
+            nouns.loop(desired=Desired.CANCEL),
+            "web: cancelling (it finishes the step in hand first)",
+        ),
         ("cancel", CancelLoop, nouns.loop(state=LoopState.CANCELLED, outcome=Outcome.CANCELLED), "web: cancelled"),
         ("retry", RetryLoop, nouns.loop(), "web: running"),
         (

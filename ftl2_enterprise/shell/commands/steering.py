@@ -49,7 +49,7 @@ def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
 def told(session: Session, loop: Loop) -> Line:
     """What is going to be true of the loop, or is already."""
     where, reason = standing(loop), why(loop, session.now())
-    if loop.state is LoopState.RUNNING and loop.desired is Desired.PAUSE:
+    if loop.state is LoopState.RUNNING and loop.desired in {Desired.PAUSE, Desired.CANCEL}:
         reason = "it finishes the step in hand first"
     return line(
         symbol(where.symbol, where.role),

@@ -242,6 +242,11 @@ class Control:
         self.ensure.wake()
         return Reloaded(changed=changed, need_restart=need_restart(changed))
 
+    @property
+    def address(self) -> str:
+        """Where it listens. After a reload the settings may name another place, which counts after a restart."""
+        return str(self._parts.listener.getsockname())
+
     # --- health ----------------------------------------------------------------------------------------------------
 
     def problems(self) -> list[str]:

@@ -72,7 +72,7 @@ async def get_health(control: Control, request: GetHealth, peer: Peer) -> Health
         started_at=control.started_at,
         draining=control.draining,
         database=str(control.store.path),
-        socket=control.settings.supervisor.socket,
+        socket=control.address,
     )
 
 
