@@ -23,14 +23,28 @@ def _texts(page: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_exist(page: Path) -> None:
-    texts = _texts(page)
-    ours = {match[1] for text in texts if (match := re.match(r"ftl2-enterprise ([a-z-]+)", text))}
-    steering = {match[1] for text in texts if (match := re.match(r"ftl2ctl ([a-z-]+)", text))}
-    assert ours
-    assert steering
-    assert ours <= set(COMMANDS)
+def test_each_task_has_its_page() -> None:
+    assert {page.stem for page in PAGES} == {
+        "install", "configure", "secrets", "backup", "upgrade", "hardening", "local-machine", "without-systemd",
+        "trouble", "running",
+    }  # fmt: skip
+    begin = (PAGES[0].parent / "running.md").read_text()
+    assert all(f"({page.name})" in begin for page in PAGES if page.stem != "running")
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+        assert [target for target in targets if not (page.parent / target).exists()] == [], page
+
+
+def test_commands_exist() -> None:
+    texts = [text for page in PAGES for text in _texts(page)]
+    word = r"(?:--\S+ \S+ )*([a-z-]+)"
+    ours = {match[1] for text in texts if (match := re.match(rf"\s*(?:nohup )?ftl2-enterprise {word}", text))}
+    steering = {match[1] for text in texts if (match := re.match(rf"\s*(?:until )?ftl2ctl {word}", text))}
+    assert {"supervise", "config", "init-db"} <= ours <= set(COMMANDS)
+    assert {"submit", "reload", "upgrade", "health"} <= steering
     assert steering <= set(MODULES)
 
 
@@ -39,10 +53,10 @@ def test_settings_and_fields_exist(page: Path) -> None:
     keys = set(settings.load(environ={"HOME": "/nowhere"}, etc=Path("/nowhere")).origins)
     sections = "|".join(settings.SECTIONS)
     named = {text for text in _texts(page) if re.fullmatch(rf"(?:{sections})\.[a-z_]+", text)}
-    assert named
     assert named <= keys
     fields = set(re.findall(r"FTL2_[A-Z_]+(?==|`)", page.read_text()))
-    assert fields <= {*FIELDS.values(), "FTL2_PROCESS"}
+    variables = {f"FTL2_ENTERPRISE_{key.replace('.', '_').upper()}" for key in keys}
+    assert fields <= {*FIELDS.values(), "FTL2_PROCESS", *variables}
 
 
 def test_the_examples_that_are_copied_are_there() -> None:
