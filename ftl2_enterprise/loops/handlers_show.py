@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.protocol.loops import Iteration
     from ftl2_enterprise.store.tx import Tx
+
+
+MOST_ACTIONS = 1000
+"""Of a page of history: thousands with their outputs would hold up whoever answers, and are too long to be sent."""
 
 
 def list_loops(tx: Tx, request: ListLoops, children: Mapping[str, Child]) -> LoopPage:
@@ -57,8 +62,10 @@ def get_history(tx: Tx, request: GetHistory, children: Mapping[str, Child]) -> H
     """A page of iterations, in order."""
     loop = store.get_loop(tx, request.loop)
     found = store.get_iterations(tx, loop.id, before=request.before, limit=request.limit + 1, newest=True)
-    more = len(found) > request.limit
-    page = found[1:] if more else found
+    page = found[-request.limit :]
+    if request.actions:
+        page = _that_fit(tx, page)
+    more = len(page) < len(found)
     done = store_actions.get_actions_for_iterations(tx, [one.id for one in page]) if request.actions else {}
     return History(
         loop=loop,
@@ -66,6 +73,18 @@ def get_history(tx: Tx, request: GetHistory, children: Mapping[str, Child]) -> H
         actions=[action for one in page for action in done.get(one.id, [])],
         more=page[0].n if more else None,
     )
+
+
+def _that_fit(tx: Tx, page: list[Iteration]) -> list[Iteration]:
+    """The newest ones, at least one, whose actions are not too many together."""
+    counts = store_actions.count_actions_of_iterations(tx, [one.id for one in page])
+    total, first = 0, len(page)
+    while first > 0:
+        total += counts.get(page[first - 1].id, 0)
+        if total > MOST_ACTIONS and first < len(page):
+            break
+        first -= 1
+    return page[first:]
 
 
 def list_actions(tx: Tx, request: ListActions, children: Mapping[str, Child]) -> ActionPage:

@@ -124,6 +124,21 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
     return found
 
 
+def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
+    """How many actions each of the iterations has; those without are left out."""
+    wanted = list(ids)
+    found: dict[int, int] = {}
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        part = wanted[start : start + _IDS_AT_ONCE]
+        query = (
+            select(actions.c.iteration_id, func.count())
+            .where(actions.c.iteration_id.in_(part))
+            .group_by(actions.c.iteration_id)
+        )
+        found.update((row[0], row[1]) for row in tx.connection.execute(query))
+    return found
+
+
 def get_actions_for_loop(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[Action]:
     """A page of a loop's actions, newest first; it ends before the id `before`."""
     query = _ACTIONS.select().where(actions.c.loop_id == loop_id).order_by(actions.c.id.desc()).limit(limit)

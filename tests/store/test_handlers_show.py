@@ -111,6 +111,26 @@ def test_history_has_pages_in_order(db: Store) -> None:
     assert ([one.n for one in before.iterations], before.more, before.actions) == ([1, 2, 3], None, [])
 
 
+def test_a_page_of_history_ends_where_its_actions_become_too_many(db: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftl2_enterprise.loops.handlers_show.MOST_ACTIONS", 4)
+    with db.write() as tx:
+        loop, _ = started_loop(tx)
+        for n in range(1, 6):
+            iteration = store.insert_iteration(tx, loop.id, 1)
+            for host in range(7 if n == 3 else 2):
+                propose(tx, iteration, host=f"h{host}", n=host + 1)
+            end_iteration(tx, iteration.id)
+    pages: list[tuple[list[int], int]] = []
+    before = None
+    while not pages or before is not None:
+        page = see(db, verbs.GetHistory(loop="web", limit=1000, actions=True, before=before))
+        pages.append(([one.n for one in page.iterations], len(page.actions)))
+        before = page.more
+    assert pages == [([4, 5], 4), ([3], 7), ([1, 2], 4)]
+    whole = see(db, verbs.GetHistory(loop="web", limit=1000))
+    assert [one.n for one in whole.iterations] == [1, 2, 3, 4, 5]
+
+
 def test_actions_have_pages_and_can_be_chosen(db: Store) -> None:
     with db.write() as tx:
         iteration = begun_iteration(tx)
