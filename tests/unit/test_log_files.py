@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.system import LogLine
 from ftl2_enterprise.supervisor.logs import files
 from ftl2_enterprise.supervisor.logs.facts import CURSOR, FactLog
 from ftl2_enterprise.supervisor.logs.files import append, path_of, previous
-from ftl2_enterprise.supervisor.logs.line import decode, encode, for_eyes, of_fact
+from ftl2_enterprise.supervisor.logs.line import decode, encode, for_eyes, level_of, of_fact
 from ftl2_enterprise.supervisor.logs.read import Follower, last_lines
 
 if TYPE_CHECKING:
@@ -277,3 +277,24 @@ def test_many_facts_take_several_looks(tmp_path: Path) -> None:
     while log.catch_up():
         pass
     assert _ids(tmp_path) == list(range(1, 1201))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "level"),
+    [
+        ("loop.started", {"run": 1, "resumed": False}, "info"),
+        ("loop.started", {"run": 7, "resumed": True}, "info"),
+        ("loop.started", {"run": 7, "resumed": False}, "debug"),
+        ("loop.converged", {"run": 1, "changed": 0}, "info"),
+        ("loop.converged", {"run": 7, "changed": 2}, "info"),
+        ("loop.converged", {"run": 7, "changed": 0}, "debug"),
+        ("loop.rested", {"failures": 0}, "debug"),
+        ("loop.rested", {"failures": 1, "outcome": "not_converged"}, "warning"),
+        ("loop.drifted", {}, "info"),
+        ("action.succeeded", {"changed": True}, "info"),
+        ("action.failed", {}, "warning"),
+        ("iteration.started", {}, "debug"),
+    ],
+)
+def test_a_loop_that_finds_all_in_place_does_not_fill_the_journal(kind, data, level):
+    assert level_of(Event(id=1, at=0, kind=kind, loop_id=1, iteration_id=None, data=data)) == level

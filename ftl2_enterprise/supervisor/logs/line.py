@@ -98,9 +98,22 @@ def level_of(fact: Event) -> str:
     noun, _, verb = fact.kind.rpartition(".")
     if verb in WARNING_ENDINGS or fact.data.get("error"):
         return "warning"
+    if fact.kind == "loop.rested":
+        return "warning" if fact.data.get("failures") else "debug"
+    if _is_routine(fact):
+        return "debug"
     if noun in DETAILS or fact.kind in {"action.started", "action.previewed", "action.skipped"}:
         return "debug"
     return "info"
+
+
+def _is_routine(fact: Event) -> bool:
+    """Whether it only tells that a continuous loop has looked once more and found all in place."""
+    if fact.data.get("run", 1) == 1:
+        return False
+    if fact.kind == "loop.started":
+        return not fact.data.get("resumed")
+    return fact.kind == "loop.converged" and not fact.data.get("changed")
 
 
 def for_eyes(line: LogLine) -> str:
@@ -109,7 +122,7 @@ def for_eyes(line: LogLine) -> str:
     return f"{iso(line.at)[11:19]} {line.source}  {level}{with_fields(line)}"
 
 
-NOT_SHOWN = {"loop", "loop_id", "event", "iteration", "traceback"}
+NOT_SHOWN = {"loop", "loop_id", "event", "iteration", "logger", "traceback"}
 """Fields that say again what the source says, or are for programs."""
 
 
