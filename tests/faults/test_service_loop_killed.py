@@ -174,3 +174,26 @@ def test_more_crashes_than_the_limit_fail_the_loop_with_the_reason_and_leave_the
         hold_against(service, "good", tmp_path / "good", unknown=0)
         assert nothing_open(service)
         assert service.stop() == 0
+
+
+def test_one_that_hangs_is_replaced_with_all_that_it_had_begun(tmp_path: Path) -> None:
+    witness, begun, gate = tmp_path / "witness", tmp_path / "begun", tmp_path / "gate"
+    witness.touch()
+    with daemon(tmp_path, supervisor="heartbeat = 0.2\nhung_after = 1.5") as service:
+        service.start()
+        wait = f"echo $$ >> {begun}; until test -e {gate}; do sleep 0.02; done"
+        service.submit("web", manifest("web", witness, steps=2, before=wait))
+        until(begun.exists)
+        hung = service.lines()["web"].pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        until(lambda: service.lines()["web"].pid not in {hung, None})
+        until(lambda: len(begun.read_text().split()) == 2)
+        # Its step did not go on beside the one of the next process.
+        assert not Path(f"/proc/{begun.read_text().split()[0]}").exists()
+        assert [each.data["why"] for each in crashes(service)] == ["hung"]
+        gate.touch()
+        done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
+        assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)
+        hold_against(service, "web", witness, steps=2, unknown=1)
+        assert service.stop() == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +124,7 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
         ctl("--socket", service.socket, "watch", "web"), HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
     ) as screen:
         screen.see("web")
-        os.kill(service.lines()["web"].pid or 0, signal.SIGKILL)
+        service.kill("loop:web")
         service.call(CancelLoop(loop="web"))
         service.until_state("web", LoopState.CANCELLED)
         until(lambda: service.lines()["web"].pid is None)
