@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
+from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.core.owner import is_alive, pid_of
 from ftl2_enterprise.loops.tables import (
     actions,
@@ -21,7 +22,7 @@ from ftl2_enterprise.loops.tables import (
     rule_results,
 )
 from ftl2_enterprise.protocol.loop_verbs import LoopLine
-from ftl2_enterprise.protocol.loops import Action, Host, Prompt, Resource
+from ftl2_enterprise.protocol.loops import Action, Host, LoopState, Prompt, Resource
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.texts import texts
@@ -44,6 +45,16 @@ _LINE = tuple(name for name in LoopLine.__struct_fields__ if name != "pid")
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
+)
+_LOOKED_AT = 1_000
+RECENT = 86_400.0
+"""Seconds for which a loop that failed is listed among those that have not ended: somebody has to see it."""
+_FAILED_LINES = Prepared(
+    _LINES.where(
+        loops.c.id > select(func.max(loops.c.id) - _LOOKED_AT).scalar_subquery(),
+        loops.c.state == bindparam("failed"),
+        loops.c.ended_at >= bindparam("since"),
+    ).limit(bindparam("at_most"))
 )
 _ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindparam("at_most")))
 _NAME = Prepared(select(loops.c.name).where(loops.c.id == bindparam("row_id")))
@@ -76,15 +87,23 @@ def is_held(loop: Loop) -> bool:
 def lines(
     tx: Tx, children: Mapping[str, Child], *, finished: bool, before: int | None, limit: int
 ) -> tuple[list[LoopLine], int | None]:
-    """Loops, newest first, without what is long about them; and where the next page begins, if there is one."""
+    """Loops, newest first, without what is long about them; and where the next page begins, if there is one.
+
+    Those that failed lately are on the first page in any case.
+    """
     query = _ALL_LINES if finished else _OPEN_LINES
     rows = query.rows(tx, {"before": _FOREVER if before is None else before, "at_most": limit + 1})
-    more = len(rows) > limit
+    more = rows[limit - 1][0] if len(rows) > limit else None
+    rows = rows[:limit]
+    if not finished and before is None:
+        since = after(tx.now, -RECENT)
+        rows += _FAILED_LINES.rows(tx, {"failed": LoopState.FAILED, "since": since, "at_most": limit})
+        rows.sort(key=lambda row: row[0], reverse=True)
     found = [
         LoopLine(**dict(zip(_LINE, row[:-1], strict=True)), pid=pid_of_loop(row[0], row[-1], children))
-        for row in rows[:limit]
+        for row in rows
     ]
-    return found, found[-1].id if more else None
+    return found, more
 
 
 def name_of_loop(tx: Tx, loop_id: int) -> str:

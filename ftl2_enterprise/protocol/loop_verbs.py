@@ -302,7 +302,7 @@ class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
 
 
 class ListLoops(Request[LoopPage], frozen=True, tag="loop.list"):
-    """Loops, newest first; those that have ended only when `finished`."""
+    """Loops, newest first; those that have ended only when `finished`, or when they failed in the last day."""
 
     finished: bool = False
     before: int | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core import owner
+from ftl2_enterprise.core import clock, owner
 from ftl2_enterprise.core.child import Child
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import (
@@ -66,6 +66,21 @@ def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
     every = see(db, verbs.ListLoops(finished=True))
     assert [line.id for line in every.loops] == [5, 4, 3, 2, 1]
     assert every.more is None
+
+
+def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
+    with db.write() as tx:
+        for name in ("a", "b", "c", "d"):
+            loop, generation = started_loop(tx, name)
+            if name in "bc":
+                store.move_loop(tx, loop.id, generation, LoopEvent.FAILED, outcome="failed", reason="no")
+    assert [line.name for line in see(db, verbs.ListLoops()).loops] == ["d", "c", "b", "a"]
+    with db.write() as tx:
+        long_ago = clock.after(tx.now, -2 * store_service.RECENT)
+        store_service.change_loop(tx, store.get_loop(tx, "b").id, ended_at=long_ago)
+    first = see(db, verbs.ListLoops(limit=1))
+    assert ([line.name for line in first.loops], first.more) == (["d", "c"], 4)
+    assert [line.name for line in see(db, verbs.ListLoops(before=4)).loops] == ["a"]
 
 
 def test_a_line_says_what_the_loop_says(db: Store) -> None:
