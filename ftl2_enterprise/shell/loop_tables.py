@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.shell.loop_words import standing, why
+from ftl2_enterprise.shell.loop_words import is_failing, standing, why
 from ftl2_enterprise.terminal.table import Cell, Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 from ftl2_enterprise.terminal.words import CONDITION_WORDS
@@ -78,7 +78,7 @@ def urgency(loop: LoopLine) -> int:
         case LoopState.PAUSED:
             return 2
         case LoopState.RESTING:
-            return 3
+            return 0 if is_failing(loop) else 3
         case _:
             return 4
 
@@ -86,12 +86,23 @@ def urgency(loop: LoopLine) -> int:
 def counts(loops: Sequence[LoopLine]) -> list[Piece]:
     """`12 running, 2 waiting for you`."""
     pieces: list[Piece] = []
+    for number, word, role in numbers(loops):
+        pieces += [", "] if pieces else []
+        pieces.append((f"{number} {word}", role))
+    return pieces
+
+
+def numbers(loops: Sequence[LoopLine]) -> list[tuple[int, str, Role]]:
+    """How many loops are in each state that has any; those that fail and are tried again are told apart."""
+    failing = sum(map(is_failing, loops))
+    found: list[tuple[int, str, Role]] = []
     for state, word, role in COUNTED:
         number = sum(loop.state is state for loop in loops)
-        if number:
-            pieces += [", "] if pieces else []
-            pieces.append((f"{number} {word}", role))
-    return pieces
+        if state is LoopState.RESTING:
+            found += [(number - failing, word, role), (failing, "failing", Role.BAD)]
+        else:
+            found.append((number, word, role))
+    return [one for one in found if one[0]]
 
 
 def counts_line(loops: Sequence[LoopLine]) -> Line:

@@ -61,9 +61,16 @@ def standing(loop: LoopLine | Loop) -> Standing:
         return Standing(symbol, "waiting for you", role)
     if loop.restart_at is not None and state not in FINAL:
         return Standing("↻", "restarting", Role.WARNING)
+    if is_failing(loop):
+        return Standing("✘", "failing", Role.BAD)
     if loop.managed and loop.desired is Desired.RUN and (word := _BEGINNING.get(state)):
         return Standing(symbol, word, role)
     return Standing(symbol, str(state), role)
+
+
+def is_failing(loop: LoopLine | Loop) -> bool:
+    """Whether it rests because its last run did not converge; it will be tried again."""
+    return loop.state is LoopState.RESTING and bool(loop.reason)
 
 
 def why(loop: LoopLine | Loop, now: Instant) -> str:

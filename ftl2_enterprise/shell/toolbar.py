@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import LoopState
 from ftl2_enterprise.shell.announcing import away
-from ftl2_enterprise.shell.loop_tables import COUNTED
+from ftl2_enterprise.shell.loop_tables import numbers
 from ftl2_enterprise.terminal.text import Role, count, width
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ def fragments(now: Snapshot, columns: int) -> Fragments:
     if not now.has_looked:
         return _fitting([("class:faint", " connecting ...")], columns)
     parts: Fragments = []
-    for state, word, role in COUNTED:
-        number = sum(loop.state is state for loop in now.loops)
-        if number and state not in NOT_TOLD:
-            parts += [("", "  ")] if parts else [("", " ")]
-            parts.append((_style(role), f"{number} {word}"))
+    for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_TOLD]):
+        parts += [("", "  ")] if parts else [("", " ")]
+        parts.append((_style(role), f"{number} {word}"))
     if not parts:
         parts = [("class:faint", " no loops at work")]
     if now.prompts:

@@ -122,6 +122,11 @@ def test_a_text_is_cut_to_its_columns(text, columns):
         ({"managed": False}, "running", "run in the foreground"),
         ({"state": LoopState.WAITING, "open_prompts": 1}, "waiting for you", "1 prompt"),
         ({"state": LoopState.RESTING, "next_run_at": ago(-90)}, "resting", "next look in 90 s"),
+        (
+            {"state": LoopState.RESTING, "next_run_at": ago(-90), "reason": "no route"},
+            "failing",
+            "no route; next look in 90 s",
+        ),
         ({"state": LoopState.BLOCKED, "reason": "no\nroute"}, "blocked", "no route"),
         ({"state": LoopState.COMPLETED, "outcome": Outcome.CONVERGED}, "converged", ""),
         ({"state": LoopState.FAILED, "outcome": Outcome.DENIED, "reason": "by policy"}, "denied", "by policy"),
@@ -165,6 +170,13 @@ def seen(*loops, prompts=()) -> Snapshot:
 def test_the_toolbar_counts():
     text = bar(seen(*MANY, prompts=[prompt(3)]))
     assert text == " 1 running  1 resting  1 waiting for you  1 failed   1 prompt: answer"
+
+
+def test_loops_that_fail_are_not_counted_as_resting():
+    loops = [*MANY, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
+    assert "1 resting  1 failing" in bar(seen(*loops))
+    assert "1 resting, 1 failing" in shown([loop_tables.counts_line(loops)])[0]
+    assert loop_tables.urgency(loops[-1]) < loop_tables.urgency(loops[3])
 
 
 def test_the_toolbar_of_nothing():
