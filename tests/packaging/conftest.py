@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-from typing import TYPE_CHECKING
+import hashlib
+from pathlib import Path
 
 import pytest
 
 from ftl2_packaging import building, places
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def source_state() -> str:
+    """Changes when anything does that goes into the packages."""
+    folders = ("ftl2_enterprise", "packaging", "systemd", "docs")
+    files = [path for folder in folders for path in (places.SOURCE / folder).rglob("*") if path.suffix != ".pyc"]
+    dates = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
+    told = "\n".join([str(places.of_source(Path(), "1").epoch), *dates])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +29,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[s
     with (folder / ".built").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not list(folder.glob("*.rpm")):
+            (folder / "source").write_text(source_state())
             try:
                 building.make(places.of_source(folder, "1"), building.FORMATS)
             except places.CannotBuild as reason:

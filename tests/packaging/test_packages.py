@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ftl2_packaging import building, places
+from tests.packaging.conftest import source_state
 
 pytestmark = pytest.mark.timeout(900)
 SITE_PACKAGES = "usr/lib/ftl2-enterprise/lib/python3.13/site-packages"
@@ -130,6 +131,8 @@ def test_the_same_source_gives_the_same_bytes(packages: dict[str, Path], tmp_pat
     build = places.of_source(tmp_path / "again", "1")
     shutil.copytree(build.cache / "wheels", tmp_path / "cache" / "wheels")
     made = building.make(dataclasses.replace(build, cache=tmp_path / "cache"), building.FORMATS)
+    if source_state() != (packages["deb"].parent / "source").read_text():
+        pytest.skip("somebody has changed the source meanwhile")
     for path in made:
         first, second = (hashlib.sha256(one.read_bytes()).hexdigest() for one in (packages[path.suffix[1:]], path))
         assert first == second, path.name
