@@ -11,10 +11,13 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ftl2_enterprise
 from ftl2_enterprise.adapters.on_host import frames, processes, server
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = str(Path(ftl2_enterprise.__file__).parent.parent)
 # -I: nothing of the user's Python settings, and no module of the working directory, may get between.
@@ -26,6 +29,7 @@ END_LIMIT = 8.0
 IDLE_END_LIMIT = 1.0
 SLACK = 10.0
 CHUNK = 1 << 18
+QUIET = {"FTL2_TELEMETRY": "off"}
 
 
 class HelperDied(Exception):
@@ -40,7 +44,9 @@ class HelperDied(Exception):
 class LocalCalls:
     """Owns the helper process, started with the first call, and the supervisors that wait for the next one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hidden: Collection[str] = ()) -> None:
+        """Variables of the environment that are `hidden` are kept from whatever a call starts."""
+        self._hidden: frozenset[str] = frozenset(hidden)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._idle: list[_Supervisor] = []
@@ -128,7 +134,7 @@ class LocalCalls:
         self._process = subprocess.Popen(
             [sys.executable, "-IS", "-c", BOOT, str(theirs.fileno()), ROOT],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            env={**os.environ, "FTL2_TELEMETRY": "off"},
+            env={name: value for name, value in os.environ.items() if name not in self._hidden} | QUIET,
             start_new_session=True,  # a Ctrl-C at the terminal is for the loop, not for its helper
         )  # fmt: skip
         theirs.close()

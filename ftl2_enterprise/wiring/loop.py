@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import shutil
@@ -13,8 +14,9 @@ import msgspec
 
 from ftl2_enterprise.adapters import inventory_files, module_catalogue
 from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.local_calls import LocalCalls
 from ftl2_enterprise.adapters.models.ai import AiDecider
-from ftl2_enterprise.adapters.models.claude import Claude
+from ftl2_enterprise.adapters.models.claude import CREDENTIALS, Claude
 from ftl2_enterprise.adapters.models.manifest import ManifestDecider
 from ftl2_enterprise.adapters.models.manifest_load import looks_like_manifest, parse
 from ftl2_enterprise.adapters.models.rules_only import RulesDecider
@@ -205,11 +207,19 @@ def build(
 ) -> Engine:
     """The engine of a loop that this process has claimed; `rest` is given by the service. Raises Problem."""
     spec = loop.spec
-    redactor = Redactor(needs.bindings.values())
+    # The model's own keys are nobody's business either: no module gets them, and no text with one in it is stored.
+    keys = {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
+    redactor = Redactor([*needs.bindings.values(), *keys.values()])
     # What is kept there is named by its content and made under a lock, so that all loops can share it.
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    modules = Ftl2Modules(needs.inventory, work_dir=work_dir, secrets=needs.bindings.inject, redact=redactor.known)
+    modules = Ftl2Modules(
+        needs.inventory,
+        work_dir=work_dir,
+        secrets=needs.bindings.inject,
+        redact=redactor.known,
+        local=LocalCalls(hidden=keys),
+    )
     # Its helper loads while the run begins: nothing else takes as long before the first look at this machine.
     modules.get_ready()
     return Engine(

@@ -24,6 +24,8 @@ QUIET: dict[str, str] = {
 }
 NESTED = frozenset({"CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"})
 """Variables by which `claude` knows that it runs inside of itself, and then behaves differently."""
+CREDENTIALS = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"})
+"""Variables that let `claude` in; nobody else is to see them."""
 SYSTEM_FILE = "system.txt"
 
 

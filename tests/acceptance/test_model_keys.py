@@ -1,0 +1,36 @@
+"""The keys that let a model in are for the model's program alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.support.command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "sk-ant-of-a-test-0123456789"
+MANIFEST = """
+version: 1
+name: keys
+steps:
+  - name: look
+    check: {path: BASE/done}
+    action: {module: shell, params: {cmd: 'echo "<$ANTHROPIC_API_KEY>"; echo "found $(cat BASE/key)"; touch BASE/done'}}
+"""
+
+
+def test_modules_do_not_get_them_and_texts_with_them_are_not_stored(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "keys.yaml").write_text(MANIFEST.replace("BASE", str(tmp_path)))
+    command = Command(tmp_path, env={"ANTHROPIC_API_KEY": KEY})
+    done = command.run("run", "keys.yaml", "--non-interactive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    history = json.loads(command.run("history", "keys", "--actions", "--json").stdout)
+    (action,) = [action for one in history["iterations"] for action in one["actions"]]
+    shown = json.dumps(action["stdout"])
+    assert "<>" in shown
+    assert KEY not in shown
+    assert "found " in shown
+    assert KEY.encode() not in command.database.read_bytes()
