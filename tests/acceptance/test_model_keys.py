@@ -17,7 +17,9 @@ name: keys
 steps:
   - name: look
     check: {path: BASE/done}
-    action: {module: shell, params: {cmd: 'echo "<$ANTHROPIC_API_KEY>"; echo "found $(cat BASE/key)"; touch BASE/done'}}
+    action:
+      module: shell
+      params: {cmd: 'echo "<$ANTHROPIC_API_KEY>"; echo "found $(cat BASE/key)"; touch BASE/done'}
 """
 
 
