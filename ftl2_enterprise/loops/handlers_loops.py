@@ -40,7 +40,7 @@ def submit(tx: Tx, request: SubmitLoop) -> Loop:
         if store_service.is_taken(tx, spec.name):
             raise conflict(
                 f'cannot submit the loop "{spec.name}": there is one of that name',
-                f"give another name, or {_ctl('delete', spec.name)} first",
+                f"give another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
             )
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)

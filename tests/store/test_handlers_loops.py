@@ -191,8 +191,9 @@ def test_submit(db: Store) -> None:
     assert (loop.state, loop.desired, loop.managed, loop.priority, loop.submitted_by) == (
         L.PENDING, Desired.RUN, True, 7, "eva",
     )  # fmt: skip
-    with pytest.raises(Problem, match="there is one of that name"):
+    with pytest.raises(Problem, match="there is one of that name") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
+    assert refused.value.hint == "give another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
     paused = do(db, verbs.SubmitLoop(spec=spec("later"), paused=True))
     assert (paused.state, paused.desired) == (L.PAUSED, Desired.PAUSE)
     with pytest.raises(Problem, match="cannot call a loop '12'"):
