@@ -117,6 +117,8 @@ class Nspawn:
     def _tidy(self) -> None:
         self.process = None
         self._leader = 0
+        # What is being killed is in its cgroup until it is gone.
+        until(lambda: "populated 0" in (self._cgroup / "cgroup.events").read_text())
         for directory, _, _ in os.walk(self._cgroup, topdown=False):
             with contextlib.suppress(OSError):
                 Path(directory).rmdir()

@@ -89,13 +89,13 @@ def test_reload_takes_new_settings_and_keeps_the_loops(begun: Machine[Nspawn]) -
     begun.write("/etc/ftl2-enterprise/conf.d/z.toml", "[loops]\ninterval = 17\n")
     begun.run("systemctl", "reload", "ftl2-enterprise")
     assert begun.pids() == before
-    assert begun.ctl("settings", "loops.interval")[0]["value"] == "17.0"
+    assert begun.ctl("settings", "loops.interval")[0]["value"] == 17.0
     # What is wrong is told, and changes nothing.
     begun.write("/etc/ftl2-enterprise/conf.d/z.toml", "[loops]\nintervall = 18\n")
     begun.try_("systemctl", "reload", "ftl2-enterprise")
     begun.until(lambda: any("intervall" in str(line["MESSAGE"]) for line in begun.journal("-p", "warning")))
     assert begun.is_active()
-    assert begun.ctl("settings", "loops.interval")[0]["value"] == "17.0"
+    assert begun.ctl("settings", "loops.interval")[0]["value"] == 17.0
     goes_on(begun)
 
 
