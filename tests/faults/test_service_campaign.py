@@ -67,7 +67,7 @@ class Gun:
         return self.rng.choice(living) if living else None
 
 
-@pytest.mark.timeout(SECONDS + SETTLE + 120)
+@pytest.mark.timeout(SECONDS + 2 * SETTLE + 120)
 def test_nothing_is_lost_and_nothing_acknowledged_is_done_twice(tmp_path: Path) -> None:
     seed = int(SEED) if SEED else secrets.randbits(32)
     print(f"seed {seed}")
@@ -79,7 +79,9 @@ def test_nothing_is_lost_and_nothing_acknowledged_is_done_twice(tmp_path: Path) 
             service.submit(name, manifest(name, witness), max_iterations=1000)
         gun = Gun(service, random.Random(seed))
         end = time.monotonic() + SECONDS
-        while (now := time.monotonic()) < end:
+        # A busy machine takes longer to be back between two shots: then it is shot at for longer.
+        while (now := time.monotonic()) < end or sum(gun.shots.values()) < SECONDS / EVERY / 4:
+            assert now < end + SETTLE, "the service was hardly ever there to be shot at"
             gun.shoot()
             time.sleep(max(0.0, now + EVERY - time.monotonic()))
         print(f"shot {dict(gun.shots)}")
@@ -90,7 +92,6 @@ def test_nothing_is_lost_and_nothing_acknowledged_is_done_twice(tmp_path: Path) 
         assert whole_event_log(service)
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)
-    assert sum(gun.shots.values()) > SECONDS / EVERY / 4, "the service was hardly ever there to be shot at"
 
 
 def all_done(service: Daemon) -> bool:
