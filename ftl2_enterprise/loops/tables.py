@@ -126,7 +126,7 @@ Index(
         loops.c[name]
         for name in (
             "id", "state", "desired", "priority", "created_at", "next_run_at", "restart_at", "open_prompts",
-            "managed", "ended_at",
+            "updated_at", "managed", "ended_at",
         )
     ),
     sqlite_where=text("managed = 1 AND ended_at IS NULL"),

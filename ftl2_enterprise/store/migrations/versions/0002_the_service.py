@@ -163,6 +163,7 @@ def _loops() -> None:
             "next_run_at",
             "restart_at",
             "open_prompts",
+            "updated_at",
             "managed",
             "ended_at",
         ],
