@@ -163,7 +163,10 @@ def _halt(tx: Tx, ref: str, verb: str, desired: Desired) -> Loop:
     if loop.state in OVER or loop.state is LoopState.BLOCKED:
         raise _cannot(verb, loop, "nothing of it runs")
     if loop.desired is Desired.CANCEL:
-        raise conflict(f"cannot {verb} {loop.name}: it is being cancelled")
+        raise conflict(
+            f"cannot {verb} {loop.name}: it is being cancelled",
+            "that is so after its step in hand, which is cut off when it takes longer than supervisor.drain_timeout",
+        )
     return _wish(tx, loop, desired)
 
 
