@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_OPTIONS := --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
-PACKAGES := ftl2_enterprise tests bench
+PACKAGES := ftl2_enterprise tests bench packaging/ftl2_packaging
 # Two workers, because two cores are what a small build machine has; make test JOBS=8 for more.
 JOBS ?= 2
 
