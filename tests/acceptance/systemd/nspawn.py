@@ -117,8 +117,11 @@ class Nspawn:
     def _tidy(self) -> None:
         self.process = None
         self._leader = 0
-        # What is being killed is in its cgroup until it is gone.
-        until(lambda: "populated 0" in (self._cgroup / "cgroup.events").read_text())
+        # What is being killed keeps its cgroup until it is gone.
+        until(self._is_tidy)
+
+    def _is_tidy(self) -> bool:
         for directory, _, _ in os.walk(self._cgroup, topdown=False):
             with contextlib.suppress(OSError):
                 Path(directory).rmdir()
+        return not self._cgroup.exists()
