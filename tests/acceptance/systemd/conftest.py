@@ -78,8 +78,8 @@ def machine_of(tree: trees.Tree, place: Path, *layers: Path) -> Iterator[Machine
 
 def install(machine: Machine[Nspawn], package: Path) -> str:
     """As an administrator does it."""
-    machine.write(f"/root/{package.name}", package.read_bytes())
-    return machine.run("apt-get", "install", "--yes", f"/root/{package.name}", seconds=120)
+    machine.write(f"/var/tmp/{package.name}", package.read_bytes())
+    return machine.run("apt-get", "install", "--yes", f"/var/tmp/{package.name}", seconds=120)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> P
     engine = Nspawn(tree, next(places))
     with booted(engine) as machine:
         install(machine, packages.present)
-        machine.run("rm", f"/root/{packages.present.name}")
+        machine.run("rm", f"/var/tmp/{packages.present.name}")
         machine.add_user("alice", "ftl2")
         machine.add_user("mallory")
         machine.power_off()
