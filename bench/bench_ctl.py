@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, LoopPage
+from ftl2_enterprise.protocol.loop_replies import LoopPage
+from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from tests.support.nouns import loop_line
 from tests.support.service import ScriptedService
 

@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=200)
     parser.add_argument("--idle", type=float, default=30.0, help="seconds over which idle CPU is measured")
     given = parser.parse_args()
-    supervisors: list[Peer] = [ours.Ours(), *peers.available(given.cache)]
+    # A supervisor that changes its directory finds its programs all the same.
+    supervisors: list[Peer] = [ours.Ours(), *peers.available(given.cache.resolve())]
     missing = {"supervisord", "circus", "runit"} - {each.name for each in supervisors}
     if missing:
         print(f"left out, because not installed: {', '.join(sorted(missing))}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import store_prompts, units
+from ftl2_enterprise.loops import store_prompts, units_questions
 from ftl2_enterprise.loops.ports import Answer
 from ftl2_enterprise.protocol.loops import (
     Iteration,
@@ -47,7 +47,7 @@ def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) ->
     timeout = engine.spec.prompt_timeout
     deadline = after(engine.clock.now(), timeout) if timeout is not None else None
     prompt = engine.journal.commit(
-        units.ask,
+        units_questions.ask,
         iteration,
         engine.journal.generation,
         decision,

@@ -19,6 +19,7 @@ from ftl2_enterprise.loops import (
     store_rules,
     units,
     units_actions,
+    units_rules,
 )
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine import Engine
     from ftl2_enterprise.loops.observing import View
-    from ftl2_enterprise.protocol.loops import Host, Resource
+    from ftl2_enterprise.protocol.hosts import Host, Resource
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -65,7 +66,7 @@ async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View
         elif judged.matched:
             matches.append(rule)
     for name, digest, why in unjudged if note else ():
-        engine.journal.commit(units.note_rule, iteration, rule=name, digest=digest, matched=False, detail=why)
+        engine.journal.commit(units_rules.note_rule, iteration, rule=name, digest=digest, matched=False, detail=why)
     return Judgements(matches=matches, unjudged=[(name, why) for name, _, why in unjudged])
 
 
@@ -92,7 +93,7 @@ def allowed(engine: Engine, iteration: Iteration, matches: Sequence[Rule]) -> li
         if rule.name in may:
             continue
         engine.journal.commit(
-            units.note_rule,
+            units_rules.note_rule,
             iteration,
             rule=rule.name,
             digest=rule.digest,
@@ -136,7 +137,7 @@ class _Fired:
 
 async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
     row = engine.journal.commit(
-        units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
+        units_rules.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
     )
     reach(FaultPoint.RULE_MATCHED)
     calls = _Calls(engine, iteration, rule.name)
@@ -155,7 +156,7 @@ async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
     success = not problem and not bad
     detail = problem or "; ".join(bad) or ("dry run" if engine.spec.dry_run else "ok")
     detail = engine.redactor.text(detail)
-    engine.journal.commit(units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
+    engine.journal.commit(units_rules.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
     reach(FaultPoint.RULE_FIRED)
     if success:
         return _Fired(ending=Ending.SUCCEEDED, detail=detail)

@@ -11,9 +11,9 @@ from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops import store, store_service, units_service
 from ftl2_enterprise.loops.names import check_name, name_for
 from ftl2_enterprise.loops.units_service import OVER
+from ftl2_enterprise.protocol.loop_replies import Deleted
 from ftl2_enterprise.protocol.loop_verbs import (
     CancelLoop,
-    Deleted,
     DeleteLoop,
     PauseLoop,
     ResumeLoop,

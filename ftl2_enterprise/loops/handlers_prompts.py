@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import store, store_observations, store_prompts, store_service
-from ftl2_enterprise.protocol.loop_verbs import (
-    AnswerPrompt,
-    DismissPrompt,
-    ListPrompts,
-    PromptDetail,
-    PromptLine,
-    ShowPrompt,
-)
+from ftl2_enterprise.protocol.loop_replies import PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
 from ftl2_enterprise.protocol.loops import Prompt, PromptState
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit

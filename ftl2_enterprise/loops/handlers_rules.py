@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops import store_service
 from ftl2_enterprise.loops.rule_files import RuleFile, find, find_one, rule_files
-from ftl2_enterprise.protocol.loop_verbs import (
-    DisableRule,
-    EnableRule,
-    ListRules,
-    RuleDetail,
-    RuleInfo,
-    ShowRule,
-)
+from ftl2_enterprise.protocol.loop_replies import RuleDetail, RuleInfo
+from ftl2_enterprise.protocol.loop_verbs import DisableRule, EnableRule, ListRules, ShowRule
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops import store, store_actions, store_prompts, store_service
-from ftl2_enterprise.protocol.loop_verbs import (
+from ftl2_enterprise.protocol.loop_replies import (
     ActionPage,
-    GetHistory,
-    GetText,
     History,
     HostLine,
-    ListActions,
-    ListHosts,
-    ListLoops,
-    ListResources,
     LoopDetail,
     LoopPage,
     ProcessInfo,
     ResourceLine,
-    ShowLoop,
     WholeText,
 )
 from ftl2_enterprise.protocol.loops import Loop, PromptState, StoredText
@@ -30,6 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.protocol.loop_verbs import (
+        GetHistory,
+        GetText,
+        ListActions,
+        ListHosts,
+        ListLoops,
+        ListResources,
+        ShowLoop,
+    )
     from ftl2_enterprise.protocol.loops import Iteration
     from ftl2_enterprise.store.tx import Tx
 

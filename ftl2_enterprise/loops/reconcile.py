@@ -23,6 +23,7 @@ from ftl2_enterprise.loops import (
     store_rules,
     units,
     units_observations,
+    units_questions,
 )
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.decision import Decision
@@ -329,7 +330,9 @@ async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | Non
     stopped = None
     if prompt.key.startswith(deciding.INSISTED) and prompt.answer != deciding.GO_ON:
         stopped = f"stopped by {prompt.answered_by or 'nobody'} after repeated failures"
-    return engine.journal.commit(units.go_on, iteration, engine.journal.generation, prompt.id, stopped=stopped)
+    return engine.journal.commit(
+        units_questions.go_on, iteration, engine.journal.generation, prompt.id, stopped=stopped
+    )
 
 
 # --- the ends of a run ---------------------------------------------------------------------------------------------

@@ -14,14 +14,8 @@ from ftl2_enterprise.loops import store_hosts, units_claim, units_state
 from ftl2_enterprise.loops.engine import unless
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.state_ops import machine_ops, sorted_out
-from ftl2_enterprise.protocol.loops import (
-    LOCALHOST,
-    Action,
-    ActionState,
-    Host,
-    HostState,
-    Iteration,
-)
+from ftl2_enterprise.protocol.hosts import Host, HostState
+from ftl2_enterprise.protocol.loops import LOCALHOST, Action, ActionState, Iteration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

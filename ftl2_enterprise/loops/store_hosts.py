@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.dialects.sqlite import insert
 
 from ftl2_enterprise.loops.tables import hosts, resources
-from ftl2_enterprise.protocol.loops import Host, HostState, Resource
+from ftl2_enterprise.protocol.hosts import Host, HostState, Resource
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 

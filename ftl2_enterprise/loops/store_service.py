@@ -21,8 +21,9 @@ from ftl2_enterprise.loops.tables import (
     resources,
     rule_results,
 )
-from ftl2_enterprise.protocol.loop_verbs import LoopLine
-from ftl2_enterprise.protocol.loops import Action, Host, LoopState, Prompt, Resource
+from ftl2_enterprise.protocol.hosts import Host, Resource
+from ftl2_enterprise.protocol.loop_replies import LoopLine
+from ftl2_enterprise.protocol.loops import Action, LoopState, Prompt
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.texts import texts

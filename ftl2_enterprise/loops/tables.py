@@ -8,12 +8,12 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstrai
 
 from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT
 from ftl2_enterprise.protocol.decision import Check, Decision, ObservationSpec
+from ftl2_enterprise.protocol.hosts import HostState
 from ftl2_enterprise.protocol.loops import (
     ActionState,
     CallOutcome,
     Condition,
     Desired,
-    HostState,
     IncrementState,
     IterationOutcome,
     IterationState,

@@ -16,7 +16,6 @@ from ftl2_enterprise.loops import (
     store_calls,
     store_observations,
     store_prompts,
-    store_rules,
     units_actions,
     units_observations,
 )
@@ -32,7 +31,6 @@ from ftl2_enterprise.protocol.loops import (
     Loop,
     LoopState,
     ObservationState,
-    Prompt,
     PromptState,
 )
 from ftl2_enterprise.store.events import short
@@ -262,7 +260,7 @@ def record_decision(
         decided_at=tx.now,
     )
     if decision.unmet or decision.actions:
-        _note_drift(tx, iteration, generation, decision)
+        note_drift(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
     return [units_actions.insert_action(tx, iteration, action, of) for action in actions]
 
@@ -274,57 +272,13 @@ def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, 
     end_iteration(tx, iteration, generation, IterationOutcome.BLOCKED, error=decision.blocked)
 
 
-def _note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
+def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
+    """Say so when what was in its desired state is not any more."""
     loop = store.get_loop(tx, iteration.loop_id)
     if loop.condition is Condition.IN_SYNC:
         tx.emit("loop.drifted", loop_id=loop.id, iteration_id=iteration.id, unmet=decision.unmet)
     if loop.condition is not Condition.DRIFTED:
         store.update_loop(tx, loop.id, generation, condition=Condition.DRIFTED)
-
-
-@unit
-def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, digest: str) -> int:
-    """A rule's condition holds and its action is about to run."""
-    if store.get_iteration(tx, iteration.id).state is IterationState.OBSERVING:
-        line = f"rule {rule}: its condition holds"
-        record_decision(
-            tx, iteration, generation, Decision(reasoning=line, unmet=[line]), by=f"rule:{rule}", actions=[]
-        )
-    tx.emit("rule.matched", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule)
-    return store_rules.insert_rule_result(
-        tx, iteration, rule_name=rule, rule_digest=digest, matched=True, fired=True, success=None, detail=None
-    )
-
-
-@unit
-def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
-    """A rule that did not fire although it matched, or whose condition could not be evaluated."""
-    store_rules.insert_rule_result(
-        tx,
-        iteration,
-        rule_name=rule,
-        rule_digest=digest,
-        matched=matched,
-        fired=False,
-        success=None,
-        detail=short(detail),
-    )
-    if not matched:
-        tx.emit("rule.broken", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule, error=detail)
-
-
-@unit
-def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
-    """The rule's action is over."""
-    store_rules.update_rule_result(tx, result_id, success=success, detail=short(detail))
-    tx.emit(
-        "rule.fired",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
-        rule=rule,
-        success=success,
-        detail=detail,
-    )
 
 
 @unit
@@ -342,62 +296,3 @@ def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
             response="",
             error="its process ended before the answer was stored",
         )
-
-
-# --- questions -----------------------------------------------------------------------------------------------------
-
-
-@unit
-def ask(
-    tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str, key: str, deadline: int | None
-) -> Prompt:
-    """Commit the question; the loop waits for its answer."""
-    assert decision.ask is not None
-    prompt = store_prompts.insert_prompt(
-        tx,
-        iteration,
-        key=key,
-        question=decision.ask.question,
-        options=decision.ask.options,
-        default=decision.ask.default,
-        context=decision.reasoning or None,
-        deadline_at=deadline,
-    )
-    store.move_iteration(
-        tx,
-        iteration.id,
-        IterationEvent.ASKED,
-        decided_by=by,
-        reasoning=decision.reasoning,
-        decision=decision,
-        decided_at=tx.now,
-    )
-    tx.emit(
-        "prompt.asked",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
-        prompt_id=prompt.id,
-        question=prompt.question,
-        options=prompt.options,
-        default=prompt.default,
-        context=prompt.context,
-        deadline_at=deadline,
-    )
-    store.move_loop(tx, iteration.loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
-    if decision.unmet:
-        _note_drift(tx, iteration, generation, decision)
-    return prompt
-
-
-@unit
-def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
-    """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
-    store.move_loop(tx, iteration.loop_id, generation, LoopEvent.ANSWERED, data={"prompt_id": prompt_id})
-    end_iteration(
-        tx,
-        iteration,
-        generation,
-        IterationOutcome.ASKED if stopped is None else IterationOutcome.BLOCKED,
-        error=stopped,
-        loop_values={"failed_iterations": 0, "rule_streak": 0},
-    )

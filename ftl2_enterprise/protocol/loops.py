@@ -133,15 +133,6 @@ class IncrementState(StrEnum):
     BLOCKED = "blocked"
 
 
-class HostState(StrEnum):
-    """How a loop knows a host."""
-
-    KNOWN = "known"
-    """From the inventory; only its facts are kept here."""
-    REGISTERED = "registered"
-    """By the loop itself, so that it belongs to the live inventory of every later process."""
-
-
 class CallOutcome(StrEnum):
     """How a model call ended."""
 
@@ -338,33 +329,6 @@ class Prompt(Wire, frozen=True):
     asked_at: Instant
     deadline_at: Instant | None
     answered_at: Instant | None
-
-
-class Host(Wire, frozen=True):
-    """A host that the loop knows."""
-
-    id: int
-    loop_id: int
-    name: str
-    ansible_host: str | None
-    ansible_port: int | None
-    ansible_user: str | None
-    groups: list[str]
-    facts: dict[str, Any]
-    state: HostState
-    created_at: Instant
-    updated_at: Instant
-
-
-class Resource(Wire, frozen=True):
-    """Something that the loop made and remembers."""
-
-    id: int
-    loop_id: int
-    name: str
-    data: dict[str, Any]
-    created_at: Instant
-    updated_at: Instant
 
 
 class RuleResult(Wire, frozen=True):

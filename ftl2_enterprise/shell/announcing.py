@@ -12,7 +12,7 @@ from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_enterprise.protocol.loop_verbs import LoopLine, PromptLine
+    from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine
     from ftl2_enterprise.shell.live import Snapshot
 
 BAD = {LoopState.FAILED, LoopState.BLOCKED}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, LoopLine, PromptLine, RuleInfo
+from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine, RuleInfo
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules
 from ftl2_enterprise.protocol.system import WatchEvents
 from ftl2_enterprise.shell import names
 from ftl2_enterprise.shell.session import Session

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.protocol.loop_verbs import LoopLine, PromptLine
+    from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine
     from ftl2_enterprise.shell.session import Session
 
 COLUMNS = (

@@ -10,7 +10,7 @@ from ftl2_enterprise.terminal.text import Role, count, duration, one_line
 from ftl2_enterprise.terminal.words import OUTCOME_WORDS, STATE_ROLES
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+    from ftl2_enterprise.protocol.loop_replies import LoopLine
     from ftl2_enterprise.protocol.loops import Loop
 
 FINAL = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}

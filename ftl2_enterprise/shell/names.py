@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, LoopLine, PromptLine, RuleInfo
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules
 from ftl2_enterprise.shell.completion import Candidate
 from ftl2_enterprise.shell.loop_words import standing
 from ftl2_enterprise.terminal.text import one_line
@@ -13,6 +13,7 @@ from ftl2_enterprise.terminal.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine, RuleInfo
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.shell.session import Session
 

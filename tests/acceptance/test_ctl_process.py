@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, LoopPage, PauseLoop
+from ftl2_enterprise.protocol.loop_replies import LoopPage
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, PauseLoop
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.protocol.system import EventPage, ListEvents, WatchEvents
 from tests.support import nouns

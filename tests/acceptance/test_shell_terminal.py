@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loop_replies import Deleted, LoopDetail, LoopPage, PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loop_verbs import (
     AnswerPrompt,
-    Deleted,
     DeleteLoop,
     ListLoops,
     ListPrompts,
     ListRules,
-    LoopDetail,
-    LoopPage,
     PauseLoop,
-    PromptDetail,
-    PromptLine,
     ShowLoop,
     ShowPrompt,
 )
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+    from ftl2_enterprise.protocol.loop_replies import LoopLine
 
 PROMPT = "ftl2ctl>"
 

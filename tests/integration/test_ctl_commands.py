@@ -12,36 +12,40 @@ import pytest
 
 from ftl2_enterprise.core.clock import iso
 from ftl2_enterprise.core.problem import Code, Problem, conflict, not_found
-from ftl2_enterprise.protocol.loop_verbs import (
+from ftl2_enterprise.protocol.hosts import Host, HostState, Resource
+from ftl2_enterprise.protocol.loop_replies import (
     ActionPage,
+    Deleted,
+    History,
+    HostLine,
+    LoopDetail,
+    LoopPage,
+    ProcessInfo,
+    PromptDetail,
+    PromptLine,
+    ResourceLine,
+    RuleDetail,
+    RuleInfo,
+    WholeText,
+)
+from ftl2_enterprise.protocol.loop_verbs import (
     AnswerPrompt,
     CancelLoop,
-    Deleted,
     DeleteLoop,
     DisableRule,
     DismissPrompt,
     EnableRule,
     GetHistory,
     GetText,
-    History,
-    HostLine,
     ListActions,
     ListHosts,
     ListLoops,
     ListPrompts,
     ListResources,
     ListRules,
-    LoopDetail,
-    LoopPage,
     PauseLoop,
-    ProcessInfo,
-    PromptDetail,
-    PromptLine,
-    ResourceLine,
     ResumeLoop,
     RetryLoop,
-    RuleDetail,
-    RuleInfo,
     RunLoopNow,
     ShowLoop,
     ShowPrompt,
@@ -49,20 +53,16 @@ from ftl2_enterprise.protocol.loop_verbs import (
     StartLoop,
     StopLoop,
     SubmitLoop,
-    WholeText,
 )
 from ftl2_enterprise.protocol.loops import (
     Action,
     ActionState,
     Desired,
-    Host,
-    HostState,
     IterationOutcome,
     LoopState,
     Mode,
     Outcome,
     PromptState,
-    Resource,
     StoredText,
 )
 from ftl2_enterprise.protocol.system import (

@@ -20,11 +20,11 @@ from ftl2_enterprise.loops import (
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
 from ftl2_enterprise.protocol.decision import ObservationSpec
+from ftl2_enterprise.protocol.hosts import HostState
 from ftl2_enterprise.protocol.loops import (
     CallOutcome,
     Condition,
     Desired,
-    HostState,
     Mode,
     ObservationState,
     Outcome,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, LoopLine, ShowLoop, SubmitLoop
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support import marked
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ftl2_enterprise.protocol.loop_replies import LoopLine
     from tests.support.command import Command
 
 CONFIG = """

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ftl2_enterprise.core.clock import SystemClock, after
 from ftl2_enterprise.core.event import Event
-from ftl2_enterprise.protocol.loop_verbs import LoopLine
+from ftl2_enterprise.protocol.loop_replies import LoopLine
 from ftl2_enterprise.protocol.loops import (
     Condition,
     Desired,

@@ -14,12 +14,8 @@ from ftl2_enterprise.adapters.models.hints import hints, idle_iterations
 from ftl2_enterprise.adapters.models.prompt import decision_prompt, repair_prompt
 from ftl2_enterprise.loops.ports import Answer, HostEntry
 from ftl2_enterprise.protocol.decision import Decision, Operator
-from ftl2_enterprise.protocol.loops import (
-    ActionState,
-    Host,
-    Resource,
-    StoredText,
-)
+from ftl2_enterprise.protocol.hosts import Host, Resource
+from ftl2_enterprise.protocol.loops import ActionState, StoredText
 from tests.support.models import action, past, seen, situation
 
 

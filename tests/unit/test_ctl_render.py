@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
-from ftl2_enterprise.protocol.loop_verbs import PromptLine
+from ftl2_enterprise.protocol.loop_replies import PromptLine
 from ftl2_enterprise.protocol.loops import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.shell import announcing, loop_tables, toolbar
 from ftl2_enterprise.shell.live import Snapshot

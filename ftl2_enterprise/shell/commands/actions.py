@@ -13,7 +13,7 @@ from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, line, m
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.protocol.loop_verbs import ActionPage
+    from ftl2_enterprise.protocol.loop_replies import ActionPage
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session

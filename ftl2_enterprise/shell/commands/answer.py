@@ -13,7 +13,7 @@ from ftl2_enterprise.terminal.phrases import answered, question
 from ftl2_enterprise.terminal.text import Line, Role, ago, fields_text, line, one_line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loop_verbs import PromptDetail
+    from ftl2_enterprise.protocol.loop_replies import PromptDetail
     from ftl2_enterprise.protocol.loops import Observation, Prompt
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session

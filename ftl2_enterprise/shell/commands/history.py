@@ -11,7 +11,7 @@ from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loop_verbs import History
+    from ftl2_enterprise.protocol.loop_replies import History
     from ftl2_enterprise.protocol.loops import Action, Prompt
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session

@@ -13,7 +13,7 @@ from ftl2_enterprise.terminal.text import Line, Role, ago, line, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.protocol.loop_verbs import PromptLine
+    from ftl2_enterprise.protocol.loop_replies import PromptLine
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 

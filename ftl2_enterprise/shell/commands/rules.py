@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import DisableRule, EnableRule, ListRules, RuleInfo, ShowRule
+from ftl2_enterprise.protocol.loop_verbs import DisableRule, EnableRule, ListRules, ShowRule
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
 from ftl2_enterprise.terminal.table import Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Role, Span, ago, clean, count, line, one_line, person
@@ -12,6 +12,7 @@ from ftl2_enterprise.terminal.text import Line, Role, Span, ago, clean, count, l
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.protocol.loop_replies import RuleInfo
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 

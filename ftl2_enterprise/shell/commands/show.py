@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import GetHistory, LoopDetail, ShowLoop
+from ftl2_enterprise.protocol.loop_verbs import GetHistory, ShowLoop
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
@@ -28,6 +28,7 @@ from ftl2_enterprise.terminal.words import CONDITION_WORDS
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loop_replies import LoopDetail
     from ftl2_enterprise.protocol.loops import Iteration, Loop
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session

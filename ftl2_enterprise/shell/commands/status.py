@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, LoopPage
+from ftl2_enterprise.protocol.loop_replies import LoopPage
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts
 from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loop_verbs import LoopLine
+    from ftl2_enterprise.protocol.loop_replies import LoopLine
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 

@@ -1,0 +1,55 @@
+"""Units of work about rules; see `units`."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.loops import store, store_rules, units
+from ftl2_enterprise.protocol.decision import Decision
+from ftl2_enterprise.protocol.loops import Iteration, IterationState
+from ftl2_enterprise.store.events import short
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+
+@unit
+def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, digest: str) -> int:
+    """A rule's condition holds and its action is about to run."""
+    if store.get_iteration(tx, iteration.id).state is IterationState.OBSERVING:
+        line = f"rule {rule}: its condition holds"
+        units.record_decision(
+            tx, iteration, generation, Decision(reasoning=line, unmet=[line]), by=f"rule:{rule}", actions=[]
+        )
+    tx.emit("rule.matched", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule)
+    return store_rules.insert_rule_result(
+        tx, iteration, rule_name=rule, rule_digest=digest, matched=True, fired=True, success=None, detail=None
+    )
+
+
+@unit
+def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
+    """A rule that did not fire although it matched, or whose condition could not be evaluated."""
+    store_rules.insert_rule_result(
+        tx,
+        iteration,
+        rule_name=rule,
+        rule_digest=digest,
+        matched=matched,
+        fired=False,
+        success=None,
+        detail=short(detail),
+    )
+    if not matched:
+        tx.emit("rule.broken", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule, error=detail)
+
+
+@unit
+def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
+    """The rule's action is over."""
+    store_rules.update_rule_result(tx, result_id, success=success, detail=short(detail))
+    tx.emit(
+        "rule.fired",
+        loop_id=iteration.loop_id,
+        iteration_id=iteration.id,
+        rule=rule,
+        success=success,
+        detail=detail,
+    )
