@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.protocol.loop_replies import RuleDetail, RuleInfo
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.store.tx import Tx
 
@@ -23,10 +24,10 @@ type Read = Callable[[Tx, Any, Mapping[str, Child]], Any]
 def reads(rules_dir: str) -> dict[Verb, Read]:
     """What is answered from the database and the table of children."""
 
-    def list_rules(tx: Tx, request: verbs.ListRules, children: Mapping[str, Child]) -> list[verbs.RuleInfo]:
+    def list_rules(tx: Tx, request: verbs.ListRules, children: Mapping[str, Child]) -> list[RuleInfo]:
         return handlers_rules.list_rules(tx, request, rules_dir)
 
-    def show_rule(tx: Tx, request: verbs.ShowRule, children: Mapping[str, Child]) -> verbs.RuleDetail:
+    def show_rule(tx: Tx, request: verbs.ShowRule, children: Mapping[str, Child]) -> RuleDetail:
         return handlers_rules.show_rule(tx, request, rules_dir)
 
     return {

@@ -12,6 +12,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import handlers, store, store_actions, store_prompts, store_service, tables
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.protocol import loop_verbs as verbs
+from ftl2_enterprise.protocol.loop_replies import Deleted
 from ftl2_enterprise.protocol.loops import (
     ActionState,
     Desired,
@@ -252,7 +253,7 @@ def test_deleting_takes_every_row_and_leaves_the_facts(db: Store) -> None:
     do(db, verbs.CancelLoop(loop="web"))
     with db.read() as tx:
         assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
-    assert do(db, verbs.DeleteLoop(loop="web")) == verbs.Deleted(id=iteration.loop_id, name="web")
+    assert do(db, verbs.DeleteLoop(loop="web")) == Deleted(id=iteration.loop_id, name="web")
     with db.read() as tx:
         for table in tables.loops.metadata.tables.values():
             if "loop_id" in table.c and table.name != "events":

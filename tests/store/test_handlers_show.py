@@ -21,6 +21,7 @@ from ftl2_enterprise.loops import (
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
 from ftl2_enterprise.protocol import loop_verbs as verbs
+from ftl2_enterprise.protocol.loop_replies import ProcessInfo
 from ftl2_enterprise.protocol.loops import ActionState, PromptState
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.store import texts
@@ -104,7 +105,7 @@ def test_one_loop(db: Store) -> None:
         iteration = one_of_each(tx)
     shown = see(db, verbs.ShowLoop(loop="web"), Child(key="loop:1", pid=77, started_at=5, stopping=True))
     assert shown.loop.name == "web"
-    assert shown.process == verbs.ProcessInfo(pid=77, started_at=5, stopping=True)
+    assert shown.process == ProcessInfo(pid=77, started_at=5, stopping=True)
     assert [prompt.key for prompt in shown.open_prompts] == ["port"]
     assert shown.last.id == iteration.id
     assert see(db, verbs.ShowLoop(loop="1")).process is None
