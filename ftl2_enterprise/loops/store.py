@@ -281,6 +281,11 @@ def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
     return _ITERATIONS.all(_OF_RUN.rows(tx, {"of": loop_id, "in_run": run}))
 
 
+def emit(tx: Tx, iteration: Iteration, kind: str, /, **data: Any) -> None:
+    """Record a fact about the iteration."""
+    tx.emit(kind, loop_id=iteration.loop_id, iteration_id=iteration.id, **data)
+
+
 # --- within --------------------------------------------------------------------------------------------------------
 
 

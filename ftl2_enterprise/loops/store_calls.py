@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.store import add_to_loop
+from ftl2_enterprise.loops.store import add_to_loop, emit
 from ftl2_enterprise.loops.tables import loops, model_calls
 from ftl2_enterprise.protocol.loops import CallOutcome, Iteration, ModelCall
 from ftl2_enterprise.store import texts
@@ -64,10 +64,10 @@ def begin_model_call(
     }
     call_id = _INSERT.insert(tx, row)
     add_to_loop(tx, iteration.loop_id, model_call_count=1)
-    tx.emit(
+    emit(
+        tx,
+        iteration,
         "model.asked",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         call_id=call_id,
         purpose=purpose,
         provider=provider,

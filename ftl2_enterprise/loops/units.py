@@ -129,10 +129,10 @@ def end_iteration(
     if loop_values:
         store.update_loop(tx, iteration.loop_id, generation, **loop_values)
     done = store_actions.get_actions_for_iteration(tx, iteration.id)
-    tx.emit(
+    store.emit(
+        tx,
+        iteration,
         "iteration.ended",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         n=iteration.n,
         outcome=outcome,
         error=error,
@@ -204,19 +204,19 @@ def observed(
         units_observations.end_observations(tx, iteration, generation, results)
     every = store_observations.get_observations(tx, iteration.id)
     bad = [seen for seen in every if seen.state in {ObservationState.FAILED, ObservationState.UNKNOWN}]
-    tx.emit(
+    store.emit(
+        tx,
+        iteration,
         "iteration.observed",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         names=list(dict.fromkeys(seen.name for seen in every)),
         failed=[{"name": seen.name, "host": seen.host, "error": seen.error} for seen in bad],
         denied=[seen.name for seen in every if seen.state is ObservationState.DENIED],
     )
     if check is not None:
-        tx.emit(
+        store.emit(
+            tx,
+            iteration,
             "iteration.checked",
-            loop_id=iteration.loop_id,
-            iteration_id=iteration.id,
             held=not check,
             unmet=check,
         )
@@ -237,10 +237,10 @@ def record_decision(
     actions: list[units_actions.NewAction],
 ) -> list[int]:
     """Commit the decision with every action it means, before anything is done about it."""
-    tx.emit(
+    store.emit(
+        tx,
+        iteration,
         "iteration.decided",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         by=by,
         reasoning=decision.reasoning,
         converged=decision.converged,

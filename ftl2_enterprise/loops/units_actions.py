@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.loops import store_actions
+from ftl2_enterprise.loops import store, store_actions
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.protocol.loops import Action, ActionState, Iteration
 from ftl2_enterprise.store.tx import Tx
@@ -62,7 +62,7 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
             facts |= {"error": new.reason, "rc": None, "seconds": 0.0}
         else:
             facts["reason"] = new.reason
-        tx.emit(f"action.{new.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
+        store.emit(tx, iteration, f"action.{new.event}", **facts)
     return row
 
 
@@ -78,10 +78,10 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
     for action_id, summary in actions:
         store_actions.move_action(tx, action_id, ActionEvent.STARTED)
         action = store_actions.get_action(tx, action_id)
-        tx.emit(
+        store.emit(
+            tx,
+            iteration,
             "action.started",
-            loop_id=iteration.loop_id,
-            iteration_id=iteration.id,
             action_id=action_id,
             n=action.n,
             of=of,
@@ -116,7 +116,7 @@ def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
             facts |= {"error": done.error, "rc": done.rc, "seconds": done.seconds}
         case _:
             facts["reason"] = done.error
-    tx.emit(f"action.{done.event}", loop_id=iteration.loop_id, iteration_id=iteration.id, **facts)
+    store.emit(tx, iteration, f"action.{done.event}", **facts)
     return action
 
 

@@ -35,10 +35,10 @@ def ask(
         decision=decision,
         decided_at=tx.now,
     )
-    tx.emit(
+    store.emit(
+        tx,
+        iteration,
         "prompt.asked",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         prompt_id=prompt.id,
         question=prompt.question,
         options=prompt.options,

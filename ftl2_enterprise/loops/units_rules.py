@@ -18,7 +18,7 @@ def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, dige
         units.record_decision(
             tx, iteration, generation, Decision(reasoning=line, unmet=[line]), by=f"rule:{rule}", actions=[]
         )
-    tx.emit("rule.matched", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule)
+    store.emit(tx, iteration, "rule.matched", rule=rule)
     return store_rules.insert_rule_result(
         tx, iteration, rule_name=rule, rule_digest=digest, matched=True, fired=True, success=None, detail=None
     )
@@ -38,17 +38,17 @@ def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: 
         detail=short(detail),
     )
     if not matched:
-        tx.emit("rule.broken", loop_id=iteration.loop_id, iteration_id=iteration.id, rule=rule, error=detail)
+        store.emit(tx, iteration, "rule.broken", rule=rule, error=detail)
 
 
 @unit
 def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
     """The rule's action is over."""
     store_rules.update_rule_result(tx, result_id, success=success, detail=short(detail))
-    tx.emit(
+    store.emit(
+        tx,
+        iteration,
         "rule.fired",
-        loop_id=iteration.loop_id,
-        iteration_id=iteration.id,
         rule=rule,
         success=success,
         detail=detail,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.loops import store_hosts
+from ftl2_enterprise.loops import store, store_hosts
 from ftl2_enterprise.protocol.decision import StateOp
 from ftl2_enterprise.protocol.loops import Iteration
 from ftl2_enterprise.store.tx import Tx
@@ -13,7 +13,7 @@ from ftl2_enterprise.store.unit import unit
 def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
     """Carry out the operations, and record why others make no sense."""
     for reason in refused:
-        tx.emit("state.refused", loop_id=iteration.loop_id, iteration_id=iteration.id, reason=reason)
+        store.emit(tx, iteration, "state.refused", reason=reason)
     for op in ops:
         match op.op:
             case "add_host":
@@ -32,4 +32,4 @@ def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list
             case _:
                 store_hosts.remove_host(tx, iteration.loop_id, op.name, listed=op.data.get("listed") is True)
                 store_hosts.remove_resource(tx, iteration.loop_id, op.name)
-        tx.emit("state.changed", loop_id=iteration.loop_id, iteration_id=iteration.id, op=op.op, name=op.name)
+        store.emit(tx, iteration, "state.changed", op=op.op, name=op.name)
