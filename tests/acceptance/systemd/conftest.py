@@ -8,13 +8,15 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.acceptance.systemd import tree as trees
-from tests.acceptance.systemd.machine import Machine, booted
+from tests.acceptance.systemd.machine import Done, Machine, booted
+from tests.acceptance.systemd.manifests import BEGUN, GATED, MESSAGE, QUESTION
 from tests.acceptance.systemd.nspawn import Nspawn
+from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.uml import Uml
 
 if TYPE_CHECKING:
@@ -76,10 +78,20 @@ def machine_of(tree: trees.Tree, place: Path, *layers: Path) -> Iterator[Machine
     shutil.rmtree(place)
 
 
-def install(machine: Machine[Nspawn], package: Path) -> str:
-    """As an administrator does it."""
-    machine.write(f"/var/tmp/{package.name}", package.read_bytes())
-    return machine.run("apt-get", "install", "--yes", f"/var/tmp/{package.name}", seconds=120)
+def try_to_install(machine: Machine[Any], package: Path, *options: str) -> Done:
+    """As an administrator does it; how it ends is for the caller to judge."""
+    file = f"{FILES}/{package.name}"
+    machine.engine.put(package, file)
+    done = machine.try_("apt-get", "install", "--yes", *options, file, seconds=120)
+    machine.run("rm", file)
+    return done
+
+
+def install(machine: Machine[Any], package: Path, *options: str) -> Done:
+    """As an administrator does it; what was said."""
+    done = try_to_install(machine, package, *options)
+    assert done.status == 0, done
+    return done
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +100,6 @@ def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> P
     engine = Nspawn(tree, next(places))
     with booted(engine) as machine:
         install(machine, packages.present)
-        machine.run("rm", f"/var/tmp/{packages.present.name}")
         machine.add_user("alice", "ftl2")
         machine.add_user("mallory")
         machine.power_off()
@@ -110,14 +121,29 @@ def machine(tree: trees.Tree, installed: Path, places: Iterator[Path]) -> Iterat
         yield made
 
 
+@pytest.fixture
+def running(bare: Machine[Nspawn], packages: Packages) -> Machine[Nspawn]:
+    """The build before, with a loop that has ended, one that waits for a person, one that rests, one at work."""
+    install(bare, packages.previous)
+    bare.add_user("alice", "ftl2")
+    bare.write("/etc/ftl2-enterprise/conf.d/quick.toml", "[supervisor]\nsplay = 0\ndrain_timeout = 3\n")
+    bare.run("systemctl", "restart", "ftl2-enterprise")
+    bare.submit("message", MESSAGE, "--wait", user="alice")
+    bare.submit("rests", MESSAGE.replace("message", "rests"), "--mode", "continuous", "--interval", "2")
+    bare.submit("greeting", QUESTION, user="alice")
+    bare.submit("gated", GATED, user="alice")
+    bare.until_state("greeting", "waiting")
+    bare.until_state("rests", "resting")
+    bare.until(lambda: bare.exists(BEGUN))
+    return bare
+
+
 @pytest.fixture(scope="module")
 def virtual(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Iterator[Machine[Uml]]:
     """A machine with a kernel of its own and every cgroup controller, and the package."""
     place = next(places)
     with booted(Uml(tree, place)) as made:
-        shutil.copy(packages.present, made.engine.share / "product.deb")
-        made.run("cp", "/host/product.deb", "/root/product.deb")
-        made.run("apt-get", "install", "--yes", "/root/product.deb", seconds=120)
+        install(made, packages.present)
         made.add_user("alice", "ftl2")
         made.until(made.is_active)
         yield made

@@ -36,3 +36,11 @@ steps:
     check: {{command: "test -e {until}"}}
     action: {{module: shell, params: {{cmd: "{command}"}}}}
 """
+
+
+GATE = f"{HOME}/gate"
+BEGUN = f"{HOME}/begun"
+GATED = long(
+    "gated", f"touch {BEGUN}; until test -e {GATE}; do sleep 0.1; done; touch {HOME}/done", until=f"{HOME}/done"
+)
+"""In the middle of a long action until somebody opens the gate."""

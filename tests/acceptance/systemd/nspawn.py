@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.acceptance.systemd.powered import Powered
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -31,17 +32,14 @@ exec setpriv --pdeathsig KILL systemd-nspawn --quiet --settings=no --directory="
 """
 
 
-class Nspawn:
+class Nspawn(Powered):
     """Boots `layers` over the tree; what the machine writes is in `upper`, which can be a layer of the next one."""
 
     slowness = 1.0
 
     def __init__(self, tree: Tree, directory: Path, layers: Sequence[Path] = ()) -> None:
-        self.tree = tree
-        self.directory = directory
+        super().__init__(tree, directory)
         self.layers = list(layers)
-        self.name = f"ftl2-{os.getpid()}-{directory.name}"
-        self.process: subprocess.Popen[bytes] | None = None
         self._leader = 0
         for part in ("upper", "work", "root"):
             (directory / part).mkdir(parents=True, exist_ok=True)
@@ -49,10 +47,6 @@ class Nspawn:
     @property
     def upper(self) -> Path:
         return self.directory / "upper"
-
-    @property
-    def console(self) -> Path:
-        return self.directory / "console.log"
 
     @property
     def _cgroup(self) -> Path:
@@ -97,25 +91,19 @@ class Nspawn:
         )
         return done.returncode, done.stdout, done.stderr
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the machine is off."""
-        assert self.process is not None
-        self.process.wait(seconds)
-        self._tidy()
+    def put(self, source: Path, path: str) -> None:
+        """Copy a file of the host into the machine."""
+        with source.open("rb") as content:
+            subprocess.run(self.entering(["install", "-m", "644", "/dev/stdin", path]), stdin=content, check=True)
 
-    def cut_power(self) -> None:
-        """End it as a power failure would: nothing inside gets a word."""
-        if self.process is None:
-            return
-        for pid in (self._leader, self.process.pid):
-            if pid and self.process.poll() is None:
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        for pid in (self._leader, process.pid):
+            if pid and process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        self.process.wait(30)
-        self._tidy()
 
     def _tidy(self) -> None:
-        self.process = None
+        super()._tidy()
         self._leader = 0
         # What is being killed keeps its cgroup until it is gone.
         until(self._is_tidy)

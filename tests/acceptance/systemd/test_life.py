@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.systemd.manifests import HOME, MESSAGE, QUESTION, long
+from tests.acceptance.systemd.manifests import BEGUN, GATE, GATED, MESSAGE, QUESTION
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 QUICK = "[supervisor]\nsplay = 0\nheartbeat = 1\nhung_after = 4\ndrain_timeout = 3\n"
 """Limits that a test can wait for."""
-GATE = f"{HOME}/gate"
-GATED = long("gated", f"touch {HOME}/begun; until test -e {GATE}; do sleep 0.1; done; touch {HOME}/done",
-             until=f"{HOME}/done")  # fmt: skip
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def quick(machine: Machine[Nspawn]) -> Machine[Nspawn]:
 def begun(quick: Machine[Nspawn]) -> Machine[Nspawn]:
     """The loop `gated` is in the middle of a long action."""
     assert quick.submit("gated", GATED).status == 0
-    quick.until(lambda: quick.exists(f"{HOME}/begun"))
+    quick.until(lambda: quick.exists(BEGUN))
     return quick
 
 
@@ -108,9 +105,9 @@ def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None
     assert begun.try_("pgrep", "-u", "ftl2-enterprise").status == 1, "a process of the service is left"
     assert begun.show("NFileDescriptorStore") == "0"
     begun.run("systemctl", "start", "ftl2-enterprise")
-    begun.run("rm", f"{HOME}/begun")
+    begun.run("rm", BEGUN)
     # What was in flight is not known, so the loop looks and begins the step again.
-    begun.until(lambda: begun.exists(f"{HOME}/begun"))
+    begun.until(lambda: begun.exists(BEGUN))
     goes_on(begun)
     states = [each["state"] for each in begun.ctl("actions", "gated")["actions"]]
     assert sorted(states) == ["succeeded", "unknown"]

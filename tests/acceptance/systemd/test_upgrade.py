@@ -4,55 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.acceptance.systemd.conftest import Packages, install
-from tests.acceptance.systemd.manifests import HOME, MESSAGE, QUESTION, long
+from tests.acceptance.systemd.living import all_go_on
+from tests.acceptance.systemd.manifests import HOME, MESSAGE
+from tests.acceptance.systemd.successors import successor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.acceptance.systemd.machine import Machine
     from tests.acceptance.systemd.nspawn import Nspawn
 
-GATE = f"{HOME}/gate"
-GATED = long("gated", f"touch {HOME}/begun; until test -e {GATE}; do sleep 0.1; done; touch {HOME}/done",
-             until=f"{HOME}/done")  # fmt: skip
-
-
-@pytest.fixture
-def running(bare: Machine[Nspawn], packages: Packages) -> Machine[Nspawn]:
-    """The build before, with a loop that has ended, one that waits for a person, one that rests, one at work."""
-    install(bare, packages.previous)
-    bare.add_user("alice", "ftl2")
-    bare.write("/etc/ftl2-enterprise/conf.d/quick.toml", "[supervisor]\nsplay = 0\ndrain_timeout = 3\n")
-    bare.run("systemctl", "restart", "ftl2-enterprise")
-    bare.submit("message", MESSAGE, "--wait", user="alice")
-    bare.submit("rests", MESSAGE.replace("message", "rests"), "--mode", "continuous", "--interval", "2")
-    bare.submit("greeting", QUESTION, user="alice")
-    bare.submit("gated", GATED, user="alice")
-    bare.until_state("greeting", "waiting")
-    bare.until(lambda: bare.exists(f"{HOME}/begun"))
-    return bare
-
 
 def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], packages: Packages) -> None:
-    before = running.pids()["control"]
-    said = install(running, packages.present)
+    before = running.pids()
+    said = install(running, packages.present).said
     assert "Traceback" not in said
     running.until_well()
-    running.until(lambda: running.pids()["control"] != before)
+    after = running.pids()
+    # The service has executed itself anew, and the loop at work has not noticed.
+    assert after["control"] != before["control"]
+    assert after["root"] == before["root"]
+    assert after["loop:gated"] == before["loop:gated"]
     assert running.run("dpkg-query", "-W", "-f", "${Version}", "ftl2-enterprise").endswith("-2")
-    loops = running.loops()
-    assert set(loops) == {"message", "rests", "greeting", "gated"}
-    assert loops["message"]["state"] == "completed"
-    (prompt,) = running.ctl("prompts", user="alice")
-    running.run("ftl2ctl", "answer", str(prompt["prompt"]["id"]), "hello", user="alice")
-    running.until_state("greeting", "completed")
-    running.run("touch", GATE)
-    running.until_state("gated", "completed")
-    # What is drifting is seen and mended by the new version.
-    running.run("rm", f"{HOME}/rests")
-    running.until(lambda: running.exists(f"{HOME}/rests"))
+    all_go_on(running)
     assert running.show("NRestarts") == "0"
+    assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded"]
+
+
+def test_another_unit_is_in_force_after_an_upgrade(
+    running: Machine[Nspawn], packages: Packages, tmp_path: Path
+) -> None:
+    before = running.show("MainPID")
+    later = successor(packages.present, tmp_path, unit="[Service]\nTasksMax=16000\n")
+    said = install(running, later).said
+    assert "Traceback" not in said
+    assert running.show("MainPID") != before
+    assert running.show("TasksMax") == "16000"
+    assert running.show("NRestarts") == "0"
+    all_go_on(running)
 
 
 def test_an_upgrade_leaves_a_stopped_service_alone(bare: Machine[Nspawn], packages: Packages) -> None:

@@ -7,11 +7,14 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
+
+from tests.acceptance.systemd.powered import Powered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +40,13 @@ exec env -i HOME=/mnt TMPDIR=/dev/shm PATH=/usr/bin:/usr/sbin \\
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
-class Uml:
+class Uml(Powered):
     """Commands go over a serial line to the agent inside; the directory `share` is /host there."""
 
     slowness = 5.0
 
     def __init__(self, tree: Tree, directory: Path) -> None:
-        self.tree = tree
-        self.directory = directory
-        self.name = f"ftl2-{os.getpid()}-{directory.name}"
-        self.process: subprocess.Popen[bytes] | None = None
+        super().__init__(tree, directory)
         self._line: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._answers: dict[int, dict[str, Any]] = {}
@@ -57,10 +57,6 @@ class Uml:
     @property
     def share(self) -> Path:
         return self.directory / "share"
-
-    @property
-    def console(self) -> Path:
-        return self.directory / "console.log"
 
     def start(self) -> None:
         """Power on; returns when the agent inside listens."""
@@ -110,23 +106,18 @@ class Uml:
         answer = self._answers.pop(number)
         return answer["status"], base64.b64decode(answer["out"]), base64.b64decode(answer["err"])
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the machine is off."""
-        assert self.process is not None
-        self.process.wait(seconds)
-        self._tidy()
+    def put(self, source: Path, path: str) -> None:
+        """Copy a file of the host into the machine; not over the line, which is slow."""
+        shutil.copy(source, self.share / source.name)
+        status, _, err = self.carry_out(["install", "-m", "644", f"/host/{source.name}", path], b"", 60)
+        assert status == 0, err.decode()
 
-    def cut_power(self) -> None:
-        """End it as a power failure would."""
-        if self.process is None:
-            return
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
         # Its threads and the processes inside are processes here, in the session that was made for it.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-        self._tidy()
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _tidy(self) -> None:
-        self.process = None
+        super()._tidy()
         if self._line is not None:
             self._line.close()

@@ -1,0 +1,58 @@
+"""Pages of docs/operations as examples: blocks of commands, as a reader copies them.
+
+A note above a block says how it behaves: `<!-- as alice, ends with 2, saying "cannot" or "wrong.toml" -->`; with
+`after: SITUATION` it is for a machine in which that has happened.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.acceptance.systemd.machine import Machine
+
+FILES = "/var/tmp"
+"""Where the administrator has the package file and works; apt's own user can read it there."""
+_BLOCK = re.compile(r"(?:<!--(?P<note>[^>]*)-->\n)?```sh\n(?P<script>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One block of commands."""
+
+    page: str
+    script: str
+    user: str | None
+    status: int
+    says: list[str]
+
+    def follow(self, machine: Machine[Any]) -> None:
+        """Do it, and compare with what the page says."""
+        home = f"/home/{self.user}" if self.user else "/root"
+        script = f"cd {home if self.user else FILES}; export HOME={home}; set -e\n{self.script}"
+        done = machine.try_("bash", "-c", script, user=self.user, seconds=120)
+        assert done.status == self.status, f"{self.page}: {self.script}\n{done}"
+        for words in self.says:
+            assert words in done.said, f"{self.page}: {words!r} is not said by\n{self.script}\n{done}"
+        assert "Traceback" not in done.said
+
+
+def examples(page: Path, after: str | None = None) -> list[Example]:
+    """Those for a machine on which nothing particular has happened, or for one after what is named."""
+    found: list[Example] = []
+    for block in _BLOCK.finditer(page.read_text()):
+        note = block["note"] or ""
+        situation = re.search(r"after: ([^,]+?)(?:,|\s*$)", note)
+        if "not run:" in note or (situation[1] if situation else None) != after:
+            continue
+        user = re.search(r"as (\w+)", note)
+        status = re.search(r"ends with (\d+)", note)
+        says = re.findall(r'(?:saying|or) "([^"]+)"', note)
+        found.append(
+            Example(page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, says)
+        )
+    return found

@@ -1,0 +1,104 @@
+"""Later versions of the package, made of a built one by repacking it."""
+
+from __future__ import annotations
+
+import hashlib
+import py_compile
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SITE_PACKAGES = "usr/lib/ftl2-enterprise/lib/python3.13/site-packages"
+STORE = f"{SITE_PACKAGES}/ftl2_enterprise/store"
+NEXT = "0003"
+"""The schema of a later version."""
+
+_HEAD = f'''"""What a later version remembers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{NEXT}"
+down_revision = "0002"
+
+
+def upgrade():
+'''
+CHANGES = """\
+    op.add_column("loops", sa.Column("motto", sa.Text(), server_default=sa.text("''"), nullable=False))
+    op.execute("UPDATE loops SET motto = 'once ' || state")
+    op.create_table("mottos", sa.Column("loop_id", sa.Integer(), sa.ForeignKey("loops.id"), primary_key=True))
+    op.execute("INSERT INTO mottos SELECT id FROM loops")
+"""
+"""A column with content, and a table that refers to rows; what knows neither is not in their way."""
+FAILS = f"""\
+{CHANGES}
+    op.execute("DELETE FROM actions")
+    op.execute("UPDATE loops SET priority = 1000")
+"""
+"""Stumbles over what is in the rows, after it has changed others."""
+FAILS_IN_EARNEST = f"""\
+{CHANGES}
+    (path,) = {{row[2] for row in op.get_bind().execute(sa.text("PRAGMA database_list")) if row[1] == "main"}}
+    if path.endswith("/loops.db"):
+        raise OSError("the disk has gone")
+"""
+"""Works on the copy on which it is rehearsed, and not on the database."""
+
+
+def successor(package: Path, folder: Path, *, migration: str = "", unit: str = "", release: int = 3) -> Path:
+    """The package as a later build would be, whose program has this migration too, or whose unit this at its end."""
+    root = folder / "root"
+    _run("dpkg-deb", "--raw-extract", package, root)
+    if migration:
+        _migrate(root, migration)
+    with (root / "usr/lib/systemd/system/ftl2-enterprise.service").open("a") as file:
+        file.write(unit)
+    control = root / "DEBIAN" / "control"
+    control.write_text(re.sub(r"(?m)^(Version: .*)-\d+$", rf"\1-{release}", control.read_text()))
+    _sum_up(root)
+    made = folder / re.sub(r"-\d+_", f"-{release}_", package.name)
+    # Little compression: it is unpacked once.
+    _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z1", "--build", root, made)
+    shutil.rmtree(root)
+    return made
+
+
+def _migrate(root: Path, migration: str) -> None:
+    version = root / STORE / "version.py"
+    text, changed = re.subn(r'("0002")(?=\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
+    assert changed == 1, "version.py does not list the migrations as it did"
+    version.write_text(text)
+    added = root / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
+    added.write_text(_HEAD + migration)
+    for source in (version, added):
+        _compile(source, root)
+
+
+def _compile(source: Path, root: Path) -> None:
+    """As the build does it: byte-code that is believed without looking at the source."""
+    py_compile.compile(
+        str(source),
+        dfile=f"/{source.relative_to(root)}",
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+def _sum_up(root: Path) -> None:
+    listed = root / "DEBIAN" / "md5sums"
+    files = sorted(path for top in root.iterdir() if top.name != "DEBIAN" for path in top.rglob("*"))
+    sums = [
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(root)}\n"
+        for path in files
+        if path.is_file() and not path.is_symlink()
+    ]
+    listed.write_text("".join(sums))
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
