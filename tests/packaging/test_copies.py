@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.console import cli
 from ftl2_enterprise.store.version import REVISIONS
+from tests.packaging.databases import OLD, revision
 
-OLD = Path(__file__).parents[1] / "compat" / "data" / "loops-0001.db.gz"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 WOULD_CHANGE, USAGE = 7, 2
 
 
@@ -21,11 +24,6 @@ def old(tmp_path: Path) -> Path:
     path = tmp_path / "loops.db"
     path.write_bytes(gzip.decompress(OLD.read_bytes()))
     return path
-
-
-def revision(path: Path) -> str:
-    with closing(sqlite3.connect(path)) as connection:
-        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
 def test_a_dry_run_tries_a_copy_and_leaves_nothing(old: Path, capsys: pytest.CaptureFixture[str]) -> None:

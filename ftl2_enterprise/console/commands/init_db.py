@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.terminal import crash
 from ftl2_enterprise.terminal.exits import Exit
 from ftl2_enterprise.terminal.text import Role, line, symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ftl2_enterprise.console.session import Session
 
 
@@ -29,7 +35,9 @@ def command(session: Session, *, dry_run: bool, backup: bool) -> int:
     path = Path(session.settings.store.path)
     existed = path.exists()
     if dry_run:
-        if not copies.rehearse(path):
+        with _explaining(path):
+            would_change = copies.rehearse(path)
+        if not would_change:
             session.out.print(line(symbol("✔", Role.GOOD), f"database is up to date: {path}"))
             return Exit.OK
         what = "can be brought up to date" if existed else "would be created"
@@ -38,7 +46,24 @@ def command(session: Session, *, dry_run: bool, backup: bool) -> int:
     kept = copies.back_up(path) if backup else None
     if kept is not None:
         session.out.print(line(symbol("✔", Role.GOOD), f"database as it was is kept: {kept}"))
-    open_store(path, create=True).close()
+    with _explaining(path):
+        open_store(path, create=True).close()
     what = "is up to date" if existed else "created"
     session.out.print(line(symbol("✔", Role.GOOD), f"database {what}: {path}"))
     return Exit.OK
+
+
+@contextmanager
+def _explaining(path: Path) -> Generator[None]:
+    """A change of the database that fails says at what, because whoever installs a package sees nothing else."""
+    try:
+        yield
+    except Problem:
+        raise
+    except Exception as error:
+        internal = crash.record(error, path.parent)
+        cause = Redactor().text(str(getattr(error, "orig", None) or error)).partition("\n")[0]
+        said = f"cannot bring the database {path} up to date: {cause or type(error).__name__}"
+        raise Problem(
+            internal.code, f"{said} ({internal.message.rpartition(': ')[2]})", hint=internal.hint
+        ) from error

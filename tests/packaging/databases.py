@@ -1,0 +1,15 @@
+"""An old database, and which schema one has."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+OLD = Path(__file__).parents[1] / "compat" / "data" / "loops-0001.db.gz"
+
+
+def revision(path: Path) -> str:
+    """What the database says of itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
