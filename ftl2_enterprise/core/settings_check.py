@@ -39,6 +39,11 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     def refuse(key: str, value: object, reason: str, hint: str | None = None) -> None:
         raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}", hint)
 
+    def refuse_pair(keys: tuple[str, str], reason: str, hint: str | None = None) -> None:
+        # The one that somebody gave is the one to be changed.
+        key = next((key for key in keys if origins[key] != "default"), keys[0])
+        refuse(key, getattr(settings.supervisor, key.partition(".")[2]), reason, hint)
+
     limits = settings.limits
     try:
         if limits.memory and bytes_of(limits.memory) < SMALLEST_MEMORY:
@@ -62,19 +67,15 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
                 )
     supervisor = settings.supervisor
     if supervisor.hung_after <= supervisor.heartbeat:
-        key = _given(("supervisor.hung_after", "supervisor.heartbeat"), origins)
-        refuse(
-            key,
-            getattr(supervisor, key.partition(".")[2]),
+        refuse_pair(
+            ("supervisor.hung_after", "supervisor.heartbeat"),
             f"a process gives a sign of life every {supervisor.heartbeat:g} seconds (supervisor.heartbeat) and would"
             f" be killed after {supervisor.hung_after:g} (supervisor.hung_after)",
             "let hung_after be several times heartbeat",
         )
     if supervisor.restart_cap < supervisor.restart_delay:
-        key = _given(("supervisor.restart_cap", "supervisor.restart_delay"), origins)
-        refuse(
-            key,
-            getattr(supervisor, key.partition(".")[2]),
+        refuse_pair(
+            ("supervisor.restart_cap", "supervisor.restart_delay"),
             f"the delay before a restart begins with {supervisor.restart_delay:g} seconds (supervisor.restart_delay)"
             f" and may not grow beyond {supervisor.restart_cap:g} (supervisor.restart_cap)",
         )
@@ -85,11 +86,6 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
             f"the path of a socket has at most {LONGEST_SOCKET} bytes",
             "give a shorter one",
         )
-
-
-def _given(keys: tuple[str, ...], origins: Mapping[str, str]) -> str:
-    """The one of the keys that somebody gave: the one to be changed."""
-    return next((key for key in keys if origins[key] != "default"), keys[0])
 
 
 def need_restart(changed: Iterable[str]) -> list[str]:

@@ -117,7 +117,7 @@ def _end(session: Session, loop: Loop) -> int:
     else:
         session.print(outcome_line(loop))
     if loop.state is LoopState.WAITING:
-        session.print(line(("answer: ", Role.FAINT), (session.command("answer"), Role.COMMAND), indent=2))
+        session.print(session.offer("answer", "answer", indent=2))
     return exit_of(loop)
 
 

@@ -126,7 +126,5 @@ def prompt_lines(prompts: Sequence[PromptLine], session: Session, now: Instant, 
         )
         lines.append(line(("-> ", Role.FAINT), (command, Role.COMMAND), indent=2))
     if len(oldest) > most:
-        lines.append(
-            line((f"and {len(oldest) - most} more: ", Role.FAINT), (session.command("prompts"), Role.COMMAND))
-        )
+        lines.append(session.offer(f"and {len(oldest) - most} more", "prompts"))
     return lines

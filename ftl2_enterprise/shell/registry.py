@@ -148,6 +148,14 @@ HELP = Flag("help", "Show how the command is used.", short="h")
 GLOBAL_FLAGS = (JSON, SOCKET, HELP)
 """Understood with every command, before and behind its name."""
 
+LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")
+OF_LOOP = Argument("loop", Kind.LOOP, "Of this loop only.", optional=True)
+
+
+def limit(default: int, help: str = "How many.") -> Flag:
+    """How many entries of a list are shown; the command itself has to take the same default."""
+    return Flag("limit", help, Kind.NUMBER, short="n", at_least=1, at_most=1000, default=str(default))
+
 
 MODULES: dict[str, str] = {
     "submit": "submit",

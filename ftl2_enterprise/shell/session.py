@@ -10,16 +10,16 @@ from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.clock import Instant, SystemClock
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.shell.registry import PROGRAM
+from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Self
 
     from ftl2_enterprise.client import Client
     from ftl2_enterprise.protocol.verb import Request, Watch
     from ftl2_enterprise.shell.asking import Asker
     from ftl2_enterprise.terminal.paint import Painter
-    from ftl2_enterprise.terminal.text import Line
 
 SOCKET_VARIABLES = ("FTL2CTL_SOCKET", "FTL2_ENTERPRISE_SUPERVISOR_SOCKET")
 HELLO = PROGRAM
@@ -102,6 +102,13 @@ class Session:
         """Lines for people."""
         self.out.print(lines)
 
+    def reply(self, value: Any, lines: Callable[[], Line | Iterable[Line]]) -> None:
+        """What a command has found or done: a document for programs, else its lines for people."""
+        if self.wants_json:
+            self.document(value)
+        else:
+            self.print(lines())
+
     def document(self, value: Any) -> None:
         """One JSON document for programs."""
         from ftl2_enterprise.terminal import documents  # noqa: PLC0415 - not needed for people
@@ -122,6 +129,10 @@ class Session:
             return words
         where = f" --socket {self.socket}" if self.socket else ""
         return f"{PROGRAM}{where} {words}"
+
+    def offer(self, what: str, words: str, *, indent: int = 0) -> Line:
+        """A line with what can be done next, and the command that does it."""
+        return line((f"{what}: ", Role.FAINT), (self.command(words), Role.COMMAND), indent=indent)
 
 
 def socket_path(given: str | None, variables: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from click.core import ParameterSource
 
 from ftl2_enterprise.console import foreground
+from ftl2_enterprise.console.commands import wishing
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.terminal.narrator import Narrator, Tally
 
-MODES = (Mode.SINGLE, Mode.CONTINUOUS)
-DECIDERS = ("auto", "manifest", "claude", "rules")
 WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
 """Options that do not change what the loop was asked with."""
 LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_timeout"}
@@ -41,20 +40,20 @@ LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_tim
 
 
 @click.command("run")
-@click.argument("desired_state", required=False)
+@wishing.DESIRED_STATE
 @click.option(
     "-f", "--file", type=click.Path(path_type=Path), help="Read the desired state, or a manifest, from FILE."
 )
 @click.option("-i", "--inventory", metavar="FILE", help="The hosts; this machine when not given.")
-@click.option("--name", help="What the loop is called; by default made from the desired state.")
-@click.option("--mode", type=click.Choice([str(mode) for mode in MODES]), default="single", show_default=True)
+@wishing.NAME
+@wishing.MODE
 @click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.  [default: 10]")
 @click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.  [default: 60]")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@wishing.DRY_RUN
 @click.option("--quiet", is_flag=True, help="Only the summary, or the error.")
-@click.option("--policy", metavar="FILE", help="What must not happen.")
-@click.option("--environment", default="", help="The environment that policy may speak of, such as `production`.")
-@click.option("--rules-dir", metavar="DIR", help="Rules that spare the model.")
+@wishing.POLICY
+@wishing.ENVIRONMENT
+@wishing.RULES_DIR
 @click.option("-s", "--secret", "secrets", multiple=True, metavar="MODULE.PARAM=ENV_VAR", help="Bind a secret.")
 @click.option("--non-interactive", is_flag=True, help="Ask nobody: take defaults, else first options.")
 @click.option(
@@ -64,9 +63,9 @@ LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_tim
     metavar="N",
     help="Ask after N iterations in a row with failures; 0 never.",
 )
-@click.option("--decider", type=click.Choice(DECIDERS), default="auto", show_default=True, help="Who decides.")
-@click.option("--model", help="The model that the decider asks.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="What the loop may spend on models.")
+@wishing.DECIDER
+@wishing.MODEL
+@wishing.MAX_COST
 @click.option(
     "--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.  [default: 300]"
 )

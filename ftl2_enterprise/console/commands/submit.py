@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftl2_enterprise.console.commands import wishing
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.terminal import documents, wish
 from ftl2_enterprise.terminal.text import Role, line, one_line, symbol
@@ -15,25 +16,23 @@ from ftl2_enterprise.terminal.text import Role, line, one_line, symbol
 if TYPE_CHECKING:
     from ftl2_enterprise.console.session import Session
 
-MODES = (Mode.SINGLE, Mode.CONTINUOUS)
-DECIDERS = ("auto", "manifest", "claude", "rules")
 PATHS = ("inventory", "policy", "rules_dir")
 LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
 """What the settings say when the command line does not."""
 
 
 @click.command("submit")
-@click.argument("desired_state", required=False)
+@wishing.DESIRED_STATE
 @click.option("-f", "--file", metavar="FILE", help="Read the desired state, or a manifest, from FILE.")
 @click.option("-i", "--inventory", metavar="FILE", help="The hosts; the service's machine when not given.")
-@click.option("--name", help="What the loop is called; by default made from the desired state.")
-@click.option("--mode", type=click.Choice([str(mode) for mode in MODES]), default="single", show_default=True)
+@wishing.NAME
+@wishing.MODE
 @click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.")
 @click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
-@click.option("--policy", metavar="FILE", help="What must not happen.")
-@click.option("--environment", default="", help="The environment that policy may speak of, such as `production`.")
-@click.option("--rules-dir", metavar="DIR", help="Rules that spare the model.")
+@wishing.DRY_RUN
+@wishing.POLICY
+@wishing.ENVIRONMENT
+@wishing.RULES_DIR
 @click.option(
     "-s",
     "--secret",
@@ -43,9 +42,9 @@ LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
     help="Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
 )
 @click.option("--max-ask-delay", type=click.IntRange(min=0), default=0, metavar="N", help="As for `run`.")
-@click.option("--decider", type=click.Choice(DECIDERS), default="auto", show_default=True, help="Who decides.")
-@click.option("--model", help="The model that the decider asks.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="What the loop may spend on models.")
+@wishing.DECIDER
+@wishing.MODEL
+@wishing.MAX_COST
 @click.option("--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.")
 @click.option("--paused", is_flag=True, help="Write it down, but do not start it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

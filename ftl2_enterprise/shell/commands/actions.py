@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loop_verbs import GetText, ListActions
 from ftl2_enterprise.protocol.loops import ActionState
 from ftl2_enterprise.shell.lines import word
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Argument, Command, Example, Flag, Group, Kind, limit
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.text import Line, Role, ago, clean, count, line, moment, one_line
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LIMIT = 50
+
 
 def run(session: Session, given: Given) -> int:
     """List the actions."""
@@ -27,13 +29,10 @@ def run(session: Session, given: Given) -> int:
             loop=given.text("loop"),
             state=ActionState(state) if state else None,
             before=given.maybe_number("before"),
-            limit=given.number("limit", 50),
+            limit=given.number("limit", LIMIT),
         )
     )
-    if session.wants_json:
-        session.document(page)
-    else:
-        session.print(_lines(session, page, given))
+    session.reply(page, lambda: _lines(session, page, given))
     return 0
 
 
@@ -49,8 +48,7 @@ def _lines(session: Session, page: ActionPage, given: Given) -> list[Line]:
         shown += history.action_lines(action)
         shown += _texts(session, action)
     if page.more is not None:
-        words = f"actions {word(given.text('loop'))} --before {page.more}"
-        shown.append(line(("earlier ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
+        shown.append(session.offer("earlier ones", f"actions {word(given.text('loop'))} --before {page.more}"))
     return shown
 
 
@@ -63,11 +61,7 @@ def _texts(session: Session, action: Action) -> list[Line]:
     """How to see what is stored shortened."""
     named = (("stdout", action.stdout), ("stderr", action.stderr), ("result", action.output))
     return [
-        line(
-            (f"{name}, {count(text.size, 'character')}: ", Role.FAINT),
-            (session.command(f"output {text.digest}"), Role.COMMAND),
-            indent=4,
-        )
+        session.offer(f"{name}, {count(text.size, 'character')}", f"output {text.digest}", indent=4)
         for name, text in named
         if text.digest is not None
     ]
@@ -93,10 +87,10 @@ COMMANDS = (
         group=Group.RECORD,
         run=run,
         verbs=(ListActions,),
-        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        arguments=(LOOP,),
         flags=(
             Flag("state", "Only these.", Kind.CHOICE, short="s", value="STATE", choices=tuple(map(str, ActionState))),
-            Flag("limit", "How many.", Kind.NUMBER, short="n", at_least=1, at_most=1000, default="50"),
+            limit(LIMIT),
             Flag("before", "Those before the action of this id.", Kind.NUMBER),
         ),
         examples=(Example("actions web"), Example("actions web --state unknown", "what was cut off")),

@@ -14,7 +14,7 @@ from ftl2_enterprise.terminal.text import Line, Role, ago, fields_text, line, on
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loop_replies import PromptDetail
-    from ftl2_enterprise.protocol.loops import Observation, Prompt
+    from ftl2_enterprise.protocol.loops import Observation
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -31,7 +31,8 @@ def run(session: Session, given: Given) -> int:
             from ftl2_enterprise.shell import follow  # noqa: PLC0415
 
             return follow.after_call(session, request)
-        _tell(session, session.call(request))
+        prompt = session.call(request)
+        session.reply(prompt, lambda: answered(prompt.answer, prompt.answered_by))
         return 0
     asker = session.asker
     if asker is None or session.wants_json:
@@ -118,18 +119,8 @@ def _told(result: str) -> str:
 def dismiss(session: Session, given: Given) -> int:
     """Close it."""
     prompt = session.call(DismissPrompt(prompt=given.number("prompt", 0)))
-    if session.wants_json:
-        session.document(prompt)
-    else:
-        session.print(line((f"prompt {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
+    session.reply(prompt, lambda: line((f"prompt {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
     return 0
-
-
-def _tell(session: Session, prompt: Prompt) -> None:
-    if session.wants_json:
-        session.document(prompt)
-    else:
-        session.print(answered(prompt.answer, prompt.answered_by))
 
 
 PROMPT = Argument("prompt", Kind.PROMPT, "The number of the prompt.")

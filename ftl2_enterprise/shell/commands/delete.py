@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loop_verbs import DeleteLoop, ShowLoop
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group
 from ftl2_enterprise.terminal.text import Role, count, line, one_line
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def run(session: Session, given: Given) -> int:
         # The id, so that what was shown is what is deleted.
         name = str(loop.id)
     gone = session.call(DeleteLoop(loop=name))
-    if session.wants_json:
-        session.document(gone)
-    else:
-        session.print(line((one_line(gone.name), Role.STRONG), ": deleted, with its history"))
+    session.reply(gone, lambda: line((one_line(gone.name), Role.STRONG), ": deleted, with its history"))
     return 0
 
 
@@ -48,7 +45,7 @@ COMMANDS = (
         group=Group.LOOPS,
         run=run,
         verbs=(DeleteLoop, ShowLoop),
-        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        arguments=(LOOP,),
         flags=(Flag("yes", "Do not ask.", short="y"),),
         details="The event log keeps that it was there. A loop that has not ended is to be cancelled first.",
         examples=(Example("delete web"), Example("delete 17 --yes", "in a script")),

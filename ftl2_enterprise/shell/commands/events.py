@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
 from ftl2_enterprise.shell.lines import word
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import OF_LOOP, Command, Example, Flag, Group, Kind, limit
 from ftl2_enterprise.terminal.text import Line, Role, fields_text, line, moment, one_line, person
 
 if TYPE_CHECKING:
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LIMIT = 30
+
 
 def run(session: Session, given: Given) -> int:
     """Show facts; with --follow also those to come."""
     loop, after = given.maybe("loop"), given.maybe_number("after")
     page = session.call(
-        ListEvents(loop=loop, after=after or 0, newest=after is None, limit=given.number("limit", 30))
+        ListEvents(loop=loop, after=after or 0, newest=after is None, limit=given.number("limit", LIMIT))
     )
     follows = given.has("follow")
     if session.wants_json and not follows:
@@ -33,9 +35,9 @@ def run(session: Session, given: Given) -> int:
     if not follows:
         if not page.events:
             session.print(line("no events" + (" behind that one" if after is not None else " yet")))
-        elif after is not None and len(page.events) == given.number("limit", 30):
+        elif after is not None and len(page.events) == given.number("limit", LIMIT):
             words = f"events {f'{word(loop)} ' if loop else ''}--after {page.cursor}"
-            session.print(line(("later ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
+            session.print(session.offer("later ones", words))
         return 0
     from ftl2_enterprise.shell import streams  # noqa: PLC0415
 
@@ -87,11 +89,11 @@ COMMANDS = (
         group=Group.RECORD,
         run=run,
         verbs=(ListEvents, WatchEvents, ListLoops),
-        arguments=(Argument("loop", Kind.LOOP, "Of this loop only.", optional=True),),
+        arguments=(OF_LOOP,),
         flags=(
             Flag("follow", "Also those to come, until Ctrl-C.", short="f"),
             Flag("after", "Those behind the event of this id.", Kind.NUMBER, value="ID"),
-            Flag("limit", "How many.", Kind.NUMBER, short="n", at_least=1, at_most=1000, default="30"),
+            limit(LIMIT),
         ),
         examples=(
             Example("events"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ListPrompts
 from ftl2_enterprise.shell.lines import word
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group, Kind, limit
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.text import Line, Role, line
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LIMIT = 20
+
 
 def run(session: Session, given: Given) -> int:
     """Show the last iterations."""
@@ -24,13 +26,10 @@ def run(session: Session, given: Given) -> int:
             loop=given.text("loop"),
             actions=given.has("actions"),
             before=given.maybe_number("before"),
-            limit=given.number("limit", 20),
+            limit=given.number("limit", LIMIT),
         )
     )
-    if session.wants_json:
-        session.document(page)
-    else:
-        session.print(lines(session, page, given))
+    session.reply(page, lambda: lines(session, page, given))
     return 0
 
 
@@ -52,10 +51,9 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
             shown += history.action_lines(action)
     if page.more is not None:
         words = f"history {word(page.loop.name)} --before {page.more}{' --actions' if given.has('actions') else ''}"
-        shown.append(line(("earlier ones: ", Role.FAINT), (session.command(words), Role.COMMAND)))
+        shown.append(session.offer("earlier ones", words))
     elif not given.has("actions") and page.loop.action_count:
-        words = f"history {word(page.loop.name)} --actions"
-        shown.append(line(("with actions: ", Role.FAINT), (session.command(words), Role.COMMAND)))
+        shown.append(session.offer("with actions", f"history {word(page.loop.name)} --actions"))
     return shown
 
 
@@ -66,10 +64,10 @@ COMMANDS = (
         group=Group.RECORD,
         run=run,
         verbs=(GetHistory, ListPrompts),
-        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        arguments=(LOOP,),
         flags=(
             Flag("actions", "With every action and what became of it.", short="a"),
-            Flag("limit", "How many iterations.", Kind.NUMBER, short="n", at_least=1, at_most=1000, default="20"),
+            limit(LIMIT, "How many iterations."),
             Flag("before", "Those before the iteration of this number.", Kind.NUMBER),
         ),
         examples=(Example("history web"), Example("history web --actions -n 3"), Example("history web --json")),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import ListPrompts
 from ftl2_enterprise.shell.loop_words import until
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import OF_LOOP, Command, Example, Flag, Group, limit
 from ftl2_enterprise.terminal.table import Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Role, ago, line, one_line
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LIMIT = 200
 COLUMNS = (
     Column("ID", right=True),
     Column("LOOP", least=10),
@@ -31,20 +32,15 @@ COLUMNS = (
 
 def run(session: Session, given: Given) -> int:
     """List them."""
-    found = session.call(
-        ListPrompts(loop=given.maybe("loop"), settled=given.has("all"), limit=given.number("limit", 200))
-    )
-    if session.wants_json:
-        session.document(found)
-    elif not found:
-        which = "no prompts" if given.has("all") else "no open prompts"
-        session.print(line(f"{which}: no loop waits for you"))
-    else:
-        session.print(_lines(session, found, settled=given.has("all")))
+    settled = given.has("all")
+    found = session.call(ListPrompts(loop=given.maybe("loop"), settled=settled, limit=given.number("limit", LIMIT)))
+    session.reply(found, lambda: _lines(session, found, settled=settled))
     return 0
 
 
 def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> list[Line]:
+    if not found:
+        return [line(f"{'no prompts' if settled else 'no open prompts'}: no loop waits for you")]
     now = session.now()
     rows = [
         [
@@ -61,7 +57,7 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
     ]
     shown = table(COLUMNS, rows, session.out.room)
     if not settled:
-        shown.append(line(("answer the oldest: ", Role.FAINT), (session.command("answer"), Role.COMMAND)))
+        shown.append(session.offer("answer the oldest", "answer"))
     return shown
 
 
@@ -72,10 +68,10 @@ COMMANDS = (
         group=Group.PROMPTS,
         run=run,
         verbs=(ListPrompts,),
-        arguments=(Argument("loop", Kind.LOOP, "Of this loop only.", optional=True),),
+        arguments=(OF_LOOP,),
         flags=(
             Flag("all", "Also those that are settled.", short="a"),
-            Flag("limit", "How many.", Kind.NUMBER, short="n", at_least=1, at_most=1000, default="200"),
+            limit(LIMIT),
         ),
         examples=(Example("prompts"), Example("prompts web --all", "with the answers that were given")),
     ),

@@ -10,8 +10,6 @@ from ftl2_enterprise.terminal.table import Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Role, Span, ago, clean, count, line, one_line, person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ftl2_enterprise.protocol.loop_replies import RuleInfo
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
@@ -30,22 +28,15 @@ def list_rules(session: Session, given: Given) -> int:
     """List them."""
     del given
     rules = session.call(ListRules())
-    if session.wants_json:
-        session.document(rules)
-    elif not rules:
-        session.print(
-            line(
-                "no rules: a Python file with a condition and an action in the rules directory is one (",
-                (session.command("settings loops.rules_dir"), Role.COMMAND),
-                " tells where)",
-            )
-        )
-    else:
-        session.print(_lines(session, rules))
+    session.reply(rules, lambda: _lines(session, rules))
     return 0
 
 
 def _lines(session: Session, rules: list[RuleInfo]) -> list[Line]:
+    if not rules:
+        tells_where = (session.command("settings loops.rules_dir"), Role.COMMAND)
+        why = "a Python file with a condition and an action in the rules directory is one"
+        return [line(f"no rules: {why} (", tells_where, " tells where)")]
     now = session.now()
     rows = [
         [
@@ -89,20 +80,26 @@ def show(session: Session, given: Given) -> int:
     return 0
 
 
-def _switch(verb: type[EnableRule | DisableRule]) -> Callable[[Session, Given], int]:
+RULE = Argument("rule", Kind.RULE, "The name of the rule.")
+
+
+def _switch(name: str, summary: str, verb: type[EnableRule | DisableRule]) -> Command:
     def run(session: Session, given: Given) -> int:
         rule = session.call(verb(rule=given.text("rule")))
-        if session.wants_json:
-            session.document(rule)
-        else:
-            what = " (fires again)" if rule.enabled else " (fires in no loop until it is enabled)"
-            session.print(line((one_line(rule.name), Role.STRONG), ": ", _state(rule), what))
+        what = " (fires again)" if rule.enabled else " (fires in no loop until it is enabled)"
+        session.reply(rule, lambda: line((one_line(rule.name), Role.STRONG), ": ", _state(rule), what))
         return 0
 
-    return run
+    return Command(
+        name=name,
+        summary=summary,
+        group=Group.RULES,
+        run=run,
+        verbs=(verb,),
+        arguments=(RULE,),
+        examples=(Example(f"{name} restart_nginx"),),
+    )
 
-
-RULE = Argument("rule", Kind.RULE, "The name of the rule.")
 
 COMMANDS = (
     Command(
@@ -123,22 +120,6 @@ COMMANDS = (
         arguments=(RULE,),
         examples=(Example("rules show restart_nginx"),),
     ),
-    Command(
-        name="rules enable",
-        summary="Let a rule fire again.",
-        group=Group.RULES,
-        run=_switch(EnableRule),
-        verbs=(EnableRule,),
-        arguments=(RULE,),
-        examples=(Example("rules enable restart_nginx"),),
-    ),
-    Command(
-        name="rules disable",
-        summary="Keep a rule from firing in every loop, until it is enabled.",
-        group=Group.RULES,
-        run=_switch(DisableRule),
-        verbs=(DisableRule,),
-        arguments=(RULE,),
-        examples=(Example("rules disable restart_nginx"),),
-    ),
+    _switch("rules enable", "Let a rule fire again.", EnableRule),
+    _switch("rules disable", "Keep a rule from firing in every loop, until it is enabled.", DisableRule),
 )

@@ -12,6 +12,8 @@ from ftl2_enterprise.protocol.system import (
     GetVersion,
     Health,
     Reload,
+    Reloaded,
+    SettingLine,
     Shutdown,
     Upgrade,
 )
@@ -33,10 +35,7 @@ def health(session: Session, given: Given) -> int:
     """Show it; the status says whether all is well."""
     del given
     found = session.call(GetHealth())
-    if session.wants_json:
-        session.document(found)
-    else:
-        session.print(_health_lines(found, session.now(), session.out.room))
+    session.reply(found, lambda: _health_lines(found, session.now(), session.out.room))
     return 0 if found.ok else NOT_WELL
 
 
@@ -79,16 +78,17 @@ def settings(session: Session, given: Given) -> int:
             close = nearest(key, [one.key for one in found])
             raise not_found(f"cannot find a setting {key!r}", f"did you mean {close}?" if close else None)
         found = below
-    if session.wants_json:
-        session.document(found)
-        return 0
+    session.reply(found, lambda: _setting_lines(found, session.out.room))
+    return 0
+
+
+def _setting_lines(found: list[SettingLine], room: int | None) -> list[Line]:
     columns = (Column("SETTING"), Column("VALUE", least=12), Column("FROM", least=10, spare=1))
     rows = [
         [cell((one.key, Role.STRONG)), cell(_value(one.value)), cell((one_line(one.origin, 200), Role.FAINT))]
         for one in found
     ]
-    session.print(table(columns, rows, session.out.room))
-    return 0
+    return table(columns, rows, room)
 
 
 def _value(value: Any) -> str:
@@ -103,19 +103,18 @@ def reload(session: Session, given: Given) -> int:
     """Read the settings again."""
     del given
     done = session.call(Reload())
-    if session.wants_json:
-        session.document(done)
-        return 0
+    session.reply(done, lambda: _reloaded(done))
+    return 0
+
+
+def _reloaded(done: Reloaded) -> list[Line]:
     if not done.changed:
-        session.print(line("settings read again: nothing has changed"))
-        return 0
-    session.print(
-        line(f"settings read again: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed))
-    )
+        return [line("settings read again: nothing has changed")]
+    lines = [line(f"settings read again: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed))]
     if done.need_restart:
         names = ", ".join(done.need_restart)
-        session.print(line(symbol("!", Role.WARNING), (f"only after a restart: {names}", Role.WARNING)))
-    return 0
+        lines.append(line(symbol("!", Role.WARNING), (f"only after a restart: {names}", Role.WARNING)))
+    return lines
 
 
 def shutdown(session: Session, given: Given) -> int:
@@ -131,10 +130,7 @@ def upgrade(session: Session, given: Given) -> int:
 
 def _accepted(session: Session, request: Request[Accepted]) -> int:
     done = session.call(request)
-    if session.wants_json:
-        session.document(done)
-    else:
-        session.print(line(clean(done.message)))
+    session.reply(done, lambda: line(clean(done.message)))
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ShowLoop
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Command, Example, Group
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.phrases import question
 from ftl2_enterprise.terminal.text import (
@@ -40,10 +40,7 @@ SHOWN_ACTIONS = 10
 def run(session: Session, given: Given) -> int:
     """Show the loop."""
     detail = session.call(ShowLoop(loop=given.text("loop")))
-    if session.wants_json:
-        session.document(detail)
-    else:
-        session.print(lines(session, detail))
+    session.reply(detail, lambda: lines(session, detail))
     return 0
 
 
@@ -182,7 +179,7 @@ COMMANDS = (
         group=Group.LOOPS,
         run=run,
         verbs=(ShowLoop, GetHistory),
-        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        arguments=(LOOP,),
         examples=(Example("show web"), Example("show 17 --json")),
     ),
 )

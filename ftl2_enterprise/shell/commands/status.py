@@ -27,10 +27,7 @@ def run(session: Session, given: Given) -> int:
 
         return top.run(session, finished=given.has("all"))
     page = read(session, finished=given.has("all"), limit=given.number("limit", 1000))
-    if session.wants_json:
-        session.document(page)
-    else:
-        session.print(lines(session, page, finished=given.has("all")))
+    session.reply(page, lambda: lines(session, page, finished=given.has("all")))
     return 0
 
 
@@ -51,7 +48,7 @@ def lines(session: Session, page: LoopPage, *, finished: bool) -> list[Line]:
     now = session.now()
     shown = [counts_line(page.loops), *loop_table(page.loops, now, session.out.room)]
     if page.more is not None:
-        shown.append(line(("there are more: ", Role.FAINT), (session.command("status --limit 100000"), Role.COMMAND)))
+        shown.append(session.offer("there are more", "status --limit 100000"))
     if any(loop.open_prompts for loop in page.loops):
         shown += [line(), *prompt_lines(session.call(ListPrompts()), session, now)]
     return shown

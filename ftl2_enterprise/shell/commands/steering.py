@@ -15,7 +15,7 @@ from ftl2_enterprise.protocol.loop_verbs import (
 )
 from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState
 from ftl2_enterprise.shell.loop_words import standing, why
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group
 from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 type Steering = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
 
-LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")
 WAIT = Flag("wait", "Follow the loop until it ends, rests, waits or is paused; the status tells how.", short="w")
 
 
@@ -37,10 +36,7 @@ def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
 
             return follow.after_call(session, verb(loop=given.text("loop")))
         loop = session.call(verb(loop=given.text("loop")))
-        if session.wants_json:
-            session.document(loop)
-        else:
-            session.print(told(session, loop))
+        session.reply(loop, lambda: told(session, loop))
         return 0
 
     return run

@@ -12,7 +12,6 @@ from ftl2_enterprise.shell.commands.steering import told
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal import wish
-from ftl2_enterprise.terminal.text import Role, line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
@@ -32,11 +31,8 @@ def run(session: Session, given: Given) -> int:
     if given.has("wait") and not given.has("paused"):
         return _and_follow(session, request)
     loop = session.call(request)
-    if session.wants_json:
-        session.document(loop)
-        return 0
-    watch = session.command(f"watch {word(loop.name)}")
-    session.print([told(session, loop), line(("follow: ", Role.FAINT), (watch, Role.COMMAND), indent=2)])
+    watch = f"watch {word(loop.name)}"
+    session.reply(loop, lambda: [told(session, loop), session.offer("follow", watch, indent=2)])
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import ListActions, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Group, Kind
+from ftl2_enterprise.shell.registry import LOOP, Command, Example, Group
 
 if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
@@ -28,7 +28,7 @@ COMMANDS = (
         group=Group.LOOPS,
         run=run,
         verbs=(WatchEvents, ListEvents, ShowLoop, ListActions, ShowPrompt),
-        arguments=(Argument("loop", Kind.LOOP, "Name, beginning of a name, or id."),),
+        arguments=(LOOP,),
         details="It begins with what the present iteration did so far. The status is that of the loop's outcome.",
         examples=(Example("watch web"), Example("watch web --json", "events, one in each line")),
     ),
