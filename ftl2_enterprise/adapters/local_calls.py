@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import ftl2_enterprise
 from ftl2_enterprise.adapters.on_host import frames, processes, server
+from ftl2_enterprise.supervisor import prctl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 ROOT = str(Path(ftl2_enterprise.__file__).parent.parent)
 # -I: nothing of the user's Python settings, and no module of the working directory, may get between.
@@ -41,21 +43,91 @@ class HelperDied(Exception):
         """Whether it may have done something of the call before."""
 
 
+class Helper:
+    """The process from which the supervisors of calls are forked; it ends when `control` is closed."""
+
+    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes] | int) -> None:
+        self.control: socket.socket = control
+        self._process: subprocess.Popen[bytes] | int = process
+
+    @classmethod
+    def fork(cls, name: str) -> Self:
+        """As a copy of this process, which has done `server.load_ahead`: it is there at once.
+
+        This process must have one thread, and must not have read what no call is to know. Raises OSError.
+        """
+        ours, theirs = _pair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                _be_a_helper(name)
+                server.main(theirs.detach())
+            finally:
+                os._exit(0)
+        theirs.close()
+        return cls(ours, pid)
+
+    @classmethod
+    def execute(cls, environment: Mapping[str, str]) -> Self:
+        """As a new program, which may be done at any time."""
+        ours, theirs = _pair()
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-IS", "-c", BOOT, str(theirs.fileno()), ROOT],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env={**environment, **QUIET},
+                start_new_session=True,  # a Ctrl-C at the terminal is for the loop, not for its helper
+            )  # fmt: skip
+        return cls(ours, process)
+
+    def end(self, *, at_once: bool) -> None:
+        """Let it end, and wait for that."""
+        self.control.close()
+        if isinstance(self._process, int):
+            if at_once:
+                os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+        else:
+            if at_once:
+                self._process.kill()
+            self._process.wait()
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _be_a_helper(name: str) -> None:
+    """Become, in a fork, what a program that has just been started is."""
+    os.setsid()
+    for number in (signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    prctl.set_name(name)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    os.environ.update(QUIET)
+
+
 class LocalCalls:
     """Owns the helper process, started with the first call, and the supervisors that wait for the next one."""
 
-    def __init__(self, *, hidden: Collection[str] = ()) -> None:
-        """Variables of the environment that are `hidden` are kept from whatever a call starts."""
+    def __init__(self, *, hidden: Collection[str] = (), helper: Helper | None = None) -> None:
+        """Variables of the environment that are `hidden` are kept from whatever a call starts.
+
+        A `helper` that is there already is used until it ends.
+        """
         self._hidden: frozenset[str] = frozenset(hidden)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._helper: Helper | None = helper
         self._idle: list[_Supervisor] = []
         self._used: bool = False
 
     def get_ready(self) -> None:
         """Start the helper now, so that the first call need not wait for it."""
-        if self._control is None:
-            self._start()
+        if self._helper is None:
+            self._helper = self._start()
 
     async def perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
         """The reply's head and streams. Raises HelperDied. Cancelling returns only when the tree is gone."""
@@ -85,18 +157,15 @@ class LocalCalls:
 
     def close(self) -> None:
         """Let the helper and the idle supervisors end. Calls in flight end when their sockets close."""
-        if self._control is not None:
-            self._control.close()
         idle, self._idle = self._idle, []
         for supervisor in idle:
             supervisor.dismiss()
         for supervisor in idle:
             supervisor.see_off()
-        if self._process is not None:
-            if not self._used:
-                self._process.kill()  # it may still be loading, and has nothing to end
-            self._process.wait()
-        self._control = self._process = None
+        if self._helper is not None:
+            # Before its first call it may still be loading, and has nothing to end.
+            self._helper.end(at_once=not self._used)
+        self._helper = None
         self._used = False
 
     def _take(self, hint: bytes) -> _Supervisor | None:
@@ -109,7 +178,7 @@ class LocalCalls:
         return None
 
     def _give_back(self, supervisor: _Supervisor) -> None:
-        if supervisor.free and self._control is not None and len(self._idle) < IDLE_KEPT:
+        if supervisor.free and self._helper is not None and len(self._idle) < IDLE_KEPT:
             self._idle.append(supervisor)
         else:
             supervisor.close()
@@ -118,28 +187,22 @@ class LocalCalls:
         """A socket to a fresh supervisor."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - its only form
-        self._used = True
-        try:
-            socket.send_fds(self._control or self._start(), [hint], [theirs.fileno()])
-        except ConnectionError:
-            self.close()
-            self._used = True
-            socket.send_fds(self._start(), [hint], [theirs.fileno()])
-        finally:
-            theirs.close()
+        message = hint + " ".join(sorted(self._hidden)).encode()
+        with theirs:
+            try:
+                self._send(message, theirs)
+            except ConnectionError:
+                self.close()
+                self._send(message, theirs)
         return ours
 
-    def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen(
-            [sys.executable, "-IS", "-c", BOOT, str(theirs.fileno()), ROOT],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name not in self._hidden} | QUIET,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the loop, not for its helper
-        )  # fmt: skip
-        theirs.close()
-        self._control = ours
-        return ours
+    def _send(self, message: bytes, theirs: socket.socket) -> None:
+        self._helper = self._helper or self._start()
+        self._used = True
+        socket.send_fds(self._helper.control, [message], [theirs.fileno()])
+
+    def _start(self) -> Helper:
+        return Helper.execute({name: value for name, value in os.environ.items() if name not in self._hidden})
 
 
 class _Supervisor:

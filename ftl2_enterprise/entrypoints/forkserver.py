@@ -8,4 +8,4 @@ from ftl2_enterprise.supervisor.forkserver import main as forkserver
 from ftl2_enterprise.wiring import child
 
 if __name__ == "__main__":
-    sys.exit(forkserver.serve(child.KINDS, child.warm_up))
+    sys.exit(forkserver.serve(child.KINDS, child.warm_up, child.FIRSTS))

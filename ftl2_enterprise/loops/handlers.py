@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.loops import handlers_loops, handlers_prompts, handlers_rules, handlers_show
 from ftl2_enterprise.protocol import loop_verbs as verbs
+from ftl2_enterprise.protocol.loop_replies import RuleDetail, RuleInfo
 from ftl2_enterprise.store.unit import Unit, UnitCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.core.child import Child
-    from ftl2_enterprise.protocol.loop_replies import RuleDetail, RuleInfo
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.store.tx import Tx
 

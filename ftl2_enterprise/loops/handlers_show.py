@@ -16,6 +16,15 @@ from ftl2_enterprise.protocol.loop_replies import (
     ResourceLine,
     WholeText,
 )
+from ftl2_enterprise.protocol.loop_verbs import (
+    GetHistory,
+    GetText,
+    ListActions,
+    ListHosts,
+    ListLoops,
+    ListResources,
+    ShowLoop,
+)
 from ftl2_enterprise.protocol.loops import Loop, PromptState, StoredText
 from ftl2_enterprise.store import texts
 
@@ -23,15 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.core.child import Child
-    from ftl2_enterprise.protocol.loop_verbs import (
-        GetHistory,
-        GetText,
-        ListActions,
-        ListHosts,
-        ListLoops,
-        ListResources,
-        ShowLoop,
-    )
     from ftl2_enterprise.protocol.loops import Iteration
     from ftl2_enterprise.store.tx import Tx
 

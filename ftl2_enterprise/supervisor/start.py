@@ -19,7 +19,7 @@ FORKSERVER = "ftl2_enterprise.entrypoints.forkserver"
 
 def execute_root(config: Mapping[str, Any]) -> NoReturn:
     """Become root with these values (`root/config.py` lists them). Raises OSError and ValueError."""
-    given = {"forkserver": [sys.executable, "-m", FORKSERVER], "search_path": search_path(), **config}
+    given = {"forkserver": [sys.executable, "-P", "-m", FORKSERVER], "search_path": search_path(), **config}
     root_config.Config(given)
     fd = root_config.store("config", given)
     os.set_inheritable(fd, True)  # noqa: FBT003

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.local_calls import Helper
 from ftl2_enterprise.core import startup
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
@@ -25,7 +26,7 @@ from ftl2_enterprise.wiring import loop as wiring
 from ftl2_enterprise.wiring import service
 from ftl2_enterprise.wiring.warming import Nobody, open_warmed, warm_up
 
-__all__ = ["KINDS", "warm_up"]
+__all__ = ["FIRSTS", "KINDS", "warm_up"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.journal import Journal
     from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
 DONE = 0
 CRASHED = 70
@@ -91,6 +92,14 @@ def _log_to(settings: Settings, source: str, **names: Any) -> None:
 # --- a loop --------------------------------------------------------------------------------------------------------
 
 
+def fork_helper(order: Order) -> Helper | None:
+    """What performs the loop's calls on this machine: before it has a thread, and knows a secret."""
+    try:
+        return Helper.fork(f"calls:{order.key.partition(':')[2]}")
+    except OSError:
+        return None  # a program is executed then, with the first call; it may say better what is wrong
+
+
 def run_loop(context: ChildContext) -> int:
     """Run one loop until there is nothing to do for a while; its row says where it stands."""
     asked: list[int] = []
@@ -109,7 +118,7 @@ def run_loop(context: ChildContext) -> int:
         secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
         try:
-            return asyncio.run(_run(database, link, loop, settings, asked))
+            return asyncio.run(_run(database, link, loop, settings, asked, context.first))
         finally:
             link.close()
             database.close()
@@ -127,7 +136,9 @@ _STATUS = {Code.UNAVAILABLE: UNREACHABLE, Code.CONFLICT: HELD, Code.NOT_FOUND: D
 _LEVEL = {Code.CONFLICT: 20, Code.NOT_FOUND: 20}
 
 
-async def _run(database: Store, link: WriterLink, loop: Loop, settings: Settings, asked: list[int]) -> int:
+async def _run(
+    database: Store, link: WriterLink, loop: Loop, settings: Settings, asked: list[int], helper: Helper | None
+) -> int:
     stop = Stop()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stop.ask)
@@ -143,13 +154,13 @@ async def _run(database: Store, link: WriterLink, loop: Loop, settings: Settings
         stop.ask()
     journal = process.claim(database, loop.id, link)
     try:
-        await _work(journal, settings, stop)
+        await _work(journal, settings, stop, helper)
     finally:
         process.release(journal)
     return DONE
 
 
-async def _work(journal: Journal, settings: Settings, stop: Stop) -> None:
+async def _work(journal: Journal, settings: Settings, stop: Stop, helper: Helper | None) -> None:
     loop = journal.read(store.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN or stop.requested.is_set():
         # Before anything is read: a loop that cannot be read can be cancelled all the same.
@@ -166,7 +177,7 @@ async def _work(journal: Journal, settings: Settings, stop: Stop) -> None:
             people=Nobody(),
             stop=stop,
             clock=SystemClock(),
-            rest=settings.supervisor.rest,
+            served=wiring.Served(rest=settings.supervisor.rest, helper=helper),
         )
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
@@ -184,3 +195,5 @@ async def _work(journal: Journal, settings: Settings, stop: Stop) -> None:
 
 KINDS = {"control": run_control, "writer": run_writer, "loop": run_loop}
 """What is run for a key, by what is before its colon."""
+FIRSTS = {"loop": fork_helper}
+"""What a child of a kind does before anything else."""

@@ -14,7 +14,7 @@ import msgspec
 
 from ftl2_enterprise.adapters import inventory_files, module_catalogue
 from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.adapters.local_calls import LocalCalls
+from ftl2_enterprise.adapters.local_calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.ai import AiDecider
 from ftl2_enterprise.adapters.models.claude import CREDENTIALS, Claude
 from ftl2_enterprise.adapters.models.manifest import ManifestDecider
@@ -28,7 +28,7 @@ from ftl2_enterprise.loops.engine import Engine, Limits
 from ftl2_enterprise.loops.policy import Policy, load_policy
 from ftl2_enterprise.loops.rules import enabled
 from ftl2_enterprise.loops.rules_load import load_rules
-from ftl2_enterprise.loops.secrets import Bindings, parse_bindings
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
 from ftl2_enterprise.protocol.decision import ObservationSpec
 from ftl2_enterprise.store.engine import Store, open_store
 
@@ -163,8 +163,9 @@ def _short(text: str) -> str:
 def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
     if spec.rules_dir is not None:
         return Path(spec.rules_dir)
-    default = Path(settings.loops.rules_dir)
-    return default if default.is_dir() else None
+    # Not given, it is nowhere: an empty path would be the working directory.
+    default = Path(settings.loops.rules_dir) if settings.loops.rules_dir else None
+    return default if default is not None and default.is_dir() else None
 
 
 def _decider(
@@ -194,6 +195,16 @@ def _decider(
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What the service gives to a loop that it runs."""
+
+    rest: float
+    """Seconds: who has nothing to do for longer gives its process back."""
+    helper: Helper | None = None
+    """Of calls on this machine."""
+
+
 def build(
     journal: Journal,
     loop: Loop,
@@ -203,9 +214,9 @@ def build(
     people: People,
     stop: Stop,
     clock: Clock,
-    rest: float | None = None,
+    served: Served | None = None,
 ) -> Engine:
-    """The engine of a loop that this process has claimed; `rest` is given by the service. Raises Problem."""
+    """The engine of a loop that this process has claimed. Raises Problem."""
     spec = loop.spec
     # The model's own keys are nobody's business either: no module gets them, and no text with one in it is stored.
     keys = {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
@@ -218,7 +229,7 @@ def build(
         work_dir=work_dir,
         secrets=needs.bindings.inject,
         redact=redactor.known,
-        local=LocalCalls(hidden=keys),
+        local=LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys),
     )
     # Its helper loads while the run begins: nothing else takes as long before the first look at this machine.
     modules.get_ready()
@@ -239,7 +250,7 @@ def build(
             audit_every=settings.loops.audit_every,
             jitter=settings.loops.jitter,
             backoff_cap=settings.loops.backoff_cap,
-            rest=rest,
+            rest=served.rest if served else None,
         ),
         clock=clock,
         random=random.random,

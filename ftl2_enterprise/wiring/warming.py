@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.on_host import server
 from ftl2_enterprise.core import faults
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.settings import Settings, StoreSettings
@@ -79,6 +80,7 @@ def _warm_up() -> None:
             with database.write() as tx:
                 loop = store.create_loop(tx, spec)
             asyncio.run(_run(database, loop.id, settings))
+            server.load_ahead()
         finally:
             database.close()
         _warmed.append(database)
@@ -112,7 +114,7 @@ async def _run(database: Store, loop_id: int, settings: Settings) -> None:
         people=Nobody(),
         stop=Stop(),
         clock=SystemClock(),
-        rest=0.0,
+        served=wiring.Served(rest=0.0),
     )
     try:
         await process.run(engine)

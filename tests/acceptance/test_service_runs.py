@@ -215,3 +215,15 @@ def test_few_places_are_shared_by_many_loops(tmp_path: Path) -> None:
 
 def states(service: Daemon, name: str) -> list[ActionState]:
     return [action.state for action in reversed(service.call(ListActions(loop=name)).actions)]
+
+
+def test_programs_that_lie_where_it_is_started_are_not_run(tmp_path: Path) -> None:
+    """Neither as one of its modules nor as a rule: the directory may be anybody's."""
+    for name in ("msgspec", "sqlalchemy", "site", "basic", "anything"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\n")
+    with daemon(tmp_path) as made:
+        made.start()
+        made.submit("motd", FILE.format(path=tmp_path / "motd"))
+        made.until_state("motd", LoopState.COMPLETED)
+        assert made.stop() == 0
+    assert not (tmp_path / "ran").exists()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -225,6 +227,66 @@ async def test_a_helper_that_is_made_ready_serves_the_first_call_and_ends_unused
             assert supervisor in children_of(helper)
         await made.close()
         assert set(children_of(os.getpid())) == before
+
+
+FORKED = """
+import asyncio, json, os, pathlib, signal, sys
+from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.local_calls import Helper, LocalCalls
+from ftl2_enterprise.adapters.on_host import server
+from ftl2_enterprise.loops.ports import Call
+
+here = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+server.load_ahead()
+helper = Helper.fork("calls:7")
+assert not any(name.partition(".")[0] == "ftl2" for name in sys.modules)
+told = []
+
+async def main():
+    local = LocalCalls(hidden=["HIDDEN"], helper=helper)
+    modules = Ftl2Modules(None, work_dir=here / "work", redact=str, local=local)
+    modules.get_ready()
+    looks = (
+        "echo $PPID $(ps -o ppid= -p $PPID) ${HIDDEN-gone} $SHOWN $(readlink /proc/self/fd/0)\\n"
+        "grep SigIgn /proc/self/status"
+    )
+    for module, params in [
+        ("shell", {"cmd": looks}),
+        ("file", {"path": str(here / "made"), "state": "directory"}),
+        ("copy", {"dest": str(here / "copied"), "content": "text"}),
+        ("ping", {}),
+        ("shell", {"cmd": "kill -9 $(ps -o ppid= -p $PPID); kill -9 $PPID"}),
+        ("shell", {"cmd": looks}),
+    ]:
+        result = await modules.run(Call(module=module, params=params, host="localhost", timeout=60))
+        told.append([result.success, result.stdout, result.error])
+    told.append([os.getpid()])
+    await modules.close()
+
+asyncio.run(main())
+print(json.dumps(told))
+"""
+
+
+def test_a_helper_that_is_forked_does_what_one_that_is_executed_does(tmp_path: Path) -> None:
+    """And tells nobody what is hidden; when it is killed, one is executed instead."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "HIDDEN": "secret", "SHOWN": "shown"}, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    shell, directory, copied, ping, killed, again, (parent,) = json.loads(ran.stdout)
+    for ok, _, error in (shell, directory, copied, ping, again):
+        assert ok, error
+    assert not killed[0]
+    assert (tmp_path / "made").is_dir()
+    assert (tmp_path / "copied").read_text() == "text"
+    for told in (shell[1], again[1]):
+        assert told.splitlines()[0].split()[2:] == ["gone", "shown", "/dev/null"]
+    assert not int(shell[1].split()[-1], 16) & 1 << (signal.SIGUSR1 - 1)
+    assert shell[1].split()[1] != again[1].split()[1]
+    assert str(parent) not in shell[1].split()[:2]
 
 
 def children_of(pid: int) -> list[int]:

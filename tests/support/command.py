@@ -31,7 +31,7 @@ class Command:
     def argv(self, *arguments: str) -> list[str]:
         config = self.directory / "config.toml"
         config.write_text(self.config)
-        return [sys.executable, "-m", MODULE, "--db", str(self.database), "--config", str(config), *arguments]
+        return [sys.executable, "-P", "-m", MODULE, "--db", str(self.database), "--config", str(config), *arguments]
 
     def environment(self, fault: str | None = None) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("FTL2_ENTERPRISE_")}

@@ -19,6 +19,10 @@ import sys
 
 from ftl2_enterprise.adapters.on_host import calls, processes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 LENGTH = struct.Struct(">I")
 BEGUN = b"!"
 """Said before a request is performed."""
@@ -38,18 +42,34 @@ PRELOADS = {
     b"p": (f"{__package__}.files",),
 }
 """What to import before the fork, by the byte that comes with a call."""
+LARGEST = 1 << 16
+"""Bytes of a message for the helper: a hint, then the names of variables that no call is to see."""
+
+_ahead: dict[str, Any] = {}
+"""Modules that wait for the helpers to be forked from this process: stand-ins that nobody else may find."""
+
+
+def load_ahead() -> None:
+    """Import what any call needs, for helpers that are forked from this process or from its children."""
+    for hint in PRELOADS:
+        _preload(hint)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ftl2"]:
+        _ahead[name] = sys.modules.pop(name)
 
 
 def main(control_fd: int) -> None:
     """Fork a supervisor for every socket that arrives; end when the other side is gone."""
     control = socket.socket(fileno=control_fd)
+    sys.modules.update(_ahead)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     with contextlib.suppress(ConnectionError):
         while True:
-            hint, fds, _, _ = socket.recv_fds(control, 1, 1)
-            if not hint:
+            message, fds, _, _ = socket.recv_fds(control, LARGEST, 1)
+            if not message:
                 return
-            _preload(hint)
+            for name in message[1:].split():
+                os.environb.pop(name, None)
+            _preload(message[:1])
             if os.fork() == 0:
                 status = 70
                 try:
@@ -89,12 +109,14 @@ def _is_readable(connection: socket.socket, seconds: float) -> bool:
 
 def _preload(hint: bytes) -> None:
     names = PRELOADS.get(hint, ())
-    if hint in b"arf" and "site" not in sys.modules:
+    if hint in b"arf":
         # What is installed is needed by these only.
-        import site  # noqa: PLC0415
+        if "site" not in sys.modules:
+            import site  # noqa: PLC0415
 
-        site.main()
-        _hide_package_start("ftl2", "ftl_modules")
+            site.main()
+        if "ftl2" not in sys.modules:
+            _hide_package_start("ftl2", "ftl_modules")
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ftl2_enterprise.supervisor import cgroups, prctl
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.heartbeat import Slots
 
     type Kinds = Mapping[str, Callable[["ChildContext"], int]]
+    type Firsts = Mapping[str, Callable[["Order"], Any]]
 
 CRASHED = 70
 """Exit status when the child's own work raised (EX_SOFTWARE)."""
@@ -38,6 +39,8 @@ class ChildContext:
     """Its own: control has `root` and `control`, the writer has `writer`."""
     beat: Callable[[], None]
     """Give a sign of life; a thread does so all the time."""
+    first: Any = None
+    """What was made before there was that thread."""
 
     @property
     def name(self) -> str:
@@ -71,6 +74,7 @@ class Setting:
     every: float
     slots: Slots
     kinds: Kinds
+    firsts: Firsts
 
 
 def run(order: Order, setting: Setting, *, between: int) -> NoReturn:
@@ -80,10 +84,11 @@ def run(order: Order, setting: Setting, *, between: int) -> NoReturn:
         _become(order)
         _wait_for_root(setting.root, between)
         setting.slots.beat(order.slot)
+        first = setting.firsts[order.kind](order) if order.kind in setting.firsts else None
         _thread.start_new_thread(_beat, (setting, order.slot))
         context = ChildContext(
             key=order.key, argument=order.argument, descriptors=order.descriptors,
-            beat=lambda: setting.slots.beat(order.slot),
+            beat=lambda: setting.slots.beat(order.slot), first=first,
         )  # fmt: skip
         status = setting.kinds[order.kind](context)
     except SystemExit as error:

@@ -18,7 +18,7 @@ from ftl2_enterprise.supervisor.heartbeat import Slots
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ftl2_enterprise.supervisor.forkserver.child_start import Kinds
+    from ftl2_enterprise.supervisor.forkserver.child_start import Firsts, Kinds
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
 LARGEST = 1 << 17
@@ -29,11 +29,11 @@ UNUSABLE = 78
 """Exit status when it cannot fork safely, whenever it is started (EX_CONFIG)."""
 
 
-def serve(kinds: Kinds, warm_up: Callable[[], None]) -> int:
+def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = None) -> int:
     """Fork what root asks for until root is gone; returns the exit status.
 
-    `kinds` maps what is before the colon of a key to what such a child runs; `warm_up` does once what every child
-    would have to do first.
+    `kinds` maps what is before the colon of a key to what such a child runs, `firsts` to what it does before, while
+    it has one thread and can still fork; `warm_up` does once what every child would have to do first.
     """
     if CHECK_OPTION in sys.argv:
         warm_up()
@@ -59,7 +59,7 @@ def serve(kinds: Kinds, warm_up: Callable[[], None]) -> int:
     # Without this each child would copy most of the memory as soon as it collects garbage.
     gc.collect()
     gc.freeze()
-    setting = child_start.Setting(root=root, every=every, slots=slots, kinds=kinds)
+    setting = child_start.Setting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
         channel.send(b'{"ready":true}')
         while True:

@@ -1,8 +1,8 @@
 """Keeps the memory of a process shared with the children that are forked from it.
 
 A child shares every page with its parent until one of them writes to it. CPython writes to objects that are only
-looked at: it counts references. And the C library puts what a child allocates into holes that are spread over old
-pages, each of which is copied then. Without what is done here, a loop that runs once copies about 16 MB; with it 6.
+looked at: it counts references. And interpreter and C library put what a child allocates into holes that are spread
+over old pages, each of which is copied then. What is done here saves a loop that runs once 11 of 16 MB.
 
 Each step is left out where the interpreter or the C library is not the one that it is written for.
 """
@@ -24,6 +24,11 @@ IMMORTAL = 0xFFFF_FFFF
 _ALREADY = 0x8000_0000
 SIZES = (*range(4096, 1024, -64), *range(1024, 16, -16))
 """Bytes of the holes that are filled."""
+POOL = 1 << 14
+"""Bytes in which the interpreter keeps small objects of one size (Include/internal/pycore_obmalloc.h)."""
+POOL_HEADER = 48
+SMALL = range(48, 513, 16)
+"""Bytes of small objects, from the smallest `bytes`."""
 _MOST = 200_000
 """Allocations after which something is not as it should be."""
 
@@ -39,6 +44,7 @@ def keep_shared() -> None:
     gc.collect()
     if is_counting_known():
         stop_counting()
+    fill_pools()
     fill_holes()
 
 
@@ -70,6 +76,25 @@ def stop_counting() -> int:
             word.value = IMMORTAL
             count += 1
     return count
+
+
+_filling: list[bytes] = []
+
+
+def fill_pools() -> int:
+    """Make small objects of each size until they come from fresh pools; how many they are."""
+    before = len(_filling)
+    for size in SMALL:
+        in_a_row, last = 0, 0
+        for _ in range(_MOST):
+            one = bytes(size - sys.getsizeof(b""))
+            _filling.append(one)
+            # What is free in a used pool is anywhere in it; a fresh one is filled from its beginning to its end.
+            in_a_row = in_a_row + 1 if id(one) == last + size else 1
+            last = id(one)
+            if in_a_row >= (POOL - POOL_HEADER) // size - 1:
+                break
+    return len(_filling) - before
 
 
 def fill_holes() -> int:
