@@ -16,47 +16,28 @@ from ftl2_enterprise.protocol.loop_verbs import (
     ShowPrompt,
 )
 from ftl2_enterprise.protocol.loops import LoopState, Outcome, PromptState
-from tests.support.daemon import Daemon, daemon
-from tests.support.models import fake_claude
+from tests.support import asking
+from tests.support.asking import WISH, asking_daemon, calls
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Asks for the port until the file `answered` is there; each call leaves a line.
-BODY = """
-with open(os.path.join({base!r}, "calls"), "a") as calls:
-    calls.write("call\\n")
-if os.path.exists(os.path.join({base!r}, "answered")):
-    say(structured_output={{"converged": True, "reasoning": "done"}})
-else:
-    ask = {{"question": "Which port?", "options": ["8080", "9090"], "key": "port"}}
-    say(structured_output={{"reasoning": "a port is needed", "ask": ask}})
-"""
+    from tests.support.daemon import Daemon
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Daemon]:
-    program = fake_claude(tmp_path, BODY.format(base=str(tmp_path)))
-    with daemon(tmp_path, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as made:
-        made.start()
+    with asking_daemon(tmp_path) as made:
         yield made
 
 
-def calls(tmp_path: Path) -> int:
-    return len((tmp_path / "calls").read_text().splitlines())
-
-
 def asked(service: Daemon) -> int:
-    service.submit("web", "nginx answers on a port that a person chooses", observers=[])
-    waiting = service.until_state("web", LoopState.WAITING, LoopState.FAILED)
-    assert (waiting.state, waiting.reason) == (LoopState.WAITING, None)
-    (line,) = service.call(ListPrompts())
-    assert (line.loop, line.prompt.question, line.prompt.state) == ("web", "Which port?", PromptState.OPEN)
+    prompt = asking.asked(service)
     # Nobody waits for the answer but the row.
     until(lambda: service.lines()["web"].pid is None)
-    return line.prompt.id
+    return prompt
 
 
 def test_an_answer_lets_the_loop_go_on_without_asking_the_model_again(service: Daemon, tmp_path: Path) -> None:
@@ -120,7 +101,7 @@ def test_a_question_that_is_paused_while_it_is_open_is_still_open_afterwards(ser
 
 def test_a_deadline_that_passes_wakes_the_loop(service: Daemon, tmp_path: Path) -> None:
     (tmp_path / "calls").touch()
-    service.submit("web", "nginx answers on a port that a person chooses", observers=[], prompt_timeout=0.5)
+    service.submit("web", WISH, observers=[], prompt_timeout=0.5)
     until(lambda: calls(tmp_path))
     (tmp_path / "answered").touch()
     service.until_state("web", LoopState.COMPLETED)

@@ -234,6 +234,17 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
     deadline = time.monotonic() + 6.0
     kills = 0
     position = len(made.seen)
+
+    def hear(seconds: float) -> None:
+        nonlocal position
+        made.listen(seconds)
+        for message in made.seen[position:]:
+            if "started" in message:
+                keys[message["started"]] = message["pid"]
+            elif "ended" in message:
+                made.send(start=message["ended"], argument="")
+        position = len(made.seen)
+
     while time.monotonic() < deadline:
         own = made.own()
         victims = [*keys.values(), *keys.values(), own["forkserver"], own["writer"], made.control_pid]
@@ -250,25 +261,12 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
             for key, pid in keys.items():
                 if not pid:
                     made.send(start=key, argument="")
-        made.listen(0.02)
-        for message in made.seen[position:]:
-            if "started" in message:
-                keys[message["started"]] = message["pid"]
-            elif "ended" in message:
-                made.send(start=message["ended"], argument="")
-        position = len(made.seen)
+        hear(0.02)
     assert kills > 50
     assert "cannot go on" not in made.errors()
 
     def settled() -> bool:
-        nonlocal position
-        made.listen(0.05)
-        for message in made.seen[position:]:
-            if "started" in message:
-                keys[message["started"]] = message["pid"]
-            elif "ended" in message:
-                made.send(start=message["ended"], argument="")
-        position = len(made.seen)
+        hear(0.05)
         names = sorted(name for name in made.living().values() if name.startswith("loop:"))
         return names == sorted(keys) and all(is_alive(pid) for pid in keys.values())
 

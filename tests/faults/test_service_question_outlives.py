@@ -12,9 +12,8 @@ from ftl2_enterprise.protocol.loop_verbs import ListPrompts
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, PromptState
 from ftl2_enterprise.protocol.system import ListEvents
 from tests.support import marked
-from tests.support.daemon import Daemon, daemon
+from tests.support.asking import asked, asking_daemon, calls
 from tests.support.marked import none_left
-from tests.support.models import fake_claude
 from tests.support.screen import Screen, ctl
 from tests.support.waiting import until
 from tests.support.witness import nothing_open, whole_event_log
@@ -23,39 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.daemon import Daemon
+
 SOON = 1.0
 """Seconds after the answer within which the loop is at work again."""
-# Asks once, and does with the answer what it is told; each call leaves a line.
-BODY = """
-base = {base!r}
-with open(os.path.join(base, "calls"), "a") as calls:
-    calls.write("call\\n")
-answered = os.path.exists(os.path.join(base, "answered"))
-if answered:
-    say(structured_output={{"converged": True, "reasoning": "done"}})
-else:
-    ask = {{"question": "Which port?", "options": ["8080", "9090"], "key": "port"}}
-    say(structured_output={{"reasoning": "a port is needed", "ask": ask}})
-"""
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Daemon]:
-    program = fake_claude(tmp_path, BODY.format(base=str(tmp_path)))
-    with daemon(tmp_path, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as made:
-        made.start()
+    with asking_daemon(tmp_path) as made:
         yield made
-
-
-def calls(tmp_path: Path) -> int:
-    return len((tmp_path / "calls").read_text().splitlines())
-
-
-def asked(service: Daemon) -> int:
-    service.submit("web", "nginx answers on a port that a person chooses", observers=[])
-    service.until_state("web", LoopState.WAITING)
-    (line,) = service.call(ListPrompts())
-    return line.prompt.id
 
 
 def kill_everything(service: Daemon) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -32,26 +33,10 @@ from ftl2_enterprise.supervisor.writer.frames import (
 )
 from tests.support.ledger import Entries, Worker, enter, enter_much
 from tests.support.waiting import until
-from tests.support.writing import connected, is_ended, receive, writer_process
+from tests.support.writing import WriterProcess, connected, is_ended, receive, writer_process
 
-
-@pytest.fixture
-def database(tmp_path):
-    path = tmp_path / "loops.db"
-    open_store(path, create=True).close()
-    return path
-
-
-@pytest.fixture
-def writer(tmp_path, database):
-    with writer_process(tmp_path, database) as running:
-        yield running
-        # Whatever happened, it is the same process that still writes.
-        link = running.link(patience=10)
-        link.carry_out([enter.call("afterwards", 1)])
-        link.close()
-        assert running.process.poll() is None
-
+if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.writer.link import WriterLink
 
 # --- clients -------------------------------------------------------------------------------------------------------
 
@@ -231,32 +216,34 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
         link.close()
 
 
+def told_to_end(writer: WriterProcess) -> WriterLink:
+    """The link of its last client; it takes no other one any more."""
+    link = writer.link()
+    link.carry_out([enter.call("w", 1)])
+    writer.process.terminate()
+    # Whoever answers to what was asked later has heard it.
+    link.carry_out([enter.call("w", 2)])
+    late = writer.link(patience=0.3)
+    with pytest.raises(Problem, match="no answer"):
+        # Its connection waits for the next writer.
+        late.carry_out([enter.call("late", 1)])
+    late.close()
+    return link
+
+
 def test_told_to_end_it_goes_on_until_the_last_client_has_gone(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
-        link = writer.link()
-        link.carry_out([enter.call("w", 1)])
-        writer.process.terminate()
-        late = writer.link(patience=0.3)
-        with pytest.raises(Problem, match="no answer"):
-            # Its connection waits for the next writer.
-            late.carry_out([enter.call("late", 1)])
-        late.close()
-        link.carry_out([enter.call("w", 2)])
+        link = told_to_end(writer)
+        link.carry_out([enter.call("w", 3)])
         assert writer.process.poll() is None
         link.close()
         assert writer.ended() == 0
-    assert Entries(database).of == {("w", 1): 1, ("w", 2): 1}
+    assert Entries(database).of == {("w", n): 1 for n in (1, 2, 3)}
 
 
 def test_told_twice_it_ends_at_once(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
-        link = writer.link()
-        link.carry_out([enter.call("w", 1)])
-        writer.process.terminate()
-        late = writer.link(patience=0.3)
-        with pytest.raises(Problem, match="no answer"):
-            late.carry_out([enter.call("late", 1)])
-        late.close()
+        link = told_to_end(writer)
         writer.process.terminate()
         assert writer.ended() == 0
         link.close()

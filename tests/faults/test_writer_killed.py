@@ -9,7 +9,6 @@ import pytest
 
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.store.engine import open_store
 from ftl2_enterprise.supervisor.writer.aio import WriterClient
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from tests.support.ledger import Entries, Worker, enter
@@ -23,13 +22,6 @@ POINTS = [
     FaultPoint.WRITER_COMMITTED,
     FaultPoint.WRITER_ACKNOWLEDGED,
 ]
-
-
-@pytest.fixture
-def database(tmp_path):
-    path = tmp_path / "loops.db"
-    open_store(path, create=True).close()
-    return path
 
 
 def wait_for(workers: list[Worker]) -> None:

@@ -32,24 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def database(tmp_path):
-    path = tmp_path / "loops.db"
-    open_store(path, create=True).close()
-    return path
-
-
-@pytest.fixture
-def writer(tmp_path, database):
-    with writer_process(tmp_path, database) as running:
-        yield running
-        # Whatever happened, it is the same process that still writes.
-        link = running.link(patience=10)
-        link.carry_out([enter.call("afterwards", 1)])
-        link.close()
-        assert running.process.poll() is None
-
-
 @contextlib.contextmanager
 def frozen(writer: WriterProcess) -> Iterator[None]:
     """What is handed over meanwhile is taken in one batch."""

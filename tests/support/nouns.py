@@ -30,44 +30,36 @@ def ago(seconds: float) -> int:
     return after(NOW, -seconds)
 
 
+STANDING: dict[str, Any] = {
+    "id": 1,
+    "state": LoopState.RUNNING,
+    "desired": Desired.RUN,
+    "outcome": None,
+    "reason": None,
+    "mode": Mode.CONTINUOUS,
+    "condition": Condition.IN_SYNC,
+    "observed_at": ago(180),
+    "next_run_at": None,
+    "iteration_count": 12,
+    "changed_count": 3,
+    "failed_count": 0,
+    "open_prompts": 0,
+    "cost_usd": 0.0,
+    "managed": True,
+    "updated_at": ago(180),
+}
+"""What a loop and its line in a list have in common."""
+
+
 def loop_line(name: str = "web", **fields: Any) -> LoopLine:
-    given: dict[str, Any] = {
-        "id": 1,
-        "name": name,
-        "state": LoopState.RUNNING,
-        "desired": Desired.RUN,
-        "outcome": None,
-        "reason": None,
-        "mode": Mode.CONTINUOUS,
-        "condition": Condition.IN_SYNC,
-        "observed_at": ago(180),
-        "next_run_at": None,
-        "restart_at": None,
-        "iteration_count": 12,
-        "changed_count": 3,
-        "failed_count": 0,
-        "open_prompts": 0,
-        "cost_usd": 0.0,
-        "managed": True,
-        "pid": 4711,
-        "updated_at": ago(180),
-    }
-    return LoopLine(**(given | fields))
+    return LoopLine(**(STANDING | {"name": name, "restart_at": None, "pid": 4711} | fields))
 
 
 def loop(name: str = "web", **fields: Any) -> Loop:
-    given: dict[str, Any] = {
-        "id": 1,
+    given = STANDING | {
         "name": name,
-        "state": LoopState.RUNNING,
-        "desired": Desired.RUN,
-        "outcome": None,
-        "reason": None,
-        "mode": Mode.CONTINUOUS,
         "desired_state": "nginx runs",
         "spec": LoopSpec(name=name, desired_state="nginx runs", mode=Mode.CONTINUOUS),
-        "condition": Condition.IN_SYNC,
-        "observed_at": ago(180),
         "run": 3,
         "generation": 5,
         "owner": None,
@@ -76,20 +68,12 @@ def loop(name: str = "web", **fields: Any) -> Loop:
         "rule_streak": 0,
         "check": None,
         "audited_at": None,
-        "next_run_at": None,
         "next_observations": [],
-        "iteration_count": 12,
         "action_count": 4,
-        "changed_count": 3,
-        "failed_count": 0,
         "model_call_count": 0,
-        "cost_usd": 0.0,
-        "open_prompts": 0,
         "created_at": ago(7200),
         "started_at": ago(7200),
         "ended_at": None,
-        "updated_at": ago(180),
-        "managed": True,
     }
     return Loop(**(given | fields))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.faults import VARIABLE
 from ftl2_enterprise.protocol.frame import Splitter
-from ftl2_enterprise.store.unit import UnitCall, unit_named
+from ftl2_enterprise.store.unit import DirectWriter, UnitCall, unit_named
 from ftl2_enterprise.supervisor.writer.frames import decode_from_writer
 from ftl2_enterprise.supervisor.writer.link import WriterLink
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.tx import Tx
 
 
-class PlainWriter:
-    """Writes by itself, with arguments and results as another process would get them."""
+class PlainCall(UnitCall):
+    """Its unit gets the arguments, and the caller the result, as another process would."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def carry_out(self, tx: Tx) -> Any:
+        unit = unit_named(self.unit.name)
+        return unit.decode_result(unit.encode_result(unit.function(tx, **unit.decode(self.encode()))))
+
+
+class PlainWriter(DirectWriter):
+    """Writes by itself, as if it were another process."""
 
     def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        result = None
-        with self._store.write() as tx:
-            for call in calls:
-                unit = unit_named(call.unit.name)
-                result = unit.decode_result(unit.encode_result(unit.function(tx, **unit.decode(call.encode()))))
-        return result
+        return super().carry_out([PlainCall(call.unit, call.args, call.kwargs) for call in calls])
 
 
 class WriterProcess:

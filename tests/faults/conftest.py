@@ -1,0 +1,27 @@
+"""What tests of the writer share."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftl2_enterprise.store.engine import open_store
+from tests.support.ledger import enter
+from tests.support.writing import writer_process
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "loops.db"
+    open_store(path, create=True).close()
+    return path
+
+
+@pytest.fixture
+def writer(tmp_path, database):
+    with writer_process(tmp_path, database) as running:
+        yield running
+        # Whatever happened, it is the same process that still writes.
+        link = running.link(patience=10)
+        link.carry_out([enter.call("afterwards", 1)])
+        link.close()
+        assert running.process.poll() is None
