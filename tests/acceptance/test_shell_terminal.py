@@ -80,6 +80,14 @@ def shell(service: Played, tmp_path: Path, **options: Any) -> Screen:
     return Screen(ctl("--socket", str(service.path)), **(home | options))
 
 
+@pytest.fixture
+def screen(service: Played, tmp_path: Path) -> Iterator[Screen]:
+    """The shell, once it has looked at the service."""
+    with shell(service, tmp_path) as begun:
+        begun.see(PROMPT, "2 running")
+        yield begun
+
+
 def ready(screen: Screen, prompts: int) -> None:
     """Wait until that many lines have been asked for; what is typed before is not read as from a person's keys."""
     screen.wait(lambda text: text.count(PROMPT) == prompts, what=f"see {prompts} prompts")
@@ -88,6 +96,12 @@ def ready(screen: Screen, prompts: int) -> None:
 def watched(service: Played) -> None:
     """Wait until the shell hears of what happens."""
     until(lambda: service.events.watchers)
+
+
+def goes_on(screen: Screen) -> None:
+    """The shell takes a command, and does it."""
+    screen.enter("pause web")
+    screen.see("web: paused")
 
 
 # --- typing --------------------------------------------------------------------------------------------------------
@@ -105,43 +119,36 @@ def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
     assert f"the loops go on; come back with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
 
 
-def test_tab_completes_commands_and_loops(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.type("pau\t")
-        screen.see(f"{PROMPT} pause")
-        screen.type(" dat\t")
-        screen.see(f"{PROMPT} pause database")
-        screen.enter()
-        screen.see("web: paused")
+def test_tab_completes_commands_and_loops(screen, service):
+    screen.type("pau\t")
+    screen.see(f"{PROMPT} pause")
+    screen.type(" dat\t")
+    screen.see(f"{PROMPT} pause database")
+    screen.enter()
+    screen.see("web: paused")
     assert service.asked_for(PauseLoop)[0].loop == "database"
 
 
-def test_tab_shows_what_there_is(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.type("pause \t")
-        screen.see("web", "database")
+def test_tab_shows_what_there_is(screen):
+    screen.type("pause \t")
+    screen.see("web", "database")
 
 
-def test_a_line_of_before_is_suggested_and_found(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.enter("pause web")
-        ready(screen, 2)
-        screen.type("pa")
-        screen.wait(lambda text: text.count(f"{PROMPT} pause web") == 2, what="see the suggestion")
-        screen.type("\x1b[C")
-        screen.enter()
-        screen.wait(lambda text: text.count("web: paused") == 2)
+def test_a_line_of_before_is_suggested_and_found(screen):
+    screen.enter("pause web")
+    ready(screen, 2)
+    screen.type("pa")
+    screen.wait(lambda text: text.count(f"{PROMPT} pause web") == 2, what="see the suggestion")
+    screen.type("\x1b[C")
+    screen.enter()
+    screen.wait(lambda text: text.count("web: paused") == 2)
 
 
 def test_lines_are_kept_and_answers_are_not(service, tmp_path):
     service.on(AnswerPrompt, nouns.prompt(state=PromptState.ANSWERED, answer="hunter2", answered_by="ada"))
     with shell(service, tmp_path) as screen:
         screen.see(PROMPT)
-        screen.enter("pause web")
-        screen.see("web: paused")
+        goes_on(screen)
         screen.enter("answer 3 hunter2")
         screen.see("answered: hunter2")
         ready(screen, 3)
@@ -156,15 +163,12 @@ def test_lines_are_kept_and_answers_are_not(service, tmp_path):
         screen.see(f"{PROMPT} pause web")
 
 
-def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.type("pause we\x03")
-        screen.wait(lambda text: text.count(PROMPT) == 2)
-        screen.enter("pause web")
-        screen.see("web: paused")
-        screen.enter("exit")
-        assert screen.end() == 0
+def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(screen, service):
+    screen.type("pause we\x03")
+    screen.wait(lambda text: text.count(PROMPT) == 2)
+    goes_on(screen)
+    screen.enter("exit")
+    assert screen.end() == 0
     assert [request.loop for request in service.asked_for(PauseLoop)] == ["web"]
 
 
@@ -179,8 +183,7 @@ def test_ctrl_z_suspends_it(service, tmp_path):
         screen.see("Stopped", "bash>")
         screen.enter("fg")
         screen.see("2 running")
-        screen.enter("pause web")
-        screen.see("web: paused")
+        goes_on(screen)
         screen.enter("exit")
         screen.see("come back with")
 
@@ -194,79 +197,66 @@ def test_ctrl_z_suspends_it(service, tmp_path):
         ("show wbe", "did you mean web?"),
     ],
 )
-def test_an_error_never_ends_the_shell(service, tmp_path, typed, told):
+def test_an_error_never_ends_the_shell(screen, service, typed, told):
     def missing(_request: ShowLoop) -> None:
         raise not_found("cannot find a loop 'wbe'", "did you mean web?")
 
     service.on(ShowLoop, missing)
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.enter(typed)
-        screen.see("error: cannot", told)
-        screen.enter("pause web")
-        screen.see("web: paused")
+    screen.enter(typed)
+    screen.see("error: cannot", told)
+    goes_on(screen)
 
 
-def test_a_defect_never_ends_the_shell(service, tmp_path):
+def test_a_defect_never_ends_the_shell(screen, service):
     # A reply that makes no sense to this program.
     service.on(PauseLoop, {"nonsense": True})
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.enter("pause web")
-        screen.see("error: cannot")
-        screen.enter("help pause")
-        screen.see("usage: pause LOOP")
+    screen.enter("pause web")
+    screen.see("error: cannot")
+    screen.enter("help pause")
+    screen.see("usage: pause LOOP")
     assert "Traceback" not in screen.raw
 
 
-def test_lines_that_are_pasted_run_one_after_the_other(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.type("\x1b[200~pause web\npause database\x1b[201~")
-        screen.enter()
-        until(lambda: len(service.asked_for(PauseLoop)) == 2)
+def test_lines_that_are_pasted_run_one_after_the_other(screen, service):
+    screen.type("\x1b[200~pause web\npause database\x1b[201~")
+    screen.enter()
+    until(lambda: len(service.asked_for(PauseLoop)) == 2)
 
 
 # --- what the shell says unasked -----------------------------------------------------------------------------------
 
 
-def test_a_new_prompt_is_announced_above_the_line_that_is_typed(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        watched(service)
-        screen.type("pause we")
-        screen.see(f"{PROMPT} pause we")
-        service.ask(7)
-        text = screen.see("? web asks: Restart nginx now? (yes / no)", "-> answer 7", "1 prompt: answer")
-        lines = [one for one in text.splitlines() if one]
-        assert lines.index("  -> answer 7") < lines.index(f"{PROMPT} pause we")
-        screen.enter("b")
-        screen.see("web: paused")
+def test_a_new_prompt_is_announced_above_the_line_that_is_typed(screen, service):
+    watched(service)
+    screen.type("pause we")
+    screen.see(f"{PROMPT} pause we")
+    service.ask(7)
+    text = screen.see("? web asks: Restart nginx now? (yes / no)", "-> answer 7", "1 prompt: answer")
+    lines = [one for one in text.splitlines() if one]
+    assert lines.index("  -> answer 7") < lines.index(f"{PROMPT} pause we")
+    screen.enter("b")
+    screen.see("web: paused")
     assert service.asked_for(PauseLoop)[0].loop == "web"
 
 
-def test_the_toolbar_follows_what_happens(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        watched(service)
-        service.loops[1] = nouns.loop_line("database", id=2, state=LoopState.FAILED, reason="no space left")
-        service.happen("loop.failed")
-        screen.see("1 running", "1 failed", "✘ database failed: no space left")
+def test_the_toolbar_follows_what_happens(screen, service):
+    watched(service)
+    service.loops[1] = nouns.loop_line("database", id=2, state=LoopState.FAILED, reason="no space left")
+    service.happen("loop.failed")
+    screen.see("1 running", "1 failed", "✘ database failed: no space left")
 
 
-def test_the_shell_comes_back_when_the_service_does(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        watched(service)
-        screen.type("pause we")
-        screen.see(f"{PROMPT} pause we")
-        service.stop()
-        screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
-        service.prompts.append(PromptLine(prompt=nouns.prompt(9), loop="web"))
-        service.start()
-        screen.see("the service is there", "web asks: Restart nginx now?", "2 running")
-        screen.enter("b")
-        text = screen.see("web: paused")
+def test_the_shell_comes_back_when_the_service_does(screen, service):
+    watched(service)
+    screen.type("pause we")
+    screen.see(f"{PROMPT} pause we")
+    service.stop()
+    screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
+    service.prompts.append(PromptLine(prompt=nouns.prompt(9), loop="web"))
+    service.start()
+    screen.see("the service is there", "web asks: Restart nginx now?", "2 running")
+    screen.enter("b")
+    text = screen.see("web: paused")
     assert text.count("✘ the service is unreachable") == 1
 
 
@@ -323,88 +313,84 @@ def asking(service: Played) -> Played:
     return service
 
 
-def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asking, tmp_path):
-    with shell(asking, tmp_path) as screen:
-        screen.see(PROMPT, "2 prompts wait for you: answer")
-        screen.enter("answer")
-        screen.see(
-            "Restart nginx now?",
-            "1) yes",
-            "2) no",
-            "why: the configuration has changed",
-            "unit on web1: state=stopped",
-        )
-        screen.see("answer (1-2, Enter for later):")
-        screen.enter("maybe")
-        screen.see("cannot take 'maybe' for an answer")
-        screen.wait(lambda text: text.count("answer (1-2") == 2, what="be asked again")
-        screen.type("n\t")
-        screen.see("later): no")
-        screen.enter()
-        screen.see("answered: no (by ada)")
-        until(lambda: asking.events.watchers == 2)
-        asking.happen("iteration.started", n=13, in_run=1, of=10)
-        screen.see("◆ iteration 13")
-        resting = nouns.loop(state=LoopState.RESTING, next_run_at=nouns.ago(-3600))
-        asking.on(ShowLoop, LoopDetail(loop=resting, process=None, open_prompts=[], last=None))
-        asking.happen("loop.rested", delay=3600.0)
-        screen.see("next look in 60 min", "web: resting")
-        screen.enter("pause web")
-        screen.see("web: paused")
+@pytest.fixture
+def asked_screen(asking: Played, tmp_path: Path) -> Iterator[Screen]:
+    """The shell, once it has said that two prompts wait."""
+    with shell(asking, tmp_path) as begun:
+        begun.see(PROMPT, "2 prompts wait for you: answer")
+        yield begun
+
+
+def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen, asking):
+    asked_screen.enter("answer")
+    asked_screen.see(
+        "Restart nginx now?",
+        "1) yes",
+        "2) no",
+        "why: the configuration has changed",
+        "unit on web1: state=stopped",
+    )
+    asked_screen.see("answer (1-2, Enter for later):")
+    asked_screen.enter("maybe")
+    asked_screen.see("cannot take 'maybe' for an answer")
+    asked_screen.wait(lambda text: text.count("answer (1-2") == 2, what="be asked again")
+    asked_screen.type("n\t")
+    asked_screen.see("later): no")
+    asked_screen.enter()
+    asked_screen.see("answered: no (by ada)")
+    until(lambda: asking.events.watchers == 2)
+    asking.happen("iteration.started", n=13, in_run=1, of=10)
+    asked_screen.see("◆ iteration 13")
+    resting = nouns.loop(state=LoopState.RESTING, next_run_at=nouns.ago(-3600))
+    asking.on(ShowLoop, LoopDetail(loop=resting, process=None, open_prompts=[], last=None))
+    asking.happen("loop.rested", delay=3600.0)
+    asked_screen.see("next look in 60 min", "web: resting")
+    goes_on(asked_screen)
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
 
 
-def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asking, tmp_path):
-    with shell(asking, tmp_path) as screen:
-        screen.see(PROMPT, "2 prompts wait")
-        screen.enter("answer 3")
-        screen.see("answer (1-2")
-        screen.enter("1")
-        screen.see("answered: yes")
-        until(lambda: asking.events.watchers == 2)
-        screen.type("\x03")
-        screen.see("web goes on alone: watch web")
-        screen.enter("pause web")
-        screen.see("web: paused")
+def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asked_screen, asking):
+    asked_screen.enter("answer 3")
+    asked_screen.see("answer (1-2")
+    asked_screen.enter("1")
+    asked_screen.see("answered: yes")
+    until(lambda: asking.events.watchers == 2)
+    asked_screen.type("\x03")
+    asked_screen.see("web goes on alone: watch web")
+    goes_on(asked_screen)
 
 
-def test_an_answer_can_wait(asking, tmp_path):
-    with shell(asking, tmp_path) as screen:
-        screen.see(PROMPT, "2 prompts wait")
-        screen.enter("answer")
-        screen.see("answer (1-2")
-        screen.enter()
-        screen.see("it stays open: answer 3")
-        screen.enter("answer")
-        screen.wait(lambda text: text.count("answer (1-2") == 2)
-        screen.type("\x03")
-        screen.wait(lambda text: text.count("it stays open: answer 3") == 2)
+def test_an_answer_can_wait(asked_screen, asking):
+    asked_screen.enter("answer")
+    asked_screen.see("answer (1-2")
+    asked_screen.enter()
+    asked_screen.see("it stays open: answer 3")
+    asked_screen.enter("answer")
+    asked_screen.wait(lambda text: text.count("answer (1-2") == 2)
+    asked_screen.type("\x03")
+    asked_screen.wait(lambda text: text.count("it stays open: answer 3") == 2)
     assert not asking.asked_for(AnswerPrompt)
 
 
-def test_an_answer_typed_while_the_service_starts_anew_is_given(asking, tmp_path):
-    with shell(asking, tmp_path) as screen:
-        screen.see(PROMPT, "2 prompts wait")
-        screen.enter("answer")
-        screen.see("answer (1-2")
-        asking.stop()
-        screen.see("the service is unreachable")
-        asking.start()
-        screen.see("the service is there")
-        screen.enter("2")
-        screen.see("answered: no")
+def test_an_answer_typed_while_the_service_starts_anew_is_given(asked_screen, asking):
+    asked_screen.enter("answer")
+    asked_screen.see("answer (1-2")
+    asking.stop()
+    asked_screen.see("the service is unreachable")
+    asking.start()
+    asked_screen.see("the service is there")
+    asked_screen.enter("2")
+    asked_screen.see("answered: no")
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
 
 
-def test_a_prompt_asked_while_another_is_answered_is_announced(asking, tmp_path):
-    with shell(asking, tmp_path) as screen:
-        screen.see(PROMPT, "2 prompts wait")
-        watched(asking)
-        screen.enter("answer")
-        screen.see("answer (1-2")
-        screen.type("ye")
-        asking.ask(8, "Drop the table?")
-        screen.see("web asks: Drop the table?", "later): ye")
+def test_a_prompt_asked_while_another_is_answered_is_announced(asked_screen, asking):
+    watched(asking)
+    asked_screen.enter("answer")
+    asked_screen.see("answer (1-2")
+    asked_screen.type("ye")
+    asking.ask(8, "Drop the table?")
+    asked_screen.see("web asks: Drop the table?", "later): ye")
 
 
 def test_delete_asks(service, tmp_path):
@@ -444,31 +430,28 @@ def test_tables_fit_the_terminal(service, tmp_path, columns):
     assert len(table) == 5, text
 
 
-def test_status_watch_is_a_display_that_stays(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
-        screen.enter("status --watch")
-        screen.see("q leaves", "2 loops", "web", "database")
-        screen.lose(PROMPT)
-        service.loops.append(nouns.loop_line("third", id=3))
-        service.happen("loop.created")
-        screen.see("3 loops", "third")
-        service.loops += [
-            nouns.loop_line("fourth", id=4, state=LoopState.COMPLETED),
-            nouns.loop_line("fifth", id=5, state=LoopState.BLOCKED),
-        ]
-        service.happen("loop.blocked")
-        text = screen.see("4 loops: 3 running, 1 blocked", "fifth")
-        assert text.index("fifth") < text.index("web")
-        assert "fourth" not in text
-        service.stop()
-        screen.see("the service is unreachable, trying again")
-        service.start()
-        screen.lose("unreachable")
-        screen.type("q")
-        screen.see(PROMPT)
-        screen.enter("pause web")
-        screen.see("web: paused")
+def test_status_watch_is_a_display_that_stays(screen, service):
+    screen.enter("status --watch")
+    screen.see("q leaves", "2 loops", "web", "database")
+    screen.lose(PROMPT)
+    service.loops.append(nouns.loop_line("third", id=3))
+    service.happen("loop.created")
+    screen.see("3 loops", "third")
+    service.loops += [
+        nouns.loop_line("fourth", id=4, state=LoopState.COMPLETED),
+        nouns.loop_line("fifth", id=5, state=LoopState.BLOCKED),
+    ]
+    service.happen("loop.blocked")
+    text = screen.see("4 loops: 3 running, 1 blocked", "fifth")
+    assert text.index("fifth") < text.index("web")
+    assert "fourth" not in text
+    service.stop()
+    screen.see("the service is unreachable, trying again")
+    service.start()
+    screen.lose("unreachable")
+    screen.type("q")
+    screen.see(PROMPT)
+    goes_on(screen)
 
 
 def test_colours_are_for_terminals_that_want_them(service, tmp_path):

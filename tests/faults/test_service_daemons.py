@@ -12,6 +12,7 @@ import pytest
 from ftl2_enterprise.protocol.loop_verbs import PauseLoop
 from ftl2_enterprise.protocol.loops import LoopState, Mode
 from tests.support.daemon import daemon
+from tests.support.root_service import is_alive
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -38,14 +39,6 @@ steps:
 """
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.fixture
 def pidfile(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "pid"
@@ -68,7 +61,7 @@ def test_a_daemon_that_an_action_started_outlives_pause_kill_and_stop(tmp_path: 
         until(lambda: service.lines()["keeper"].pid is None)
         assert service.loop("keeper").changed_count == 1, "it was started once, so it was never ended"
         assert service.stop() == 0
-        assert alive(pid)
+        assert is_alive(pid)
 
 
 @pytest.mark.parametrize("mark", [{}, {"FTL2_MODULE_CALL": "1"}], ids=["by hand", "by an action"])
@@ -81,5 +74,5 @@ def test_what_is_in_flight_ends_with_the_process_of_its_loop(
         service.submit("hanging", HANGING.format(pidfile=pidfile, never=tmp_path / "never"))
         pid = int(until(lambda: pidfile.exists() and pidfile.read_text()))
         service.kill("loop:hanging")
-        until(lambda: not alive(pid), seconds=5)
+        until(lambda: not is_alive(pid), seconds=5)
         until(lambda: service.lines()["hanging"].pid is None)
