@@ -1,4 +1,4 @@
-"""What types cannot say about settings: amounts, names in lists, pairs that must fit; and what counts only anew."""
+"""What types cannot say about settings: amounts, names in lists, pairs that must fit."""
 
 from __future__ import annotations
 
@@ -9,21 +9,9 @@ from ftl2_enterprise.core.amounts import bytes_of, processors_of
 from ftl2_enterprise.core.problem import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ftl2_enterprise.core.settings import Settings
-
-NEED_RESTART = frozenset(
-    {
-        "store.path",
-        "supervisor.socket",
-        "supervisor.drain_timeout",
-        "supervisor.heartbeat",
-        "supervisor.hung_after",
-        "log.directory",
-    }
-)
-"""Keys that count when the service starts; all others count from a reload on, for loops from their next start on."""
 
 SMALLEST_MEMORY = 32 * 1024 * 1024
 """A loop's process with less could not do its first step."""
@@ -86,8 +74,3 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
             f"the path of a socket has at most {LONGEST_SOCKET} bytes",
             "give a shorter one",
         )
-
-
-def need_restart(changed: Iterable[str]) -> list[str]:
-    """Those of the keys that count only after a restart of the service."""
-    return sorted(set(changed) & NEED_RESTART)

@@ -60,6 +60,8 @@ class SettingLine(Wire, frozen=True):
     key: str
     value: Any
     origin: str
+    after_restart: Any = None
+    """What it will be then, when somebody has changed what counts only from a restart of the service on."""
 
 
 class Reloaded(Wire, frozen=True):

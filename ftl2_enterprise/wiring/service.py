@@ -13,6 +13,7 @@ import msgspec
 from ftl2_enterprise.core.amounts import bytes_of, processors_of
 from ftl2_enterprise.core.problem import Problem, unavailable
 from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings_restart import until_restart
 from ftl2_enterprise.loops import handlers, store, store_service
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.names import check_name
@@ -70,16 +71,17 @@ def load(begun: Startup) -> Loaded:
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
-    loaded = load(begun)
-    database = open_store(Path(loaded.settings.store.path), create=False)
+    database = open_store(Path(begun.in_force().settings.store.path), create=False)
     try:
-        return control.main(parts(descriptors, begun, loaded, database))
+        return control.main(parts(descriptors, begun, database))
     finally:
         database.close()
 
 
-def parts(descriptors: Mapping[str, int], begun: Startup, loaded: Loaded, database: Store) -> control.Parts:
+def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
     """What control is made of."""
+    read, in_force = load(begun), begun.in_force()
+    loaded = until_restart(read, in_force)
     live = Live(loaded)
     rules_dir = loaded.settings.loops.rules_dir
     return control.Parts(
@@ -93,7 +95,8 @@ def parts(descriptors: Mapping[str, int], begun: Startup, loaded: Loaded, databa
         managers=[LoopManager(lambda: live.settings.supervisor)],
         find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
         order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
-        loaded=loaded,
+        loaded=read,
+        in_force=in_force,
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, loaded.settings),

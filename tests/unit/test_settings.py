@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ftl2_enterprise.core import settings, settings_check
+from ftl2_enterprise.core import settings, settings_restart
 from ftl2_enterprise.core.amounts import bytes_of, processors_of
 from ftl2_enterprise.core.problem import Problem
 
@@ -108,9 +108,25 @@ def test_the_directories_of_a_unit_are_the_defaults(monkeypatch: pytest.MonkeyPa
 def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> None:
     page = Path("docs/reference/configuration.md").read_text()
     marked = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `") and "` * |" in row}
-    assert marked == settings_check.NEED_RESTART
-    assert set(settings.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_check.NEED_RESTART
-    assert settings_check.need_restart(["loops.interval", "store.path"]) == ["store.path"]
+    assert marked == settings_restart.NEED_RESTART
+    assert set(settings.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_restart.NEED_RESTART
+
+
+def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
+    def written(text: str) -> settings.Loaded:
+        (tmp_path / "config.toml").write_text(text)
+        return settings.load(config=tmp_path / "config.toml", environ=HOME, etc=Path("/nowhere"))
+
+    before = written("[store]\npath = '/before.db'\n[loops]\ninterval = 5\n")
+    after = written("[store]\npath = '/after.db'\n[loops]\ninterval = 7\n[log]\nlevel = 'debug'\n")
+    now = settings_restart.until_restart(after, before)
+    assert (now.settings.store.path, now.settings.loops.interval, now.settings.log.level) == (
+        "/before.db",
+        7,
+        "debug",
+    )
+    assert settings_restart.after_restart(after, before) == {"store.path": "/after.db"}
+    assert settings_restart.until_restart(before, before) == before
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest() -> None:

@@ -85,10 +85,15 @@ def settings(session: Session, given: Given) -> int:
 def _setting_lines(found: list[SettingLine], room: int | None) -> list[Line]:
     columns = (Column("SETTING"), Column("VALUE", least=12), Column("FROM", least=10, spare=1))
     rows = [
-        [cell((one.key, Role.STRONG)), cell(_value(one.value)), cell((one_line(one.origin, 200), Role.FAINT))]
+        [cell((one.key, Role.STRONG)), cell(_value_of(one)), cell((one_line(one.origin, 200), Role.FAINT))]
         for one in found
     ]
     return table(columns, rows, room)
+
+
+def _value_of(setting: SettingLine) -> str:
+    now = _value(setting.value)
+    return now if setting.after_restart is None else f"{now} (after a restart {_value(setting.after_restart)})"
 
 
 def _value(value: Any) -> str:

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import signal
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, unavailable
-from ftl2_enterprise.core.settings_check import need_restart
+from ftl2_enterprise.core.settings_restart import after_restart, until_restart
 from ftl2_enterprise.protocol.system import Reloaded
 from ftl2_enterprise.supervisor.control import facts
 from ftl2_enterprise.supervisor.control.access import Guard
@@ -26,7 +26,7 @@ from ftl2_enterprise.supervisor.control.watches import WATCHES
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Clock, Instant
     from ftl2_enterprise.core.settings import Loaded, Settings
@@ -68,11 +68,13 @@ class Parts:
     order: Callable[[str, Settings], Order]
     """What root is told to start for a key."""
     loaded: Loaded
-    """The settings in force."""
+    """The settings as they are now."""
     load: Callable[[], Loaded]
     """Reads them again. Raises Problem."""
     version: str
     """Of the program."""
+    in_force: Loaded | None = None
+    """Those that the service was started with, when they may be others."""
     facts: FactLog | None = None
     """Where facts are logged."""
     applied: Callable[[Settings], None] | None = None
@@ -87,7 +89,9 @@ class Control:
         """Raises Problem(invalid) when verbs and handlers do not agree."""
         dispatch = Dispatch(with_own(parts.handlers))
         self._parts: Parts = parts
-        self.loaded: Loaded = parts.loaded
+        in_force = parts.in_force or parts.loaded
+        self.loaded: Loaded = until_restart(parts.loaded, in_force)
+        self.after_restart: Mapping[str, Any] = after_restart(parts.loaded, in_force)
         self.guard: Guard = Guard(parts.loaded.settings.access)
         self.store: Store = parts.store
         self.writer: Writing = parts.writer
@@ -223,8 +227,8 @@ class Control:
         if not announced:
             self.root.send({"reloading": True})
         try:
-            loaded = self._parts.load()
-            guard = Guard(loaded.settings.access)
+            read = self._parts.load()
+            guard = Guard(read.settings.access)
         except Problem as problem:
             self._reload_failed = f"the settings could not be read again: {problem}"
             _log.warning("%s", self._reload_failed)
@@ -233,14 +237,15 @@ class Control:
             # Whatever came of it, the service serves on.
             self.root.send({"ready": True})
         self._reload_failed = None
-        before, after = values_of(self.settings), values_of(loaded.settings)
+        before, after = values_of(self.settings), values_of(read.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
-        self.loaded, self.guard = loaded, guard
-        facts.apply(self._parts.facts, loaded.settings.log)
+        self.after_restart = after_restart(read, self.loaded)
+        self.loaded, self.guard = until_restart(read, self.loaded), guard
+        facts.apply(self._parts.facts, self.settings.log)
         if self._parts.applied is not None:
-            self._parts.applied(loaded.settings)
+            self._parts.applied(self.settings)
         self.ensure.wake()
-        return Reloaded(changed=changed, need_restart=need_restart(changed))
+        return Reloaded(changed=changed, need_restart=list(self.after_restart))
 
     @property
     def address(self) -> str:

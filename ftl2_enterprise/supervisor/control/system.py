@@ -80,7 +80,8 @@ async def get_settings(control: Control, request: GetSettings, peer: Peer) -> li
     """Every setting in force."""
     values = values_of(control.settings)
     return [
-        SettingLine(key=key, value=values.get(key), origin=origin) for key, origin in control.loaded.origins.items()
+        SettingLine(key=key, value=values.get(key), origin=origin, after_restart=control.after_restart.get(key))
+        for key, origin in control.loaded.origins.items()
     ]
 
 
