@@ -95,12 +95,12 @@ deb: $(VENV)/package.stamp ## the Debian package, into build/
 rpm: $(VENV)/package.stamp ## the RPM package, into build/
 	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging rpm --release $(RELEASE)
 
-# The package and the build before it, on Debian 13 machines that are booted for the tests; root is needed. The tree that they
-# boot from is kept in ~/.cache/ftl2-enterprise. Where no machine can be booted every test is skipped with the reason.
+# The packages and the builds before them, on Debian 13 machines that are booted for the tests; root is needed. The tree
+# that they boot from is kept in ~/.cache/ftl2-enterprise. Where no machine can be booted every test is skipped with the reason.
 .PHONY: acceptance
-acceptance: $(VENV)/dev.stamp ## the Debian package on a real systemd
-	@if $(BIN)/python -m tests.acceptance.systemd.tree; then \
-		$(MAKE) --no-print-directory deb RELEASE=1 && $(MAKE) --no-print-directory deb RELEASE=2; fi
+acceptance: $(VENV)/dev.stamp $(VENV)/package.stamp ## the packages on a real systemd
+	@if $(BIN)/python -m tests.acceptance.systemd.tree; then for release in 1 2; do \
+		PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging deb rpm --release $$release || exit 1; done; fi
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/acceptance/systemd
 
 .PHONY: bench

@@ -18,7 +18,7 @@ import yaml
 
 from ftl2_enterprise.shell.commands import completing
 from ftl2_packaging import config_file, environment, licences, manpages, wheels
-from ftl2_packaging.changelog import MAINTAINER, changelog
+from ftl2_packaging.changelog import MAINTAINER, debian_changelog, rpm_changelog
 from ftl2_packaging.places import PACKAGING, SOURCE, CannotBuild
 
 if TYPE_CHECKING:
@@ -37,23 +37,26 @@ def make(build: Build, formats: Iterable[str]) -> list[Path]:
     build.output.mkdir(parents=True, exist_ok=True)
     with (build.cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _prepare(build)
-        return _write(build, formats)
+        bundled = _prepare(build)
+        return _write(build, formats, licences.expression(bundled))
 
 
-def _prepare(build: Build) -> None:
+def _prepare(build: Build) -> list[licences.Bundled]:
     found = wheels.collect(build)
     environment.make(build, found)
-    _texts(build, licences.read(found))
-    (build.work / "changelog.yaml").write_text(changelog(build, _date(build)), encoding="utf-8")
+    bundled = licences.read(found)
+    _texts(build, bundled)
+    (build.work / "changelog.yaml").write_text(rpm_changelog(build, _date(build)), encoding="utf-8")
+    return bundled
 
 
-def _description(build: Build, kind: str) -> Path:
+def _description(build: Build, kind: str, licence: str) -> Path:
     """The one description as nfpm reads it for a format."""
     path = build.work / f"nfpm.{kind}.yaml"
     template = Template((PACKAGING / "nfpm.yaml").read_text(encoding="utf-8"))
     values = {
         "MAINTAINER": MAINTAINER,
+        "LICENCE": licence,
         "WORK": str(build.work),
         "ARCH": build.architecture,
         "VERSION": build.version,
@@ -61,6 +64,9 @@ def _description(build: Build, kind: str) -> Path:
         "DATE": _date(build).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     described = yaml.safe_load(template.substitute(values))
+    if kind == "deb":
+        # Its own is among the contents.
+        del described["changelog"]
     described["contents"] = [one for content in described["contents"] for one in _contents(content, kind)]
     # JSON is YAML.
     path.write_text(json.dumps(described, indent=1), encoding="utf-8")
@@ -95,6 +101,7 @@ def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
     for name, page in manpages.documents(build).items():
         _write_compressed(texts / f"{name}.gz", page.encode())
     _write_compressed(texts / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
+    _write_compressed(texts / "changelog.Debian.gz", debian_changelog(build, _date(build)).encode())
     for pattern in DOCUMENTS:
         # Copied, so that the package is made from one state of them.
         for path in SOURCE.glob(pattern):
@@ -110,7 +117,7 @@ def _write_compressed(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def _write(build: Build, formats: Iterable[str]) -> list[Path]:
+def _write(build: Build, formats: Iterable[str], licence: str) -> list[Path]:
     nfpm = Path(sys.executable).parent / "nfpm"
     if not nfpm.exists():
         raise CannotBuild("cannot find nfpm: `make deb` installs it, and what else builds packages, into .venv")
@@ -118,7 +125,16 @@ def _write(build: Build, formats: Iterable[str]) -> list[Path]:
     for kind in formats:
         before = {path: path.stat().st_mtime_ns for path in build.output.glob(f"*.{kind}")}
         done = subprocess.run(
-            [nfpm, "package", "--config", _description(build, kind), "--packager", kind, "--target", build.output],
+            [
+                nfpm,
+                "package",
+                "--config",
+                _description(build, kind, licence),
+                "--packager",
+                kind,
+                "--target",
+                build.output,
+            ],
             cwd=SOURCE,
             env={**os.environ, "SOURCE_DATE_EPOCH": str(build.epoch)},
             capture_output=True,

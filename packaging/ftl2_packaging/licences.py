@@ -41,17 +41,24 @@ class Bundled:
     comment: str = ""
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """Its files of licences and notices."""
+    texts_with: dict[str, str] = field(default_factory=dict[str, str])
+    """Of its licences, those whose text another work brings."""
 
 
 def read(wheels: Iterable[Path]) -> list[Bundled]:
-    """Each of the wheels but our own. Raises CannotBuild when one does not say its licence."""
+    """Each of the wheels but our own. Raises CannotBuild when a licence is not said, or its text is not there."""
     known = tomllib.loads((PACKAGING / "licences.toml").read_text(encoding="utf-8"))
     own = f"{NAME.replace('-', '_')}-"
     found = [_read(wheel, known) for wheel in wheels if not wheel.name.startswith(own)]
+    licences = {one.name: one.licence for one in found}
+    for one in found:
+        for licence, other in one.texts_with.items():
+            if licences.get(other) != licence:
+                raise CannotBuild(f"cannot tell the text of {licence} for {one.name}: {other} does not bring it")
     return sorted(found, key=lambda one: one.name)
 
 
-def _read(wheel: Path, known: dict[str, dict[str, str]]) -> Bundled:
+def _read(wheel: Path, known: dict[str, Any]) -> Bundled:
     with zipfile.ZipFile(wheel) as archive:
         names = [PurePosixPath(name) for name in archive.namelist() if not name.endswith("/")]
         metadata = next(name for name in names if name.name == "METADATA" and name.parts[0].endswith(".dist-info"))
@@ -64,8 +71,10 @@ def _read(wheel: Path, known: dict[str, dict[str, str]]) -> Bundled:
     owners = [more["copyright"]] if "copyright" in more else _owners(texts.values())
     if not licence or not owners:
         raise CannotBuild(f"cannot tell the licence of {name}: the wheel does not name it; put it into licences.toml")
-    if not texts and not re.fullmatch(r"Apache-2.0|GPL-3.0-or-later", licence):
-        raise CannotBuild(f"cannot tell the text of the licence of {name}: it is not in the wheel")
+    texts_with = more.get("texts", {})
+    unknown = set(re.split(r" AND | OR ", licence)) - {"Apache-2.0", "GPL-3.0-or-later", *texts_with}
+    if unknown and not texts:
+        raise CannotBuild(f"cannot tell the text of {', '.join(sorted(unknown))} for {name}: it is not in the wheel")
     tops = sorted({_place(path) for path in names if not path.parts[0].endswith(".data")})
     return Bundled(
         name=name,
@@ -75,6 +84,7 @@ def _read(wheel: Path, known: dict[str, dict[str, str]]) -> Bundled:
         places=tops,
         comment=more.get("comment", ""),
         texts=texts,
+        texts_with=texts_with,
     )
 
 
@@ -125,7 +135,7 @@ def copyright_file(bundled: Iterable[Bundled]) -> str:
 def _short_name(one: Bundled) -> str:
     """Of a licence whose text stands here: as SPDX has it, with the name of the work, because texts differ."""
     expression = one.licence.replace(" AND ", " and ").replace(" OR ", " or ")
-    return expression if not _own_texts(one) else f"{one.name}-licence"
+    return f"{one.name}-licence" if _own_texts(one) or one.texts_with else expression
 
 
 def _own_texts(one: Bundled) -> list[str]:
@@ -134,15 +144,24 @@ def _own_texts(one: Bundled) -> list[str]:
 
 def _text(one: Bundled) -> list[str]:
     texts = _own_texts(one)
-    if not texts:
+    if not texts and not one.texts_with:
         return []
     lines = [
         f"{one.licence}.",
-        *(["Apache-2.0 is in /usr/share/common-licenses."] if len(texts) < len(one.texts) else []),
+        *(["Apache-2.0 is in /usr/share/common-licenses."] if _has_common(one, "Apache-2.0") else []),
+        *(["GPL-3.0-or-later is in /usr/share/common-licenses/GPL-3."] if _has_common(one, "GPL-3") else []),
+        *[
+            f"The text of {licence} is, but for the owners, the one of {other}."
+            for licence, other in one.texts_with.items()
+        ],
     ]
     for text in texts:
         lines += ["", *text.splitlines()]
     return [f" {line.rstrip()}" if line.strip() else " ." for line in lines]
+
+
+def _has_common(one: Bundled, name: str) -> bool:
+    return any(_common(text) == name for text in one.texts.values()) or (bool(one.texts_with) and name in one.licence)
 
 
 def _common(text: str) -> str | None:
@@ -166,6 +185,12 @@ def _stanzas() -> list[str]:
     ]
 
 
+def expression(bundled: Iterable[Bundled]) -> str:
+    """The licences of the whole, as SPDX has it; what is bundled can be chosen from, and is not chosen from here."""
+    parts = {part for one in bundled for part in one.licence.split(" AND ")} | {"Apache-2.0"}
+    return " AND ".join(f"({part})" if " OR " in part else part for part in sorted(parts))
+
+
 def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
     """Every text as it was published, a folder for each work; and our own."""
     folder.mkdir(parents=True)
@@ -176,6 +201,7 @@ def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
         told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(
             f"Copyright: {who}\n" for who in one.owners
         )
-        (own / "ABOUT").write_text(f"{told}{one.comment}".rstrip() + "\n", encoding="utf-8")
+        others = [f"The text of {licence} is that in ../{other}.\n" for licence, other in one.texts_with.items()]
+        (own / "ABOUT").write_text("".join([told, *others, one.comment]).rstrip() + "\n", encoding="utf-8")
         for name, text in one.texts.items():
             (own / name).write_text(text + "\n", encoding="utf-8")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.systemd import tree as trees
+from tests.acceptance.systemd.living import come_alive
 from tests.acceptance.systemd.machine import Done, Machine, booted
-from tests.acceptance.systemd.manifests import BEGUN, GATED, MESSAGE, QUESTION
 from tests.acceptance.systemd.nspawn import Nspawn
 from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.uml import Uml
@@ -123,18 +123,9 @@ def machine(tree: trees.Tree, installed: Path, places: Iterator[Path]) -> Iterat
 
 @pytest.fixture
 def running(bare: Machine[Nspawn], packages: Packages) -> Machine[Nspawn]:
-    """The build before, with a loop that has ended, one that waits for a person, one that rests, one at work."""
+    """The build before, with loops."""
     install(bare, packages.previous)
-    bare.add_user("alice", "ftl2")
-    bare.write("/etc/ftl2-enterprise/conf.d/quick.toml", "[supervisor]\nsplay = 0\ndrain_timeout = 3\n")
-    bare.run("systemctl", "restart", "ftl2-enterprise")
-    bare.submit("message", MESSAGE, "--wait", user="alice")
-    bare.submit("rests", MESSAGE.replace("message", "rests"), "--mode", "continuous", "--interval", "2")
-    bare.submit("greeting", QUESTION, user="alice")
-    bare.submit("gated", GATED, user="alice")
-    bare.until_state("greeting", "waiting")
-    bare.until_state("rests", "resting")
-    bare.until(lambda: bare.exists(BEGUN))
+    come_alive(bare)
     return bare
 
 

@@ -1,17 +1,31 @@
-"""That the loops of a machine go on after something has happened to the service."""
+"""Loops of a machine, and that they go on after something has happened to the service."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.acceptance.systemd.manifests import GATE, HOME
+from tests.acceptance.systemd.manifests import BEGUN, GATE, GATED, HOME, MESSAGE, QUESTION
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
 
 
+def come_alive(machine: Machine[Any]) -> None:
+    """With a loop that has ended, one that waits for a person, one that rests, one at work."""
+    machine.add_user("alice", "ftl2")
+    machine.write("/etc/ftl2-enterprise/conf.d/quick.toml", "[supervisor]\nsplay = 0\ndrain_timeout = 3\n")
+    machine.run("systemctl", "restart", "ftl2-enterprise")
+    machine.submit("message", MESSAGE, "--wait", user="alice")
+    machine.submit("rests", MESSAGE.replace("message", "rests"), "--mode", "continuous", "--interval", "2")
+    machine.submit("greeting", QUESTION, user="alice")
+    machine.submit("gated", GATED, user="alice")
+    machine.until_state("greeting", "waiting")
+    machine.until_state("rests", "resting")
+    machine.until(lambda: machine.exists(BEGUN))
+
+
 def all_go_on(machine: Machine[Any]) -> None:
-    """Those of the fixture `running`: the ended one is known, the others do what they were there for."""
+    """The ended one is known, the others do what they were there for."""
     machine.until_well()
     loops = machine.loops()
     assert set(loops) == {"message", "rests", "greeting", "gated"}

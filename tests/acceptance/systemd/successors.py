@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import py_compile
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-SITE_PACKAGES = "usr/lib/ftl2-enterprise/lib/python3.13/site-packages"
-STORE = f"{SITE_PACKAGES}/ftl2_enterprise/store"
+ENVIRONMENT = "usr/lib/ftl2-enterprise"
+STORE = "lib/python3.13/site-packages/ftl2_enterprise/store"
+WORK = Path("build/package")
+"""What the last RPM was made from."""
 NEXT = "0003"
 """The schema of a later version."""
 
@@ -55,7 +56,7 @@ def successor(package: Path, folder: Path, *, migration: str = "", unit: str = "
     root = folder / "root"
     _run("dpkg-deb", "--raw-extract", package, root)
     if migration:
-        _migrate(root, migration)
+        _migrate(root / ENVIRONMENT, migration)
     with (root / "usr/lib/systemd/system/ftl2-enterprise.service").open("a") as file:
         file.write(unit)
     control = root / "DEBIAN" / "control"
@@ -68,22 +69,42 @@ def successor(package: Path, folder: Path, *, migration: str = "", unit: str = "
     return made
 
 
-def _migrate(root: Path, migration: str) -> None:
-    version = root / STORE / "version.py"
+def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
+    """The same for an RPM, which is written anew by what has written the last one."""
+    environment = folder / "environment"
+    shutil.copytree(WORK / "environment", environment, symlinks=True)
+    _migrate(environment, migration)
+    described = json.loads((WORK / "nfpm.rpm.yaml").read_text())
+    for content in described["contents"]:
+        if content["dst"] == f"/{ENVIRONMENT}":
+            content["src"] = str(environment)
+    described["release"] = str(release)
+    described["rpm"]["compression"] = "gzip:1"
+    description = folder / "nfpm.yaml"
+    description.write_text(json.dumps(described))
+    made = folder / f"ftl2-enterprise-{release}.rpm"
+    nfpm = Path(sys.executable).parent / "nfpm"
+    _run(nfpm, "package", "--config", description, "--packager", "rpm", "--target", made)
+    shutil.rmtree(environment)
+    return made
+
+
+def _migrate(environment: Path, migration: str) -> None:
+    version = environment / STORE / "version.py"
     text, changed = re.subn(r'("0002")(?=\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
     assert changed == 1, "version.py does not list the migrations as it did"
     version.write_text(text)
-    added = root / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
+    added = environment / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
     added.write_text(_HEAD + migration)
     for source in (version, added):
-        _compile(source, root)
+        _compile(source, environment)
 
 
-def _compile(source: Path, root: Path) -> None:
+def _compile(source: Path, environment: Path) -> None:
     """As the build does it: byte-code that is believed without looking at the source."""
     py_compile.compile(
         str(source),
-        dfile=f"/{source.relative_to(root)}",
+        dfile=f"/{ENVIRONMENT}/{source.relative_to(environment)}",
         doraise=True,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )

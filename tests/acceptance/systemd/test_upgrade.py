@@ -56,6 +56,18 @@ def test_an_upgrade_leaves_a_stopped_service_alone(bare: Machine[Nspawn], packag
     assert bare.loops()["message"]["state"] == "completed"
 
 
+def test_an_upgrade_starts_a_service_that_has_failed(bare: Machine[Nspawn], packages: Packages) -> None:
+    install(bare, packages.previous)
+    bare.write("/etc/ftl2-enterprise/conf.d/wrong.toml", "[log]\nlevel = 'loud'\n")
+    assert bare.try_("systemctl", "restart", "ftl2-enterprise").status != 0
+    assert bare.try_("systemctl", "is-failed", "ftl2-enterprise").out == "failed\n"
+    # What is still wrong is no reason for which an upgrade fails.
+    install(bare, packages.present)
+    bare.run("rm", "/etc/ftl2-enterprise/conf.d/wrong.toml")
+    install(bare, packages.previous, "--allow-downgrades")
+    bare.until_well()
+
+
 def test_settings_that_were_changed_are_kept_without_a_question(bare: Machine[Nspawn], packages: Packages) -> None:
     install(bare, packages.previous)
     text = bare.read("/etc/ftl2-enterprise/config.toml") + "\n[log]\nlevel = 'debug'\n"

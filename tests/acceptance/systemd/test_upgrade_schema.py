@@ -77,7 +77,7 @@ def test_a_change_of_the_database_loses_nothing(running: Machine[Nspawn], later:
     all_go_on(running)
     assert running.show("NRestarts") == "0"
     # What was in flight when the service stopped is not known, so the loop looked, and began the step again.
-    assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["unknown", "succeeded"]
+    assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded", "unknown"]
     assert not [line for line in running.journal() if "Traceback" in str(line["MESSAGE"])]
 
 

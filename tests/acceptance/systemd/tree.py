@@ -21,7 +21,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftl2
 SUITE = "trixie"
 PACKAGES = (
     "systemd", "systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "init-system-helpers", "python3", "procps",
-    "iproute2", "ca-certificates", "openssh-client", "sqlite3", "sudo",
+    "iproute2", "ca-certificates", "openssh-client", "sqlite3", "sudo", "rpm",
 )  # fmt: skip
 HERE = Path(__file__).parent
 CUSTOMIZE = HERE / "customize.sh"
