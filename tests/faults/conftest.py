@@ -1,12 +1,19 @@
-"""What tests of the writer share."""
+"""What tests of the writer and of full disks share."""
 
 from __future__ import annotations
 
 import pytest
 
 from ftl2_enterprise.store.engine import open_store
+from tests.support.disk import mounted
 from tests.support.ledger import enter
 from tests.support.writing import writer_process
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    with mounted(tmp_path) as place:
+        yield place
 
 
 @pytest.fixture

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 import subprocess
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.support.command import Command
 
@@ -25,24 +21,6 @@ steps:
       module: shell
       params: {{cmd: "echo once >> {base}/effects; touch {base}/made; head -c 6000000 /dev/urandom | base64"}}
 """
-
-
-def mounts_allowed() -> bool:
-    return os.geteuid() == 0 and shutil.which("mount") is not None
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of its own that is soon full."""
-    if not mounts_allowed():
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
-    if made.returncode != 0:
-        pytest.skip("this machine does not allow mounting a small file system")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
 
 
 def write_manifest(directory: Path) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import sqlite3
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +13,7 @@ from ftl2_enterprise.protocol.loop_verbs import PauseLoop, ShowLoop
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
+from tests.support.disk import mounted
 from tests.support.marked import none_left, rows
 from tests.support.waiting import until
 from tests.support.witness import hold_against, manifest, nothing_open, whole_event_log
@@ -27,16 +25,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own that is soon full."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False)
-    if made.returncode != 0:
-        pytest.skip("this machine does not allow mounting a small file system")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with mounted(tmp_path, megabytes=4) as place:
+        yield place
 
 
 def begin(service: Daemon, base: Path) -> Path:

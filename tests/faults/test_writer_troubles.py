@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -178,20 +176,6 @@ def test_a_database_that_is_not_there_yet(tmp_path):
         link.carry_out([enter.call("w", 2)])
         link.close()
     assert Entries(path).of == {("w", 2): 1}
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of its own that is soon full."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
-    if made.returncode != 0:
-        pytest.skip("this machine does not allow mounting a small file system")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
 
 
 def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_disk):

@@ -116,6 +116,15 @@ def ctl(service: ScriptedService, capsys, monkeypatch) -> Ctl:
     return run
 
 
+def converges(service: ScriptedService) -> None:
+    """The loop runs when it is looked at for the first time, and has converged after that."""
+    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
+    states = iter([nouns.loop()])
+    service.on(
+        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
+    )
+
+
 ACTION = Action(
     id=7,
     loop_id=1,
@@ -573,11 +582,7 @@ def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
 def test_waiting_survives_a_restart_of_the_service(service, ctl):
     service.on(ListEvents, EventPage(events=[], cursor=100))
     service.on(ResumeLoop, nouns.loop())
-    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
-    states = iter([nouns.loop()])
-    service.on(
-        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
-    )
+    converges(service)
 
     def items(request: WatchEvents) -> list[Any]:
         # The first watch is ended by the service after one event.
@@ -604,11 +609,7 @@ def test_watch_begins_with_the_present_iteration(service, ctl):
     ]
     service.on(ListEvents, EventPage(events=before, cursor=91))
     service.on(WatchEvents, Stream([nouns.event(92, "loop.completed")]))
-    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
-    states = iter([nouns.loop()])
-    service.on(
-        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
-    )
+    converges(service)
     status, out, _ = ctl("watch", "web")
     assert status == 0
     assert "iteration 1 " not in out
@@ -626,11 +627,7 @@ def test_watch_and_show_tell_what_is_in_hand(service, ctl):
     ]
     service.on(ListEvents, EventPage(events=before, cursor=93))
     service.on(WatchEvents, Stream([nouns.event(94, "loop.completed")]))
-    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
-    states = iter([nouns.loop()])
-    service.on(
-        ShowLoop, lambda _request: LoopDetail(loop=next(states, done), process=None, open_prompts=[], last=None)
-    )
+    converges(service)
     shown = ctl("watch", "web")[1].splitlines()
     assert [one for one in shown if "running" in one] == ["  running   shell on db1: sleep 1000"]
 

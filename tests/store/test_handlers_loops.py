@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import handlers, store, store_actions, store_prompts, store_service, tables
-from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.protocol import loop_verbs as verbs
 from ftl2_enterprise.protocol.loop_replies import Deleted
 from ftl2_enterprise.protocol.loops import (
@@ -24,7 +24,7 @@ from ftl2_enterprise.protocol.loops import (
     PromptState,
 )
 from ftl2_enterprise.store.events import list_events
-from tests.support.database import ask, one_of_each, propose, spec, started_loop
+from tests.support.database import acting_loop, ask, one_of_each, spec, started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -175,12 +175,7 @@ def test_cancelling_closes_what_was_begun(db: Store) -> None:
 
 def test_stopping_a_loop_whose_process_is_gone_says_what_nobody_knows(db: Store) -> None:
     with db.write() as tx:
-        loop, generation = started_loop(tx)
-        iteration = store.insert_iteration(tx, loop.id, 1)
-        action = propose(tx, iteration)
-        store.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
-        store.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
-        store_actions.move_action(tx, action, ActionEvent.STARTED)
+        loop, generation, action = acting_loop(tx)
         store.update_loop(tx, loop.id, generation, owner=None)
     do(db, verbs.StopLoop(loop="web"))
     with db.read() as tx:

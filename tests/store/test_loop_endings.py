@@ -11,11 +11,11 @@ from ftl2_enterprise.core.child import Child, Ending, Why
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.loops import store, store_actions, store_service, units_claim, units_service
-from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.protocol.loops import ActionState, Desired, IterationOutcome, LoopState, Outcome
 from ftl2_enterprise.store.events import list_events
-from tests.support.database import propose, spec, started_loop
+from tests.support.database import acting_loop, spec, started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops import Loop
@@ -30,12 +30,7 @@ CHILD = Child(key="loop:1", pid=7, started_at=0)
 
 def running(tx: Tx, **values: Any) -> Loop:
     """A managed loop in the middle of an action, whose process is gone."""
-    loop, generation = started_loop(tx)
-    iteration = store.insert_iteration(tx, loop.id, 1)
-    action = propose(tx, iteration)
-    store.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
-    store.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
-    store_actions.move_action(tx, action, ActionEvent.STARTED)
+    loop, generation, _ = acting_loop(tx)
     store.update_loop(tx, loop.id, generation, owner="gone:1:1")
     store_service.change_loop(tx, loop.id, managed=True, **values)
     return store.get_loop(tx, loop.id)

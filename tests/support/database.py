@@ -20,7 +20,7 @@ from ftl2_enterprise.loops import (
     store_prompts,
     store_rules,
 )
-from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.loops.tables import disabled_rules
 from ftl2_enterprise.protocol.loops import Iteration, Loop, LoopSpec
 from ftl2_enterprise.store.handovers import handovers
@@ -63,6 +63,17 @@ def begun_iteration(tx: Tx, name: str = "web") -> Iteration:
 def propose(tx: Tx, iteration: Iteration, *, n: int = 1, host: str = "web1", **values: Any) -> int:
     call = {"target": host, "module": "file", "params": {"path": "/srv"}, "origin": "decision", **values}
     return store_actions.insert_action(tx, iteration, n=n, host=host, **call)
+
+
+def acting_loop(tx: Tx) -> tuple[Loop, int, int]:
+    """A loop in the middle of an action: the loop, the generation of its claim, and the action."""
+    loop, generation = started_loop(tx)
+    iteration = store.insert_iteration(tx, loop.id, 1)
+    action = propose(tx, iteration)
+    store.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
+    store.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
+    store_actions.move_action(tx, action, ActionEvent.STARTED)
+    return loop, generation, action
 
 
 def ask(tx: Tx, iteration: Iteration, key: str = "port") -> int:
