@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.verb import name_of
 from ftl2_enterprise.shell import parsing, registry
 from ftl2_enterprise.shell.session import Session
 from ftl2_enterprise.terminal.paint import Painter, painter
@@ -80,6 +81,7 @@ def run(
 ) -> int:
     """Run one command, and show its problem when it fails; the exit status."""
     wants_json = bool(flags.get("json")) or "--json" in words
+    command = None
     try:
         command, rest = registry.find(words, in_shell=is_shell)
         given = parsing.parse(command, rest)
@@ -93,11 +95,22 @@ def run(
         with session:
             return command.run(session, given)
     except Problem as problem:
-        return failed(problem, wants_json=wants_json, is_shell=is_shell)
+        return failed(_as_typed(problem, command), wants_json=wants_json, is_shell=is_shell)
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:
         return failed(_recorded(error), wants_json=wants_json, is_shell=is_shell)
+
+
+def _as_typed(problem: Problem, command: registry.Command | None) -> Problem:
+    """With the command's name for what the protocol calls otherwise."""
+    if command is None:
+        return problem
+    for verb in command.verbs:
+        if problem.message.startswith(said := f"cannot do {name_of(verb)}: "):
+            message = f"cannot do {command.name}: {problem.message.removeprefix(said)}"
+            return Problem(problem.code, message, hint=problem.hint)
+    return problem
 
 
 def _script(out: Painter, flags: dict[str, Any]) -> int:

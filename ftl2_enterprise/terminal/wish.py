@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.protocol.loops import Mode
 
 
 def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | None]:
@@ -35,3 +36,9 @@ def _read(path: str) -> str:
         raise not_found(f"cannot read {path}: there is no such file") from error
     except OSError as error:
         raise invalid(f"cannot read {path}: {(error.strerror or 'failed').lower()}") from error
+
+
+def check_interval(mode: Mode, interval: float | None) -> None:
+    """Raise Problem(invalid) for an interval that would count for nothing."""
+    if interval is not None and mode is not Mode.CONTINUOUS:
+        raise invalid("cannot use --interval: the loop runs once", "add --mode continuous")

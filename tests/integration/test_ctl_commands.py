@@ -539,10 +539,53 @@ def test_a_file_is_read_here_and_paths_become_absolute(service, ctl, tmp_path, m
 def test_what_is_given_wins_over_the_settings(service, ctl):
     service.on(GetSettings, SETTINGS)
     service.on(SubmitLoop, nouns.loop("site", state=LoopState.PENDING))
-    ctl("submit", "nginx", "runs", "-n", "web", "--interval", "5", "--paused", "--priority", "9", "--dry-run")
+    ctl(
+        "submit",
+        "nginx",
+        "runs",
+        "-n",
+        "web",
+        "--mode",
+        "continuous",
+        "--interval",
+        "5",
+        "--paused",
+        "--priority",
+        "9",
+        "--dry-run",
+    )
     request = service.asked_for(SubmitLoop)[0]
     assert (request.spec.desired_state, request.spec.name, request.spec.interval) == ("nginx runs", "web", 5.0)
     assert (request.paused, request.priority, request.spec.dry_run) == (True, 9, True)
+
+
+def test_a_loop_beside_the_one_that_has_the_name_says_so(service, ctl, tmp_path):
+    (tmp_path / "web.yaml").write_text("version: 1\n")
+    service.on(GetSettings, SETTINGS)
+    service.on(SubmitLoop, nouns.loop("web-2", state=LoopState.PENDING))
+    there = LoopDetail(loop=nouns.loop("web", state=LoopState.RESTING), process=None, open_prompts=[], last=None)
+    service.on(ShowLoop, there)
+    assert ctl("submit", "-f", str(tmp_path / "web.yaml"))[1].splitlines() == [
+        "web-2: starting",
+        "  beside it: web (resting)",
+        "  to end that one: ftl2ctl cancel web",
+        "  follow: ftl2ctl watch web-2",
+    ]
+    assert "beside" not in ctl("submit", "-f", str(tmp_path / "web.yaml"), "-n", "web-2")[1]
+
+    def nobody(request):
+        raise not_found("cannot find it")
+
+    service.on(ShowLoop, nobody)
+    assert "beside" not in ctl("submit", "-f", str(tmp_path / "web.yaml"))[1]
+
+
+def test_a_refusal_names_the_command_that_was_typed(service, ctl):
+    def refuse(request):
+        raise Problem(Code.DENIED, "cannot do loop.pause: it needs access to operate, and mallory has none")
+
+    service.on(PauseLoop, refuse)
+    assert ctl("pause", "web")[2] == "error: cannot do pause: it needs access to operate, and mallory has none\n"
 
 
 @pytest.mark.parametrize(
@@ -552,6 +595,7 @@ def test_what_is_given_wins_over_the_settings(service, ctl):
         (["submit", "x", "-f", "y"], "cannot take a desired state: there are two"),
         (["submit", "-f", "/nowhere/site.yaml"], "cannot read /nowhere/site.yaml: there is no such file"),
         (["submit", " "], "cannot take an empty desired state"),
+        (["submit", "x", "--interval", "5"], "cannot use --interval: the loop runs once"),
     ],
 )
 def test_what_cannot_be_submitted(service, ctl, words, message):

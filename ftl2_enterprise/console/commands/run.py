@@ -183,6 +183,7 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
     if name is None:
         name = name_for(text, source, dry_run=options["dry_run"])
     check_name(name)
+    wish.check_interval(Mode(options["mode"]), options["interval"])
     spec = LoopSpec(
         name=name,
         desired_state=text,

@@ -59,6 +59,7 @@ def command(session: Session, **options: Any) -> int:
 
     session.wants_json = options["as_json"]
     text, source = wish.read_desired_state(options["desired_state"], options["file"])
+    wish.check_interval(Mode(options["mode"]), options["interval"])
     given = {
         field: options[field]
         for field in ("environment", "decider", "dry_run", "max_ask_delay", "model", "max_cost")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loop_verbs import ShowLoop, SubmitLoop
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.protocol.system import GetSettings
 from ftl2_enterprise.shell.commands.steering import told
 from ftl2_enterprise.shell.lines import word
+from ftl2_enterprise.shell.loop_words import standing
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal import wish
+from ftl2_enterprise.terminal.text import Line, Role, line, one_line
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -32,8 +37,29 @@ def run(session: Session, given: Given) -> int:
         return _and_follow(session, request)
     loop = session.call(request)
     watch = f"watch {word(loop.name)}"
-    session.reply(loop, lambda: [told(session, loop), session.offer("follow", watch, indent=2)])
+    session.reply(
+        loop, lambda: [told(session, loop), *_beside(session, given, loop), session.offer("follow", watch, indent=2)]
+    )
     return 0
+
+
+def _beside(session: Session, given: Given, loop: Loop) -> list[Line]:
+    """That the name which it would have had belongs to another loop, which goes on as it is."""
+    if given.maybe("name") is not None or (numbered := re.fullmatch(r"(.+)-\d+", loop.name)) is None:
+        return []
+    try:
+        other = session.call(ShowLoop(loop=numbered[1])).loop
+    except Problem:
+        return []
+    if other.name != numbered[1]:
+        return []
+    name = word(other.name)
+    return [
+        line(
+            ("beside it: ", Role.FAINT), (one_line(other.name), Role.STRONG), f" ({standing(other).word})", indent=2
+        ),
+        session.offer("to end that one", f"cancel {name}", indent=2),
+    ]
 
 
 def _and_follow(session: Session, request: SubmitLoop) -> int:
@@ -47,6 +73,8 @@ def _and_follow(session: Session, request: SubmitLoop) -> int:
 
 
 def _spec(session: Session, given: Given, text: str, source: str | None) -> LoopSpec:
+    mode = Mode(given.maybe("mode") or Mode.SINGLE)
+    wish.check_interval(mode, given.maybe_float("interval"))
     fields: dict[str, Any] = {
         "max_iterations": given.maybe_number("max-iterations"),
         "interval": given.maybe_float("interval"),
@@ -62,7 +90,7 @@ def _spec(session: Session, given: Given, text: str, source: str | None) -> Loop
         # Without a name the service makes one that is free.
         name=given.maybe("name") or "",
         desired_state=text,
-        mode=Mode(given.maybe("mode") or Mode.SINGLE),
+        mode=mode,
         decider=given.maybe("decider") or "auto",
         source=source,
         inventory=_path(given, "inventory"),
@@ -90,7 +118,7 @@ COMMANDS = (
         summary="Hand a desired state to the service, which makes it true in a process of its own.",
         group=Group.LOOPS,
         run=run,
-        verbs=(SubmitLoop, GetSettings),
+        verbs=(SubmitLoop, GetSettings, ShowLoop),
         arguments=(
             Argument("desired-state", Kind.TEXT, "A sentence, or a manifest (site.yaml).", optional=True, rest=True),
         ),
