@@ -50,8 +50,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
         )
-    from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415 - not needed to refuse what is above
+    from ftl2_enterprise.store import copies  # noqa: PLC0415 - not needed to refuse what is above
+    from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415
 
+    if database.is_file():
+        copies.back_up(database)
     open_store(database, create=True).close()
     return lock
 

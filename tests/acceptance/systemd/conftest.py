@@ -43,18 +43,23 @@ def tree() -> trees.Tree:
 
 @dataclass(frozen=True)
 class Packages:
-    """Two builds of the package."""
+    """Two builds of a package."""
 
     previous: Path
     present: Path
 
 
+def builds(pattern: str) -> Packages:
+    """Those of one format, which have the release in their names."""
+    found = [sorted(BUILD.glob(pattern.format(release))) for release in (1, 2)]
+    if not all(found):
+        pytest.skip(f"the package is not built: there is no {pattern} in {BUILD}; `make acceptance` builds it")
+    return Packages(found[0][-1], found[1][-1])
+
+
 @pytest.fixture(scope="session")
 def packages() -> Packages:
-    found = [sorted(BUILD.glob(f"ftl2-enterprise_*-{release}_*.deb")) for release in (1, 2)]
-    if not all(found):
-        pytest.skip("the package is not built: `make deb RELEASE=1 && make deb RELEASE=2`, or `make acceptance`")
-    return Packages(found[0][-1], found[1][-1])
+    return builds("ftl2-enterprise_*-{}_*.deb")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.systemd.conftest import BUILD
+from tests.acceptance.systemd.conftest import Packages, builds
 from tests.acceptance.systemd.living import all_go_on, come_alive
 from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.pages import FILES
-from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, WORK, rpm_successor
+from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, rpm_successor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,20 +21,9 @@ if TYPE_CHECKING:
 PRESETS = "enable ftl2-enterprise.service\ndisable ftl2-enterprise.socket\n"
 
 
-@dataclass(frozen=True)
-class Rpms:
-    """Two builds of the RPM."""
-
-    previous: Path
-    present: Path
-
-
 @pytest.fixture(scope="module")
-def rpms() -> Rpms:
-    found = [sorted(BUILD.glob(f"ftl2-enterprise-*-{release}.*.rpm")) for release in (1, 2)]
-    if not all(found) or not (WORK / "nfpm.rpm.yaml").exists():
-        pytest.skip("the RPM is not built: `make rpm RELEASE=1 && make rpm RELEASE=2`, or `make acceptance`")
-    return Rpms(found[0][-1], found[1][-1])
+def rpms() -> Packages:
+    return builds("ftl2-enterprise-*-{}.*.rpm")
 
 
 @pytest.fixture
@@ -46,7 +34,7 @@ def fedora(bare: Machine[Nspawn]) -> Machine[Nspawn]:
 
 
 @pytest.fixture
-def running(fedora: Machine[Nspawn], rpms: Rpms) -> Machine[Nspawn]:
+def running(fedora: Machine[Nspawn], rpms: Packages) -> Machine[Nspawn]:
     """The build before, with loops."""
     rpm(fedora, "--install", rpms.previous)
     come_alive(fedora)
@@ -80,7 +68,7 @@ def enabled(machine: Machine[Nspawn]) -> list[str]:
 
 
 def test_an_installation_makes_users_and_follows_presets_and_starts_nothing(
-    fedora: Machine[Nspawn], rpms: Rpms
+    fedora: Machine[Nspawn], rpms: Packages
 ) -> None:
     rpm(fedora, "--install", rpms.present)
     assert fedora.run("id", "-un", "ftl2-enterprise") == "ftl2-enterprise\n"
@@ -98,7 +86,7 @@ def test_an_installation_makes_users_and_follows_presets_and_starts_nothing(
     fedora.until_well()
 
 
-def test_presets_that_disable_it_are_followed_and_not_asked_again(fedora: Machine[Nspawn], rpms: Rpms) -> None:
+def test_presets_that_disable_it_are_followed_and_not_asked_again(fedora: Machine[Nspawn], rpms: Packages) -> None:
     fedora.write("/etc/systemd/system-preset/10-distribution.preset", "disable *\n")
     rpm(fedora, "--install", rpms.previous)
     assert enabled(fedora) == ["disabled", "disabled"]
@@ -108,7 +96,7 @@ def test_presets_that_disable_it_are_followed_and_not_asked_again(fedora: Machin
     assert not fedora.is_active()
 
 
-def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Rpms) -> None:
+def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Packages) -> None:
     before = running.pids()
     rpm(running, "--upgrade", rpms.present)
     assert release(running) == "2"
@@ -124,7 +112,7 @@ def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Rpms) -> N
     assert running.show("NRestarts") == "0"
 
 
-def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Rpms, tmp_path: Path) -> None:
+def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, CHANGES)).said
     assert "ftl2-enterprise: this version changes the database; the service is stopped for that" in said
     assert f"ftl2-enterprise: database as it was is kept: {HOME}/loops.db.0002" in said
@@ -140,7 +128,7 @@ def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Rp
     assert revision(running) == NEXT
 
 
-def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rpms: Rpms, tmp_path: Path) -> None:
+def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     pids = running.pids()
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, FAILS)).said
     assert "cannot put this version into service" in said
@@ -155,7 +143,7 @@ def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rp
     all_go_on(running)
 
 
-def test_erasing_stops_it_and_keeps_what_it_knew(running: Machine[Nspawn], rpms: Rpms) -> None:
+def test_erasing_stops_it_and_keeps_what_it_knew(running: Machine[Nspawn], rpms: Packages) -> None:
     erased = running.try_("rpm", "--erase", "ftl2-enterprise")
     assert erased.status == 0, erased
     assert "scriptlet" not in erased.said, erased

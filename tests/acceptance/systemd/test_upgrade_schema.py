@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,18 @@ def test_a_stopped_service_changes_the_database_with_its_next_start(running: Mac
     assert sql(running, "SELECT version_num FROM alembic_version") == "0002"
     running.run("systemctl", "start", "ftl2-enterprise")
     assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
+    assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
+    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == "0002"
     all_go_on(running)
+
+
+def test_what_a_version_would_do_can_be_seen_before(running: Machine[Nspawn], later: Path) -> None:
+    before = sql(running, ".dump")
+    running.engine.put(later, f"{FILES}/{later.name}")
+    (look,) = [example for example in examples(PAGE) if "--dry-run" in example.script]
+    dataclasses.replace(look, status=7, says=["can be brought up to date"]).follow(running)
+    assert sql(running, ".dump") == before
+    assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
 
 
 def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
@@ -109,7 +121,7 @@ def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
     assert sql(running, "PRAGMA integrity_check") == "ok"
     assert sql(running, ".dump") == content_before
     assert running.pids() == pids
-    assert running.sh(f"ls {HOME} | grep -c loops.db.0 || :") == "0\n"
+    assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
     # It is refused again, as often as somebody tries, and the service of the version before goes on.
     again = running.try_("dpkg", "--configure", "--pending")
     assert again.status != 0
