@@ -418,6 +418,21 @@ def test_events_from_a_cursor(service, ctl):
     assert service.asked_for(ListEvents)[-1].newest
 
 
+def test_a_loop_that_is_not_listed_is_asked_for_once(service, ctl):
+    def loop(request):
+        if request.loop == "8":
+            raise not_found("cannot find the loop 8")
+        return LoopDetail(loop=nouns.loop("old", id=7), process=None, open_prompts=[], last=None)
+
+    told = [nouns.event(number, "a.b", loop_id=number % 2 + 7) for number in range(10)]
+    service.on(ListEvents, EventPage(events=told, cursor=9))
+    service.on(ListLoops, LoopPage(loops=[]))
+    service.on(ShowLoop, loop)
+    lines = ctl("events")[1].splitlines()
+    assert [("old" in line, "loop 8" in line) for line in lines] == [(True, False), (False, True)] * 5
+    assert [len(service.asked_for(verb)) for verb in (ListLoops, ShowLoop)] == [1, 2]
+
+
 def test_events_to_come_are_lines_of_json(service, ctl):
     service.on(ListEvents, EventPage(events=[nouns.event(5, "a.b")], cursor=5))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import ListLoops
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop
 from ftl2_enterprise.protocol.system import ListEvents, WatchEvents
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import OF_LOOP, Command, Example, Flag, Group, Kind, limit
@@ -29,7 +30,7 @@ def run(session: Session, given: Given) -> int:
     if session.wants_json and not follows:
         session.document(page)
         return 0
-    names = {} if session.wants_json else _names(session)
+    names = _Names(session)
     for event in page.events:
         _tell(session, event, names)
     if not follows:
@@ -43,25 +44,44 @@ def run(session: Session, given: Given) -> int:
 
     with closing(streams.events(session, loop=loop, after=page.cursor)) as events:
         for event in events:
-            if event.loop_id is not None and event.loop_id not in names and not session.wants_json:
-                names = _names(session)
             _tell(session, event, names)
     return 0
 
 
-def _names(session: Session) -> dict[int, str]:
-    return {loop.id: loop.name for loop in session.call(ListLoops(finished=True)).loops}
+class _Names:
+    """What loops are called: of most by one question, of the others by one for each."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[int, str] | None = None
+
+    def of(self, loop_id: int) -> str:
+        """Its name, or its number when it is gone."""
+        if self._known is None:
+            self._known = {loop.id: loop.name for loop in self._session.call(ListLoops(finished=True)).loops}
+        if loop_id not in self._known:
+            self._known[loop_id] = self._asked(loop_id) or f"loop {loop_id}"
+        return self._known[loop_id]
+
+    def _asked(self, loop_id: int) -> str | None:
+        try:
+            loop = self._session.call(ShowLoop(loop=str(loop_id))).loop
+        except Problem as problem:
+            if problem.code in {Code.NOT_FOUND, Code.INVALID}:
+                return None
+            raise
+        return loop.name if loop.id == loop_id else None
 
 
-def _tell(session: Session, event: Event, names: dict[int, str]) -> None:
+def _tell(session: Session, event: Event, names: _Names) -> None:
     if session.wants_json:
         session.item(event)
     else:
         session.print(_line(event, names))
 
 
-def _line(event: Event, names: dict[int, str]) -> Line:
-    loop = "" if event.loop_id is None else names.get(event.loop_id, f"loop {event.loop_id}")
+def _line(event: Event, names: _Names) -> Line:
+    loop = "" if event.loop_id is None else names.of(event.loop_id)
     data = fields_text(event.data)
     by = f" by {person(event.actor)}" if event.actor else ""
     return line(
@@ -88,7 +108,7 @@ COMMANDS = (
         summary="Show what happened: the newest facts of the event log, or those behind a cursor.",
         group=Group.RECORD,
         run=run,
-        verbs=(ListEvents, WatchEvents, ListLoops),
+        verbs=(ListEvents, WatchEvents, ListLoops, ShowLoop),
         arguments=(OF_LOOP,),
         flags=(
             Flag("follow", "Also those to come, until Ctrl-C.", short="f"),
