@@ -95,6 +95,7 @@ def test_a_stopped_service_changes_the_database_with_its_next_start(running: Mac
 
 
 def test_what_a_version_would_do_can_be_seen_before(running: Machine[Nspawn], later: Path) -> None:
+    at_rest(running)
     before = sql(running, ".dump")
     running.engine.put(later, f"{FILES}/{later.name}")
     (look,) = [example for example in examples(PAGE) if "--dry-run" in example.script]
