@@ -1,4 +1,4 @@
-"""The desired state as a person gives it: a sentence, or a file."""
+"""The desired state as a person gives it: a sentence, or a file; and how it is to be reached."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.protocol.loops import Mode
+
+MODES = (Mode.SINGLE, Mode.CONTINUOUS)
+"""Of a loop that somebody asks for."""
+DECIDERS = ("auto", "manifest", "claude", "rules")
 
 
 def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | None]:

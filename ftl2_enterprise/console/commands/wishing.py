@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ftl2_enterprise.protocol.loops import Mode
-
-MODES = (Mode.SINGLE, Mode.CONTINUOUS)
-DECIDERS = ("auto", "manifest", "claude", "rules")
+from ftl2_enterprise.terminal import wish
 
 DESIRED_STATE = click.argument("desired_state", required=False)
 NAME = click.option("--name", help="What the loop is called; by default made from the desired state.")
-MODE = click.option("--mode", type=click.Choice([str(mode) for mode in MODES]), default="single", show_default=True)
+MODE = click.option(
+    "--mode", type=click.Choice([str(mode) for mode in wish.MODES]), default="single", show_default=True
+)
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 POLICY = click.option("--policy", metavar="FILE", help="What must not happen.")
 ENVIRONMENT = click.option(
@@ -19,7 +18,7 @@ ENVIRONMENT = click.option(
 )
 RULES_DIR = click.option("--rules-dir", metavar="DIR", help="Rules that spare the model.")
 DECIDER = click.option(
-    "--decider", type=click.Choice(DECIDERS), default="auto", show_default=True, help="Who decides."
+    "--decider", type=click.Choice(wish.DECIDERS), default="auto", show_default=True, help="Who decides."
 )
 MODEL = click.option("--model", help="The model that the decider asks.")
 MAX_COST = click.option(

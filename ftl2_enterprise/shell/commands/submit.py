@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
-MODES = (Mode.SINGLE, Mode.CONTINUOUS)
-DECIDERS = ("auto", "manifest", "claude", "rules")
 LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
 """What the service's settings say when the command line does not."""
 
@@ -126,7 +124,7 @@ COMMANDS = (
             Flag("file", "Read the desired state, or a manifest, from FILE.", Kind.PATH, short="f", value="FILE"),
             Flag("name", "What the loop is called; by default made from the desired state.", Kind.TEXT, short="n"),
             Flag("wait", "Follow the loop until it ends, rests or asks; the status tells how.", short="w"),
-            Flag("mode", "Once, or for ever.", Kind.CHOICE, choices=tuple(map(str, MODES)), default="single"),
+            Flag("mode", "Once, or for ever.", Kind.CHOICE, choices=tuple(map(str, wish.MODES)), default="single"),
             Flag("interval", "Between the runs of a continuous loop.", Kind.SECONDS, above=0),
             Flag("dry-run", "Show what would be done, and change nothing."),
             Flag(
@@ -152,7 +150,7 @@ COMMANDS = (
                 value="MODULE.PARAM=SOURCE",
                 many=True,
             ),
-            Flag("decider", "Who decides.", Kind.CHOICE, choices=DECIDERS, default="auto"),
+            Flag("decider", "Who decides.", Kind.CHOICE, choices=wish.DECIDERS, default="auto"),
             Flag("model", "The model that the decider asks.", Kind.TEXT, value="NAME"),
             Flag("max-cost", "What the loop may spend on models.", Kind.DOLLARS, value="USD", at_least=0),
             Flag("max-iterations", "Of one run.", Kind.NUMBER, at_least=1),
