@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,6 +64,8 @@ class Helper:
                 ours.close()
                 _be_a_helper(name)
                 server.main(theirs.detach())
+            except Exception:
+                traceback.print_exc()
             finally:
                 os._exit(0)
         theirs.close()
