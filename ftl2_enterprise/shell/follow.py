@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.shell.session import Session
+    from ftl2_enterprise.terminal.text import Line
 
 INTERRUPTED = 130
 STOPS = {
@@ -93,7 +94,7 @@ def from_now(session: Session, loop: Loop) -> int:
     if loop.state in FINAL:
         return _end(session, loop)
     if not session.wants_json and loop.state is not LoopState.RUNNING:
-        session.print(told(session, loop))
+        session.print([told(session, loop), *_answers(session, loop)])
     return follow(session, loop, after=page.cursor, for_ever=True)
 
 
@@ -116,9 +117,16 @@ def _end(session: Session, loop: Loop) -> int:
         session.print(told(session, loop))
     else:
         session.print(outcome_line(loop))
-    if loop.state is LoopState.WAITING:
-        session.print(session.offer("answer", "answer", indent=2))
+    session.print(_answers(session, loop))
     return exit_of(loop)
+
+
+def _answers(session: Session, loop: Loop) -> list[Line]:
+    """How to answer what this loop asks; without a number it would be the oldest prompt of any loop."""
+    if loop.state is not LoopState.WAITING:
+        return []
+    asked = sorted(session.call(ShowLoop(loop=str(loop.id))).open_prompts, key=lambda one: one.id)
+    return [session.offer("answer", f"answer {prompt.id}", indent=2) for prompt in asked]
 
 
 def _narrator(session: Session, loop: Loop) -> Narrator:

@@ -638,6 +638,33 @@ def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
     assert service.asked_for(WatchEvents)[0].after == 100
 
 
+def test_a_loop_that_asks_is_left_with_the_numbers_of_its_own_prompts(service, ctl):
+    service.on(GetSettings, SETTINGS)
+    service.on(ListEvents, EventPage(events=[], cursor=100))
+    service.on(WatchEvents, Stream([nouns.event(101, "loop.asked")]))
+    service.on(SubmitLoop, nouns.loop(state=LoopState.PENDING))
+    asking = nouns.loop(state=LoopState.WAITING, open_prompts=2)
+    prompts = [nouns.prompt(26), nouns.prompt(25)]
+    service.on(ShowLoop, LoopDetail(loop=asking, process=None, open_prompts=prompts, last=None))
+    out = ctl("submit", "x", "--wait")[1]
+    assert out.splitlines()[-2:] == ["  answer: ftl2ctl answer 25", "  answer: ftl2ctl answer 26"]
+
+    # It is looked at to begin with, and once more for what it asks.
+    states = iter([asking, asking])
+    done = nouns.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
+    service.on(
+        ShowLoop, lambda _: LoopDetail(loop=next(states, done), process=None, open_prompts=prompts[1:], last=None)
+    )
+    service.on(WatchEvents, Stream([nouns.event(102, "loop.completed")]))
+    assert "  answer: ftl2ctl answer 25" in ctl("watch", "web")[1].splitlines()
+
+
+def test_the_prompts_of_one_loop_offer_the_oldest_of_them(service, ctl):
+    found = [nouns.prompt(27), nouns.prompt(26, asked_at=nouns.ago(600))]
+    service.on(ListPrompts, [PromptLine(prompt=prompt, loop="web") for prompt in found])
+    assert ctl("prompts", "web")[1].splitlines()[-1] == "answer the oldest: ftl2ctl answer 26"
+
+
 def test_waiting_survives_a_restart_of_the_service(service, ctl):
     service.on(ListEvents, EventPage(events=[], cursor=100))
     service.on(ResumeLoop, nouns.loop())

@@ -42,6 +42,7 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
     if not found:
         return [line(f"{'no prompts' if settled else 'no open prompts'}: no loop waits for you")]
     now = session.now()
+    oldest = sorted(found, key=lambda one: (one.prompt.asked_at, one.prompt.id))
     rows = [
         [
             cell((str(one.prompt.id), Role.STRONG)),
@@ -53,11 +54,11 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
             cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
             cell(one_line(one.prompt.answer, 120) if one.prompt.answer is not None else "-"),
         ]
-        for one in sorted(found, key=lambda one: one.prompt.asked_at)
+        for one in oldest
     ]
     shown = table(COLUMNS, rows, session.out.room)
     if not settled:
-        shown.append(session.offer("answer the oldest", "answer"))
+        shown.append(session.offer("answer the oldest", f"answer {oldest[0].prompt.id}"))
     return shown
 
 
