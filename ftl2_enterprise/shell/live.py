@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 SHORTEST_PAUSE = 0.2
 """Seconds between two looks, however many events there are."""
 SHARE = 10
-"""A look that takes long is followed by a pause that is as many times longer."""
+"""A look that takes long is followed by a pause that is as many times longer,"""
+LONGEST_REST = 2.0
+"""but not longer than so many seconds: it may have waited for a service that was being started."""
 LONGEST_PAUSE = 5.0
 """Seconds after which it is looked without an event."""
 FIRST_RETRY = 0.1
 LAST_RETRY = 2.0
-PATIENCE = 10.0
-"""Seconds that an answer may take."""
+PATIENCE = 5.0
+"""Seconds that an answer may take, and a connection."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class Live:
         pause = FIRST_RETRY
         while not self._ended.is_set():
             try:
-                with Session(out=self._out, socket=self._socket).connect() as connection:
+                with Session(out=self._out, socket=self._socket, within=PATIENCE).connect() as connection:
                     watched = connection.watch(WatchEvents())
                     pause = FIRST_RETRY
                     # What happened before the watch began is seen by looking once more.
@@ -129,15 +131,15 @@ class Live:
                 retry = min(retry * 2, LAST_RETRY)
                 continue
             retry = FIRST_RETRY
-            self._ended.wait(max(SHORTEST_PAUSE, SHARE * (time.monotonic() - begun)))
+            self._ended.wait(min(LONGEST_REST, max(SHORTEST_PAUSE, SHARE * (time.monotonic() - begun))))
             self._woken.wait(LONGEST_PAUSE)
 
     def _seen(self, before: Snapshot) -> Snapshot:
         try:
-            with Session(out=self._out, socket=self._socket) as session:
-                loops = session.call(ListLoops(finished=True), timeout=PATIENCE).loops
-                prompts = session.call(ListPrompts(limit=1000), timeout=PATIENCE)
-                rules = session.call(ListRules(), timeout=PATIENCE) if not before.rules else before.rules
+            with Session(out=self._out, socket=self._socket, within=PATIENCE) as session:
+                loops = session.call(ListLoops(finished=True)).loops
+                prompts = session.call(ListPrompts(limit=1000))
+                rules = session.call(ListRules()) if not before.rules else before.rules
         except Problem as problem:
             return msgspec.structs.replace(before, problem=problem)
         except Exception as error:

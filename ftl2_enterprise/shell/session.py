@@ -37,7 +37,10 @@ class Session:
         asker: Asker | None = None,
         is_shell: bool = False,
         variables: Mapping[str, str] | None = None,
+        within: float = client.TIMEOUT,
     ) -> None:
+        """`within` is how many seconds the service may take to answer, once it is connected to too."""
+        self._within: float = within
         self.out: Painter = out
         self.wants_json: bool = wants_json
         self.is_shell: bool = is_shell
@@ -64,7 +67,7 @@ class Session:
 
     def connect(self) -> Client:
         """A connection that the caller closes. Raises Problem."""
-        return client.connect(socket_path(self.socket, self.variables), program=HELLO)
+        return client.connect(socket_path(self.socket, self.variables), self._within, program=HELLO)
 
     def _connected(self) -> Client:
         if self._client is None:
