@@ -100,7 +100,7 @@ def stop(tx: Tx, request: StopLoop) -> Loop:
 @unit
 def cancel(tx: Tx, request: CancelLoop) -> Loop:
     """Withdraw the wish for good."""
-    loop = store.get_loop(tx, request.loop)
+    loop = store.get_loop_as_named(tx, request.loop)
     if loop.state is LoopState.CANCELLED:
         return loop
     if loop.state in OVER:
@@ -132,7 +132,7 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
 @unit
 def delete(tx: Tx, request: DeleteLoop) -> Deleted:
     """Remove a finished loop with its history."""
-    loop = store.get_loop(tx, request.loop)
+    loop = store.get_loop_as_named(tx, request.loop)
     if loop.state not in OVER:
         raise _cannot("delete", loop, f"{_ctl('cancel', loop.name)} ends it first")
     if store_service.is_held(loop):

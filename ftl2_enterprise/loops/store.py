@@ -110,6 +110,19 @@ def get_loop(tx: Tx, ref: int | str) -> Loop:
     raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
 
 
+def get_loop_as_named(tx: Tx, ref: str) -> Loop:
+    """The loop of that id or of exactly that name: what cannot be undone is not done to one that begins so.
+
+    Raises Problem.
+    """
+    loop = get_loop(tx, ref)
+    if ref not in {loop.name, str(loop.id)}:
+        raise problem.not_found(
+            f'cannot find the loop "{ref}": a beginning is not enough here', f'did you mean "{loop.name}"?'
+        )
+    return loop
+
+
 def get_loop_by_name(tx: Tx, name: str) -> Loop:
     """The loop of exactly that name. Raises Problem(not_found)."""
     found = _first(tx, _LOOPS.select().where(loops.c.name == name))

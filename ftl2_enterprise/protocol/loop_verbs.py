@@ -1,7 +1,7 @@
 """The verbs of loops; `loop_replies` has what they reply.
 
-`loop` in a request is a name, the beginning of one, or an id. Writes reply with the row as it is then: intent is
-written at once, and becomes true soon after.
+`loop` in a request is a name, the beginning of one that no other has, or an id; for what cannot be undone the whole
+name or an id. Writes reply with the row as it is then: intent is written at once, and becomes true soon after.
 """
 
 from __future__ import annotations

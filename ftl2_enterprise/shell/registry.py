@@ -149,6 +149,7 @@ GLOBAL_FLAGS = (JSON, SOCKET, HELP)
 """Understood with every command, before and behind its name."""
 
 LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")
+WHOLE_LOOP = Argument("loop", Kind.LOOP, "The whole name, or the id: it cannot be undone.")
 OF_LOOP = Argument("loop", Kind.LOOP, "Of this loop only.", optional=True)
 
 

@@ -19,7 +19,7 @@ from ftl2_enterprise.protocol.loop_verbs import (
     StopLoop,
 )
 from ftl2_enterprise.protocol.loops import ActionState, Desired, LoopState, Mode, Outcome
-from ftl2_enterprise.protocol.system import ListEvents
+from ftl2_enterprise.protocol.system import GetHealth, ListEvents
 from tests.support.daemon import Daemon, daemon
 from tests.support.waiting import until
 
@@ -42,6 +42,11 @@ def service(tmp_path: Path) -> Iterator[Daemon]:
         made.start()
         yield made
         assert made.stop() == 0
+
+
+def test_it_says_where_it_is(service: Daemon) -> None:
+    health = service.call(GetHealth())
+    assert (health.socket, health.database) == (service.socket, str(service.run.database))
 
 
 def test_a_submitted_loop_runs_and_converges(service: Daemon, tmp_path: Path) -> None:

@@ -275,6 +275,18 @@ def test_a_text_that_another_loop_has_too_stays(db: Store) -> None:
         assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
 
 
+def test_what_cannot_be_undone_is_not_done_to_a_loop_that_was_not_named(db: Store) -> None:
+    do(db, verbs.SubmitLoop(spec=spec("web-prod")))
+    for request in (verbs.CancelLoop(loop="web"), verbs.DeleteLoop(loop="web")):
+        with pytest.raises(Problem, match='cannot find the loop "web": a beginning is not enough here') as caught:
+            do(db, request)
+        assert caught.value.hint == 'did you mean "web-prod"?'
+    assert do(db, verbs.PauseLoop(loop="web")).name == "web-prod"
+    loop = do(db, verbs.CancelLoop(loop="web-prod"))
+    assert loop.state is LoopState.CANCELLED
+    assert do(db, verbs.DeleteLoop(loop=str(loop.id))).name == "web-prod"
+
+
 def test_a_loop_whose_process_has_not_ended_is_not_deleted(db: Store) -> None:
     with db.write() as tx:
         loop_in(tx, L.COMPLETED, held=True)

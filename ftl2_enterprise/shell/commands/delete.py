@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loop_verbs import DeleteLoop, ShowLoop
-from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group
+from ftl2_enterprise.shell.registry import WHOLE_LOOP, Command, Example, Flag, Group
 from ftl2_enterprise.terminal.text import Role, count, line, one_line
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ COMMANDS = (
         group=Group.LOOPS,
         run=run,
         verbs=(DeleteLoop, ShowLoop),
-        arguments=(LOOP,),
+        arguments=(WHOLE_LOOP,),
         flags=(Flag("yes", "Do not ask.", short="y"),),
         details="The event log keeps that it was there. A loop that has not ended is to be cancelled first.",
         examples=(Example("delete web"), Example("delete 17 --yes", "in a script")),

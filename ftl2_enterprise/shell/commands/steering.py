@@ -15,7 +15,7 @@ from ftl2_enterprise.protocol.loop_verbs import (
 )
 from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState
 from ftl2_enterprise.shell.loop_words import standing, why
-from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group
+from ftl2_enterprise.shell.registry import LOOP, WHOLE_LOOP, Command, Example, Flag, Group
 from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _command(
         group=Group.LOOPS,
         run=_steer(verb),
         verbs=(verb,),
-        arguments=(LOOP,),
+        arguments=(WHOLE_LOOP if verb is CancelLoop else LOOP,),
         flags=(WAIT,) if wait else (),
         details=details,
         examples=(Example(f"{name} web", example), *((Example(f"{name} web --wait"),) if wait else ())),

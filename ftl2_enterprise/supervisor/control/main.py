@@ -23,6 +23,7 @@ from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
 from ftl2_enterprise.supervisor.control.system import SYSTEM, values_of
 from ftl2_enterprise.supervisor.control.watches import WATCHES
+from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
 
 if TYPE_CHECKING:
     import socket
@@ -250,7 +251,8 @@ class Control:
     @property
     def address(self) -> str:
         """Where it listens. After a reload the settings may name another place, which counts after a restart."""
-        return str(self._parts.listener.getsockname())
+        # The kernel tells the name under which it was bound.
+        return str(self._parts.listener.getsockname()).removesuffix(BOUND_AS)
 
     # --- health ----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,10 @@ BACKLOG = 1024
 """Connections that wait while nobody accepts, for instance while control is started again."""
 
 
+BOUND_AS = ".new"
+"""What follows the path in the name under which a socket is bound before it is put into its place."""
+
+
 class Taken(Exception):
     """Another service has the sockets."""
 
@@ -44,7 +48,7 @@ def listen(path: str, mode: int) -> socket.socket:
     _make_directory(path)
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Bound under another name first: there is no moment at which it is missing or has other rights.
-    temporary = f"{path}.new"
+    temporary = f"{path}{BOUND_AS}"
     before = os.umask(0o777 & ~mode)
     try:
         remove(temporary)
