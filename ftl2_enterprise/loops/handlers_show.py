@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops import store, store_actions, store_prompts, store_service
 from ftl2_enterprise.protocol.loop_replies import (
     ActionPage,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 
+_BEGINNING = re.compile(r"[0-9a-f]{6,64}")
+"""Of a digest, long enough to be the only one."""
 MOST_ACTIONS = 1000
 """Of a page of history: thousands with their outputs would hold up whoever answers, and are too long to be sent."""
 
@@ -100,12 +103,19 @@ def list_actions(tx: Tx, request: ListActions, children: Mapping[str, Child]) ->
 
 
 def get_text(tx: Tx, request: GetText, children: Mapping[str, Child]) -> WholeText:
-    """A stored text, whole."""
-    try:
-        whole = texts.whole(tx, StoredText(digest=request.digest))
-    except LookupError as error:
-        raise not_found(f"cannot find the text {request.digest[:80]!r}", "it has gone with its loop") from error
-    return WholeText(digest=request.digest, text=whole)
+    """A stored text, whole; by its digest or the beginning of one."""
+    beginning, shown = request.digest.lower(), repr(request.digest[:80])
+    if not _BEGINNING.fullmatch(beginning):
+        raise not_found(f"cannot find the text {shown}", "a digest, or its first 6 digits of 0-9 and a-f, names it")
+    found = texts.beginning_with(tx, beginning)
+    if not found:
+        raise not_found(
+            f"cannot find the text {shown}",
+            "`ftl2ctl actions LOOP` shows the digests there are; a text goes with its loop",
+        )
+    if len(found) > 1:
+        raise invalid(f"cannot tell which text {shown} is: several begin so", "give more of its digest")
+    return WholeText(digest=found[0], text=texts.whole(tx, StoredText(digest=found[0])))
 
 
 def list_hosts(tx: Tx, request: ListHosts, children: Mapping[str, Child]) -> list[HostLine]:

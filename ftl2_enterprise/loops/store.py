@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +72,15 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
         "created_at": tx.now,
         "updated_at": tx.now,
     }
-    if tx.connection.execute(select(loops.c.id).where(loops.c.name == spec.name)).first() is not None:
+    there = tx.connection.execute(select(loops.c.managed).where(loops.c.name == spec.name)).first()
+    if there is not None:
+        # One that the service runs cannot be resumed in the foreground.
+        name = shlex.quote(spec.name)
+        resume = f"continue it with `ftl2-enterprise run --resume {name}`"
+        way = f"see it with `ftl2ctl show {name}`" if there[0] else resume
         raise problem.conflict(
             f'cannot create the loop "{spec.name}": there is one of that name',
-            f"give another name with --name, or continue it with `ftl2-enterprise run --resume {spec.name}`",
+            f"give another name with --name, or {way}",
         )
     loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
     tx.emit(

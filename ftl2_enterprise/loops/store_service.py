@@ -53,6 +53,7 @@ RECENT = 86_400.0
 _FAILED_LINES = Prepared(
     _LINES.where(
         loops.c.id > select(func.max(loops.c.id) - _LOOKED_AT).scalar_subquery(),
+        loops.c.id < bindparam("before"),
         loops.c.state == bindparam("failed"),
         loops.c.ended_at >= bindparam("since"),
     ).limit(bindparam("at_most"))
@@ -90,16 +91,16 @@ def lines(
 ) -> tuple[list[LoopLine], int | None]:
     """Loops, newest first, without what is long about them; and where the next page begins, if there is one.
 
-    Those that failed lately are on the first page in any case.
+    Those that failed lately count as if they had not ended.
     """
     query = _ALL_LINES if finished else _OPEN_LINES
-    rows = query.rows(tx, {"before": _FOREVER if before is None else before, "at_most": limit + 1})
+    page = {"before": _FOREVER if before is None else before, "at_most": limit + 1}
+    rows = query.rows(tx, page)
+    if not finished:
+        rows += _FAILED_LINES.rows(tx, {**page, "failed": LoopState.FAILED, "since": after(tx.now, -RECENT)})
+        rows.sort(key=lambda row: row[0], reverse=True)
     more = rows[limit - 1][0] if len(rows) > limit else None
     rows = rows[:limit]
-    if not finished and before is None:
-        since = after(tx.now, -RECENT)
-        rows += _FAILED_LINES.rows(tx, {"failed": LoopState.FAILED, "since": since, "at_most": limit})
-        rows.sort(key=lambda row: row[0], reverse=True)
     found = [
         LoopLine(**dict(zip(_LINE, row[:-1], strict=True)), pid=pid_of_loop(row[0], row[-1], children))
         for row in rows

@@ -203,6 +203,7 @@ class GetText(Request[WholeText], frozen=True, tag="text.get"):
     """The whole of a long text that is shown shortened."""
 
     digest: str
+    """Or its beginning, when it is the only one that begins so."""
 
 
 class ListPrompts(Request[list[PromptLine]], frozen=True, tag="prompt.list"):

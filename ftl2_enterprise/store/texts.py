@@ -33,6 +33,9 @@ texts = Table(
 
 _SIZE = Prepared(select(texts.c.size).where(texts.c.digest == bindparam("of")))
 _BODY = Prepared(select(texts.c.body).where(texts.c.digest == bindparam("of")))
+_BEGINNING = Prepared(
+    select(texts.c.digest).where(texts.c.digest >= bindparam("of"), texts.c.digest < bindparam("behind")).limit(2)
+)
 _INSERT = Prepared(insert(texts).on_conflict_do_nothing())
 
 
@@ -54,6 +57,12 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
     if _SIZE.first(tx, {"of": digest}) is None:
         _INSERT.change(tx, {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)})
     return StoredText(shown=shorten(text, limit=limit), digest=digest, size=len(text))
+
+
+def beginning_with(tx: Tx, beginning: str) -> list[str]:
+    """Digests that begin so, two at most: enough to tell whether it is the only one."""
+    # Behind every digit of a digest; a range finds the rows through the primary key, which LIKE would not.
+    return [row[0] for row in _BEGINNING.rows(tx, {"of": beginning, "behind": f"{beginning}g"})]
 
 
 def whole(tx: Tx, text: StoredText) -> str:

@@ -190,6 +190,10 @@ def test_submit(db: Store) -> None:
     with pytest.raises(Problem, match="there is one of that name") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
     assert refused.value.hint == "give another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
+    with db.write() as tx, pytest.raises(Problem, match="there is one of that name") as refused:
+        # In the foreground, where one of the service cannot be resumed.
+        store.create_loop(tx, spec("web"))
+    assert refused.value.hint == "give another name with --name, or see it with `ftl2ctl show web`"
     paused = do(db, verbs.SubmitLoop(spec=spec("later"), paused=True))
     assert (paused.state, paused.desired) == (L.PAUSED, Desired.PAUSE)
     with pytest.raises(Problem, match="cannot call a loop '12'"):

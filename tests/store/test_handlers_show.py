@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import insert
 
 from ftl2_enterprise.core import clock, owner
 from ftl2_enterprise.core.child import Child
@@ -80,8 +81,10 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
         long_ago = clock.after(tx.now, -2 * store_service.RECENT)
         store_service.change_loop(tx, store.get_loop(tx, "b").id, ended_at=long_ago)
     first = see(db, verbs.ListLoops(limit=1))
-    assert ([line.name for line in first.loops], first.more) == (["d", "c"], 4)
-    assert [line.name for line in see(db, verbs.ListLoops(before=4)).loops] == ["a"]
+    assert ([line.name for line in first.loops], first.more) == (["d"], 4)
+    second = see(db, verbs.ListLoops(limit=1, before=first.more))
+    assert ([line.name for line in second.loops], second.more) == (["c"], 3)
+    assert [line.name for line in see(db, verbs.ListLoops(before=second.more)).loops] == ["a"]
 
 
 def test_a_line_says_what_the_loop_says(db: Store) -> None:
@@ -164,9 +167,22 @@ def test_a_long_text_is_had_whole(db: Store) -> None:
         digest = texts.put(tx, "long " * 5000).digest
     assert digest is not None
     assert see(db, verbs.GetText(digest=digest)).text == "long " * 5000
-    with pytest.raises(Problem, match="cannot find the text") as caught:
-        see(db, verbs.GetText(digest="nope"))
-    assert caught.value.code is Code.NOT_FOUND
+    for beginning in (digest[:6], digest[:63].upper()):
+        found = see(db, verbs.GetText(digest=beginning))
+        assert (found.digest, found.text) == (digest, "long " * 5000)
+    for wrong in ("nope", digest[:5], f"{digest}0", "ab%_cd", "fffffff" if digest < "f" else "0000000"):
+        with pytest.raises(Problem, match="cannot find the text") as caught:
+            see(db, verbs.GetText(digest=wrong))
+        assert caught.value.code is Code.NOT_FOUND
+
+
+def test_a_beginning_that_two_texts_share_is_refused(db: Store) -> None:
+    with db.write() as tx:
+        for n in range(2):
+            tx.connection.execute(insert(texts.texts), {"digest": f"abcdef{n}{'0' * 57}", "size": 1, "body": b""})
+    with pytest.raises(Problem, match="several begin so") as caught:
+        see(db, verbs.GetText(digest="abcdef"))
+    assert caught.value.code is Code.INVALID
 
 
 def test_hosts_and_resources(db: Store) -> None:

@@ -101,7 +101,7 @@ COMMANDS = (
         group=Group.RECORD,
         run=output,
         verbs=(GetText,),
-        arguments=(Argument("digest", Kind.DIGEST, "As `actions` shows it."),),
+        arguments=(Argument("digest", Kind.DIGEST, "As `actions` shows it, or its beginning: 6 digits or more."),),
         examples=(Example("output 3f6c0b"),),
     ),
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LIMIT = 1000
+
 
 def run(session: Session, given: Given) -> int:
     """Show the loops, or one of them."""
@@ -26,12 +28,13 @@ def run(session: Session, given: Given) -> int:
         from ftl2_enterprise.shell import top  # noqa: PLC0415
 
         return top.run(session, finished=given.has("all"))
-    page = read(session, finished=given.has("all"), limit=given.number("limit", 1000))
-    session.reply(page, lambda: lines(session, page, finished=given.has("all")))
+    most = given.number("limit", LIMIT)
+    page = read(session, finished=given.has("all"), limit=most)
+    session.reply(page, lambda: lines(session, page, finished=given.has("all"), limit=most))
     return 0
 
 
-def read(session: Session, *, finished: bool, limit: int = 1000) -> LoopPage:
+def read(session: Session, *, finished: bool, limit: int = LIMIT) -> LoopPage:
     """All of the loops, or the newest ones up to that many. Raises Problem."""
     page = session.call(ListLoops(finished=finished, limit=min(limit, 1000)))
     loops: list[LoopLine] = list(page.loops)
@@ -41,14 +44,15 @@ def read(session: Session, *, finished: bool, limit: int = 1000) -> LoopPage:
     return LoopPage(loops=loops, more=page.more)
 
 
-def lines(session: Session, page: LoopPage, *, finished: bool) -> list[Line]:
+def lines(session: Session, page: LoopPage, *, finished: bool, limit: int = LIMIT) -> list[Line]:
     """The table, what waits for a person, and what can be done when there is nothing."""
     if not page.loops:
         return _empty(session, finished=finished)
     now = session.now()
     shown = [counts_line(page.loops), *loop_table(page.loops, now, session.out.room)]
     if page.more is not None:
-        shown.append(session.offer("there are more", "status --limit 100000"))
+        every = " --all" if finished else ""
+        shown.append(session.offer("there are more", f"status{every} --limit {max(10 * limit, LIMIT)}"))
     if any(loop.open_prompts for loop in page.loops):
         shown += [line(), *prompt_lines(session.call(ListPrompts()), session, now)]
     return shown
@@ -75,7 +79,7 @@ COMMANDS = (
         arguments=(Argument("loop", Kind.LOOP, "Show this one, as `show` does.", optional=True),),
         flags=(
             Flag("all", "Also those that have ended.", short="a"),
-            Flag("limit", "The newest ones only.", Kind.NUMBER, short="n", at_least=1),
+            Flag("limit", "The newest ones only.", Kind.NUMBER, short="n", at_least=1, default=str(LIMIT)),
             Flag("watch", "Stay, and show changes as they happen; q or Ctrl-C leaves.", short="w"),
         ),
         examples=(
