@@ -229,6 +229,8 @@ def find(words: list[str], *, in_shell: bool = True) -> tuple[Command, list[str]
     for command in commands:
         if first in {command.name, *command.aliases} and (in_shell or not command.in_shell_only):
             return command, words[1:]
+    if any(first in {command.name, *command.aliases} for command in commands):
+        raise invalid(f"cannot run {first!r} here: it is for the shell only", f"`{PROGRAM}` alone begins the shell")
     raise unknown(first)
 
 

@@ -158,6 +158,19 @@ RULE = RuleInfo(
 # --- status --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        (("status", "-n", "1"), "ftl2ctl status --limit 1000"),
+        (("status", "--all", "-n", "1"), "ftl2ctl status --all --limit 1000"),
+        (("list", "-a", "-n", "200"), "ftl2ctl status --all --limit 2000"),
+    ],
+)
+def test_more_of_the_same_list_is_offered(service, ctl, words, more):
+    service.on(ListLoops, lambda request: LoopPage(loops=[nouns.loop_line()] * request.limit, more=4))
+    assert ctl(*words)[1].splitlines()[-1] == f"there are more: {more}"
+
+
 def test_status_lists_loops_and_open_prompts(service, ctl):
     service.on(ListLoops, LoopPage(loops=[nouns.loop_line("web", open_prompts=1, state=LoopState.WAITING)]))
     service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(3), loop="web")])
@@ -327,7 +340,9 @@ def test_what_is_known(service, ctl):
     assert "ip=::1" in ctl("resources")[1]
     assert json.loads(ctl("resources", "--json")[1])[0]["resource"]["created_at"].startswith("1970-01-01T")
     service.on(ListHosts, [])
-    assert ctl("hosts")[1].startswith("no hosts yet")
+    assert ctl("hosts")[1].startswith("no hosts: listed are those that a loop has made or added itself")
+    service.on(ListResources, [])
+    assert ctl("resources")[1].startswith("no resources: listed are the machines that a loop has made")
 
 
 # --- prompts -------------------------------------------------------------------------------------------------------
@@ -348,7 +363,18 @@ def test_answering_needs_somebody_to_ask(service, ctl):
     status, _, err = ctl("answer", "3", stdin="yes\n")
     assert status == 2
     assert "cannot answer without an answer: nobody can be asked here" in err
+    for words in (("1",), ("1", "--wait")):
+        assert ctl("answer", *words, stdin="")[2].endswith("hint: give the answer too: `ftl2ctl answer 1 ANSWER`\n")
+    hint = "hint: give prompt and answer: `ftl2ctl answer PROMPT ANSWER`\n"
+    assert ctl("answer", stdin="")[2].endswith(hint)
     assert not service.asked
+
+
+@pytest.mark.parametrize("word", ["exit", "clear", "quit"])
+def test_what_only_the_shell_has(ctl, word):
+    assert ctl(word) == (
+        2, "", f"error: cannot run '{word}' here: it is for the shell only\nhint: `ftl2ctl` alone begins the shell\n"
+    )  # fmt: skip
 
 
 def test_a_refused_answer(service, ctl):

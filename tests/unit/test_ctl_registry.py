@@ -78,7 +78,7 @@ def test_the_overview_lists_every_command():
 
 def test_commands_of_the_shell_are_unknown_outside_of_it():
     assert registry.find(["exit"], in_shell=True)[0].name == "exit"
-    with pytest.raises(Problem, match="cannot find a command 'exit'"):
+    with pytest.raises(Problem, match="cannot run 'exit' here: it is for the shell only"):
         registry.find(["exit"], in_shell=False)
     assert "exit" not in "\n".join(one.plain for one in helping.overview(is_shell=False))
 

@@ -34,13 +34,14 @@ def run(session: Session, given: Given) -> int:
         prompt = session.call(request)
         session.reply(prompt, lambda: answered(prompt.answer, prompt.answered_by))
         return 0
-    asker = session.asker
+    asker, prompt_id = session.asker, given.maybe_number("prompt")
     if asker is None or session.wants_json:
         raise invalid(
             "cannot answer without an answer: nobody can be asked here",
-            f"give prompt and answer: `{session.command('answer 3 yes')}`",
+            f"give prompt and answer: `{session.command('answer PROMPT ANSWER')}`"
+            if prompt_id is None
+            else f"give the answer too: `{session.command(f'answer {prompt_id} ANSWER')}`",
         )
-    prompt_id = given.maybe_number("prompt")
     if prompt_id is None:
         waiting = session.call(ListPrompts(limit=1000))
         if not waiting:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.session import Session
 
 LIMIT = 1000
+NO_HOSTS = (
+    "no hosts: listed are those that a loop has made or added itself, and those of its inventory once it has "
+    "learned their facts"
+)
+NO_RESOURCES = "no resources: listed are the machines that a loop has made, and what its decisions register"
 HOSTS = (
     Column("LOOP", least=8),
     Column("HOST", least=10),
@@ -38,14 +43,13 @@ RESOURCES = (
 def hosts(session: Session, given: Given) -> int:
     """List hosts."""
     request = ListHosts(loop=given.maybe("loop"), limit=given.number("limit", LIMIT))
-    return _list(session, request, HOSTS, _host, "no hosts yet: a loop knows those that it has looked at")
+    return _list(session, request, HOSTS, _host, NO_HOSTS)
 
 
 def resources(session: Session, given: Given) -> int:
     """List resources."""
     request = ListResources(loop=given.maybe("loop"), limit=given.number("limit", LIMIT))
-    none = "no resources yet: a loop remembers what it has made and will need again"
-    return _list(session, request, RESOURCES, _resource, none)
+    return _list(session, request, RESOURCES, _resource, NO_RESOURCES)
 
 
 def _list[T](
