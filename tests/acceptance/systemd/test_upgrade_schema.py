@@ -165,6 +165,18 @@ def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
     assert not running.exists("/run/ftl2-enterprise.stopped")
 
 
+def test_an_upgrade_that_failed_is_forgotten_with_the_package(
+    running: Machine[Nspawn], packages: Packages, tmp_path: Path
+) -> None:
+    refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS_IN_EARNEST))
+    assert refused.status != 0
+    running.run("apt-get", "remove", "--yes", "ftl2-enterprise")
+    assert running.sh("ls /run | grep ftl2-enterprise[.] || :") == ""
+    # It is a first installation again, which starts the service.
+    install(running, packages.present)
+    all_go_on(running)
+
+
 def test_an_older_version_is_refused_and_the_newer_one_goes_on(
     upgraded: Machine[Nspawn], packages: Packages, later: Path
 ) -> None:
