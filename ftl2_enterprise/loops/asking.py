@@ -29,12 +29,20 @@ POLL = 0.2
 
 
 def answers(tx: Tx, loop_id: int) -> list[Answer]:
-    """Every question of the loop that is settled, oldest first; the latest counts where a key was asked again."""
+    """Every question of the loop that is settled, oldest first; the latest counts where a key was asked again.
+
+    One that nobody answered is forgotten when a person has started the loop again since, so that it is asked again.
+    """
     settled: dict[str, Answer] = {}
+    since: int | None = None
     for prompt in store_prompts.get_prompts(tx, loop_id):
         if prompt.state is PromptState.OPEN:
             continue
         settled.pop(prompt.key, None)
+        if prompt.answer is None:
+            since = store_prompts.run_by_person(tx, loop_id) if since is None else since
+            if store_prompts.run_of_prompt(tx, prompt) < since:
+                continue
         settled[prompt.key] = Answer(
             key=prompt.key, question=prompt.question, answer=prompt.answer, answered_by=prompt.answered_by
         )

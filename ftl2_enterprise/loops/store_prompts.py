@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, literal_column
+from sqlalchemy import bindparam, func, insert, literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
 from ftl2_enterprise.loops.store import add_to_loop
-from ftl2_enterprise.loops.tables import prompts
-from ftl2_enterprise.protocol.loops import Iteration, Prompt, PromptState
+from ftl2_enterprise.loops.tables import iterations, loops, prompts
+from ftl2_enterprise.protocol.loops import Iteration, IterationOutcome, Mode, Prompt, PromptState
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
@@ -27,6 +27,22 @@ _PROMPTS = Reader(prompts, Prompt)
 
 _INSERT = Prepared(insert(prompts))
 _OF_LOOP = Prepared(_PROMPTS.select().where(prompts.c.loop_id == bindparam("of")).order_by(prompts.c.id))
+_RUN_OF = Prepared(select(iterations.c.run).where(iterations.c.id == bindparam("row_id")))
+_NOW = Prepared(select(loops.c.mode, loops.c.run).where(loops.c.id == bindparam("row_id")))
+_NEEDS_A_PERSON = (
+    IterationOutcome.BLOCKED,
+    IterationOutcome.FAILED,
+    IterationOutcome.DENIED,
+    IterationOutcome.PREVIEWED,
+)
+"""Iterations after which a continuous loop does not go on by itself."""
+_LAST_END = Prepared(
+    select(func.max(iterations.c.run)).where(
+        iterations.c.loop_id == bindparam("of"),
+        iterations.c.run < bindparam("before"),
+        or_(*(iterations.c.outcome == outcome for outcome in _NEEDS_A_PERSON)),
+    )
+)
 
 
 def insert_prompt(
@@ -107,6 +123,26 @@ def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
     if not asked:
         raise problem.not_found(f"cannot find the prompt of iteration {iteration.n}")
     return asked[-1]
+
+
+def run_of_prompt(tx: Tx, prompt: Prompt) -> int:
+    """The run of the loop in which the question was asked."""
+    run: int = _RUN_OF.scalar(tx, {"row_id": prompt.iteration_id})
+    return run
+
+
+def run_by_person(tx: Tx, loop_id: int) -> int:
+    """The last run of the loop that did not begin by itself.
+
+    A continuous loop begins the next run when it has rested; every other run is begun by whoever submits or retries.
+    """
+    row = _NOW.first(tx, {"row_id": loop_id})
+    if row is None:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    mode, run = row
+    if mode is not Mode.CONTINUOUS:
+        return run
+    return (_LAST_END.scalar(tx, {"of": loop_id, "before": run}) or 0) + 1
 
 
 def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:
