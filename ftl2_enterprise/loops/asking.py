@@ -10,7 +10,7 @@ from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import store_prompts, units_questions
-from ftl2_enterprise.loops.ports import Answer
+from ftl2_enterprise.loops.ports import BY_DEFAULT, Answer
 from ftl2_enterprise.protocol.loops import (
     Iteration,
     Prompt,
@@ -127,7 +127,7 @@ def _expire(engine: Engine, prompt: Prompt) -> None:
     """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
     with _unless_settled(engine, prompt):
         if prompt.default is not None:
-            engine.journal.commit(store_prompts.answer_prompt, prompt.id, prompt.default, "default")
+            engine.journal.commit(store_prompts.answer_prompt, prompt.id, prompt.default, BY_DEFAULT)
         else:
             engine.journal.commit(store_prompts.expire_prompt, prompt.id)
 

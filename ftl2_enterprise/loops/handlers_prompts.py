@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import store, store_observations, store_prompts, store_service
+from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.protocol.loop_replies import PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
 from ftl2_enterprise.protocol.loops import Prompt, PromptState
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.child import Child
 
 _NOTHING_HIDDEN = Redactor()
+_DISMISSED = f"{BY_DEFAULT}, dismissed"
 
 
 @unit
@@ -34,12 +36,14 @@ def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
 
 @unit
 def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
-    """Close a question without an answer."""
+    """Close a question that nobody wants to answer: its default counts, as after its deadline, if it has one."""
     prompt = store_prompts.get_prompt(tx, request.prompt)
-    if prompt.state is PromptState.DISMISSED:
+    if prompt.state is PromptState.DISMISSED or (prompt.answered_by or "").startswith(_DISMISSED):
         return prompt
     _check_open(prompt, "dismiss")
-    return store_prompts.dismiss_prompt(tx, prompt.id)
+    if prompt.default is None:
+        return store_prompts.dismiss_prompt(tx, prompt.id)
+    return store_prompts.answer_prompt(tx, prompt.id, prompt.default, f"{_DISMISSED} by {tx.actor or 'somebody'}")
 
 
 def list_prompts(tx: Tx, request: ListPrompts, children: Mapping[str, Child]) -> list[PromptLine]:

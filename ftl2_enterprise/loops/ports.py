@@ -105,6 +105,10 @@ class HostEntry:
 # --- deciders ------------------------------------------------------------------------------------------------------
 
 
+BY_DEFAULT = "default"
+"""Who answered when the default of a question counts, alone or with how that came about behind a comma."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A question that was asked in this loop and what came back."""
@@ -112,8 +116,13 @@ class Answer:
     key: str
     question: str
     answer: str | None
-    """None when nobody answered in time or the question was dismissed."""
+    """None when nobody answered in time or the question was dismissed, and it has no default."""
     answered_by: str | None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the default that counts, as nobody answered."""
+        return (self.answered_by or "").partition(", ")[0] == BY_DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -402,7 +402,12 @@ def test_prompts_and_dismissing(service, ctl):
     out = ctl("prompts")[1]
     assert "yes | no" in out
     service.on(DismissPrompt, nouns.prompt(3, state=PromptState.DISMISSED))
-    assert ctl("dismiss", "3")[1] == "prompt 3: dismissed; the decider is told so\n"
+    assert ctl("dismiss", "3")[1] == "prompt 3: dismissed; the decider is told that nobody answers\n"
+    taken = nouns.prompt(
+        3, state=PromptState.ANSWERED, answer="no", answered_by="default, dismissed by eva (uid 1000)"
+    )
+    service.on(DismissPrompt, taken)
+    assert ctl("dismiss", "3")[1] == "prompt 3: dismissed; the loop goes on with the default: no\n"
     service.on(ListPrompts, [])
     assert ctl("prompts")[1] == "no open prompts: no loop waits for you\n"
 

@@ -12,6 +12,7 @@ from ftl2_enterprise.core import clock, owner
 from ftl2_enterprise.core.child import Child
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import (
+    asking,
     handlers,
     store,
     store_actions,
@@ -27,6 +28,7 @@ from ftl2_enterprise.protocol.loops import ActionState, PromptState
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.events import list_events
+from ftl2_enterprise.terminal.history import iteration_lines
 from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
 
 if TYPE_CHECKING:
@@ -231,11 +233,28 @@ def test_an_answer_is_given_once(db: Store) -> None:
 
 def test_dismissing_twice_is_fine(db: Store) -> None:
     with db.write() as tx:
-        one_of_each(tx)
-    assert do(db, verbs.DismissPrompt(prompt=1)) == do(db, verbs.DismissPrompt(prompt=1))
+        asked = ask(tx, one_of_each(tx), "other", default=None)
+    assert do(db, verbs.DismissPrompt(prompt=asked)) == do(db, verbs.DismissPrompt(prompt=asked))
     with db.read() as tx:
-        assert store_prompts.get_prompt(tx, 1).state is PromptState.DISMISSED
-        assert store.get_loop(tx, "web").open_prompts == 0
+        assert store_prompts.get_prompt(tx, asked).state is PromptState.DISMISSED
+        assert store.get_loop(tx, "web").open_prompts == 1
+
+
+def test_the_default_of_a_question_that_is_dismissed_is_its_answer(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        asked = ask(tx, iteration, "greeting", default="8080")
+        store_prompts.answer_prompt(tx, 1, "80", "eva")
+    taken = do(db, verbs.DismissPrompt(prompt=asked))
+    assert do(db, verbs.DismissPrompt(prompt=asked)) == taken
+    assert (taken.state, taken.answer) == (PromptState.ANSWERED, "8080")
+    assert taken.answered_by == "default, dismissed by eva"
+    with db.read() as tx:
+        assert [(one.answer, one.is_default) for one in asking.answers(tx, iteration.loop_id)] == [
+            ("80", False),
+            ("8080", True),
+        ]
+    assert iteration_lines(iteration, [taken])[-1].plain.endswith("-> 8080 (by default, dismissed by eva)")
 
 
 # --- rules ---------------------------------------------------------------------------------------------------------

@@ -76,14 +76,14 @@ def acting_loop(tx: Tx) -> tuple[Loop, int, int]:
     return loop, generation, action
 
 
-def ask(tx: Tx, iteration: Iteration, key: str = "port") -> int:
+def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "80") -> int:
     return store_prompts.insert_prompt(
         tx,
         iteration,
         key=key,
         question="Which port?",
         options=["80", "8080"],
-        default="80",
+        default=default,
         context=None,
         deadline_at=None,
     ).id

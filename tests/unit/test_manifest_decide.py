@@ -256,6 +256,8 @@ def test_what_the_person_says_is_done() -> None:
     assert rest.converged
     assert rest.reasoning == "Everything is in place but what a person left out: a, b."
     assert after(STOP).blocked == "cannot go on with 'a', which keeps failing: ana said so"
+    for by in ("default", "default, dismissed by ana"):
+        assert after(STOP, by).blocked == "cannot go on with 'a', which keeps failing: nobody said how to go on"
     assert after(None, None).blocked == "cannot go on with 'a', which keeps failing: nobody said how to go on"
     # Whoever starts the loop again after a stop wants it to try again.
     assert did(after(STOP, past=[])) == [("localhost", "make-a"), ("localhost", "make-c")]

@@ -197,7 +197,8 @@ class _Deciding:
         asked = bool(past) and past[-1].outcome == IterationOutcome.ASKED
         last = answers[-1] if answers else None
         if asked and last is not None and last.key.startswith(_FAILED) and last.answer in {STOP, None}:
-            who = f"{last.answered_by} said so" if last.answer and last.answered_by else "nobody said how to go on"
+            someone = None if last.is_default else last.answered_by
+            who = f"{someone} said so" if last.answer and someone else "nobody said how to go on"
             return _blocked(f"cannot go on with {_step_of(last.key)!r}, which keeps failing: {who}", unmet)
         if not self.situation.must_ask:
             return None

@@ -14,7 +14,7 @@ from ftl2_enterprise.terminal.text import Line, Role, ago, fields_text, line, on
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loop_replies import PromptDetail
-    from ftl2_enterprise.protocol.loops import Observation
+    from ftl2_enterprise.protocol.loops import Observation, Prompt
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -120,8 +120,15 @@ def _told(result: str) -> str:
 def dismiss(session: Session, given: Given) -> int:
     """Close it."""
     prompt = session.call(DismissPrompt(prompt=given.number("prompt", 0)))
-    session.reply(prompt, lambda: line((f"prompt {prompt.id}", Role.STRONG), ": dismissed; the decider is told so"))
+    session.reply(prompt, lambda: _dismissed(prompt))
     return 0
+
+
+def _dismissed(prompt: Prompt) -> Line:
+    told: tuple[str | tuple[str, Role], ...] = ("; the decider is told that nobody answers",)
+    if prompt.answer is not None:
+        told = ("; the loop goes on with the default: ", (one_line(prompt.answer, 120), Role.STRONG))
+    return line((f"prompt {prompt.id}", Role.STRONG), ": dismissed", *told)
 
 
 PROMPT = Argument("prompt", Kind.PROMPT, "The number of the prompt.")
@@ -151,11 +158,16 @@ COMMANDS = (
     ),
     Command(
         name="dismiss",
-        summary="Close a prompt without an answer.",
+        summary="Close a prompt that nobody wants to answer; its default counts if it has one.",
         group=Group.PROMPTS,
         run=dismiss,
         verbs=(DismissPrompt,),
         arguments=(PROMPT,),
+        details=(
+            "The loop goes on as when the time for an answer runs out: with the default, and acts on it. Without a "
+            "default its decider is told that nobody answers: a manifest is then blocked, and asks again after "
+            "`retry`. To keep a loop from acting, pause or cancel it."
+        ),
         examples=(Example("dismiss 3"),),
     ),
 )
