@@ -41,7 +41,11 @@ def test_links_lead_somewhere() -> None:
 def test_commands_exist() -> None:
     texts = [text for page in PAGES for text in _texts(page)]
     word = r"(?:--\S+ \S+ )*([a-z-]+)"
-    ours = {match[1] for text in texts if (match := re.match(rf"\s*(?:nohup )?ftl2-enterprise {word}", text))}
+    ours = {
+        match[1]
+        for text in texts
+        if (match := re.match(rf"\s*(?:nohup |\./python\S+ -I \./)?ftl2-enterprise {word}", text))
+    }
     steering = {match[1] for text in texts if (match := re.match(rf"\s*(?:until )?ftl2ctl {word}", text))}
     assert {"supervise", "config", "init-db"} <= ours <= set(COMMANDS)
     assert {"submit", "reload", "upgrade", "health"} <= steering
