@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,24 +109,36 @@ def _look_for_another(path: Path) -> None:
             raise invalid(f"cannot listen on {path}: there is something else", "give another --socket")
     except OSError as error:
         raise _refused(path, "listen on", error, "give another --socket") from error
-    if is_answered(str(path)):
+    pid = listener(str(path))
+    if pid is not None:
+        who = {0: "another service listens", SYSTEMD: "systemd listens for another service"}
         raise conflict(
-            f"cannot listen on {path}: another service listens there",
+            f"cannot listen on {path}: {who.get(pid, f'process {pid} of another service listens')} there",
             "steer that one with `ftl2ctl`, or give --socket",
         )
 
 
-def is_answered(path: str) -> bool:
-    """Whether somebody listens on that socket."""
+SYSTEMD = 1
+_CREDENTIALS = struct.Struct("=iII")
+"""Pid, uid and gid."""
+
+
+def listener(path: str) -> int | None:
+    """The pid of who listens on that socket; 0 when it cannot be told, None when nobody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as trial:
         try:
             trial.connect(path)
         except BlockingIOError:
             # Its queue is full: busy, but there.
-            return True
+            return 0
         except OSError:
-            return False
-    return True
+            return None
+        return _CREDENTIALS.unpack(trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+
+
+def is_answered(path: str) -> bool:
+    """Whether somebody listens on that socket."""
+    return listener(path) is not None
 
 
 # --- one that runs -------------------------------------------------------------------------------------------------

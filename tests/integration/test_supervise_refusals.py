@@ -63,7 +63,7 @@ def test_one_service_a_socket(asked: settings.Settings) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        with pytest.raises(Problem, match="another service listens there"):
+        with pytest.raises(Problem, match=f"process {os.getpid()} of another service listens there"):
             service.prepare(asked, {})
         # What systemd listens on for this very process is no other service.
         os.close(service.prepare(asked, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}))
