@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import EXIT_STATUS, Code
 from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, PROGRAM, Command, Flag, every_command
@@ -72,6 +72,45 @@ def command_lines(command: Command, *, is_shell: bool) -> list[Line]:
         lines += columns(rows, indent=2)
     lines += _section("Exit status", [_parted(text) for text in statuses_of(command)])
     return lines
+
+
+def document(commands: Iterable[Command]) -> dict[str, Any]:
+    """The commands for programs."""
+    return {"commands": [_command_document(command) for command in commands]}
+
+
+def _command_document(command: Command) -> dict[str, Any]:
+    return {
+        "name": command.name,
+        "aliases": list(command.aliases),
+        "group": str(command.group),
+        "usage": command.usage,
+        "summary": command.summary,
+        "details": command.details,
+        "arguments": [
+            {
+                "name": argument.name,
+                "help": argument.help,
+                "optional": argument.optional,
+                "rest": argument.rest,
+                "choices": list(argument.choices),
+            }
+            for argument in command.arguments
+        ],
+        "flags": [
+            {
+                "option": flag.option,
+                "short": f"-{flag.short}" if flag.short else None,
+                "help": flag.help,
+                "value": flag.metavar if flag.kind else None,
+                "choices": list(flag.choices),
+                "many": flag.many,
+                "default": flag.default or None,
+            }
+            for flag in flags_of(command)
+        ],
+        "examples": [{"command": f"{PROGRAM} {one.words}", "help": one.help} for one in command.examples],
+    }
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]]) -> list[Line]:

@@ -690,6 +690,13 @@ def test_a_loop_that_asks_is_left_with_the_numbers_of_its_own_prompts(service, c
     assert "  answer: ftl2ctl answer 25" in ctl("watch", "web")[1].splitlines()
 
 
+def test_prompts_are_the_oldest_first_for_programs_too(service, ctl):
+    found = [nouns.prompt(27), nouns.prompt(26, asked_at=nouns.ago(600))]
+    service.on(ListPrompts, [PromptLine(prompt=prompt, loop="web") for prompt in found])
+    for words in (("prompts",), ("prompts", "--all")):
+        assert [one["prompt"]["id"] for one in json.loads(ctl(*words, "--json")[1])] == [26, 27]
+
+
 def test_the_prompts_of_one_loop_offer_the_oldest_of_them(service, ctl):
     found = [nouns.prompt(27), nouns.prompt(26, asked_at=nouns.ago(600))]
     service.on(ListPrompts, [PromptLine(prompt=prompt, loop="web") for prompt in found])
@@ -797,6 +804,19 @@ def test_help_needs_no_service(ctl, monkeypatch, tmp_path):
     assert "usage: ftl2ctl answer" in ctl("help", "answer")[1]
     assert ctl("answer", "--help")[1] == ctl("help", "answer")[1]
     assert "usage: ftl2ctl rules disable" in ctl("help", "rules")[1]
+    every = json.loads(ctl("help", "--json")[1])["commands"]
+    assert {"answer", "rules disable", "help"} <= {one["name"] for one in every}
+    assert "exit" not in {one["name"] for one in every}
+    (one,) = json.loads(ctl("help", "answer", "--json")[1])["commands"]
+    assert one["usage"].startswith("answer [PROMPT]")
+    assert one["summary"].startswith("Answer a prompt")
+    assert [argument["name"] for argument in one["arguments"]] == ["prompt", "answer"]
+    assert [flag["option"] for flag in one["flags"]] == ["--wait", "--json", "--socket", "--help"]
+    assert one["flags"][0] | {"help": ""} == {
+        "option": "--wait", "short": "-w", "value": None, "choices": [], "many": False, "default": None, "help": "",
+    }  # fmt: skip
+    family = [one["name"] for one in json.loads(ctl("help", "rules", "--json")[1])["commands"]]
+    assert {"rules list", "rules disable"} <= set(family)
     assert ctl("help", "nonsense")[0] == 2
     assert ctl("completion", "bash")[1].startswith("# bash completion")
 

@@ -19,11 +19,18 @@ def run(session: Session, given: Given) -> int:
 
     words = (given.maybe("command") or "").split()
     if not words:
-        session.print(helping.overview(is_shell=session.is_shell))
+        commands = registry.every_command(in_shell=session.is_shell)
+        if session.wants_json:
+            session.document(helping.document(commands))
+        else:
+            session.print(helping.overview(is_shell=session.is_shell))
         return 0
     # `help rules` is about the whole family.
     family = [one for one in registry.every_command() if one.name.split()[0] == words[0] and " " in one.name]
     if len(words) == 1 and family:
+        if session.wants_json:
+            session.document(helping.document(family))
+            return 0
         for n, command in enumerate(family):
             if n:
                 session.print([line(), line(("-" * 20, Role.FAINT)), line()])
@@ -32,6 +39,9 @@ def run(session: Session, given: Given) -> int:
     command, rest = registry.find(words)
     if rest:
         raise registry.unknown(" ".join(words))
+    if session.wants_json:
+        session.document(helping.document([command]))
+        return 0
     session.print(helping.command_lines(command, is_shell=session.is_shell))
     return 0
 
@@ -43,7 +53,6 @@ COMMANDS = (
         group=Group.SHELL,
         run=run,
         arguments=(Argument("command", Kind.COMMAND, optional=True, rest=True),),
-        has_json=False,
         examples=(Example("help"), Example("help answer"), Example("help rules show")),
     ),
 )

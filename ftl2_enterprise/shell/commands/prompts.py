@@ -34,6 +34,8 @@ def run(session: Session, given: Given) -> int:
     """List them."""
     settled = given.has("all")
     found = session.call(ListPrompts(loop=given.maybe("loop"), settled=settled, limit=given.number("limit", LIMIT)))
+    # The service tells the newest first, so that those that a limit leaves out are old.
+    found.sort(key=lambda one: (one.prompt.asked_at, one.prompt.id))
     session.reply(found, lambda: _lines(session, found, settled=settled))
     return 0
 
@@ -42,7 +44,6 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
     if not found:
         return [line(f"{'no prompts' if settled else 'no open prompts'}: no loop waits for you")]
     now = session.now()
-    oldest = sorted(found, key=lambda one: (one.prompt.asked_at, one.prompt.id))
     rows = [
         [
             cell((str(one.prompt.id), Role.STRONG)),
@@ -54,11 +55,11 @@ def _lines(session: Session, found: Sequence[PromptLine], *, settled: bool) -> l
             cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
             cell(one_line(one.prompt.answer, 120) if one.prompt.answer is not None else "-"),
         ]
-        for one in oldest
+        for one in found
     ]
     shown = table(COLUMNS, rows, session.out.room)
     if not settled:
-        shown.append(session.offer("answer the oldest", f"answer {oldest[0].prompt.id}"))
+        shown.append(session.offer("answer the oldest", f"answer {found[0].prompt.id}"))
     return shown
 
 
