@@ -23,7 +23,7 @@ class Asker(Protocol):
         """Whether it is wanted; no is what silence means."""
         ...
 
-    def answer(self, prompt: Prompt) -> str | None:
+    def answer(self, prompt: Prompt, loop: str) -> str | None:
         """A valid answer, asked again until it is one; None when the person does not want to give one now."""
         ...
 
@@ -38,9 +38,9 @@ class TerminalAsker:
         """Whether the person says yes."""
         return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt) -> str | None:
+    def answer(self, prompt: Prompt, loop: str) -> str | None:
         """A valid answer."""
-        return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt)}: "))
+        return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
 
     def _read(self, invite: str) -> str | None:
         self._out.stream.write(invite)
@@ -66,11 +66,13 @@ def until_valid(prompt: Prompt, out: Painter, read: Callable[[], str | None]) ->
             out.print(line((problem.message, Role.WARNING), f"; {problem.hint}" if problem.hint else "", indent=2))
 
 
-def invitation(prompt: Prompt) -> str:
-    """What can be typed."""
+def invitation(prompt: Prompt, loop: str) -> str:
+    """Which prompt is answered, as others may be announced above it, and what can be typed."""
     choice = f"1-{len(prompt.options)}" if prompt.options else "text"
-    default = f"Enter for {one_line(prompt.default, 60)}" if prompt.default is not None else "Enter for later"
-    return f"answer ({choice}, {default})"
+    silent = "Enter for later"
+    if prompt.default is not None:
+        silent = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
+    return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {silent})"
 
 
 def here(out: Painter) -> Asker | None:

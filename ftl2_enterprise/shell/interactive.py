@@ -193,10 +193,11 @@ class ShellAsker:
         answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt) -> str | None:
+    def answer(self, prompt: Prompt, loop: str) -> str | None:
         """A valid answer."""
         options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
-        return asking.until_valid(prompt, self._out, lambda: self._read(options, f"  {asking.invitation(prompt)}: "))
+        invite = f"  {asking.invitation(prompt, loop)}: "
+        return asking.until_valid(prompt, self._out, lambda: self._read(options, invite))
 
     def _read(self, options: list[Candidate], invite: str) -> str | None:
         try:

@@ -75,7 +75,7 @@ def test_a_day_in_the_shell(service):
         screen.enter(f"submit -f {service.directory}/asks.yaml")
         screen.see("? asks asks: Which colour? (red / blue)", "1 waiting for you")
         screen.enter("answer")
-        screen.see("1) red", "2) blue", "answer (1-2")
+        screen.see("1) red", "2) blue", " of asks (1-2")
         screen.enter("blue")
         screen.see("✔ answered: blue", "✔ converged: loop asks")
         assert (service.directory / "asks.txt").read_text() == "blue\n"
@@ -131,7 +131,7 @@ def test_a_prompt_is_answered_after_the_service_was_killed_and_started_again(ser
         service.start()
         screen.see("the service is there", "1 waiting for you")
         screen.enter("answer")
-        screen.see("answer (1-2")
+        screen.see(" of asks (1-2")
         screen.enter("2")
         screen.see("✔ answered: blue", "✔ converged: loop asks")
     assert (service.directory / "asks.txt").read_text() == "blue\n"

@@ -330,10 +330,10 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen
         "why: the configuration has changed",
         "unit on web1: state=stopped",
     )
-    asked_screen.see("answer (1-2, Enter for later):")
+    asked_screen.see("answer 3 of web (1-2, Enter for later):")
     asked_screen.enter("maybe")
     asked_screen.see("cannot take 'maybe' for an answer")
-    asked_screen.wait(lambda text: text.count("answer (1-2") == 2, what="be asked again")
+    asked_screen.wait(lambda text: text.count("answer 3 of web (1-2") == 2, what="be asked again")
     asked_screen.type("n\t")
     asked_screen.see("later): no")
     asked_screen.enter()
@@ -351,7 +351,7 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen
 
 def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asked_screen, asking):
     asked_screen.enter("answer 3")
-    asked_screen.see("answer (1-2")
+    asked_screen.see("answer 3 of web (1-2")
     asked_screen.enter("1")
     asked_screen.see("answered: yes")
     until(lambda: asking.events.watchers == 2)
@@ -362,19 +362,29 @@ def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asked_screen, asking):
 
 def test_an_answer_can_wait(asked_screen, asking):
     asked_screen.enter("answer")
-    asked_screen.see("answer (1-2")
+    asked_screen.see("answer 3 of web (1-2")
     asked_screen.enter()
     asked_screen.see("it stays open: answer 3")
     asked_screen.enter("answer")
-    asked_screen.wait(lambda text: text.count("answer (1-2") == 2)
+    asked_screen.wait(lambda text: text.count("answer 3 of web (1-2") == 2)
     asked_screen.type("\x03")
     asked_screen.wait(lambda text: text.count("it stays open: answer 3") == 2)
     assert not asking.asked_for(AnswerPrompt)
 
 
+def test_the_line_that_takes_an_answer_says_whose_it_is_and_how_to_leave_it(asked_screen, asking):
+    prompt = nouns.prompt(3, default="no")
+    asking.on(ShowPrompt, PromptDetail(prompt=prompt, loop="web", desired_state="up", observations=[]))
+    asked_screen.enter("answer 3")
+    asked_screen.see("answer 3 of web (1-2, Enter for no, Ctrl-C for later):")
+    asked_screen.type("\x03")
+    asked_screen.see("it stays open: answer 3")
+    assert not asking.asked_for(AnswerPrompt)
+
+
 def test_an_answer_typed_while_the_service_starts_anew_is_given(asked_screen, asking):
     asked_screen.enter("answer")
-    asked_screen.see("answer (1-2")
+    asked_screen.see("answer 3 of web (1-2")
     asking.stop()
     asked_screen.see("the service is unreachable")
     asking.start()
@@ -387,7 +397,7 @@ def test_an_answer_typed_while_the_service_starts_anew_is_given(asked_screen, as
 def test_a_prompt_asked_while_another_is_answered_is_announced(asked_screen, asking):
     watched(asking)
     asked_screen.enter("answer")
-    asked_screen.see("answer (1-2")
+    asked_screen.see("answer 3 of web (1-2")
     asked_screen.type("ye")
     asking.ask(8, "Drop the table?")
     asked_screen.see("web asks: Drop the table?", "later): ye")

@@ -54,7 +54,7 @@ def run(session: Session, given: Given) -> int:
         return 0
     # Typing may take longer than the service lives.
     session.close()
-    text = asker.answer(detail.prompt)
+    text = asker.answer(detail.prompt, detail.loop)
     if text is None:
         session.print(line("it stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0

@@ -64,7 +64,7 @@ def test_a_question_is_answered_from_the_shell(machine: Machine[Nspawn]) -> None
     with Screen(machine.engine.entering(shell)) as screen:
         screen.see("ftl2ctl>", "1 prompt waits for you: answer")
         screen.enter("answer")
-        screen.see("Which greeting?", "1) hello", "2) good day", "answer (1-2, Enter for later):")
+        screen.see("Which greeting?", "1) hello", "2) good day", "(1-2, Enter for later):")
         screen.enter("2")
         screen.see("answered: good day (by alice)", "converged")
         screen.enter("status --all")
