@@ -173,6 +173,17 @@ def test_a_question_is_asked_only_when_a_ready_step_needs_it() -> None:
     assert decide(made, situation(seen_of(made, {"is-b": 1}, wrong), wrong)).ask is not None
 
 
+def test_the_steps_that_need_an_answer_first_are_counted_as_they_are_listed() -> None:
+    wanted = command("c", "requires: [b], when: answers.size == 'large',")
+    made = decider(command("a") + command("b", "requires: [a],") + wanted, QUESTION)
+    decision = decide(made, situation(seen_of(made, {"is-a": 1, "is-b": 1})))
+    assert decision.unmet[2:] == ["c on localhost: needs the answer to 'size'"]
+    assert decision.reasoning == (
+        "2 of 3 steps are out of place, 1 needs an answer. To do now: a. Waiting for what they require: b. "
+        "Asked about later: c."
+    )
+
+
 def test_the_last_answer_counts() -> None:
     made = decider(command("b").replace("make-b", '"make {{ answers.size }}"'), QUESTION)
     answers = [answer("size", None), answer("size", "small"), answer("size", "large")]

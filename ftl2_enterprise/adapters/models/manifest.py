@@ -156,12 +156,22 @@ class _Deciding:
         total = len(self.view.loaded.steps)
         out = self._named(Standing.OUT_OF_PLACE)
         now = list(dict.fromkeys(step.step.name for step, _ in acting))
-        stand = f"{len(out)} of {_counted(total, 'step')} {'is' if len(out) == 1 else 'are'} out of place."
-        parts = [stand if out else "Not every step could be seen."]
+        # A step may be out of place on one host and wait for its answer on another; it is counted once.
+        unanswered = [name for name in self._named(Standing.UNANSWERED) if name not in out]
+        asking = f"{len(unanswered)} {'needs' if len(unanswered) == 1 else 'need'} an answer"
+        if out:
+            stand = f"{len(out)} of {_counted(total, 'step')} {'is' if len(out) == 1 else 'are'} out of place"
+            parts = [f"{stand}, {asking}." if unanswered else f"{stand}."]
+        elif unanswered:
+            parts = [f"Of {_counted(total, 'step')} {asking}."]
+        else:
+            parts = ["Not every step could be seen."]
         if now:
             parts.append(f"To do now: {', '.join(now)}.")
         if waiting := [name for name in out if name not in now]:
             parts.append(f"Waiting for what they require: {', '.join(waiting)}.")
+        if unanswered:
+            parts.append(f"Asked about later: {', '.join(unanswered)}.")
         if unknown := self._named(Standing.UNKNOWN):
             parts.append(f"Unknown: {', '.join(unknown)}.")
         if self.situation.unknown:
