@@ -13,6 +13,7 @@ from ftl2_enterprise.protocol.loop_verbs import (
     ListPrompts,
     PauseLoop,
     ResumeLoop,
+    RetryLoop,
     ShowPrompt,
 )
 from ftl2_enterprise.protocol.loops import LoopState, Outcome, PromptState
@@ -107,3 +108,36 @@ def test_a_deadline_that_passes_wakes_the_loop(service: Daemon, tmp_path: Path) 
     service.until_state("web", LoopState.COMPLETED)
     (line,) = service.call(ListPrompts(settled=True))
     assert line.prompt.state is PromptState.EXPIRED
+
+
+MANIFEST = """\
+version: 1
+name: asks
+questions: [{{key: word, question: "Which word?", options: [hello, bye]{default}}}]
+steps:
+  - {{name: made, copy: {{content: "{{{{ answers.word }}}}", dest: "{path}"}}}}
+"""
+
+
+def test_what_nobody_answered_is_asked_again_by_retry(service: Daemon, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    service.submit("asks", MANIFEST.format(path=made, default=""), decider="manifest", prompt_timeout=0.5)
+    for n in (1, 2):
+        service.until_state("asks", LoopState.BLOCKED)
+        found = [line.prompt for line in service.call(ListPrompts(loop="asks", settled=True))]
+        assert [one.state for one in found] == [PromptState.EXPIRED] * n
+        service.call(RetryLoop(loop="asks"))
+    assert not made.exists()
+
+
+def test_a_loop_whose_prompt_is_dismissed_goes_on_with_the_default_and_says_so(
+    service: Daemon, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    service.submit("asks", MANIFEST.format(path=made, default=", default: hello"), decider="manifest")
+    (line,) = until(lambda: service.call(ListPrompts(loop="asks")))
+    told = service.call(DismissPrompt(prompt=line.prompt.id))
+    assert (told.state, told.answer) == (PromptState.ANSWERED, "hello")
+    assert (told.answered_by or "").startswith("default, dismissed by ")
+    assert service.until_state("asks", LoopState.COMPLETED, LoopState.BLOCKED).outcome is Outcome.CONVERGED
+    assert made.read_text() == "hello"
