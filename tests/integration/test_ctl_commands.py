@@ -230,6 +230,9 @@ def test_show_tells_what_a_loop_is_and_does(service, ctl):
     last = nouns.iteration(outcome=IterationOutcome.ACTED, reasoning="nginx was not running")
     process = ProcessInfo(pid=4711, started_at=nouns.ago(400))
     service.on(ShowLoop, LoopDetail(loop=loop, process=process, open_prompts=[nouns.prompt()], last=last))
+    done = nouns.changed(ACTION, state=ActionState.SUCCEEDED, changed=True, rc=0, error=None, iteration_id=last.id)
+    many = [nouns.changed(done, id=n, n=n) for n in range(1, 13)]
+    service.on(GetHistory, History(loop=loop, iterations=[last], actions=many, more=None))
     status, out, _ = ctl("show", "web")
     assert status == 0
     for text in (
@@ -238,6 +241,9 @@ def test_show_tells_what_a_loop_is_and_does(service, ctl):
         "2 since",
         "3 model calls for $0.5",
         "nginx was not running",
+        "after 2 actions before these",
+        " 3. ansible.builtin.service on db1",
+        " 12. ansible.builtin.service on db1",
         "Restart nginx now?",
     ):
         assert text in out

@@ -80,20 +80,20 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
             )
         )
     if detail.last is not None:
-        shown += [line(), *history.iteration_lines(detail.last), *_in_hand(session, detail.last, now)]
+        shown += [line(), *history.iteration_lines(detail.last), *_actions(session, detail.last, now)]
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
         shown += [line(), *question(prompt.id, prompt.question, prompt.options, prompt.default)]
     shown += _next(session, detail)
     return shown
 
 
-def _in_hand(session: Session, last: Iteration, now: Instant) -> list[Line]:
-    """What an iteration that has not ended is doing, or was cut off at."""
-    if last.ended_at is not None:
-        return []
+def _actions(session: Session, last: Iteration, now: Instant) -> list[Line]:
+    """What an iteration did, or is doing; of many actions the last ones."""
     page = session.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
     actions = [one for one in page.actions if one.iteration_id == last.id]
-    return [told for action in actions[-SHOWN_ACTIONS:] for told in history.action_lines(action, now)]
+    earlier = len(actions) - SHOWN_ACTIONS
+    before = [line((f"after {count(earlier, 'action')} before these", Role.FAINT), indent=2)] if earlier > 0 else []
+    return before + [told for action in actions[-SHOWN_ACTIONS:] for told in history.action_lines(action, now)]
 
 
 def _fact(label: str, *pieces: Piece) -> Line:
