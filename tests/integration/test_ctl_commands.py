@@ -486,6 +486,33 @@ def test_events_to_come_are_lines_of_json(service, ctl):
     assert [request.after for request in service.asked_for(WatchEvents)] == [5, 7]
 
 
+def test_following_a_log_survives_a_restart_of_the_service(service, ctl):
+    def logged(at: int, message: str) -> LogLine:
+        return LogLine(at=at, level="info", message=message, source="control")
+
+    log = [logged(1, "a"), logged(2, "b"), logged(2, "c"), logged(3, "d"), logged(4, "e")]
+
+    def found(request: WatchLogs) -> list[LogLine]:
+        # The first two watches are ended by the service.
+        times = len(service.asked_for(WatchLogs))
+        if times == 3:
+            raise not_found("cannot find the loop", "that ends it")
+        return log[:2] if times == 1 else log
+
+    service.on(WatchLogs, found)
+    status, out, _ = ctl("logs", "-f", "-n", "5")
+    assert status == 2
+    shown = [text.partition("control: ")[2] or text for text in out.splitlines()]
+    again = ["the service is unreachable: trying again", "the service is back"]
+    assert shown == ["a", "b", *again, "c", "d", "e", *again]
+    assert [request.last for request in service.asked_for(WatchLogs)] == [5, 1000, 1000]
+
+
+def test_a_service_that_is_not_there_is_not_waited_for_with_a_log(service, ctl):
+    service.stop()
+    assert ctl("logs", "-f")[0] == 69
+
+
 def test_logs(service, ctl):
     line = LogLine(at=nouns.NOW, level="error", message="gone\x1b[2J", source="loop:web", fields={"action": 7})
     service.on(WatchLogs, [line])

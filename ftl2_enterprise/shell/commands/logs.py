@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.system import WatchLogs
+from ftl2_enterprise.shell import streams
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
-from ftl2_enterprise.terminal.text import Line, Role, clean, fields_text, line, moment, one_line
+from ftl2_enterprise.terminal.text import Line, Role, clean, fields_text, line, moment, one_line, symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ftl2_enterprise.protocol.system import LogLine
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
+LOOKED_BACK = 1_000
+"""Lines in which those are looked for that were logged while the service was away."""
 _ROLES = {"debug": Role.FAINT, "warning": Role.WARNING, "error": Role.BAD, "critical": Role.BAD}
 
 
@@ -21,7 +30,7 @@ def run(session: Session, given: Given) -> int:
     """Print the lines."""
     loop, shown = given.maybe("loop"), 0
     request = WatchLogs(loop=loop, last=given.number("limit", 100), follow=given.has("follow"))
-    with closing(session.watch(request)) as found:
+    with closing(_followed(session, request) if request.follow else session.watch(request)) as found:
         for one in found:
             shown += 1
             if session.wants_json:
@@ -31,6 +40,52 @@ def run(session: Session, given: Given) -> int:
     if not shown and not session.wants_json:
         session.print(line(f"nothing has been logged by {one_line(loop)}" if loop else "the log is empty"))
     return 0
+
+
+def _followed(session: Session, request: WatchLogs) -> Generator[LogLine]:
+    """The lines, for ever; after a restart of the service those that were logged meanwhile, and none twice.
+
+    Raises Problem; Problem(unavailable) when the service does not come back.
+    """
+    newest = session.now() if request.last == 0 else 0
+    told: list[LogLine] = []
+    reached = False
+    known = replace(request, last=max(request.last, LOOKED_BACK))
+    lost_at: float | None = None
+    pause = streams.FIRST_PAUSE
+    while True:
+        try:
+            with session.connect() as connection:
+                watched, reached = connection.watch(request), True
+                if lost_at is not None:
+                    _say(session, "the service is back", Role.GOOD)
+                    lost_at, pause = None, streams.FIRST_PAUSE
+                before, already = (newest, told) if request is known else (0, [])
+                for one in watched:
+                    if one.at < before or one in already:
+                        continue
+                    if one.at > newest:
+                        newest, told = one.at, []
+                    if one.at == newest:
+                        told = [*told, one]
+                    yield one
+        except Problem as problem:
+            # What was never there is not waited for.
+            if problem.code is not Code.UNAVAILABLE or not reached:
+                raise
+            if lost_at is not None and time.monotonic() - lost_at > streams.PATIENCE:
+                raise
+        request = known
+        if lost_at is None:
+            lost_at = time.monotonic()
+            _say(session, "the service is unreachable: trying again", Role.WARNING)
+        time.sleep(pause)
+        pause = min(pause * 2, streams.LONGEST_PAUSE)
+
+
+def _say(session: Session, text: str, role: Role) -> None:
+    if not session.wants_json:
+        session.print(line(symbol("!", role), (text, role)))
 
 
 def _line(one: LogLine) -> Line:
