@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Code
-from ftl2_enterprise.protocol.loops import LoopState
+from ftl2_enterprise.protocol.loops import LoopState, PromptState
 from ftl2_enterprise.shell.loop_words import standing
-from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
+from ftl2_enterprise.terminal.text import Line, Role, line, one_line, person, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine
+    from ftl2_enterprise.protocol.loops import Prompt
     from ftl2_enterprise.shell.live import Snapshot
 
 BAD = {LoopState.FAILED, LoopState.BLOCKED}
@@ -65,6 +66,22 @@ def question_lines(one: PromptLine) -> list[Line]:
         ),
         line(("-> ", Role.FAINT), (f"answer {one.prompt.id}", Role.COMMAND), indent=2),
     ]
+
+
+def settled_line(prompt_id: int, prompt: Prompt | None) -> Line:
+    """What became of a prompt while somebody typed its answer; without the prompt its loop is gone."""
+    what: tuple[str | tuple[str, Role], ...]
+    match prompt.state if prompt is not None else None:
+        case None:
+            what = (" is gone: its loop was deleted",)
+        case PromptState.EXPIRED:
+            what = (" has expired: nobody answered in time",)
+        case PromptState.DISMISSED:
+            what = (" was dismissed: no answer is wanted any more",)
+        case _:
+            assert prompt is not None
+            what = (f" was answered by {person(prompt.answered_by)}: ", (one_line(prompt.answer or ""), Role.STRONG))
+    return line(symbol("!", Role.WARNING), (f"prompt {prompt_id}", Role.WARNING), *what)
 
 
 def _gone_bad(before: Iterable[LoopLine], now: Iterable[LoopLine]) -> list[Line]:

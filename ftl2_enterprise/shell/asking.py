@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from ftl2_enterprise.core.problem import Problem
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from ftl2_enterprise.terminal.paint import Painter
 
 
+SETTLED = "no answer is needed (Enter goes back)"
+"""What the line that takes an answer says once the prompt is settled."""
+
+
+class Silence(Enum):
+    """Why there is no answer."""
+
+    LATER = "later"
+    """The person does not want to give one now."""
+    SETTLED = "settled"
+    """None is wanted any more, and the person has been told."""
+
+
 class Asker(Protocol):
     """A person at a terminal."""
 
@@ -23,8 +37,8 @@ class Asker(Protocol):
         """Whether it is wanted; no is what silence means."""
         ...
 
-    def answer(self, prompt: Prompt, loop: str) -> str | None:
-        """A valid answer, asked again until it is one; None when the person does not want to give one now."""
+    def answer(self, prompt: Prompt, loop: str) -> str | Silence:
+        """A valid answer, asked again until it is one; else why there is none."""
         ...
 
 
@@ -38,7 +52,7 @@ class TerminalAsker:
         """Whether the person says yes."""
         return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt, loop: str) -> str | None:
+    def answer(self, prompt: Prompt, loop: str) -> str | Silence:
         """A valid answer."""
         return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
 
@@ -52,14 +66,18 @@ class TerminalAsker:
         return text
 
 
-def until_valid(prompt: Prompt, out: Painter, read: Callable[[], str | None]) -> str | None:
+def until_valid(
+    prompt: Prompt, out: Painter, read: Callable[[], str | None], *, is_settled: Callable[[], bool] = lambda: False
+) -> str | Silence:
     """Read until it is an answer. Nothing typed takes the default, or where there is none, ends it."""
     while True:
         text = read()
+        if is_settled():
+            return Silence.SETTLED
         if text is None:
-            return None
+            return Silence.LATER
         if not text.strip():
-            return prompt.default
+            return Silence.LATER if prompt.default is None else prompt.default
         try:
             return resolve(prompt, text)
         except Problem as problem:

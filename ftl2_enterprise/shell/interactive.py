@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
@@ -14,6 +15,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loops import PromptState
 from ftl2_enterprise.shell import announcing, asking, lines, main, recall, toolbar
 from ftl2_enterprise.shell.commands.leaving import LEAVE
 from ftl2_enterprise.shell.completer import AnswerCompleter, ShellCompleter
@@ -22,7 +24,7 @@ from ftl2_enterprise.shell.live import Live, Snapshot
 from ftl2_enterprise.terminal.text import Line, Role, count, line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -49,6 +51,10 @@ class Shell:
         self._has_looked = threading.Event()
         self._status = 0
         self._current: PromptSession[str] | None = None
+        self._asked: int | None = None
+        """The prompt whose answer is being typed,"""
+        self._is_settled = False
+        """and whether it is not open any more."""
         self._lines = self._session(
             history=recall.Recall(recall.path(variables)), completer=ShellCompleter(self._live), suggests=True
         )
@@ -73,7 +79,7 @@ class Shell:
         self._out.print(line("the loops go on; come back with ", (f"{self._way_back()}", Role.COMMAND)))
         return 0
 
-    def read(self, session: PromptSession[str], invite: str) -> str:
+    def read(self, session: PromptSession[str], invite: str | Callable[[], str]) -> str:
         """A line. Raises KeyboardInterrupt and EOFError."""
         # Raw: what is announced has its colours as they are written.
         with patch_stdout(raw=True):
@@ -83,10 +89,19 @@ class Shell:
             if pending:
                 sys.stdout.write(self._out.text(pending))
             try:
-                return session.prompt([("class:prompt", invite)])
+                return session.prompt(lambda: [("class:prompt", invite if isinstance(invite, str) else invite())])
             finally:
                 with self._lock:
                     self._is_at_prompt = False
+
+    @contextmanager
+    def asks(self, prompt_id: int) -> Generator[Callable[[], bool]]:
+        """While its answer is typed, the prompt is watched; gives what tells whether it is settled."""
+        self._asked, self._is_settled = prompt_id, False
+        try:
+            yield lambda: self._is_settled
+        finally:
+            self._asked = None
 
     def asking_session(self, options: list[Candidate]) -> PromptSession[str]:
         """For an answer: it is not remembered."""
@@ -142,7 +157,7 @@ class Shell:
         """Called by the thread that looks."""
         is_first = not self._has_looked.is_set()
         self._has_looked.set()
-        told = [] if is_first else announcing.news(before, now)
+        told = [] if is_first else [*announcing.news(before, now), *self._settled(now)]
         with self._lock:
             if told and not self._is_at_prompt:
                 # A command is printing; what happened is said when it is done.
@@ -154,6 +169,21 @@ class Shell:
                 sys.stdout.write(self._out.text(told))
                 sys.stdout.flush()
             current.app.invalidate()
+
+    def _settled(self, now: Snapshot) -> list[Line]:
+        """That the prompt whose answer is being typed needs none any more."""
+        asked = self._asked
+        if asked is None or self._is_settled or now.problem or asked in {one.prompt.id for one in now.prompts}:
+            return []
+        try:
+            prompt = self._live.prompt(asked)
+        except Problem:
+            # The next look finds out.
+            return []
+        if (prompt is not None and prompt.state is PromptState.OPEN) or asked != self._asked:
+            return []
+        self._is_settled = True
+        return [announcing.settled_line(asked, prompt)]
 
     def _greet(self) -> None:
         now = self._live.now
@@ -193,13 +223,16 @@ class ShellAsker:
         answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt, loop: str) -> str | None:
-        """A valid answer."""
+    def answer(self, prompt: Prompt, loop: str) -> str | asking.Silence:
+        """A valid answer; none is taken once the prompt is settled otherwise."""
         options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
-        invite = f"  {asking.invitation(prompt, loop)}: "
-        return asking.until_valid(prompt, self._out, lambda: self._read(options, invite))
+        with self._shell.asks(prompt.id) as is_settled:
+            invites = {False: f"  {asking.invitation(prompt, loop)}: ", True: f"  {asking.SETTLED}: "}
+            return asking.until_valid(
+                prompt, self._out, lambda: self._read(options, lambda: invites[is_settled()]), is_settled=is_settled
+            )
 
-    def _read(self, options: list[Candidate], invite: str) -> str | None:
+    def _read(self, options: list[Candidate], invite: str | Callable[[], str]) -> str | None:
         try:
             return self._shell.read(self._shell.asking_session(options), invite)
         except (EOFError, KeyboardInterrupt):

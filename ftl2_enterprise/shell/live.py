@@ -13,7 +13,7 @@ import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine, RuleInfo
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
 from ftl2_enterprise.protocol.system import WatchEvents
 from ftl2_enterprise.shell import names
 from ftl2_enterprise.shell.session import Session
@@ -21,6 +21,7 @@ from ftl2_enterprise.shell.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.protocol.loops import Prompt
     from ftl2_enterprise.shell.completion import Candidate
     from ftl2_enterprise.terminal.paint import Painter
 
@@ -98,6 +99,16 @@ class Live:
     def answers(self, prompt: int) -> list[Candidate]:
         """Options of a prompt."""
         return names.answer_candidates(self.now.prompts, prompt)
+
+    def prompt(self, prompt_id: int) -> Prompt | None:
+        """The prompt as it is now; None when it is gone. Raises Problem when that cannot be told."""
+        try:
+            with Session(out=self._out, socket=self._socket, within=PATIENCE) as session:
+                return session.call(ShowPrompt(prompt=prompt_id)).prompt
+        except Problem as problem:
+            if problem.code is Code.NOT_FOUND:
+                return None
+            raise
 
     # --- threads ---------------------------------------------------------------------------------------------------
 

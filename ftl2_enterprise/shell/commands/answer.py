@@ -55,11 +55,15 @@ def run(session: Session, given: Given) -> int:
     # Typing may take longer than the service lives.
     session.close()
     text = asker.answer(detail.prompt, detail.loop)
-    if text is None:
+    from ftl2_enterprise.shell import follow  # noqa: PLC0415
+    from ftl2_enterprise.shell.asking import Silence  # noqa: PLC0415
+
+    if text is Silence.SETTLED:
+        session.print(line("nothing was sent"))
+        return 0
+    if text is Silence.LATER:
         session.print(line("it stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0
-    from ftl2_enterprise.shell import follow  # noqa: PLC0415
-
     status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
     # The prompt is answered; how the loop stands afterwards is not this command's failure.
     return status if given.has("wait") else 0

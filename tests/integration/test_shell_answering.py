@@ -1,0 +1,83 @@
+"""A person types an answer in the shell, and something happens meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ShowPrompt
+from ftl2_enterprise.protocol.loops import PromptState
+from tests.support import nouns
+from tests.support.played import INVITE, PlayedService, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftl2_enterprise.protocol.loops import Prompt
+    from tests.support.screen import Screen
+
+GONE = nouns.prompt(7)
+"""Its loop is deleted: nothing is known of it."""
+
+
+@pytest.fixture
+def service() -> Iterator[PlayedService]:
+    # Short: the path of a socket has at most 107 bytes.
+    with TemporaryDirectory(prefix="ctl-") as directory, PlayedService(Path(directory) / "s") as found:
+        found.opens(nouns.prompt(7))
+        found.on(AnswerPrompt, nouns.prompt(7, state=PromptState.ANSWERED, answer="no", answered_by="ada"))
+        yield found
+
+
+@pytest.fixture
+def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
+    with shell(service, tmp_path) as begun:
+        begun.see(INVITE, "1 prompt waits for you")
+        yield begun
+
+
+def invited(screen: Screen, times: int) -> None:
+    screen.wait(lambda text: text.count(INVITE) == times, what=f"be asked for {times} lines")
+
+
+@pytest.mark.parametrize(
+    ("settled", "told"),
+    [
+        (
+            nouns.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
+            "! prompt 7 was answered by alice: yes",
+        ),
+        (nouns.prompt(7, state=PromptState.EXPIRED), "! prompt 7 has expired: nobody answered in time"),
+        (nouns.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed: no answer is wanted any more"),
+        (GONE, "! prompt 7 is gone: its loop was deleted"),
+    ],
+)
+def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
+    service: PlayedService, screen: Screen, settled: Prompt, told: str
+) -> None:
+    screen.enter("answer 7")
+    screen.see("answer 7 of web (1-2, Enter for later):")
+    screen.type("n")
+    screen.see("later): n")
+    if settled is GONE:
+
+        def missing(_request: ShowPrompt) -> None:
+            raise not_found("cannot find the prompt 7")
+
+        service.prompts = []
+        service.on(ShowPrompt, missing)
+        service.happen("loop.deleted")
+    else:
+        service.closes(settled)
+    text = screen.see(told, "no answer is needed (Enter goes back): n")
+    lines = [one.strip() for one in text.splitlines()]
+    assert lines.index(told) < lines.index("no answer is needed (Enter goes back): n")
+    screen.enter("o")
+    screen.see("nothing was sent")
+    invited(screen, 2)
+    assert not service.asked_for(AnswerPrompt)
+    assert screen.text.count("prompt 7 ") == 1

@@ -1,0 +1,63 @@
+"""A scripted service with loops and prompts that a test changes, and the shell on a terminal in front of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.protocol.loop_replies import LoopPage, PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
+from ftl2_enterprise.protocol.system import EventPage, ListEvents, WatchEvents
+from tests.support import nouns
+from tests.support.screen import Screen, ctl
+from tests.support.service import ScriptedService, Stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftl2_enterprise.protocol.loop_replies import LoopLine
+    from ftl2_enterprise.protocol.loops import Prompt
+
+INVITE = "ftl2ctl>"
+
+
+class PlayedService(ScriptedService):
+    """It has the loop `web`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.loops: list[LoopLine] = [nouns.loop_line("web", id=1)]
+        self.prompts: list[PromptLine] = []
+        self.events = Stream()
+        self.cursor = 100
+        self.on(ListLoops, lambda _request: LoopPage(loops=self.loops))
+        self.on(ListPrompts, lambda _request: self.prompts)
+        self.on(ListRules, [])
+        self.on(WatchEvents, self.events)
+        self.on(ListEvents, lambda _request: EventPage(events=[], cursor=self.cursor))
+
+    def happen(self, kind: str, **data: Any) -> None:
+        """Tell those who watch."""
+        self.cursor += 1
+        self.events.send(nouns.event(self.cursor, kind, **data))
+
+    def opens(self, prompt: Prompt) -> None:
+        """A prompt that is open from now on."""
+        self.prompts.append(PromptLine(prompt=prompt, loop="web"))
+        self.shows(prompt)
+        self.happen("prompt.asked", prompt_id=prompt.id)
+
+    def closes(self, prompt: Prompt) -> None:
+        """The prompt as it is from now on: not open any more."""
+        self.prompts = [one for one in self.prompts if one.prompt.id != prompt.id]
+        self.shows(prompt)
+        self.happen(f"prompt.{prompt.state}", prompt_id=prompt.id)
+
+    def shows(self, prompt: Prompt) -> None:
+        """What is known of the prompt."""
+        self.on(ShowPrompt, PromptDetail(prompt=prompt, loop="web", desired_state="nginx runs", observations=[]))
+
+
+def shell(service: ScriptedService, home: Path, **environment: Any) -> Screen:
+    """The shell on a terminal of its own."""
+    own: dict[str, Any] = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    return Screen(ctl("--socket", str(service.path)), **(own | environment))
