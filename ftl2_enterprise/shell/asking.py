@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import termios
+import time
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.terminal.paint import Painter
 
 
+UNREAD = 0.5
+"""Seconds in which nobody reads a question: an Enter so soon was meant for what stood there before."""
 SETTLED = "no answer is needed (Enter goes back)"
 """What the line that takes an answer says once the prompt is settled."""
 
@@ -57,6 +61,7 @@ class TerminalAsker:
         return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
 
     def _read(self, invite: str) -> str | None:
+        forget_typed()
         self._out.stream.write(invite)
         self._out.stream.flush()
         text = sys.stdin.readline()
@@ -67,15 +72,26 @@ class TerminalAsker:
 
 
 def until_valid(
-    prompt: Prompt, out: Painter, read: Callable[[], str | None], *, is_settled: Callable[[], bool] = lambda: False
+    prompt: Prompt,
+    out: Painter,
+    read: Callable[[], str | None],
+    *,
+    is_settled: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> str | Silence:
     """Read until it is an answer. Nothing typed takes the default, or where there is none, ends it."""
+    asked_at = clock()
     while True:
         text = read()
         if is_settled():
             return Silence.SETTLED
         if text is None:
             return Silence.LATER
+        if not text.strip() and prompt.default is not None and clock() - asked_at < UNREAD:
+            out.print(
+                line(("that was too soon to be meant: Enter once more takes the default", Role.WARNING), indent=2)
+            )
+            continue
         if not text.strip():
             return Silence.LATER if prompt.default is None else prompt.default
         try:
@@ -91,6 +107,12 @@ def invitation(prompt: Prompt, loop: str) -> str:
     if prompt.default is not None:
         silent = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
     return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {silent})"
+
+
+def forget_typed() -> None:
+    """Drop what was typed before the question appeared: it was not meant as its answer."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def here(out: Painter) -> Asker | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
@@ -233,8 +234,12 @@ class ShellAsker:
             )
 
     def _read(self, options: list[Candidate], invite: str | Callable[[], str]) -> str | None:
+        session = self._shell.asking_session(options)
+        asking.forget_typed()
+        # What stood behind an Enter has been read already.
+        clear_typeahead(session.input)
         try:
-            return self._shell.read(self._shell.asking_session(options), invite)
+            return self._shell.read(session, invite)
         except (EOFError, KeyboardInterrupt):
             return None
 

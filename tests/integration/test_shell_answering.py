@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loop_replies import PromptDetail
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ShowPrompt
 from ftl2_enterprise.protocol.loops import PromptState
 from tests.support import nouns
 from tests.support.played import INVITE, PlayedService, shell
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +84,42 @@ def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
     invited(screen, 2)
     assert not service.asked_for(AnswerPrompt)
     assert screen.text.count("prompt 7 ") == 1
+
+
+# --- Enter ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_typed_before_the_question_appeared_does_not_answer_it(
+    service: PlayedService, screen: Screen
+) -> None:
+    """Nobody has seen yet what it would commit."""
+    service.shows(nouns.prompt(7, default="no"))
+    screen.type("answer 7\r1\r")
+    screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
+    screen.type("\x03")
+    screen.see("it stays open: answer 7")
+    assert not service.asked_for(AnswerPrompt)
+
+
+def test_what_was_typed_while_the_question_was_fetched_does_not_answer_it(
+    service: PlayedService, screen: Screen
+) -> None:
+    reached, goes_on = threading.Event(), threading.Event()
+    detail = PromptDetail(
+        prompt=nouns.prompt(7, default="no"), loop="web", desired_state="nginx runs", observations=[]
+    )
+
+    def slow(_request: ShowPrompt) -> PromptDetail:
+        reached.set()
+        assert goes_on.wait(20)
+        return detail
+
+    service.on(ShowPrompt, slow)
+    screen.enter("answer 7")
+    until(reached.is_set)
+    screen.type("\r")
+    goes_on.set()
+    screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
+    screen.type("\x03")
+    screen.see("it stays open: answer 7")
+    assert not service.asked_for(AnswerPrompt)
