@@ -43,6 +43,10 @@ _decoder: msgspec.msgpack.Decoder[FromService] = msgspec.msgpack.Decoder(FromSer
 _replies: dict[type[Request[Any]], msgspec.msgpack.Decoder[Any]] = {}
 
 
+class ConnectionLost(Problem):
+    """The service was reached and is not any more; what was asked for may have been done or not."""
+
+
 class Client:
     """One connection; for one thread at a time. Calls and watches may be interleaved."""
 
@@ -60,8 +64,8 @@ class Client:
     def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
         """Ask, and wait for the reply.
 
-        Raises the Problem that the service answers with; Problem(unavailable) when the connection is lost or nothing
-        comes in time: whether something that writes was carried out is not known then.
+        Raises the Problem that the service answers with; ConnectionLost; Problem(unavailable) when nothing comes in
+        time. After the latter two it is not known whether something that writes was carried out.
         """
         call_id = self._ask(request)
         within = self._timeout if timeout is None else timeout
@@ -185,7 +189,11 @@ class Client:
         except msgspec.MsgspecError as error:
             raise invalid(f"cannot understand the service: {error}", "is it the right socket?") from error
         if isinstance(frame, Failure) and frame.id == 0:
-            raise _problem(frame)
+            # The last thing that it says on this connection.
+            problem = _problem(frame)
+            if problem.code is Code.UNAVAILABLE:
+                raise ConnectionLost(problem.code, problem.message, hint=problem.hint)
+            raise problem
         return frame
 
     @staticmethod
@@ -241,9 +249,10 @@ def _unreachable(error: OSError, path: str) -> Problem:
 
 
 def _lost() -> Problem:
-    return unavailable(
+    return ConnectionLost(
+        Code.UNAVAILABLE,
         "cannot go on: the connection to the service was lost",
-        "it may be restarting; look whether what you asked for was done, and try again",
+        hint="it may be restarting; look whether what you asked for was done, and try again",
     )
 
 

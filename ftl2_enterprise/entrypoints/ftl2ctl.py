@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-INTERRUPTED = 130
-"""The shell's word for a program that Ctrl-C ended before it had begun."""
+from ftl2_enterprise.entrypoints import loading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> None:
     """Run and exit."""
-    try:
-        _without_extensions()
-        # Imported here: a Ctrl-C while the program loads is no reason for a traceback.
-        from ftl2_enterprise.shell import main as shell  # noqa: PLC0415
+    sys.exit(loading.main_of(_load))
 
-        status = shell.main()
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    sys.exit(status)
+
+def _load() -> Callable[[], int]:
+    _without_extensions()
+    from ftl2_enterprise.shell import main as shell  # noqa: PLC0415 - as main_of() says
+
+    return shell.main
 
 
 def _without_extensions() -> None:

@@ -9,6 +9,7 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.clock import Instant, SystemClock
 from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.shell.registry import PROGRAM
 from ftl2_enterprise.terminal.text import Line, Role, line
 
@@ -54,8 +55,18 @@ class Session:
     # --- the service -----------------------------------------------------------------------------------------------
 
     def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
-        """Ask the service. Raises Problem."""
-        return self._connected().call(request, timeout=timeout)
+        """Ask the service. Raises Problem.
+
+        What only looks is asked once more when the connection is lost: a service that is upgraded, or whose control
+        process was started again, answers the next one.
+        """
+        try:
+            return self._connected().call(request, timeout=timeout)
+        except client.ConnectionLost:
+            if request.access is not Access.VIEW:
+                raise
+            self.close()
+            return self._connected().call(request, timeout=timeout)
 
     def watch[I](self, request: Watch[I]) -> Generator[I]:
         """Watch on a connection of its own, so that calls can be made meanwhile. Raises Problem."""
@@ -67,7 +78,12 @@ class Session:
 
     def connect(self) -> Client:
         """A connection that the caller closes. Raises Problem."""
-        return client.connect(socket_path(self.socket, self.variables), self._within, program=HELLO)
+        path = socket_path(self.socket, self.variables)
+        try:
+            return client.connect(path, self._within, program=HELLO)
+        except client.ConnectionLost:
+            # It stopped to serve while it was greeted. Nothing has been asked yet, and the next one may be there.
+            return client.connect(path, self._within, program=HELLO)
 
     def _connected(self) -> Client:
         if self._client is None:

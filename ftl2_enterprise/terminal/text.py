@@ -62,13 +62,9 @@ def line(*pieces: Piece, indent: int = 0, hang: int = 2) -> Line:
 
 
 def _span(piece: Piece) -> Span:
-    match piece:
-        case Span():
-            return piece
-        case str():
-            return Span(piece)
-        case (text, role):
-            return Span(text, role)
+    if isinstance(piece, str):
+        return Span(piece)
+    return piece if isinstance(piece, Span) else Span(*piece)
 
 
 def symbol(text: str, role: Role) -> Span:

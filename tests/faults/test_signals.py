@@ -369,8 +369,9 @@ def test_a_signal_while_it_starts_leaves_nothing_half_done(tmp_path, hold, momen
         run.process.communicate(timeout=moment)
     run.send(signal.SIGINT)
     out, err = run.process.communicate(timeout=30)
-    # 1 is the interpreter's own word, before it has begun with the program; 130 the program's, while it loads.
-    assert run.process.returncode in {STOPPED, -signal.SIGINT, 1, 130}, out + err
+    # Before the program has begun the interpreter ends by the signal, or with 1, or cannot, while it imports.
+    lost_by_python = run.process.returncode == 0 and "Exception ignored in" in err and "importlib" in err
+    assert run.process.returncode in {STOPPED, -signal.SIGINT, 1, 130} or lost_by_python, out + err
     assert marked.none_left(run.command)
     again = run.command.run("run", "-f", str(tmp_path / "manifest.yaml"), "--name", "other", "--non-interactive")
     assert again.returncode == 0, again.stdout + again.stderr

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftl2_enterprise.core.problem import Code, conflict, unavailable
@@ -398,7 +398,7 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(pieces=st.lists(FRAMES, min_size=1, max_size=6), greeted=st.booleans(), cut=st.integers(0, 40))
 def test_no_bytes_at_all_disturb_anybody_else(tmp_path: Path, pieces: list[bytes], greeted: bool, cut: int) -> None:
     async def play() -> None:

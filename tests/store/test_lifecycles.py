@@ -90,7 +90,7 @@ def test_any_sequence_of_events(db: Store, kind: str) -> None:
     machine, words, table = MACHINES[kind]
     serial = iter(range(10_000))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.lists(st.sampled_from(list(words)), max_size=12))
     def follow(sequence: list[Any]) -> None:
         with db.write() as tx:
@@ -251,7 +251,7 @@ class Counting(RuleBasedStateMachine):
 
 
 def test_counters_are_what_counting_says() -> None:
-    run_state_machine_as_test(Counting, settings=settings(max_examples=15, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Counting, settings=settings(max_examples=15, stateful_step_count=25))
 
 
 # --- what moves set by themselves ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     REAL,
@@ -81,7 +81,6 @@ def test_every_kind_of_column_is_tried() -> None:
 
 
 @given(row=ROW, later=ROW)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_are_written_and_read_alike(tx: Tx, row: dict[str, Any], later: dict[str, Any]) -> None:
     tx.driver.execute("DELETE FROM kinds")
     expected = tx.connection.execute(INSERT, row)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -118,7 +118,7 @@ def test_a_long_text_is_stored_whole_once(db: Store) -> None:
     assert all(row[2] < len(long) / 2 for row in rows)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(min_size=0, max_size=90), st.integers(8, 60))
 def test_any_text_and_limit(db: Store, words: str, limit: int) -> None:
     with db.write() as tx:
