@@ -10,7 +10,7 @@ from ftl2_enterprise.shell.loop_words import standing
 from ftl2_enterprise.terminal.text import Line, Role, line, one_line, person, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine
     from ftl2_enterprise.protocol.loops import Prompt
@@ -20,13 +20,13 @@ BAD = {LoopState.FAILED, LoopState.BLOCKED}
 SHOWN = 5
 
 
-def news(before: Snapshot, now: Snapshot) -> list[Line]:
-    """The lines for what has changed; none for the first look, whose result is greeted."""
+def news(before: Snapshot, now: Snapshot, *, shown: Container[int] = ()) -> list[Line]:
+    """The lines for what has changed, but for prompts that were shown; none for the first look, which is greeted."""
     lines = _service(before, now)
     if not before.has_looked or now.problem is not None:
         return lines
     known = {one.prompt.id for one in before.prompts}
-    asked = [one for one in now.prompts if one.prompt.id not in known]
+    asked = [one for one in now.prompts if one.prompt.id not in known and one.prompt.id not in shown]
     for one in asked[:SHOWN]:
         lines += question_lines(one)
     if len(asked) > SHOWN:

@@ -45,6 +45,10 @@ class Asker(Protocol):
         """A valid answer, asked again until it is one; else why there is none."""
         ...
 
+    def has_shown(self, prompt_id: int) -> None:
+        """A command has shown the prompt, so that nobody needs to be told of it."""
+        ...
+
 
 class TerminalAsker:
     """Reads lines from standard input."""
@@ -59,6 +63,9 @@ class TerminalAsker:
     def answer(self, prompt: Prompt, loop: str) -> str | Silence:
         """A valid answer."""
         return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
+
+    def has_shown(self, prompt_id: int) -> None:
+        """Nobody is told of prompts here."""
 
     def _read(self, invite: str) -> str | None:
         forget_typed()

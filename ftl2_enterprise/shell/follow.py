@@ -107,6 +107,8 @@ def _tell(session: Session, narrator: Narrator, event: Event) -> None:
         session.item(event)
     elif lines := narrator.tell(event):
         session.print(lines)
+        if session.is_shell and event.kind == "prompt.asked" and session.asker is not None:
+            session.asker.has_shown(int(event.data.get("prompt_id") or 0))
 
 
 def _end(session: Session, loop: Loop) -> int:

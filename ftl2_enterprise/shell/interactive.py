@@ -48,10 +48,15 @@ class Shell:
         self._live = Live(out, socket, self._changed)
         self._lock = threading.Lock()
         self._is_at_prompt = False
-        self._pending: list[Line] = []
+        self._told = Snapshot()
+        """What the person has been told of; what differs is news."""
+        self._shown: set[int] = set()
+        """Prompts that commands have shown."""
         self._has_looked = threading.Event()
         self._status = 0
         self._current: PromptSession[str] | None = None
+        self._late: list[Line] = []
+        """What could not be said when it was found."""
         self._asked: int | None = None
         """The prompt whose answer is being typed,"""
         self._is_settled = False
@@ -85,10 +90,11 @@ class Shell:
         # Raw: what is announced has its colours as they are written.
         with patch_stdout(raw=True):
             with self._lock:
-                pending, self._pending = self._pending, []
                 self._is_at_prompt, self._current = True, session
-            if pending:
-                sys.stdout.write(self._out.text(pending))
+                # What happened while a command was printing.
+                told, self._late = [*self._news(self._live.now), *self._late], []
+                if told:
+                    sys.stdout.write(self._out.text(told))
             try:
                 return session.prompt(lambda: [("class:prompt", invite if isinstance(invite, str) else invite())])
             finally:
@@ -156,20 +162,31 @@ class Shell:
 
     def _changed(self, before: Snapshot, now: Snapshot) -> None:
         """Called by the thread that looks."""
-        is_first = not self._has_looked.is_set()
-        self._has_looked.set()
-        told = [] if is_first else [*announcing.news(before, now), *self._settled(now)]
+        del before
+        settled = self._settled(now)
         with self._lock:
-            if told and not self._is_at_prompt:
-                # A command is printing; what happened is said when it is done.
-                self._pending += told
-                told = []
+            if not self._has_looked.is_set():
+                # It is greeted.
+                self._told = now
+                self._has_looked.set()
             current = self._current if self._is_at_prompt else None
-        if current is not None:
-            if told:
+            if current is None:
+                self._late += settled
+                return
+            if told := [*self._news(now), *settled]:
                 sys.stdout.write(self._out.text(told))
                 sys.stdout.flush()
-            current.app.invalidate()
+        current.app.invalidate()
+
+    def _news(self, now: Snapshot) -> list[Line]:
+        told = announcing.news(self._told, now, shown=self._shown)
+        self._told = now
+        return told
+
+    def has_shown(self, prompt_id: int) -> None:
+        """A command has shown the prompt: it is no news."""
+        with self._lock:
+            self._shown.add(prompt_id)
 
     def _settled(self, now: Snapshot) -> list[Line]:
         """That the prompt whose answer is being typed needs none any more."""
@@ -219,6 +236,10 @@ class ShellAsker:
         self._shell = shell
         self._out = out
 
+    def has_shown(self, prompt_id: int) -> None:
+        """It is not announced."""
+        self._shell.has_shown(prompt_id)
+
     def confirms(self, question: str) -> bool:
         """Whether the person says yes."""
         answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
@@ -227,6 +248,7 @@ class ShellAsker:
     def answer(self, prompt: Prompt, loop: str) -> str | asking.Silence:
         """A valid answer; none is taken once the prompt is settled otherwise."""
         options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
+        self.has_shown(prompt.id)
         with self._shell.asks(prompt.id) as is_settled:
             invites = {False: f"  {asking.invitation(prompt, loop)}: ", True: f"  {asking.SETTLED}: "}
             return asking.until_valid(

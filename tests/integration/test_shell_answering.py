@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import not_found
-from ftl2_enterprise.protocol.loop_replies import PromptDetail
-from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ShowPrompt
-from ftl2_enterprise.protocol.loops import PromptState
+from ftl2_enterprise.protocol.loop_replies import LoopDetail, PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.loops import LoopState, PromptState
 from tests.support import nouns
 from tests.support.played import INVITE, PlayedService, shell
 from tests.support.waiting import until
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 GONE = nouns.prompt(7)
 """Its loop is deleted: nothing is known of it."""
+WAITING = LoopDetail(
+    loop=nouns.loop(state=LoopState.WAITING),
+    process=None,
+    open_prompts=[nouns.prompt(8, "And the other one?")],
+    last=None,
+)
 
 
 @pytest.fixture
@@ -123,3 +129,30 @@ def test_what_was_typed_while_the_question_was_fetched_does_not_answer_it(
     screen.type("\x03")
     screen.see("it stays open: answer 7")
     assert not service.asked_for(AnswerPrompt)
+
+
+# --- what a command has shown --------------------------------------------------------------------------------------
+
+
+def test_the_next_question_of_a_loop_that_is_followed_is_shown_once(service: PlayedService, screen: Screen) -> None:
+    running = LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=None)
+    following = nouns.prompt(8, "And the other one?")
+    service.on(ShowLoop, running)
+    screen.enter("answer 7")
+    screen.see("answer 7 of web (1-2")
+    screen.enter("no")
+    until(lambda: service.events.watchers == 2)
+    looks = len(service.asked_for(ListPrompts))
+    service.happen("prompt.answered", prompt_id=7, answer="no", answered_by="ada")
+    service.prompts = [PromptLine(prompt=following, loop="web")]
+    service.happen("prompt.asked", prompt_id=8, question=following.question, options=following.options)
+    screen.see("prompt 8: And the other one?")
+    # The shell has seen it too.
+    until(lambda: len(service.asked_for(ListPrompts)) > looks + 1)
+    service.on(ShowLoop, WAITING)
+    service.happen("loop.asked")
+    screen.see("waiting for an answer", "answer: answer 8")
+    invited(screen, 2)
+    service.opens(nouns.prompt(9, "Something else?"))
+    text = screen.see("web asks: Something else?")
+    assert text.count("And the other one?") == 1
