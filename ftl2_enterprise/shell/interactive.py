@@ -121,7 +121,8 @@ class Shell:
             complete_while_typing=False,
             enable_suspend=True,
             enable_history_search=suggests,
-            auto_suggest=AutoSuggestFromHistory() if suggests else None,
+            # Without colours it could not be told from what was typed.
+            auto_suggest=AutoSuggestFromHistory() if suggests and self._out.has_colour else None,
             bottom_toolbar=self._toolbar,
             style=Style.from_dict(toolbar.STYLES),
             color_depth=None if self._out.has_colour else ColorDepth.DEPTH_1_BIT,
