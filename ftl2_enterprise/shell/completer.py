@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, override
 
@@ -27,7 +28,6 @@ class ShellCompleter(Completer):
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._paths = PathCompleter(expanduser=True)
 
     @override
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -41,7 +41,7 @@ class ShellCompleter(Completer):
             )
         if found.files:
             path = start.partition("=")[2] if start.startswith("--") else start
-            yield from self._paths.get_completions(Document(path), complete_event)
+            yield from _paths(found.endings).get_completions(Document(path), complete_event)
 
 
 class AnswerCompleter(Completer):
@@ -56,6 +56,13 @@ class AnswerCompleter(Completer):
         for one in self._options:
             if one.word.casefold().startswith(typed.casefold()):
                 yield Completion(one.word, start_position=-len(typed), display_meta=one.about)
+
+
+def _paths(endings: tuple[str, ...]) -> PathCompleter:
+    def is_wanted(path: str) -> bool:
+        return not endings or path.endswith(endings) or os.path.isdir(path)  # noqa: PTH112
+
+    return PathCompleter(expanduser=True, file_filter=is_wanted)
 
 
 def split(text: str) -> tuple[list[str], str]:

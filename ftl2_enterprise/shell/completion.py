@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.shell import helping, parsing, registry
 from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, Argument, Command, Flag, Kind
+from ftl2_enterprise.terminal.wish import MANIFESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +23,8 @@ class Candidate(NamedTuple):
 class Names(Protocol):
     """What exists in the service now; empty where it cannot be reached."""
 
-    def loops(self) -> Sequence[Candidate]:
-        """Names of loops."""
+    def loops(self, command: str = "") -> Sequence[Candidate]:
+        """Names of loops, of those that the command can do something about."""
         ...
 
     def prompts(self) -> Sequence[Candidate]:
@@ -38,12 +39,18 @@ class Names(Protocol):
         """Options of an open prompt."""
         ...
 
+    def settings(self) -> Sequence[Candidate]:
+        """Keys of settings, and what they begin with."""
+        ...
+
 
 class Completions(NamedTuple):
     """The candidates; `files` says that paths may come, which whoever asks completes itself."""
 
     candidates: list[Candidate]
     files: bool = False
+    endings: tuple[str, ...] = ()
+    """How the names of these files end; any when empty."""
 
 
 def complete(words: Sequence[str], start: str, names: Names, *, in_shell: bool) -> Completions:
@@ -85,9 +92,9 @@ def _behind(command: Command, given: list[str], start: str, names: Names) -> Com
     flags = tuple(helping.flags_of(command))
     waiting = parsing.flag_named(given[-1], flags) if given and given[-1].startswith("-") else None
     if waiting is not None and waiting.kind is not None:
-        return _values(waiting.kind, waiting.choices, start, names, [])
+        return _values(waiting, command, start, names, [])
     if start.startswith("--") and "=" in start:
-        return _with_equals(flags, start, names)
+        return _with_equals(command, flags, start, names)
     if start.startswith("-"):
         taken = set(given)
         return Completions(_options([flag for flag in flags if flag.many or flag.option not in taken], start))
@@ -95,15 +102,15 @@ def _behind(command: Command, given: list[str], start: str, names: Names) -> Com
     argument = _argument_at(command, len(plain))
     if argument is None:
         return Completions([])
-    return _values(argument.kind, argument.choices, start, names, plain)
+    return _values(argument, command, start, names, plain)
 
 
-def _with_equals(flags: Sequence[Flag], start: str, names: Names) -> Completions:
+def _with_equals(command: Command, flags: Sequence[Flag], start: str, names: Names) -> Completions:
     option, _, value = start.partition("=")
     flag = parsing.flag_named(option, flags)
     if flag is None or flag.kind is None:
         return Completions([])
-    found = _values(flag.kind, flag.choices, value, names, [])
+    found = _values(flag, command, value, names, [])
     return Completions([Candidate(f"{option}={one.word}", one.about) for one in found.candidates], found.files)
 
 
@@ -131,18 +138,23 @@ def _argument_at(command: Command, place: int) -> Argument | None:
     return last if last is not None and last.rest else None
 
 
-def _values(kind: Kind, choices: Sequence[str], start: str, names: Names, plain: Sequence[str]) -> Completions:
-    if kind is Kind.PATH:
+def _values(what: Argument | Flag, command: Command, start: str, names: Names, plain: Sequence[str]) -> Completions:
+    if what.kind is Kind.PATH:
         return Completions([], files=True)
-    return Completions(_matching(_known(kind, choices, names, plain), start))
+    if what.kind is Kind.WISH:
+        # Behind the first word it is a sentence.
+        return Completions([]) if plain else Completions([], files=True, endings=MANIFESTS)
+    return Completions(_matching(_known(what, command, names, plain), start))
 
 
-def _known(kind: Kind, choices: Sequence[str], names: Names, plain: Sequence[str]) -> Sequence[Candidate]:
-    match kind:
+def _known(what: Argument | Flag, command: Command, names: Names, plain: Sequence[str]) -> Sequence[Candidate]:
+    match what.kind:
         case Kind.CHOICE:
-            return [Candidate(choice) for choice in choices]
+            return [Candidate(choice) for choice in what.choices]
         case Kind.LOOP:
-            return names.loops()
+            return names.loops(command.name)
+        case Kind.SETTING:
+            return names.settings()
         case Kind.PROMPT:
             return names.prompts()
         case Kind.RULE:

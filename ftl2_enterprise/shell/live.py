@@ -14,7 +14,7 @@ import msgspec
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine, RuleInfo
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
-from ftl2_enterprise.protocol.system import WatchEvents
+from ftl2_enterprise.protocol.system import GetSettings, WatchEvents
 from ftl2_enterprise.shell import names
 from ftl2_enterprise.shell.session import Session
 
@@ -50,6 +50,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     prompts: tuple[PromptLine, ...] = ()
     """Open ones, oldest first."""
     rules: tuple[RuleInfo, ...] = ()
+    settings: tuple[str, ...] = ()
+    """Their keys."""
 
 
 class Live:
@@ -84,9 +86,9 @@ class Live:
 
     # --- names -----------------------------------------------------------------------------------------------------
 
-    def loops(self) -> list[Candidate]:
+    def loops(self, command: str = "") -> list[Candidate]:
         """Names of loops."""
-        return names.loop_candidates(self.now.loops)
+        return names.loop_candidates(self.now.loops, command)
 
     def prompts(self) -> list[Candidate]:
         """Open prompts."""
@@ -99,6 +101,10 @@ class Live:
     def answers(self, prompt: int) -> list[Candidate]:
         """Options of a prompt."""
         return names.answer_candidates(self.now.prompts, prompt)
+
+    def settings(self) -> list[Candidate]:
+        """Keys of settings."""
+        return names.setting_candidates(self.now.settings)
 
     def prompt(self, prompt_id: int) -> Prompt | None:
         """The prompt as it is now; None when it is gone. Raises Problem when that cannot be told."""
@@ -151,6 +157,7 @@ class Live:
                 loops = session.call(ListLoops(finished=True)).loops
                 prompts = session.call(ListPrompts(limit=1000))
                 rules = session.call(ListRules()) if not before.rules else before.rules
+                settings = before.settings or _keys(session)
         except Problem as problem:
             return msgspec.structs.replace(before, problem=problem)
         except Exception as error:
@@ -158,4 +165,18 @@ class Live:
             problem = Problem(Code.INTERNAL, f"cannot look at the service: {type(error).__name__}")
             return msgspec.structs.replace(before, problem=problem)
         oldest_first = sorted(prompts, key=lambda one: (one.prompt.asked_at, one.prompt.id))
-        return Snapshot(has_looked=True, loops=tuple(loops), prompts=tuple(oldest_first), rules=tuple(rules))
+        return Snapshot(
+            has_looked=True,
+            loops=tuple(loops),
+            prompts=tuple(oldest_first),
+            rules=tuple(rules),
+            settings=settings,
+        )
+
+
+def _keys(session: Session) -> tuple[str, ...]:
+    try:
+        return tuple(one.key for one in session.call(GetSettings()))
+    except Problem:
+        # They are completed, and nothing else.
+        return ()

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules
+from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.protocol.system import GetSettings
 from ftl2_enterprise.shell.completion import Candidate
-from ftl2_enterprise.shell.loop_words import standing
+from ftl2_enterprise.shell.loop_words import FINAL, standing
 from ftl2_enterprise.terminal.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ftl2_enterprise.protocol.loop_replies import LoopLine, PromptLine, RuleInfo
     from ftl2_enterprise.protocol.verb import Request
@@ -27,10 +29,10 @@ class AskedNames:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def loops(self) -> list[Candidate]:
+    def loops(self, command: str = "") -> list[Candidate]:
         """Names of loops, also of those that have ended."""
         page = self._ask(ListLoops(finished=True))
-        return loop_candidates(page.loops) if page is not None else []
+        return loop_candidates(page.loops, command) if page is not None else []
 
     def prompts(self) -> list[Candidate]:
         """Open prompts."""
@@ -44,6 +46,10 @@ class AskedNames:
         """Options of a prompt."""
         return answer_candidates(self._ask(ListPrompts()) or [], prompt)
 
+    def settings(self) -> list[Candidate]:
+        """Keys of settings."""
+        return setting_candidates(one.key for one in self._ask(GetSettings()) or [])
+
     def _ask[R](self, request: Request[R]) -> R | None:
         try:
             return self._session.call(request, timeout=TIMEOUT)
@@ -51,9 +57,65 @@ class AskedNames:
             return None
 
 
-def loop_candidates(loops: Iterable[LoopLine]) -> list[Candidate]:
-    """Names, with where each loop stands."""
-    return [Candidate(loop.name, standing(loop).word) for loop in loops]
+def loop_candidates(loops: Iterable[LoopLine], command: str = "") -> list[Candidate]:
+    """Names, with where each loop stands; only of those about which the command would do something."""
+    is_meant = MEANT.get(command, _any)
+    return [Candidate(loop.name, standing(loop).word) for loop in loops if is_meant(loop)]
+
+
+def _any(loop: LoopLine) -> bool:
+    return True
+
+
+def _is_halted(loop: LoopLine) -> bool:
+    """Whether it is, or is about to be, paused or stopped."""
+    return loop.state not in FINAL and loop.desired in {Desired.PAUSE, Desired.STOP}
+
+
+def _can_pause(loop: LoopLine) -> bool:
+    return loop.state not in {*FINAL, LoopState.BLOCKED} and loop.desired is Desired.RUN
+
+
+def _can_stop(loop: LoopLine) -> bool:
+    # A pause may take until the step in hand is done.
+    return _can_pause(loop) or (loop.desired is Desired.PAUSE and loop.state is LoopState.RUNNING)
+
+
+def _can_resume(loop: LoopLine) -> bool:
+    return loop.state is not LoopState.BLOCKED and (_is_halted(loop) or _is_left(loop))
+
+
+def _can_start(loop: LoopLine) -> bool:
+    return _can_retry(loop) or _is_halted(loop) or _is_left(loop)
+
+
+def _is_left(loop: LoopLine) -> bool:
+    """Whether a foreground run has left it."""
+    return not loop.managed and loop.pid is None and loop.state not in {*FINAL, LoopState.BLOCKED}
+
+
+def _can_retry(loop: LoopLine) -> bool:
+    return loop.state in {LoopState.FAILED, LoopState.BLOCKED}
+
+
+MEANT: dict[str, Callable[[LoopLine], bool]] = {
+    "start": _can_start,
+    "pause": _can_pause,
+    "resume": _can_resume,
+    "stop": _can_stop,
+    "cancel": lambda loop: loop.state not in FINAL and loop.desired is not Desired.CANCEL,
+    "retry": _can_retry,
+    "run-now": lambda loop: loop.state is LoopState.RESTING and loop.desired is Desired.RUN,
+    "delete": lambda loop: loop.state in FINAL,
+}
+"""Which loops a command is about; the service refuses the others, or has nothing to do for them."""
+
+
+def setting_candidates(keys: Iterable[str]) -> list[Candidate]:
+    """Each key behind the section that it is in."""
+    every = list(keys)
+    sections = {key.partition(".")[0]: f"all that begin with {key.partition('.')[0]}." for key in every if "." in key}
+    return [*(Candidate(name, about) for name, about in sections.items()), *map(Candidate, every)]
 
 
 def prompt_candidates(prompts: Iterable[PromptLine]) -> list[Candidate]:

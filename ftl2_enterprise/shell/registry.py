@@ -40,6 +40,9 @@ class Kind(StrEnum):
     ANSWER = "answer"
     TEXT = "text"
     COMMAND = "command"
+    SETTING = "setting"
+    WISH = "wish"
+    """A sentence, or the name of a manifest."""
 
 
 class Argument(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from ftl2_enterprise.protocol.loops import Mode
 
 MODES = (Mode.SINGLE, Mode.CONTINUOUS)
 """Of a loop that somebody asks for."""
+MANIFESTS = (".yaml", ".yml")
+"""How the names of manifests end."""
 DECIDERS = ("auto", "manifest", "claude", "rules")
 
 
@@ -20,7 +22,7 @@ def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | N
     if (text is None) == (path is None):
         why = "there is none" if text is None else "there are two: the argument and -f"
         raise invalid(f"cannot take a desired state: {why}", "give a sentence, or a manifest with -f FILE")
-    if text is not None and len(text.split()) == 1 and text.endswith((".yaml", ".yml")):
+    if text is not None and len(text.split()) == 1 and text.endswith(MANIFESTS):
         # Nobody means the name of a manifest as a sentence.
         text, path = None, text
     if path is not None:

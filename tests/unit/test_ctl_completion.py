@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from ftl2_enterprise.shell import completer, completion
+from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.shell import completer, completion, names
 from ftl2_enterprise.shell.completion import Candidate
+from tests.support.nouns import loop_line
 
 
 class Known:
-    def loops(self):
+    def loops(self, command=""):
         return [Candidate("web", "running"), Candidate("web two", "paused"), Candidate("数据库", "resting")]
 
     def prompts(self):
@@ -24,6 +26,9 @@ class Known:
 
     def answers(self, prompt):
         return [Candidate("yes", ""), Candidate("not now", "")] if prompt == 3 else []
+
+    def settings(self):
+        return names.setting_candidates(["log.level", "log.keep", "supervisor.splay"])
 
 
 def words_for(text: str, *, in_shell: bool = True) -> list[str]:
@@ -62,6 +67,8 @@ def words_for(text: str, *, in_shell: bool = True) -> list[str]:
         ("help ans", ["answer"]),
         ("help rules s", ["show"]),
         ("completion ", ["bash", "zsh", "fish"]),
+        ("settings ", ["log", "supervisor", "log.level", "log.keep", "supervisor.splay"]),
+        ("settings log.", ["log.level", "log.keep"]),
         ("nonsense ", []),
         ("--nonsense ", []),
     ],
@@ -112,6 +119,64 @@ def test_the_shell_completes_paths(tmp_path):
     (tmp_path / "site.yaml").touch()
     assert applied(f"submit -f {tmp_path}/si") == [f"submit -f {tmp_path}/site.yaml"]
     assert applied(f"submit --file={tmp_path}/si") == [f"submit --file={tmp_path}/site.yaml"]
+
+
+def test_the_shell_completes_manifests_where_a_desired_state_begins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("hello.yaml", "hello.txt", "helper.yml"):
+        (tmp_path / name).touch()
+    (tmp_path / "hell").mkdir()
+    assert applied("submit hel") == ["submit hell", "submit hello.yaml", "submit helper.yml"]
+    assert applied("submit --mode single hello") == ["submit --mode single hello.yaml"]
+    assert applied("submit nginx hel") == []
+
+
+LOOPS = [
+    loop_line("running"),
+    loop_line("starting", state=LoopState.PENDING),
+    loop_line("resting", state=LoopState.RESTING),
+    loop_line("waiting", state=LoopState.WAITING),
+    loop_line("pausing", desired=Desired.PAUSE),
+    loop_line("paused", state=LoopState.PAUSED, desired=Desired.PAUSE),
+    loop_line("stopped", state=LoopState.PAUSED, desired=Desired.STOP),
+    loop_line("cancelling", desired=Desired.CANCEL),
+    loop_line("blocked", state=LoopState.BLOCKED),
+    loop_line("failed", state=LoopState.FAILED),
+    loop_line("completed", state=LoopState.COMPLETED),
+    loop_line("cancelled", state=LoopState.CANCELLED),
+    loop_line("foreground", managed=False),
+    loop_line("left", managed=False, pid=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"),
+    [
+        ("start", "pausing paused stopped blocked failed left"),
+        ("pause", "running starting resting waiting foreground left"),
+        ("resume", "pausing paused stopped left"),
+        ("stop", "running starting resting waiting pausing foreground left"),
+        (
+            "cancel",
+            "running starting resting waiting pausing paused stopped blocked foreground left",
+        ),
+        ("retry", "blocked failed"),
+        ("run-now", "resting"),
+        ("delete", "failed completed cancelled"),
+        ("show", " ".join(one.name for one in LOOPS)),
+    ],
+)
+def test_only_loops_about_which_a_command_does_something_are_offered(command, offered):
+    class Known(names.AskedNames):
+        def __init__(self):
+            pass
+
+        def loops(self, command=""):
+            return names.loop_candidates(LOOPS, command)
+
+    for in_shell in (True, False):
+        found = completion.complete([command], "", Known(), in_shell=in_shell).candidates
+        assert [one.word for one in found] == offered.split()
 
 
 def test_an_answer_is_completed_from_its_options():

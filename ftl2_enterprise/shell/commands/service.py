@@ -175,7 +175,7 @@ COMMANDS = (
         group=Group.SERVICE,
         run=settings,
         verbs=(GetSettings,),
-        arguments=(Argument("key", Kind.TEXT, "This one, or those below it.", optional=True),),
+        arguments=(Argument("key", Kind.SETTING, "This one, or those below it.", optional=True),),
         examples=(Example("settings"), Example("settings supervisor")),
     ),
     Command(

@@ -118,7 +118,7 @@ COMMANDS = (
         run=run,
         verbs=(SubmitLoop, GetSettings, ShowLoop),
         arguments=(
-            Argument("desired-state", Kind.TEXT, "A sentence, or a manifest (site.yaml).", optional=True, rest=True),
+            Argument("desired-state", Kind.WISH, "A sentence, or a manifest (site.yaml).", optional=True, rest=True),
         ),
         flags=(
             Flag("file", "Read the desired state, or a manifest, from FILE.", Kind.PATH, short="f", value="FILE"),
