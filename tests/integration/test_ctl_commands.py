@@ -888,8 +888,11 @@ def test_the_completion_files_ask_for_names(service, ctl):
         ),
     )
     service.on(ListPrompts, [PromptLine(prompt=nouns.prompt(3), loop="web")])
-    assert ctl("__complete", "", "resume")[1] == "web\trunning\ndb\tpaused\n"
-    assert ctl("__complete", "w", "resume")[1] == "web\trunning\n"
+    assert ctl("__complete", "", "show")[1] == "web\trunning\ndb\tpaused\n"
+    assert ctl("__complete", "w", "show")[1] == "web\trunning\n"
+    assert ctl("__complete", "", "resume")[1] == "db\tpaused\n"
+    assert ctl("__complete", "", "pause")[1] == "web\trunning\n"
+    assert ctl("__complete", "", "submit")[1] == ":files\n"
     assert ctl("__complete", "", "answer", "3")[1] == "yes\nno\n"
     assert ctl("__complete", "--fi", "submit")[1].startswith("--file\t")
     assert ctl("__complete", "", "submit", "-f")[1] == ":files\n"
