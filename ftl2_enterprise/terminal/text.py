@@ -22,7 +22,7 @@ class Role(StrEnum):
     STRONG = "strong"
     ACCENT = "accent"
     COMMAND = "command"
-    """To be copied: a line that holds one is never broken."""
+    """To be copied: it is never broken."""
     GOOD = "good"
     CHANGED = "changed"
     WARNING = "warning"
@@ -150,26 +150,45 @@ _PARTS = r"\([\d.]+ \w+\)| +|[^ ]+"
 
 
 def fitted(one: Line, columns: int) -> list[Line]:
-    """The line broken at blanks, so that no part is wider than that; what follows stands under its beginning."""
-    if columns < 20 or any(span.role is Role.COMMAND for span in one.spans):
-        return [one]
-    if one.indent + sum(width(span.text) for span in one.spans) <= columns:
+    """The line broken at blanks, so that no part is wider than that; what follows stands under its beginning.
+
+    A command stays whole: it is to be copied.
+    """
+    if columns < 20 or one.indent + sum(width(span.text) for span in one.spans) <= columns:
         return [one]
     further = one.indent + (one.hang if one.indent + one.hang <= columns * 2 // 3 else 2)
     lines: list[Line] = []
     current: list[Span] = []
     used = one.indent
-    for span in one.spans:
-        for word in re.findall(_PARTS, span.text):
-            is_blank = word.startswith(" ")
-            if current and not is_blank and used + width(word) > columns and used > one.indent + 2:
-                lines.append(Line(tuple(current), one.indent if not lines else further))
-                current, used = [], further
-            if is_blank and not current and lines:
-                continue
-            current.append(Span(word, span.role, span.is_symbol))
-            used += width(word)
+    for word in _words(one.spans):
+        wide = sum(width(span.text) for span in word)
+        is_blank = word[0].text.startswith(" ")
+        is_hopeless = further + wide > columns and any(span.role is Role.COMMAND for span in word)
+        if current and not is_blank and used + wide > columns and used > one.indent + 2 and not is_hopeless:
+            lines.append(Line(tuple(current), one.indent if not lines else further))
+            current, used = [], further
+        if is_blank and not current and lines:
+            continue
+        current += word
+        used += wide
     return [*lines, Line(tuple(current), one.indent if not lines else further)]
+
+
+def _words(spans: Sequence[Span]) -> list[list[Span]]:
+    """What must not be broken: blanks, and what stands between them, of however many spans it is made."""
+    words: list[list[Span]] = []
+    is_open = False
+    for span in spans:
+        for part in [span.text] if span.role is Role.COMMAND else re.findall(_PARTS, span.text):
+            piece = Span(part, span.role, span.is_symbol)
+            is_blank = part.startswith(" ")
+            if is_open and not is_blank:
+                words[-1].append(piece)
+            else:
+                words.append([piece])
+            # A symbol brings its own blank.
+            is_open = not is_blank and not part.endswith(" ")
+    return words
 
 
 def value_text(value: object, limit: int = 80) -> str:

@@ -113,7 +113,32 @@ def test_a_wide_line_is_broken_at_blanks_and_keeps_its_roles() -> None:
 
 def test_a_command_is_never_broken_so_that_it_can_be_copied() -> None:
     again = line("go on: ", ("ftl2-enterprise run --resume made", Role.COMMAND))
-    assert fitted(again, 24) == [again]
+    assert [part.plain for part in fitted(again, 24)] == [again.plain]
+
+
+def test_what_stands_around_a_command_is_broken_at_blanks() -> None:
+    hint = line(
+        ("hint: ", Role.ACCENT),
+        "give another name, or first ",
+        ("`ftl2ctl cancel web`", Role.COMMAND),
+        " and ",
+        ("`ftl2ctl delete web`", Role.COMMAND),
+        ", when it is not needed",
+    )
+    assert [part.plain.rstrip() for part in fitted(hint, 46)] == [
+        "hint: give another name, or first",
+        "  `ftl2ctl cancel web` and",
+        "  `ftl2ctl delete web`, when it is not needed",
+    ]
+
+
+def test_a_word_of_several_pieces_is_not_broken_between_them() -> None:
+    wide = line("the loop called ", ("web-frontend", Role.STRONG), ": ", ("paused", Role.WARNING), ", (", "why", ")")
+    assert [part.plain.rstrip() for part in fitted(wide, 28)] == [
+        "the loop called",
+        "  web-frontend: paused,",
+        "  (why)",
+    ]
 
 
 @pytest.mark.parametrize("on_path", [True, False])
