@@ -28,7 +28,7 @@ _DISMISSED = f"{BY_DEFAULT}, dismissed"
 @unit
 def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
     """Record the answer, once; its loop goes on soon after."""
-    prompt = store_prompts.get_prompt(tx, request.prompt)
+    prompt = store_prompts.get_prompt_to(tx, "answer", request.prompt)
     _check_open(prompt, "answer")
     chosen = _NOTHING_HIDDEN.text(resolve(prompt, request.answer))
     return store_prompts.answer_prompt(tx, prompt.id, chosen, tx.actor)
@@ -37,7 +37,7 @@ def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
 @unit
 def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
     """Close a question that nobody wants to answer: its default counts, as after its deadline, if it has one."""
-    prompt = store_prompts.get_prompt(tx, request.prompt)
+    prompt = store_prompts.get_prompt_to(tx, "dismiss", request.prompt)
     if prompt.state is PromptState.DISMISSED or (prompt.answered_by or "").startswith(_DISMISSED):
         return prompt
     _check_open(prompt, "dismiss")

@@ -22,6 +22,7 @@ from ftl2_enterprise.protocol.loops import (
     LoopSpec,
     LoopState,
 )
+from ftl2_enterprise.store.ids import BEYOND
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
@@ -94,16 +95,17 @@ def get_loop(tx: Tx, ref: int | str) -> Loop:
 
     Raises Problem(not_found) with the nearest name, or Problem(invalid) when several names begin so.
     """
-    if isinstance(ref, int) or (ref.isascii() and ref.isdigit()):
-        # Beyond 64 bits there is no such id, and SQLite would refuse the number itself.
-        found = _LOOPS.get(tx, int(ref)) if int(ref) < 2**63 else None
+    is_number = isinstance(ref, int) or (ref.isascii() and ref.isdigit())
+    if is_number:
+        found = _LOOPS.get(tx, int(ref)) if int(ref) < BEYOND else None
         if found is not None:
             return found
     name = str(ref)
     found = _first(tx, _LOOPS.select().where(loops.c.name == name))
     if found is not None:
         return found
-    if name and not isinstance(ref, int):
+    # The id of a loop that is gone must not reach one whose name begins with the same digits.
+    if name and not is_number:
         begun = select(loops.c.name).where(loops.c.name >= name, loops.c.name < name + "\U0010ffff")
         names = list(tx.connection.execute(begun.order_by(loops.c.name).limit(_NAMES_LISTED)).scalars())
         if len(names) == 1:

@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
 from ftl2_enterprise.loops.store import add_to_loop
 from ftl2_enterprise.loops.tables import iterations, loops, prompts
 from ftl2_enterprise.protocol.loops import Iteration, IterationOutcome, Mode, Prompt, PromptState
+from ftl2_enterprise.store.ids import BEYOND, was_given
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.transition import transition
@@ -98,9 +99,21 @@ def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
 
 def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
     """One question. Raises Problem(not_found)."""
-    found = _PROMPTS.get(tx, prompt_id)
+    found = _find(tx, prompt_id)
     if found is None:
-        raise problem.not_found(f"cannot find the prompt {prompt_id}", "see `ftl2-enterprise prompts`")
+        why = ": the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else ""
+        raise problem.not_found(f"cannot find the prompt {prompt_id}{why}", "see `ftl2-enterprise prompts`")
+    return found
+
+
+def get_prompt_to(tx: Tx, verb: str, prompt_id: int) -> Prompt:
+    """The question with which that is to be done. Raises Problem(not_found)."""
+    found = _find(tx, prompt_id)
+    if found is None:
+        why = "the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else "there is no such prompt"
+        raise problem.not_found(
+            f"cannot {verb} prompt {prompt_id}: {why}", "`ftl2ctl prompts` lists those that are open"
+        )
     return found
 
 
@@ -143,6 +156,10 @@ def run_by_person(tx: Tx, loop_id: int) -> int:
     if mode is not Mode.CONTINUOUS:
         return run
     return (_LAST_END.scalar(tx, {"of": loop_id, "before": run}) or 0) + 1
+
+
+def _find(tx: Tx, prompt_id: int) -> Prompt | None:
+    return _PROMPTS.get(tx, prompt_id) if prompt_id < BEYOND else None
 
 
 def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:

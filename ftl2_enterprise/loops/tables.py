@@ -1,4 +1,8 @@
-"""The tables of loops. What must be true of a row is a constraint here, whatever the code above does."""
+"""The tables of loops. What must be true of a row is a constraint here, whatever the code above does.
+
+Ids are on people's screens, in their notes and in facts, so the id of what is deleted is never given again
+(`sqlite_autoincrement`): a late answer would reach the question of another loop.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +117,6 @@ loops = Table(
     flag("loops", "managed"),
     check("loops", "priority_range", "priority BETWEEN -100 AND 100"),
     check("loops", "crashes_since_when", "(crashes > 0) = (crashes_since IS NOT NULL)"),
-    # Ids are on people's screens and in their notes, so a deleted loop's is never given to another.
     sqlite_autoincrement=True,
 )
 # `ended_at IS NULL` says "not ended" in the words of a query, so that SQLite may use the index.
@@ -150,6 +153,7 @@ increments = Table(
     flag("increments", "is_fix"),
     check("increments", "n_from_1", "n >= 1"),
     check("increments", "ended", "(ended_at IS NOT NULL) = (state IN ('converged', 'failed', 'blocked'))"),
+    sqlite_autoincrement=True,
 )
 
 iterations = Table(
@@ -176,6 +180,7 @@ iterations = Table(
     check("iterations", "ended", "(ended_at IS NOT NULL) = (state = 'ended')"),
     check("iterations", "outcome_given", "(outcome IS NOT NULL) = (state = 'ended')"),
     check("iterations", "decided_first", "state NOT IN ('executing', 'asking') OR decided_at IS NOT NULL"),
+    sqlite_autoincrement=True,
 )
 Index("iterations_by_run", iterations.c.loop_id, iterations.c.run, iterations.c.n)
 Index(
@@ -205,6 +210,7 @@ observations = Table(
     check("observations", "ended", "(ended_at IS NOT NULL) = (state <> 'running')"),
     Index("observations_by_iteration", "iteration_id"),
     Index("observations_by_loop", "loop_id"),
+    sqlite_autoincrement=True,
 )
 
 actions = Table(
@@ -237,6 +243,7 @@ actions = Table(
     check("actions", "rc_when_run", "rc IS NULL OR state IN ('succeeded', 'failed')"),
     Index("actions_by_iteration", "iteration_id"),
     Index("actions_by_loop", "loop_id", "id"),
+    sqlite_autoincrement=True,
 )
 Index("actions_unknown", actions.c.loop_id, actions.c.id, sqlite_where=actions.c.state == "unknown")
 
@@ -266,6 +273,7 @@ prompts = Table(
     check("prompts", "answered_by_someone", "answered_by IS NULL OR state = 'answered'"),
     Index("prompts_by_loop", "loop_id", "id"),
     Index("prompts_by_iteration", "iteration_id"),
+    sqlite_autoincrement=True,
 )
 Index("prompts_open", prompts.c.id, sqlite_where=prompts.c.state == "open")
 Index(
@@ -299,6 +307,7 @@ hosts = Table(
     known("hosts", "state", HostState),
     check("hosts", "name_given", "name <> ''"),
     check("hosts", "port_range", "ansible_port BETWEEN 1 AND 65535"),
+    sqlite_autoincrement=True,
 )
 
 resources = Table(
@@ -312,6 +321,7 @@ resources = Table(
     Column("updated_at", Integer, nullable=False),
     UniqueConstraint("loop_id", "name", name="resources_loop_name"),
     check("resources", "name_given", "name <> ''"),
+    sqlite_autoincrement=True,
 )
 
 rule_results = Table(
@@ -334,6 +344,7 @@ rule_results = Table(
     check("rule_results", "success_when_fired", "success IS NOT 1 OR fired = 1"),
     Index("rule_results_by_iteration", "iteration_id"),
     Index("rule_results_by_loop", "loop_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 Index(
@@ -366,6 +377,7 @@ model_calls = Table(
     check("model_calls", "no_refunds", "input_tokens >= 0 AND output_tokens >= 0 AND cost_usd >= 0 AND latency >= 0"),
     Index("model_calls_by_iteration", "iteration_id"),
     Index("model_calls_by_loop", "loop_id", "id"),
+    sqlite_autoincrement=True,
 )
 Index("model_calls_open", model_calls.c.loop_id, sqlite_where=model_calls.c.ended_at.is_(None))
 

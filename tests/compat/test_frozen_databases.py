@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from alembic import op
 from sqlalchemy import text
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops import store
-from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.loops import store, store_prompts
+from ftl2_enterprise.protocol.loops import Desired, LoopState, PromptState
 from ftl2_enterprise.store import version
 from ftl2_enterprise.store.engine import open_store
-from tests.support.database import spec
+from tests.support.database import ask, begun_iteration, one_of_each
+from tests.support.disk import mounted
+from tests.support.schemas import highest_given, rows, schema, wanted_schema
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 FROZEN = sorted((Path(__file__).parent / "data").glob("loops-*.db.gz"))
 
-type Rows = dict[str, list[dict[str, object]]]
+MADE_ANEW = (
+    "hosts", "resources", "increments", "prompts", "rule_results", "iterations", "observations", "actions",
+    "model_calls",
+)  # fmt: skip
+"""By the migration 0003."""
+
+
+def unpacked(packed: Path, path: Path) -> Path:
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path
 
 
 @pytest.fixture(params=FROZEN, ids=lambda path: path.name.removesuffix(".db.gz"))
 def frozen(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "loops.db"
-    path.write_bytes(gzip.decompress(request.param.read_bytes()))
-    return path
-
-
-def rows(path: Path) -> Rows:
-    """Every row of every table, by column name, and which ids were given."""
-    connection = sqlite3.connect(path)
-    connection.row_factory = sqlite3.Row
-    names = [
-        row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    ]
-    found = {
-        name: [dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1")]
-        for name in names
-        if name != "alembic_version"
-    }
-    connection.close()
-    return found
+    return unpacked(request.param, tmp_path / "loops.db")
 
 
 def objects(path: Path) -> set[tuple[str, str]]:
@@ -57,22 +57,43 @@ def test_each_schema_that_was_released_is_frozen() -> None:
     assert frozen >= set(version.REVISIONS[:-1])
 
 
+def test_the_frozen_databases_have_what_can_be_lost(frozen: Path) -> None:
+    before = rows(frozen)
+    assert len(before["loops"]) >= 7
+    assert all(before[name] for name in (*MADE_ANEW, "events", "texts"))
+    assert "open" in {row["state"] for row in before["prompts"]}
+
+
+def test_the_newest_frozen_database_has_everything(tmp_path: Path) -> None:
+    newest = unpacked(FROZEN[-1], tmp_path / "loops.db")
+    before = rows(newest)
+    assert {row["state"] for row in before["loops"]} == set(LoopState)
+    assert {row["state"] for row in before["prompts"]} == set(PromptState)
+    # The ids of a loop that was deleted are known from the facts alone.
+    for name in ("iterations", "actions", "prompts", "model_calls"):
+        assert highest_given(newest)[name] > max(cast("int", row["id"]) for row in before[name])
+
+
 def test_an_upgrade_keeps_every_row_index_and_trigger(frozen: Path) -> None:
     before, there = rows(frozen), objects(frozen)
-    assert len(before["loops"]) >= 7
-    assert all(before[name] for name in ("iterations", "actions", "prompts", "events", "texts", "model_calls"))
     with pytest.raises(Problem, match="older than this program"):
         open_store(frozen, create=False)
     open_store(frozen, create=True).close()
     after = rows(frozen)
+    counted = {row["name"]: row["seq"] for row in after.pop("sqlite_sequence")}
+    assert all(counted[row["name"]] == row["seq"] for row in before.pop("sqlite_sequence"))
     for name, many in before.items():
         kept = [{column: row[column] for column in old} for old, row in zip(many, after[name], strict=True)]
         assert kept == many, name
     assert there <= objects(frozen)
 
 
+def test_an_upgraded_database_is_as_a_new_one(frozen: Path) -> None:
+    with closing(open_store(frozen, create=True)) as db, db.read() as tx:
+        assert schema(tx.connection) == wanted_schema()
+
+
 def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
-    given = {row["name"]: row["seq"] for row in rows(frozen)["sqlite_sequence"]}
     with closing(open_store(frozen, create=True)) as db, db.write() as tx:
         assert tx.connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert tx.connection.execute(text("PRAGMA foreign_key_check")).all() == []
@@ -81,19 +102,102 @@ def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
         assert (loop.state, loop.desired, loop.managed, loop.crashes) == (
             LoopState.PAUSED, Desired.PAUSE, False, 0,
         )  # fmt: skip
-        # Ids of loops that are gone are not given again.
-        assert store.create_loop(tx, spec("new")).id == given["loops"] + 1
+
+
+def test_ids_that_were_given_are_not_given_again(frozen: Path) -> None:
+    given = highest_given(frozen)
+    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+        for name in ("disabled_rules", "handovers"):
+            tx.connection.execute(text(f"DELETE FROM {name}"))
+        one_of_each(tx, "new")
+    now = {name: [row["id"] for row in many] for name, many in rows(frozen).items() if name in given}
+    for name in ("loops", *MADE_ANEW):
+        assert now[name][-1] == given[name] + 1, name
+
+
+def test_a_question_that_was_open_is_answered_after_the_upgrade(frozen: Path) -> None:
+    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+        loop = store.get_loop(tx, "asks")
+        (prompt,) = store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN)
+        assert (loop.state, loop.open_prompts) == (LoopState.WAITING, 1)
+        store_prompts.answer_prompt(tx, prompt.id, "80", "eva")
+        assert store.get_loop(tx, "asks").open_prompts == 0
 
 
 def test_an_upgrade_that_would_lose_a_row_is_undone(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rows(frozen)
     migrate = version.migrate
 
-    def loses(connection: object) -> None:
-        migrate(connection)  # type: ignore[arg-type]
-        connection.execute(text("DELETE FROM loops WHERE name = 'asks'"))  # type: ignore[attr-defined]
+    def loses(connection: Connection) -> None:
+        migrate(connection)
+        # Its history refers to it.
+        connection.execute(text("DELETE FROM loops WHERE name = 'asks'"))
 
     monkeypatch.setattr(version, "migrate", loses)
     with pytest.raises(RuntimeError, match="refer to rows that do not exist"):
         open_store(frozen, create=True)
     assert rows(frozen) == before
+
+
+@pytest.mark.parametrize("name", MADE_ANEW)
+def test_an_upgrade_that_fails_at_a_table_is_undone(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, there = rows(frozen), objects(frozen)
+    rename = op.rename_table
+
+    def fails(old: str, new: str) -> None:
+        # The one that is to be replaced is gone already.
+        if new == name:
+            raise OSError("the disk has gone")
+        rename(old, new)
+
+    monkeypatch.setattr(op, "rename_table", fails)
+    with pytest.raises(OSError, match="the disk has gone"):
+        open_store(frozen, create=True)
+    assert (rows(frozen), objects(frozen)) == (before, there)
+    monkeypatch.undo()
+    open_store(frozen, create=True).close()
+    assert rows(frozen)["prompts"] == before["prompts"]
+
+
+def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(frozen)) as connection:
+        connection.execute("UPDATE actions SET stdout = ? WHERE id <= 2", ("x" * 1_000_000,))
+        connection.commit()
+    before = rows(frozen)
+    with mounted(tmp_path, megabytes=3) as disk:
+        path = Path(shutil.copy(frozen, disk))
+        with pytest.raises(Problem, match="the disk is full"):
+            open_store(path, create=True)
+        assert rows(path) == before
+        elsewhere = Path(shutil.copy(path, tmp_path / "elsewhere.db"))
+    open_store(elsewhere, create=True).close()
+    assert rows(elsewhere)["actions"] == before["actions"]
+
+
+def test_an_upgrade_goes_by_no_table_that_it_does_not_know(frozen: Path) -> None:
+    with closing(sqlite3.connect(frozen)) as connection:
+        connection.execute("ALTER TABLE prompts ADD COLUMN mine TEXT")
+        connection.commit()
+    before = rows(frozen)
+    with pytest.raises(RuntimeError, match="the table prompts has other columns than it was made with"):
+        open_store(frozen, create=True)
+    assert rows(frozen) == before
+
+
+def test_a_table_that_counts_already_goes_on_counting(frozen: Path) -> None:
+    with closing(sqlite3.connect(frozen)) as connection:
+        (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'prompts'").fetchone()
+        indexes = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'prompts'")
+        counts = re.sub(r"\bid INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", made, count=1)
+        counts = re.sub(r"PRIMARY KEY \(id\),\s*", "", counts)
+        connection.executescript(f"""
+            ALTER TABLE prompts RENAME TO before;
+            {counts};
+            INSERT INTO prompts SELECT * FROM before;
+            DROP TABLE before;
+            UPDATE sqlite_sequence SET seq = 700 WHERE name = 'prompts';
+            {"; ".join(sql for (sql,) in indexes.fetchall())};
+        """)
+    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+        assert schema(tx.connection) == wanted_schema()
+        assert ask(tx, begun_iteration(tx, "new")) == 701

@@ -227,7 +227,7 @@ def test_an_answer_is_given_once(db: Store) -> None:
         with pytest.raises(Problem, match="it is answered by eva: '8080'") as caught:
             do(db, request)
         assert caught.value.code is Code.CONFLICT
-    with pytest.raises(Problem, match="cannot find the prompt 9"):
+    with pytest.raises(Problem, match="cannot answer prompt 9: there is no such prompt"):
         do(db, verbs.AnswerPrompt(prompt=9, answer="80"))
 
 

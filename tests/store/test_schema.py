@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +29,7 @@ from ftl2_enterprise.store import events, handovers, texts, version
 from ftl2_enterprise.store.engine import Store, open_store
 from ftl2_enterprise.store.schema import metadata
 from tests.support.database import one_of_each
+from tests.support.schemas import schema, wanted_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,24 +45,6 @@ NAMED = {
 }  # fmt: skip
 
 
-def schema(connection: Connection) -> dict[tuple[str, str], set[str]]:
-    """Every object with the parts of its definition, in no order and without layout."""
-    rows = connection.execute(text("SELECT type, name, sql FROM sqlite_master WHERE name <> 'alembic_version'"))
-    found: dict[tuple[str, str], set[str]] = {}
-    for kind, name, definition in rows:
-        if name == "sqlite_autoindex_alembic_version_1":
-            continue
-        # SQLite quotes the name of a table that has been renamed.
-        sql = (definition or "").replace(f'CREATE TABLE "{name}"', f"CREATE TABLE {name}")
-        body = re.sub(r"\s+", " ", sql).strip()
-        if kind == "table" and "(" in body:
-            # Columns and constraints are one a line in what SQLAlchemy writes; their order tells nothing.
-            found[kind, name] = {line.strip().rstrip(",") for line in sql.splitlines() if line.strip()}
-        else:
-            found[kind, name] = {body}
-    return found
-
-
 def test_the_tables_are_those_that_were_promised() -> None:
     assert set(metadata.tables) == NAMED
     assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is handovers.handovers.metadata
@@ -72,12 +54,12 @@ def test_migrations_make_what_the_tables_say(db: Store) -> None:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.connect() as connection, db.read() as tx:
-        wanted, made = schema(connection), schema(tx.connection)
+        made = schema(tx.connection)
         columns = text("SELECT m.name, c.* FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'")
         order = [row for row in tx.connection.execute(columns) if row[0] != "alembic_version"]
         assert sorted(order) == sorted(connection.execute(columns))
     engine.dispose()
-    assert made == wanted
+    assert made == wanted_schema()
     assert {name for kind, name in made if kind == "trigger"} == set(events.TRIGGERS)
 
 

@@ -89,9 +89,9 @@ def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "
     ).id
 
 
-def one_of_each(tx: Tx) -> Iteration:
+def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     """A row in every table, each of them open; the iteration that they belong to."""
-    loop, _ = started_loop(tx)
+    loop, _ = started_loop(tx, name)
     step = store_increments.insert_increment(tx, loop.id, desired_state="first half")
     iteration = store.insert_iteration(tx, loop.id, 1, increment_id=step.id)
     store_observations.insert_observation(

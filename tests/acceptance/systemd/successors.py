@@ -11,11 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ftl2_enterprise.store.version import REVISIONS
+
 ENVIRONMENT = "usr/lib/ftl2-enterprise"
 STORE = "lib/python3.13/site-packages/ftl2_enterprise/store"
 WORK = Path("build/package")
 """What the last RPM was made from."""
-NEXT = "0003"
+PRESENT = REVISIONS[-1]
+NEXT = f"{int(PRESENT) + 1:04}"
 """The schema of a later version."""
 
 _HEAD = f'''"""What a later version remembers."""
@@ -24,7 +27,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "{NEXT}"
-down_revision = "0002"
+down_revision = "{PRESENT}"
 
 
 def upgrade():
@@ -91,7 +94,7 @@ def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
 
 def _migrate(environment: Path, migration: str) -> None:
     version = environment / STORE / "version.py"
-    text, changed = re.subn(r'("0002")(?=\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
+    text, changed = re.subn(rf'("{PRESENT}")(?=,?\s*\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
     assert changed == 1, "version.py does not list the migrations as it did"
     version.write_text(text)
     added = environment / STORE / "migrations" / "versions" / f"{NEXT}_later.py"

@@ -10,7 +10,7 @@ from tests.acceptance.systemd.conftest import Packages, builds
 from tests.acceptance.systemd.living import all_go_on, come_alive
 from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.pages import FILES
-from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, rpm_successor
+from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,7 @@ def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Packages) 
 def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, CHANGES)).said
     assert "ftl2-enterprise: this version changes the database; the service is stopped for that" in said
-    assert f"ftl2-enterprise: database as it was is kept: {HOME}/loops.db.0002" in said
+    assert f"ftl2-enterprise: database as it was is kept: {HOME}/loops.db.{PRESENT}" in said
     assert "ftl2-enterprise: the service runs again" in said
     assert revision(running) == NEXT
     all_go_on(running)
@@ -134,7 +134,7 @@ def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rp
     assert "cannot put this version into service" in said
     assert "the version before still runs" in said
     assert "CHECK constraint failed: loops_priority_range" in said
-    assert revision(running) == "0002"
+    assert revision(running) == PRESENT
     assert running.pids() == pids
     rpm(running, "--upgrade", rpms.previous, "--oldpackage")
     assert release(running) == "1"

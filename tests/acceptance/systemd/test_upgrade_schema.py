@@ -12,14 +12,14 @@ from tests.acceptance.systemd.conftest import Packages, install, try_to_install
 from tests.acceptance.systemd.living import all_go_on
 from tests.acceptance.systemd.manifests import GATE, HOME, MESSAGE
 from tests.acceptance.systemd.pages import FILES, examples
-from tests.acceptance.systemd.successors import CHANGES, FAILS, FAILS_IN_EARNEST, NEXT, successor
+from tests.acceptance.systemd.successors import CHANGES, FAILS, FAILS_IN_EARNEST, NEXT, PRESENT, successor
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
     from tests.acceptance.systemd.nspawn import Nspawn
 
 DATABASE = f"{HOME}/loops.db"
-KEPT = f"{DATABASE}.0002"
+KEPT = f"{DATABASE}.{PRESENT}"
 PAGE = Path("docs/operations/upgrade.md")
 
 
@@ -70,7 +70,7 @@ def test_a_change_of_the_database_loses_nothing(running: Machine[Nspawn], later:
     assert sql(running, "SELECT count(*) FROM mottos") == before["loops"]
     # As it was, beside it, for nobody else to read.
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
-    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == "0002"
+    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
     assert sql(running, "PRAGMA integrity_check", KEPT) == "ok"
     assert {table: sql(running, f"SELECT count(*) FROM {table}", KEPT) for table in before} == before
     assert not running.exists("/run/ftl2-enterprise.stopped")
@@ -86,11 +86,11 @@ def test_a_stopped_service_changes_the_database_with_its_next_start(running: Mac
     running.run("systemctl", "stop", "ftl2-enterprise")
     install(running, later)
     assert not running.is_active()
-    assert sql(running, "SELECT version_num FROM alembic_version") == "0002"
+    assert sql(running, "SELECT version_num FROM alembic_version") == PRESENT
     running.run("systemctl", "start", "ftl2-enterprise")
     assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
-    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == "0002"
+    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
     all_go_on(running)
 
 
@@ -155,7 +155,7 @@ def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
     assert "the disk has gone" in refused.said
     assert "Traceback" not in refused.said
     assert not running.is_active()
-    assert sql(running, "SELECT version_num FROM alembic_version") == "0002"
+    assert sql(running, "SELECT version_num FROM alembic_version") == PRESENT
     assert sql(running, ".dump") == sql(running, ".dump", KEPT)
     # It ran before, so it runs again with the version that can use the database.
     said = install(running, packages.previous, "--allow-downgrades").said
@@ -206,6 +206,6 @@ def test_the_way_back_is_as_the_page_says(upgraded: Machine[Nspawn], packages: P
     (back,) = examples(PAGE, after="a change of the database")
     back.follow(upgraded)
     assert version(upgraded) == ("1", "ii")
-    assert sql(upgraded, "SELECT version_num FROM alembic_version") == "0002"
+    assert sql(upgraded, "SELECT version_num FROM alembic_version") == PRESENT
     all_go_on(upgraded)
     assert upgraded.show("NRestarts") == "0"
