@@ -213,14 +213,18 @@ def _json(value: object) -> str:
 
 
 def fields_text(fields: Mapping[str, object], limit: int = 80) -> str:
-    """Names and values, without those that say nothing."""
+    """Names and values, without those that say nothing; a value with blanks stands in quotation marks."""
     told = ((name, value) for name, value in fields.items() if value is not None and value not in ("", [], {}))
     return " ".join(f"{name}={_field(name, value, limit)}" for name, value in told)
 
 
 def _field(name: str, value: object, limit: int) -> str:
-    # Instants are named so everywhere.
-    return moment(value) if name.endswith("_at") and isinstance(value, int) else value_text(value, limit)
+    if name.endswith("_at") and isinstance(value, int):
+        # Instants are named so everywhere.
+        return moment(value)
+    text = value_text(value, limit)
+    # JSON has its own marks.
+    return _json(text) if " " in text and text[0] not in "[{" else text
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

@@ -445,7 +445,7 @@ def test_events_from_a_cursor(service, ctl):
     service.on(ListEvents, page)
     service.on(ListLoops, LoopPage(loops=[nouns.loop_line("web")]))
     out = ctl("events", "--after", "4")[1]
-    assert "web loop.failed reason=no way" in out
+    assert 'web loop.failed reason="no way"' in out
     assert "service.started" in out
     assert service.asked_for(ListEvents)[0] == ListEvents(after=4, limit=30)
     document = json.loads(ctl("events", "--json")[1])
@@ -521,6 +521,10 @@ def test_logs(service, ctl):
     assert out.endswith("error loop:web: gone action=7\n")
     assert service.asked_for(WatchLogs)[0] == WatchLogs(loop="web", last=5)
     assert json.loads(ctl("logs", "--json")[1])["fields"] == {"action": 7}
+    fields = {"event": 12, "loop": "web", "loop_id": 1, "iteration": 3, "reasoning": "nginx is down", "rc": 1}
+    service.on(WatchLogs, [nouns.changed(line, level="debug", message="iteration.decided", fields=fields)])
+    assert ctl("logs", "web")[1].endswith('Z loop:web: iteration.decided reasoning="nginx is down" rc=1\n')
+    assert json.loads(ctl("logs", "--json")[1])["level"] == "debug"
     service.on(WatchLogs, [])
     assert ctl("logs")[1] == "the log is empty\n"
 

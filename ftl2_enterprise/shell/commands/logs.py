@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 LOOKED_BACK = 1_000
 """Lines in which those are looked for that were logged while the service was away."""
-_ROLES = {"debug": Role.FAINT, "warning": Role.WARNING, "error": Role.BAD, "critical": Role.BAD}
+NOT_SHOWN = {"loop", "loop_id", "event", "iteration"}
+"""What the source says already, or is for programs."""
+_ROLES = {"warning": Role.WARNING, "error": Role.BAD, "critical": Role.BAD}
 
 
 def run(session: Session, given: Given) -> int:
@@ -89,10 +91,12 @@ def _say(session: Session, text: str, role: Role) -> None:
 
 
 def _line(one: LogLine) -> Line:
-    fields = fields_text(one.fields, 120)
+    fields = fields_text({name: value for name, value in one.fields.items() if name not in NOT_SHOWN}, 120)
+    # The log of a loop has all that the loop did, whatever the level: only what is wrong is marked.
+    level = (f"{one.level} ", _ROLES[one.level]) if one.level in _ROLES else ""
     return line(
         (f"{moment(one.at)} ", Role.FAINT),
-        (f"{one.level} ", _ROLES.get(one.level, Role.PLAIN)),
+        level,
         (f"{one_line(one.source, 80)}: ", Role.FAINT),
         clean(one.message).replace("\n", " "),
         (f" {fields}" if fields else "", Role.FAINT),
