@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
+from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.rules_notes import Notes, read_notes
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ FUNCTIONS = {"condition": "state", "action": "ftl"}
 """What a rule must have, each an async function of one argument."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuleFile:
+class RuleFile(Wire, frozen=True, kw_only=True):
     """One file of a rules directory."""
 
     name: str
-    path: Path
+    path: str
     digest: str
     description: str
     source: str
@@ -52,7 +51,7 @@ def are_there(directory: Path | None) -> bool:
 def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
     """The files of the rule of that name, or the one of that path. Raises Problem(not_found)."""
     every = list(files)
-    found = [file for file in every if ref in {file.name, str(file.path)}]
+    found = [file for file in every if ref in {file.name, file.path}]
     if not found:
         near = difflib.get_close_matches(ref, {file.name for file in every}, n=1)
         hint = (
@@ -66,14 +65,14 @@ def find_one(files: Iterable[RuleFile], ref: str) -> RuleFile:
     """The only file that is meant. Raises Problem."""
     found = find(files, ref)
     if len(found) > 1:
-        listed = ", ".join(str(file.path) for file in found)
+        listed = ", ".join(file.path for file in found)
         raise invalid(f'cannot tell which rule "{ref}" is: there are {listed}', "give its path")
     return found[0]
 
 
 def _in(directory: Path) -> Iterator[RuleFile]:
     try:
-        # Only files: control and the writer read them, and a pipe would hold up the whole service.
+        # Only files: a pipe would hold up whoever reads it.
         paths = [
             path
             for path in directory.iterdir()
@@ -90,7 +89,7 @@ def _in(directory: Path) -> Iterator[RuleFile]:
             content = path.read_bytes()
         except OSError as error:
             yield RuleFile(
-                name=path.stem, path=path, digest="", description="", source="",
+                name=path.stem, path=str(path), digest="", description="", source="",
                 error=f"cannot be read: {error.strerror}",
             )  # fmt: skip
             continue
@@ -101,7 +100,7 @@ def _in(directory: Path) -> Iterator[RuleFile]:
             wrong = noted.error
         yield RuleFile(
             name=path.stem,
-            path=path,
+            path=str(path),
             digest=digest,
             description=description,
             source=content.decode("utf-8", "replace"),

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ftl2_enterprise.core.amounts import bytes_of, processors_of
-from ftl2_enterprise.core.problem import Problem, unavailable
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
 from ftl2_enterprise.loops import handlers, store, store_service
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.names import check_name
-from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.engine import open_store
 from ftl2_enterprise.supervisor.control import main as control
@@ -27,7 +22,7 @@ from ftl2_enterprise.supervisor.control.root_link import Limits, Order
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.facts import FactLog
 from ftl2_enterprise.supervisor.writer.aio import WriterClient
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring import from_disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,10 +31,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.core.startup import Startup
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.supervisor.control.dispatch import Prepare, Verb
-
-PREPARE_WITHIN = 20.0
-"""Seconds that reading what a loop names may take; it may be on a file system that does not answer."""
 
 
 class Live:
@@ -83,14 +74,16 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     read, in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
     live = Live(loaded)
-    rules_dir = loaded.settings.loops.rules_dir
     return control.Parts(
         listener=socket.socket(fileno=descriptors["control"]),
         root=socket.socket(fileno=descriptors["root"]),
         store=database,
         writer=WriterClient(begun.writer),
         handlers=Handlers(
-            reads=handlers.reads(rules_dir), writes=handlers.writes(rules_dir), prepares=prepares(live)
+            reads=handlers.READS,
+            writes=handlers.WRITES,
+            prepares=from_disk.prepares(lambda: live.settings),
+            gathers=from_disk.gathers(lambda: live.settings, database),
         ),
         managers=[LoopManager(lambda: live.settings.supervisor)],
         find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
@@ -102,27 +95,6 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         facts=_facts(database, loaded.settings),
         applied=live.apply,
     )
-
-
-def prepares(live: Live) -> dict[Verb, Prepare]:
-    """What is checked and completed before it is written down."""
-
-    async def submit(request: SubmitLoop) -> SubmitLoop:
-        """Everything that the loop names is read, in a thread: control must not wait for a disk."""
-        if request.spec.name:
-            check_name(request.spec.name)
-        work = asyncio.to_thread(wiring.prepare, request.spec, live.settings, runs_rules=False)
-        try:
-            async with asyncio.timeout(PREPARE_WITHIN):
-                spec = await work
-        except TimeoutError as error:
-            raise unavailable(
-                f"cannot read what the loop needs within {PREPARE_WITHIN:g} seconds",
-                "look at the disks on which its inventory, policy and rules are",
-            ) from error
-        return msgspec.structs.replace(request, spec=spec)
-
-    return {SubmitLoop: submit}
 
 
 def _cgroup(settings: Settings) -> Limits | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
 
-WRITES = handlers.writes("")
+WRITES = handlers.WRITES
 L = LoopState
 
 

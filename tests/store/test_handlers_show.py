@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,6 @@ from ftl2_enterprise.loops import (
     store_actions,
     store_hosts,
     store_prompts,
-    store_rules,
     store_service,
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
@@ -27,9 +25,8 @@ from ftl2_enterprise.protocol.loop_replies import ProcessInfo
 from ftl2_enterprise.protocol.loops import ActionState, PromptState
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.store import texts
-from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.terminal.history import iteration_lines
-from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
+from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -38,19 +35,19 @@ if TYPE_CHECKING:
 GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return True\nasync def action(ftl): pass\n'
 
 
-def see(db: Store, request: Request[Any], *children: Child, rules_dir: str = "") -> Any:
+def see(db: Store, request: Request[Any], *children: Child) -> Any:
     with db.read() as tx:
-        return handlers.reads(rules_dir)[type(request)](tx, request, {child.key: child for child in children})
+        return handlers.READS[type(request)](tx, request, {child.key: child for child in children})
 
 
-def do(db: Store, request: Request[Any], *, rules_dir: str = "") -> Any:
+def do(db: Store, request: Request[Any]) -> Any:
     with db.write() as tx:
         tx.actor = "eva"
-        return handlers.writes(rules_dir)[type(request)].call(request).carry_out(tx)
+        return handlers.WRITES[type(request)].call(request).carry_out(tx)
 
 
 def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:
-    reads, writes = handlers.reads(""), handlers.writes("")
+    reads, writes = handlers.READS, handlers.WRITES
     assert not set(reads) & set(writes)
     assert set(reads) | set(writes) == set(verbs.VERBS)
     assert all(verb.writes == (verb in writes) for verb in verbs.VERBS)
@@ -255,86 +252,3 @@ def test_the_default_of_a_question_that_is_dismissed_is_its_answer(db: Store) ->
             ("8080", True),
         ]
     assert iteration_lines(iteration, [taken])[-1].plain.endswith("-> 8080 (by default, dismissed by eva)")
-
-
-# --- rules ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def rules(tmp_path: Path) -> str:
-    directory = tmp_path / "rules"
-    directory.mkdir()
-    (directory / "good.py").write_text(GOOD)
-    (directory / "torn.py").write_text("async def condition(:\n")
-    (directory / "plain.py").write_text("def condition(state): return True\nasync def action(ftl): pass\n")
-    # Run by nobody who only looks.
-    (directory / "trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
-    return str(directory)
-
-
-def test_rules_are_read_and_never_run(db: Store, rules: str, tmp_path: Path) -> None:
-    found = {rule.name: rule for rule in see(db, verbs.ListRules(), rules_dir=rules)}
-    assert list(found) == ["good", "plain", "torn", "trap"]
-    assert (found["good"].description, found["good"].error, found["good"].enabled) == ("Make it so.", None, True)
-    assert "SyntaxError" in str(found["torn"].error)
-    assert found["plain"].error == "condition is not an async function; write `async def condition(state):`"
-    assert found["trap"].error is None
-    shown = see(db, verbs.ShowRule(rule="good"), rules_dir=rules)
-    assert (shown.source, shown.rule) == (GOOD, found["good"])
-    assert not (tmp_path / "ran").exists()
-
-
-def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "good.py").write_text(GOOD)
-    (own / "mine.py").write_text(GOOD)
-    with db.write() as tx:
-        iteration = one_of_each(tx)
-        store.create_loop(tx, spec("other", rules_dir=str(own)))
-        store.create_loop(tx, spec("again", rules_dir=str(own)))
-        store_rules.insert_rule_result(
-            tx, iteration, rule_name="mine", rule_digest="d", matched=True, fired=True, success=True, detail=None
-        )
-    found = see(db, verbs.ListRules(), rules_dir=rules)
-    assert [rule.name for rule in found] == ["good", "good", "mine", "plain", "torn", "trap"]
-    assert {rule.name: rule.fired for rule in found} == {"good": 0, "mine": 1, "plain": 0, "torn": 0, "trap": 0}
-    assert found[2].last_fired_at is not None
-    with pytest.raises(Problem, match='cannot tell which rule "good" is'):
-        see(db, verbs.ShowRule(rule="good"), rules_dir=rules)
-    path = str(own / "good.py")
-    assert see(db, verbs.ShowRule(rule=path), rules_dir=rules).rule.path == path
-
-
-def test_a_rule_is_switched_off_and_on(db: Store, rules: str) -> None:
-    off = do(db, verbs.DisableRule(rule="good"), rules_dir=rules)
-    assert (off.enabled, off.disabled_by) == (False, "eva")
-    assert do(db, verbs.DisableRule(rule="good"), rules_dir=rules) == off
-    on = do(db, verbs.EnableRule(rule="good"), rules_dir=rules)
-    assert (on.enabled, on.disabled_by) == (True, None)
-    assert do(db, verbs.EnableRule(rule="good"), rules_dir=rules) == on
-    with db.read() as tx:
-        assert [(event.kind, event.actor) for event in list_events(tx)] == [
-            ("rule.disabled", "eva"), ("rule.enabled", "eva"),
-        ]  # fmt: skip
-    for request in (verbs.DisableRule(rule="god"), verbs.EnableRule(rule="god")):
-        with pytest.raises(Problem, match='cannot find the rule "god"') as caught:
-            do(db, request, rules_dir=rules)
-        assert caught.value.hint == 'did you mean "good"?'
-
-
-def test_what_rules_json_says_counts(db: Store, rules: str) -> None:
-    (Path(rules) / "rules.json").write_text('{"disabled": ["good"], "broken": {}}')
-    found = {rule.name: rule for rule in see(db, verbs.ListRules(), rules_dir=rules)}
-    assert (found["good"].enabled, found["good"].disabled_by) == (False, "rules.json")
-    with pytest.raises(Problem, match=r"rules\.json disables it"):
-        do(db, verbs.EnableRule(rule="good"), rules_dir=rules)
-    (Path(rules) / "rules.json").write_text("{")
-    assert "cannot read" in str(see(db, verbs.ListRules(), rules_dir=rules)[0].error)
-
-
-def test_there_need_be_no_rules(db: Store, tmp_path: Path) -> None:
-    assert see(db, verbs.ListRules(), rules_dir=str(tmp_path / "nothing")) == []
-    with pytest.raises(Problem, match='cannot find the rule "good"') as caught:
-        see(db, verbs.ShowRule(rule="good"))
-    assert caught.value.hint == "there are no rules"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.engine import Store
     from ftl2_enterprise.store.tx import Tx
 
-WRITES = handlers.writes("")
+WRITES = handlers.WRITES
 NUMBERED = {
     name: table for name, table in metadata.tables.items() if "id" in table.c and isinstance(table.c.id.type, Integer)
 }

@@ -24,6 +24,7 @@ from ftl2_enterprise.supervisor.control.root_link import Order
 from ftl2_enterprise.supervisor.control.units import note
 from ftl2_enterprise.supervisor.logs import facts
 from ftl2_enterprise.supervisor.writer.frames import Committed
+from ftl2_enterprise.wiring import from_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,14 +119,17 @@ def main(given: dict[str, Any]) -> int:
 
     directory = Path(loaded.settings.log.directory)
     directory.mkdir(exist_ok=True)
-    rules_dir = loaded.settings.loops.rules_dir
     return control.main(
         control.Parts(
             listener=socket.socket(fileno=given["listener"]),
             root=socket.socket(fileno=given["root"]),
             store=read,
             writer=OwnWriter(open_store(database, create=False)),
-            handlers=Handlers(reads=handlers.reads(rules_dir), writes=handlers.writes(rules_dir)),
+            handlers=Handlers(
+                reads=handlers.READS,
+                writes=handlers.WRITES,
+                gathers=from_disk.gathers(lambda: loaded.settings, read),
+            ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
             find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
             order=lambda key, found: Order(argument=key.partition(":")[2]),

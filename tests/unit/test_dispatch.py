@@ -56,6 +56,22 @@ async def prepare(request: Push) -> Push:
     return request
 
 
+async def gather(request: Look) -> str:
+    return request.name
+
+
+def look_with(tx: Tx, request: Look, children: Mapping[str, Child], gathered: str) -> list[str]:
+    return [gathered]
+
+
+def look_with_number(tx: Tx, request: Look, children: Mapping[str, Child], gathered: int) -> list[str]:
+    return []
+
+
+async def gather_statistics(request: Stats) -> str:
+    return ""
+
+
 async def stats(control: object, request: Stats, peer: Peer) -> float:
     return 0.5
 
@@ -136,6 +152,12 @@ PUSH = Unit("test.push", push)
         (replace(GOOD, reads={Look: other_reply}), r"returns list\[int\] instead of list\[str\]"),
         (replace(GOOD, reads={Look: other_request}), "takes Push instead of Look"),
         (replace(GOOD, reads={Look: unknown_name}), "names Missing, which it imports for type checkers only"),
+        (replace(GOOD, gathers={Look: gather}, reads={Look: look_with_number}), "gather returns str instead of int"),
+        (replace(GOOD, gathers={Look: gather_statistics}, reads={Look: look_with}), "takes Stats instead of Look"),
+        (
+            replace(GOOD, gathers={Stats: gather_statistics}),
+            "only for what is read and written something is gathered",
+        ),
         (replace(GOOD, writes={Push: Unit("test.none", no_request)}), "takes no request"),
         (replace(GOOD, writes={Push: push}), "push is not a unit of work"),
         (replace(GOOD, writes={}, reads={Look: look, Push: push}), "do not agree on whether it writes"),

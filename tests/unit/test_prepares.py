@@ -11,8 +11,8 @@ from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_verbs import SubmitLoop
 from ftl2_enterprise.protocol.loops import LoopSpec
+from ftl2_enterprise.wiring import from_disk
 from ftl2_enterprise.wiring import loop as wiring
-from ftl2_enterprise.wiring import service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ MANIFEST = "version: 1\nname: m\nsteps:\n  - name: s\n    file: {path: /srv, sta
 def prepare(tmp_path: Path, **spec: Any) -> Any:
     loaded = settings.load(config=None, environ={"HOME": str(tmp_path)}, etc=tmp_path)
     given = {"name": "web", "desired_state": MANIFEST, **spec}
-    return service.prepares(service.Live(loaded))[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
+    return from_disk.prepares(lambda: loaded.settings)[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
 
 
 async def test_the_wish_is_completed_and_the_rest_stays(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
 
 async def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(service, "PREPARE_WITHIN", 0.05)
+    monkeypatch.setattr(from_disk, "WITHIN", 0.05)
     monkeypatch.setattr(wiring, "prepare", lambda *given, **more: go_on.wait(30))
     try:
         with pytest.raises(Problem, match="cannot read what the loop needs") as caught:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Access
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.connection import Answer
-    from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry
+    from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry, Gather
     from ftl2_enterprise.supervisor.control.main import Control
 
 KEPT = ListLoops()
@@ -50,6 +50,8 @@ class Answers:
         request = entry.decode(body)
         match entry.kind:
             case Kind.READ:
+                if entry.gather is not None:
+                    return self._read_with(entry, request, entry.gather)
                 return self._list(entry) if request == KEPT else self._read(entry, request)
             case Kind.WRITE:
                 return self._write(entry, request, peer)
@@ -58,9 +60,12 @@ class Answers:
             case Kind.WATCH:
                 return self._watch(entry, request)
 
-    def _read(self, entry: Entry, request: Any) -> bytes:
+    def _read(self, entry: Entry, request: Any, *gathered: Any) -> bytes:
         with self._control.store.read() as tx:
-            return _encode(entry.handler(tx, request, self._control.children.table))
+            return _encode(entry.handler(tx, request, self._control.children.table, *gathered))
+
+    async def _read_with(self, entry: Entry, request: Any, gather: Gather) -> bytes:
+        return self._read(entry, request, await gather(request))
 
     def _list(self, entry: Entry) -> bytes:
         now = time.monotonic()
@@ -75,8 +80,10 @@ class Answers:
     async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
         if entry.prepare is not None:
             request = await entry.prepare(request)
+        gathered = [] if entry.gather is None else [await entry.gather(request)]
+        call = entry.handler.call(request, *gathered)
         try:
-            return _encode(await self._control.writer.carry_out([entry.handler.call(request)], actor=peer.actor))
+            return _encode(await self._control.writer.carry_out([call], actor=peer.actor))
         except Problem as problem:
             if problem.code is Code.UNAVAILABLE:
                 self._control.ensure.doubt()

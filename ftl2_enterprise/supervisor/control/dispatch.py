@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 
-from ftl2_enterprise.core.child import Child
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.envelope import VerbOf
 from ftl2_enterprise.protocol.verb import Request, is_watch, name_of, reply_of
-from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import Unit
 from ftl2_enterprise.supervisor.control.access import Peer
 
@@ -28,12 +26,14 @@ LARGEST = 2**63 - 1
 """The largest number that the database takes."""
 
 type Verb = type[Request[Any]]
-type Read = Callable[[Tx, Any, Mapping[str, Child]], Any]
-"""Answers from the database and the table of children."""
+type Read = Callable[..., Any]
+"""Of a read transaction, the request, the table of children, and what was gathered."""
 type Write = Unit[..., Any]
-"""Of a transaction, whose `actor` is whoever asked, and the request."""
+"""Of a transaction, whose `actor` is whoever asked, the request, and what was gathered."""
 type Prepare = Callable[[Any], Awaitable[Any]]
 """Checks a request and completes it, before it is written down."""
+type Gather = Callable[[Any], Awaitable[Any]]
+"""Reads what the handler needs beside the database, such as files, while others are answered."""
 type System = Callable[[Any, Any, Peer], Awaitable[Any]]
 """Of the control object, the request and who asks."""
 type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
@@ -48,6 +48,8 @@ class Handlers:
     writes: Mapping[Verb, Write] = field(default_factory=dict[Verb, Write])
     prepares: Mapping[Verb, Prepare] = field(default_factory=dict[Verb, Prepare])
     """Beside the handler that writes."""
+    gathers: Mapping[Verb, Gather] = field(default_factory=dict[Verb, Gather])
+    """Beside the handler that reads or writes, whose last argument is what it returns."""
     system: Mapping[Verb, System] = field(default_factory=dict[Verb, System])
     watches: Mapping[Verb, Watcher] = field(default_factory=dict[Verb, Watcher])
 
@@ -70,6 +72,7 @@ class Entry:
     kind: Kind
     handler: Any
     prepare: Prepare | None
+    gather: Gather | None
     decoder: msgspec.msgpack.Decoder[Any]
 
     def decode(self, body: msgspec.Raw) -> Any:
@@ -94,8 +97,10 @@ class Dispatch:
             name: _entry(name, verb, handlers) for name, verb in sorted(catalogue.items())
         }
         self._verb: msgspec.msgpack.Decoder[VerbOf] = msgspec.msgpack.Decoder(VerbOf)
-        named = {*handlers.reads, *handlers.writes, *handlers.prepares, *handlers.system, *handlers.watches}
-        for verb in named:
+        tables = (
+            handlers.reads, handlers.writes, handlers.prepares, handlers.gathers, handlers.system, handlers.watches,
+        )  # fmt: skip
+        for verb in {verb for table in tables for verb in table}:
             if catalogue.get(name_of(verb)) is not verb:
                 raise _disagreement(name_of(verb), "it is not in the catalogue of verbs")
 
@@ -145,6 +150,11 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
         if kind is not Kind.WRITE:
             raise _disagreement(name, "only what is written is prepared")
         _agree(name, prepare, at=0, takes=verb, gives=verb)
+    gather = handlers.gathers.get(verb)
+    if gather is not None:
+        if kind not in {Kind.READ, Kind.WRITE}:
+            raise _disagreement(name, "only for what is read and written something is gathered")
+        _agree(name, gather, at=0, takes=verb, gives=_last_argument(name, handler))
     match kind:
         case Kind.WRITE:
             if not isinstance(handler, Unit):
@@ -162,6 +172,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
         kind=kind,
         handler=handler,
         prepare=prepare,
+        gather=gather,
         decoder=msgspec.msgpack.Decoder(verb),
     )
 
@@ -177,6 +188,11 @@ def _agree(name: str, function: Callable[..., Any], *, at: int, takes: Any, give
     ):
         if found != wanted:
             raise _disagreement(name, f"{_where(function)} {what} {_shown(found)} instead of {_shown(wanted)}")
+
+
+def _last_argument(name: str, handler: Any) -> Any:
+    function = cast("Callable[..., Any]", handler.function if isinstance(handler, Unit) else handler)
+    return _annotation(name, function, list(inspect.signature(function).parameters)[-1])
 
 
 def _annotation(name: str, function: Callable[..., Any], of: str) -> Any:
