@@ -254,6 +254,11 @@ def test_a_restored_database_begins_anew(tmp_path: Path) -> None:
     restored.add("other")
     log.catch_up()
     assert (tmp_path / CURSOR).read_text().strip("0\n") == "2"
+    # The numbers of facts that only the log remembers are given again.
+    assert _ids(tmp_path) == [1, 2, 3, 2]
+    restored.add("more")
+    restored.log(tmp_path).catch_up()
+    assert _ids(tmp_path) == [1, 2, 3, 2, 3]
 
 
 def test_the_log_of_a_deleted_loop_goes_with_it(tmp_path: Path) -> None:

@@ -78,7 +78,11 @@ class FactLog:
         path = path_of(self.directory, loop_id)
         logged = self._logged.get(loop_id)
         if logged is None:
-            logged = self._logged[loop_id] = _last_logged(path)
+            logged = _last_logged(path)
+            if logged > self.newest():
+                # Of a database whose backup was restored since: what comes now has such numbers again.
+                logged = 0
+            self._logged[loop_id] = logged
         lines = [encode(all_lines[fact.id]) for fact in facts if fact.id > logged]
         try:
             if facts[-1].kind == DELETED:
