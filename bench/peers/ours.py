@@ -46,11 +46,13 @@ directory = "{directory}/log"
 [supervisor]
 socket = "{directory}/control.sock"
 max_running = 2000
-rest = 1000000
-splay = 0
+{keeps}splay = 0
 healthy_after = 0.2
 restart_limit = 100000
 """
+
+
+KEEPS_PROCESSES = "rest = 1000000\n"
 
 
 class Ours:
@@ -61,7 +63,7 @@ class Ours:
     def prepare(self, directory: Path, count: int, ready: Path, kind: str) -> None:
         self._socket, self._database = directory / "control.sock", directory / "loops.db"
         self._config = directory / "config.toml"
-        self._config.write_text(CONFIG.format(directory=directory))
+        self._config.write_text(CONFIG.format(directory=directory, keeps=KEEPS_PROCESSES))
         self._ready = ready
         self.start(watching=False)
         is_busy = kind == "full"
@@ -89,6 +91,18 @@ class Ours:
             self._watcher.start()
         else:
             process.until(self._answers, 60, "the service to answer")
+
+    def start_as_shipped(self) -> None:
+        """Start it again with loops that give their processes back while they rest; returns when none has one."""
+        self._config.write_text(self._config.read_text().replace(KEEPS_PROCESSES, ""))
+        self.start(watching=False)
+
+        def all_rest() -> bool:
+            with client.connect(str(self._socket)) as service:
+                found = service.call(ListLoops()).loops
+            return all(each.state is LoopState.RESTING and each.pid is None for each in found)
+
+        process.until(all_rest, 60, "every loop to rest without a process")
 
     def _answers(self) -> bool:
         with suppress(Exception), client.connect(str(self._socket)) as service:
