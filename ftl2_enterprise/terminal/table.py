@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,8 @@ class Column(msgspec.Struct, frozen=True):
 type Cell = tuple[Span, ...]
 
 
+# Most cells of a long table say the same as the one above.
+@lru_cache(maxsize=1024)
 def cell(*pieces: Piece) -> Cell:
     """Pieces that stand in one place of a table."""
     return line(*pieces).spans
