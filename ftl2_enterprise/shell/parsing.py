@@ -153,6 +153,8 @@ def _checked(shown: str, kind: Kind, value: str, choices: tuple[str, ...]) -> An
             return _float(shown, value)
         case Kind.CHOICE if value not in choices:
             raise invalid(f"cannot take {value!r} for {shown}", f"one of: {', '.join(choices)}")
+        case Kind.NAME if not value.strip():
+            raise invalid(f"cannot take an empty {shown}", "leave it out, and a name is made")
         case Kind.LOOP | Kind.RULE | Kind.DIGEST | Kind.PATH if not value.strip():
             raise invalid(f"cannot take an empty {shown}")
         case _:

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     DOLLARS = "dollars"
     ANSWER = "answer"
     TEXT = "text"
+    NAME = "name"
     COMMAND = "command"
     SETTING = "setting"
     WISH = "wish"

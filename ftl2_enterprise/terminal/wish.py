@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.protocol.loops import Mode
@@ -15,7 +16,7 @@ DECIDERS = ("auto", "manifest", "claude", "rules")
 
 
 def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | None]:
-    """The desired state and the absolute path of its file, if it came from one.
+    """The desired state and the absolute path of its file, if it came from one; `-` is standard input.
 
     Raises Problem when there is none, when there are two, or when the file cannot be read.
     """
@@ -33,6 +34,8 @@ def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | N
 
 
 def _read(path: str) -> str:
+    if path == "-":
+        return _standard_input()
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123
             return file.read()
@@ -42,6 +45,18 @@ def _read(path: str) -> str:
         raise not_found(f"cannot read {path}: there is no such file") from error
     except OSError as error:
         raise invalid(f"cannot read {path}: {(error.strerror or 'failed').lower()}") from error
+
+
+def _standard_input() -> str:
+    # A program may be started with its streams closed.
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise invalid("cannot read standard input: it is closed", "give a file with -f FILE")
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise invalid("cannot read standard input: it is not UTF-8 text") from error
+    except OSError as error:
+        raise invalid(f"cannot read standard input: {(error.strerror or 'failed').lower()}") from error
 
 
 def check_interval(mode: Mode, interval: float | None) -> None:

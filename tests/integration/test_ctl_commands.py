@@ -529,6 +529,37 @@ def test_logs(service, ctl):
     assert ctl("logs")[1] == "the log is empty\n"
 
 
+def test_a_manifest_comes_from_standard_input(service, ctl, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("version: 1\n# ü\n".encode()), encoding="ascii"))
+    service.on(GetSettings, [])
+    service.on(SubmitLoop, nouns.loop())
+    assert ctl("submit", "-f", "-")[0] == 0
+    spec = service.asked_for(SubmitLoop)[0].spec
+    # Files that it names are found from here.
+    assert (spec.desired_state, spec.source) == ("version: 1\n# ü\n", str(tmp_path / "-"))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"", "error: cannot take an empty desired state\nhint: say what should be true\n"),
+        (b"\xff\n", "error: cannot read standard input: it is not UTF-8 text\n"),
+        (None, "error: cannot read standard input: it is closed\nhint: give a file with -f FILE\n"),
+    ],
+)
+def test_a_standard_input_that_holds_no_manifest_is_refused(service, ctl, monkeypatch, given, told):
+    monkeypatch.setattr("sys.stdin", None if given is None else io.TextIOWrapper(io.BytesIO(given)))
+    assert ctl("submit", "-f", "-") == (2, "", told)
+    assert not service.asked_for(SubmitLoop)
+
+
+def test_an_empty_name_is_refused(service, ctl):
+    status, _, err = ctl("submit", "nginx runs", "--name", "")
+    assert (status, err) == (2, "error: cannot take an empty --name\nhint: leave it out, and a name is made\n")
+    assert not service.asked_for(SubmitLoop)
+
+
 # --- the service ---------------------------------------------------------------------------------------------------
 
 

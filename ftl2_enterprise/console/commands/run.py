@@ -42,7 +42,10 @@ LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_tim
 @click.command("run")
 @wishing.DESIRED_STATE
 @click.option(
-    "-f", "--file", type=click.Path(path_type=Path), help="Read the desired state, or a manifest, from FILE."
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    help="Read the desired state, or a manifest, from FILE; `-` is standard input.",
 )
 @click.option("-i", "--inventory", metavar="FILE", help="The hosts; this machine when not given.")
 @wishing.NAME

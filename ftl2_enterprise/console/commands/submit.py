@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftl2_enterprise.console.commands import wishing
+from ftl2_enterprise.loops.names import check_name
 from ftl2_enterprise.protocol.loops import LoopSpec, Mode
 from ftl2_enterprise.terminal import documents, wish
 from ftl2_enterprise.terminal.text import Role, line, one_line, symbol
@@ -23,7 +24,9 @@ LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
 
 @click.command("submit")
 @wishing.DESIRED_STATE
-@click.option("-f", "--file", metavar="FILE", help="Read the desired state, or a manifest, from FILE.")
+@click.option(
+    "-f", "--file", metavar="FILE", help="Read the desired state, or a manifest, from FILE; `-` is standard input."
+)
 @click.option("-i", "--inventory", metavar="FILE", help="The hosts; the service's machine when not given.")
 @wishing.NAME
 @wishing.MODE
@@ -59,6 +62,8 @@ def command(session: Session, **options: Any) -> int:
 
     session.wants_json = options["as_json"]
     text, source = wish.read_desired_state(options["desired_state"], options["file"])
+    if options["name"] is not None:
+        check_name(options["name"])
     wish.check_interval(Mode(options["mode"]), options["interval"])
     given = {
         field: options[field]

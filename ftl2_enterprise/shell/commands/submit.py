@@ -121,8 +121,20 @@ COMMANDS = (
             Argument("desired-state", Kind.WISH, "A sentence, or a manifest (site.yaml).", optional=True, rest=True),
         ),
         flags=(
-            Flag("file", "Read the desired state, or a manifest, from FILE.", Kind.PATH, short="f", value="FILE"),
-            Flag("name", "What the loop is called; by default made from the desired state.", Kind.TEXT, short="n"),
+            Flag(
+                "file",
+                "Read the desired state, or a manifest, from FILE; `-` is standard input.",
+                Kind.PATH,
+                short="f",
+                value="FILE",
+            ),
+            Flag(
+                "name",
+                "What the loop is called; by default made from the desired state.",
+                Kind.NAME,
+                short="n",
+                value="NAME",
+            ),
             Flag("wait", "Follow the loop until it ends, rests or asks; the status tells how.", short="w"),
             Flag("mode", "Once, or for ever.", Kind.CHOICE, choices=tuple(map(str, wish.MODES)), default="single"),
             Flag("interval", "Between the runs of a continuous loop.", Kind.SECONDS, above=0),
@@ -175,6 +187,7 @@ COMMANDS = (
         details="Files are read here, as the user who submits; inventory, policy and rules by the service.",
         examples=(
             Example("submit -f site.yaml", "a manifest"),
+            Example("submit -f -", "a manifest from standard input"),
             Example("submit -f site.yaml --mode continuous --interval 300", "and keep it so"),
             Example('submit "nginx runs and answers on port 80" -n web --wait'),
             Example("submit -f site.yaml --dry-run --wait", "what would be done; status 7 when there is something"),
