@@ -13,6 +13,7 @@ from ftl2_enterprise.shell import streams
 from ftl2_enterprise.shell.commands.steering import told
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.loop_words import FINAL
+from ftl2_enterprise.shell.telling import Watched, timed
 from ftl2_enterprise.terminal.exits import exit_of
 from ftl2_enterprise.terminal.narrator import Narrator, header
 from ftl2_enterprise.terminal.text import Role, line, one_line
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.shell.session import Session
     from ftl2_enterprise.terminal.text import Line
+
+    type Teller = Narrator | Watched
 
 INTERRUPTED = 130
 STOPS = {
@@ -59,14 +62,17 @@ def after_call(session: Session, request: Request[Any]) -> int:
     return follow(session, loop, after=after)
 
 
-def follow(session: Session, loop: Loop, *, after: int, for_ever: bool = False) -> int:
-    """Tell its events; `for_ever` goes on until it has ended. Raises Problem."""
-    narrator = _narrator(session, loop)
+def follow(session: Session, loop: Loop, *, after: int) -> int:
+    """Tell its events until it ends, rests, waits or is paused. Raises Problem."""
+    return _follow(session, loop, _narrator(session, loop), after=after)
+
+
+def _follow(session: Session, loop: Loop, teller: Teller, *, after: int, for_ever: bool = False) -> int:
     wait_for = ENDS if for_ever else STOPS
     try:
         with closing(streams.events(session, loop=str(loop.id), after=after)) as events:
             for event in events:
-                _tell(session, narrator, event)
+                _tell(session, teller, event)
                 if event.kind in wait_for:
                     loop = session.call(ShowLoop(loop=str(loop.id))).loop
                     if _is_over(loop, for_ever=for_ever):
@@ -83,29 +89,29 @@ def follow(session: Session, loop: Loop, *, after: int, for_ever: bool = False) 
 def from_now(session: Session, loop: Loop) -> int:
     """Tell what the present iteration did so far, then what happens. Raises Problem."""
     page = session.call(ListEvents(loop=str(loop.id), newest=True, limit=LOOKED_BACK))
-    narrator = _narrator(session, loop)
+    watched = Watched(_narrator(session, loop))
     if not session.wants_json:
         session.print(header(loop))
         begun = [n for n, event in enumerate(page.events) if event.kind == "iteration.started"]
         for event in page.events[begun[-1] if begun else len(page.events) :]:
-            _tell(session, narrator, event)
+            _tell(session, watched, event)
         if loop.state is LoopState.RUNNING:
-            session.print(narrator.in_hand())
+            session.print([*watched.so_far(), *timed(watched.narrator.in_hand(), session.now())])
     if loop.state in FINAL:
         return _end(session, loop)
     if not session.wants_json and loop.state is not LoopState.RUNNING:
-        session.print([told(session, loop), *_answers(session, loop)])
-    return follow(session, loop, after=page.cursor, for_ever=True)
+        session.print([*timed([told(session, loop)], session.now()), *_answers(session, loop)])
+    return _follow(session, loop, watched, after=page.cursor, for_ever=True)
 
 
 def _is_over(loop: Loop, *, for_ever: bool) -> bool:
     return loop.state in FINAL or (not for_ever and loop.state not in {LoopState.PENDING, LoopState.RUNNING})
 
 
-def _tell(session: Session, narrator: Narrator, event: Event) -> None:
+def _tell(session: Session, teller: Teller, event: Event) -> None:
     if session.wants_json:
         session.item(event)
-    elif lines := narrator.tell(event):
+    elif lines := teller.tell(event):
         session.print(lines)
         if session.is_shell and event.kind == "prompt.asked" and session.asker is not None:
             session.asker.has_shown(int(event.data.get("prompt_id") or 0))

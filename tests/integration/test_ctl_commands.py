@@ -821,7 +821,7 @@ def test_watch_and_show_tell_what_is_in_hand(service, ctl):
     service.on(WatchEvents, Stream([nouns.event(94, "loop.completed")]))
     converges(service)
     shown = ctl("watch", "web")[1].splitlines()
-    assert [one for one in shown if "running" in one] == ["  running   shell on db1: sleep 1000"]
+    assert [one.partition("Z ")[2] for one in shown if "running" in one] == ["  running   shell on db1: sleep 1000"]
 
     last = nouns.iteration(outcome=None, ended_at=None)
     running = nouns.changed(
