@@ -30,8 +30,8 @@ COMMANDS = (
         verbs=(WatchEvents, ListEvents, ShowLoop, ListActions, ShowPrompt),
         arguments=(LOOP,),
         details=(
-            "It begins with what the present iteration did so far. Times are in UTC; a look that finds all in place is "
-            "one line. The status is that of the loop's outcome."
+            "It begins with what the present iteration did so far. Times are in UTC; a look that finds all in place "
+            "is one line. The status is that of the loop's outcome."
         ),
         examples=(Example("watch web"), Example("watch web --json", "events, one in each line")),
     ),
