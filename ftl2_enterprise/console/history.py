@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.loops import store, store_actions, store_prompts
+from ftl2_enterprise.loops import store, store_actions, store_history, store_prompts
 from ftl2_enterprise.terminal.history import action_lines, header, iteration_lines
 from ftl2_enterprise.terminal.text import Line, Role, line
 
@@ -30,11 +30,17 @@ class Page:
     """Where the page before this one ends; None when there is none."""
 
 
-def read_page(tx: Tx, ref: str, *, with_actions: bool, before: int | None, limit: int) -> Page:
+def read_page(
+    tx: Tx, ref: str, *, with_actions: bool, before: int | None, limit: int, only_changed: bool = False
+) -> Page:
     """The last iterations before `before`. Raises Problem when there is no such loop."""
     loop = store.get_loop(tx, ref)
-    found = store.get_iterations(tx, loop.id, before=before, limit=limit + 1, newest=True)
-    iterations = found[-limit:]
+    if only_changed:
+        iterations, earlier = _changes(tx, loop.id, before, limit)
+    else:
+        found = store.get_iterations(tx, loop.id, before=before, limit=limit + 1, newest=True)
+        iterations = found[-limit:]
+        earlier = iterations[0].n if len(found) > limit else None
     actions = store_actions.get_actions_for_iterations(tx, [one.id for one in iterations]) if with_actions else None
     prompts: dict[int, list[Prompt]] = {}
     for prompt in store_prompts.get_prompts(tx, loop.id):
@@ -44,8 +50,16 @@ def read_page(tx: Tx, ref: str, *, with_actions: bool, before: int | None, limit
         iterations=iterations,
         actions=actions,
         prompts=prompts,
-        before=iterations[0].n if len(found) > limit else None,
+        before=earlier,
     )
+
+
+def _changes(tx: Tx, loop_id: int, before: int | None, limit: int) -> tuple[list[Iteration], int | None]:
+    found, more = store_history.get_changes(tx, loop_id, before=before, limit=limit)
+    while more is not None and len(found) < limit:
+        earlier, more = store_history.get_changes(tx, loop_id, before=more, limit=limit - len(found))
+        found = [*earlier, *found]
+    return found, more
 
 
 def page_lines(page: Page, now: Instant) -> list[Line]:

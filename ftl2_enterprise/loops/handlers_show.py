@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
-from ftl2_enterprise.loops import store, store_actions, store_prompts, store_service
+from ftl2_enterprise.loops import store, store_actions, store_history, store_prompts, store_service
 from ftl2_enterprise.protocol.loop_replies import (
     ActionPage,
     History,
@@ -66,17 +66,20 @@ def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopD
 def get_history(tx: Tx, request: GetHistory, children: Mapping[str, Child]) -> History:
     """A page of iterations, in order."""
     loop = store.get_loop(tx, request.loop)
-    found = store.get_iterations(tx, loop.id, before=request.before, limit=request.limit + 1, newest=True)
-    page = found[-request.limit :]
-    if request.actions:
-        page = _that_fit(tx, page)
-    more = len(page) < len(found)
+    if request.changed:
+        found, more = store_history.get_changes(tx, loop.id, before=request.before, limit=request.limit)
+    else:
+        found = store.get_iterations(tx, loop.id, before=request.before, limit=request.limit + 1, newest=True)
+        found, more = found[-request.limit :], found[-request.limit].n if len(found) > request.limit else None
+    page = _that_fit(tx, found) if request.actions else found
+    if len(page) < len(found):
+        more = page[0].n
     done = store_actions.get_actions_for_iterations(tx, [one.id for one in page]) if request.actions else {}
     return History(
         loop=loop,
         iterations=page,
         actions=[action for one in page for action in done.get(one.id, [])],
-        more=page[0].n if more else None,
+        more=more,
     )
 
 

@@ -188,6 +188,8 @@ class GetHistory(Request[History], frozen=True, tag="loop.history"):
     actions: bool = False
     before: int | None = None
     limit: PageSize = 20
+    changed: bool = False
+    """Only those that changed something, failed or asked; a page of them may be short although there are more."""
 
 
 class ListActions(Request[ActionPage], frozen=True, tag="action.list"):

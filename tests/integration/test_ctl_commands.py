@@ -560,6 +560,25 @@ def test_an_empty_name_is_refused(service, ctl):
     assert not service.asked_for(SubmitLoop)
 
 
+def test_history_of_changes_is_looked_for_until_the_page_is_full(service, ctl):
+    def page(request: GetHistory) -> History:
+        first = request.before is None
+        found = [nouns.iteration(n=90, id=90)] if first else [nouns.iteration(n=3, id=3), nouns.iteration(n=5, id=5)]
+        return History(loop=nouns.loop(), iterations=found, more=50 if first else 3)
+
+    service.on(GetHistory, page)
+    service.on(ListPrompts, [])
+    out = ctl("history", "web", "--changed", "-n", "3")[1]
+    assert [one.split()[1] for one in out.splitlines() if one.startswith("iteration ")] == ["3", "5", "90"]
+    assert out.splitlines()[-1] == "earlier ones: ftl2ctl history web --before 3 --changed"
+    assert [(one.before, one.limit, one.changed) for one in service.asked_for(GetHistory)] == [
+        (None, 3, True),
+        (50, 2, True),
+    ]
+    service.on(GetHistory, History(loop=nouns.loop(), iterations=[], more=None))
+    assert "no iteration changed anything, failed or asked" in ctl("history", "web", "--changed")[1]
+
+
 # --- the service ---------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ListPrompts
 from ftl2_enterprise.shell.lines import word
 from ftl2_enterprise.shell.registry import LOOP, Command, Example, Flag, Group, Kind, limit
@@ -21,14 +23,23 @@ LIMIT = 20
 
 def run(session: Session, given: Given) -> int:
     """Show the last iterations."""
-    page = session.call(
-        GetHistory(
-            loop=given.text("loop"),
-            actions=given.has("actions"),
-            before=given.maybe_number("before"),
-            limit=given.number("limit", LIMIT),
-        )
+    request = GetHistory(
+        loop=given.text("loop"),
+        actions=given.has("actions"),
+        before=given.maybe_number("before"),
+        limit=given.number("limit", LIMIT),
+        changed=given.has("changed"),
     )
+    page = session.call(request)
+    while request.changed and page.more is not None and len(page.iterations) < request.limit:
+        # The service looks at so many at once; the changes may lie further back.
+        left = request.limit - len(page.iterations)
+        earlier = session.call(replace(request, before=page.more, limit=left))
+        page = replace(
+            earlier,
+            iterations=[*earlier.iterations, *page.iterations],
+            actions=[*earlier.actions, *page.actions],
+        )
     session.reply(page, lambda: lines(session, page, given))
     return 0
 
@@ -37,7 +48,8 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
     """Iterations, oldest first, with their prompts."""
     shown = history.header(page.loop, session.now())
     if not page.iterations:
-        shown.append(line(("no iterations yet", Role.FAINT), indent=2))
+        none = "no iteration changed anything, failed or asked" if given.has("changed") else "no iterations yet"
+        shown.append(line((none, Role.FAINT), indent=2))
         return shown
     prompts: dict[int, list[Prompt]] = {}
     for found in session.call(ListPrompts(loop=str(page.loop.id), settled=True, limit=1000)):
@@ -50,8 +62,8 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
         for action in actions.get(iteration.id, []):
             shown += history.action_lines(action)
     if page.more is not None:
-        words = f"history {word(page.loop.name)} --before {page.more}{' --actions' if given.has('actions') else ''}"
-        shown.append(session.offer("earlier ones", words))
+        flags = "".join(f" --{flag}" for flag in ("changed", "actions") if given.has(flag))
+        shown.append(session.offer("earlier ones", f"history {word(page.loop.name)} --before {page.more}{flags}"))
     elif not given.has("actions") and page.loop.action_count:
         shown.append(session.offer("with actions", f"history {word(page.loop.name)} --actions"))
     return shown
@@ -67,9 +79,15 @@ COMMANDS = (
         arguments=(LOOP,),
         flags=(
             Flag("actions", "With every action and what became of it.", short="a"),
+            Flag("changed", "Only those that changed something, failed or asked.", short="c"),
             limit(LIMIT, "How many iterations."),
             Flag("before", "Those before the iteration of this number.", Kind.NUMBER),
         ),
-        examples=(Example("history web"), Example("history web --actions -n 3"), Example("history web --json")),
+        examples=(
+            Example("history web"),
+            Example("history web --actions -n 3"),
+            Example("history web --changed", "without the looks that found all in place"),
+            Example("history web --json"),
+        ),
     ),
 )
