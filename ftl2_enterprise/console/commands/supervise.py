@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command(session: Session, socket: str | None, max_running: str | None, log_level: str | None) -> int:
     """Run the service: it keeps every submitted loop running, and `ftl2ctl` steers it.
 
-    It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its step, SIGQUIT ends at once; the loops go
-    on with the next start. SIGHUP reads the settings again.
+    It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its step, Ctrl-C once more or SIGQUIT ends at
+    once; the loops go on with the next start. SIGHUP reads the settings again.
     """
     from ftl2_enterprise.console import service  # noqa: PLC0415 - of no use to other commands
     from ftl2_enterprise.core import startup  # noqa: PLC0415
@@ -73,5 +73,9 @@ def _greeting(settings: Settings) -> list[Line]:
         line((f"{'database:':<10}", Role.FAINT), settings.store.path, indent=2),
         line((f"{'logs:':<10}", Role.FAINT), settings.log.directory, indent=2),
         line((f"{'steer it:':<10}", Role.FAINT), (steer, Role.COMMAND), indent=2),
-        line((f"{'end it:':<10}", Role.FAINT), "Ctrl-C; the loops go on with the next start", indent=2),
+        line(
+            (f"{'end it:':<10}", Role.FAINT),
+            "Ctrl-C, twice to end it at once; the loops go on with the next start",
+            indent=2,
+        ),
     ]

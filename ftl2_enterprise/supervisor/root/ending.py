@@ -35,8 +35,8 @@ class Ending:
         """Whether one of the supervisor's own processes is still to be there: loops need a writer to finish."""
         return not self._ended
 
-    def begin(self, *, now: bool, status: int = 0) -> None:
-        """Ask every loop to end: at its next safe point, or now."""
+    def begin(self, *, now: bool, status: int = 0, hurried_by: str = "SIGQUIT") -> None:
+        """Ask every loop to end: at its next safe point, or now. `hurried_by` is what whoever asked may send next."""
         root = self._root
         if status and not self.status:
             self.status = status
@@ -52,8 +52,9 @@ class Ending:
             for key in root.forker.waiting():
                 root.forker.forget(key)
                 root.control.tell_not_started(key, "the service is stopping")
-        say("stopping now" if now else f"stopping: loops have {within:g} s for their next safe point", NOTICE)
-        for child in self._loops():
+        loops = self._loops()
+        say("stopping now" if now else _told(len(loops), within, hurried_by), NOTICE)
+        for child in loops:
             root.children.stop(child, NOW if now else SAFE_POINT, within)
         self.go_on()
 
@@ -95,3 +96,10 @@ class Ending:
     def _ask_patience(self) -> None:
         self._root.systemd.extend(PATIENCE * 4)
         self._root.loop.after(PATIENCE, self._ask_patience)
+
+
+def _told(loops: int, within: float, hurried_by: str) -> str:
+    if not loops:
+        return "stopping: no loop has a step in hand"
+    who = "1 loop finishes the step that it has" if loops == 1 else f"{loops} loops finish the steps that they have"
+    return f"stopping: {who} in hand, within {within:g} s; {hurried_by} ends {'it' if loops == 1 else 'them'} now"

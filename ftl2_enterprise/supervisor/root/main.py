@@ -156,7 +156,7 @@ class Root:
 
     def _interrupted(self) -> None:
         # Who presses Ctrl-C a second time means it.
-        self.ending.begin(now=self.ending.is_begun)
+        self.ending.begin(now=self.ending.is_begun, hurried_by="Ctrl-C once more")
 
     def _asked_to_reload(self) -> None:
         self.reloading()

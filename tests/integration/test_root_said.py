@@ -1,0 +1,52 @@
+"""What the service says in the foreground when it is asked to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.root_service import service
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOPS = "stopping: 2 loops finish the steps that they have in hand, within 60 s; "
+
+
+@pytest.mark.parametrize(
+    ("asked", "next_one", "told"),
+    [
+        (signal.SIGINT, signal.SIGINT, f"{LOOPS}Ctrl-C once more ends them now"),
+        (signal.SIGTERM, signal.SIGQUIT, f"{LOOPS}SIGQUIT ends them now"),
+    ],
+)
+def test_it_says_once_what_it_waits_for_and_how_to_hurry_it(
+    tmp_path: Path, asked: signal.Signals, next_one: signal.Signals, told: str
+) -> None:
+    with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2) as made:
+        made.up(notify=False)
+        for n in (1, 2):
+            log = tmp_path / f"log{n}"
+            made.start_loop(n, "stubborn say=up", log=str(log))
+            until(lambda log=log: log.exists() and "up" in log.read_text())
+        os.kill(made.pid, asked)
+        made.told("drain")
+        # Asked again in the same way, SIGTERM changes nothing.
+        os.kill(made.pid, signal.SIGTERM)
+        assert "stopping now" not in made.errors()
+        os.kill(made.pid, next_one)
+        assert made.wait() == 0
+        said = [one.removeprefix("ftl2-enterprise: ") for one in made.errors().splitlines() if "stopping" in one]
+        assert said == [told, "stopping now"]
+
+
+def test_where_nothing_is_waited_for_it_says_so(tmp_path: Path) -> None:
+    with service(tmp_path) as made:
+        made.up(notify=False)
+        os.kill(made.pid, signal.SIGINT)
+        assert made.wait() == 0
+        assert "stopping: no loop has a step in hand\n" in made.errors()
