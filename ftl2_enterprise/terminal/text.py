@@ -219,10 +219,8 @@ def fields_text(fields: Mapping[str, object], limit: int = 80) -> str:
 
 
 def _field(name: str, value: object, limit: int) -> str:
-    if name.endswith("_at") and isinstance(value, int):
-        # Instants are named so everywhere.
-        return moment(value)
-    text = value_text(value, limit)
+    # Instants are named so everywhere.
+    text = moment(value) if name.endswith("_at") and isinstance(value, int) else value_text(value, limit)
     # JSON has its own marks.
     return _json(text) if " " in text and text[0] not in "[{" else text
 

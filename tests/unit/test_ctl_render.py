@@ -264,7 +264,7 @@ def test_a_loop_that_failed_is_announced_once():
         ({"error": 'no "file" here', "rc": 1}, 'error="no \\"file\\" here" rc=1'),
         ({"limits": {"a": [1, 2]}}, 'limits={"a":[1,2]}'),
         ({"actions": [{"module": "shell"}]}, 'actions=[{"module":"shell"}]'),
-        ({"restart_at": 1_000_000}, "restart_at=1970-01-01 00:00:01Z"),
+        ({"restart_at": 1_000_000}, 'restart_at="1970-01-01 00:00:01Z"'),
         ({"name": "\x1b[2Jx"}, "name=x"),
     ],
 )

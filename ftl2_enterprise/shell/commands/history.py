@@ -65,7 +65,8 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
         flags = "".join(f" --{flag}" for flag in ("changed", "actions") if given.has(flag))
         shown.append(session.offer("earlier ones", f"history {word(page.loop.name)} --before {page.more}{flags}"))
     elif not given.has("actions") and page.loop.action_count:
-        shown.append(session.offer("with actions", f"history {word(page.loop.name)} --actions"))
+        flags = " --changed" if given.has("changed") else ""
+        shown.append(session.offer("with actions", f"history {word(page.loop.name)}{flags} --actions"))
     return shown
 
 
