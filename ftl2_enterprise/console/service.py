@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,15 @@ from ftl2_enterprise.core import holding, paths
 from ftl2_enterprise.core.problem import Problem, conflict, invalid, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from ftl2_enterprise.client import Client
     from ftl2_enterprise.console.session import Session
     from ftl2_enterprise.core.settings import Settings
 
+PATIENCE = 120.0
+"""Seconds for which the service manager is asked, while the database is changed."""
+ASKED_EACH = 5.0
 DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
 
 
@@ -54,10 +58,27 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
     from ftl2_enterprise.store import copies  # noqa: PLC0415 - not needed to refuse what is above
     from ftl2_enterprise.store.engine import open_store  # noqa: PLC0415
 
+    progress = _patience()
     if database.is_file():
-        copies.back_up(database)
-    open_store(database, create=True).close()
+        copies.back_up(database, progress)
+    open_store(database, create=True, progress=progress).close()
     return lock
+
+
+def _patience() -> Callable[[], None]:
+    """Asks the service manager for time while it is called: what takes long is not to be ended in the middle."""
+    from ftl2_enterprise.supervisor.root.notify import Manager  # noqa: PLC0415 - needed by `supervise` alone
+
+    manager, asked = Manager(), 0.0
+
+    def goes_on() -> None:
+        nonlocal asked
+        if time.monotonic() - asked >= ASKED_EACH:
+            asked = time.monotonic()
+            manager.extend(PATIENCE)
+            manager.status("brings the database up to date")
+
+    return goes_on
 
 
 def is_socket_given(environ: Mapping[str, str]) -> bool:

@@ -18,6 +18,11 @@ from ftl2_enterprise.store.version import Schema
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from ftl2_enterprise.store.engine import Progress
+
+PAGES = 4096
+"""Copied between two calls of `progress`: 16 MB."""
+
 
 def rehearse(path: Path) -> bool:
     """Whether bringing the database up to date would change it, which is tried on a copy.
@@ -33,8 +38,10 @@ def rehearse(path: Path) -> bool:
     return True
 
 
-def back_up(path: Path) -> Path | None:
+def back_up(path: Path, progress: Progress | None = None) -> Path | None:
     """Keep the database as it is, if bringing it up to date would change it: beside it, named by its schema.
+
+    `progress` is called again and again while it is copied, which nobody else may write to then.
 
     Raises Problem.
     """
@@ -44,7 +51,7 @@ def back_up(path: Path) -> Path | None:
     if found is not Schema.OLDER:
         return None
     kept = path.with_name(f"{path.name}.{revision or 'before'}")
-    with _copy(path) as copy:
+    with _copy(path, progress) as copy:
         try:
             copy.replace(kept)
         except OSError as error:
@@ -67,7 +74,7 @@ def _looked_at(path: Path) -> tuple[Schema, str | None]:
 
 
 @contextmanager
-def _copy(path: Path) -> Generator[Path]:
+def _copy(path: Path, progress: Progress | None = None) -> Generator[Path]:
     """A consistent copy, gone afterwards if it is still there."""
     copy = path.with_name(f"{path.name}.copy-{os.getpid()}")
     try:
@@ -75,7 +82,11 @@ def _copy(path: Path) -> Generator[Path]:
             # Made here and not by SQLite, so that nobody else can read it at any moment.
             os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
             with closing(_connect(path)) as source, closing(_connect(copy)) as target:
-                source.backup(target)
+                if progress is None:
+                    source.backup(target)
+                else:
+                    # Begun anew whenever somebody writes meanwhile.
+                    source.backup(target, pages=PAGES, progress=lambda status, left, total: progress())
         yield copy
     finally:
         for suffix in ("", "-wal", "-shm"):

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 type Listener = Callable[[Event], None]
+type Progress = Callable[[], None]
+"""Told that a long work gets on."""
 
+STEPS = 1_000_000
+"""Of SQLite's machine between two calls of a Progress: some ten milliseconds."""
 BUSY_TIMEOUT = 5.0
 """Seconds that a transaction waits for another process's write."""
 
@@ -140,9 +144,11 @@ def open_store(
     listeners: Sequence[Listener] = (),
     create: bool,
     busy_timeout: float = BUSY_TIMEOUT,
+    progress: Progress | None = None,
 ) -> Store:
     """Open the database; with `create` it is made, or its schema brought up to date, when needed.
 
+    `progress` is called again and again while the schema is brought up to date, which may take minutes.
     Raises Problem when it is missing (not_found), newer, older without `create`, not ours (invalid), or cannot be
     reached (unavailable).
     """
@@ -152,7 +158,7 @@ def open_store(
     engine = create_engine("sqlite://", creator=connector, poolclass=QueuePool)
     event.listen(engine, "connect", _configure)
     try:
-        _ensure_schema(engine, path, create=create, patience=busy_timeout)
+        _ensure_schema(engine, path, create=create, patience=busy_timeout, progress=progress)
     except exc.DBAPIError as error:
         engine.dispose()
         if found := explained(error.orig, path, "open"):
@@ -207,7 +213,9 @@ def _configure(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _ensure_schema(engine: Engine, path: Path, *, create: bool, patience: float) -> None:
+def _ensure_schema(
+    engine: Engine, path: Path, *, create: bool, patience: float, progress: Progress | None = None
+) -> None:
     with engine.connect() as connection:
         found = version.look(connection, path)
         if found is not Schema.CURRENT and not create:
@@ -223,14 +231,27 @@ def _ensure_schema(engine: Engine, path: Path, *, create: bool, patience: float)
         try:
             # Looked at again under the lock: another process may have brought it up to date in the meantime.
             if version.look(connection, path) is not Schema.CURRENT:
-                version.migrate(connection)
-                version.check(connection)
+                with _telling(connection, progress):
+                    version.migrate(connection)
+                    version.check(connection)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
         finally:
             connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _telling(connection: Connection, progress: Progress | None) -> Generator[None]:
+    """Calls while SQLite works, and only while it gets on."""
+    driver: Any = connection.connection.driver_connection
+    if progress is not None:
+        driver.set_progress_handler(progress, STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def _ensure_wal(connection: Connection, path: Path, patience: float) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops import store, store_prompts
 from ftl2_enterprise.protocol.loops import Desired, LoopState, PromptState
-from ftl2_enterprise.store import version
+from ftl2_enterprise.store import copies, engine, version
 from ftl2_enterprise.store.engine import open_store
 from tests.support.database import ask, begun_iteration, one_of_each
 from tests.support.disk import mounted
@@ -201,3 +201,18 @@ def test_a_table_that_counts_already_goes_on_counting(frozen: Path) -> None:
     with closing(open_store(frozen, create=True)) as db, db.write() as tx:
         assert schema(tx.connection) == wanted_schema()
         assert ask(tx, begun_iteration(tx, "new")) == 701
+
+
+def test_an_upgrade_says_that_it_gets_on(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STEPS", 100)
+    said: list[str] = []
+    copies.back_up(frozen, lambda: said.append("copying"))
+    opened = open_store(frozen, create=True, progress=lambda: said.append("changing"))
+    assert said[0] == "copying"
+    assert said.count("changing") > 10
+    # What is done with the database afterwards is nobody's patience.
+    said.clear()
+    with opened.read() as tx:
+        tx.connection.execute(text("SELECT count(*) FROM events a, events b")).scalar_one()
+    assert said == []
+    opened.close()
