@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "worker": "worker",
 }
 """Command to module, in the order of --help."""
+ALIASES = {"answer": "respond"}
+"""Names that `ftl2ctl` has for the same."""
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended."""
 
@@ -49,7 +51,7 @@ class Commands(click.Group):
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
+        module = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
         if module is None:
             return None
         return importlib.import_module(f"ftl2_enterprise.console.commands.{module}").command

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("LOOP", least=12),
     Column("STATE"),
-    Column("SEEN AS", spare=1),
+    Column("CONDITION", spare=1),
     Column("LAST LOOK", spare=3),
     Column("MODE", spare=7),
     Column("ITER", right=True, spare=4),

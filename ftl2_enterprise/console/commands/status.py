@@ -9,7 +9,7 @@ import click
 
 from ftl2_enterprise.core import owner
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
-from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome, Prompt
+from ftl2_enterprise.protocol.loops import Loop, LoopState, Prompt
 from ftl2_enterprise.terminal import documents
 from ftl2_enterprise.terminal.phrases import question
 from ftl2_enterprise.terminal.text import (
@@ -102,7 +102,7 @@ def _ended(session: Session, many: str, *, only: bool) -> list[Line]:
 def _lines(session: Session, loops: Sequence[Loop], prompts: Sequence[Prompt], now: Instant) -> list[Line]:
     if not loops:
         return []
-    head = ("ID", "LOOP", "STATE", "CONDITION", "MODE", "ITERATIONS", "ACTIONS", "NEXT", "WHY")
+    head = ("ID", "LOOP", "STATE", "CONDITION", "MODE", "ITER", "ACTIONS", "NEXT", "WHY")
     rows = [[Span(word, Role.FAINT) for word in head]]
     ordered = sorted(loops, key=lambda loop: (FIRST.get(loop.state, 2), -loop.id))
     rows += [_row(loop, now) for loop in ordered]
@@ -164,9 +164,13 @@ def _row(loop: Loop, now: Instant) -> list[Span]:
 def _state(loop: Loop) -> Span:
     if is_interrupted(loop):
         return Span("interrupted", Role.WARNING)
-    if loop.ended_at is not None and loop.outcome is not None and loop.outcome is not Outcome.CONVERGED:
+    if loop.ended_at is not None and loop.outcome is not None:
         _, word, role = OUTCOME_WORDS[loop.outcome]
         return Span(word, role)
+    if loop.state is LoopState.WAITING:
+        return Span("waiting for you", STATE_ROLES[loop.state])
+    if loop.state is LoopState.RESTING and loop.reason:
+        return Span("failing", Role.BAD)
     return Span(str(loop.state), STATE_ROLES[loop.state])
 
 
