@@ -452,7 +452,8 @@ def test_status_watch_is_a_display_that_stays(screen, service):
         nouns.loop_line("fifth", id=5, state=LoopState.BLOCKED),
     ]
     service.happen("loop.blocked")
-    text = screen.see("4 loops: 3 running, 1 blocked", "fifth")
+    # A display is seen while it is drawn, too: what is below is there when all of it is.
+    text = screen.see("4 loops: 3 running, 1 blocked", "fifth", "web", "database", "third", "q leaves")
     assert text.index("fifth") < text.index("web")
     assert "fourth" not in text
     service.stop()
