@@ -45,14 +45,16 @@ def manifest(name: str, witness: Path, *, steps: int = STEPS, before: str = "") 
     return HEAD.format(name=name) + "".join(parts)
 
 
-def hold_against(
-    service: Daemon, name: str, witness: Path, *, steps: int = STEPS, unknown: int | None = None
-) -> None:
-    """The database's account of a loop against what really happened; `unknown` actions, when it is known how many."""
+def hold_tokens(
+    service: Daemon, name: str, witness: Path, *, unknown: int | None = None
+) -> tuple[list[list[str]], set[str]]:
+    """No effect that the database does not account for, no success that did not happen.
+
+    Returns the steps and tokens of what happened, and the tokens of the successes.
+    """
     happened = [line.split() for line in witness.read_text().splitlines()]
     tokens = [token for _, token in happened]
     assert len(set(tokens)) == len(tokens), f"{name}: an effect is there twice"
-    assert {step for step, _ in happened} == {f"s{step}" for step in range(steps)}, f"{name}: {happened}"
     actions = rows(
         service.run,
         "SELECT state, stdout FROM actions WHERE loop_id = (SELECT id FROM loops WHERE name = ?)",
@@ -64,6 +66,15 @@ def hold_against(
     lost = sum(1 for state, _ in actions if state == "unknown")
     assert len(tokens) - len(done) <= lost, f"{name}: effects that nobody knows of"
     assert unknown is None or lost == unknown, f"{name}: {actions}"
+    return happened, set(done)
+
+
+def hold_against(
+    service: Daemon, name: str, witness: Path, *, steps: int = STEPS, unknown: int | None = None
+) -> None:
+    """The database's account of a loop against what really happened; `unknown` actions, when it is known how many."""
+    happened, done = hold_tokens(service, name, witness, unknown=unknown)
+    assert {step for step, _ in happened} == {f"s{step}" for step in range(steps)}, f"{name}: {happened}"
     succeeded = Counter(step for step, token in happened if token in done)
     assert all(number == 1 for number in succeeded.values()), f"{name}: done again: {succeeded}"
     # Once a step is known to be done, it is not done again: what nobody knows of came before.
