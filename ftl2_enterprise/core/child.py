@@ -25,6 +25,26 @@ class Child:
     """It was asked to end."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Who is due and waits for a free place."""
+
+    order: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By key, from 1."""
+    taken: int = 0
+    places: int = 0
+    """How many processes there may be at a time."""
+
+
+class Table(dict[str, Child]):
+    """Every child by its key, and who waits to become one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queues: dict[str, Queue] = {}
+        """By the prefix of the keys."""
+
+
 class Why(StrEnum):
     """Why a child ended."""
 
@@ -78,5 +98,6 @@ class Plan:
     """Keys of children that are to look at their rows."""
     look_again: float | None = None
     """Seconds."""
+    queue: Queue = field(default_factory=Queue)
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """For the status line: how many are in which state."""

@@ -60,6 +60,7 @@ def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopD
         process=_process(loop, children),
         open_prompts=store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN),
         last=last[0] if last else None,
+        queued=store_service.queued(loop.id, children),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, literal_column, select, type_coerce
 
-from ftl2_enterprise.core.child import Child, Plan, Urgency, Why
+from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.loops import units_service
 from ftl2_enterprise.loops.restarts import End, Restarts
@@ -176,6 +176,7 @@ def compare(
     queue: list[tuple[int, Instant, int]] = []
     rests: list[tuple[Instant, str]] = []
     next_at: Instant | None = None
+    states: dict[int, str] = {}
     for row in rows:
         counts[row.state] += 1
         key = f"{PREFIX}:{row.id}"
@@ -195,20 +196,31 @@ def compare(
         begin = max(due, begins.get(row.id, 0))
         if begin <= now:
             queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id))
+            states[row.id] = row.state
         elif next_at is None or begin < next_at:
             next_at = begin
     queue.sort()
     room = max(0, max_running - len(children))
-    if len(queue) > room:
-        counts["queued"] = len(queue) - room
+    waiting = [loop_id for _, _, loop_id in queue[room:]]
+    if waiting:
+        counts["queued"] = len(waiting)
+        # So that each loop is counted once.
+        counts.subtract(states[loop_id] for loop_id in waiting)
         ending = len(stop) + sum(child.stopping for key, child in children.items() if key not in stop)
         rests.sort(reverse=True)
-        stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(queue) - room - ending)]}
+        stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(waiting) - ending)]}
     return Plan(
         start=tuple(f"{PREFIX}:{loop_id}" for _, _, loop_id in queue[:room]),
         stop=stop,
         wake=tuple(wake),
         look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
+        queue=Queue(
+            order={f"{PREFIX}:{loop_id}": place for place, loop_id in enumerate(waiting, start=1)},
+            taken=max(max_running, len(children)),
+            places=max_running,
+        )
+        if waiting
+        else Queue(),
         counts={word: counts[word] for word in _WORDS if counts[word]},
     )
 

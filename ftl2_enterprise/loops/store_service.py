@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
+from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.core.owner import is_alive, pid_of
 from ftl2_enterprise.loops.tables import (
@@ -22,7 +23,7 @@ from ftl2_enterprise.loops.tables import (
     rule_results,
 )
 from ftl2_enterprise.protocol.hosts import Host, Resource
-from ftl2_enterprise.protocol.loop_replies import LoopLine
+from ftl2_enterprise.protocol.loop_replies import LoopLine, Queued
 from ftl2_enterprise.protocol.loops import Action, LoopState, Prompt
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
@@ -42,7 +43,7 @@ _PROMPTS = Reader(prompts, Prompt)
 _ACTIONS = Reader(actions, Action)
 _HOSTS = Reader(hosts, Host)
 _RESOURCES = Reader(resources, Resource)
-_LINE = tuple(name for name in LoopLine.__struct_fields__ if name != "pid")
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued"})
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
@@ -81,6 +82,14 @@ def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) 
     return pid_of(owner) if owner is not None and is_alive(owner) else None
 
 
+def queued(loop_id: int, children: Mapping[str, Child]) -> Queued | None:
+    """Where the loop stands in the queue for a place; None when it does not."""
+    key = key_of(loop_id)
+    queue = children.queues.get(key.partition(":")[0]) if isinstance(children, Table) else None
+    place = None if queue is None or key in children else queue.order.get(key)
+    return None if queue is None or place is None else Queued(place=place, taken=queue.taken, places=queue.places)
+
+
 def is_held(loop: Loop) -> bool:
     """Whether a live process has claimed the loop."""
     return loop.owner is not None and is_alive(loop.owner)
@@ -102,7 +111,11 @@ def lines(
     more = rows[limit - 1][0] if len(rows) > limit else None
     rows = rows[:limit]
     found = [
-        LoopLine(**dict(zip(_LINE, row[:-1], strict=True)), pid=pid_of_loop(row[0], row[-1], children))
+        LoopLine(
+            **dict(zip(_LINE, row[:-1], strict=True)),
+            pid=pid_of_loop(row[0], row[-1], children),
+            queued=queued(row[0], children),
+        )
         for row in rows
     ]
     return found, more

@@ -27,6 +27,15 @@ class ProcessInfo(Wire, frozen=True):
     stopping: bool = False
 
 
+class Queued(Wire, frozen=True):
+    """That a loop is due and waits for a free place: `supervisor.max_running` of them are there."""
+
+    place: int
+    """In the queue, from 1."""
+    taken: int
+    places: int
+
+
 class LoopLine(Wire, frozen=True):
     """A loop in a list."""
 
@@ -50,6 +59,7 @@ class LoopLine(Wire, frozen=True):
     """The service runs it; else it belongs to whoever runs it in the foreground."""
     pid: int | None
     updated_at: Instant
+    queued: Queued | None = None
 
 
 class LoopPage(Wire, frozen=True):
@@ -66,6 +76,7 @@ class LoopDetail(Wire, frozen=True):
     process: ProcessInfo | None
     open_prompts: list[Prompt]
     last: Iteration | None
+    queued: Queued | None = None
 
 
 class Deleted(Wire, frozen=True):

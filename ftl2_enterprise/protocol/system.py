@@ -43,7 +43,7 @@ class Health(Wire, frozen=True):
     """The status line, as systemctl shows it."""
     processes: list[ProcessHealth]
     counts: dict[str, int]
-    """Loops by state, children, connections."""
+    """Loops by state, those that wait for a place as `queued`; children, connections."""
     writer_latency: float | None
     """Seconds that the last look at the writer took, disk included."""
     looked_at: Instant | None

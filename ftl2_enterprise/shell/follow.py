@@ -21,6 +21,7 @@ from ftl2_enterprise.terminal.words import outcome_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.loop_replies import LoopDetail
     from ftl2_enterprise.protocol.loops import Action
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.shell.session import Session
@@ -86,8 +87,9 @@ def _follow(session: Session, loop: Loop, teller: Teller, *, after: int, for_eve
     return _end(session, loop)
 
 
-def from_now(session: Session, loop: Loop) -> int:
+def from_now(session: Session, detail: LoopDetail) -> int:
     """Tell what the present iteration did so far, then what happens. Raises Problem."""
+    loop = detail.loop
     page = session.call(ListEvents(loop=str(loop.id), newest=True, limit=LOOKED_BACK))
     watched = Watched(_narrator(session, loop))
     if not session.wants_json:
@@ -100,7 +102,7 @@ def from_now(session: Session, loop: Loop) -> int:
     if loop.state in FINAL:
         return _end(session, loop)
     if not session.wants_json and loop.state is not LoopState.RUNNING:
-        session.print([*timed([told(session, loop)], session.now()), *_answers(session, loop)])
+        session.print([*timed([told(session, loop, detail.queued)], session.now()), *_answers(session, loop)])
     return _follow(session, loop, watched, after=page.cursor, for_ever=True)
 
 

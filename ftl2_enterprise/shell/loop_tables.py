@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.shell.loop_words import is_failing, standing, why
+from ftl2_enterprise.shell.loop_words import FINAL, is_failing, standing, why
 from ftl2_enterprise.terminal.table import Cell, Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 from ftl2_enterprise.terminal.words import CONDITION_WORDS
@@ -78,7 +78,7 @@ def urgency(loop: LoopLine) -> int:
         case LoopState.PAUSED:
             return 2
         case LoopState.RESTING:
-            return 0 if is_failing(loop) else 3
+            return 0 if is_failing(loop) else 3 if loop.queued is None else 1
         case _:
             return 4
 
@@ -93,11 +93,12 @@ def counts(loops: Sequence[LoopLine]) -> list[Piece]:
 
 
 def numbers(loops: Sequence[LoopLine]) -> list[tuple[int, str, Role]]:
-    """How many loops are in each state that has any; those that fail and are tried again are told apart."""
-    failing = sum(map(is_failing, loops))
-    found: list[tuple[int, str, Role]] = []
+    """How many loops are in each state that has any; those that fail and those that are queued are told apart."""
+    failing = sum(is_failing(loop) and loop.queued is None for loop in loops)
+    queued = [loop for loop in loops if loop.queued is not None and loop.state not in FINAL]
+    found: list[tuple[int, str, Role]] = [(len(queued), "queued", Role.WARNING)]
     for state, word, role in COUNTED:
-        number = sum(loop.state is state for loop in loops)
+        number = sum(loop.state is state for loop in loops) - sum(loop.state is state for loop in queued)
         if state is LoopState.RESTING:
             found += [(number - failing, word, role), (failing, "failing", Role.BAD)]
         else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.protocol.loop_replies import LoopLine, Queued
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.terminal.text import Role, count, duration, one_line
 from ftl2_enterprise.terminal.words import OUTCOME_WORDS, STATE_ROLES
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loop_replies import LoopLine
     from ftl2_enterprise.protocol.loops import Loop
 
 FINAL = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}
@@ -48,8 +48,8 @@ class Standing(NamedTuple):
     role: Role
 
 
-def standing(loop: LoopLine | Loop) -> Standing:
-    """Where the loop is, with what is asked of it when that is not true yet."""
+def standing(loop: LoopLine | Loop, queued: Queued | None = None) -> Standing:
+    """Where the loop is, with what is asked of it when that is not true yet. A line of a list knows of the queue."""
     state, role, symbol = loop.state, STATE_ROLES[loop.state], SYMBOLS[loop.state]
     coming = _ON_THE_WAY.get(loop.desired)
     if coming is not None and state not in {*FINAL, LoopState.PAUSED}:
@@ -57,6 +57,8 @@ def standing(loop: LoopLine | Loop) -> Standing:
     if state in FINAL and loop.outcome is not None:
         outcome_symbol, word, outcome_role = OUTCOME_WORDS[loop.outcome]
         return Standing(outcome_symbol, word, outcome_role)
+    if queue_of(loop, queued) is not None and state not in FINAL:
+        return Standing(SYMBOLS[LoopState.PENDING], "queued", Role.WARNING)
     if state is LoopState.WAITING:
         return Standing(symbol, "waiting for you", role)
     if loop.restart_at is not None and state not in FINAL:
@@ -73,8 +75,16 @@ def is_failing(loop: LoopLine | Loop) -> bool:
     return loop.state is LoopState.RESTING and bool(loop.reason)
 
 
-def why(loop: LoopLine | Loop, now: Instant) -> str:
+def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:
+    """Where it stands in the queue for a place."""
+    return loop.queued if queued is None and isinstance(loop, LoopLine) else queued
+
+
+def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None) -> str:
     """The reason of where it is, or what comes next, on one line."""
+    if (found := queue_of(loop, queued)) is not None and loop.state not in FINAL:
+        taken = f"{found.taken} of {found.places} places taken"
+        return f"number {found.place} in the queue: {taken} (supervisor.max_running)"
     if _is_on_the_way(loop):
         # Why it is where it is, is over.
         return ""

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import insert
 
 from ftl2_enterprise.core import clock, owner
-from ftl2_enterprise.core.child import Child
+from ftl2_enterprise.core.child import Child, Queue, Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import (
     asking,
     handlers,
+    handlers_show,
     store,
     store_actions,
     store_hosts,
@@ -21,12 +22,12 @@ from ftl2_enterprise.loops import (
 )
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
 from ftl2_enterprise.protocol import loop_verbs as verbs
-from ftl2_enterprise.protocol.loop_replies import ProcessInfo
+from ftl2_enterprise.protocol.loop_replies import ProcessInfo, Queued
 from ftl2_enterprise.protocol.loops import ActionState, PromptState
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.terminal.history import iteration_lines
-from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, started_loop
+from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -69,6 +70,22 @@ def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
     assert every.more is None
 
 
+def test_who_waits_for_a_place_is_told_so(db: Store) -> None:
+    with db.write() as tx:
+        first, second = (store.create_loop(tx, spec(name)) for name in ("a", "b"))
+    children = Table()
+    children["loop:1"] = Child(key="loop:1", pid=7, started_at=0)
+    children.queues["loop"] = Queue(order={"loop:1": 1, "loop:2": 2}, taken=1, places=1)
+    with db.read() as tx:
+        lines = handlers_show.list_loops(tx, verbs.ListLoops(), children).loops
+        details = [
+            handlers_show.show_loop(tx, verbs.ShowLoop(loop=str(loop.id)), children) for loop in (second, first)
+        ]
+    # A process that has been ordered since is one.
+    for queued in ([line.queued for line in lines], [detail.queued for detail in details]):
+        assert queued == [Queued(place=2, taken=1, places=1), None]
+
+
 def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
     with db.write() as tx:
         for name in ("a", "b", "c", "d"):
@@ -93,9 +110,8 @@ def test_a_line_says_what_the_loop_says(db: Store) -> None:
     (line,) = see(db, verbs.ListLoops()).loops
     with db.read() as tx:
         loop = store.get_loop(tx, "web")
-    assert {name: getattr(line, name) for name in line.__struct_fields__ if name != "pid"} == {
-        name: getattr(loop, name) for name in line.__struct_fields__ if name != "pid"
-    }
+    shared = set(line.__struct_fields__) - {"pid", "queued"}
+    assert {name: getattr(line, name) for name in shared} == {name: getattr(loop, name) for name in shared}
     # Without a child it is whoever holds the claim and lives.
     assert line.pid == int(owner.current().split(":")[1])
     child = Child(key="loop:1", pid=77, started_at=5, stopping=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
-from ftl2_enterprise.protocol.loop_replies import PromptLine
+from ftl2_enterprise.protocol.loop_replies import PromptLine, Queued
 from ftl2_enterprise.protocol.loops import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.shell import announcing, loop_tables, toolbar
 from ftl2_enterprise.shell.live import Snapshot
@@ -130,6 +130,21 @@ def test_a_text_is_cut_to_its_columns(text, columns):
         ({"state": LoopState.BLOCKED, "reason": "no\nroute"}, "blocked", "no route"),
         ({"state": LoopState.COMPLETED, "outcome": Outcome.CONVERGED}, "converged", ""),
         ({"state": LoopState.FAILED, "outcome": Outcome.DENIED, "reason": "by policy"}, "denied", "by policy"),
+        (
+            {"state": LoopState.PENDING, "queued": Queued(place=3, taken=1, places=1)},
+            "queued",
+            "number 3 in the queue: 1 of 1 places taken (supervisor.max_running)",
+        ),
+        (
+            {"state": LoopState.RESTING, "next_run_at": ago(9), "queued": Queued(place=12, taken=5, places=4)},
+            "queued",
+            "number 12 in the queue: 5 of 4 places taken (supervisor.max_running)",
+        ),
+        (
+            {"desired": Desired.CANCEL, "queued": Queued(place=1, taken=1, places=1)},
+            "cancelling",
+            "number 1 in the queue: 1 of 1 places taken (supervisor.max_running)",
+        ),
         ({"restart_at": ago(-5)}, "restarting", "its process died; again in 5.0 s"),
         ({"restart_at": ago(-30), "reason": "crashed"}, "restarting", "crashed; again in 30 s"),
     ],
@@ -177,6 +192,16 @@ def test_loops_that_fail_are_not_counted_as_resting():
     assert "1 resting  1 failing" in bar(seen(*loops))
     assert "1 resting, 1 failing" in shown([loop_tables.counts_line(loops)])[0]
     assert loop_tables.urgency(loops[-1]) < loop_tables.urgency(loops[3])
+
+
+def test_loops_that_wait_for_a_place_are_counted_once():
+    queued = Queued(place=1, taken=1, places=1)
+    loops = [
+        loop_line("a", state=LoopState.PENDING),
+        loop_line("b", state=LoopState.PENDING, queued=queued),
+        loop_line("c", state=LoopState.RESTING, reason="no route", queued=queued),
+    ]
+    assert bar(seen(*loops)) == " 2 queued  1 starting"
 
 
 def test_the_toolbar_of_nothing():

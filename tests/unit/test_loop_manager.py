@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftl2_enterprise.core.child import Child, Plan, Urgency
+from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency
 from ftl2_enterprise.loops.manager import Row, compare, due_at, splayed
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 
@@ -106,7 +106,11 @@ def test_the_queue_is_fair() -> None:
     assert look(*rows).start == ("loop:6", "loop:4", "loop:3", "loop:2", "loop:1", "loop:5")
     plan = look(*rows, max_running=3)
     assert plan.start == ("loop:6", "loop:4", "loop:3")
-    assert plan.counts == {"running": 1, "queued": 3, "resting": 1, "pending": 4}
+    # Each loop is counted once.
+    assert plan.counts == {"running": 1, "queued": 3, "pending": 2}
+    assert plan.queue == Queue(order={"loop:2": 1, "loop:1": 2, "loop:5": 3}, taken=3, places=3)
+    assert look(*rows).queue == Queue()
+    assert look(*rows, max_running=1, children=(child(8), child(9))).queue.taken == 2
     assert look(*rows, max_running=2, children=(child(8), child(9))).start == ()
 
 

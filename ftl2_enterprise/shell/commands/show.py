@@ -47,7 +47,7 @@ def run(session: Session, given: Given) -> int:
 def lines(session: Session, detail: LoopDetail) -> list[Line]:
     """The loop for people."""
     loop, now = detail.loop, session.now()
-    where = standing(loop)
+    where = standing(loop, detail.queued)
     condition, role = CONDITION_WORDS[loop.condition]
     seen: list[Piece] = (
         [", ", (condition, role), (f" (seen {ago(loop.observed_at, now)})", Role.FAINT)]
@@ -63,7 +63,7 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
             *seen,
         )
     ]
-    if reason := why(loop, now):
+    if reason := why(loop, now, detail.queued):
         shown.append(_fact("why", reason))
     shown.append(_fact("wants", one_line(loop.spec.source or loop.desired_state, 300)))
     shown.append(_fact("how", _how(loop)))

@@ -21,6 +21,7 @@ from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.protocol.loop_replies import Queued
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
@@ -42,9 +43,9 @@ def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
     return run
 
 
-def told(session: Session, loop: Loop) -> Line:
+def told(session: Session, loop: Loop, queued: Queued | None = None) -> Line:
     """What is going to be true of the loop, or is already."""
-    where, reason = standing(loop), why(loop, session.now())
+    where, reason = standing(loop, queued), why(loop, session.now(), queued)
     if loop.state is LoopState.RUNNING and loop.desired in {Desired.PAUSE, Desired.CANCEL}:
         reason = "it finishes the step in hand first"
     return line(

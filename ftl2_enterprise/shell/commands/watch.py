@@ -17,8 +17,7 @@ def run(session: Session, given: Given) -> int:
     """Follow it until it has ended."""
     from ftl2_enterprise.shell import follow  # noqa: PLC0415
 
-    loop = session.call(ShowLoop(loop=given.text("loop"))).loop
-    return follow.from_now(session, loop)
+    return follow.from_now(session, session.call(ShowLoop(loop=given.text("loop"))))
 
 
 COMMANDS = (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.child import Child, Ending, Urgency, Why
+from ftl2_enterprise.core.child import Child, Ending, Table, Urgency, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ftl2_enterprise.core.child import Queue
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
 
@@ -21,7 +22,7 @@ class Children:
     def __init__(self) -> None:
         self.version: int = 0
         """Another one after each change."""
-        self._table: dict[str, Child] = {}
+        self._table: Table = Table()
         self._asked: dict[str, Urgency] = {}
         """How a child was asked to end."""
         self._old: set[str] = set()
@@ -36,6 +37,12 @@ class Children:
     def of(self, prefix: str) -> dict[str, Child]:
         """Those whose keys begin so."""
         return {key: child for key, child in self._table.items() if key.startswith(f"{prefix}:")}
+
+    def queued(self, prefix: str, queue: Queue) -> None:
+        """A manager says who waits for a place."""
+        if self._table.queues.get(prefix) != queue:
+            self._table.queues[prefix] = queue
+            self.version += 1
 
     @property
     def old(self) -> Iterable[str]:

@@ -216,6 +216,7 @@ class Ensure:
             with self._store.read() as tx:
                 plan = manager.ensure(tx, self._children.of(prefix), now, booted=self.booted)
             again = self._carry_out(plan, root, now)
+            self._children.queued(prefix, plan.queue)
         except Problem as problem:
             self._trouble(prefix, f"the manager of {prefix} cannot look: {problem}")
             return None
@@ -315,7 +316,7 @@ class Ensure:
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
 
-_WORDS = {"waiting": "waiting for you"}
+_WORDS = {"waiting": "waiting for you", "pending": "starting"}
 
 
 def status_line(counts: dict[str, int], problems: Sequence[str] | Any, *, draining: bool) -> str:

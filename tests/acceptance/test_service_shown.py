@@ -1,0 +1,65 @@
+"""What `ftl2ctl` says of the real service when it is not at ease: who waits, what ends, what hurries it."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops import LoopState
+from ftl2_enterprise.protocol.system import GetHealth
+from tests.support.daemon import Daemon, daemon
+from tests.support.screen import ctl
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GATED = """\
+version: 1
+name: gated
+steps:
+  - name: first
+    check: {{command: "test -e {base}/done"}}
+    action: {{module: shell, params: {{cmd: "{action}"}}}}
+"""
+ACTION = "echo >> {base}/begun; until test -e {base}/gate; do sleep 0.05; done; touch {base}/done"
+
+
+def gated(base: Path) -> str:
+    return GATED.format(base=base, action=ACTION.format(base=base))
+
+
+def begin(service: Daemon, base: Path) -> None:
+    """The loop `gated` is in the middle of its step."""
+    service.submit("gated", gated(base))
+    until((base / "begun").exists)
+
+
+def run(service: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ctl("--socket", service.socket, *words), capture_output=True, text=True, timeout=60, check=False, input=""
+    )
+
+
+def said(service: Daemon, *words: str) -> str:
+    """What a command writes to both streams, with single spaces."""
+    done = run(service, *words)
+    return " ".join(f"{done.stdout} {done.stderr}".split())
+
+
+def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
+    with daemon(tmp_path, supervisor="max_running = 1") as service:
+        service.start()
+        begin(service, tmp_path)
+        service.submit("second", gated(tmp_path))
+        until(lambda: service.lines()["second"].queued is not None)
+        assert service.lines()["gated"].queued is None
+        told = "number 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
+        assert said(service, "status").startswith("2 loops: 1 queued, 1 running")
+        for words in (["status"], ["show", "second"]):
+            assert "queued" in said(service, *words)
+            assert told in said(service, *words)
+        health = service.call(GetHealth())
+        assert (health.counts["running"], health.counts["queued"], health.counts.get("pending")) == (1, 1, None)
+        (tmp_path / "gate").touch()
+        service.until_state("second", LoopState.COMPLETED)
