@@ -79,6 +79,8 @@ class Moody:
 
 
 class Stage:
+    looking: asyncio.Task[None]
+
     def __init__(self, store: Store, end: socket.socket) -> None:
         self.store = store
         self.manager = Looker()
@@ -141,12 +143,12 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
     mine.setblocking(False)
     made = Stage(store, mine)
     root = RootLink(theirs, lambda message: None, lambda: None)
-    task = asyncio.create_task(made.ensure.run(root))
+    made.looking = asyncio.create_task(made.ensure.run(root))
     try:
         yield made
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        made.looking.cancel()
+        await asyncio.gather(made.looking, return_exceptions=True)
         made.ensure.close()
         root.close()
         mine.close()
@@ -195,6 +197,55 @@ async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
         made.writer.mood = "answers"
         await made.hears({"alive": True}, {"status": "no loop wants anything"})
         assert not made.ensure.problems
+
+
+async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks, asked = made.manager.looks, made.writer.asked
+        made.heard()
+        made.ensure.alive_each = 0.1
+        made.ensure.wake()
+        alive = 0
+
+        def often() -> bool:
+            nonlocal alive
+            alive += made.heard().count({"alive": True})
+            return alive >= 4
+
+        await until(often)
+        # Each time somebody has looked, and the writer has answered.
+        assert made.manager.looks - looks >= alive
+        assert made.writer.asked - asked >= alive
+
+
+async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.ensure.alive_each = 0.1
+        await made.hears({"ready": True})
+        made.looking.cancel()
+        await asyncio.gather(made.looking, return_exceptions=True)
+        # A proof may be under way.
+        await until(lambda: made.ensure.silence == 0)
+        made.heard()
+        asked = made.writer.asked
+        made.ensure.wake()
+        await asyncio.sleep(0.5)
+        assert made.heard() == []
+        assert made.writer.asked == asked
+
+
+async def test_it_does_not_say_that_it_lives_when_only_the_managers_look(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.ensure.alive_each = 0.1
+        await made.hears({"ready": True})
+        made.writer.mood = "is silent"
+        await until(lambda: made.ensure.silence > 0)
+        made.heard()
+        await made.looks(5)
+        assert {"alive": True} not in made.heard()
+        made.writer.mood = "answers"
+        await made.hears({"alive": True})
 
 
 async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:

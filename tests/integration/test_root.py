@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -177,6 +177,60 @@ def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service
     made.send(ready=True)
     made.send(alive=True)
     assert made.notices("WATCHDOG=1")[-2:] == ["READY=1", "WATCHDOG=1"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "each"),
+    [
+        ({"WATCHDOG_USEC": "30000000"}, 10.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "its own"}, 10.0),
+        # Inherited from the service that has started this one.
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "30000000", "notify": False}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_every_control_is_told_how_often_the_service_manager_wants_to_hear(
+    made: Service, variables: dict[str, Any], each: float | None
+):
+    made.start(**variables)
+    assert made.meet()["alive_each"] == each
+    made.send(ready=True)
+    os.kill(made.control_pid, signal.SIGKILL)
+    assert made.meet()["alive_each"] == each
+    made.send(ready=True)
+    assert made.upgrade()["alive_each"] == each
+
+
+def test_the_watchdog_hears_what_control_says_and_nothing_else(made: Service):
+    made.up(WATCHDOG_USEC="1200000", WATCHDOG_PID="its own")
+    for n in range(3):
+        made.send(alive=True)
+        made.send(status=f"alive {n}")
+        assert made.notices(f"STATUS=alive {n}").count("WATCHDOG=1") == n + 1
+    # Control falls silent: nobody speaks for it, and it is replaced before everything is.
+    silent = made.control_pid
+    made.meet()
+    assert made.control_pid != silent
+    made.send(status="the next one")
+    assert made.notices("STATUS=the next one").count("WATCHDOG=1") == 3
+
+
+def test_the_watchdog_is_no_business_of_children(made: Service):
+    made.up(WATCHDOG_USEC="30000000", WATCHDOG_PID="its own")
+    for upgraded in (False, True):
+        if upgraded:
+            made.upgrade()
+        made.start_loop(1 + upgraded)
+        variables = {
+            pid: {line.partition(b"=")[0] for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+            for pid in made.living()
+        }
+        assert b"WATCHDOG_USEC" in variables.pop(made.pid)
+        assert len(variables) >= 4
+        assert not [pid for pid, names in variables.items() if {b"WATCHDOG_USEC", b"WATCHDOG_PID"} & names]
 
 
 def test_a_reload_is_over_when_control_is_ready_again(made: Service):

@@ -31,6 +31,8 @@ from ftl2_enterprise.supervisor.start import execute_root
 for number, fd in enumerate(map(int, sys.argv[2:])):
     os.dup2(fd, 3 + number)  # as a service manager passes them
     os.environ |= {"LISTEN_FDS": str(number + 1), "LISTEN_PID": str(os.getpid())}
+if os.environ.get("WATCHDOG_PID") == "its own":
+    os.environ["WATCHDOG_PID"] = str(os.getpid())
 execute_root(json.loads(sys.argv[1]))
 """
 
@@ -66,7 +68,11 @@ class Service:
 
     def start(self, *, notify: bool = True, fds: tuple[int, ...] = (), **variables: str) -> Service:
         """Execute root; does not wait for anything."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("LISTEN_", "NOTIFY_"))}
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LISTEN_", "NOTIFY_", "WATCHDOG_"))
+        }
         env |= {root_kinds.RELAY: str(self.directory / "relay"), **self.env, **variables}
         if notify:
             env["NOTIFY_SOCKET"] = str(self.directory / "notify")

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 CHECK = 2.0
 """Seconds between questions whether anything was committed or has changed; then there is a look."""
 IDLE_LOOK = 30.0
-"""Seconds between looks although nothing has."""
+"""Seconds between looks although nothing has; fewer when the service manager wants to hear of it sooner."""
 PULSE = 5.0
-"""Seconds between proofs that the writer works."""
+"""Seconds between proofs that the writer works; never more than half of those between looks."""
 GAP = 0.005
 """Seconds between looks, whatever wakes them; and four times as long as the last one took."""
 NOW_WITHIN = 10.0
@@ -91,6 +91,8 @@ class Ensure:
         self._pulsed: float = float("-inf")
         self._pulse_began: float = 0.0
         self.booted: bool = False
+        self.alive_each: float | None = None
+        """Seconds within which root wants to hear that the service lives."""
         self.draining: bool = False
         self.ready: bool = False
         self.looked_at: Instant | None = None
@@ -171,7 +173,7 @@ class Ensure:
             now = time.monotonic()
             # Read before looking: what is committed in between makes the next number another one.
             state = (self._version.read(), self._children.version)
-            if woken or now >= again or state != seen or state[0] is None or now - last_full >= IDLE_LOOK:
+            if woken or now >= again or state != seen or state[0] is None or now - last_full >= self._idle_look:
                 wish = self._look(root)
                 # What the look itself has ordered is no reason for another one.
                 seen = (state[0], self._children.version)
@@ -179,12 +181,15 @@ class Ensure:
                 again = now + wish
                 self._beat()
             took = time.monotonic() - now
-            pause = max(GAP, 4 * took)
-            await asyncio.sleep(pause)
-            left = min(CHECK, again - time.monotonic(), last_full + IDLE_LOOK - time.monotonic())
+            await asyncio.sleep(max(GAP, 4 * took))
+            left = min(CHECK, again - time.monotonic(), last_full + self._idle_look - time.monotonic())
             if left > 0 and not self._woken.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), left)
+
+    @property
+    def _idle_look(self) -> float:
+        return IDLE_LOOK if self.alive_each is None else min(IDLE_LOOK, self.alive_each)
 
     def _look(self, root: RootLink) -> float:
         """Have every manager look, and tell root; the seconds after which one wants to look again."""
@@ -279,7 +284,8 @@ class Ensure:
 
     def _beat(self) -> None:
         """Prove that the writer works, unless that is under way or was done just now."""
-        if self._pulse is None and time.monotonic() - self._pulsed >= (PULSE if self.ready else 0.0):
+        gap = min(PULSE, self._idle_look / 2) if self.ready else 0.0
+        if self._pulse is None and time.monotonic() - self._pulsed >= gap:
             self._pulse_began = time.monotonic()
             self._pulse = asyncio.get_running_loop().create_task(self._prove())
 

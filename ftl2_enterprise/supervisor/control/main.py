@@ -191,6 +191,7 @@ class Control:
             self.children.load(hello.table)
             self.started_at = hello.started_at
             self.ensure.booted = hello.booted
+            self.ensure.alive_each = hello.alive_each
             self.processes = hello.processes or self.processes
             self._drain(draining=hello.draining)
             if not hello.more:

@@ -52,6 +52,8 @@ class RootHello(Wire, frozen=True):
     booted: bool = False
     draining: bool = False
     processes: list[ProcessLine] = []
+    alive_each: float | None = None
+    """Seconds within which root wants to hear that the service lives, when somebody watches it."""
     more: bool = False
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_UNTOLD = 4096
 ROOM = LARGEST - 8192
 """For the lines of the table in one message."""
+ALIVE_EACH, SILENT_FOR = 1 / 3, 2 / 3
+"""Parts of the service manager's watchdog period: control looks at least so often, and is killed, before everything
+else is with it, when it was silent for so long."""
 
 
 class Control:
@@ -103,9 +106,10 @@ class Control:
 
     def _hello(self) -> None:
         root = self._root
+        watchdog = root.systemd.watchdog
         header: Message = {
             "started_at": root.started_at, "booted": not root.was_ready, "draining": root.ending.is_begun,
-            "processes": root.own.lines(),
+            "processes": root.own.lines(), "alive_each": None if watchdog is None else watchdog * ALIVE_EACH,
         }  # fmt: skip
         lines = [
             {
@@ -183,7 +187,8 @@ class Control:
         root = self._root
         if self._alive is not None:
             self._alive.cancel()
-        self._alive = root.loop.after(root.config.alive_within, self._silent)
+        within, watchdog = root.config.alive_within, root.systemd.watchdog
+        self._alive = root.loop.after(min(within, watchdog * SILENT_FOR) if watchdog else within, self._silent)
         if not root.ending.is_begun:
             root.systemd.say("WATCHDOG=1")
 

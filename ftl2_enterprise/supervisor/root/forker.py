@@ -30,6 +30,11 @@ NOT_FOR_CHILDREN = (
 """The service manager listens to root alone; and a service that an action has started is no part of that action."""
 
 
+def variables() -> dict[str, str]:
+    """The environment of what root executes."""
+    return {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
+
+
 class Request:
     """A child that is wanted."""
 
@@ -71,13 +76,18 @@ class Forker:
         # Out of the way of the numbers that they get in the child.
         fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SAFE_FD) for fd in (theirs.fileno(), root.slots.fd)]
         argv = [*root.config.forkserver, str(os.getpid()), str(root.config.heartbeat)]
-        variables = {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
         try:
             null = os.open(os.devnull, os.O_RDWR)
             fds.append(null)
             actions = [(os.POSIX_SPAWN_DUP2, fd, n) for fd, n in zip(fds, (CHANNEL_FD, HEARTBEAT_FD, 0), strict=True)]
             pid = os.posix_spawn(
-                argv[0], argv, variables, file_actions=actions, setsid=True, setsigmask=(), setsigdef=[signal.SIGPIPE]
+                argv[0],
+                argv,
+                variables(),
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=[signal.SIGPIPE],
             )
         except OSError as error:
             ours.close()

@@ -24,6 +24,8 @@ class Manager:
         if self._notifier is not None and self._notifier.socket is not None:
             # A service manager that does not read must not stop root.
             self._notifier.socket.settimeout(0.0)
+        self.watchdog = _watchdog() if self.address else None
+        """Seconds within which it wants to hear that the service lives; not asked for when it is None."""
 
     @property
     def keeps_descriptors(self) -> bool:
@@ -63,6 +65,15 @@ class Manager:
                 socket.send_fds(sender, [messages[1].encode()], list(descriptors))
             except OSError:
                 pass
+
+
+def _watchdog() -> float | None:
+    """Stays in the environment of root, for the program that is executed in its place."""
+    # A service that some other one has started has inherited what is not meant for it.
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    micros = os.environ.get("WATCHDOG_USEC", "")
+    return int(micros) / 1e6 if micros.isascii() and micros.isdigit() and int(micros) else None
 
 
 def given_descriptors() -> dict[int, str]:

@@ -11,6 +11,7 @@ import sys
 from ftl2_enterprise.supervisor.root import config
 from ftl2_enterprise.supervisor.root.children import SAFE_POINT
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER
+from ftl2_enterprise.supervisor.root.forker import variables
 from ftl2_enterprise.supervisor.root.log import NOTICE, WARNING, say
 from ftl2_enterprise.supervisor.root.table import Child
 
@@ -40,7 +41,7 @@ class Upgrade:
         os.set_inheritable(root.config_fd, True)  # noqa: FBT003
         argv = [sys.executable, *_own_arguments(), CHECK_OPTION]
         try:
-            pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True)
+            pid = os.posix_spawn(argv[0], argv, variables(), setsid=True)
         except OSError as error:
             say(f"cannot upgrade: cannot execute {argv[0]}: {error.strerror}", WARNING)
             return
