@@ -90,12 +90,14 @@ def whole_event_log(service: Daemon) -> bool:
 
 
 def nothing_open(service: Daemon) -> bool:
-    """Whether nothing is said to be under way any more."""
+    """Whether nothing is said to be under way any more, but for what a loop was paused in the middle of."""
     left = rows(
         service.run,
-        "SELECT 'action', id FROM actions WHERE state IN ('running', 'proposed')"
+        "SELECT 'action', id FROM actions WHERE state = 'running'"
+        " OR (state = 'proposed' AND loop_id NOT IN (SELECT id FROM loops WHERE state = 'paused'))"
         " UNION ALL SELECT 'observation', id FROM observations WHERE state = 'running'"
-        " UNION ALL SELECT 'iteration', id FROM iterations WHERE state <> 'ended'"
+        " UNION ALL SELECT 'iteration', id FROM iterations"
+        " WHERE state <> 'ended' AND loop_id NOT IN (SELECT id FROM loops WHERE state = 'paused')"
         " UNION ALL SELECT 'call', id FROM model_calls WHERE outcome IS NULL",
     )
     assert left == []
