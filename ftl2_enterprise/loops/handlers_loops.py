@@ -93,7 +93,10 @@ def pause(tx: Tx, request: PauseLoop) -> Loop:
 
 @unit
 def stop(tx: Tx, request: StopLoop) -> Loop:
-    """End its process now."""
+    """End its process now; a loop that is being cancelled stays so."""
+    loop = store.get_loop(tx, request.loop)
+    if loop.desired is Desired.CANCEL and loop.state not in OVER:
+        return _hurry(tx, loop, "stop")
     return _halt(tx, request.loop, "stop", Desired.STOP)
 
 
@@ -105,7 +108,8 @@ def cancel(tx: Tx, request: CancelLoop) -> Loop:
         return loop
     if loop.state in OVER:
         raise _cannot("cancel", loop, f"{_ctl('delete', loop.name)} removes it")
-    return _wish(tx, loop, Desired.CANCEL)
+    loop = _wish(tx, loop, Desired.CANCEL)
+    return _hurry(tx, loop, "cancel") if request.now and loop.state not in OVER else loop
 
 
 @unit
@@ -133,6 +137,8 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
 def delete(tx: Tx, request: DeleteLoop) -> Deleted:
     """Remove a finished loop with its history."""
     loop = store.get_loop_as_named(tx, request.loop)
+    if loop.desired is Desired.CANCEL and loop.state not in OVER:
+        raise _is_being_cancelled("delete", loop)
     if loop.state not in OVER:
         raise _cannot("delete", loop, f"{_ctl('cancel', loop.name)} ends it first")
     if store_service.is_held(loop):
@@ -163,11 +169,26 @@ def _halt(tx: Tx, ref: str, verb: str, desired: Desired) -> Loop:
     if loop.state in OVER or loop.state is LoopState.BLOCKED:
         raise _cannot(verb, loop, "nothing of it runs")
     if loop.desired is Desired.CANCEL:
-        raise conflict(
-            f"cannot {verb} {loop.name}: it is being cancelled",
-            "that is so after its step in hand, which is cut off when it takes longer than supervisor.drain_timeout",
-        )
+        raise _is_being_cancelled(verb, loop)
     return _wish(tx, loop, desired)
+
+
+def _is_being_cancelled(verb: str, loop: Loop) -> Problem:
+    hint = f"it is cancelled when its step in hand is done; {_ctl('cancel --now', loop.name)} cuts that off"
+    return conflict(f"cannot {verb} {loop.name}: it is being cancelled", hint)
+
+
+def _hurry(tx: Tx, loop: Loop, verb: str) -> Loop:
+    """What is being cancelled does not finish its step in hand; without a process it is over at once."""
+    if not store_service.is_held(loop):
+        return units_service.settle(tx, loop)
+    if not loop.managed:
+        raise conflict(
+            f"cannot {verb} {loop.name} now: process {pid_of(loop.owner or '')} runs it in the foreground",
+            "it is cancelled when its step in hand is done; end that process to cut it off",
+        )
+    units_service.hurry(tx, loop)
+    return loop
 
 
 def _wish(tx: Tx, loop: Loop, desired: Desired) -> Loop:

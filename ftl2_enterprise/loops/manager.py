@@ -11,14 +11,14 @@ from sqlalchemy import Text, literal_column, select, type_coerce
 
 from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
-from ftl2_enterprise.loops import units_service
+from ftl2_enterprise.loops import store_service, units_service
 from ftl2_enterprise.loops.restarts import End, Restarts
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ftl2_enterprise.core.child import Ending
     from ftl2_enterprise.core.settings import SupervisorSettings
@@ -31,6 +31,7 @@ WAKES_ON = (
     "loop.desired",
     "loop.retried",
     "loop.due",
+    store_service.HURRIED,
     "prompt.answered",
     "prompt.dismissed",
 )
@@ -118,7 +119,22 @@ class LoopManager:
             self._booted_at = now
         elif now < self._booted_at:
             self._begins = {}
-        return compare(rows, deadlines, children, now, max_running=settings.max_running, begins=self._begins)
+        hurried = {
+            row.id
+            for row in rows
+            if row.desired == Desired.CANCEL
+            and f"{PREFIX}:{row.id}" in children
+            and store_service.is_hurried(tx, row.id)
+        }
+        return compare(
+            rows,
+            deadlines,
+            children,
+            now,
+            max_running=settings.max_running,
+            begins=self._begins,
+            hurried=hurried,
+        )
 
     def _in_time(self, row: Row, now: Instant) -> Row:
         """The row, with times that are not further away than they were meant to be when it was written."""
@@ -164,6 +180,7 @@ def compare(
     *,
     max_running: int,
     begins: Mapping[int, Instant],
+    hurried: Collection[int] = (),
 ) -> Plan:
     """What is to be started, stopped and woken. Pure.
 
@@ -182,7 +199,7 @@ def compare(
         key = f"{PREFIX}:{row.id}"
         child = children.get(key)
         if child is not None:
-            if (urgency := _urgency(row, child)) is not None:
+            if (urgency := _urgency(row, child, is_hurried=row.id in hurried)) is not None:
                 stop[key] = urgency
             elif row.state == LoopState.RESTING and not child.stopping:
                 if (row.next_run_at or 0) <= now:
@@ -273,10 +290,12 @@ def splayed(
     return {int(key.partition(":")[2]): after(now, gap * place) for place, key in enumerate(every)}
 
 
-def _urgency(row: Row, child: Child) -> Urgency | None:
+def _urgency(row: Row, child: Child, *, is_hurried: bool) -> Urgency | None:
     """How the process is asked to end, when it is; one that was asked is not asked again for the same."""
     match row.desired:
         case Desired.STOP:
+            return Urgency.NOW
+        case Desired.CANCEL if is_hurried:
             return Urgency.NOW
         case Desired.PAUSE | Desired.CANCEL if not child.stopping:
             return Urgency.SAFE_POINT

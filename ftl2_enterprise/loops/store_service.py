@@ -25,6 +25,7 @@ from ftl2_enterprise.loops.tables import (
 from ftl2_enterprise.protocol.hosts import Host, Resource
 from ftl2_enterprise.protocol.loop_replies import LoopLine, Queued
 from ftl2_enterprise.protocol.loops import Action, LoopState, Prompt
+from ftl2_enterprise.store.events import events
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 from ftl2_enterprise.store.texts import texts
@@ -67,6 +68,17 @@ _DISABLED = Prepared(select(disabled_rules.c.name, disabled_rules.c.disabled_by)
 _DISABLE = Prepared(insert(disabled_rules))
 _ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindparam("given")))
 _FOREVER = 2**63 - 1
+HURRIED = "loop.hurried"
+"""The fact that a loop which is being cancelled does not finish its step in hand. It counts for good, as a cancel."""
+_LATEST = (
+    select(events.c.kind)
+    .where(events.c.loop_id == bindparam("of"))
+    .order_by(events.c.id.desc())
+    .limit(1_000)
+    .subquery()
+)
+# Few facts can follow: the loop has one step left.
+_HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == HURRIED).limit(1))
 
 
 def key_of(loop_id: int) -> str:
@@ -93,6 +105,11 @@ def queued(loop_id: int, children: Mapping[str, Child]) -> Queued | None:
 def is_held(loop: Loop) -> bool:
     """Whether a live process has claimed the loop."""
     return loop.owner is not None and is_alive(loop.owner)
+
+
+def is_hurried(tx: Tx, loop_id: int) -> bool:
+    """Whether the loop, which is being cancelled, is not to finish its step in hand."""
+    return _HURRIED.scalar(tx, {"of": loop_id}) is not None
 
 
 def lines(

@@ -29,6 +29,12 @@ def wish(tx: Tx, loop: Loop, desired: Desired) -> None:
         tx.emit("loop.desired", loop_id=loop.id, desired=desired)
 
 
+def hurry(tx: Tx, loop: Loop) -> None:
+    """Write down that a loop which is being cancelled is not to finish its step in hand."""
+    if not store_service.is_hurried(tx, loop.id):
+        tx.emit(store_service.HURRIED, loop_id=loop.id)
+
+
 def settle(tx: Tx, loop: Loop) -> Loop:
     """Make true what is asked of a loop that has no process."""
     iteration = store.open_iteration(tx, loop.id)

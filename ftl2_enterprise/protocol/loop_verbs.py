@@ -81,7 +81,10 @@ class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
 
 
 class StopLoop(Request[Loop], frozen=True, tag="loop.stop"):
-    """End the loop's process now; the step in hand is cut off and recorded as unknown. It can be started again."""
+    """End the loop's process now; the step in hand is cut off and recorded as unknown. It can be started again.
+
+    A loop that is being cancelled stays so: what is ended now is its step in hand, as by `CancelLoop(now=True)`.
+    """
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -96,6 +99,8 @@ class CancelLoop(Request[Loop], frozen=True, tag="loop.cancel"):
     writes: ClassVar[bool] = True
 
     loop: str
+    now: bool = False
+    """The step in hand is cut off and recorded as unknown; also of a loop that is being cancelled already."""
 
 
 class RetryLoop(Request[Loop], frozen=True, tag="loop.retry"):

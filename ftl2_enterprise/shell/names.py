@@ -77,8 +77,9 @@ def _can_pause(loop: LoopLine) -> bool:
 
 
 def _can_stop(loop: LoopLine) -> bool:
-    # A pause may take until the step in hand is done.
-    return _can_pause(loop) or (loop.desired is Desired.PAUSE and loop.state is LoopState.RUNNING)
+    # A pause or a cancel may take until the step in hand is done.
+    is_ending = loop.desired in {Desired.PAUSE, Desired.CANCEL} and loop.state is LoopState.RUNNING
+    return _can_pause(loop) or is_ending
 
 
 def _can_resume(loop: LoopLine) -> bool:
@@ -103,7 +104,7 @@ MEANT: dict[str, Callable[[LoopLine], bool]] = {
     "pause": _can_pause,
     "resume": _can_resume,
     "stop": _can_stop,
-    "cancel": lambda loop: loop.state not in FINAL and loop.desired is not Desired.CANCEL,
+    "cancel": lambda loop: loop.state not in FINAL and (loop.desired is not Desired.CANCEL or loop.pid is not None),
     "retry": _can_retry,
     "run-now": lambda loop: loop.state is LoopState.RESTING and loop.desired is Desired.RUN,
     "delete": lambda loop: loop.state in FINAL,

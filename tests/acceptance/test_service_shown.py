@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loops import LoopState
+import pytest
+
+from ftl2_enterprise.protocol.loop_verbs import ListActions
+from ftl2_enterprise.protocol.loops import ActionState, LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
 from tests.support.screen import ctl
@@ -63,3 +66,25 @@ def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
         assert (health.counts["running"], health.counts["queued"], health.counts.get("pending")) == (1, 1, None)
         (tmp_path / "gate").touch()
         service.until_state("second", LoopState.COMPLETED)
+
+
+@pytest.mark.parametrize("words", [["cancel", "--now", "gated"], ["stop", "gated"]])
+def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, tmp_path)
+        assert said(service, "cancel", "gated") == "gated: cancelling (it finishes the step in hand first)"
+        refused = said(service, "delete", "gated", "--yes")
+        assert "cannot delete gated: it is being cancelled" in refused
+        assert "`ftl2ctl cancel --now gated` cuts that off" in refused
+        assert said(service, *words) == "gated: cancelling (its step in hand is cut off)"
+        loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
+        assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)
+        (action,) = service.call(ListActions(loop="gated")).actions
+        assert action.state is ActionState.UNKNOWN
+        until(lambda: service.lines()["gated"].pid is None)
+        (tmp_path / "gate").touch()
+        assert run(service, "delete", "gated", "--yes").returncode == 0
+        # Begun once, and not ended behind anybody's back.
+        assert (tmp_path / "begun").read_text() == "\n"
+        assert not (tmp_path / "done").exists()

@@ -154,9 +154,39 @@ def test_a_pause_becomes_a_stop_and_a_cancel_stays_one(db: Store) -> None:
     assert do(db, verbs.StopLoop(loop="web")).desired is Desired.STOP
     assert do(db, verbs.ResumeLoop(loop="web")).desired is Desired.RUN
     assert do(db, verbs.CancelLoop(loop="web")).desired is Desired.CANCEL
-    for verb in (verbs.PauseLoop, verbs.StopLoop, verbs.StartLoop, verbs.ResumeLoop):
-        with pytest.raises(Problem, match="it is being cancelled"):
+    for verb in (verbs.PauseLoop, verbs.StartLoop, verbs.ResumeLoop, verbs.DeleteLoop):
+        with pytest.raises(Problem, match="it is being cancelled") as caught:
             do(db, verb(loop="web"))
+        assert "ftl2ctl cancel web" not in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("request_", [verbs.StopLoop(loop="web"), verbs.CancelLoop(loop="web", now=True)])
+def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.RUNNING, held=True)
+    do(db, verbs.CancelLoop(loop="web"))
+    with db.read() as tx:
+        assert not store_service.is_hurried(tx, loop.id)
+    for _ in range(2):
+        found = do(db, request_)
+        assert (found.state, found.desired) == (L.RUNNING, Desired.CANCEL)
+    with db.read() as tx:
+        assert store_service.is_hurried(tx, loop.id)
+        assert [event.kind for event in list_events(tx)].count("loop.hurried") == 1
+
+
+def test_a_cancel_that_is_hurried_without_a_process_is_true_at_once(db: Store) -> None:
+    with db.write() as tx:
+        loop_in(tx, L.RUNNING)
+    assert do(db, verbs.CancelLoop(loop="web", now=True)).state is L.CANCELLED
+
+
+def test_a_cancel_in_the_foreground_cannot_be_hurried_from_here(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.RUNNING, held=True)
+        store_service.change_loop(tx, loop.id, managed=False)
+    with pytest.raises(Problem, match=r"cannot cancel web now: process [0-9]+ runs it in the foreground"):
+        do(db, verbs.CancelLoop(loop="web", now=True))
 
 
 def test_cancelling_closes_what_was_begun(db: Store) -> None:

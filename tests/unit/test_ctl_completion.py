@@ -155,10 +155,10 @@ LOOPS = [
         ("start", "pausing paused stopped blocked failed left"),
         ("pause", "running starting resting waiting foreground left"),
         ("resume", "pausing paused stopped left"),
-        ("stop", "running starting resting waiting pausing foreground left"),
+        ("stop", "running starting resting waiting pausing cancelling foreground left"),
         (
             "cancel",
-            "running starting resting waiting pausing paused stopped blocked foreground left",
+            "running starting resting waiting pausing paused stopped cancelling blocked foreground left",
         ),
         ("retry", "blocked failed"),
         ("run-now", "resting"),

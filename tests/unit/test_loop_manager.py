@@ -87,6 +87,13 @@ def test_stops(one: Row, stopping: bool, wanted: Urgency | None) -> None:
     assert plan.start == ()
 
 
+def test_a_cancel_that_is_hurried_is_a_stop() -> None:
+    one = row(L.RUNNING, D.CANCEL)
+    for stopping in (False, True):
+        assert look(one, children=(child(stopping=stopping),), hurried={1}).stop == {"loop:1": Urgency.NOW}
+    assert look(row(L.RUNNING), children=(child(),), hurried={1}).stop == {}
+
+
 def test_a_resting_process_is_woken_when_its_time_has_come() -> None:
     assert look(row(L.RESTING, next_run_at=NOW), children=(child(),)).wake == ("loop:1",)
     assert look(row(L.RESTING, next_run_at=NOW + 1), children=(child(),)).wake == ()

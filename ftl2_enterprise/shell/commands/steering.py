@@ -27,27 +27,29 @@ if TYPE_CHECKING:
 
 type Steering = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
 
+NOW = Flag("now", "Do not let it finish the step in hand: that is cut off and recorded as unknown.")
 WAIT = Flag("wait", "Follow the loop until it ends, rests, waits or is paused; the status tells how.", short="w")
 
 
 def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
     def run(session: Session, given: Given) -> int:
+        request = verb(loop=given.text("loop"), **({"now": True} if given.has("now") else {}))
         if given.has("wait"):
             from ftl2_enterprise.shell import follow  # noqa: PLC0415
 
-            return follow.after_call(session, verb(loop=given.text("loop")))
-        loop = session.call(verb(loop=given.text("loop")))
-        session.reply(loop, lambda: told(session, loop))
+            return follow.after_call(session, request)
+        loop = session.call(request)
+        session.reply(loop, lambda: told(session, loop, is_now=given.has("now") or verb is StopLoop))
         return 0
 
     return run
 
 
-def told(session: Session, loop: Loop, queued: Queued | None = None) -> Line:
+def told(session: Session, loop: Loop, queued: Queued | None = None, *, is_now: bool = False) -> Line:
     """What is going to be true of the loop, or is already."""
     where, reason = standing(loop, queued), why(loop, session.now(), queued)
     if loop.state is LoopState.RUNNING and loop.desired in {Desired.PAUSE, Desired.CANCEL}:
-        reason = "it finishes the step in hand first"
+        reason = "its step in hand is cut off" if is_now else "it finishes the step in hand first"
     return line(
         symbol(where.symbol, where.role),
         (one_line(loop.name), Role.STRONG),
@@ -67,9 +69,13 @@ def _command(
         run=_steer(verb),
         verbs=(verb,),
         arguments=(WHOLE_LOOP if verb is CancelLoop else LOOP,),
-        flags=(WAIT,) if wait else (),
+        flags=((WAIT,) if wait else ()) + ((NOW,) if verb is CancelLoop else ()),
         details=details,
-        examples=(Example(f"{name} web", example), *((Example(f"{name} web --wait"),) if wait else ())),
+        examples=(
+            Example(f"{name} web", example),
+            *((Example(f"{name} web --wait"),) if wait else ()),
+            *((Example(f"{name} web --now", "also when it is being cancelled"),) if verb is CancelLoop else ()),
+        ),
     )
 
 
@@ -86,7 +92,8 @@ COMMANDS = (
         "stop",
         "End a loop's process now.",
         StopLoop,
-        "The step in hand is cut off and recorded as unknown. The loop can be started again; `pause` is gentler.",
+        "The step in hand is cut off and recorded as unknown. The loop can be started again; `pause` is gentler. "
+        "A loop that is being cancelled stays so, and is cancelled now.",
     ),
     _command(
         "cancel",
