@@ -93,7 +93,8 @@ def test_answered_in_a_shell_that_was_open_all_the_time(service: Daemon, tmp_pat
         service.start()
         (tmp_path / "answered").touch()
         screen.enter(f"answer {prompt}")
-        screen.see("Which port?", "9090")
+        # What is typed before the line is there that takes the answer is dropped.
+        screen.see("Which port?", "9090", f"answer {prompt} of web (")
         screen.enter("2")
         until(lambda: service.loop("web").state is LoopState.COMPLETED)
         screen.see("converged")
