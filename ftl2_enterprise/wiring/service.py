@@ -51,13 +51,14 @@ class Live:
         return self._argument
 
 
-def load(begun: Startup) -> Loaded:
-    """The settings as they stand in files now; those of the start of the service when somebody has spoilt them."""
+def load(begun: Startup) -> tuple[Loaded, str | None]:
+    """The settings as they stand in files now; those of the start of the service when they are spoilt, and why."""
     try:
-        return begun.load()
+        return begun.load(), None
     except Problem as problem:
-        log.get().error(f"the settings cannot be read, and those of the start are in force: {problem}")
-        return begun.in_force()
+        why = f"the settings cannot be read, and those of the start are in force: {problem}"
+        log.get().error(why)
+        return begun.in_force(), why
 
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
@@ -71,7 +72,7 @@ def run(descriptors: Mapping[str, int], begun: Startup) -> int:
 
 def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
     """What control is made of."""
-    read, in_force = load(begun), begun.in_force()
+    (read, unread), in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
     live = Live(loaded)
     return control.Parts(
@@ -90,6 +91,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
         in_force=in_force,
+        unread=unread,
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, loaded.settings),

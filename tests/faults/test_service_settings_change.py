@@ -11,7 +11,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.protocol.system import GetSettings, Reload
+from ftl2_enterprise.protocol.system import GetHealth, GetSettings, Reload
 from tests.support.command import MODULE, Command
 from tests.support.daemon import Daemon, daemon
 from tests.support.waiting import until
@@ -96,3 +96,20 @@ def test_an_upgrade_in_place_does_not_go_by_them(service: Daemon) -> None:
     )  # fmt: skip
     until(lambda: is_another(service, control))
     assert is_as_it_was(service)
+
+
+def test_a_new_control_says_too_that_the_settings_cannot_be_read(service: Daemon) -> None:
+    path = service.directory / "config.toml"
+    before = path.read_text()
+    path.write_text(before.replace("splay", "splat"))
+    with pytest.raises(Problem, match="splat"):
+        service.call(Reload())
+    control = service.kill("control")
+    until(lambda: is_another(service, control))
+    health = service.call(GetHealth())
+    assert not health.ok
+    assert [problem for problem in health.problems if "splat" in problem]
+    until(lambda: "splat" in service.call(GetHealth()).status)
+    path.write_text(before)
+    service.call(Reload())
+    assert service.call(GetHealth()).ok

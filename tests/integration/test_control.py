@@ -230,6 +230,47 @@ def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
         assert (line.value, line.origin) == (256, "default")
 
 
+def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None:
+    with control(tmp_path) as service, service.connect() as client:
+
+        def reload(settings: str) -> str:
+            """The status that root has been told of when it hears that it is over."""
+            service.write_settings(settings)
+            service.root.told.clear()
+            service.root.send({"reload": True})
+            until(lambda: service.root.heard("ready"))
+            told = list(service.root.told)
+            return [one["status"] for one in told[: told.index({"ready": True})] if "status" in one][-1]
+
+        problem = reload("[supervisor]\nmax_connection = 5").removeprefix("no loop wants anything; ")
+        assert problem.startswith("the settings could not be read again: ")
+        assert "max_connection" in problem
+        # Whatever else happens.
+        loop = submit(service)
+        until(lambda: {"status": f"1 running; {problem}"} in service.root.told)
+        service.root.end(f"loop:{loop.id}")
+        assert client.call(GetHealth()).problems == [problem]
+        with pytest.raises(Problem, match="max_connection"):
+            client.call(Reload())
+        assert "settings" not in reload("[supervisor]\nmax_connections = 5")
+        facts = until(
+            lambda: (
+                found
+                if len(found := [one for one in client.call(ListEvents()).events if one.kind.startswith("service.")])
+                == 3
+                else None
+            )
+        )
+        assert [(one.kind, one.actor is None) for one in facts] == [
+            ("service.reload_failed", True),
+            ("service.reload_failed", False),
+            ("service.reloaded", True),
+        ]
+        assert "max_connection" in facts[0].data["problem"]
+        assert facts[0].data == facts[1].data
+        assert facts[2].data == {"changed": ["supervisor.max_connections"]}
+
+
 def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         watch = client.watch(WatchEvents(after=0))

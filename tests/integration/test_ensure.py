@@ -413,7 +413,7 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
         ({"running": 0, "resting": 3}, [], False, "3 resting"),
         ({"queued": 2, "pending": 1}, [], False, "2 queued, 1 starting"),
         ({"running": 1}, [], True, "stopping: 1 running"),
-        ({"running": 1}, ["the writer cannot write", "more"], False, "1 running; the writer cannot write"),
+        ({"running": 1}, ["the writer cannot write", "more"], False, "1 running; the writer cannot write; more"),
     ],
 )
 def test_the_status_line_says_what_matters(

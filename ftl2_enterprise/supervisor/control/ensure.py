@@ -331,5 +331,4 @@ def status_line(counts: dict[str, int], problems: Sequence[str] | Any, *, draini
     text = ", ".join(parts) or "no loop wants anything"
     if draining:
         text = f"stopping: {text}"
-    first = next(iter(problems), None)
-    return f"{text}; {first}" if first else text
+    return "; ".join([text, *problems])

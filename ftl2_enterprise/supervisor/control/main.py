@@ -21,7 +21,7 @@ from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.ensure import Ensure
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
-from ftl2_enterprise.supervisor.control.system import SYSTEM, values_of
+from ftl2_enterprise.supervisor.control.system import RELOAD_FAILED, RELOADED, SYSTEM, noted, values_of
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
 
@@ -45,6 +45,8 @@ SILENT = 5.0
 """Seconds without an answer of the writer that are a problem."""
 STALE = 90.0
 """Seconds after which nobody can say any more that the managers look."""
+SETTINGS = "settings"
+"""Under which what is wrong with them is known."""
 LOST = 3
 """Exit status of a control that root has left."""
 
@@ -76,6 +78,8 @@ class Parts:
     """Of the program."""
     in_force: Loaded | None = None
     """Those that the service was started with, when they may be others."""
+    unread: str | None = None
+    """Why `loaded` is not what the files say now, in a sentence."""
     facts: FactLog | None = None
     """Where facts are logged."""
     applied: Callable[[Settings], None] | None = None
@@ -121,7 +125,8 @@ class Control:
         self.root: RootLink
         self._greeted: asyncio.Event = asyncio.Event()
         self._over: asyncio.Future[int]
-        self._reload_failed: str | None = None
+        if parts.unread is not None:
+            self.ensure.problems[SETTINGS] = parts.unread
 
     @property
     def settings(self) -> Settings:
@@ -218,9 +223,12 @@ class Control:
     def _reload_for_root(self) -> None:
         try:
             reloaded = self.reload(announced=True)
-        except Problem:
+        except Problem as problem:
+            # Nobody can tell who sent a signal.
+            self.server.run(noted(self, None, RELOAD_FAILED, problem=str(problem)))
             return
         _log.info("settings were read again: %s", ", ".join(reloaded.changed) or "nothing has changed")
+        self.server.run(noted(self, None, RELOADED, changed=reloaded.changed))
 
     # --- settings --------------------------------------------------------------------------------------------------
 
@@ -232,13 +240,15 @@ class Control:
             read = self._parts.load()
             guard = Guard(read.settings.access)
         except Problem as problem:
-            self._reload_failed = f"the settings could not be read again: {problem}"
-            _log.warning("%s", self._reload_failed)
+            self.ensure.problems[SETTINGS] = f"the settings could not be read again: {problem}"
+            _log.warning("%s", self.ensure.problems[SETTINGS])
             raise
+        else:
+            self.ensure.problems.pop(SETTINGS, None)
         finally:
             # Whatever came of it, the service serves on.
+            self.ensure.tell()
             self.root.send({"ready": True})
-        self._reload_failed = None
         before, after = values_of(self.settings), values_of(read.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
         self.after_restart = after_restart(read, self.loaded)
@@ -268,8 +278,6 @@ class Control:
         if self.ensure.silence > SILENT:
             found.append(f"the writer has not answered for {self.ensure.silence:.0f} s")
         found.extend(f"the process {one.name} does not run" for one in self.processes if one.pid is None)
-        if self._reload_failed is not None:
-            found.append(self._reload_failed)
         return found
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.main import Control
 
 
+RELOADED, RELOAD_FAILED = "service.reloaded", "service.reload_failed"
 NOTE_WITHIN = 2.0
 """Seconds."""
 
@@ -93,15 +94,19 @@ def values_of(settings: msgspec.Struct) -> dict[str, Any]:
 
 async def reload(control: Control, request: Reload, peer: Peer) -> Reloaded:
     """Read the settings again."""
-    reloaded = control.reload()
-    await _noted(control, peer, "service.reloaded", changed=reloaded.changed)
+    try:
+        reloaded = control.reload()
+    except Problem as problem:
+        await noted(control, peer.actor, RELOAD_FAILED, problem=str(problem))
+        raise
+    await noted(control, peer.actor, RELOADED, changed=reloaded.changed)
     return reloaded
 
 
 async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
     """Have root drain and end the service."""
     # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
-    await _noted(control, peer, "service.shutdown_asked", now=request.now)
+    await noted(control, peer.actor, "service.shutdown_asked", now=request.now)
     _tell(control, {"shutdown": "now" if request.now else "drain"})
     if request.now:
         return Accepted(
@@ -117,7 +122,7 @@ async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
     """Have root replace itself by the program that is installed now."""
     if control.draining:
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
-    await _noted(control, peer, "service.upgrade_asked")
+    await noted(control, peer.actor, "service.upgrade_asked")
     _tell(control, {"upgrade": True})
     return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
 
@@ -133,13 +138,15 @@ async def list_events(control: Control, request: ListEvents, peer: Peer) -> Even
         return watches.page_of(tx, control.find_loop, request)
 
 
-async def _noted(control: Control, peer: Peer, kind: str, **data: Any) -> None:
-    """Record who asked for it; what the database cannot take is no reason not to do it."""
+async def noted(control: Control, actor: str | None, kind: str, **data: Any) -> None:
+    """Record who asked for it, if that is known; what the database cannot take is no reason not to do it."""
     try:
         async with asyncio.timeout(NOTE_WITHIN):
-            await control.writer.carry_out([note.call(kind, data)], actor=peer.actor)
+            await control.writer.carry_out([note.call(kind, data)], actor=actor)
     except (Problem, TimeoutError) as error:
-        _log.warning("%s by %s, which could not be recorded: %s", kind, peer.actor, error or "the writer is silent")
+        _log.warning(
+            "%s by %s, which could not be recorded: %s", kind, actor or "a signal", error or "the writer is silent"
+        )
 
 
 SYSTEM: dict[type[Any], System] = {
