@@ -1,7 +1,8 @@
-"""The control socket: a ping and the status of 200 loops over a connection that stays open."""
+"""The control socket: a ping and the status of 200 loops over a connection that stays open; and control killed."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import statistics
 import tempfile
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.measure import Row
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops import store
 from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from ftl2_enterprise.protocol.loops import LoopSpec
 from ftl2_enterprise.protocol.system import GetVersion
 from ftl2_enterprise.store.engine import open_store
 from tests.support.control_process import control
+from tests.support.daemon import Daemon, daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,11 @@ RUNS = 3000
 GOAL_STATUS = 0.3
 """Milliseconds; those of the status of 200 processes: supervisord 137, circus 1.6."""
 GOAL_PING = 0.1
+GOAL_GAP = 250.0
+"""Milliseconds from the death of control to the first answer of the next one."""
+KILLS = 10
+HEALTHY = 1.2
+"""Seconds after which a process is started again at once: that is when control is killed next."""
 
 
 def run() -> list[Row]:
@@ -48,7 +56,34 @@ def run() -> list[Row]:
     ):
         for what, value in (("p50", statistics.median(times)), ("p99", statistics.quantiles(times, n=100)[98])):
             rows.append(Row(name=f"{name}, {what}", ours=value, peer=goal, unit="ms", against="the goal"))
+    gaps = _gaps()
+    rows += [
+        Row(name=f"control killed until it answers, {what}", ours=value, peer=GOAL_GAP, unit="ms", against="the goal")
+        for what, value in (("p50", statistics.median(gaps)), (f"worst of {KILLS}", max(gaps)))
+    ]
     return rows
+
+
+def _gaps() -> list[float]:
+    """Milliseconds without an answer each time that the control of a whole service is killed."""
+    with tempfile.TemporaryDirectory() as folder, daemon(Path(folder)) as service:
+        service.start()
+        found: list[float] = []
+        for _ in range(KILLS):
+            time.sleep(HEALTHY)
+            service.kill("control")
+            began = time.perf_counter()
+            while not _answers(service):
+                time.sleep(0.001)
+            found.append((time.perf_counter() - began) * 1000)
+        service.stop()
+    return found
+
+
+def _answers(service: Daemon) -> bool:
+    with contextlib.suppress(Problem), service.connect() as client:
+        return bool(client.call(GetVersion()))
+    return False
 
 
 def _fill(database: Path) -> None:
