@@ -48,6 +48,24 @@ def test_every_child_is_kept_and_the_others_are_new(made: Service):
     assert made.living() == {}
 
 
+def test_a_reload_that_is_under_way_is_ended_by_the_new_root(made: Service):
+    made.up()
+    made.notices("READY=1")
+    made.notified.clear()
+    os.kill(made.pid, signal.SIGHUP)
+    made.told("reload")
+    assert "READY=1" not in made.notices("RELOADING=1")
+    made.upgrade()
+    assert made.notices("READY=1").count("RELOADING=1") == 1
+    # Once; the next reload begins anew.
+    made.notified.clear()
+    os.kill(made.pid, signal.SIGHUP)
+    made.told("reload")
+    made.notices("RELOADING=1")
+    made.send(ready=True)
+    assert made.notices("READY=1").count("READY=1") == 1
+
+
 def test_the_old_writer_stays_until_no_old_child_needs_it(made: Service):
     made.up()
     old = made.start_loop(1)

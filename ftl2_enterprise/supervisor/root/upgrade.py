@@ -78,7 +78,8 @@ class Upgrade:
             kept["channel"] = root.control.channel.fileno()
         state = {
             "generation": root.generation + 1, "started_at": root.started_at, "was_ready": root.was_ready,
-            "activated": root.activated, "fds": kept, "children": root.table.to_state(),
+            "is_reloading": root.is_reloading, "activated": root.activated, "fds": kept,
+            "children": root.table.to_state(),
             "starts": {name: record.starts for name, record in root.own.records.items()},
         }  # fmt: skip
         fd = config.store("state", state)
@@ -106,6 +107,8 @@ def restore(root: Root, state: dict[str, Any]) -> None:
     root.generation = state["generation"]
     root.started_at = state["started_at"]
     root.was_ready = state["was_ready"]
+    # An older program did not keep it.
+    root.is_reloading = state.get("is_reloading", False)
     for name, count in state["starts"].items():
         root.own.records[name].starts = count
     forkserver = root.table.get(FORKSERVER)
