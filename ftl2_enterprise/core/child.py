@@ -43,6 +43,8 @@ class Table(dict[str, Child]):
         super().__init__()
         self.queues: dict[str, Queue] = {}
         """By the prefix of the keys."""
+        self.draining: bool = False
+        """The service is stopping: nobody becomes one any more."""
 
 
 class Why(StrEnum):

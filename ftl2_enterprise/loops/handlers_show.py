@@ -48,7 +48,7 @@ def list_loops(tx: Tx, request: ListLoops, children: Mapping[str, Child]) -> Loo
     found, more = store_service.lines(
         tx, children, finished=request.finished, before=request.before, limit=request.limit
     )
-    return LoopPage(loops=found, more=more)
+    return LoopPage(loops=found, more=more, draining=store_service.is_draining(children))
 
 
 def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopDetail:
@@ -61,6 +61,7 @@ def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopD
         open_prompts=store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN),
         last=last[0] if last else None,
         queued=store_service.queued(loop.id, children),
+        draining=store_service.is_draining(children),
     )
 
 

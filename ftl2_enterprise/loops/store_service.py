@@ -102,6 +102,11 @@ def queued(loop_id: int, children: Mapping[str, Child]) -> Queued | None:
     return None if queue is None or place is None else Queued(place=place, taken=queue.taken, places=queue.places)
 
 
+def is_draining(children: Mapping[str, Child]) -> bool:
+    """Whether the service is stopping."""
+    return isinstance(children, Table) and children.draining
+
+
 def is_held(loop: Loop) -> bool:
     """Whether a live process has claimed the loop."""
     return loop.owner is not None and is_alive(loop.owner)

@@ -67,6 +67,8 @@ class LoopPage(Wire, frozen=True):
 
     loops: list[LoopLine]
     more: int | None = None
+    draining: bool = False
+    """The service is stopping: what has no step in hand goes on with its next start."""
 
 
 class LoopDetail(Wire, frozen=True):
@@ -77,6 +79,7 @@ class LoopDetail(Wire, frozen=True):
     open_prompts: list[Prompt]
     last: Iteration | None
     queued: Queued | None = None
+    draining: bool = False
 
 
 class Deleted(Wire, frozen=True):

@@ -45,6 +45,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     """Why the service cannot be seen; the rest is from before."""
     has_looked: bool = False
+    draining: bool = False
+    """The service is stopping."""
     loops: tuple[LoopLine, ...] = ()
     """Newest first, also those that have ended."""
     prompts: tuple[PromptLine, ...] = ()
@@ -154,7 +156,7 @@ class Live:
     def _seen(self, before: Snapshot) -> Snapshot:
         try:
             with Session(out=self._out, socket=self._socket, within=PATIENCE) as session:
-                loops = session.call(ListLoops(finished=True)).loops
+                page = session.call(ListLoops(finished=True))
                 prompts = session.call(ListPrompts(limit=1000))
                 rules = session.call(ListRules()) if not before.rules else before.rules
                 settings = before.settings or _keys(session)
@@ -167,7 +169,8 @@ class Live:
         oldest_first = sorted(prompts, key=lambda one: (one.prompt.asked_at, one.prompt.id))
         return Snapshot(
             has_looked=True,
-            loops=tuple(loops),
+            draining=page.draining,
+            loops=tuple(page.loops),
             prompts=tuple(oldest_first),
             rules=tuple(rules),
             settings=settings,

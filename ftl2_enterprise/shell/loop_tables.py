@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.shell.loop_words import FINAL, is_failing, standing, why
+from ftl2_enterprise.shell.loop_words import FINAL, is_failing, standing, stopping, why
 from ftl2_enterprise.terminal.table import Cell, Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 from ftl2_enterprise.terminal.words import CONDITION_WORDS
@@ -44,13 +44,13 @@ COUNTED: tuple[tuple[LoopState, str, Role], ...] = (
 )
 
 
-def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None) -> list[Line]:
+def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None, *, draining: bool = False) -> list[Line]:
     """The loops, one on each line."""
-    rows = [_row(loop, now) for loop in loops]
+    rows = [_row(loop, now, draining=draining) for loop in loops]
     return table(COLUMNS, rows, room)
 
 
-def _row(loop: LoopLine, now: Instant) -> list[Cell]:
+def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
     where = standing(loop)
     condition, role = CONDITION_WORDS[loop.condition]
     return [
@@ -64,8 +64,13 @@ def _row(loop: LoopLine, now: Instant) -> list[Cell]:
         cell((str(loop.failed_count), Role.BAD if loop.failed_count else Role.FAINT)),
         cell((dollars(loop.cost_usd) if loop.cost_usd else "-", Role.FAINT)),
         cell((str(loop.pid) if loop.pid else "-", Role.FAINT)),
-        cell(one_line(why(loop, now), 200) or ("-", Role.FAINT)),
+        cell(one_line(why(loop, now, draining=draining), 200) or ("-", Role.FAINT)),
     ]
+
+
+def stopping_lines(loops: Sequence[LoopLine], *, draining: bool) -> list[Line]:
+    """That the service stops, when it does."""
+    return [line(symbol("!", Role.WARNING), (stopping(loops), Role.WARNING))] if draining else []
 
 
 def urgency(loop: LoopLine) -> int:

@@ -11,6 +11,8 @@ from ftl2_enterprise.terminal.text import Role, count, duration, one_line
 from ftl2_enterprise.terminal.words import OUTCOME_WORDS, STATE_ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftl2_enterprise.protocol.loops import Loop
 
 FINAL = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}
@@ -37,6 +39,8 @@ _ON_THE_WAY: dict[Desired, str] = {
 
 _BEGINNING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
 """States in which a loop is found until its process has begun."""
+STOPPING = "the service is stopping"
+NEXT_START = "goes on with the next start of the service"
 _SAID_BY_THE_STATE = {"paused on request", "cancelled on request"}
 
 
@@ -80,14 +84,10 @@ def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | No
     return loop.queued if queued is None and isinstance(loop, LoopLine) else queued
 
 
-def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None) -> str:
-    """The reason of where it is, or what comes next, on one line."""
-    if (found := queue_of(loop, queued)) is not None and loop.state not in FINAL:
-        taken = f"{found.taken} of {found.places} places taken"
-        return f"number {found.place} in the queue: {taken} (supervisor.max_running)"
-    if _is_on_the_way(loop):
-        # Why it is where it is, is over.
-        return ""
+def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None, *, draining: bool = False) -> str:
+    """The reason of where it is, or what comes next, on one line; while the service stops, nothing comes next."""
+    if (first := _first(loop, queued, draining=draining)) is not None:
+        return first
     if loop.restart_at is not None and loop.state not in FINAL:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
         return f"{reason}again {until(loop.restart_at, now)}"
@@ -101,6 +101,34 @@ def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None) -> st
     if not loop.managed and loop.state not in FINAL:
         return "run in the foreground" if loop.state is LoopState.RUNNING else "left by a foreground run"
     return ""
+
+
+def _first(loop: LoopLine | Loop, queued: Queued | None, *, draining: bool) -> str | None:
+    """What counts before the reason of its state; None when nothing does."""
+    if draining and not _is_on_the_way(loop) and _is_to_come(loop, queued):
+        return f"{one_line(loop.reason, 120)}; {NEXT_START}" if loop.reason else NEXT_START
+    if (found := queue_of(loop, queued)) is not None and loop.state not in FINAL:
+        taken = f"{found.taken} of {found.places} places taken"
+        return f"number {found.place} in the queue: {taken} (supervisor.max_running)"
+    if _is_on_the_way(loop):
+        # Why it is where it is, is over.
+        return ""
+    return None
+
+
+def _is_to_come(loop: LoopLine | Loop, queued: Queued | None) -> bool:
+    """Whether something is going to begin of it."""
+    if loop.state in FINAL or not loop.managed:
+        return False
+    is_due = loop.restart_at is not None or queue_of(loop, queued) is not None
+    return is_due or loop.state in {LoopState.PENDING, LoopState.RESTING}
+
+
+def stopping(loops: Sequence[LoopLine]) -> str:
+    """What a service that stops still waits for."""
+    left = sum(loop.managed and loop.pid is not None for loop in loops)
+    what = {0: "no loop has a step in hand", 1: "1 loop finishes its step in hand"}
+    return f"{STOPPING}: {what.get(left, f'{left} loops finish their steps in hand')}"
 
 
 def _is_on_the_way(loop: LoopLine | Loop) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loops import LoopState
 from ftl2_enterprise.shell.announcing import away
 from ftl2_enterprise.shell.loop_tables import numbers
+from ftl2_enterprise.shell.loop_words import STOPPING
 from ftl2_enterprise.terminal.text import Role, count, width
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def fragments(now: Snapshot, columns: int) -> Fragments:
         return _fitting([("class:bad", f" ✘ {away(now)}")], columns)
     if not now.has_looked:
         return _fitting([("class:faint", " connecting ...")], columns)
-    parts: Fragments = []
+    parts: Fragments = [("class:warning", f" {STOPPING}")] if now.draining else []
     for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_TOLD]):
         parts += [("", "  ")] if parts else [("", " ")]
         parts.append((_style(role), f"{number} {word}"))

@@ -14,7 +14,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loops import LoopState
 from ftl2_enterprise.shell.announcing import away
 from ftl2_enterprise.shell.live import Live, Snapshot
-from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines, urgency
+from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines, stopping_lines, urgency
 from ftl2_enterprise.terminal.text import Line, Role, fitted, iso_time, line, symbol
 
 if TYPE_CHECKING:
@@ -104,9 +104,15 @@ def _lines(session: Session, now: Snapshot, *, finished: bool) -> list[Line]:
         lines.append(
             line(symbol("✘", Role.BAD), (away(now), Role.BAD), f"; this is from before: {now.problem.message}")
         )
-    elif not now.has_looked:
+    else:
+        lines += stopping_lines(loops, draining=now.draining)
+    if now.problem is None and not now.has_looked:
         return [*lines, line("connecting ...")]
-    lines += [line(), *loop_table(loops, time, session.out.room)] if loops else [line(), line("no loops at work")]
+    lines += (
+        [line(), *loop_table(loops, time, session.out.room, draining=now.draining)]
+        if loops
+        else [line(), line("no loops at work")]
+    )
     if now.prompts:
         lines += [line(), *prompt_lines(now.prompts, session, time)]
     return lines

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.protocol.loop_verbs import ListActions
-from ftl2_enterprise.protocol.loops import ActionState, LoopState, Outcome
+from ftl2_enterprise.protocol.loop_verbs import ListActions, ListLoops
+from ftl2_enterprise.protocol.loops import ActionState, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
 from tests.support.screen import ctl
@@ -88,3 +90,27 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
         # Begun once, and not ended behind anybody's back.
         assert (tmp_path / "begun").read_text() == "\n"
         assert not (tmp_path / "done").exists()
+
+
+def test_that_it_stops_is_shown(tmp_path: Path) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, tmp_path)
+        (tmp_path / "kept").touch()
+        rests = gated(tmp_path).replace("done", "kept")
+        service.submit("rests", rests, mode=Mode.CONTINUOUS, interval=3600)
+        service.until_state("rests", LoopState.RESTING)
+        until(lambda: service.lines()["rests"].pid is None)
+        assert "stopping" not in said(service, "status")
+        service.signal(signal.SIGTERM)
+        until(lambda: service.call(ListLoops()).draining)
+        told = said(service, "status")
+        assert told.startswith("the service is stopping: 1 loop finishes its step in hand")
+        assert "goes on with the next start of the service" in told
+        assert "next look" not in told
+        assert json.loads(run(service, "status", "--json").stdout)["draining"] is True
+        shown = said(service, "show", "rests")
+        assert "the service is stopping" in shown
+        assert "next look" not in shown
+        (tmp_path / "gate").touch()
+        assert service.wait() == 0

@@ -187,7 +187,7 @@ def test_status_in_json_is_one_document_with_iso_times(service, ctl):
     status, out, _ = ctl("status", "--json")
     document = json.loads(out)
     assert status == 0
-    assert set(document) == {"loops", "more"}
+    assert set(document) == {"loops", "more", "draining"}
     assert document["loops"][0]["name"] == "web"
     assert document["loops"][0]["updated_at"].endswith("Z")
 

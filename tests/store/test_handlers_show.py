@@ -81,6 +81,12 @@ def test_who_waits_for_a_place_is_told_so(db: Store) -> None:
         details = [
             handlers_show.show_loop(tx, verbs.ShowLoop(loop=str(loop.id)), children) for loop in (second, first)
         ]
+        page = handlers_show.list_loops(tx, verbs.ListLoops(), children)
+        assert (page.draining, details[0].draining) == (False, False)
+        children.draining = True
+        page = handlers_show.list_loops(tx, verbs.ListLoops(), children)
+        detail = handlers_show.show_loop(tx, verbs.ShowLoop(loop="a"), children)
+        assert (page.draining, detail.draining) == (True, True)
     # A process that has been ordered since is one.
     for queued in ([line.queued for line in lines], [detail.queued for detail in details]):
         assert queued == [Queued(place=2, taken=1, places=1), None]

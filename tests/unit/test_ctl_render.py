@@ -13,7 +13,7 @@ from ftl2_enterprise.protocol.loop_replies import PromptLine, Queued
 from ftl2_enterprise.protocol.loops import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.shell import announcing, loop_tables, toolbar
 from ftl2_enterprise.shell.live import Snapshot
-from ftl2_enterprise.shell.loop_words import standing, why
+from ftl2_enterprise.shell.loop_words import NEXT_START, STOPPING, standing, stopping, why
 from ftl2_enterprise.terminal.paint import Painter
 from ftl2_enterprise.terminal.table import Column, cell, table
 from ftl2_enterprise.terminal.text import Role, cut, fields_text, fitted, line, person, symbol, width
@@ -202,6 +202,34 @@ def test_loops_that_wait_for_a_place_are_counted_once():
         loop_line("c", state=LoopState.RESTING, reason="no route", queued=queued),
     ]
     assert bar(seen(*loops)) == " 2 queued  1 starting"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, ""),
+        ({"state": LoopState.RESTING, "next_run_at": ago(-90)}, NEXT_START),
+        ({"state": LoopState.RESTING, "next_run_at": ago(-90), "reason": "no route"}, f"no route; {NEXT_START}"),
+        ({"state": LoopState.RESTING, "next_run_at": ago(-90), "desired": Desired.PAUSE}, ""),
+        ({"state": LoopState.PENDING}, NEXT_START),
+        ({"state": LoopState.PENDING, "queued": Queued(place=1, taken=1, places=1)}, NEXT_START),
+        ({"restart_at": ago(-30), "reason": "crashed"}, f"crashed; {NEXT_START}"),
+        ({"state": LoopState.WAITING, "open_prompts": 1}, "1 prompt"),
+        ({"state": LoopState.FAILED, "outcome": Outcome.FAILED, "reason": "no"}, "no"),
+        ({"state": LoopState.RESTING, "next_run_at": ago(-90), "managed": False}, "next look in 90 s"),
+    ],
+)
+def test_nothing_comes_next_while_the_service_stops(fields, reason):
+    assert why(loop_line(**fields), NOW, draining=True) == reason
+
+
+def test_it_is_said_that_the_service_stops():
+    assert stopping([loop_line(), loop_line(id=2, pid=None)]) == f"{STOPPING}: 1 loop finishes its step in hand"
+    assert stopping([loop_line(), loop_line(id=2)]) == f"{STOPPING}: 2 loops finish their steps in hand"
+    assert stopping([loop_line(managed=False)]) == f"{STOPPING}: no loop has a step in hand"
+    now = Snapshot(has_looked=True, draining=True, loops=(loop_line(),))
+    assert bar(now) == f" {STOPPING}  1 running"
+    assert bar(Snapshot(has_looked=True, draining=True)) == f" {STOPPING}"
 
 
 def test_the_toolbar_of_nothing():

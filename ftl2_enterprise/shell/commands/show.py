@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ShowLoop
 from ftl2_enterprise.shell.lines import word
-from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
+from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, STOPPING, standing, why
 from ftl2_enterprise.shell.registry import LOOP, Command, Example, Group
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.phrases import question
@@ -54,7 +54,8 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
         if loop.observed_at is not None
         else []
     )
-    shown = [
+    shown = [line(symbol("!", Role.WARNING), (STOPPING, Role.WARNING))] if detail.draining else []
+    shown += [
         line(
             symbol(where.symbol, where.role),
             (one_line(loop.name), Role.STRONG),
@@ -63,7 +64,7 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
             *seen,
         )
     ]
-    if reason := why(loop, now, detail.queued):
+    if reason := why(loop, now, detail.queued, draining=detail.draining):
         shown.append(_fact("why", reason))
     shown.append(_fact("wants", one_line(loop.spec.source or loop.desired_state, 300)))
     shown.append(_fact("how", _how(loop)))

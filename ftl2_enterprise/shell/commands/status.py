@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_replies import LoopPage
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts
-from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines
+from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines, stopping_lines
 from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal.text import Line, Role, line
 
@@ -41,15 +41,17 @@ def read(session: Session, *, finished: bool, limit: int = LIMIT) -> LoopPage:
     while page.more is not None and len(loops) < limit:
         page = session.call(ListLoops(finished=finished, before=page.more, limit=min(limit - len(loops), 1000)))
         loops += page.loops
-    return LoopPage(loops=loops, more=page.more)
+    return LoopPage(loops=loops, more=page.more, draining=page.draining)
 
 
 def lines(session: Session, page: LoopPage, *, finished: bool, limit: int = LIMIT) -> list[Line]:
     """The table, what waits for a person, and what can be done when there is nothing."""
+    told = stopping_lines(page.loops, draining=page.draining)
     if not page.loops:
-        return _empty(session, finished=finished)
+        return [*told, *_empty(session, finished=finished)]
     now = session.now()
-    shown = [counts_line(page.loops), *loop_table(page.loops, now, session.out.room)]
+    table = loop_table(page.loops, now, session.out.room, draining=page.draining)
+    shown = [*told, counts_line(page.loops), *table]
     if page.more is not None:
         every = " --all" if finished else ""
         shown.append(session.offer("there are more", f"status{every} --limit {max(10 * limit, LIMIT)}"))

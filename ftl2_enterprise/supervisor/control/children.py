@@ -44,6 +44,11 @@ class Children:
             self._table.queues[prefix] = queue
             self.version += 1
 
+    def drain(self, *, draining: bool) -> None:
+        """Whether the service is stopping."""
+        self._table.draining = draining
+        self.version += 1
+
     @property
     def old(self) -> Iterable[str]:
         """Keys of children that were forked before an upgrade."""

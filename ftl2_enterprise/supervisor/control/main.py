@@ -218,6 +218,7 @@ class Control:
 
     def _drain(self, *, draining: bool) -> None:
         self.draining = self.ensure.draining = draining
+        self.children.drain(draining=draining)
         self.ensure.tell()
 
     def _reload_for_root(self) -> None:
