@@ -107,6 +107,25 @@ def test_the_end_comes_in_order_and_is_announced(made: Service, tmp_path: Path):
     assert not (tmp_path / "c.sock").exists()
 
 
+def test_more_time_is_asked_for_again_and_again_until_the_end(tmp_path: Path):
+    with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2, patience=0.1) as made:
+        made.up()
+        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        until(lambda: "up" in made.log())
+        assert asked_for(made) == []
+        began = time.monotonic()
+        os.kill(made.pid, signal.SIGTERM)
+        # Each time for longer than until the next time, so that the service manager's patience never ends.
+        assert until(lambda: len(asked_for(made)) >= 6 and set(asked_for(made))) == {"EXTEND_TIMEOUT_USEC=400000"}
+        assert time.monotonic() - began >= 0.5
+        os.kill(made.pid, signal.SIGQUIT)
+        assert made.wait() == 0
+
+
+def asked_for(made: Service) -> list[str]:
+    return [line for line in made.notices() if line.startswith("EXTEND_TIMEOUT_USEC=")]
+
+
 def test_who_does_not_end_is_killed_when_the_limit_is_over(made: Service):
     made.up()
     mark = survivors.mark()

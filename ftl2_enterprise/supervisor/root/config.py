@@ -25,7 +25,9 @@ DEFAULTS: dict[str, object] = {
     "drain_timeout": 60.0,
     "quit_timeout": 5.0,
     "end_timeout": 10.0,  # for control and the writer to end when asked
+    "patience": 5.0,  # how often more time is asked for while it ends; each time four times as much
     "fork_timeout": 30.0,
+    "socket_look": 5.0,  # between looks whether clients find the control socket
     "import_timeout": 120.0,
     "restart_delay": 0.1,
     "restart_cap": 5.0,
@@ -53,7 +55,9 @@ class Config:
     drain_timeout: float
     quit_timeout: float
     end_timeout: float
+    patience: float
     fork_timeout: float
+    socket_look: float
     import_timeout: float
     restart_delay: float
     restart_cap: float

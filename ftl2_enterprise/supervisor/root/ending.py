@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root.table import Child
 
 ORDER = (CHECK, CONTROL, WRITER, FORKSERVER)
-PATIENCE = 5.0
-"""How often more time is asked of the service manager; each time it is asked for several times as much."""
 
 
 class Ending:
@@ -94,8 +92,10 @@ class Ending:
             self._root.children.stop(child, urgency, limit)
 
     def _ask_patience(self) -> None:
-        self._root.systemd.extend(PATIENCE * 4)
-        self._root.loop.after(PATIENCE, self._ask_patience)
+        # Again and again: whatever its own limit is, the service manager waits for as long as root lives.
+        every = self._root.config.patience
+        self._root.systemd.extend(every * 4)
+        self._root.loop.after(every, self._ask_patience)
 
 
 def _told(loops: int, within: float, hurried_by: str) -> str:
