@@ -29,12 +29,17 @@ from ftl2_enterprise.protocol.frame import Splitter, framed
 from ftl2_enterprise.protocol.verb import reply_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from ftl2_enterprise.protocol.verb import Request, Watch
 
+    type Waits = Callable[[float, float], object]
+    """Called once with the seconds that have passed without an answer, and those after which it is given up."""
+
 TIMEOUT = 30.0
 """Seconds that an answer may take, unless the caller says otherwise."""
+SOON = 2.0
+"""Seconds without an answer after which whoever waits is told so."""
 _START = "start it with `systemctl start ftl2-enterprise`, or `ftl2-enterprise supervise` without systemd"
 _CHUNK = 256 * 1024
 
@@ -50,7 +55,8 @@ class ConnectionLost(Problem):
 class Client:
     """One connection; for one thread at a time. Calls and watches may be interleaved."""
 
-    def __init__(self, stream: socket.socket, timeout: float) -> None:
+    def __init__(self, stream: socket.socket, timeout: float, waits: Waits | None = None) -> None:
+        self._waits: Waits | None = waits
         self._stream: socket.socket = stream
         self._timeout: float = timeout
         self._splitter: Splitter = Splitter()
@@ -171,14 +177,12 @@ class Client:
 
     def _receive(self, deadline: float | None, within: float = 0.0) -> FromService:
         while not self._arrived:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise self._late(within)
             try:
-                self._stream.settimeout(left)
+                self._stream.settimeout(self._left(deadline, within))
                 data = self._stream.recv(_CHUNK)
-            except TimeoutError as error:
-                raise self._late(within) from error
+            except TimeoutError:
+                # Either that is to be told, or it is the end.
+                continue
             except OSError as error:
                 raise _lost() from error
             if not data:
@@ -196,6 +200,21 @@ class Client:
             raise problem
         return frame
 
+    def _left(self, deadline: float | None, within: float) -> float | None:
+        """Seconds until something has to be done about it that nothing arrives; None for never."""
+        if deadline is None:
+            return None
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise self._late(within)
+        if self._waits is None or within <= SOON:
+            return left
+        if (silent := within - left) < SOON:
+            return SOON - silent
+        waits, self._waits = self._waits, None
+        waits(silent, within)
+        return left
+
     @staticmethod
     def _late(seconds: float) -> Problem:
         return unavailable(
@@ -204,8 +223,12 @@ class Client:
         )
 
 
-def connect(path: str | os.PathLike[str], timeout: float = TIMEOUT, *, program: str = "") -> Client:
+def connect(
+    path: str | os.PathLike[str], timeout: float = TIMEOUT, *, program: str = "", waits: Waits | None = None
+) -> Client:
     """Connect to the service that listens there; `timeout` is for this and for each answer.
+
+    `waits` is called when the first answer takes long.
 
     Raises Problem: unavailable when no service is there, denied when this user may not connect, invalid when it
     speaks another version of the protocol.
@@ -215,7 +238,7 @@ def connect(path: str | os.PathLike[str], timeout: float = TIMEOUT, *, program: 
     try:
         stream.settimeout(timeout)
         stream.connect(where)
-        client = Client(stream, timeout)
+        client = Client(stream, timeout, waits)
         client.greet(program)
     except OSError as error:
         stream.close()

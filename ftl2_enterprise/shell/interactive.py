@@ -26,6 +26,7 @@ from ftl2_enterprise.terminal.text import Line, Role, count, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from typing import Any
 
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -42,10 +43,11 @@ FIRST_LOOK = 1.0
 class Shell:
     """Reads lines and runs them; says what happens meanwhile above the line that is being typed."""
 
-    def __init__(self, out: Painter, socket: str | None, variables: Mapping[str, str]) -> None:
+    def __init__(self, out: Painter, flags: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         self._out = out
-        self._socket = socket
-        self._live = Live(out, socket, self._changed)
+        self._flags = {name: value for name, value in flags.items() if name in {"socket", "timeout"}}
+        self._socket: str | None = flags.get("socket")
+        self._live = Live(out, self._socket, self._changed)
         self._lock = threading.Lock()
         self._is_at_prompt = False
         self._told = Snapshot()
@@ -142,7 +144,7 @@ class Shell:
                 self._status = main.run(
                     words,
                     out=self._out,
-                    flags={"socket": self._socket} if self._socket else {},
+                    flags=self._flags,
                     asker=ShellAsker(self, self._out),
                     is_shell=True,
                 )
@@ -267,6 +269,6 @@ class ShellAsker:
             return None
 
 
-def run(out: Painter, *, socket: str | None, variables: Mapping[str, str]) -> int:
+def run(out: Painter, *, flags: Mapping[str, Any], variables: Mapping[str, str]) -> int:
     """The shell; the exit status."""
-    return Shell(out, socket, variables).run()
+    return Shell(out, flags, variables).run()

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.verb import name_of
 from ftl2_enterprise.shell import parsing, registry
@@ -67,7 +68,7 @@ def _main(words: list[str]) -> int:
         # prompt_toolkit takes longer to import than a command to run.
         from ftl2_enterprise.shell import interactive  # noqa: PLC0415
 
-        return interactive.run(out, socket=before.get("socket"), variables=os.environ)
+        return interactive.run(out, flags=before, variables=os.environ)
     return _script(out, before)
 
 
@@ -91,7 +92,15 @@ def run(
             out.print(helping.command_lines(command, is_shell=is_shell))
             return 0
         socket = given.maybe("socket") or flags.get("socket")
-        session = Session(out=out, socket=socket, wants_json=wants_json, asker=asker, is_shell=is_shell)
+        session = Session(
+            out=out,
+            socket=socket,
+            wants_json=wants_json,
+            asker=asker,
+            is_shell=is_shell,
+            within=given.maybe_float("timeout") or flags.get("timeout") or client.TIMEOUT,
+            waits=None if wants_json or not _is_terminal(sys.stderr) else _waits,
+        )
         with session:
             return command.run(session, given)
     except Problem as problem:
@@ -100,6 +109,12 @@ def run(
         raise
     except Exception as error:
         return failed(_recorded(error), wants_json=wants_json, is_shell=is_shell)
+
+
+def _waits(silent: float, within: float) -> None:
+    """Say that it is the service that takes so long."""
+    told = f"the service has not answered for {silent:.0f} s; waiting up to {within:g} s (Ctrl-C leaves)"
+    painter(sys.stderr).print(line((told, Role.FAINT)))
 
 
 def _as_typed(problem: Problem, command: registry.Command | None) -> Problem:

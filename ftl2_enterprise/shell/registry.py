@@ -148,8 +148,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 JSON = Flag("json", "Print JSON: one document, or one in each line when more is to come.")
 SOCKET = Flag("socket", "Where the service listens.", Kind.PATH, value="PATH")
+TIMEOUT = Flag(
+    "timeout", "How long an answer of the service may take.", Kind.SECONDS, above=0, at_most=86_400, default="30"
+)
 HELP = Flag("help", "Show how the command is used.", short="h")
-GLOBAL_FLAGS = (JSON, SOCKET, HELP)
+GLOBAL_FLAGS = (JSON, SOCKET, TIMEOUT, HELP)
 """Understood with every command, before and behind its name."""
 
 LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Self
 
-    from ftl2_enterprise.client import Client
+    from ftl2_enterprise.client import Client, Waits
     from ftl2_enterprise.protocol.verb import Request, Watch
     from ftl2_enterprise.shell.asking import Asker
     from ftl2_enterprise.terminal.paint import Painter
@@ -39,8 +39,13 @@ class Session:
         is_shell: bool = False,
         variables: Mapping[str, str] | None = None,
         within: float = client.TIMEOUT,
+        waits: Waits | None = None,
     ) -> None:
-        """`within` is how many seconds the service may take to answer, once it is connected to too."""
+        """`within` is how many seconds the service may take to answer, once it is connected to too.
+
+        `waits` is called when it takes long.
+        """
+        self._waits: Waits | None = waits
         self._within: float = within
         self.out: Painter = out
         self.wants_json: bool = wants_json
@@ -80,10 +85,10 @@ class Session:
         """A connection that the caller closes. Raises Problem."""
         path = socket_path(self.socket, self.variables)
         try:
-            return client.connect(path, self._within, program=HELLO)
+            return client.connect(path, self._within, program=HELLO, waits=self._waits)
         except client.ConnectionLost:
             # It stopped to serve while it was greeted. Nothing has been asked yet, and the next one may be there.
-            return client.connect(path, self._within, program=HELLO)
+            return client.connect(path, self._within, program=HELLO, waits=self._waits)
 
     def _connected(self) -> Client:
         if self._client is None:
