@@ -241,16 +241,30 @@ def find(words: list[str], *, in_shell: bool = True) -> tuple[Command, list[str]
     raise unknown(first)
 
 
+CLOSE = 0.7
+"""How much of two words has to be the same for one to be meant by the other."""
+MOST_MEANT = 3
+"""More commands that begin with a word are not listed: it may be any."""
+
+
 def unknown(word: str) -> Problem:
     """That there is no such command, and which one may be meant."""
+    begin = [name for name in MODULES if word and name.startswith(word.lower())]
     close = nearest(word, list(MODULES))
     hint = f"did you mean `{PROGRAM} {close}`?" if close else f"`{PROGRAM} help` lists the commands"
+    if 1 < len(begin) <= MOST_MEANT:
+        *first, last = (f"`{PROGRAM} {name}`" for name in begin)
+        hint = f"did you mean {', '.join(first)} or {last}?"
+    elif len(begin) > MOST_MEANT:
+        hint = f"`{PROGRAM} help` lists the commands"
     return invalid(f"cannot find a command {word!r}", hint)
 
 
 def nearest(word: str, known: list[str]) -> str | None:
-    """What may have been meant."""
+    """What may have been meant: what begins with the word before what is only like it; nothing far from it."""
     import difflib  # noqa: PLC0415 - slow, and only for mistakes
 
-    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    typed = word.lower()
+    begin = [name for name in known if typed and name.startswith(typed)]
+    found = difflib.get_close_matches(typed, begin or known, n=1, cutoff=0.0 if begin else CLOSE)
     return found[0] if found else None

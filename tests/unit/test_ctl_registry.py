@@ -107,3 +107,23 @@ def test_every_exit_status_of_a_problem_is_explained():
 
 def test_the_reference_page_is_fresh():
     assert REFERENCE.read_text() == reference.document(), "run `make reference`"
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("stat", "did you mean `ftl2ctl status`?"),
+        ("STAT", "did you mean `ftl2ctl status`?"),
+        ("sta", "did you mean `ftl2ctl status` or `ftl2ctl start`?"),
+        ("st", "did you mean `ftl2ctl status`, `ftl2ctl start` or `ftl2ctl stop`?"),
+        ("s", "`ftl2ctl help` lists the commands"),
+        ("bogus", "`ftl2ctl help` lists the commands"),
+        ("", "`ftl2ctl help` lists the commands"),
+        ("lsit", "did you mean `ftl2ctl list`?"),
+        ("shwo", "did you mean `ftl2ctl show`?"),
+    ],
+)
+def test_what_begins_so_is_meant_rather_than_what_is_alike(typed, hint):
+    with pytest.raises(Problem) as caught:
+        registry.find([typed])
+    assert caught.value.hint == hint
