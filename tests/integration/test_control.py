@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,49 @@ def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None
         assert "max_connection" in facts[0].data["problem"]
         assert facts[0].data == facts[1].data
         assert facts[2].data == {"changed": ["supervisor.max_connections"]}
+
+
+def test_it_moves_to_another_socket_and_loses_nobody(tmp_path: Path) -> None:
+    with control(tmp_path) as service, service.connect() as connected:
+        os.kill(service.pid, signal.SIGSTOP)
+        with ThreadPoolExecutor(4) as others:
+            queued = [others.submit(service.call, GetVersion()) for _ in range(4)]
+            until(lambda: len(_waiting_at(service.socket)) == 4)
+            service.socket.unlink()
+            service.bind_again()
+            late = others.submit(service.call, GetHealth())
+            os.kill(service.pid, signal.SIGCONT)
+            assert {one.result(20).program for one in queued} == {"0.1.0"}
+            assert late.result(20).socket == str(service.socket)
+        assert connected.call(GetVersion()).program == "0.1.0"
+        # Of the old one nothing is left.
+        until(lambda: len(_listening_at(service.socket)) == 1)
+        service.kill()
+        service.start()
+        assert service.call(GetVersion()).program == "0.1.0"
+
+
+def test_what_root_has_found_wrong_is_told(tmp_path: Path) -> None:
+    with control(tmp_path) as service, service.connect() as client:
+        service.root.send({"problem": "nobody can connect"})
+        until(lambda: {"status": "no loop wants anything; nobody can connect"} in service.root.told)
+        assert client.call(GetHealth()).problems == ["nobody can connect"]
+        service.root.send({"problem": ""})
+        until(lambda: client.call(GetHealth()).ok)
+
+
+def _sockets_at(path: Path) -> list[list[str]]:
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return [line.split() for line in lines if line.endswith(f" {path}")]
+
+
+def _listening_at(path: Path) -> list[list[str]]:
+    return [words for words in _sockets_at(path) if words[3] == "00010000"]
+
+
+def _waiting_at(path: Path) -> list[list[str]]:
+    """Connections that nobody has accepted."""
+    return [words for words in _sockets_at(path) if words[3] == "00000000" and words[6] == "0"]
 
 
 def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ class ScriptedRoot:
         assert self._end is not None
         self._end.send(json.dumps(message).encode())
 
+    def give(self, message: dict[str, Any], listener: socket.socket) -> None:
+        assert self._end is not None
+        socket.send_fds(self._end, [json.dumps(message).encode()], [listener.fileno()])
+
     def end(self, key: str, **values: Any) -> None:
         """The child of that key is no more."""
         line = self.table.pop(key)
@@ -105,11 +109,21 @@ class ControlProcess:
         self.log = directory / "control.log"
         self.root = ScriptedRoot()
         self._others = others
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.socket))
-        self.socket.chmod(0o666)
-        self._listener.listen(128)
+        self._listener = self._bound()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _bound(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.socket))
+        self.socket.chmod(0o666)
+        listener.listen(128)
+        return listener
+
+    def bind_again(self) -> None:
+        """As root does when somebody has removed the socket."""
+        self._listener.close()
+        self._listener = self._bound()
+        self.root.give({"listen": True}, self._listener)
 
     def write_settings(self, text: str) -> None:
         self.config.write_text(f'[log]\ndirectory = "{self.directory}/log"\n{text}\n')

@@ -45,8 +45,13 @@ def control(context: ChildContext) -> int:
                 client.sendall(b"%d\n" % os.getpid())
                 client.close()
             elif fd == root.fileno():
-                if not (data := root.recv(1 << 17)):
+                data, fds, _, _ = socket.recv_fds(root, 1 << 17, 1)
+                if not data:
                     return 3
+                if fds:
+                    poll.unregister(listener)
+                    listener = socket.socket(fileno=fds[0])
+                    poll.register(listener, select.POLLIN)
                 test.send(data)
             elif not (data := test.recv(1 << 17)):
                 return 4

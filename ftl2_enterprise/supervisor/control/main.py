@@ -45,8 +45,8 @@ SILENT = 5.0
 """Seconds without an answer of the writer that are a problem."""
 STALE = 90.0
 """Seconds after which nobody can say any more that the managers look."""
-SETTINGS = "settings"
-"""Under which what is wrong with them is known."""
+SETTINGS, ROOT = "settings", "root"
+"""Under which it is known what is wrong with them, and what root has found."""
 LOST = 3
 """Exit status of a control that root has left."""
 
@@ -123,6 +123,7 @@ class Control:
             Answers(self, dispatch), version=parts.version, most=lambda: self.settings.supervisor.max_connections
         )
         self.root: RootLink
+        self._listener: socket.socket = parts.listener
         self._greeted: asyncio.Event = asyncio.Event()
         self._over: asyncio.Future[int]
         if parts.unread is not None:
@@ -142,7 +143,7 @@ class Control:
         loop.add_signal_handler(signal.SIGTERM, self._end, 0)
         # Ctrl-C in the terminal of a service in the foreground: what follows from it is for root to say.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        self.root = RootLink(self._parts.root, self._told, lambda: self._end(LOST))
+        self.root = RootLink(self._parts.root, self._told, lambda: self._end(LOST), self._listen)
         self.writer.start()
         unsubscribe = self.writer.subscribe(self.committed)
         work = [asyncio.ensure_future(self._work())]
@@ -175,8 +176,12 @@ class Control:
     async def _work(self) -> None:
         # Clients wait in the queue of the socket until the table is known.
         await self._greeted.wait()
-        await self.server.start(self._parts.listener)
+        await self.server.start(self._listener)
         await self.ensure.run(self.root)
+
+    def _listen(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self.server.run(self.server.move(listener))
 
     def _end(self, status: int) -> None:
         if not self._over.done():
@@ -198,6 +203,7 @@ class Control:
             self.ensure.booted = hello.booted
             self.ensure.alive_each = hello.alive_each
             self.processes = hello.processes or self.processes
+            self._note(hello.problem)
             self._drain(draining=hello.draining)
             if not hello.more:
                 self._greeted.set()
@@ -210,11 +216,20 @@ class Control:
             self.ensure.ended(*self.children.ending(message, now))
         elif message.processes is not None:
             self.processes = message.processes
+        elif message.problem is not None:
+            self._note(message.problem)
         if message.drain:
             self._drain(draining=True)
         if message.reload:
             self._reload_for_root()
         self.ensure.wake()
+
+    def _note(self, problem: str) -> None:
+        if problem:
+            self.ensure.problems[ROOT] = problem
+        else:
+            self.ensure.problems.pop(ROOT, None)
+        self.ensure.tell()
 
     def _drain(self, *, draining: bool) -> None:
         self.draining = self.ensure.draining = draining
@@ -264,7 +279,7 @@ class Control:
     def address(self) -> str:
         """Where it listens. After a reload the settings may name another place, which counts after a restart."""
         # The kernel tells the name under which it was bound.
-        return str(self._parts.listener.getsockname()).removesuffix(BOUND_AS)
+        return str(self._listener.getsockname()).removesuffix(BOUND_AS)
 
     # --- health ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
 _LONGEST = 64 * 1024
@@ -54,6 +54,7 @@ class RootHello(Wire, frozen=True):
     processes: list[ProcessLine] = []
     alive_each: float | None = None
     """Seconds within which root wants to hear that the service lives, when somebody watches it."""
+    problem: str = ""
     more: bool = False
 
 
@@ -72,6 +73,8 @@ class FromRoot(Wire, frozen=True):
     text: str | None = None
     drain: bool = False
     reload: bool = False
+    problem: str | None = None
+    """What root has found wrong; empty when it no longer is."""
     processes: list[ProcessLine] | None = None
 
 
@@ -97,11 +100,16 @@ class Order(Wire, frozen=True):
 class RootLink:
     """Sends without waiting; hands on what comes."""
 
-    def __init__(self, channel: socket.socket, told: Callable[[FromRoot], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self, channel: socket.socket, told: Callable[[FromRoot], None], lost: Callable[[], None],
+        given: Callable[[socket.socket], None] | None = None,
+    ) -> None:  # fmt: skip
         channel.settimeout(0)
         self._channel: socket.socket = channel
         self._told: Callable[[FromRoot], None] = told
         self._lost: Callable[[], None] = lost
+        self._given: Callable[[socket.socket], None] | None = given
+        """Called with another socket to listen on."""
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._waiting: deque[bytes] = deque()
         self._closed: bool = False
@@ -153,14 +161,19 @@ class RootLink:
         # All that has come, so that a table of many parts is whole before anybody looks at it.
         while not self._closed:
             try:
-                data = self._channel.recv(_LONGEST)
+                data, fds, _, _ = socket.recv_fds(self._channel, _LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return
             except OSError:
-                data = b""
+                data, fds = b"", []
             if not data:
                 self._end()
                 return
+            for listener in (socket.socket(fileno=fd) for fd in fds):
+                if self._given is None:
+                    listener.close()
+                else:
+                    self._given(listener)
             try:
                 message = _decoder.decode(data)
             except msgspec.MsgspecError:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CLOSING = 1.0
 """Seconds that connections get to take what was sent before they are cut."""
+MOVING = 1.0
+"""Seconds that the one before is listened to yet; all that waits there is accepted at once."""
 _BACKLOG = 1024
 KEPT = 8
 """One of so many places is kept for administrators; who may do nothing gets as few of the others."""
@@ -32,7 +34,7 @@ class Server:
         self.version: str = version
         self.connections: set[Connection] = set()
         self._most: Callable[[], int] = most
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._empty: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -40,12 +42,20 @@ class Server:
         """Begin to accept. The socket belongs to root: its path stays when this server ends."""
         loop = asyncio.get_running_loop()
         # Not create_unix_server, which would remove the path.
-        self._server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG)
+        self._servers.append(await loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG))
+
+    async def move(self, listener: socket.socket) -> None:
+        """Go on with this one. Who is connected stays, and who waits in the queue of those before is let in."""
+        before = self._servers[:]
+        await self.start(listener)
+        for one in before:
+            self._servers.remove(one)
+            asyncio.get_running_loop().call_later(MOVING, one.close)
 
     async def close(self, why: Problem) -> None:
         """Accept no more, tell every connection why, and end it."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self.connections):
             connection.end(why)
         if self.connections:

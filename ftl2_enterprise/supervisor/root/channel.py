@@ -60,7 +60,7 @@ class Channel:
             return False
         data = json.dumps(message, separators=(",", ":")).encode()
         if descriptors:
-            # Only asked of the forkserver, to which one message is under way at a time: it always has room.
+            # The forkserver has always room: one message is under way at a time. Control may have none now.
             return self._try_send(data, descriptors) is True
         sent = False if self._queue else self._try_send(data)
         if sent is False:

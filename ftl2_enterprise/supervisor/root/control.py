@@ -90,6 +90,14 @@ class Control:
         """One of the supervisor's own processes was started or has ended."""
         self._send({"processes": self._root.own.lines()})
 
+    def tell_problem(self) -> None:
+        """What is wrong, or no longer."""
+        self._send({"problem": self._root.listening.problem})
+
+    def give(self, listener: socket.socket) -> bool:
+        """Have it listen here from now on; False when it cannot be told now."""
+        return self.channel is not None and self.channel.send({"listen": True}, [listener.fileno()])
+
     def _tell_end(self, message: Message) -> None:
         if not self._send(message):
             self._untold.append(message)
@@ -110,6 +118,7 @@ class Control:
         header: Message = {
             "started_at": root.started_at, "booted": not root.was_ready, "draining": root.ending.is_begun,
             "processes": root.own.lines(), "alive_each": None if watchdog is None else watchdog * ALIVE_EACH,
+            "problem": root.listening.problem,
         }  # fmt: skip
         lines = [
             {

@@ -14,6 +14,7 @@ from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, Config
 from ftl2_enterprise.supervisor.root.control import Control
 from ftl2_enterprise.supervisor.root.ending import Ending
 from ftl2_enterprise.supervisor.root.forker import Forker
+from ftl2_enterprise.supervisor.root.listening import Listening
 from ftl2_enterprise.supervisor.root.log import ERROR, NOTICE, WARNING, say
 from ftl2_enterprise.supervisor.root.loop import Loop
 from ftl2_enterprise.supervisor.root.own import Own
@@ -56,6 +57,7 @@ class Root:
         self.children = Children(self)
         self.forker = Forker(self)
         self.control = Control(self)
+        self.listening = Listening(self)
         self.own = Own(self)
         self.ending = Ending(self)
         self.upgrade = Upgrade(self)
@@ -83,6 +85,7 @@ class Root:
             say(f"none of the sockets that were passed is {config.control_socket}", WARNING)
         self.activated = taken is not None and CONTROL not in given.values()
         self.control_socket = taken or sockets.listen(config.control_socket, config.control_mode)
+        self.listening.note()
         self.writer_socket = sockets.listen(config.writer_socket, 0o600)
         self.slots = heartbeat.create()
         if not self.activated:
@@ -111,6 +114,7 @@ class Root:
         """Until the end; returns the exit status."""
         self.cgroup = cgroups.find_delegated() if self.config.cgroup is None else self.config.cgroup or None
         self.children.look_for_hung()
+        self.listening.look()
         self.children.reap()
         self.own.ensure()
         while not self.ending.is_done:
@@ -169,7 +173,7 @@ class Root:
             self.children.reap()
             time.sleep(0.002)
         # The service manager removes the directory when the service is not to come back; until then clients queue.
-        if not self.activated and not self.systemd.keeps_descriptors:
+        if not self.activated and not self.systemd.keeps_descriptors and self.listening.is_there():
             sockets.remove(self.config.control_socket)
         sockets.remove(self.config.writer_socket)
         say("stopped", NOTICE)

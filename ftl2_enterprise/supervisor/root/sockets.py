@@ -7,10 +7,14 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    type Identity = tuple[int, int]
+    """Device and number of a file."""
 
 BACKLOG = 1024
 """Connections that wait while nobody accepts, for instance while control is started again."""
@@ -83,6 +87,28 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
         else:
             end.close()
     return found
+
+
+def identity(path: str) -> Identity | None:
+    """Which socket stands under the name; None when it is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - pathlib is too large for root
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
+
+
+def is_served(path: str) -> bool:
+    """Whether somebody listens there; never waits."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        trial.settimeout(0.0)
+        try:
+            trial.connect(path)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def remove(path: str) -> None:

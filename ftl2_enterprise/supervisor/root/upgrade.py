@@ -79,6 +79,7 @@ class Upgrade:
         state = {
             "generation": root.generation + 1, "started_at": root.started_at, "was_ready": root.was_ready,
             "is_reloading": root.is_reloading, "activated": root.activated, "fds": kept,
+            "identity": root.listening.identity,
             "children": root.table.to_state(),
             "starts": {name: record.starts for name, record in root.own.records.items()},
         }  # fmt: skip
@@ -109,6 +110,10 @@ def restore(root: Root, state: dict[str, Any]) -> None:
     root.was_ready = state["was_ready"]
     # An older program did not keep it.
     root.is_reloading = state.get("is_reloading", False)
+    if identity := state.get("identity"):
+        root.listening.identity = (identity[0], identity[1])
+    else:
+        root.listening.note()
     for name, count in state["starts"].items():
         root.own.records[name].starts = count
     forkserver = root.table.get(FORKSERVER)
