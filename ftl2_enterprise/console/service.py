@@ -154,7 +154,9 @@ def listener(path: str) -> int | None:
             return 0
         except OSError:
             return None
-        return _CREDENTIALS.unpack(trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+        pid = _CREDENTIALS.unpack(trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+    # systemd keeps sockets of services that have ended.
+    return pid if pid and Path(f"/proc/{pid}").exists() else 0
 
 
 def is_answered(path: str) -> bool:

@@ -75,7 +75,7 @@ def test_a_second_service_on_the_database_is_refused_wherever_it_would_listen(
     until(lambda: service.lines()["web"].pid)
     pids = service.pids()
     refused = {
-        (): f"process {pids['control']} of another service listens there",
+        (): f"process {pids['root']} of another service listens there",
         ("--socket", str(tmp_path / "other.sock")): f"the service of process {pids['root']} has it",
     }
     for words, said in refused.items():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftl2_enterprise.console.service import listener
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.loop_verbs import (
@@ -290,6 +291,16 @@ def test_it_moves_to_another_socket_and_loses_nobody(tmp_path: Path) -> None:
         service.kill()
         service.start()
         assert service.call(GetVersion()).program == "0.1.0"
+
+
+def test_whoever_asks_the_socket_hears_of_root(tmp_path: Path) -> None:
+    with control(tmp_path) as service:
+        # Here the test is root.
+        assert listener(str(service.socket)) == os.getpid()
+        service.socket.unlink()
+        service.bind_again()
+        until(lambda: len(_listening_at(service.socket)) == 1)
+        assert listener(str(service.socket)) == os.getpid()
 
 
 def test_what_root_has_found_wrong_is_told(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftl2_enterprise.console import service as console
 from ftl2_enterprise.supervisor.start import search_path
 from tests.support.root_service import Service, is_alive, service
 from tests.support.waiting import until
@@ -298,9 +299,12 @@ def test_a_socket_of_the_service_manager_is_taken_and_left(made: Service):
         listener.listen()
         made.up(fds=(listener.fileno(),), LISTEN_FDNAMES="ftl2-enterprise.socket")
         assert made.ask() == made.control_pid
+        assert console.listener(str(made.directory / "c.sock")) == made.pid
         os.kill(made.pid, signal.SIGTERM)
         assert made.wait() == 0
         assert (made.directory / "c.sock").exists()
+        # Nobody is told to look at a process that has ended.
+        assert console.listener(str(made.directory / "c.sock")) == 0
 
 
 def test_clients_wait_in_the_kept_socket_while_the_service_is_started_again(made: Service):
@@ -315,3 +319,4 @@ def test_clients_wait_in_the_kept_socket_while_the_service_is_started_again(made
         client.connect(str(made.directory / "c.sock"))
         made.up(fds=(kept[0],), LISTEN_FDNAMES="control", FDSTORE="8")
         assert int(client.recv(64)) == made.control_pid
+        assert console.listener(str(made.directory / "c.sock")) == made.pid

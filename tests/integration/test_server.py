@@ -109,6 +109,7 @@ async def serving(directory: Path, *, most: int = 256) -> AsyncIterator[Fixture]
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
+    listener.listen(128)
     script = Script()
     server = Server(script, version="1.2.3", most=lambda: most)
     await server.start(listener)

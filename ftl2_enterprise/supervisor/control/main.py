@@ -123,7 +123,6 @@ class Control:
             Answers(self, dispatch), version=parts.version, most=lambda: self.settings.supervisor.max_connections
         )
         self.root: RootLink
-        self._listener: socket.socket = parts.listener
         self._greeted: asyncio.Event = asyncio.Event()
         self._over: asyncio.Future[int]
         if parts.unread is not None:
@@ -176,11 +175,10 @@ class Control:
     async def _work(self) -> None:
         # Clients wait in the queue of the socket until the table is known.
         await self._greeted.wait()
-        await self.server.start(self._listener)
+        await self.server.start(self._parts.listener)
         await self.ensure.run(self.root)
 
     def _listen(self, listener: socket.socket) -> None:
-        self._listener = listener
         self.server.run(self.server.move(listener))
 
     def _end(self, status: int) -> None:
@@ -279,7 +277,8 @@ class Control:
     def address(self) -> str:
         """Where it listens. After a reload the settings may name another place, which counts after a restart."""
         # The kernel tells the name under which it was bound.
-        return str(self._listener.getsockname()).removesuffix(BOUND_AS)
+        listener = self.server.listener
+        return "" if listener is None else str(listener.getsockname()).removesuffix(BOUND_AS)
 
     # --- health ----------------------------------------------------------------------------------------------------
 

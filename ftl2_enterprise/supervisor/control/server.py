@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import Problem, unavailable
@@ -11,7 +12,6 @@ from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control.connection import Connection
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine
 
     from ftl2_enterprise.supervisor.control.access import Peer
@@ -26,6 +26,13 @@ KEPT = 8
 """One of so many places is kept for administrators; who may do nothing gets as few of the others."""
 
 
+class _Listening(socket.socket):
+    """One that root listens on: the kernel names who listened last, and root is the service."""
+
+    def listen(self, backlog: int = _BACKLOG, /) -> None:
+        """Nothing, as root does."""
+
+
 class Server:
     """Listens on one socket, and knows its connections."""
 
@@ -34,6 +41,8 @@ class Server:
         self.version: str = version
         self.connections: set[Connection] = set()
         self._most: Callable[[], int] = most
+        self.listener: socket.socket | None = None
+        """What clients connect to."""
         self._servers: list[asyncio.Server] = []
         self._empty: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -41,12 +50,15 @@ class Server:
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept. The socket belongs to root: its path stays when this server ends."""
         loop = asyncio.get_running_loop()
+        listening = _Listening(fileno=listener.detach())
+        if self.listener is None:
+            self.listener = listening
         # Not create_unix_server, which would remove the path.
-        self._servers.append(await loop.create_server(lambda: Connection(self), sock=listener, backlog=_BACKLOG))
+        self._servers.append(await loop.create_server(lambda: Connection(self), sock=listening, backlog=_BACKLOG))
 
     async def move(self, listener: socket.socket) -> None:
         """Go on with this one. Who is connected stays, and who waits in the queue of those before is let in."""
-        before = self._servers[:]
+        before, self.listener = self._servers[:], None
         await self.start(listener)
         for one in before:
             self._servers.remove(one)

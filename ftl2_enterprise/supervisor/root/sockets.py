@@ -82,6 +82,8 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
                 os.close(fd)
             continue
         if fits and found is None:
+            # From now on the kernel names this process to those who ask who listens.
+            end.listen(BACKLOG)
             end.settimeout(0.0)
             found = end
         else:
