@@ -135,7 +135,7 @@ def _argument_at(command: Command, place: int) -> Argument | None:
     if place < len(command.arguments):
         return command.arguments[place]
     last = command.arguments[-1] if command.arguments else None
-    return last if last is not None and last.rest else None
+    return last if last is not None and (last.rest or last.many) else None
 
 
 def _values(what: Argument | Flag, command: Command, start: str, names: Names, plain: Sequence[str]) -> Completions:
@@ -152,7 +152,8 @@ def _known(what: Argument | Flag, command: Command, names: Names, plain: Sequenc
         case Kind.CHOICE:
             return [Candidate(choice) for choice in what.choices]
         case Kind.LOOP:
-            return names.loops(command.name)
+            found = names.loops(command.name)
+            return [one for one in found if one.word not in plain] if isinstance(what, Argument) else found
         case Kind.SETTING:
             return names.settings()
         case Kind.PROMPT:

@@ -93,6 +93,7 @@ def _command_document(command: Command) -> dict[str, Any]:
                 "help": argument.help,
                 "optional": argument.optional,
                 "rest": argument.rest,
+                "many": argument.many,
                 "choices": list(argument.choices),
             }
             for argument in command.arguments

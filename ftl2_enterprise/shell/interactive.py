@@ -17,7 +17,7 @@ from prompt_toolkit.styles import Style
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops import PromptState
-from ftl2_enterprise.shell import announcing, asking, lines, main, recall, toolbar
+from ftl2_enterprise.shell import announcing, asking, failing, lines, main, recall, toolbar
 from ftl2_enterprise.shell.commands.leaving import LEAVE
 from ftl2_enterprise.shell.completer import AnswerCompleter, ShellCompleter
 from ftl2_enterprise.shell.completion import Candidate
@@ -149,7 +149,7 @@ class Shell:
                     is_shell=True,
                 )
             except Problem as problem:
-                self._status = main.failed(problem, is_shell=True)
+                self._status = failing.failed(problem, is_shell=True)
             except KeyboardInterrupt:
                 self._out.print(line())
                 return True

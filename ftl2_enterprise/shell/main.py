@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.protocol.verb import name_of
 from ftl2_enterprise.shell import parsing, registry
+from ftl2_enterprise.shell.failing import as_typed, failed
 from ftl2_enterprise.shell.session import Session
 from ftl2_enterprise.terminal.paint import Painter, painter
-from ftl2_enterprise.terminal.text import Piece, Role, clean, line, one_line
+from ftl2_enterprise.terminal.text import Role, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """As a shell tells the ends by these signals."""
-SERVICE_PROGRAM = "ftl2-enterprise"
-SHARED = ("status", "history", "prompts")
-"""Commands that both programs have: a hint of the service names those of the other one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +101,7 @@ def run(
         with session:
             return command.run(session, given)
     except Problem as problem:
-        return failed(_as_typed(problem, command), wants_json=wants_json, is_shell=is_shell)
+        return failed(as_typed(problem, command), wants_json=wants_json, is_shell=is_shell)
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:
@@ -115,17 +112,6 @@ def _waits(silent: float, within: float) -> None:
     """Say that it is the service that takes so long."""
     told = f"the service has not answered for {silent:.0f} s; waiting up to {within:g} s (Ctrl-C leaves)"
     painter(sys.stderr).print(line((told, Role.FAINT)))
-
-
-def _as_typed(problem: Problem, command: registry.Command | None) -> Problem:
-    """With the command's name for what the protocol calls otherwise."""
-    if command is None:
-        return problem
-    for verb in command.verbs:
-        if problem.message.startswith(said := f"cannot do {name_of(verb)}: "):
-            message = f"cannot do {command.name}: {problem.message.removeprefix(said)}"
-            return Problem(problem.code, message, hint=problem.hint)
-    return problem
 
 
 def _script(out: Painter, flags: dict[str, Any]) -> int:
@@ -153,36 +139,6 @@ def _script(out: Painter, flags: dict[str, Any]) -> int:
 def _ended_at(number: int, text: str) -> None:
     """Say which line of a file was the last."""
     painter(sys.stderr).print(line((f"ended at line {number}: ", Role.FAINT), one_line(text)))
-
-
-def failed(problem: Problem, *, wants_json: bool = False, is_shell: bool = False) -> int:
-    """Show a problem where problems are shown; its exit status."""
-    out = painter(sys.stderr)
-    hint = clean(problem.hint) if problem.hint else None
-    if hint:
-        for name in SHARED:
-            hint = hint.replace(f"`{SERVICE_PROGRAM} {name}", f"`{registry.PROGRAM} {name}")
-    if hint and is_shell:
-        hint = hint.replace(f"`{registry.PROGRAM} ", "`")
-    if wants_json:
-        from ftl2_enterprise.terminal import documents  # noqa: PLC0415
-
-        told = {
-            "error": {"code": str(problem.code), "message": problem.message, "hint": hint},
-            "exit_status": problem.exit_status,
-        }
-        sys.stdout.write(documents.text(told) + "\n")
-        sys.stdout.flush()
-    out.print(line(("error: ", Role.BAD), clean(problem.message)))
-    if hint:
-        out.print(line(("hint: ", Role.ACCENT), *_pieces(hint)))
-    return problem.exit_status
-
-
-def _pieces(hint: str) -> list[Piece]:
-    """Commands in it are to be copied."""
-    parts = hint.split("`")
-    return [(f"`{part}`", Role.COMMAND) if n % 2 else part for n, part in enumerate(parts) if part]
 
 
 def _recorded(error: Exception) -> Problem:

@@ -78,8 +78,8 @@ def _can_pause(loop: LoopLine) -> bool:
 
 def _can_stop(loop: LoopLine) -> bool:
     # A pause or a cancel may take until the step in hand is done.
-    is_ending = loop.desired in {Desired.PAUSE, Desired.CANCEL} and loop.state is LoopState.RUNNING
-    return _can_pause(loop) or is_ending
+    is_ending = loop.desired is Desired.PAUSE or (loop.desired is Desired.CANCEL and loop.managed)
+    return _can_pause(loop) or (is_ending and loop.state is LoopState.RUNNING)
 
 
 def _can_resume(loop: LoopLine) -> bool:
@@ -110,6 +110,11 @@ MEANT: dict[str, Callable[[LoopLine], bool]] = {
     "delete": lambda loop: loop.state in FINAL,
 }
 """Which loops a command is about; the service refuses the others, or has nothing to do for them."""
+
+
+def is_of_all(loop: LoopLine, command: str) -> bool:
+    """Whether the command with `--all` is about the loop, too: nothing that a foreground run has left."""
+    return MEANT[command](loop) and not _is_left(loop)
 
 
 def setting_candidates(keys: Iterable[str]) -> list[Candidate]:

@@ -129,7 +129,12 @@ def _take_arguments(command: Command, plain: list[str], values: dict[str, Any]) 
             if argument.optional:
                 continue
             raise invalid(f"cannot {_doing(command)} without {argument.shown}", f"usage: {command.usage}")
-        if argument.rest:
+        if argument.many:
+            values[argument.name] = [
+                _checked(argument.shown.strip("[]."), argument.kind, word, argument.choices) for word in left
+            ]
+            left = []
+        elif argument.rest:
             values[argument.name] = _checked(argument.shown, argument.kind, " ".join(left), argument.choices)
             left = []
         else:

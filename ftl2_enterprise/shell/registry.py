@@ -55,12 +55,14 @@ class Argument(msgspec.Struct, frozen=True):
     optional: bool = False
     rest: bool = False
     """Takes all words that are left, and is what they say together."""
+    many: bool = False
+    """Takes all words that are left, each for itself; the value is a list."""
     choices: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
         """As a usage line has it."""
-        word = self.name.upper().replace("-", "_") + ("..." if self.rest else "")
+        word = self.name.upper().replace("-", "_") + ("..." if self.rest or self.many else "")
         return f"[{word}]" if self.optional else word
 
 
@@ -156,6 +158,7 @@ GLOBAL_FLAGS = (JSON, SOCKET, TIMEOUT, HELP)
 """Understood with every command, before and behind its name."""
 
 LOOP = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id.")
+LOOPS = Argument("loop", Kind.LOOP, "Name, beginning of a name, or id; of each loop.", optional=True, many=True)
 WHOLE_LOOP = Argument("loop", Kind.LOOP, "The whole name, or the id: it cannot be undone.")
 OF_LOOP = Argument("loop", Kind.LOOP, "Of this loop only.", optional=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.protocol.loop_verbs import ListActions, ListLoops
-from ftl2_enterprise.protocol.loops import ActionState, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loops import ActionState, Desired, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
 from tests.support.screen import ctl
@@ -114,3 +114,22 @@ def test_that_it_stops_is_shown(tmp_path: Path) -> None:
         assert "next look" not in shown
         (tmp_path / "gate").touch()
         assert service.wait() == 0
+
+
+def test_every_loop_at_once_and_on_again(tmp_path: Path) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, tmp_path)
+        for name in ("second", "third"):
+            service.submit(name, gated(tmp_path))
+        assert run(service, "pause", "--all").returncode == 0
+        assert {line.desired for line in service.lines().values()} == {Desired.PAUSE}
+        # What a pause waits for is cut off by a stop.
+        assert run(service, "stop", "--all").returncode == 0
+        for name in service.lines():
+            service.until_state(name, LoopState.PAUSED)
+        (tmp_path / "gate").touch()
+        told = run(service, "resume", "--all", "--json").stdout.splitlines()
+        assert sorted(json.loads(one)["name"] for one in told) == ["gated", "second", "third"]
+        for name in service.lines():
+            service.until_state(name, LoopState.COMPLETED)

@@ -21,8 +21,11 @@ def parsed(text: str) -> dict[str, object]:
     [
         ("status", {}),
         ("list --all", {"all": True}),
-        ("pause web", {"loop": "web"}),
-        ("pause --json web", {"loop": "web", "json": True}),
+        ("watch web", {"loop": "web"}),
+        ("watch --json web", {"loop": "web", "json": True}),
+        ("pause web", {"loop": ["web"]}),
+        ("pause --json web -- -db", {"loop": ["web", "-db"], "json": True}),
+        ("pause --all", {"all": True}),
         ("history web -n 3", {"loop": "web", "limit": 3}),
         ("history web -n3", {"loop": "web", "limit": 3}),
         ("history -n=3 web", {"loop": "web", "limit": 3}),
@@ -52,9 +55,10 @@ def test_values(text, values):
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("pause", "cannot run `pause` without LOOP", "usage: pause LOOP"),
-        ("pause web db", "cannot understand 'db' behind pause", "usage: pause LOOP"),
-        ("pause ''", "cannot take an empty LOOP", None),
+        ("watch", "cannot run `watch` without LOOP", "usage: watch LOOP"),
+        ("watch web db", "cannot understand 'db' behind watch", "usage: watch LOOP"),
+        ("watch ''", "cannot take an empty LOOP", None),
+        ("pause web ''", "cannot take an empty LOOP", None),
         ("pause web --froce", "cannot understand the option --froce of pause", "see `ftl2ctl help pause`"),
         (
             "status --al",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import (
     CancelLoop,
+    ListLoops,
     PauseLoop,
     ResumeLoop,
     RetryLoop,
@@ -15,20 +16,36 @@ from ftl2_enterprise.protocol.loop_verbs import (
 )
 from ftl2_enterprise.protocol.loops import Desired, Loop, LoopState
 from ftl2_enterprise.shell.loop_words import standing, why
-from ftl2_enterprise.shell.registry import LOOP, WHOLE_LOOP, Command, Example, Flag, Group
+from ftl2_enterprise.shell.parsing import Given
+from ftl2_enterprise.shell.registry import LOOP, LOOPS, WHOLE_LOOP, Command, Example, Flag, Group
 from ftl2_enterprise.terminal.text import Line, Role, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.protocol.loop_replies import Queued
-    from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
 
 type Steering = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
 
 NOW = Flag("now", "Do not let it finish the step in hand: that is cut off and recorded as unknown.")
 WAIT = Flag("wait", "Follow the loop until it ends, rests, waits or is paused; the status tells how.", short="w")
+
+
+def _steer_each(name: str, verb: type[PauseLoop | ResumeLoop | StopLoop]) -> Callable[[Session, Given], int]:
+    one = _steer(verb)
+
+    def run(session: Session, given: Given) -> int:
+        from ftl2_enterprise.shell import several  # noqa: PLC0415 - mostly it is one loop
+
+        refs = several.named(session, given, name)
+        if refs is None:
+            return one(session, Given({**given.values, "loop": given.many("loop")[0]}))
+        return several.run(
+            session, refs, verb, lambda loop: told(session, loop, is_now=verb is StopLoop), command=name
+        )
+
+    return run
 
 
 def _steer(verb: type[Steering]) -> Callable[[Session, Given], int]:
@@ -62,6 +79,8 @@ def told(session: Session, loop: Loop, queued: Queued | None = None, *, is_now: 
 def _command(
     name: str, summary: str, verb: type[Steering], details: str = "", *, wait: bool = False, example: str = ""
 ) -> Command:
+    if verb is PauseLoop or verb is ResumeLoop or verb is StopLoop:
+        return _command_for_several(name, summary, verb, details, wait=wait)
     return Command(
         name=name,
         summary=summary,
@@ -78,6 +97,37 @@ def _command(
         ),
     )
 
+
+def _command_for_several(
+    name: str, summary: str, verb: type[PauseLoop | ResumeLoop | StopLoop], details: str, *, wait: bool
+) -> Command:
+    return Command(
+        name=name,
+        summary=summary,
+        group=Group.LOOPS,
+        run=_steer_each(name, verb),
+        verbs=(verb, ListLoops),
+        arguments=(LOOPS,),
+        flags=((WAIT,) if wait else ()) + (Flag("all", ALL[name], short="a"),),
+        details=f"{details} {EACH}".strip(),
+        examples=(
+            Example(f"{name} web"),
+            *((Example(f"{name} web --wait"),) if wait else ()),
+            Example(f"{name} web db"),
+            Example(f"{name} --all"),
+        ),
+    )
+
+
+ALL = {
+    "pause": "Every loop that runs, rests, waits or is about to.",
+    "resume": "Every loop that was paused or stopped, whoever did it.",
+    "stop": "Every loop that runs, rests, waits or is about to; also those that are being paused or cancelled.",
+}
+EACH = (
+    "Of several loops each is tried, whatever becomes of the others, and the status is that of the first failure; "
+    "with --json each is one line then, a failure with its loop in `loop`."
+)
 
 COMMANDS = (
     _command(
