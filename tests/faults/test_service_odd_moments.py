@@ -142,3 +142,18 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
     assert service.call(GetHealth()).ok
     service.submit("web", manifest("web", tmp_path / "web"))
     assert service.until_state("web", LoopState.COMPLETED).outcome is Outcome.CONVERGED
+
+
+def test_a_control_socket_that_was_removed_is_there_again_and_nobody_who_is_connected_notices(
+    service: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "web").touch()
+    pids = service.pids()
+    with service.connect() as before:
+        Path(service.socket).unlink()
+        until(lambda: Path(service.socket).exists())
+        service.submit("web", manifest("web", tmp_path / "web"))
+        service.until_state("web", LoopState.COMPLETED)
+        assert before.call(GetHealth()).ok
+    assert service.pids() == pids
+    assert f"{service.socket} was removed or replaced, and is there again" in service.output.read_text()
