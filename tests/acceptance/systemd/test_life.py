@@ -129,6 +129,18 @@ def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None
     assert sorted(states) == ["succeeded", "unknown"]
 
 
+def test_loops_get_their_time_whatever_limit_systemd_has(quick: Machine[Nspawn]) -> None:
+    quick.write("/etc/ftl2-enterprise/conf.d/z.toml", "[supervisor]\ndrain_timeout = 8\n")
+    quick.drop_in("stop", "[Service]\nTimeoutStopSec=2\n")
+    quick.run("systemctl", "restart", "ftl2-enterprise")
+    assert quick.submit("gated", GATED).status == 0
+    quick.until(lambda: quick.exists(BEGUN))
+    begun_at = time.monotonic()
+    quick.run("systemctl", "stop", "ftl2-enterprise")
+    assert time.monotonic() - begun_at > 8
+    assert quick.show("Result") == "success"
+
+
 def test_it_is_ended_at_once_and_not_started_again(begun: Machine[Nspawn]) -> None:
     # As docs/operations/running.md has it.
     begun.run("systemctl", "kill", "--signal=QUIT", "--kill-whom=main", "ftl2-enterprise")
