@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops import LoopState
+from ftl2_enterprise.protocol.system import GetHealth, Reload
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.logs.read import last_lines
 from tests.support.daemon import Daemon, daemon
@@ -200,13 +203,24 @@ def test_a_configuration_that_is_spoilt_while_the_service_runs_stops_nothing(ser
     service.run.config = "[loops\n"
     assert service.run.run("config", "show").returncode == 2
     for name in ("control", "writer"):
-        service.kill(name)
-        until(service.answers)
+        killed = service.kill(name)
+
+        def is_another(name: str = name, killed: int = killed) -> bool:
+            with contextlib.suppress(Problem):
+                return service.pids().get(name, killed) != killed
+            return False
+
+        until(is_another)
     service.submit("made", (tmp_path / _manifest(tmp_path)).read_text())
     service.until_state("made", LoopState.COMPLETED)
     assert "the settings cannot be read" in path_of(tmp_path / "log", None).read_text()
+    # Control, which read them, says so until they are mended and read again.
+    (problem,) = until(lambda: service.call(GetHealth()).problems)
+    assert problem.startswith("the settings cannot be read, and those of the start are in force: ")
     service.run.config = good
     assert service.run.run("config", "show").returncode == 0
+    service.call(Reload())
+    assert service.answers()
 
 
 @pytest.mark.parametrize("words", [["submit", "x is so"], ["worker", "--poll-interval", "5"]])
