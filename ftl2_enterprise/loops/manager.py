@@ -13,6 +13,7 @@ from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.loops import store_service, units_service
 from ftl2_enterprise.loops.restarts import End, Restarts
+from ftl2_enterprise.loops.store_service import PREFIX
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall
 
-PREFIX = "loop"
 WAKES_ON = (
     "loop.created",
     "loop.desired",

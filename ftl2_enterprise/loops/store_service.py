@@ -68,6 +68,8 @@ _DISABLED = Prepared(select(disabled_rules.c.name, disabled_rules.c.disabled_by)
 _DISABLE = Prepared(insert(disabled_rules))
 _ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindparam("given")))
 _FOREVER = 2**63 - 1
+PREFIX = "loop"
+"""Of the keys of loops' processes."""
 HURRIED = "loop.hurried"
 """The fact that a loop which is being cancelled does not finish its step in hand. It counts for good, as a cancel."""
 _LATEST = (
@@ -83,7 +85,7 @@ _HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == HURRIED).limi
 
 def key_of(loop_id: int) -> str:
     """Under which the supervisor knows the process of a loop."""
-    return f"loop:{loop_id}"
+    return f"{PREFIX}:{loop_id}"
 
 
 def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) -> int | None:
@@ -96,10 +98,11 @@ def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) 
 
 def queued(loop_id: int, children: Mapping[str, Child]) -> Queued | None:
     """Where the loop stands in the queue for a place; None when it does not."""
+    if not isinstance(children, Table) or (queue := children.queues.get(PREFIX)) is None or not queue.order:
+        return None
     key = key_of(loop_id)
-    queue = children.queues.get(key.partition(":")[0]) if isinstance(children, Table) else None
-    place = None if queue is None or key in children else queue.order.get(key)
-    return None if queue is None or place is None else Queued(place=place, taken=queue.taken, places=queue.places)
+    place = None if key in children else queue.order.get(key)
+    return None if place is None else Queued(place=place, taken=queue.taken, places=queue.places)
 
 
 def is_draining(children: Mapping[str, Child]) -> bool:
