@@ -192,7 +192,7 @@ def test_ctrl_z_suspends_it(service, tmp_path):
     ("typed", "told"),
     [
         ("pauze web", "did you mean `pause`?"),
-        ("pause", "usage: pause LOOP"),
+        ("pause", "name one loop or several, or give --all"),
         ("pause 'web", "a quotation mark is not closed"),
         ("show wbe", "did you mean web?"),
     ],
@@ -213,7 +213,7 @@ def test_a_defect_never_ends_the_shell(screen, service):
     screen.enter("pause web")
     screen.see("error: cannot")
     screen.enter("help pause")
-    screen.see("usage: pause LOOP")
+    screen.see("usage: pause [LOOP...]")
     assert "Traceback" not in screen.raw
 
 

@@ -47,13 +47,13 @@ def test_a_killed_control_is_back_with_the_table_and_what_it_missed(made: Servic
 
 
 def test_what_ends_while_there_is_no_control_is_told_to_the_next_one(made: Service):
-    made.config["restart_delay"] = 1.0
+    # The second death in a row is followed by a wait, as long as no life in between counts as healthy.
+    made.config |= {"healthy_after": 1000.0, "restart_delay": 3.0}
     made.up()
     pid = made.start_loop(1)
-    for _ in range(2):  # after the second time there is none for a second
-        os.kill(made.control_pid, signal.SIGKILL)
-        if _ == 0:
-            made.meet()
+    os.kill(made.control_pid, signal.SIGKILL)
+    made.meet()
+    os.kill(made.control_pid, signal.SIGKILL)
     until(lambda: not is_alive(made.control_pid))
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid))
