@@ -76,6 +76,10 @@ class Ending:
     signal: int | None = None
     ran: float = 0.0
     """Seconds."""
+    started_at: Instant | None = None
+    """With the pid, what tells this process from every other one of the key."""
+    number: int | None = None
+    """Under which the end is told until it is recorded."""
 
 
 class Urgency(StrEnum):

@@ -168,7 +168,7 @@ class LoopManager:
             period=settings.restart_period,
         )
         return units_service.record_end.call(
-            int(number), end, pid=ending.pid, restarts=restarts, random=self._chance()
+            int(number), end, pid=ending.pid, started_at=ending.started_at, restarts=restarts, random=self._chance()
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
 from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.core.clock import after
@@ -72,8 +72,10 @@ PREFIX = "loop"
 """Of the keys of loops' processes."""
 HURRIED = "loop.hurried"
 """The fact that a loop which is being cancelled does not finish its step in hand. It counts for good, as a cancel."""
+CRASHED, PROCESS_ENDED = "loop.crashed", "loop.process_ended"
+"""The facts that tell how a process ended, other than as it should."""
 _LATEST = (
-    select(events.c.kind)
+    select(events.c.id, events.c.kind, events.c.data)
     .where(events.c.loop_id == bindparam("of"))
     .order_by(events.c.id.desc())
     .limit(1_000)
@@ -81,6 +83,12 @@ _LATEST = (
 )
 # Few facts can follow: the loop has one step left.
 _HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == HURRIED).limit(1))
+_LAST_END = Prepared(
+    select(_LATEST.c.data)
+    .where(or_(_LATEST.c.kind == CRASHED, _LATEST.c.kind == PROCESS_ENDED))
+    .order_by(_LATEST.c.id.desc())
+    .limit(1)
+)
 
 
 def key_of(loop_id: int) -> str:
@@ -118,6 +126,14 @@ def is_held(loop: Loop) -> bool:
 def is_hurried(tx: Tx, loop_id: int) -> bool:
     """Whether the loop, which is being cancelled, is not to finish its step in hand."""
     return _HURRIED.scalar(tx, {"of": loop_id}) is not None
+
+
+def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | None) -> bool:
+    """Whether the newest fact about how a process of the loop ended is about this one."""
+    fact = _LAST_END.scalar(tx, {"of": loop_id})
+    return (
+        fact is not None and started_at is not None and (fact.get("pid"), fact.get("started_at")) == (pid, started_at)
+    )
 
 
 def lines(

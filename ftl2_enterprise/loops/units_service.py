@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.child import Why
+from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops import store, store_service, units, units_actions, units_observations
 from ftl2_enterprise.loops.lifecycle import LoopEvent
@@ -116,15 +117,19 @@ def obey(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_by_itself:
 
 
 @unit
-def record_end(tx: Tx, loop_id: int, end: End, *, pid: int | None, restarts: Restarts, random: float) -> Loop | None:
+def record_end(
+    tx: Tx, loop_id: int, end: End, *, pid: int | None, started_at: Instant | None, restarts: Restarts, random: float,
+) -> Loop | None:  # fmt: skip
     """The process of the loop has ended: what was asked becomes true, and a crash is counted.
 
-    None when the loop is gone, or when another process has it by now.
+    It is recorded once, however often it is told. None when the loop is gone, or when another process has it by now.
     """
     try:
         loop = store.get_loop(tx, loop_id)
     except Problem:
         return None
+    if _is_noted(end) and store_service.is_end_noted(tx, loop_id, pid, started_at):
+        return loop
     found = answer(
         end,
         crashes=loop.crashes,
@@ -142,9 +147,9 @@ def record_end(tx: Tx, loop_id: int, end: End, *, pid: int | None, restarts: Res
     if loop.state in OVER or loop.state is LoopState.BLOCKED:
         return loop
     if loop.desired is not Desired.RUN:
-        _note_end(tx, loop, end, pid)
+        _note_end(tx, loop, end, pid, started_at)
         return settle(tx, loop)
-    _note_end(tx, loop, end, pid, crashes=found.crashes, restart_at=found.restart_at)
+    _note_end(tx, loop, end, pid, started_at, crashes=found.crashes, restart_at=found.restart_at)
     store_service.change_loop(
         tx, loop_id, crashes=found.crashes, crashes_since=found.crashes_since, restart_at=found.restart_at
     )
@@ -153,12 +158,16 @@ def record_end(tx: Tx, loop_id: int, end: End, *, pid: int | None, restarts: Res
     return store.get_loop(tx, loop_id)
 
 
-def _note_end(tx: Tx, loop: Loop, end: End, pid: int | None, **data: Any) -> None:
-    if end.is_crash or end.why is not Why.EXITED:
-        kind = "loop.crashed" if end.is_crash else "loop.process_ended"
+def _is_noted(end: End) -> bool:
+    return end.is_crash or end.why is not Why.EXITED
+
+
+def _note_end(tx: Tx, loop: Loop, end: End, pid: int | None, started_at: Instant | None, **data: Any) -> None:
+    if _is_noted(end):
         tx.emit(
-            kind, loop_id=loop.id, why=end.why, status=end.status, signal=end.signal, pid=pid, told=end.told(), **data
-        )
+            store_service.CRASHED if end.is_crash else store_service.PROCESS_ENDED, loop_id=loop.id, why=end.why,
+            status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.told(), **data,
+        )  # fmt: skip
 
 
 def fail(tx: Tx, loop: Loop, *, reason: str) -> None:

@@ -61,6 +61,32 @@ def test_what_ends_while_there_is_no_control_is_told_to_the_next_one(made: Servi
     assert made.told("ended", "loop:1")["why"] == "killed"
 
 
+def test_an_end_is_told_to_every_control_until_one_has_recorded_it(made: Service):
+    made.up()
+    os.kill(made.start_loop(1), signal.SIGKILL)
+    first = made.told("ended", "loop:1")
+    os.kill(made.control_pid, signal.SIGKILL)
+    made.meet()
+    # Before the hello is over, so that nobody looks and starts it again as if it had not crashed.
+    assert made.seen[-2] == first
+    made.send(recorded=first["number"])
+    made.send(ready=True)
+    made.start_loop(2)
+    os.kill(made.control_pid, signal.SIGKILL)
+    assert [line["key"] for line in made.meet()["table"]] == ["loop:2"]
+    assert not [message for message in made.seen if "ended" in message]
+
+
+def test_an_end_that_nobody_has_recorded_is_told_after_an_upgrade(made: Service):
+    made.up()
+    os.kill(made.start_loop(1), signal.SIGKILL)
+    first = made.told("ended", "loop:1")
+    made.upgrade()
+    assert first in made.seen
+    os.kill(made.start_loop(2), signal.SIGKILL)
+    assert made.told("ended", "loop:2")["number"] > first["number"]
+
+
 def test_a_killed_writer_is_back_at_the_same_place(made: Service):
     made.up()
     loop = made.start_loop(1)

@@ -176,6 +176,33 @@ def test_more_crashes_than_the_limit_fail_the_loop_with_the_reason_and_leave_the
         assert service.stop() == 0
 
 
+@pytest.mark.parametrize("stopped", ["control", "writer"])
+def test_a_crash_is_counted_once_though_control_dies_before_it_can_say_so(tmp_path: Path, stopped: str) -> None:
+    witness, begun, gate = tmp_path / "witness", tmp_path / "begun", tmp_path / "gate"
+    witness.touch()
+    with daemon(tmp_path) as service:
+        service.start()
+        wait = f"echo $$ >> {begun}; until test -e {gate}; do sleep 0.02; done"
+        service.submit("web", manifest("web", witness, steps=1, before=wait))
+        until(begun.exists)
+        pids, loop = service.pids(), service.lines()["web"].pid
+        assert loop is not None
+        # Control has been told, and has not read it; or it has handed it to a writer that does not answer.
+        os.kill(pids[stopped], signal.SIGSTOP)
+        os.kill(loop, signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{loop}").exists())
+        os.kill(pids["control"], signal.SIGKILL)
+        if stopped == "writer":
+            os.kill(pids["writer"], signal.SIGCONT)
+        until(lambda: len(begun.read_text().split()) == 2)
+        gate.touch()
+        done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
+        assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)
+        assert [each.data["pid"] for each in crashes(service)] == [loop]
+        hold_against(service, "web", witness, steps=1, unknown=1)
+        assert service.stop() == 0
+
+
 def test_one_that_hangs_is_replaced_with_all_that_it_had_begun(tmp_path: Path) -> None:
     witness, begun, gate = tmp_path / "witness", tmp_path / "begun", tmp_path / "gate"
     witness.touch()

@@ -313,15 +313,18 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             made.ensure._writer = writer
             writer.start()
             made.manager.end = enter.call("end", 1)
-            told = FromRoot(ended="loop:1", pid=7, why=Why.KILLED, signal=9)
+            told = FromRoot(ended="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
+            recorded: list[int] = []
             process.process.send_signal(signal.SIGSTOP)
             made.children.ordered("loop:1", 0)
-            made.ensure.ended(*made.children.ending(told, 0))
+            made.ensure.ended(*made.children.ending(told, 0), recorded=recorded.append)
             # As long as several others would have waited.
             await asyncio.sleep(1.0)
             assert "loop:1" in made.children.table
+            assert recorded == []
             process.process.send_signal(signal.SIGCONT)
             await until(lambda: "loop:1" not in made.children.table)
+            assert recorded == [3]
             # Whatever was handed over has been carried out by then.
             await asyncio.to_thread(link.carry_out, [enter.call("after", 1)])
             await writer.close()

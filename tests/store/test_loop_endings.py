@@ -67,6 +67,17 @@ def test_a_crash_is_counted_and_the_claim_is_gone(db: Store) -> None:
     assert facts[0].data["told"] == "its process was killed by SIGKILL"
 
 
+def test_an_end_that_is_told_again_is_counted_once(db: Store) -> None:
+    with db.write() as tx:
+        running(tx)
+    for _ in range(2):
+        assert end(db, started_at=5).crashes == 1
+    assert kinds(db).count("loop.crashed") == 1
+    # Pids are given again, but not at the same time.
+    assert end(db, started_at=6).crashes == 2
+    assert kinds(db).count("loop.crashed") == 2
+
+
 def test_too_many_crashes(db: Store) -> None:
     with db.write() as tx:
         running(tx)

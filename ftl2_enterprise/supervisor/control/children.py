@@ -101,7 +101,10 @@ class Children:
             self._put(Child(key=child.key, pid=None, started_at=child.started_at, stopping=True))
         # Else it is news of a process before the one that is there now.
         why = told.why or Why.EXITED
-        ending = Ending(key=child.key, pid=told.pid, why=why, status=told.status, signal=told.signal, ran=told.ran)
+        ending = Ending(
+            key=child.key, pid=told.pid, why=why, status=told.status, signal=told.signal, ran=told.ran,
+            started_at=told.at, number=told.number,
+        )  # fmt: skip
         return child, ending
 
     def gone(self, key: str) -> None:

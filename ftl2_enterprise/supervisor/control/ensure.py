@@ -121,13 +121,13 @@ class Ensure:
         if any(kind.startswith(wanted) for kind in kinds):
             self.wake()
 
-    def ended(self, child: Child, ending: Ending) -> None:
-        """Record how a child ended, then look."""
+    def ended(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
+        """Record how a child ended, say so with the number of the ending, then look."""
         if ending.why is Why.NOT_STARTED and not self.draining:
             failures = self._refused.get(child.key, (0, 0.0))[0] + 1
             delay = exponential(failures, base=REFUSED_BASE, cap=REFUSED_CAP)
             self._refused[child.key] = failures, time.monotonic() + delay
-        task = asyncio.get_running_loop().create_task(self._record(child, ending))
+        task = asyncio.get_running_loop().create_task(self._record(child, ending, recorded))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,7 +135,7 @@ class Ensure:
         """Root has started it."""
         self._refused.pop(key, None)
 
-    async def _record(self, child: Child, ending: Ending) -> None:
+    async def _record(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
         manager = self._managers.get(child.key.partition(":")[0])
         call: UnitCall | None = None
         if manager is not None:
@@ -156,6 +156,8 @@ class Ensure:
             except Exception as error:
                 log.crash(error, "the end of a child could not be recorded", child=child.key)
             call = None
+        if ending.number is not None:
+            recorded(ending.number)
         self._children.gone(child.key)
         self.wake()
 

@@ -211,7 +211,7 @@ class Control:
         elif message.ended is not None:
             if message.text:
                 _log.warning("%s was not started: %s", message.ended, message.text)
-            self.ensure.ended(*self.children.ending(message, now))
+            self.ensure.ended(*self.children.ending(message, now), recorded=self.root.recorded)
         elif message.processes is not None:
             self.processes = message.processes
         elif message.problem is not None:

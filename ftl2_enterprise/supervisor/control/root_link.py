@@ -71,6 +71,8 @@ class FromRoot(Wire, frozen=True):
     signal: int | None = None
     ran: float = 0.0
     text: str | None = None
+    number: int | None = None
+    """Of an end: root tells of it again until it hears that this one is recorded."""
     drain: bool = False
     reload: bool = False
     problem: str | None = None
@@ -123,6 +125,10 @@ class RootLink:
     def start(self, key: str, order: Order) -> None:
         """Have a process forked for the key."""
         self.send({"start": key, **msgspec.to_builtins(order)})
+
+    def recorded(self, number: int) -> None:
+        """The end with that number is in the database, or not worth recording."""
+        self.send({"recorded": number})
 
     def send(self, message: dict[str, Any]) -> bool:
         """Send it, now or as soon as root reads; False when too much waits for root already."""

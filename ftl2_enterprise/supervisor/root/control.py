@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import deque
 
 from ftl2_enterprise.supervisor.root.channel import LARGEST, Channel
 from ftl2_enterprise.supervisor.root.config import CONTROL, OWN
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root.main import Root
     from ftl2_enterprise.supervisor.root.table import Child
 
-MOST_UNTOLD = 4096
+MOST_UNRECORDED = 2048
+"""Of ends: fewer than may wait for control, so that a new one can be told of all of them."""
 ROOM = LARGEST - 8192
 """For the lines of the table in one message."""
 ALIVE_EACH, SILENT_FOR = 1 / 3, 2 / 3
@@ -35,17 +35,15 @@ class Control:
     def __init__(self, root: Root) -> None:
         self._root = root
         self.channel: Channel | None = None
-        self._untold: deque[Message] = deque(maxlen=MOST_UNTOLD)
+        self.unrecorded: dict[int, Message] = {}
+        """Ends by their numbers: what was sent to a control that died may never have been read."""
+        self._last_end = 0
         self._alive: Timer | None = None
 
     def connect(self, end: socket.socket) -> None:
         """A new control: tell it everything."""
         self.attach(end)
         self._hello()
-        untold = list(self._untold)
-        self._untold.clear()
-        for message in untold:
-            self._tell_end(message)
 
     def attach(self, end: socket.socket) -> None:
         """Talk to a control that knows everything."""
@@ -69,15 +67,16 @@ class Control:
 
     def tell_not_started(self, key: str, why: str) -> None:
         """A child could not be started."""
-        self._tell_end({"ended": key, "pid": None, "why": "not_started", "status": None, "signal": None, "ran": 0.0,
-                        "text": why})  # fmt: skip
+        self._tell_end({"ended": key, "pid": None, "at": None, "why": "not_started", "status": None, "signal": None,
+                        "ran": 0.0, "text": why})  # fmt: skip
 
     def tell_ended(self, child: Child, why: str) -> None:
         """Nothing is left of a child."""
         status = child.status or 0
         signaled = os.WIFSIGNALED(status)
         self._tell_end({
-            "ended": child.key, "pid": child.pid, "why": why, "status": None if signaled else os.WEXITSTATUS(status),
+            "ended": child.key, "pid": child.pid, "at": child.at, "why": why,
+            "status": None if signaled else os.WEXITSTATUS(status),
             "signal": os.WTERMSIG(status) if signaled else None, "ran": round(child.ended - child.started, 6),
             "text": None,
         })  # fmt: skip
@@ -98,9 +97,19 @@ class Control:
         """Have it listen here from now on; False when it cannot be told now."""
         return self.channel is not None and self.channel.send({"listen": True}, [listener.fileno()])
 
+    def restore(self, unrecorded: list[Message]) -> None:
+        """Take over the ends that the program before had told of, or could not tell of."""
+        for message in unrecorded:
+            self._last_end = message["number"]
+            self.unrecorded[self._last_end] = message
+
     def _tell_end(self, message: Message) -> None:
-        if not self._send(message):
-            self._untold.append(message)
+        self._last_end += 1
+        message["number"] = self._last_end
+        self.unrecorded[self._last_end] = message
+        if len(self.unrecorded) > MOST_UNRECORDED:
+            del self.unrecorded[next(iter(self.unrecorded))]
+        self._send(message)
 
     def _send(self, message: Message) -> bool:
         if self.channel is None:
@@ -128,8 +137,15 @@ class Control:
             for child in root.table if not child.is_own
         ]  # fmt: skip
         parts = split(lines)
-        for number, part in enumerate(parts):
-            self._send({"hello": {"table": part, **header, "more": number < len(parts) - 1}})
+        ends = list(self.unrecorded.values())
+        if ends:
+            # It is not to look, and start something anew, before it knows of them.
+            parts.append([])
+        for part in parts[:-1]:
+            self._send({"hello": {"table": part, **header, "more": True}})
+        for message in ends:
+            self._send(message)
+        self._send({"hello": {"table": parts[-1], **header, "more": False}})
 
     # --- listening -----------------------------------------------------------------------------------------------
 
@@ -144,6 +160,8 @@ class Control:
                 child = root.table.get(key)
                 if child is not None and not child.is_own:
                     root.children.wake(child)
+            case {"recorded": int() as number}:
+                self.unrecorded.pop(number, None)
             case {"alive": True}:
                 self._is_alive()
             case {"ready": True}:

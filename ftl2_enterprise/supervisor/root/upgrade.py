@@ -81,6 +81,7 @@ class Upgrade:
             "is_reloading": root.is_reloading, "activated": root.activated, "fds": kept,
             "identity": root.listening.identity,
             "children": root.table.to_state(),
+            "unrecorded": list(root.control.unrecorded.values()),
             "starts": {name: record.starts for name, record in root.own.records.items()},
         }  # fmt: skip
         fd = config.store("state", state)
@@ -110,6 +111,7 @@ def restore(root: Root, state: dict[str, Any]) -> None:
     root.was_ready = state["was_ready"]
     # An older program did not keep it.
     root.is_reloading = state.get("is_reloading", False)
+    root.control.restore(state.get("unrecorded", []))
     if identity := state.get("identity"):
         root.listening.identity = (identity[0], identity[1])
     else:
