@@ -61,8 +61,8 @@ def test_it_tells_control_of_children_from_the_start_to_the_end(made: Service):
     pid = made.start_loop(1, "exit=3")
     at = made.told("started", "loop:1")["at"]
     assert made.told("ended", "loop:1") | {"ran": 0.0} == {
-        "ended": "loop:1", "number": 1, "pid": pid, "at": at, "why": "exited", "status": 3, "signal": None, "ran": 0.0,
-        "text": None,
+        "ended": "loop:1", "number": 1, "pid": pid, "at": at, "why": "exited", "status": 3, "signal": None,
+        "ran": 0.0, "text": None,
     }  # fmt: skip
     pid = made.start_loop(2)
     os.kill(pid, signal.SIGKILL)
