@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO, override
 import click
 
 from ftl2_enterprise.console.session import PROGRAM, Session
+from ftl2_enterprise.core import interrupts
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.terminal import crash, documents, exits
 from ftl2_enterprise.terminal.exits import Exit
@@ -54,7 +55,8 @@ class Commands(click.Group):
         module = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
         if module is None:
             return None
-        return importlib.import_module(f"ftl2_enterprise.console.commands.{module}").command
+        with interrupts.Fatal():
+            return importlib.import_module(f"ftl2_enterprise.console.commands.{module}").command
 
     @override
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -109,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         return _fail(session, problem.message, problem.hint, problem.exit_status)
     except Exception as error:
+        if interrupts.is_cause_of(error):
+            return _fail(session, "stopped", None, Exit.STOPPED)
         problem = crash.record(error, _state_dir(session))
         return _fail(session, problem.message, problem.hint, problem.exit_status)
     return int(status or 0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-import signal
 from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,20 +17,14 @@ INTERRUPTED = 130
 def main_of(load: Callable[[], Callable[[], int]]) -> int:
     """Import the program, run it, and return its exit status.
 
-    Until it is imported Ctrl-C ends the process, without a traceback. The interpreter's own way, an exception, would
-    be lost where the import system cannot raise one, and the program would run on.
+    Ctrl-C never leads to a traceback.
     """
     # Hardly anything of what is imported is garbage: to look for some, then and at the end, takes a seventh of the
     # time of a short command.
     gc.disable()
-    # Whoever started it may have said that it is not to be interrupted at all.
-    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     try:
-        if interruptible:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-        main = load()
-        if interruptible:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        with interrupts.Fatal():
+            main = load()
         gc.freeze()
         gc.enable()
         return main()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core import interrupts
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ MODULES: dict[str, str] = {
 
 def commands_of(module: str) -> tuple[Command, ...]:
     """What a module of shell/commands declares."""
-    loaded = import_module(f"ftl2_enterprise.shell.commands.{module}")
+    with interrupts.Fatal():
+        loaded = import_module(f"ftl2_enterprise.shell.commands.{module}")
     return cast("tuple[Command, ...]", loaded.COMMANDS)
 
 

@@ -31,6 +31,42 @@ sys.exit(loading.main_of(lambda: lambda: os.kill(os.getpid(), signal.SIGINT) or 
 """
 
 
+BY_A_LIBRARY_THAT_CATCHES_EVERYTHING = """
+import os, signal, sys, threading
+from ftl2_enterprise.core import interrupts
+
+def tries():
+    with interrupts.Fatal():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except:
+            pass
+    print("the program runs")
+
+match sys.argv[1]:
+    case "imported":
+        tries()
+    case "in a thread":
+        thread = threading.Thread(target=tries)
+        try:
+            thread.start()
+            thread.join()
+        except KeyboardInterrupt:
+            print("raised")
+        thread.join()
+    case "heard":
+        signal.signal(signal.SIGINT, lambda *_: print("heard"))
+        tries()
+    case "after":
+        with interrupts.Fatal():
+            pass
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            print("raised")
+"""
+
+
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
@@ -38,6 +74,42 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_ends_the_process_and_leaves_no_traceback() -> None:
     ended = python(INTERRUPTED_IN_A_CALLBACK, "heard")
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_it_is_not_lost_where_a_library_catches_whatever_is_raised() -> None:
+    ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "imported")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+DIRTY = """
+import sys
+from ftl2_enterprise.console import cli
+from ftl2_enterprise.console.commands import status
+
+def interrupted(*_, **__):
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise RuntimeError("the connection is of no use any more")
+
+status.command.callback = interrupted
+sys.exit(cli.main(["status"]))
+"""
+
+
+def test_an_error_that_comes_from_it_is_no_defect() -> None:
+    ended = python(DIRTY)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (6, "", "stopped\n")
+
+
+def test_who_has_another_way_with_it_keeps_it() -> None:
+    for how, said in {"heard": "heard\nthe program runs\n", "after": "raised\n"}.items():
+        ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, how)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
+    ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "in a thread")
+    assert ended.returncode == 0
+    assert "raised" in ended.stdout
+    assert "the program runs" in ended.stdout
 
 
 def test_who_said_that_it_is_not_to_be_interrupted_is_heeded() -> None:

@@ -17,6 +17,7 @@ from ftl2_enterprise.console.commands import wishing
 from ftl2_enterprise.console.people import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.console.progress import Progress, progress
 from ftl2_enterprise.console.summary import summary
+from ftl2_enterprise.core import interrupts
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.names import check_name, name_for
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
@@ -85,7 +86,12 @@ def command(context: click.Context, **options: Any) -> int:
     The desired state is a sentence for a model, or the name of a manifest (site.yaml). Without a model, rules alone
     decide. Every step is recorded; `history` shows it, and `--resume` goes on after a stop or a crash.
     """
-    session: Session = context.obj
+    # Until the loop runs, and has its own way with Ctrl-C, nothing has to be tidied up.
+    with interrupts.Fatal():
+        return _run(context, context.obj, options)
+
+
+def _run(context: click.Context, session: Session, options: dict[str, Any]) -> int:
     session.wants_json = options["as_json"]
     begun = time.monotonic()
     if options["resume"] is not None:
