@@ -212,6 +212,8 @@ class Control:
             if message.text:
                 _log.warning("%s was not started: %s", message.ended, message.text)
             self.ensure.ended(*self.children.ending(message, now), recorded=self.root.recorded)
+            # There is nothing to start before it is recorded, and a look now would hold up the one after that.
+            return
         elif message.processes is not None:
             self.processes = message.processes
         elif message.problem is not None:
