@@ -60,8 +60,7 @@ async def follow(
 
     running = asyncio.get_running_loop()
     remove = store.listen(progress)
-    for number in SIGNALS:
-        running.add_signal_handler(number, partial(_asked, stop, progress))
+    hear(running, stop, progress)
     try:
         return await wiring.run_loop(
             store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
@@ -71,6 +70,14 @@ async def follow(
             running.remove_signal_handler(number)
         remove()
         progress.close()
+
+
+def hear(running: asyncio.AbstractEventLoop, stop: Stop, progress: Progress) -> None:
+    """Have the signals ask for a stop."""
+    for number in SIGNALS:
+        running.add_signal_handler(number, partial(_asked, stop, progress))
+    # In a storm of them there is no room for one more, which would say nothing new and is nothing to tell of.
+    signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 
 def _asked(stop: Stop, progress: Progress) -> None:

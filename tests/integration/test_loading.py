@@ -97,6 +97,29 @@ sys.exit(cli.main(["status"]))
 """
 
 
+STORM = """
+import asyncio, os, signal
+from ftl2_enterprise.console import foreground
+from ftl2_enterprise.console.progress import SilentProgress
+from ftl2_enterprise.loops.ports import Stop
+
+async def storm():
+    stop = Stop()
+    foreground.hear(asyncio.get_running_loop(), stop, SilentProgress())
+    for _ in range(5_000):
+        os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(stop.requested.wait(), 20)
+    print("stops")
+
+asyncio.run(storm())
+"""
+
+
+def test_a_storm_of_them_for_which_there_is_no_room_is_nothing_to_tell_of() -> None:
+    ended = python(STORM)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "stops\n", "")
+
+
 def test_an_error_that_comes_from_it_is_no_defect() -> None:
     ended = python(DIRTY)
     assert (ended.returncode, ended.stdout, ended.stderr) == (6, "", "stopped\n")

@@ -51,6 +51,12 @@ class Loop:
         self._signals[number] = call
         signal.signal(number, lambda caught, _: self._caught.add(caught))
 
+    def take_back(self, among: set[signal.Signals]) -> set[int]:
+        """Those of the signals that came and whose calls have had no turn yet; now they will have none."""
+        caught = self._caught & among
+        self._caught -= caught
+        return caught
+
     def watch(self, fd: int, call: Call) -> None:
         """Call it whenever the descriptor can be read."""
         self._selector.register(fd, selectors.EVENT_READ, call)

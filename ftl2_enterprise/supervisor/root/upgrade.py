@@ -86,6 +86,9 @@ class Upgrade:
         }  # fmt: skip
         fd = config.store("state", state)
         signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        for number in root.loop.take_back(BLOCKED):
+            # Only this program knows of it; so it comes again, and waits for the next one.
+            os.kill(os.getpid(), number)
         for number in (*kept.values(), fd):
             os.set_inheritable(number, True)  # noqa: FBT003
         try:
