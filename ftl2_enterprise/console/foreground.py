@@ -66,7 +66,9 @@ async def follow(
             store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
         )
     finally:
-        for number in SIGNALS:
+        # Nothing is left to be tidied up; an exception in the middle of the end would be one more thing to tell of.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in SIGNALS[1:]:
             running.remove_signal_handler(number)
         remove()
         progress.close()
