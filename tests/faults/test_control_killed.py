@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, PauseLoop, ResumeLoop
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.protocol.system import GetHealth, GetVersion, ListEvents, WatchEvents
+from ftl2_enterprise.protocol.system import GetHealth, ListEvents, WatchEvents
 from tests.support.daemon import Daemon, daemon
 from tests.support.marked import none_left
 from tests.support.waiting import until
@@ -47,26 +46,12 @@ def begin(service: Daemon, flag: Path, count: int) -> dict[str, int]:
     return until(running)
 
 
-def kill_and_call(service: Daemon) -> float:
-    """Seconds from the death of control to the first answer of the next one."""
-    service.kill("control")
-    began = time.monotonic()
-
-    def answered() -> bool:
-        with contextlib.suppress(Problem), service.connect() as client:
-            return bool(client.call(GetVersion()))
-        return False
-
-    until(answered, seconds=BACK)
-    return time.monotonic() - began
-
-
 def test_loops_do_not_notice_and_clients_get_answers_again(tmp_path: Path) -> None:
     flag = tmp_path / "go-on"
     with daemon(tmp_path) as service:
         service.start()
         before = begin(service, flag, 5)
-        gaps = [kill_and_call(service) for _ in range(KILLS)]
+        gaps = [service.gap(seconds=BACK) for _ in range(KILLS)]
         print(f"gaps in seconds: {[round(gap, 3) for gap in gaps]}")
         lines = service.lines()
         assert {name: line.pid for name, line in lines.items()} == before
@@ -113,7 +98,7 @@ def test_who_follows_by_a_cursor_misses_no_fact(tmp_path: Path) -> None:
         thread.start()
         begin(service, flag, 3)
         for _ in range(4):
-            kill_and_call(service)
+            service.gap(seconds=BACK)
             for verb in (PauseLoop(loop="loop0"), ResumeLoop(loop="loop0")):
                 with contextlib.suppress(Problem):
                     service.call(verb)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState
-from ftl2_enterprise.protocol.system import GetHealth
+from ftl2_enterprise.protocol.system import GetHealth, GetVersion
 from ftl2_enterprise.protocol.verb import Access
 from tests.support import marked
 from tests.support.waiting import until
@@ -74,9 +75,14 @@ class Daemon:
     def answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the service ended: {self.output.read_text()[-2000:]}"
+        health = self._answer(GetHealth())
+        return health is not None and health.ok
+
+    def _answer(self, request: Any) -> Any:
+        """What one call gives; None where nobody answers it."""
         with contextlib.suppress(Problem), self.connect() as service:
-            return service.call(GetHealth()).ok
-        return False
+            return service.call(request)
+        return None
 
     def connect(self) -> client.Client:
         """One more connection; the caller closes it."""
@@ -121,6 +127,13 @@ class Daemon:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def gap(self, *, seconds: float = 30.0) -> float:
+        """kill -9 control; the seconds from then to the first answer of the next one."""
+        self.kill("control")
+        began = time.perf_counter()
+        until(lambda: self._answer(GetVersion()), seconds=seconds, every=0.001)
+        return time.perf_counter() - began
 
     def signal(self, number: int) -> None:
         assert self.process is not None

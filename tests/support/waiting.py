@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def until[T](condition: Callable[[], T], *, seconds: float = 30.0) -> T:
-    """What the condition gives once it gives something; fails when that takes too long."""
+def until[T](condition: Callable[[], T], *, seconds: float = 30.0, every: float = 0.01) -> T:
+    """What the condition gives once it gives something, looked at so often; fails when that takes too long."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {_named(condition)}"
-        time.sleep(0.01)
+        time.sleep(every)
     return value
 
 
