@@ -51,17 +51,12 @@ def test_every_child_is_kept_and_the_others_are_new(made: Service):
 
 def test_a_reload_that_is_under_way_is_ended_by_the_new_root(made: Service):
     made.up()
-    made.notices("READY=1")
-    made.notified.clear()
-    os.kill(made.pid, signal.SIGHUP)
-    made.told("reload")
+    made.begin_reload()
     assert "READY=1" not in made.notices("RELOADING=1")
     made.upgrade()
     assert made.notices("READY=1").count("RELOADING=1") == 1
     # Once; the next reload begins anew.
-    made.notified.clear()
-    os.kill(made.pid, signal.SIGHUP)
-    made.told("reload")
+    made.begin_reload()
     made.notices("RELOADING=1")
     made.send(ready=True)
     assert made.notices("READY=1").count("READY=1") == 1

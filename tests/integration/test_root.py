@@ -238,10 +238,7 @@ def test_the_watchdog_is_no_business_of_children(made: Service):
 
 def test_a_reload_is_over_when_control_is_ready_again(made: Service):
     made.up()
-    made.notices("READY=1")
-    made.notified.clear()
-    os.kill(made.pid, signal.SIGHUP)
-    made.told("reload")
+    made.begin_reload()
     said = made.notices("MONOTONIC_USEC=")
     assert said[0] == "RELOADING=1"
     assert "READY=1" not in said

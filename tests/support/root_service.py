@@ -201,6 +201,13 @@ class Service:
                 return self.notified
             assert time.monotonic() < deadline, f"{until} is not in {self.notified}"
 
+    def begin_reload(self) -> None:
+        """Ask root, once it has said that it is ready; control is told, and `notices` begin anew."""
+        self.notices("READY=1")
+        self.notified.clear()
+        os.kill(self.pid, signal.SIGHUP)
+        self.told("reload", after=len(self.seen))
+
     # --- looking ---------------------------------------------------------------------------------------------------
 
     def living(self) -> dict[int, str]:
