@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import Loop, LoopState, Outcome
-from ftl2_enterprise.protocol.system import ListEvents
 from tests.support.daemon import Daemon, daemon
 from tests.support.marked import none_left
 from tests.support.waiting import until
@@ -59,10 +58,6 @@ def begun_and_over(service: Daemon) -> list[tuple[int, float]]:
     return [(int(pid), float(at)) for pid, at in lines]
 
 
-def crashes(service: Daemon) -> list[str]:
-    return [each.data["why"] for each in service.call(ListEvents(limit=1000)).events if each.kind == "loop.crashed"]
-
-
 def test_a_loop_whose_event_loop_is_held_up_is_not_hung(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor=f"heartbeat = 0.2\nhung_after = {HUNG_AFTER}") as service:
         done = run(service, SLEEPS)
@@ -70,7 +65,7 @@ def test_a_loop_whose_event_loop_is_held_up_is_not_hung(tmp_path: Path) -> None:
         (process, begun), (same, over) = begun_and_over(service)
         assert process == same
         assert over - begun >= BLOCKED
-        assert crashes(service) == []
+        assert service.crashes() == []
         assert "no sign of life" not in service.output.read_text()
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)
@@ -82,7 +77,7 @@ def test_a_loop_in_which_nothing_runs_any_more_is_hung_and_replaced(tmp_path: Pa
         assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)
         (hung, _), (process, _), (same, _) = begun_and_over(service)
         assert hung != process == same
-        assert crashes(service) == ["hung"]
+        assert [each.data["why"] for each in service.crashes()] == ["hung"]
         assert "no sign of life" in service.output.read_text()
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)

@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,8 +14,7 @@ from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import FaultPoint as F
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ListPrompts
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
-from ftl2_enterprise.protocol.system import ListEvents
-from tests.support.daemon import Daemon, daemon
+from tests.support.daemon import daemon
 from tests.support.marked import none_left, rows
 from tests.support.waiting import until
 from tests.support.witness import hold_against, manifest, nothing_open, whole_event_log
@@ -94,10 +93,6 @@ def test_killed_at_each_named_point_it_goes_on_and_repeats_nothing(tmp_path: Pat
         assert none_left(service.run, seconds=5)
 
 
-def crashes(service: Daemon) -> list[Any]:
-    return [event for event in service.call(ListEvents(limit=1000)).events if event.kind == "loop.crashed"]
-
-
 def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(tmp_path: Path) -> None:
     settings = "restart_delay = 0.05\nrestart_cap = 0.4\nhealthy_after = 1.0\nrestart_limit = 8"
     with daemon(tmp_path, supervisor=settings) as service:
@@ -116,14 +111,14 @@ def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(
             line = service.lines()["web"]
             assert line.pid is not None
             until(lambda: age(line.pid or 0) > after)
-            count = len(crashes(service))
+            count = len(service.crashes())
             os.kill(line.pid, signal.SIGKILL)
-            until(lambda: len(crashes(service)) > count)
+            until(lambda: len(service.crashes()) > count)
 
         for _ in range(6):
             kill(after=0.0)
         kill(after=1.1)
-        found = crashes(service)
+        found = service.crashes()
         delays = [
             None if each.data["restart_at"] is None else seconds_between(each.at, each.data["restart_at"])
             for each in found
@@ -198,7 +193,7 @@ def test_a_crash_is_counted_once_though_control_dies_before_it_can_say_so(tmp_pa
         gate.touch()
         done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
         assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)
-        assert [each.data["pid"] for each in crashes(service)] == [loop]
+        assert [each.data["pid"] for each in service.crashes()] == [loop]
         hold_against(service, "web", witness, steps=1, unknown=1)
         assert service.stop() == 0
 
@@ -218,7 +213,7 @@ def test_one_that_hangs_is_replaced_with_all_that_it_had_begun(tmp_path: Path) -
         until(lambda: len(begun.read_text().split()) == 2)
         # Its step did not go on beside the one of the next process.
         assert not Path(f"/proc/{begun.read_text().split()[0]}").exists()
-        assert [each.data["why"] for each in crashes(service)] == ["hung"]
+        assert [each.data["why"] for each in service.crashes()] == ["hung"]
         gate.touch()
         done = service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)
         assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)

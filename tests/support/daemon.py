@@ -14,7 +14,7 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
 from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState
-from ftl2_enterprise.protocol.system import GetHealth, GetVersion
+from ftl2_enterprise.protocol.system import GetHealth, GetVersion, ListEvents
 from ftl2_enterprise.protocol.verb import Access
 from tests.support import marked
 from tests.support.waiting import until
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.loop_replies import LoopLine
     from tests.support.command import Command
 
@@ -107,6 +108,10 @@ class Daemon:
 
     def lines(self) -> dict[str, LoopLine]:
         return {each.name: each for each in self.call(ListLoops(finished=True)).loops}
+
+    def crashes(self) -> list[Event]:
+        """The facts that a process of a loop crashed, the oldest first."""
+        return [event for event in self.call(ListEvents(limit=1000)).events if event.kind == "loop.crashed"]
 
     def until_state(self, name: str, *states: LoopState, seconds: float = 30.0) -> Loop:
         """The loop, once it is in one of the states."""
