@@ -11,21 +11,13 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loop_verbs import DisableRule, EnableRule, ListRules, PauseLoop, StartLoop
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
 from tests.support.daemon import Daemon, daemon
+from tests.support.gated import begin, gated
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SLOW = """\
-version: 1
-name: slow
-steps:
-  - name: first
-    check: {{command: "test -e {base}/one"}}
-    action: {{module: shell, params: {{cmd: "{first}"}}}}
-"""
-FIRST = "touch {base}/begun; until test -e {base}/gate; do sleep 0.05; done; touch {base}/one"
 RULE = '''"""Make the file."""
 observe = [{{"name": "made", "module": "command", "params": {{"cmd": "ls {base}"}}}}]
 
@@ -39,10 +31,6 @@ async def action(ftl):
 '''
 
 
-def slow(base: Path) -> str:
-    return SLOW.format(base=base, first=FIRST.format(base=base))
-
-
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Daemon]:
     (tmp_path / "rules").mkdir()
@@ -52,8 +40,7 @@ def service(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def test_a_foreground_run_refuses_a_loop_of_the_service(service: Daemon, tmp_path: Path) -> None:
-    service.submit("slow", slow(tmp_path))
-    until((tmp_path / "begun").exists)
+    begin(service, "slow", gated(tmp_path), tmp_path)
     for state in (LoopState.RUNNING, LoopState.PAUSED):
         ran = service.run.run("run", "--resume", "slow")
         assert ran.returncode == 75
@@ -66,7 +53,7 @@ def test_a_foreground_run_refuses_a_loop_of_the_service(service: Daemon, tmp_pat
 
 
 def test_the_service_refuses_a_loop_that_a_foreground_process_holds(service: Daemon, tmp_path: Path) -> None:
-    (tmp_path / "slow.yaml").write_text(slow(tmp_path))
+    (tmp_path / "slow.yaml").write_text(gated(tmp_path))
     process = service.run.start("run", str(tmp_path / "slow.yaml"), "--name", "slow", "--quiet")
     until((tmp_path / "begun").exists)
     with pytest.raises(Problem, match=f"cannot start slow: process {process.pid} runs it in the foreground"):
@@ -81,7 +68,7 @@ def test_the_service_refuses_a_loop_that_a_foreground_process_holds(service: Dae
 
 
 def test_a_foreground_loop_is_paused_by_the_service(service: Daemon, tmp_path: Path) -> None:
-    (tmp_path / "slow.yaml").write_text(slow(tmp_path))
+    (tmp_path / "slow.yaml").write_text(gated(tmp_path))
     process = service.run.start("run", str(tmp_path / "slow.yaml"), "--name", "slow", "--quiet")
     until((tmp_path / "begun").exists)
     assert service.call(PauseLoop(loop="slow")).state is LoopState.RUNNING

@@ -19,8 +19,9 @@ from ftl2_enterprise.protocol.loop_verbs import (
     StopLoop,
 )
 from ftl2_enterprise.protocol.loops import ActionState, Desired, LoopState, Mode, Outcome
-from ftl2_enterprise.protocol.system import GetHealth, ListEvents
+from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
+from tests.support.gated import begin, gated
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -58,30 +59,18 @@ def test_a_submitted_loop_runs_and_converges(service: Daemon, tmp_path: Path) ->
     assert loop.changed_count == 1
 
 
-GATED = """\
-version: 1
-name: gated
-steps:
-  - name: first
-    check: {{command: "test -e {base}/one"}}
-    action: {{module: shell, params: {{cmd: "{first}"}}}}
+SECOND = """\
   - name: second
     requires: [first]
     check: {{command: "test -e {base}/two"}}
     action: {{module: shell, params: {{cmd: "touch {base}/two"}}}}
 """
-FIRST = "touch {base}/begun; until test -e {base}/gate; do sleep 0.05; done; touch {base}/one"
-
-
-def gated(base: Path) -> str:
-    return GATED.format(base=base, first=FIRST.format(base=base))
 
 
 @pytest.fixture
 def begun(service: Daemon, tmp_path: Path) -> Daemon:
     """The loop `gated` is in the middle of its first step."""
-    service.submit("gated", gated(tmp_path))
-    until((tmp_path / "begun").exists)
+    begin(service, "gated", gated(tmp_path) + SECOND.format(base=tmp_path), tmp_path)
     return service
 
 
@@ -139,7 +128,7 @@ def test_a_loop_that_is_killed_goes_on_and_is_told_of(begun: Daemon, tmp_path: P
     done = begun.until_state("gated", LoopState.COMPLETED)
     assert (done.crashes, done.restart_at) == (1, None)
     assert ActionState.UNKNOWN in states(begun, "gated")
-    (fact,) = [event for event in begun.call(ListEvents(limit=1000)).events if event.kind == "loop.crashed"]
+    (fact,) = begun.crashes()
     assert (fact.data["why"], fact.data["told"]) == ("killed", "its process was killed by SIGKILL")
 
 

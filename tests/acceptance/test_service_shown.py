@@ -13,31 +13,12 @@ from ftl2_enterprise.protocol.loop_verbs import ListActions, ListLoops
 from ftl2_enterprise.protocol.loops import ActionState, Desired, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
+from tests.support.gated import begin, gated
 from tests.support.screen import ctl
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-GATED = """\
-version: 1
-name: gated
-steps:
-  - name: first
-    check: {{command: "test -e {base}/done"}}
-    action: {{module: shell, params: {{cmd: "{action}"}}}}
-"""
-ACTION = "echo >> {base}/begun; until test -e {base}/gate; do sleep 0.05; done; touch {base}/done"
-
-
-def gated(base: Path) -> str:
-    return GATED.format(base=base, action=ACTION.format(base=base))
-
-
-def begin(service: Daemon, base: Path) -> None:
-    """The loop `gated` is in the middle of its step."""
-    service.submit("gated", gated(base))
-    until((base / "begun").exists)
 
 
 def run(service: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +36,7 @@ def said(service: Daemon, *words: str) -> str:
 def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor="max_running = 1") as service:
         service.start()
-        begin(service, tmp_path)
+        begin(service, "gated", gated(tmp_path), tmp_path)
         service.submit("second", gated(tmp_path))
         until(lambda: service.lines()["second"].queued is not None)
         assert service.lines()["gated"].queued is None
@@ -74,7 +55,7 @@ def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
 def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
     with daemon(tmp_path) as service:
         service.start()
-        begin(service, tmp_path)
+        begin(service, "gated", gated(tmp_path), tmp_path)
         assert said(service, "cancel", "gated") == "gated: cancelling (it finishes the step in hand first)"
         refused = said(service, "delete", "gated", "--yes")
         assert "cannot delete gated: it is being cancelled" in refused
@@ -88,16 +69,16 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
         (tmp_path / "gate").touch()
         assert run(service, "delete", "gated", "--yes").returncode == 0
         # Begun once, and not ended behind anybody's back.
-        assert (tmp_path / "begun").read_text() == "\n"
-        assert not (tmp_path / "done").exists()
+        assert len((tmp_path / "begun").read_text().splitlines()) == 1
+        assert not (tmp_path / "one").exists()
 
 
 def test_that_it_stops_is_shown(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
-        begin(service, tmp_path)
+        begin(service, "gated", gated(tmp_path), tmp_path)
         (tmp_path / "kept").touch()
-        rests = gated(tmp_path).replace("done", "kept")
+        rests = gated(tmp_path, effect="kept")
         service.submit("rests", rests, mode=Mode.CONTINUOUS, interval=3600)
         service.until_state("rests", LoopState.RESTING)
         until(lambda: service.lines()["rests"].pid is None)
@@ -119,7 +100,7 @@ def test_that_it_stops_is_shown(tmp_path: Path) -> None:
 def test_every_loop_at_once_and_on_again(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
-        begin(service, tmp_path)
+        begin(service, "gated", gated(tmp_path), tmp_path)
         for name in ("second", "third"):
             service.submit(name, gated(tmp_path))
         assert run(service, "pause", "--all").returncode == 0
