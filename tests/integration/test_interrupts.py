@@ -1,4 +1,7 @@
-"""Ctrl-C while a command loads, at a moment that the interpreter has no way to tell of it."""
+"""Ctrl-C is neither lost nor a traceback, whenever it comes.
+
+While a command loads, where the interpreter has no way to tell of it; in a command's call; many at once to a run.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,6 @@ from ftl2_enterprise.entrypoints import loading
 
 sys.exit(loading.main_of(lambda: lambda: os.kill(os.getpid(), signal.SIGINT) or 0))
 """
-
-
 BY_A_LIBRARY_THAT_CATCHES_EVERYTHING = """
 import os, signal, sys, threading
 from ftl2_enterprise.core import interrupts
@@ -65,22 +66,6 @@ match sys.argv[1]:
         except KeyboardInterrupt:
             print("raised")
 """
-
-
-def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-
-
-def test_it_ends_the_process_and_leaves_no_traceback() -> None:
-    ended = python(INTERRUPTED_IN_A_CALLBACK, "heard")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
-
-
-def test_it_is_not_lost_where_a_library_catches_whatever_is_raised() -> None:
-    ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "imported")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
-
-
 DIRTY = """
 import sys
 from ftl2_enterprise.console import cli
@@ -95,8 +80,6 @@ def interrupted(*_, **__):
 status.command.callback = interrupted
 sys.exit(cli.main(["status"]))
 """
-
-
 STORM = """
 import asyncio, os, signal
 from ftl2_enterprise.console import foreground
@@ -115,14 +98,18 @@ asyncio.run(storm())
 """
 
 
-def test_a_storm_of_them_for_which_there_is_no_room_is_nothing_to_tell_of() -> None:
-    ended = python(STORM)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "stops\n", "")
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_an_error_that_comes_from_it_is_no_defect() -> None:
-    ended = python(DIRTY)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (6, "", "stopped\n")
+def test_it_ends_the_process_and_leaves_no_traceback() -> None:
+    ended = python(INTERRUPTED_IN_A_CALLBACK, "heard")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_it_is_not_lost_where_a_library_catches_whatever_is_raised() -> None:
+    ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "imported")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_who_has_another_way_with_it_keeps_it() -> None:
@@ -143,3 +130,13 @@ def test_who_said_that_it_is_not_to_be_interrupted_is_heeded() -> None:
 def test_the_program_itself_hears_it_as_ever() -> None:
     ended = python(IN_THE_PROGRAM)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_storm_of_them_for_which_there_is_no_room_is_nothing_to_tell_of() -> None:
+    ended = python(STORM)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "stops\n", "")
+
+
+def test_an_error_that_comes_from_it_is_no_defect() -> None:
+    ended = python(DIRTY)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (6, "", "stopped\n")
