@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.store.engine import Store
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CTRL_C = signal.SIGINT
+FROM_OTHERS = (signal.SIGTERM, signal.SIGHUP)
 
 
-def run(
+async def run(
     store: Store,
     loop_id: int,
     *,
@@ -37,28 +38,10 @@ def run(
 
     `begun` is called when nothing refuses it: before anything is shown.
     """
-    work = follow(
-        store, loop_id, settings=settings, people=people, progress=progress, stop=Stop(), limits=limits, begun=begun
-    )
-    return asyncio.run(work)
-
-
-async def follow(
-    store: Store,
-    loop_id: int,
-    *,
-    settings: Settings,
-    people: People,
-    progress: Progress,
-    stop: Stop,
-    limits: Mapping[str, Any] | None = None,
-    begun: Callable[[], None] | None = None,
-) -> Loop:
-    """The same, inside an event loop, with a stop that others may ask for too."""
     crash.configure(settings.log.level, Path(settings.store.path).parent)
     from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
-    running = asyncio.get_running_loop()
+    running, stop = asyncio.get_running_loop(), Stop()
     remove = store.listen(progress)
     hear(running, stop, progress)
     try:
@@ -67,8 +50,8 @@ async def follow(
         )
     finally:
         # Nothing is left to be tidied up; an exception in the middle of the end would be one more thing to tell of.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        for number in SIGNALS[1:]:
+        signal.signal(CTRL_C, signal.SIG_DFL)
+        for number in FROM_OTHERS:
             running.remove_signal_handler(number)
         remove()
         progress.close()
@@ -76,7 +59,7 @@ async def follow(
 
 def hear(running: asyncio.AbstractEventLoop, stop: Stop, progress: Progress) -> None:
     """Have the signals ask for a stop."""
-    for number in SIGNALS:
+    for number in (CTRL_C, *FROM_OTHERS):
         running.add_signal_handler(number, partial(_asked, stop, progress))
     # In a storm of them there is no room for one more, which would say nothing new and is nothing to tell of.
     signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)

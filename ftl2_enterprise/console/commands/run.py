@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from functools import partial
@@ -110,9 +111,10 @@ def _run(context: click.Context, session: Session, options: dict[str, Any]) -> i
     _give_lookups(shown.narrator, store)
     header = partial(shown.say, narrator.header(loop))
     try:
-        loop = foreground.run(
+        work = foreground.run(
             store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header
         )
+        loop = asyncio.run(work)
     except Problem as problem:
         shown.close()
         raise _with_way_on(problem, session, loop) from problem
