@@ -13,7 +13,6 @@ from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.loops import store_service, units_service
 from ftl2_enterprise.loops.restarts import End, Restarts
-from ftl2_enterprise.loops.store_service import PREFIX
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.protocol.loops import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
@@ -102,7 +101,7 @@ class LoopManager:
     @property
     def prefix(self) -> str:
         """Its keys are `loop:17`."""
-        return PREFIX
+        return store_service.PREFIX
 
     @property
     def wakes_on(self) -> tuple[str, ...]:
@@ -123,7 +122,7 @@ class LoopManager:
             row.id
             for row in rows
             if row.desired == Desired.CANCEL
-            and f"{PREFIX}:{row.id}" in children
+            and store_service.key_of(row.id) in children
             and store_service.is_hurried(tx, row.id)
         }
         return compare(
@@ -196,7 +195,7 @@ def compare(
     states: dict[int, str] = {}
     for row in rows:
         counts[row.state] += 1
-        key = f"{PREFIX}:{row.id}"
+        key = store_service.key_of(row.id)
         child = children.get(key)
         if child is not None:
             if (urgency := _urgency(row, child, is_hurried=row.id in hurried)) is not None:
@@ -227,12 +226,12 @@ def compare(
         rests.sort(reverse=True)
         stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(waiting) - ending)]}
     return Plan(
-        start=tuple(f"{PREFIX}:{loop_id}" for _, _, loop_id in queue[:room]),
+        start=tuple(store_service.key_of(loop_id) for _, _, loop_id in queue[:room]),
         stop=stop,
         wake=tuple(wake),
         look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
         queue=Queue(
-            order={f"{PREFIX}:{loop_id}": place for place, loop_id in enumerate(waiting, start=1)},
+            order={store_service.key_of(loop_id): place for place, loop_id in enumerate(waiting, start=1)},
             taken=max(max_running, len(children)),
             places=max_running,
         )
