@@ -17,9 +17,7 @@ from ftl2_enterprise.terminal.answers import resolve
 from ftl2_enterprise.terminal.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.core.child import Table
 
 _NOTHING_HIDDEN = Redactor()
 _DISMISSED = f"{BY_DEFAULT}, dismissed"
@@ -46,7 +44,7 @@ def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
     return store_prompts.answer_prompt(tx, prompt.id, prompt.default, f"{_DISMISSED} by {tx.actor or 'somebody'}")
 
 
-def list_prompts(tx: Tx, request: ListPrompts, children: Mapping[str, Child]) -> list[PromptLine]:
+def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLine]:
     """Questions, newest first."""
     loop_id = None if request.loop is None else store.get_loop(tx, request.loop).id
     found = store_service.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
@@ -54,7 +52,7 @@ def list_prompts(tx: Tx, request: ListPrompts, children: Mapping[str, Child]) ->
     return [PromptLine(prompt=prompt, loop=names[prompt.loop_id]) for prompt in found]
 
 
-def show_prompt(tx: Tx, request: ShowPrompt, children: Mapping[str, Child]) -> PromptDetail:
+def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
     """One question, and what was seen when it was asked."""
     prompt = store_prompts.get_prompt(tx, request.prompt)
     loop = store.get_loop(tx, prompt.loop_id)

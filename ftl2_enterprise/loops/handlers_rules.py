@@ -14,9 +14,7 @@ from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.core.child import Table
     from ftl2_enterprise.core.clock import Instant
 
 NOTES = "rules.json"
@@ -27,13 +25,13 @@ def directories(tx: Tx, rules_dir: str) -> list[Path]:
     return [Path(directory) for directory in ([rules_dir] if rules_dir else []) + store_service.rules_dirs(tx)]
 
 
-def list_rules(tx: Tx, request: ListRules, children: Mapping[str, Child], files: list[RuleFile]) -> list[RuleInfo]:
+def list_rules(tx: Tx, request: ListRules, children: Table, files: list[RuleFile]) -> list[RuleInfo]:
     """The rules of these files."""
     disabled, fired = store_service.get_disabled_rules(tx), store_service.firings(tx)
     return [_info(file, disabled, fired) for file in files]
 
 
-def show_rule(tx: Tx, request: ShowRule, children: Mapping[str, Child], files: list[RuleFile]) -> RuleDetail:
+def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile]) -> RuleDetail:
     """One rule with its text."""
     file = find_one(files, request.rule)
     info = _info(file, store_service.get_disabled_rules(tx), store_service.firings(tx))

@@ -30,9 +30,7 @@ from ftl2_enterprise.protocol.loops import Loop, PromptState, StoredText
 from ftl2_enterprise.store import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.core.child import Table
     from ftl2_enterprise.protocol.loops import Iteration
     from ftl2_enterprise.store.tx import Tx
 
@@ -43,15 +41,15 @@ MOST_ACTIONS = 1000
 """Of a page of history: thousands with their outputs would hold up whoever answers, and are too long to be sent."""
 
 
-def list_loops(tx: Tx, request: ListLoops, children: Mapping[str, Child]) -> LoopPage:
+def list_loops(tx: Tx, request: ListLoops, children: Table) -> LoopPage:
     """Loops, newest first."""
     found, more = store_service.lines(
         tx, children, finished=request.finished, before=request.before, limit=request.limit
     )
-    return LoopPage(loops=found, more=more, draining=store_service.is_draining(children))
+    return LoopPage(loops=found, more=more, draining=children.draining)
 
 
-def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopDetail:
+def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
     """One loop with what belongs to it now."""
     loop = store.get_loop(tx, request.loop)
     last = store.get_iterations(tx, loop.id, limit=1, newest=True)
@@ -61,11 +59,11 @@ def show_loop(tx: Tx, request: ShowLoop, children: Mapping[str, Child]) -> LoopD
         open_prompts=store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN),
         last=last[0] if last else None,
         queued=store_service.queued(loop.id, children),
-        draining=store_service.is_draining(children),
+        draining=children.draining,
     )
 
 
-def get_history(tx: Tx, request: GetHistory, children: Mapping[str, Child]) -> History:
+def get_history(tx: Tx, request: GetHistory, children: Table) -> History:
     """A page of iterations, in order."""
     loop = store.get_loop(tx, request.loop)
     if request.changed:
@@ -97,7 +95,7 @@ def _that_fit(tx: Tx, page: list[Iteration]) -> list[Iteration]:
     return page[first:]
 
 
-def list_actions(tx: Tx, request: ListActions, children: Mapping[str, Child]) -> ActionPage:
+def list_actions(tx: Tx, request: ListActions, children: Table) -> ActionPage:
     """Actions of a loop, newest first."""
     loop = store.get_loop(tx, request.loop)
     found = store_service.newest_actions(
@@ -107,7 +105,7 @@ def list_actions(tx: Tx, request: ListActions, children: Mapping[str, Child]) ->
     return ActionPage(actions=page, more=page[-1].id if len(found) > request.limit else None)
 
 
-def get_text(tx: Tx, request: GetText, children: Mapping[str, Child]) -> WholeText:
+def get_text(tx: Tx, request: GetText, children: Table) -> WholeText:
     """A stored text, whole; by its digest or the beginning of one."""
     beginning, shown = request.digest.lower(), repr(request.digest[:80])
     if not _BEGINNING.fullmatch(beginning):
@@ -123,21 +121,21 @@ def get_text(tx: Tx, request: GetText, children: Mapping[str, Child]) -> WholeTe
     return WholeText(digest=found[0], text=texts.whole(tx, StoredText(digest=found[0])))
 
 
-def list_hosts(tx: Tx, request: ListHosts, children: Mapping[str, Child]) -> list[HostLine]:
+def list_hosts(tx: Tx, request: ListHosts, children: Table) -> list[HostLine]:
     """Hosts that loops know."""
     loop_id = None if request.loop is None else store.get_loop(tx, request.loop).id
     found = store_service.hosts_by_loop(tx, loop_id, limit=request.limit)
     return [HostLine(host=host, loop=name) for name, host in found]
 
 
-def list_resources(tx: Tx, request: ListResources, children: Mapping[str, Child]) -> list[ResourceLine]:
+def list_resources(tx: Tx, request: ListResources, children: Table) -> list[ResourceLine]:
     """Resources that loops remember."""
     loop_id = None if request.loop is None else store.get_loop(tx, request.loop).id
     found = store_service.resources_by_loop(tx, loop_id, limit=request.limit)
     return [ResourceLine(resource=resource, loop=name) for name, resource in found]
 
 
-def _process(loop: Loop, children: Mapping[str, Child]) -> ProcessInfo | None:
+def _process(loop: Loop, children: Table) -> ProcessInfo | None:
     child = children.get(store_service.key_of(loop.id))
     if child is not None:
         return ProcessInfo(pid=child.pid, started_at=child.started_at, stopping=child.stopping)

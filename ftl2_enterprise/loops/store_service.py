@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
-from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.core.owner import is_alive, pid_of
 from ftl2_enterprise.loops.tables import (
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from ftl2_enterprise.core.child import Child
+    from ftl2_enterprise.core.child import Child, Table
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops import ActionState, Loop
     from ftl2_enterprise.store.tx import Tx
@@ -104,18 +103,13 @@ def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) 
     return pid_of(owner) if owner is not None and is_alive(owner) else None
 
 
-def queued(loop_id: int, children: Mapping[str, Child]) -> Queued | None:
+def queued(loop_id: int, children: Table) -> Queued | None:
     """Where the loop stands in the queue for a place; None when it does not."""
-    if not isinstance(children, Table) or (queue := children.queues.get(PREFIX)) is None or not queue.order:
+    if (queue := children.queues.get(PREFIX)) is None or not queue.order:
         return None
     key = key_of(loop_id)
     place = None if key in children else queue.order.get(key)
     return None if place is None else Queued(place=place, taken=queue.taken, places=queue.places)
-
-
-def is_draining(children: Mapping[str, Child]) -> bool:
-    """Whether the service is stopping."""
-    return isinstance(children, Table) and children.draining
 
 
 def is_held(loop: Loop) -> bool:
@@ -137,7 +131,7 @@ def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | No
 
 
 def lines(
-    tx: Tx, children: Mapping[str, Child], *, finished: bool, before: int | None, limit: int
+    tx: Tx, children: Table, *, finished: bool, before: int | None, limit: int
 ) -> tuple[list[LoopLine], int | None]:
     """Loops, newest first, without what is long about them; and where the next page begins, if there is one.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
+from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.loops import handlers, store, store_actions, store_history
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.protocol.loop_verbs import GetHistory
@@ -41,7 +42,7 @@ def iterate(tx: Tx, loop_id: int, outcome: IterationOutcome, how: ActionEvent | 
 
 def history(db: Store, **request: Any) -> History:
     with db.read() as tx:
-        return handlers.READS[GetHistory](tx, GetHistory(loop="web", changed=True, **request), {})
+        return handlers.READS[GetHistory](tx, GetHistory(loop="web", changed=True, **request), Table())
 
 
 def test_only_iterations_that_changed_something_failed_or_asked_are_given(db: Store) -> None:

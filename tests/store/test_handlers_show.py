@@ -37,8 +37,10 @@ GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return 
 
 
 def see(db: Store, request: Request[Any], *children: Child) -> Any:
+    table = Table()
+    table.update({child.key: child for child in children})
     with db.read() as tx:
-        return handlers.READS[type(request)](tx, request, {child.key: child for child in children})
+        return handlers.READS[type(request)](tx, request, table)
 
 
 def do(db: Store, request: Request[Any]) -> Any:

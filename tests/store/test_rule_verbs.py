@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings import LoopSettings, Settings
 from ftl2_enterprise.loops import handlers, store, store_rules
@@ -32,7 +33,7 @@ async def gathered(db: Store, rules_dir: str, request: Request[Any]) -> Any:
 async def see(db: Store, rules_dir: str, request: Request[Any]) -> Any:
     files = await gathered(db, rules_dir, request)
     with db.read() as tx:
-        return handlers.READS[type(request)](tx, request, {}, files)
+        return handlers.READS[type(request)](tx, request, Table(), files)
 
 
 async def do(db: Store, rules_dir: str, request: Request[Any]) -> Any:

@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from ftl2_enterprise.core.child import Table
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.loops import (
@@ -145,8 +146,8 @@ QUERIES: list[Callable[[Tx], object]] = [
     lambda tx: store_calls.get_open_model_calls(tx, 1),
     lambda tx: store_calls.spent_on(tx, 1),
     lambda tx: store_increments.get_increments(tx, 1),
-    lambda tx: store_service.lines(tx, {}, finished=False, before=None, limit=9),
-    lambda tx: store_service.lines(tx, {}, finished=True, before=9, limit=9),
+    lambda tx: store_service.lines(tx, Table(), finished=False, before=None, limit=9),
+    lambda tx: store_service.lines(tx, Table(), finished=True, before=9, limit=9),
     lambda tx: store_service.newest_prompts(tx, None, settled=False, limit=9),
     lambda tx: store_service.newest_prompts(tx, 1, settled=True, limit=9),
     lambda tx: store_service.newest_actions(tx, 1, state=None, before=9, limit=9),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.child import Child, Ending, Table, Urgency, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ftl2_enterprise.core.child import Queue
     from ftl2_enterprise.core.clock import Instant
@@ -30,7 +30,7 @@ class Children:
         """Keys of children whose ending is being recorded."""
 
     @property
-    def table(self) -> Mapping[str, Child]:
+    def table(self) -> Table:
         """Every child; not to be changed."""
         return self._table
 
