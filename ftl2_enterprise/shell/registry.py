@@ -16,7 +16,7 @@ from ftl2_enterprise.core import interrupts
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ftl2_enterprise.shell.parsing import Given
     from ftl2_enterprise.shell.session import Session
@@ -254,7 +254,7 @@ MOST_MEANT = 3
 
 def unknown(word: str) -> Problem:
     """That there is no such command, and which one may be meant."""
-    begin = [name for name in MODULES if word and name.startswith(word.lower())]
+    begin = _beginning(word, MODULES)
     close = nearest(word, list(MODULES))
     hint = f"did you mean `{PROGRAM} {close}`?" if close else f"`{PROGRAM} help` lists the commands"
     if 1 < len(begin) <= MOST_MEANT:
@@ -269,7 +269,11 @@ def nearest(word: str, known: list[str]) -> str | None:
     """What may have been meant: what begins with the word before what is only like it; nothing far from it."""
     import difflib  # noqa: PLC0415 - slow, and only for mistakes
 
-    typed = word.lower()
-    begin = [name for name in known if typed and name.startswith(typed)]
-    found = difflib.get_close_matches(typed, begin or known, n=1, cutoff=0.0 if begin else CLOSE)
+    begin = _beginning(word, known)
+    found = difflib.get_close_matches(word.lower(), begin or known, n=1, cutoff=0.0 if begin else CLOSE)
     return found[0] if found else None
+
+
+def _beginning(word: str, known: Iterable[str]) -> list[str]:
+    """The names that begin with the word; with none every name would."""
+    return [name for name in known if word and name.startswith(word.lower())]
