@@ -212,8 +212,6 @@ class Control:
             if message.text:
                 _log.warning("%s was not started: %s", message.ended, message.text)
             self.ensure.ended(*self.children.ending(message, now), recorded=self.root.recorded)
-            # There is nothing to start before it is recorded, and a look now would hold up the one after that.
-            return
         elif message.processes is not None:
             self.processes = message.processes
         elif message.problem is not None:
@@ -222,7 +220,9 @@ class Control:
             self._drain(draining=True)
         if message.reload:
             self._reload_for_root()
-        self.ensure.wake()
+        # After an end there is nothing to start before it is recorded, and a look would hold up the one behind it.
+        if message.ended is None:
+            self.ensure.wake()
 
     def _note(self, problem: str) -> None:
         if problem:
