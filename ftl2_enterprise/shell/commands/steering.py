@@ -30,6 +30,15 @@ type Steering = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | Ret
 
 NOW = Flag("now", "Do not let it finish the step in hand: that is cut off and recorded as unknown.")
 WAIT = Flag("wait", "Follow the loop until it ends, rests, waits or is paused; the status tells how.", short="w")
+ALL = {
+    "pause": "Every loop that runs, rests, waits or is about to.",
+    "resume": "Every loop that was paused or stopped, whoever did it.",
+    "stop": "Every loop that runs, rests, waits or is about to; also those that are being paused or cancelled.",
+}
+EACH = (
+    "Of several loops each is tried, whatever becomes of the others, and the status is that of the first failure; "
+    "with --json each is one line then, a failure with its loop in `loop`."
+)
 
 
 def _steer_each(name: str, verb: type[PauseLoop | ResumeLoop | StopLoop]) -> Callable[[Session, Given], int]:
@@ -77,10 +86,13 @@ def told(session: Session, loop: Loop, queued: Queued | None = None, *, is_now: 
 
 
 def _command(
-    name: str, summary: str, verb: type[Steering], details: str = "", *, wait: bool = False, example: str = ""
+    name: str,
+    summary: str,
+    verb: type[StartLoop | CancelLoop | RetryLoop | RunLoopNow],
+    details: str = "",
+    *,
+    wait: bool = False,
 ) -> Command:
-    if verb is PauseLoop or verb is ResumeLoop or verb is StopLoop:
-        return _command_for_several(name, summary, verb, details, wait=wait)
     return Command(
         name=name,
         summary=summary,
@@ -91,7 +103,7 @@ def _command(
         flags=((WAIT,) if wait else ()) + ((NOW,) if verb is CancelLoop else ()),
         details=details,
         examples=(
-            Example(f"{name} web", example),
+            Example(f"{name} web"),
             *((Example(f"{name} web --wait"),) if wait else ()),
             *((Example(f"{name} web --now", "also when it is being cancelled"),) if verb is CancelLoop else ()),
         ),
@@ -99,7 +111,12 @@ def _command(
 
 
 def _command_for_several(
-    name: str, summary: str, verb: type[PauseLoop | ResumeLoop | StopLoop], details: str, *, wait: bool
+    name: str,
+    summary: str,
+    verb: type[PauseLoop | ResumeLoop | StopLoop],
+    details: str = "",
+    *,
+    wait: bool = False,
 ) -> Command:
     return Command(
         name=name,
@@ -119,16 +136,6 @@ def _command_for_several(
     )
 
 
-ALL = {
-    "pause": "Every loop that runs, rests, waits or is about to.",
-    "resume": "Every loop that was paused or stopped, whoever did it.",
-    "stop": "Every loop that runs, rests, waits or is about to; also those that are being paused or cancelled.",
-}
-EACH = (
-    "Of several loops each is tried, whatever becomes of the others, and the status is that of the first failure; "
-    "with --json each is one line then, a failure with its loop in `loop`."
-)
-
 COMMANDS = (
     _command(
         "start",
@@ -136,9 +143,13 @@ COMMANDS = (
         StartLoop,
         wait=True,
     ),
-    _command("pause", "Let a loop finish the step in hand, then wait.", PauseLoop, "`resume` lets it go on."),
-    _command("resume", "Let a paused or stopped loop go on from the step where it was.", ResumeLoop, wait=True),
-    _command(
+    _command_for_several(
+        "pause", "Let a loop finish the step in hand, then wait.", PauseLoop, "`resume` lets it go on."
+    ),
+    _command_for_several(
+        "resume", "Let a paused or stopped loop go on from the step where it was.", ResumeLoop, wait=True
+    ),
+    _command_for_several(
         "stop",
         "End a loop's process now.",
         StopLoop,
