@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops import LoopState
-from ftl2_enterprise.shell.loop_words import FINAL, is_failing, standing, stopping, why
+from ftl2_enterprise.shell.loop_words import FINAL, STOPPING, is_failing, standing, stopping, why
 from ftl2_enterprise.terminal.table import Cell, Column, cell, table
 from ftl2_enterprise.terminal.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
 from ftl2_enterprise.terminal.words import CONDITION_WORDS
@@ -68,9 +68,10 @@ def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
     ]
 
 
-def stopping_lines(loops: Sequence[LoopLine], *, draining: bool) -> list[Line]:
-    """That the service stops, when it does."""
-    return [line(symbol("!", Role.WARNING), (stopping(loops), Role.WARNING))] if draining else []
+def stopping_lines(loops: Sequence[LoopLine] | None, *, draining: bool) -> list[Line]:
+    """That the service stops, when it does; and what it still waits for, when the loops are known."""
+    said = STOPPING if loops is None else stopping(loops)
+    return [line(symbol("!", Role.WARNING), (said, Role.WARNING))] if draining else []
 
 
 def urgency(loop: LoopLine) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loop_verbs import GetHistory, ShowLoop
 from ftl2_enterprise.shell.lines import word
-from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, STOPPING, standing, why
+from ftl2_enterprise.shell.loop_tables import stopping_lines
+from ftl2_enterprise.shell.loop_words import AT_REST, FINAL, standing, why
 from ftl2_enterprise.shell.registry import LOOP, Command, Example, Group
 from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.phrases import question
@@ -54,15 +55,15 @@ def lines(session: Session, detail: LoopDetail) -> list[Line]:
         if loop.observed_at is not None
         else []
     )
-    shown = [line(symbol("!", Role.WARNING), (STOPPING, Role.WARNING))] if detail.draining else []
-    shown += [
+    shown = [
+        *stopping_lines(None, draining=detail.draining),
         line(
             symbol(where.symbol, where.role),
             (one_line(loop.name), Role.STRONG),
             (f" (id {loop.id})  ", Role.FAINT),
             (where.word, where.role),
             *seen,
-        )
+        ),
     ]
     if reason := why(loop, now, detail.queued, draining=detail.draining):
         shown.append(_fact("why", reason))
