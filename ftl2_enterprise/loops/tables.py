@@ -202,7 +202,7 @@ observations = Table(
     Column("params", Json(dict[str, Any]), nullable=False),
     Column("origin", Words, nullable=False),
     Column("state", Word(ObservationState), nullable=False),
-    *stored("result"),
+    *stored("observations", "result"),
     Column("error", Words, nullable=True),
     Column("started_at", Integer, nullable=False),
     Column("ended_at", Integer, nullable=True),
@@ -228,9 +228,9 @@ actions = Table(
     Column("state", Word(ActionState), nullable=False),
     Column("changed", Flag, nullable=True),
     Column("rc", Integer, nullable=True),
-    *stored("stdout"),
-    *stored("stderr"),
-    *stored("output"),
+    *stored("actions", "stdout"),
+    *stored("actions", "stderr"),
+    *stored("actions", "output"),
     Column("error", Words, nullable=True),
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
@@ -367,8 +367,8 @@ model_calls = Table(
     Column("output_tokens", Integer, nullable=True),
     fraction("cost_usd"),
     fraction("latency"),
-    *stored("request"),
-    *stored("response"),
+    *stored("model_calls", "request"),
+    *stored("model_calls", "response"),
     Column("error", Words, nullable=True),
     Column("started_at", Integer, nullable=False),
     Column("ended_at", Integer, nullable=True),
@@ -380,16 +380,6 @@ model_calls = Table(
     sqlite_autoincrement=True,
 )
 Index("model_calls_open", model_calls.c.loop_id, sqlite_where=model_calls.c.ended_at.is_(None))
-
-for _table, _names in (
-    (observations, ("result",)),
-    (actions, ("stdout", "stderr", "output")),
-    (model_calls, ("request", "response")),
-):
-    for _name in _names:
-        # So that it is known what still refers to a text when a loop is deleted; most texts are short and have none.
-        _digest = _table.c[f"{_name}_digest"]
-        Index(f"{_table.name}_{_name}_texts", _digest, sqlite_where=_digest.is_not(None))
 
 disabled_rules = Table(
     "disabled_rules",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast, override
 
 import msgspec
-from sqlalchemy import REAL, CheckConstraint, Column, ForeignKey, Integer, Text, text
+from sqlalchemy import REAL, CheckConstraint, Column, ForeignKey, Index, Integer, Text, column, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 if TYPE_CHECKING:
@@ -168,10 +168,13 @@ def count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
-def stored(name: str) -> list[Column[Any]]:
+def stored(table: str, name: str) -> list[Column[Any] | Index]:
     """A StoredText: what is shown, the digest of the whole text when that is longer, and its size."""
+    digest = f"{name}_digest"
     return [
         Column(name, Words, nullable=False, server_default=text("''")),
-        Column(f"{name}_digest", Text, ForeignKey("texts.digest"), nullable=True),
+        Column(digest, Text, ForeignKey("texts.digest"), nullable=True),
         Column(f"{name}_size", Integer, nullable=False, server_default=text("0")),
+        # So that it is known what still refers to a text when a loop is deleted; most texts are short and have none.
+        Index(f"{table}_{name}_texts", digest, sqlite_where=column(digest).is_not(None)),
     ]
