@@ -5,19 +5,17 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.protocol.loops import LoopState
 from tests.support.daemon import Daemon, daemon
-from tests.support.screen import Screen, ctl
+from tests.support.screen import INVITE, Screen, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROMPT = "ftl2ctl>"
 
 ONCE = """\
 version: 1
@@ -57,21 +55,12 @@ def service() -> Iterator[Daemon]:
         yield made
 
 
-def shell(service: Daemon, **options: Any) -> Screen:
-    home = {"HOME": str(service.directory), "XDG_STATE_HOME": str(service.directory / "state")}
-    return Screen(ctl("--socket", service.socket), **(home | options))
-
-
-def ready(screen: Screen, prompts: int) -> None:
-    screen.wait(lambda text: text.count(PROMPT) == prompts, what=f"see {prompts} prompts")
-
-
 def test_a_day_in_the_shell(service):
-    with shell(service) as screen:
-        screen.see("no loops yet: submit -f FILE", PROMPT)
+    with shell(service.socket, service.directory) as screen:
+        screen.see("no loops yet: submit -f FILE", INVITE)
         screen.enter(f"submit -f {service.directory}/once.yaml --wait")
         screen.see("once: starting", "✔ changed", "✔ converged: loop once")
-        ready(screen, 2)
+        invited(screen, 2)
         screen.enter(f"submit -f {service.directory}/asks.yaml")
         screen.see("? asks asks: Which colour? (red / blue)", "1 waiting for you")
         screen.enter("answer")
@@ -83,9 +72,9 @@ def test_a_day_in_the_shell(service):
         screen.see("✘ fails not converged", "1 failed")
         screen.enter("clear")
         screen.lose("starting")
-        ready(screen, 1)
+        invited(screen, 1)
         screen.enter("status --all")
-        ready(screen, 2)
+        invited(screen, 2)
         text = screen.see("✔ converged", "✘ not converged")
         assert [row.split()[0] for row in text.splitlines() if " ✔ " in row or " ✘ " in row] == [
             "fails",
@@ -98,8 +87,8 @@ def test_a_day_in_the_shell(service):
 
 @pytest.mark.parametrize("victim", ["control", "writer", "forkserver"])
 def test_the_shell_outlives_what_dies_under_it(service, victim):
-    with shell(service) as screen:
-        screen.see("no loops yet", PROMPT)
+    with shell(service.socket, service.directory) as screen:
+        screen.see("no loops yet", INVITE)
         service.kill(victim)
         screen.enter(f"submit -f {service.directory}/asks.yaml")
         # A command in the gap may be refused, and says so; the shell does not end, and the next one is taken.
@@ -121,8 +110,8 @@ def _submitted(service: Daemon, screen: Screen) -> bool:
 
 
 def test_a_prompt_is_answered_after_the_service_was_killed_and_started_again(service):
-    with shell(service) as screen:
-        screen.see("no loops yet", PROMPT)
+    with shell(service.socket, service.directory) as screen:
+        screen.see("no loops yet", INVITE)
         screen.enter(f"submit -f {service.directory}/asks.yaml")
         screen.see("asks asks: Which colour?")
         service.signal(signal.SIGKILL)

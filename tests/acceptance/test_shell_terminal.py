@@ -9,63 +9,41 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.core.problem import not_found
-from ftl2_enterprise.protocol.loop_replies import Deleted, LoopDetail, LoopPage, PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loop_replies import Deleted, LoopDetail, PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loop_verbs import (
     AnswerPrompt,
     DeleteLoop,
-    ListLoops,
-    ListPrompts,
-    ListRules,
     PauseLoop,
     ShowLoop,
     ShowPrompt,
 )
 from ftl2_enterprise.protocol.loops import Desired, LoopState, Observation, ObservationState, PromptState, StoredText
-from ftl2_enterprise.protocol.system import EventPage, ListEvents, WatchEvents
+from ftl2_enterprise.protocol.system import WatchEvents
 from ftl2_enterprise.shell.recall import NAME
 from ftl2_enterprise.terminal.text import width
 from tests.support import nouns
-from tests.support.screen import Screen, ctl
-from tests.support.service import ScriptedService, Stream
+from tests.support.played import PlayedService
+from tests.support.screen import INVITE, Screen, ctl, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.protocol.loop_replies import LoopLine
-
-PROMPT = "ftl2ctl>"
+    from tests.support.service import Stream
 
 
-class Played(ScriptedService):
-    """A service with loops and prompts that a test changes."""
+class Played(PlayedService):
+    """Has two loops, and pauses whichever is to be paused."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.loops: list[LoopLine] = [nouns.loop_line("web", id=1), nouns.loop_line("database", id=2)]
-        self.prompts: list[PromptLine] = []
-        self.events = Stream()
-        self.cursor = 100
-        self.on(ListLoops, lambda _request: LoopPage(loops=self.loops))
-        self.on(ListPrompts, lambda _request: self.prompts)
-        self.on(ListRules, [])
-        self.on(WatchEvents, self.events)
-        self.on(ListEvents, lambda _request: EventPage(events=[], cursor=self.cursor))
+        super().__init__(path, ["web", "database"])
         self.on(PauseLoop, nouns.loop(desired=Desired.PAUSE, state=LoopState.PAUSED))
-
-    def happen(self, kind: str, **data: Any) -> None:
-        self.cursor += 1
-        self.events.send(nouns.event(self.cursor, kind, **data))
 
     def since(self, request: WatchEvents, *events: Event) -> Stream:
         """The stream, preceded by those of the events that are behind the cursor of the watch."""
         self.events.first = [one for one in events if request.after is not None and one.id > request.after]
         return self.events
-
-    def ask(self, prompt_id: int, question: str = "Restart nginx now?") -> None:
-        self.prompts.append(PromptLine(prompt=nouns.prompt(prompt_id, question), loop="web"))
-        self.happen("prompt.asked", prompt_id=prompt_id)
 
 
 @pytest.fixture
@@ -75,22 +53,12 @@ def service() -> Iterator[Played]:
         yield found
 
 
-def shell(service: Played, tmp_path: Path, **options: Any) -> Screen:
-    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-    return Screen(ctl("--socket", str(service.path)), **(home | options))
-
-
 @pytest.fixture
 def screen(service: Played, tmp_path: Path) -> Iterator[Screen]:
     """The shell, once it has looked at the service."""
-    with shell(service, tmp_path) as begun:
-        begun.see(PROMPT, "2 running")
+    with shell(service.path, tmp_path) as begun:
+        begun.see(INVITE, "2 running")
         yield begun
-
-
-def ready(screen: Screen, prompts: int) -> None:
-    """Wait until that many lines have been asked for; what is typed before is not read as from a person's keys."""
-    screen.wait(lambda text: text.count(PROMPT) == prompts, what=f"see {prompts} prompts")
 
 
 def watched(service: Played) -> None:
@@ -108,11 +76,11 @@ def goes_on(screen: Screen) -> None:
 
 
 def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "help lists the commands", "2 running")
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE, "help lists the commands", "2 running")
         screen.enter("pause web")
         screen.see("■ web: paused")
-        ready(screen, 2)
+        invited(screen, 2)
         screen.type("\x04")
         status = screen.end()
     assert status == 0
@@ -121,9 +89,9 @@ def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
 
 def test_tab_completes_commands_and_loops(screen, service):
     screen.type("pau\t")
-    screen.see(f"{PROMPT} pause")
+    screen.see(f"{INVITE} pause")
     screen.type(" dat\t")
-    screen.see(f"{PROMPT} pause database")
+    screen.see(f"{INVITE} pause database")
     screen.enter()
     screen.see("web: paused")
     assert service.asked_for(PauseLoop)[0].loop == "database"
@@ -136,9 +104,9 @@ def test_tab_shows_what_there_is(screen):
 
 def test_a_line_of_before_is_suggested_and_found(screen):
     screen.enter("pause web")
-    ready(screen, 2)
+    invited(screen, 2)
     screen.type("pa")
-    screen.wait(lambda text: text.count(f"{PROMPT} pause web") == 2, what="see the suggestion")
+    screen.wait(lambda text: text.count(f"{INVITE} pause web") == 2, what="see the suggestion")
     screen.type("\x1b[C")
     screen.enter()
     screen.wait(lambda text: text.count("web: paused") == 2)
@@ -146,26 +114,26 @@ def test_a_line_of_before_is_suggested_and_found(screen):
 
 def test_lines_are_kept_and_answers_are_not(service, tmp_path):
     service.on(AnswerPrompt, nouns.prompt(state=PromptState.ANSWERED, answer="hunter2", answered_by="ada"))
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT)
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE)
         goes_on(screen)
         screen.enter("answer 3 hunter2")
         screen.see("answered: hunter2")
-        ready(screen, 3)
+        invited(screen, 3)
         screen.type("\x04")
         screen.end()
     kept = tmp_path / "state" / "ftl2-enterprise" / NAME
     assert kept.read_text() == "pause web\nanswer 3\n"
     assert kept.stat().st_mode & 0o777 == 0o600
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT)
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE)
         screen.type("\x1b[A\x1b[A")
-        screen.see(f"{PROMPT} pause web")
+        screen.see(f"{INVITE} pause web")
 
 
 def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(screen, service):
     screen.type("pause we\x03")
-    screen.wait(lambda text: text.count(PROMPT) == 2)
+    screen.wait(lambda text: text.count(INVITE) == 2)
     goes_on(screen)
     screen.enter("exit")
     assert screen.end() == 0
@@ -229,11 +197,11 @@ def test_lines_that_are_pasted_run_one_after_the_other(screen, service):
 def test_a_new_prompt_is_announced_above_the_line_that_is_typed(screen, service):
     watched(service)
     screen.type("pause we")
-    screen.see(f"{PROMPT} pause we")
-    service.ask(7)
+    screen.see(f"{INVITE} pause we")
+    service.asks(nouns.prompt(7))
     text = screen.see("? web asks: Restart nginx now? (yes / no)", "-> answer 7", "1 prompt: answer")
     lines = [one for one in text.splitlines() if one]
-    assert lines.index("  -> answer 7") < lines.index(f"{PROMPT} pause we")
+    assert lines.index("  -> answer 7") < lines.index(f"{INVITE} pause we")
     screen.enter("b")
     screen.see("web: paused")
     assert service.asked_for(PauseLoop)[0].loop == "web"
@@ -249,7 +217,7 @@ def test_the_toolbar_follows_what_happens(screen, service):
 def test_the_shell_comes_back_when_the_service_does(screen, service):
     watched(service)
     screen.type("pause we")
-    screen.see(f"{PROMPT} pause we")
+    screen.see(f"{INVITE} pause we")
     service.stop()
     screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
     service.prompts.append(PromptLine(prompt=nouns.prompt(9), loop="web"))
@@ -262,8 +230,8 @@ def test_the_shell_comes_back_when_the_service_does(screen, service):
 
 def test_the_shell_begins_without_a_service(service, tmp_path):
     service.stop()
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "the service is unreachable, trying again", "there is no such socket")
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE, "the service is unreachable, trying again", "there is no such socket")
         screen.enter("status")
         screen.see("error: cannot reach the service")
         service.start()
@@ -316,8 +284,8 @@ def asking(service: Played) -> Played:
 @pytest.fixture
 def asked_screen(asking: Played, tmp_path: Path) -> Iterator[Screen]:
     """The shell, once it has said that two prompts wait."""
-    with shell(asking, tmp_path) as begun:
-        begun.see(PROMPT, "2 prompts wait for you: answer")
+    with shell(asking.path, tmp_path) as begun:
+        begun.see(INVITE, "2 prompts wait for you: answer")
         yield begun
 
 
@@ -399,15 +367,15 @@ def test_a_prompt_asked_while_another_is_answered_is_announced(asked_screen, ask
     asked_screen.enter("answer")
     asked_screen.see("answer 3 of web (1-2")
     asked_screen.type("ye")
-    asking.ask(8, "Drop the table?")
+    asking.asks(nouns.prompt(8, "Drop the table?"))
     asked_screen.see("web asks: Drop the table?", "later): ye")
 
 
 def test_delete_asks(service, tmp_path):
     service.on(ShowLoop, LoopDetail(loop=nouns.loop(), process=None, open_prompts=[], last=None))
     service.on(DeleteLoop, Deleted(id=1, name="web"))
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT)
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE)
         screen.enter("delete web")
         screen.see("delete loop web with 12 iterations and 4 actions? [y/N]")
         screen.enter()
@@ -428,10 +396,10 @@ def test_tables_fit_the_terminal(service, tmp_path, columns):
         nouns.loop_line("数据库-主库-" * 8, id=3),
         nouns.loop_line("x" * 70, id=4, state=LoopState.BLOCKED, reason="y" * 150),
     ]
-    with shell(service, tmp_path, columns=columns) as screen:
-        screen.see(PROMPT, "running")
+    with shell(service.path, tmp_path, columns=columns) as screen:
+        screen.see(INVITE, "running")
         screen.enter("status")
-        text = screen.wait(lambda text: text.count(PROMPT) == 2)
+        text = screen.wait(lambda text: text.count(INVITE) == 2)
     rows = [one for one in text.splitlines() if "running" in one or "blocked" in one or "STATE" in one]
     assert len([one for one in rows if one.split()[0] in {"LOOP", "web", "database"}]) == 3
     assert max(width(one) for one in rows) <= columns
@@ -443,7 +411,7 @@ def test_tables_fit_the_terminal(service, tmp_path, columns):
 def test_status_watch_is_a_display_that_stays(screen, service):
     screen.enter("status --watch")
     screen.see("q leaves", "2 loops", "web", "database")
-    screen.lose(PROMPT)
+    screen.lose(INVITE)
     service.loops.append(nouns.loop_line("third", id=3))
     service.happen("loop.created")
     screen.see("3 loops", "third")
@@ -461,18 +429,18 @@ def test_status_watch_is_a_display_that_stays(screen, service):
     service.start()
     screen.lose("unreachable")
     screen.type("q")
-    screen.see(PROMPT)
+    screen.see(INVITE)
     goes_on(screen)
 
 
 def test_colours_are_for_terminals_that_want_them(service, tmp_path):
-    with shell(service, tmp_path) as screen:
-        screen.see(PROMPT, "2 running")
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE, "2 running")
         screen.enter("status")
         screen.see("in sync")
     assert "\x1b[32m" in screen.raw
-    with shell(service, tmp_path, NO_COLOR="1") as screen:
-        screen.see(PROMPT, "2 running")
+    with shell(service.path, tmp_path, NO_COLOR="1") as screen:
+        screen.see(INVITE, "2 running")
         screen.enter("status")
         screen.see("in sync")
     colours = [f"\x1b[{code}m" for code in (31, 32, 33, 36)]

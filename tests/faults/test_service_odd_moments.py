@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.loops import ActionState, LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth, ListEvents, WatchEvents, WatchLogs
 from tests.support.daemon import Daemon, daemon
 from tests.support.marked import none_left
-from tests.support.screen import Screen, ctl
+from tests.support.screen import shell
 from tests.support.waiting import until
 from tests.support.witness import hold_against, manifest, nothing_open
 
@@ -120,9 +120,7 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
     ]
     for one in watchers:
         one.start()
-    with Screen(
-        ctl("--socket", service.socket, "watch", "web"), HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
-    ) as screen:
+    with shell(service.socket, tmp_path, "watch", "web") as screen:
         screen.see("web")
         service.kill("loop:web")
         service.call(CancelLoop(loop="web"))

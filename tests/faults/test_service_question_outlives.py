@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.system import ListEvents
 from tests.support import marked
 from tests.support.asking import asked, asking_daemon, calls
 from tests.support.marked import none_left
-from tests.support.screen import Screen, ctl
+from tests.support.screen import INVITE, ctl, shell
 from tests.support.waiting import until
 from tests.support.witness import nothing_open, whole_event_log
 
@@ -84,10 +84,8 @@ def test_answered_by_a_command(service: Daemon, tmp_path: Path) -> None:
 
 def test_answered_in_a_shell_that_was_open_all_the_time(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
-    with Screen(
-        ctl("--socket", service.socket), HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
-    ) as screen:
-        screen.see("ftl2ctl>", "1 prompt: answer")
+    with shell(service.socket, tmp_path) as screen:
+        screen.see(INVITE, "1 prompt: answer")
         kill_everything(service)
         screen.see("the service is unreachable")
         service.start()

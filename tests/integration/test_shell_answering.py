@@ -14,7 +14,8 @@ from ftl2_enterprise.protocol.loop_replies import LoopDetail, PromptDetail, Prom
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.loops import LoopState, PromptState
 from tests.support import nouns
-from tests.support.played import INVITE, PlayedService, shell
+from tests.support.played import PlayedService
+from tests.support.screen import INVITE, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -44,13 +45,9 @@ def service() -> Iterator[PlayedService]:
 
 @pytest.fixture
 def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
-    with shell(service, tmp_path) as begun:
+    with shell(service.path, tmp_path) as begun:
         begun.see(INVITE, "1 prompt waits for you")
         yield begun
-
-
-def invited(screen: Screen, times: int) -> None:
-    screen.wait(lambda text: text.count(INVITE) == times, what=f"be asked for {times} lines")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.played import INVITE, PlayedService, shell
+from tests.support.played import PlayedService
+from tests.support.screen import INVITE, invited, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +24,10 @@ def service() -> Iterator[PlayedService]:
 
 def test_without_colours_a_line_of_before_is_not_suggested(service: PlayedService, tmp_path: Path) -> None:
     """It could not be told from what was typed."""
-    with shell(service, tmp_path, NO_COLOR="1") as screen:
+    with shell(service.path, tmp_path, NO_COLOR="1") as screen:
         screen.see(INVITE, "1 running")
         screen.enter("version --client")
-        screen.wait(lambda text: text.count(INVITE) == 2)
+        invited(screen, 2)
         screen.type("versi")
         screen.see(f"{INVITE} versi")
         # Ctrl-E goes to the end of the line, and takes what is suggested there.

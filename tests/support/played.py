@@ -1,4 +1,4 @@
-"""A scripted service with loops and prompts that a test changes, and the shell on a terminal in front of it."""
+"""A scripted service with loops and prompts that a test changes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from ftl2_enterprise.protocol.loop_replies import LoopPage, PromptDetail, Prompt
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
 from ftl2_enterprise.protocol.system import EventPage, ListEvents, WatchEvents
 from tests.support import nouns
-from tests.support.screen import Screen, ctl
 from tests.support.service import ScriptedService, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ftl2_enterprise.protocol.loop_replies import LoopLine
     from ftl2_enterprise.protocol.loops import Prompt
 
-INVITE = "ftl2ctl>"
-
 
 class PlayedService(ScriptedService):
-    """It has the loop `web`."""
+    """Its loops run; they are called as is said."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Sequence[str] = ("web",)) -> None:
         super().__init__(path)
-        self.loops: list[LoopLine] = [nouns.loop_line("web", id=1)]
+        self.loops: list[LoopLine] = [nouns.loop_line(name, id=n) for n, name in enumerate(names, 1)]
         self.prompts: list[PromptLine] = []
         self.events = Stream()
         self.cursor = 100
@@ -41,9 +39,13 @@ class PlayedService(ScriptedService):
         self.events.send(nouns.event(self.cursor, kind, **data))
 
     def opens(self, prompt: Prompt) -> None:
-        """A prompt that is open from now on."""
-        self.prompts.append(PromptLine(prompt=prompt, loop="web"))
+        """A prompt that is open from now on, and can be looked at."""
         self.shows(prompt)
+        self.asks(prompt)
+
+    def asks(self, prompt: Prompt) -> None:
+        """A prompt that is open from now on; what is known of prompts stays as it was."""
+        self.prompts.append(PromptLine(prompt=prompt, loop="web"))
         self.happen("prompt.asked", prompt_id=prompt.id)
 
     def closes(self, prompt: Prompt) -> None:
@@ -55,9 +57,3 @@ class PlayedService(ScriptedService):
     def shows(self, prompt: Prompt) -> None:
         """What is known of the prompt."""
         self.on(ShowPrompt, PromptDetail(prompt=prompt, loop="web", desired_state="nginx runs", observations=[]))
-
-
-def shell(service: ScriptedService, home: Path, **environment: Any) -> Screen:
-    """The shell on a terminal of its own."""
-    own: dict[str, Any] = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
-    return Screen(ctl("--socket", str(service.path)), **(own | environment))

@@ -12,6 +12,10 @@ import pyte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+INVITE = "ftl2ctl>"
+"""What the shell of `ftl2ctl` begins a line with."""
 
 
 class _Screen(pyte.Screen):
@@ -107,3 +111,14 @@ def _rows(screen: pyte.Screen) -> list[str]:
 def ctl(*words: str) -> list[str]:
     """How `ftl2ctl` is run."""
     return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words]
+
+
+def shell(socket: str | Path, home: Path, *words: str, **environment: Any) -> Screen:
+    """`ftl2ctl` on a terminal of its own, without words its shell."""
+    own: dict[str, Any] = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    return Screen(ctl("--socket", str(socket), *words), **(own | environment))
+
+
+def invited(screen: Screen, times: int) -> None:
+    """Wait until so many lines have been asked for; what is typed before is not read as from a person's keys."""
+    screen.wait(lambda text: text.count(INVITE) == times, what=f"be asked for {times} lines")
