@@ -12,6 +12,7 @@ from ftl2_enterprise.protocol.loop_verbs import RunLoopNow
 from ftl2_enterprise.protocol.loops import LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import Daemon, daemon
+from tests.support.gated import begin, hold
 from tests.support.marked import none_left
 from tests.support.waiting import until
 from tests.support.wall_clock import WallClock, wall_clock
@@ -98,9 +99,7 @@ def test_what_is_at_work_when_the_clock_goes_back_is_restarted_and_what_comes_is
 ) -> None:
     for name in ("old", "new"):
         (tmp_path / name).touch()
-    wait = f"touch {tmp_path}/begun; until test -e {tmp_path}/gate; do sleep 0.02; done"
-    service.submit("old", manifest("old", tmp_path / "old", before=wait))
-    until((tmp_path / "begun").exists)
+    begin(service, "old", manifest("old", tmp_path / "old", before=hold(tmp_path)), tmp_path)
     clock.jump(-HOUR)
     pid = service.lines()["old"].pid
     assert pid is not None
@@ -118,10 +117,9 @@ def test_what_is_at_work_when_the_clock_goes_back_is_restarted_and_what_comes_is
 
 def test_a_delay_before_a_restart_is_over_in_time(tmp_path: Path, clock: WallClock) -> None:
     (tmp_path / "web").touch()
-    wait = f"until test -e {tmp_path}/gate; do sleep 0.02; done"
     with daemon(tmp_path, supervisor="restart_delay = 1\nrestart_cap = 1") as service:
         service.start(env=clock.environment)
-        service.submit("web", manifest("web", tmp_path / "web", before=wait))
+        service.submit("web", manifest("web", tmp_path / "web", before=hold(tmp_path)))
         for _ in range(2):
             pid = until(lambda: service.lines()["web"].pid)
             assert pid is not None
@@ -138,12 +136,10 @@ def test_a_service_that_starts_with_an_earlier_clock_goes_on_with_everything(
     tmp_path: Path, clock: WallClock
 ) -> None:
     (tmp_path / "old").touch()
-    wait = f"touch {tmp_path}/begun; until test -e {tmp_path}/gate; do sleep 0.02; done"
     with daemon(tmp_path, supervisor="rest = 0", more="[loops]\njitter = 0.0\n") as service:
         service.start(env=clock.environment)
         often = looking(service, tmp_path, "often", 1)
-        service.submit("old", manifest("old", tmp_path / "old", before=wait))
-        until((tmp_path / "begun").exists)
+        begin(service, "old", manifest("old", tmp_path / "old", before=hold(tmp_path)), tmp_path)
         service.kill("root")
         service.wait()
         assert none_left(service.run, seconds=5)

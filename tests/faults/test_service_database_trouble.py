@@ -12,6 +12,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loop_verbs import PauseLoop, ShowLoop
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
+from tests.support import gated
 from tests.support.daemon import Daemon, daemon
 from tests.support.disk import mounted
 from tests.support.marked import none_left, rows
@@ -33,9 +34,7 @@ def begin(service: Daemon, base: Path) -> Path:
     """A loop in the middle of its first step, until there is a gate."""
     witness = base / "witness"
     witness.touch()
-    wait = f"touch {base}/begun; until test -e {base}/gate; do sleep 0.02; done"
-    service.submit("works", manifest("works", witness, before=wait))
-    until((base / "begun").exists)
+    gated.begin(service, "works", manifest("works", witness, before=gated.hold(base)), base)
     return witness
 
 

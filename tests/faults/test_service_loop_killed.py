@@ -15,6 +15,7 @@ from ftl2_enterprise.core.faults import FaultPoint as F
 from ftl2_enterprise.protocol.loop_verbs import AnswerPrompt, ListPrompts
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
 from tests.support.daemon import daemon
+from tests.support.gated import begin, hold
 from tests.support.marked import none_left, rows
 from tests.support.waiting import until
 from tests.support.witness import hold_against, manifest, nothing_open, whole_event_log
@@ -101,18 +102,15 @@ def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(
         witness = tmp_path / "witness"
         witness.touch()
         begun = tmp_path / "begun"
-        wait = f"touch {begun}; until test -e {gate}; do sleep 0.02; done"
-        service.submit("web", manifest("web", witness, steps=1, before=wait), max_iterations=100)
+        service.submit("web", manifest("web", witness, steps=1, before=hold(tmp_path)), max_iterations=100)
 
         def kill(*, after: float) -> None:
-            """Once its action runs, and the process has been there for so long."""
-            until(begun.exists)
+            """Once its action has run for so long."""
+            shell = until(lambda: begun.exists() and begun.read_text())
             begun.unlink()
-            line = service.lines()["web"]
-            assert line.pid is not None
-            until(lambda: age(line.pid or 0) > after)
+            until(lambda: age(int(shell)) > after)
             count = len(service.crashes())
-            os.kill(line.pid, signal.SIGKILL)
+            service.kill("loop:web")
             until(lambda: len(service.crashes()) > count)
 
         for _ in range(6):
@@ -153,9 +151,7 @@ def test_more_crashes_than_the_limit_fail_the_loop_with_the_reason_and_leave_the
         service.start()
         for name in ("bad", "good"):
             (tmp_path / name).touch()
-        gate = tmp_path / "gate"
-        wait = f"until test -e {gate}; do sleep 0.02; done"
-        service.submit("bad", manifest("bad", tmp_path / "bad", before=wait))
+        service.submit("bad", manifest("bad", tmp_path / "bad", before=hold(tmp_path)))
         service.submit("good", manifest("good", tmp_path / "good"))
         for _ in range(3):
             shot = until(lambda: service.lines()["bad"].pid)
@@ -177,9 +173,7 @@ def test_a_crash_is_counted_once_though_control_dies_before_it_can_say_so(tmp_pa
     witness.touch()
     with daemon(tmp_path) as service:
         service.start()
-        wait = f"echo $$ >> {begun}; until test -e {gate}; do sleep 0.02; done"
-        service.submit("web", manifest("web", witness, steps=1, before=wait))
-        until(begun.exists)
+        begin(service, "web", manifest("web", witness, steps=1, before=hold(tmp_path)), tmp_path)
         pids, loop = service.pids(), service.lines()["web"].pid
         assert loop is not None
         # Control has been told, and has not read it; or it has handed it to a writer that does not answer.
@@ -203,9 +197,7 @@ def test_one_that_hangs_is_replaced_with_all_that_it_had_begun(tmp_path: Path) -
     witness.touch()
     with daemon(tmp_path, supervisor="heartbeat = 0.2\nhung_after = 1.5") as service:
         service.start()
-        wait = f"echo $$ >> {begun}; until test -e {gate}; do sleep 0.02; done"
-        service.submit("web", manifest("web", witness, steps=2, before=wait))
-        until(begun.exists)
+        begin(service, "web", manifest("web", witness, steps=2, before=hold(tmp_path)), tmp_path)
         hung = service.lines()["web"].pid
         assert hung is not None
         os.kill(hung, signal.SIGSTOP)

@@ -11,6 +11,7 @@ from ftl2_enterprise.protocol.loop_verbs import CancelLoop, PauseLoop
 from ftl2_enterprise.protocol.loops import LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth
 from tests.support.daemon import daemon
+from tests.support.gated import hold
 from tests.support.marked import none_left
 from tests.support.waiting import until
 from tests.support.witness import hold_against, manifest
@@ -25,14 +26,13 @@ def test_a_row_on_which_the_manager_fails_stops_nothing_else(tmp_path: Path) -> 
         before = service.pids()
         for name in ("works", "next", "bad"):
             (tmp_path / name).touch()
-        gate = tmp_path / "gate"
-        wait = f"until test -e {gate}; do sleep 0.02; done"
+        wait = hold(tmp_path)
         service.submit("works", manifest("works", tmp_path / "works", before=wait))
         service.submit("bad", manifest("bad", tmp_path / "bad", before=wait))
         pid = until(lambda: service.lines()["bad"].pid)
         assert pid is not None
         service.call(PauseLoop(loop="bad"))
-        gate.touch()
+        (tmp_path / "gate").touch()
         service.until_state("bad", LoopState.PAUSED)
         until(lambda: service.lines()["bad"].pid is None)
         # A time that is none: nothing in the service writes such a thing.

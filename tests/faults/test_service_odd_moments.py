@@ -13,6 +13,7 @@ from ftl2_enterprise.protocol.loop_verbs import CancelLoop, DeleteLoop, ListActi
 from ftl2_enterprise.protocol.loops import ActionState, LoopState, Outcome
 from ftl2_enterprise.protocol.system import GetHealth, ListEvents, WatchEvents, WatchLogs
 from tests.support.daemon import Daemon, daemon
+from tests.support.gated import hold
 from tests.support.marked import none_left
 from tests.support.screen import shell
 from tests.support.waiting import until
@@ -70,8 +71,7 @@ def test_a_second_service_on_the_database_is_refused_wherever_it_would_listen(
     service: Daemon, tmp_path: Path
 ) -> None:
     (tmp_path / "web").touch()
-    gate = tmp_path / "gate"
-    service.submit("web", manifest("web", tmp_path / "web", before=f"until test -e {gate}; do sleep 0.02; done"))
+    service.submit("web", manifest("web", tmp_path / "web", before=hold(tmp_path)))
     until(lambda: service.lines()["web"].pid)
     pids = service.pids()
     refused = {
@@ -84,7 +84,7 @@ def test_a_second_service_on_the_database_is_refused_wherever_it_would_listen(
         assert said in second.stderr
         assert "Traceback" not in second.stderr
     assert service.pids() == pids
-    gate.touch()
+    (tmp_path / "gate").touch()
     service.until_state("web", LoopState.COMPLETED)
     hold_against(service, "web", tmp_path / "web", unknown=0)
 
