@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.supervisor.root import own
-from tests.support import root_kinds, survivors
+from tests.support import root_kinds, shooting, survivors
 from tests.support.root_service import Service, is_alive, service
 from tests.support.waiting import until
 
@@ -120,6 +120,34 @@ def test_a_forkserver_that_does_not_answer_is_replaced(tmp_path: Path):
         assert not is_alive(forkserver)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_spare_child_that_was_killed_is_not_missed(made: Service, which: int):
+    """Neither the child that was forked in advance nor its parent."""
+    made.up()
+    there = until(lambda: _spare_of(made))
+    os.kill(there[which], signal.SIGKILL)
+    until(lambda: not is_alive(there[which]))
+    assert all(is_alive(made.start_loop(n)) for n in range(3))
+    assert not set(until(lambda: _spare_of(made))) & set(there)
+
+
+def test_a_spare_child_ends_with_its_forkserver(made: Service):
+    made.up()
+    there = until(lambda: _spare_of(made))
+    forkserver = made.own()["forkserver"]
+    assert forkserver is not None
+    os.kill(forkserver, signal.SIGKILL)
+    until(lambda: not any(map(is_alive, there)))
+    made.start_loop(1)
+
+
+def _spare_of(made: Service) -> list[int]:
+    """The child that waits for an order, after its parent; nothing until both are there."""
+    forkserver = made.own()["forkserver"]
+    found = shooting.spare_of(forkserver) if forkserver else []
+    return found if len(found) == 2 else []
+
+
 def test_what_ends_every_forkserver_is_given_up_and_nothing_else(made: Service):
     made.up()
     loop = made.start_loop(1)
@@ -134,7 +162,7 @@ def test_when_root_is_killed_everything_is_dead_within_a_second(made: Service):
     made.up()
     for n in range(30):
         made.start_loop(n, "stubborn")
-    assert len(made.living()) == 34
+    until(lambda: len(made.living()) == 36)
     os.kill(made.pid, signal.SIGKILL)
     until(lambda: not made.living(), seconds=1.0)
 
@@ -299,4 +327,4 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
     until(settled, seconds=20.0)
     living = {name: pid for pid, name in made.living().items()}
     assert {key: living[key] for key in keys} == keys
-    assert sorted(living) == sorted([*keys, "control", "writer", "python"])
+    assert sorted(living) == sorted([*keys, "control", "writer", "spare", "python"])

@@ -42,7 +42,7 @@ LOOPS = int(os.environ.get("FAULT_LOOPS", "24"))
 SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
 SEED = os.environ.get("FAULT_SEED")
 EVERY = 0.2
-ROUND = ["root", "control", "control", "writer", "writer", "forkserver", "loop", "loop", "loop", "loop"]
+ROUND = ["root", "forkserver", *["control", "writer", "spare"] * 2, *["loop"] * 4]
 """What is shot at, in an order that is drawn anew for each round."""
 LEAST = 3
 """Kills of each kind without which nothing is proved."""

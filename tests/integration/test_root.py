@@ -124,7 +124,7 @@ def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubb
     made.up()
     made.raw(rubbish)
     assert is_alive(made.start_loop(1))
-    until(lambda: set(made.living().values()) == {"python", "writer", "control", "loop:1"})
+    until(lambda: set(made.living().values()) == {"python", "writer", "control", "spare", "loop:1"})
 
 
 @pytest.mark.parametrize("within", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])

@@ -14,22 +14,35 @@ LIMIT = 10.0
 
 
 def children(root: int) -> dict[str, list[int]]:
-    """Pids of the living children of root by what they are: control, writer, forkserver, loop."""
-    found: dict[str, list[int]] = {"control": [], "writer": [], "forkserver": [], "loop": []}
-    with contextlib.suppress(OSError):
-        for pid in map(int, Path(f"/proc/{root}/task/{root}/children").read_text().split()):
-            kind = _kind(pid)
-            if kind is not None:
-                found[kind].append(pid)
+    """Pids of what lives below root by what it is: control, writer, forkserver, loop, or a spare with its parent."""
+    found: dict[str, list[int]] = {"control": [], "writer": [], "forkserver": [], "loop": [], "spare": []}
+    for pid in _children(root):
+        kind = _kind(pid)
+        if kind is not None:
+            found[kind].append(pid)
     # What it has forked just now has its name until it is given one of its own: the forkserver is the eldest.
     found["forkserver"] = sorted(found["forkserver"], key=_age)[:1]
+    for forkserver in found["forkserver"]:
+        found["spare"] += spare_of(forkserver)
     return found
+
+
+def spare_of(forkserver: int) -> list[int]:
+    """The parent of the child that waits for an order, and that child; either may not be there yet."""
+    found = [pid for between in _children(forkserver) for pid in (between, *_children(between))]
+    return [pid for pid in found if _kind(pid) == "spare"]
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _kind(pid: int) -> str | None:
     with contextlib.suppress(OSError):
         name = Path(f"/proc/{pid}/comm").read_text().strip()
-        if name in {"control", "writer"}:
+        if name in {"control", "writer", "spare"}:
             return name
         if name.startswith("loop:"):
             return "loop"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import json
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -15,13 +17,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ftl2_enterprise.supervisor import cgroups, prctl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.supervisor.heartbeat import Slots
 
     type Kinds = Mapping[str, Callable[["ChildContext"], int]]
     type Firsts = Mapping[str, Callable[["Order"], Any]]
 
+LARGEST = 1 << 17
+"""Bytes of an order: more than root takes from control, because it adds to it."""
+MOST_DESCRIPTORS = 16
 CRASHED = 70
 """Exit status when the child's own work raised (EX_SOFTWARE)."""
 DEFAULT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
@@ -50,7 +55,7 @@ class ChildContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What root asks for."""
+    """What root asks for; `read` takes it from the message and the descriptors that came with it."""
 
     key: str
     slot: int
@@ -65,6 +70,15 @@ class Order:
         """What is before the colon of the key."""
         return self.key.partition(":")[0]
 
+    @classmethod
+    def read(cls, data: bytes, fds: Sequence[int]) -> Order:
+        """Raises ValueError or KeyError when it is none."""
+        given: dict[str, Any] = json.loads(data)
+        return cls(
+            key=given["fork"], slot=given["slot"], argument=given["argument"], cgroup=given["cgroup"],
+            log=given["log"], oom=given["oom"], descriptors=dict(zip(given["descriptors"], fds, strict=True)),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -77,10 +91,12 @@ class Setting:
     firsts: Firsts
 
 
-def run(order: Order, setting: Setting, *, between: int) -> NoReturn:
-    """Become the child, do its work and end the process."""
+def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
+    """Wait for an order, become that child, do its work and end the process."""
     status = CRASHED
     try:
+        _prepare()
+        order = _wait_for_order(orders)
         _become(order)
         _wait_for_root(setting.root, between)
         setting.slots.beat(order.slot)
@@ -108,14 +124,26 @@ def _beat(setting: Setting, slot: int) -> None:
     setting.slots.beat_forever(slot, setting.every)
 
 
-def _become(order: Order) -> None:
+def _prepare() -> None:
     os.setsid()
     for number in DEFAULT:
         signal.signal(number, signal.SIG_DFL)
     # SIGUSR1 stays ignored, as the forkserver has it, until the child listens: it looks at its row when it begins.
-    prctl.set_name(order.key)
     # What it leaves behind becomes root's only when it ends, so that root knows whose it was.
     prctl.adopt_orphans()
+
+
+def _wait_for_order(orders: socket.socket) -> Order:
+    with orders:
+        data, fds, _, _ = socket.recv_fds(orders, LARGEST, MOST_DESCRIPTORS)
+    if not data:
+        # The forkserver has ended.
+        os._exit(0)
+    return Order.read(data, fds)
+
+
+def _become(order: Order) -> None:
+    prctl.set_name(order.key)
     if order.log is not None:
         _redirect(order.log)
     if order.oom:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import json
@@ -12,18 +13,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.supervisor import prctl
-from ftl2_enterprise.supervisor.forkserver import child_start
+from ftl2_enterprise.supervisor.forkserver import child_start, spare
 from ftl2_enterprise.supervisor.heartbeat import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ftl2_enterprise.supervisor.forkserver.child_start import Firsts, Kinds
+    from ftl2_enterprise.supervisor.forkserver.spare import Spare
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
-LARGEST = 1 << 17
-"""More than root takes from control, because it adds to it."""
-MOST_DESCRIPTORS = 16
 CHECK_OPTION = "--check"
 UNUSABLE = 78
 """Exit status when it cannot fork safely, whenever it is started (EX_CONFIG)."""
@@ -62,15 +61,17 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
     setting = child_start.Setting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
         channel.send(b'{"ready":true}')
+        forker = Forker(setting, channel)
         while True:
+            forker.prepare()
             try:
-                data, fds, _, _ = socket.recv_fds(channel, LARGEST, MOST_DESCRIPTORS)
+                data, fds, _, _ = socket.recv_fds(channel, child_start.LARGEST, child_start.MOST_DESCRIPTORS)
             except ConnectionError:
                 return 0
             if not data:
                 return 0
             try:
-                channel.send(json.dumps(_answer(json.loads(data), fds, setting, channel)).encode())
+                channel.send(json.dumps(forker.answer(data, fds)).encode())
             except ConnectionError:
                 return 0
             finally:
@@ -78,57 +79,39 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
                     os.close(fd)
 
 
-def _answer(
-    request: Mapping[str, Any], fds: list[int], setting: child_start.Setting, channel: socket.socket
-) -> dict[str, Any]:
-    order = child_start.Order(
-        key=request["fork"], slot=request["slot"], argument=request["argument"], cgroup=request["cgroup"],
-        log=request["log"], oom=request["oom"], descriptors=dict(zip(request["descriptors"], fds, strict=True)),
-    )  # fmt: skip
-    if order.kind not in setting.kinds:
-        return {"failed": order.key, "why": f"there is no kind {order.kind!r}"}
-    try:
-        return {"forked": order.key, "pid": _fork_twice(order, setting, channel)}
-    except OSError as error:
-        return {"failed": order.key, "why": error.strerror or str(error)}
+class Forker:
+    """Forks what is asked for, with one child in advance."""
 
+    def __init__(self, setting: child_start.Setting, channel: socket.socket) -> None:
+        self._setting = setting
+        self._channel = channel
+        self._spare: Spare | None = None
 
-def _fork_twice(order: child_start.Order, setting: child_start.Setting, channel: socket.socket) -> int:
-    """Fork a child whose parent ends, so that it becomes root's. Raises OSError."""
-    read, write = os.pipe()
-    try:
-        between = os.fork()
-        if between == 0:
-            os.close(read)
-            _between(order, setting, channel, write)
-        os.close(write)
-        write = -1
-        said = os.read(read, 64)
-        os.waitpid(between, 0)
-    finally:
-        os.close(read)
-        if write >= 0:
-            os.close(write)
-    if not said.isdigit():
-        number = -int(said or b"-11")
-        raise OSError(number, os.strerror(number))
-    return int(said)
+    def prepare(self) -> None:
+        """Have a child ready for the next order; without one the order itself finds out why there can be none."""
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = spare.fork(self._setting, self._channel)
 
+    def answer(self, request: bytes, fds: list[int]) -> dict[str, Any]:
+        """Carry out what root asks for."""
+        order = child_start.Order.read(request, fds)
+        if order.kind not in self._setting.kinds:
+            return {"failed": order.key, "why": f"there is no kind {order.kind!r}"}
+        try:
+            return {"forked": order.key, "pid": self._give(request, fds)}
+        except OSError as error:
+            return {"failed": order.key, "why": error.strerror or str(error)}
 
-def _between(order: child_start.Order, setting: child_start.Setting, channel: socket.socket, write: int) -> None:
-    """What the process between forkserver and child does."""
-    try:
-        own = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            os.close(write)
-            channel.close()
-            child_start.run(order, setting, between=own)
-        os.write(write, str(pid).encode())
-    except OSError as error:
-        os.write(write, str(-(error.errno or 0)).encode())
-    finally:
-        os._exit(0)
+    def _give(self, request: bytes, fds: list[int]) -> int:
+        one, self._spare = self._spare, None
+        if one is not None:
+            with contextlib.suppress(ConnectionError):
+                one.become(request, fds)
+                return one.pid
+        one = spare.fork(self._setting, self._channel)
+        one.become(request, fds)
+        return one.pid
 
 
 def _unfit_to_fork() -> int:

@@ -1,0 +1,88 @@
+"""A child that is forked before anybody asks for one, so that whoever asks does not wait for the fork."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.supervisor import prctl
+from ftl2_enterprise.supervisor.forkserver import child_start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "spare"
+"""What `ps` shows for the two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spare:
+    """A child that waits to be told what it is for; it ends when the forkserver ends before."""
+
+    pid: int
+    between: int
+    """Its parent, which does nothing: as long as it lives the child is not root's, who takes it for a leftover."""
+    orders: socket.socket
+
+    def become(self, order: bytes, fds: Sequence[int]) -> None:
+        """Have it carry out root's order. Raises ConnectionError when it has been killed meanwhile, and OSError."""
+        try:
+            socket.send_fds(self.orders, [order], fds)
+        finally:
+            self.orders.close()
+            os.kill(self.between, signal.SIGKILL)
+            os.waitpid(self.between, 0)
+
+
+def fork(setting: child_start.Setting, channel: socket.socket) -> Spare:
+    """Fork one. Raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    read, write = os.pipe()
+    forkserver = os.getpid()
+    try:
+        between = os.fork()
+        if between == 0:
+            ours.close()
+            os.close(read)
+            channel.close()
+            _between(forkserver, theirs, setting, write)
+        os.close(write)
+        write = -1
+        said = os.read(read, 64)
+        if said.isdigit():
+            return Spare(pid=int(said), between=between, orders=ours)
+        os.waitpid(between, 0)
+        ours.close()
+    finally:
+        theirs.close()
+        os.close(read)
+        if write >= 0:
+            os.close(write)
+    number = -int(said or b"-11")
+    raise OSError(number, os.strerror(number))
+
+
+def _between(forkserver: int, theirs: socket.socket, setting: child_start.Setting, write: int) -> None:
+    """Fork the child, tell its pid, and wait for the end."""
+    try:
+        own = os.getpid()
+        prctl.set_name(NAME)
+        prctl.die_with_parent()
+        if os.getppid() != forkserver:
+            return
+        pid = os.fork()
+        if pid == 0:
+            os.close(write)
+            child_start.run(theirs, setting, between=own)
+        theirs.close()
+        os.write(write, str(pid).encode())
+        os.close(write)
+        while True:
+            signal.pause()
+    except OSError as error:
+        os.write(write, str(-(error.errno or 0)).encode())
+    finally:
+        os._exit(0)
