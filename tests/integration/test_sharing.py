@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
+
+import pytest
+
+from ftl2_enterprise.supervisor.forkserver import sharing
 
 PROGRAM = """
 import gc, json, os, sys
@@ -64,3 +69,33 @@ def copied(how: str) -> int:
 
 def test_a_child_copies_much_less() -> None:
     assert copied("ready") < 0.7 * copied("as it is")
+
+
+HUGE = """
+import os, sys
+from ftl2_enterprise.supervisor.forkserver import sharing
+kept = [bytes(1000) for _ in range(8000)]
+count = sharing.use_huge_pages()
+assert all(one == bytes(1000) for one in kept)
+with open("/proc/self/smaps_rollup") as file:
+    huge = sum(1024 * int(line.split()[1]) for line in file if line.startswith("AnonHugePages:"))
+assert huge >= count, (huge, count)
+read, write = os.pipe()
+if os.fork() == 0:
+    # What is written to is copied for the child alone.
+    kept[0] = b"own"
+    os.write(write, kept[0])
+    os._exit(0)
+os.wait()
+assert (os.read(read, 8), kept[0]) == (b"own", bytes(1000))
+print(count)
+"""
+
+
+def test_what_is_shared_is_in_huge_pages_where_the_kernel_has_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", HUGE], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    release = tuple(int(word) for word in platform.release().split(".")[:2])
+    if release < (6, 1) or not sharing.HUGE_PAGE.exists():
+        pytest.skip("the kernel cannot put pages together when it is asked to (Linux 6.1)")
+    assert int(ran.stdout) > 0

@@ -98,9 +98,9 @@ def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
         _prepare()
         order = _wait_for_order(orders)
         _become(order)
+        first = setting.firsts[order.kind](order) if order.kind in setting.firsts else None
         _wait_for_root(setting.root, between)
         setting.slots.beat(order.slot)
-        first = setting.firsts[order.kind](order) if order.kind in setting.firsts else None
         _thread.start_new_thread(_beat, (setting, order.slot))
         context = ChildContext(
             key=order.key, argument=order.argument, descriptors=order.descriptors,

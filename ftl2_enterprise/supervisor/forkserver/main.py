@@ -86,9 +86,13 @@ class Forker:
         self._setting = setting
         self._channel = channel
         self._spare: Spare | None = None
+        self._ending: list[int] = []
+        """Processes between that were killed: root is answered before they are gone, which takes a while."""
 
     def prepare(self) -> None:
         """Have a child ready for the next order; without one the order itself finds out why there can be none."""
+        while self._ending:
+            os.waitpid(self._ending.pop(), 0)
         if self._spare is None:
             with contextlib.suppress(OSError):
                 self._spare = spare.fork(self._setting, self._channel)
@@ -107,9 +111,11 @@ class Forker:
         one, self._spare = self._spare, None
         if one is not None:
             with contextlib.suppress(ConnectionError):
-                one.become(request, fds)
-                return one.pid
-        one = spare.fork(self._setting, self._channel)
+                return self._become(one, request, fds)
+        return self._become(spare.fork(self._setting, self._channel), request, fds)
+
+    def _become(self, one: Spare, request: bytes, fds: list[int]) -> int:
+        self._ending.append(one.between)
         one.become(request, fds)
         return one.pid
 

@@ -2,7 +2,8 @@
 
 A child shares every page with its parent until one of them writes to it. CPython writes to objects that are only
 looked at: it counts references. And interpreter and C library put what a child allocates into holes that are spread
-over old pages, each of which is copied then. What is done here saves a loop that runs once 11 of 16 MB.
+over old pages, each of which is copied then. What is done here saves a loop that runs once 11 of 16 MB, and its
+process begins and ends sooner.
 
 Each step is left out where the interpreter or the C library is not the one that it is written for.
 """
@@ -13,6 +14,7 @@ import ctypes
 import gc
 import sys
 import sysconfig
+from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,10 @@ POOL = 1 << 14
 POOL_HEADER = 48
 SMALL = range(48, 513, 16)
 """Bytes of small objects, from the smallest `bytes`."""
+HUGE_PAGE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
+MAPS = Path("/proc/self/maps")
+COLLAPSE = 25
+"""MADV_COLLAPSE (madvise(2), Linux 6.1)."""
 _MOST = 200_000
 """Allocations after which something is not as it should be."""
 
@@ -46,6 +52,7 @@ def keep_shared() -> None:
         stop_counting()
     fill_pools()
     fill_holes()
+    use_huge_pages()
 
 
 def is_counting_known() -> bool:
@@ -111,6 +118,30 @@ def fill_holes() -> int:
         while libc.mallinfo2().keepcost == end and count < _MOST:
             libc.malloc(ctypes.c_size_t(size - 8))
             count += 1
+    return count
+
+
+def use_huge_pages() -> int:
+    """Have the kernel put what was allocated into huge pages, as far as it can; the bytes that are in some now.
+
+    A fork copies the table of the pages, and the end of a child goes through its own: with fewer entries both take
+    less time. A child that writes copies a small page all the same.
+    """
+    libc = ctypes.CDLL(None)
+    count = 0
+    try:
+        size = int(HUGE_PAGE.read_text())
+        maps = MAPS.read_text().splitlines()
+    except (OSError, ValueError):
+        return 0
+    for line in maps:
+        where, access, *rest = line.split()
+        if access == "rw-p" and rest[3:] in ([], ["[heap]"]):
+            begin, end = (int(word, 16) for word in where.split("-"))
+            begin, end = -(-begin // size) * size, end // size * size
+            # What cannot be done is left: the kernel is too old, or it has no memory of that size at hand.
+            if begin < end and libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), COLLAPSE) == 0:
+                count += end - begin
     return count
 
 

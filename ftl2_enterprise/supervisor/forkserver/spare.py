@@ -28,13 +28,15 @@ class Spare:
     orders: socket.socket
 
     def become(self, order: bytes, fds: Sequence[int]) -> None:
-        """Have it carry out root's order. Raises ConnectionError when it has been killed meanwhile, and OSError."""
+        """Have it carry out root's order, and end its parent, which is to be waited for.
+
+        Raises ConnectionError when it has been killed meanwhile, and OSError.
+        """
         try:
             socket.send_fds(self.orders, [order], fds)
         finally:
             self.orders.close()
             os.kill(self.between, signal.SIGKILL)
-            os.waitpid(self.between, 0)
 
 
 def fork(setting: child_start.Setting, channel: socket.socket) -> Spare:
