@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from bench.peers import process
 from bench.peers.peers import spawn
 from ftl2_enterprise import client
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, SubmitLoop
+from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
 from ftl2_enterprise.protocol.loops import LoopSpec, LoopState, Mode
 from ftl2_enterprise.protocol.system import GetHealth
+from ftl2_enterprise.supervisor.root import trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,16 @@ class Ours:
 
     def pids(self) -> list[int]:
         with client.connect(str(self._socket)) as service:
-            return [each.pid for each in service.call(GetHealth()).processes if each.pid is not None]
+            own = {each.name: each.pid for each in service.call(GetHealth()).processes if each.pid is not None}
+        # Below the forkserver is the child that it has in advance.
+        return [*own.values(), *trees.below({own["forkserver"]}) - {own["forkserver"]}]
+
+    def started_at(self, name: str) -> float:
+        """When the process of a loop was there, in seconds of the wall clock."""
+        with client.connect(str(self._socket)) as service:
+            found = service.call(ShowLoop(loop=name)).process
+        assert found is not None
+        return found.started_at / 1e6
 
     def status(self) -> Callable[[], object]:
         service = client.connect(str(self._socket))
