@@ -210,8 +210,9 @@ def _watch(
             if now >= deadline:
                 timed_out = True
                 break
-            ready = selector.select(min(tick, deadline - now))
-            # Pipes wake us at once; the end of a program is polled for where the kernel has no pidfd.
+            # Everything that may happen before it ends wakes us, where the kernel has a pidfd to tell of the end.
+            wakes = status is None and exit_fd is not None
+            ready = selector.select(deadline - now if wakes else min(tick, deadline - now))
             tick = min(tick * 2, TICK)
             if any(key.fd == cancel_fd for key, _ in ready):
                 cancelled = True
@@ -219,6 +220,7 @@ def _watch(
             for key, _ in ready:
                 if key.fd == exit_fd:
                     selector.unregister(key.fd)
+                    exit_fd = None
                     continue
                 chunk = os.read(key.fd, CHUNK)
                 quiet_since = time.monotonic()
