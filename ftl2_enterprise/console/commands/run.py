@@ -120,7 +120,9 @@ def _run(context: click.Context, session: Session, options: dict[str, Any]) -> i
         raise _with_way_on(problem, session, loop) from problem
     finally:
         shown.close()
-    _report(session, store, loop, shown.narrator.tally, seconds=time.monotonic() - begun, options=options)
+    # The event loop has given Ctrl-C its usual way back when it was closed.
+    with interrupts.Fatal():
+        _report(session, store, loop, shown.narrator.tally, seconds=time.monotonic() - begun, options=options)
     return exit_of(loop)
 
 
