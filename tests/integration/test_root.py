@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -227,10 +228,12 @@ def test_the_watchdog_is_no_business_of_children(made: Service):
         if upgraded:
             made.upgrade()
         made.start_loop(1 + upgraded)
-        variables = {
-            pid: {line.partition(b"=")[0] for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
-            for pid in made.living()
-        }
+        variables: dict[int, set[bytes]] = {}
+        for pid in made.living():
+            # What was forked in advance may still have been ending.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                lines = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                variables[pid] = {line.partition(b"=")[0] for line in lines}
         assert b"WATCHDOG_USEC" in variables.pop(made.pid)
         assert len(variables) >= 4
         assert not [pid for pid, names in variables.items() if {b"WATCHDOG_USEC", b"WATCHDOG_PID"} & names]

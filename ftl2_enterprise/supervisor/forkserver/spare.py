@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -42,32 +43,43 @@ class Spare:
 def fork(setting: child_start.Setting, channel: socket.socket) -> Spare:
     """Fork one. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        try:
+            between, pid = _fork_twice(setting, theirs, (channel, ours))
+        except OSError:
+            ours.close()
+            raise
+    return Spare(pid=pid, between=between, orders=ours)
+
+
+def _fork_twice(
+    setting: child_start.Setting, orders: socket.socket, not_theirs: Sequence[socket.socket]
+) -> tuple[int, int]:
+    """Fork the process between, and from there the child; their pids. Raises OSError."""
     read, write = os.pipe()
     forkserver = os.getpid()
     try:
         between = os.fork()
         if between == 0:
-            ours.close()
             os.close(read)
-            channel.close()
-            _between(forkserver, theirs, setting, write)
+            for end in not_theirs:
+                end.close()
+            _between(forkserver, orders, setting, write)
         os.close(write)
         write = -1
         said = os.read(read, 64)
-        if said.isdigit():
-            return Spare(pid=int(said), between=between, orders=ours)
-        os.waitpid(between, 0)
-        ours.close()
     finally:
-        theirs.close()
         os.close(read)
         if write >= 0:
             os.close(write)
-    number = -int(said or b"-11")
+    if said.isdigit():
+        return between, int(said)
+    os.waitpid(between, 0)
+    number = -int(said) if said else errno.EAGAIN
     raise OSError(number, os.strerror(number))
 
 
-def _between(forkserver: int, theirs: socket.socket, setting: child_start.Setting, write: int) -> None:
+def _between(forkserver: int, orders: socket.socket, setting: child_start.Setting, write: int) -> None:
     """Fork the child, tell its pid, and wait for the end."""
     try:
         own = os.getpid()
@@ -78,8 +90,8 @@ def _between(forkserver: int, theirs: socket.socket, setting: child_start.Settin
         pid = os.fork()
         if pid == 0:
             os.close(write)
-            child_start.run(theirs, setting, between=own)
-        theirs.close()
+            child_start.run(orders, setting, between=own)
+        orders.close()
         os.write(write, str(pid).encode())
         os.close(write)
         while True:
