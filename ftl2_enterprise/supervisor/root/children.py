@@ -144,7 +144,8 @@ class Children:
             return
         left = self.leftovers()
         if left and time.monotonic() < self._clean_until:
-            trees.kill(left)
+            # The parent of a spare, which a dead forkserver has left, may still have a child that is known.
+            trees.kill(left, self._root.table.pids())
             if not self._scheduled:
                 self._scheduled = True
                 self._root.loop.after(SWEEP, self._sweep)

@@ -10,6 +10,10 @@ from __future__ import annotations
 import os
 import signal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 CALL_MARK = b"FTL2_MODULE_CALL="
 """In the environment of whatever a module call starts (see adapters/on_host/server.py)."""
 
@@ -44,13 +48,13 @@ def _scan(parent: int) -> list[int]:
     return found
 
 
-def below(pids: set[int]) -> set[int]:
-    """The processes and everything below them."""
+def below(pids: set[int], sparing: Collection[int] = ()) -> set[int]:
+    """The processes and everything below them, without some and what is below those."""
     found: set[int] = set()
     queue = list(pids)
     while queue:
         pid = queue.pop()
-        if pid not in found:
+        if pid not in found and pid not in sparing:
             found.add(pid)
             queue += children_of(pid)
     return found
@@ -70,12 +74,12 @@ def is_left_by_an_action(pid: int) -> bool:
         return False
 
 
-def kill(pids: set[int]) -> None:
+def kill(pids: set[int], sparing: Collection[int] = ()) -> None:
     """Kill the trees of these processes as far as they can be seen now; to be repeated until none is left."""
     stopped: set[int] = set()
     # Stopping first keeps a program that forks for ever from outrunning the scan.
     for _ in range(8):
-        fresh = below(pids) - stopped
+        fresh = below(pids, sparing) - stopped
         if not fresh:
             break
         for pid in fresh:
