@@ -128,7 +128,7 @@ def full(peer: Peer) -> dict[str, str]:
         finally:
             peers.end(peer, list(kids.values()))
     found = {"restart of a child with all imports after kill -9, ms": spread(times)}
-    return found | ({"... until it has claimed its loop, ms": spread(claimed)} if claimed else {})
+    return found | ({"... until it is seen to have claimed its loop, ms": spread(claimed)} if claimed else {})
 
 
 def command(argv: Sequence[str]) -> float:

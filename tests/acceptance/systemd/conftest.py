@@ -20,7 +20,7 @@ from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.uml import Uml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 BUILD = Path("build")
 HERE = Path(__file__).parent
@@ -99,16 +99,27 @@ def install(machine: Machine[Any], package: Path, *options: str) -> Done:
     return done
 
 
-@pytest.fixture(scope="session")
-def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Path:
-    """What the installation of the package adds to the tree, and two people: alice may steer, mallory is anybody."""
-    engine = Nspawn(tree, next(places))
+def installed_once(tree: trees.Tree, place: Path, package: Path, people: Mapping[str, Sequence[str]]) -> Path:
+    """What the installation of the package adds to the tree, and people with their groups."""
+    engine = Nspawn(tree, place)
     with booted(engine) as machine:
-        install(machine, packages.present)
-        machine.add_user("alice", "ftl2")
-        machine.add_user("mallory")
+        install(machine, package)
+        for name, groups in people.items():
+            machine.add_user(name, *groups)
         machine.power_off()
     return engine.upper
+
+
+@pytest.fixture(scope="session")
+def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Path:
+    """The package, and two people: alice may steer, mallory is anybody."""
+    return installed_once(tree, next(places), packages.present, {"alice": ["ftl2"], "mallory": []})
+
+
+@pytest.fixture(scope="session")
+def installed_before(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Path:
+    """The build before."""
+    return installed_once(tree, next(places), packages.previous, {})
 
 
 @pytest.fixture
@@ -127,11 +138,18 @@ def machine(tree: trees.Tree, installed: Path, places: Iterator[Path]) -> Iterat
 
 
 @pytest.fixture
-def running(bare: Machine[Nspawn], packages: Packages) -> Machine[Nspawn]:
-    """The build before, with loops."""
-    install(bare, packages.previous)
-    come_alive(bare)
-    return bare
+def outdated(tree: trees.Tree, installed_before: Path, places: Iterator[Path]) -> Iterator[Machine[Nspawn]]:
+    """A machine with the build before; its service runs."""
+    with machine_of(tree, next(places), installed_before) as made:
+        made.until(made.is_active)
+        yield made
+
+
+@pytest.fixture
+def running(outdated: Machine[Nspawn]) -> Machine[Nspawn]:
+    """The same, with loops."""
+    come_alive(outdated)
+    return outdated
 
 
 @pytest.fixture(scope="module")

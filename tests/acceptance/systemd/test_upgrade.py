@@ -45,51 +45,49 @@ def test_another_unit_is_in_force_after_an_upgrade(
     all_go_on(running)
 
 
-def test_an_upgrade_leaves_a_stopped_service_alone(bare: Machine[Nspawn], packages: Packages) -> None:
-    install(bare, packages.previous)
-    bare.submit("message", MESSAGE, "--wait")
-    bare.run("systemctl", "disable", "--now", "ftl2-enterprise")
-    install(bare, packages.present)
-    assert not bare.is_active()
-    assert bare.try_("systemctl", "is-enabled", "ftl2-enterprise").out == "disabled\n"
-    bare.run("systemctl", "start", "ftl2-enterprise")
-    assert bare.loops()["message"]["state"] == "completed"
+def test_an_upgrade_leaves_a_stopped_service_alone(outdated: Machine[Nspawn], packages: Packages) -> None:
+    outdated.submit("message", MESSAGE, "--wait")
+    outdated.run("systemctl", "disable", "--now", "ftl2-enterprise")
+    install(outdated, packages.present)
+    assert not outdated.is_active()
+    assert outdated.try_("systemctl", "is-enabled", "ftl2-enterprise").out == "disabled\n"
+    outdated.run("systemctl", "start", "ftl2-enterprise")
+    assert outdated.loops()["message"]["state"] == "completed"
 
 
-def test_an_upgrade_starts_a_service_that_has_failed(bare: Machine[Nspawn], packages: Packages) -> None:
-    install(bare, packages.previous)
-    bare.write("/etc/ftl2-enterprise/conf.d/wrong.toml", "[log]\nlevel = 'loud'\n")
-    assert bare.try_("systemctl", "restart", "ftl2-enterprise").status != 0
-    assert bare.try_("systemctl", "is-failed", "ftl2-enterprise").out == "failed\n"
+def test_an_upgrade_starts_a_service_that_has_failed(outdated: Machine[Nspawn], packages: Packages) -> None:
+    outdated.write("/etc/ftl2-enterprise/conf.d/wrong.toml", "[log]\nlevel = 'loud'\n")
+    assert outdated.try_("systemctl", "restart", "ftl2-enterprise").status != 0
+    assert outdated.try_("systemctl", "is-failed", "ftl2-enterprise").out == "failed\n"
     # What is still wrong is no reason for which an upgrade fails.
-    install(bare, packages.present)
-    bare.run("rm", "/etc/ftl2-enterprise/conf.d/wrong.toml")
-    install(bare, packages.previous, "--allow-downgrades")
-    bare.until_well()
+    install(outdated, packages.present)
+    outdated.run("rm", "/etc/ftl2-enterprise/conf.d/wrong.toml")
+    install(outdated, packages.previous, "--allow-downgrades")
+    outdated.until_well()
 
 
-def test_settings_that_were_changed_are_kept_without_a_question(bare: Machine[Nspawn], packages: Packages) -> None:
-    install(bare, packages.previous)
-    text = bare.read("/etc/ftl2-enterprise/config.toml") + "\n[log]\nlevel = 'debug'\n"
+def test_settings_that_were_changed_are_kept_without_a_question(
+    outdated: Machine[Nspawn], packages: Packages
+) -> None:
+    text = outdated.read("/etc/ftl2-enterprise/config.toml") + "\n[log]\nlevel = 'debug'\n"
     text = text.replace("\n[log]\n", "\n", 1) if text.count("\n[log]\n") == 2 else text
-    bare.write("/etc/ftl2-enterprise/config.toml", text)
-    install(bare, packages.present)
-    assert bare.read("/etc/ftl2-enterprise/config.toml") == text
-    bare.until_well()
+    outdated.write("/etc/ftl2-enterprise/config.toml", text)
+    install(outdated, packages.present)
+    assert outdated.read("/etc/ftl2-enterprise/config.toml") == text
+    outdated.until_well()
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(bare: Machine[Nspawn], packages: Packages) -> None:
-    install(bare, packages.present)
-    bare.submit("message", MESSAGE, "--wait")
-    bare.run("systemctl", "stop", "ftl2-enterprise")
-    bare.run("sqlite3", f"{HOME}/loops.db", "UPDATE alembic_version SET version_num = '9999'")
-    before = bare.run("sha256sum", f"{HOME}/loops.db")
-    assert bare.try_("systemctl", "start", "ftl2-enterprise").status != 0
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(machine: Machine[Nspawn]) -> None:
+    machine.submit("message", MESSAGE, "--wait")
+    machine.run("systemctl", "stop", "ftl2-enterprise")
+    machine.run("sqlite3", f"{HOME}/loops.db", "UPDATE alembic_version SET version_num = '9999'")
+    before = machine.run("sha256sum", f"{HOME}/loops.db")
+    assert machine.try_("systemctl", "start", "ftl2-enterprise").status != 0
     # It does not mend itself, so nobody tries again.
-    assert bare.show("Result") == "exit-code"
-    assert bare.show("NRestarts") == "0"
-    said = "".join(str(line["MESSAGE"]) for line in bare.journal())
+    assert machine.show("Result") == "exit-code"
+    assert machine.show("NRestarts") == "0"
+    said = "".join(str(line["MESSAGE"]) for line in machine.journal())
     assert "cannot" in said
     assert "newer" in said
     assert "Traceback" not in said
-    assert bare.run("sha256sum", f"{HOME}/loops.db") == before
+    assert machine.run("sha256sum", f"{HOME}/loops.db") == before
