@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 LOCK_OPTIONS := --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 PACKAGES := ftl2_enterprise tests bench packaging/ftl2_packaging
-# Two workers, because two cores are what a small build machine has; make test JOBS=8 for more.
-JOBS ?= 2
+# One more than a small build machine has cores, because most tests wait for something; make test JOBS=8 for more.
+JOBS ?= 3
 
 .PHONY: help
 help: ## list the targets
