@@ -47,6 +47,23 @@ def main() -> None:
             # What was measured before is not to be lost.
             print(f"{each.name} cannot be measured: {error}")
     show(figures)
+    disk = spread(syncs(Path(tempfile.gettempdir()), 1000))
+    print(f"this disk, fdatasync of 8 kB, which a restart of ours waits for, ms: {disk}")
+
+
+def syncs(directory: Path, count: int) -> list[float]:
+    """Milliseconds of each; what a supervisor that writes down what it does cannot be faster than."""
+    times: list[float] = []
+    with tempfile.TemporaryFile(dir=directory) as file:
+        for _ in range(count):
+            file.seek(0)
+            file.write(bytes(8192))
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+            time.sleep(0.01)
+    return times
 
 
 def measure(peer: Peer, children: int, idle: float) -> dict[str, str]:
