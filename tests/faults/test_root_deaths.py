@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.supervisor.root import own
+from ftl2_enterprise.supervisor.root import own, trees
 from tests.support import root_kinds, shooting, survivors
 from tests.support.root_service import Service, is_alive, service
 from tests.support.waiting import until
@@ -223,20 +222,15 @@ def test_nobody_is_hung_because_the_whole_service_was_halted(made: Service):
     made.up()
     pids = [made.start_loop(n) for n in range(3)]
     everybody = [made.pid, *(pid for pid in made.living() if pid != made.pid)]
+    # The parent of what was forked in advance may have been ending: not every signal has somebody to reach.
     for pid in everybody:
-        _send(pid, signal.SIGSTOP)
+        trees.send(pid, signal.SIGSTOP)
     time.sleep(1.5)  # longer than hung_after: this is the condition itself
     os.kill(made.pid, signal.SIGCONT)
     for pid in reversed(everybody):
-        _send(pid, signal.SIGCONT)
+        trees.send(pid, signal.SIGCONT)
     again = made.start_loop(9)
     assert all(is_alive(pid) for pid in [*pids, again, made.control_pid])
-
-
-def _send(pid: int, number: int) -> None:
-    """Send a signal, if it is still there: the parent of what was forked in advance may have been ending."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def test_a_control_that_no_longer_says_it_is_alive_is_replaced(tmp_path: Path):

@@ -85,7 +85,7 @@ def kill(pids: set[int], sparing: Collection[int] = ()) -> None:
         for pid in fresh:
             send(pid, signal.SIGSTOP)
         stopped |= fresh
-    for pid in stopped | pids:
+    for pid in stopped:
         send(pid, signal.SIGKILL)
 
 

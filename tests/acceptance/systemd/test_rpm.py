@@ -11,6 +11,7 @@ from tests.acceptance.systemd.living import all_go_on, come_alive
 from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
+from tests.acceptance.systemd.upgrading import sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +59,7 @@ def release(machine: Machine[Nspawn]) -> str:
 
 
 def revision(machine: Machine[Nspawn]) -> str:
-    asked = ("sqlite3", f"{HOME}/loops.db", "SELECT version_num FROM alembic_version")
-    return machine.run(*asked, user="ftl2-enterprise").strip()
+    return sql(machine, "SELECT version_num FROM alembic_version")
 
 
 def enabled(machine: Machine[Nspawn]) -> list[str]:
