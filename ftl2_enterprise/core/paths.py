@@ -6,8 +6,8 @@ Under systemd, StateDirectory=, ConfigurationDirectory=, LogsDirectory= and Runt
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # without loading typing, which takes longer than all of ftl2_enterprise.shell.glance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,6 +15,8 @@ NAME = "ftl2-enterprise"
 ETC = f"/etc/{NAME}"
 RUN = f"/run/{NAME}"
 SOCKET = "control.sock"
+SOCKET_VARIABLES = ("FTL2CTL_SOCKET", "FTL2_ENTERPRISE_SUPERVISOR_SOCKET")
+"""Variables that name the socket to a client."""
 
 
 def state_dir(variables: Mapping[str, str]) -> str:
@@ -47,6 +49,30 @@ def socket_path(variables: Mapping[str, str]) -> str:
     runtime = variables.get("XDG_RUNTIME_DIR", "")
     # Without a runtime directory (no login session) the socket is beside the database.
     return f"{runtime}/{NAME}/{SOCKET}" if runtime.startswith("/") else f"{state_dir(variables)}/{SOCKET}"
+
+
+def client_socket(variables: Mapping[str, str]) -> str | None:
+    """Where a client finds the service: as a variable says, else the first of `expected_sockets` that is there."""
+    for name in SOCKET_VARIABLES:
+        if named := variables.get(name):
+            return named
+    return next((path for path in expected_sockets(variables) if _may_be_there(path)), None)
+
+
+def expected_sockets(variables: Mapping[str, str]) -> list[str]:
+    """The system's, and this user's own."""
+    return list(dict.fromkeys((f"{RUN}/{SOCKET}", socket_path(variables))))
+
+
+def _may_be_there(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - pathlib costs a client too much
+    except PermissionError:
+        # It is hidden from this user, who is to be told so by the attempt to connect.
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _of_unit(variables: Mapping[str, str], name: str) -> str | None:

@@ -1,26 +1,34 @@
-"""The `ftl2ctl` command."""
+"""The `ftl2ctl` command. What the service renders is printed before anything else is loaded."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-from ftl2_enterprise.entrypoints import loading
+from ftl2_enterprise.shell import glance
 
+TYPE_CHECKING = False  # as core.paths says
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def main() -> None:
     """Run and exit."""
-    sys.exit(loading.main_of(_load))
+    failure: BaseException | None = None
+    try:
+        if glance.show(sys.argv[1:]):
+            return
+    except (KeyboardInterrupt, OSError) as error:
+        failure = error
+    from ftl2_enterprise.entrypoints import loading  # noqa: PLC0415 - takes longer than a glance
+
+    sys.exit(loading.main_of(lambda: _load(failure)))
 
 
-def _load() -> Callable[[], int]:
+def _load(failure: BaseException | None) -> Callable[[], int]:
     _without_extensions()
     from ftl2_enterprise.shell import main as shell  # noqa: PLC0415 - as main_of() says
 
-    return shell.main
+    return shell.main if failure is None else lambda: shell.ended_by(failure)
 
 
 def _without_extensions() -> None:

@@ -97,6 +97,12 @@ class LogLine(Wire, frozen=True):
     fields: dict[str, Any] = {}
 
 
+class Rendered(Wire, frozen=True):
+    """What a command prints."""
+
+    text: str
+
+
 # --- verbs ---------------------------------------------------------------------------------------------------------
 
 
@@ -157,7 +163,23 @@ class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
     follow: bool = False
 
 
+class Render(Request[Rendered], frozen=True, tag="system.render"):
+    """What a command that only looks prints on success, made here, so that its caller need not load what makes it.
+
+    Refused for other commands and for what is too much; the caller makes that by itself.
+    """
+
+    words: list[str]
+    """As they are typed behind the name of the program."""
+    width: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Columns of the terminal; 0: it is not printed on one that shows symbols."""
+    colour: bool = False
+    socket: str | None = None
+    """As it was given, to be told in commands that are offered."""
+
+
 VERBS = (
+    Render,
     GetVersion,
     GetHealth,
     GetSettings,

@@ -33,16 +33,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = _main(words)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        if _is_terminal(sys.stderr):
-            # The prompt of the shell is not to stand behind the ^C.
-            sys.stderr.write("\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
-    except Exception as error:
-        return failed(_recorded(error))
+    except (KeyboardInterrupt, Exception) as error:
+        return ended_by(error)
     return status
+
+
+def ended_by(error: BaseException) -> int:
+    """The exit status of a program that an error has ended; it is told what it is, if there is something to tell."""
+    match error:
+        case KeyboardInterrupt():
+            if _is_terminal(sys.stderr):
+                # The prompt of the shell is not to stand behind the ^C.
+                sys.stderr.write("\n")
+            return INTERRUPTED
+        case BrokenPipeError():
+            return _reader_left()
+        case Exception():
+            return failed(_recorded(error))
+        case _:
+            raise error
 
 
 def _main(words: list[str]) -> int:

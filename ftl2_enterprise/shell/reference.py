@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.paths import SOCKET_VARIABLES
 from ftl2_enterprise.shell import helping
 from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, PROGRAM, every_command
-from ftl2_enterprise.shell.session import SOCKET_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -84,6 +84,8 @@ class Flag(msgspec.Struct, frozen=True):
     at_most: float | None = None
     default: str = ""
     """As the help tells it; what counts is what the service or the command does."""
+    stays: bool = False
+    """With it the command goes on until somebody leaves it."""
 
     @property
     def option(self) -> str:
@@ -140,6 +142,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[str, ...] = ()
     """Exit statuses that only this command has, as the help tells them."""
     in_shell_only: bool = False
+    is_view: bool = False
+    """It asks for little that is only read, and shows it; the service may render it."""
     has_json: bool = True
 
     @property

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.shell.asking import Asker
     from ftl2_enterprise.terminal.paint import Painter
 
-SOCKET_VARIABLES = ("FTL2CTL_SOCKET", "FTL2_ENTERPRISE_SUPERVISOR_SOCKET")
 HELLO = PROGRAM
 
 
@@ -164,25 +163,11 @@ def socket_path(given: str | None, variables: Mapping[str, str]) -> str:
 
     Raises Problem(unavailable) when there is none.
     """
-    for named in (given, *(variables.get(name) for name in SOCKET_VARIABLES)):
-        if named:
-            return named
-    expected = list(dict.fromkeys((f"{paths.RUN}/{paths.SOCKET}", paths.socket_path(variables))))
-    for path in expected:
-        if _may_be_there(path):
-            return path
+    found = given or paths.client_socket(variables)
+    if found:
+        return found
+    expected = " or ".join(paths.expected_sockets(variables))
     raise unavailable(
-        f"cannot reach the service: there is no socket at {' or '.join(expected)}",
+        f"cannot reach the service: there is no socket at {expected}",
         "start it with `systemctl start ftl2-enterprise`, or `ftl2-enterprise supervise` without systemd",
     )
-
-
-def _may_be_there(path: str) -> bool:
-    try:
-        os.stat(path)  # noqa: PTH116 - pathlib costs a client too much
-    except PermissionError:
-        # It is hidden from this user, who is to be told so by the attempt to connect.
-        return True
-    except OSError:
-        return False
-    return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from ftl2_enterprise.terminal import capabilities
 from ftl2_enterprise.terminal.text import Line, Role, Span, fitted
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ SGR: dict[Role, str] = {
     Role.BAD: "1;31",
 }
 
-FALLBACK_COLUMNS = 80
-FALLBACK_ROWS = 24
-
 
 class Painter(msgspec.Struct, frozen=True, kw_only=True):
     """A stream and what it can show."""
@@ -35,6 +33,8 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
     is_terminal: bool
     """Lines may be redrawn, and symbols help."""
     has_colour: bool
+    width: int = 0
+    """Columns, when the terminal is not this stream but where its text will be shown."""
 
     def print(self, lines: Line | Iterable[Line]) -> None:
         """Write the lines, and hand them over at once."""
@@ -51,23 +51,17 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def columns(self) -> int:
         """How wide the terminal is now."""
-        return self._size()[0] or _number("COLUMNS") or FALLBACK_COLUMNS
+        return self.width or capabilities.columns(self.stream)
 
     @property
     def rows(self) -> int:
         """How high the terminal is now."""
-        return self._size()[1] or _number("LINES") or FALLBACK_ROWS
+        return capabilities.rows(self.stream)
 
     @property
     def room(self) -> int | None:
         """Columns that a line may take; None where no line is too long."""
         return self.columns if self.is_terminal else None
-
-    def _size(self) -> tuple[int, int]:
-        try:
-            return os.get_terminal_size(self.stream.fileno())
-        except (OSError, ValueError):
-            return 0, 0
 
     def rendered(self, one: Line) -> str:
         """The line as it is written."""
@@ -82,24 +76,5 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
 def painter(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> Painter:
     """The painter of a stream, by default of standard output."""
     target = sys.stdout if stream is None else stream
-    variables = os.environ if environ is None else environ
-    terminal = _is_terminal(target) and variables.get("TERM") != "dumb"
-    # https://no-color.org: set and not empty.
-    colour = terminal and not variables.get("NO_COLOR")
-    return Painter(stream=target, is_terminal=terminal and _has_symbols(target), has_colour=colour)
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty()
-    except ValueError:
-        return False
-
-
-def _has_symbols(stream: TextIO) -> bool:
-    return (stream.encoding or "").lower().replace("-", "") == "utf8"
-
-
-def _number(variable: str) -> int:
-    given = os.environ.get(variable, "")
-    return int(given) if given.isdigit() else 0
+    is_terminal, has_colour = capabilities.of(target, os.environ if environ is None else environ)
+    return Painter(stream=target, is_terminal=is_terminal, has_colour=has_colour)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from ftl2_enterprise.wiring import loop as wiring
 from ftl2_enterprise.wiring import service
 from ftl2_enterprise.wiring.warming import Nobody, open_warmed, warm_up
 
-__all__ = ["FIRSTS", "KINDS", "warm_up"]
+__all__ = ["FIRSTS", "kinds", "warm_up"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.journal import Journal
     from ftl2_enterprise.protocol.loops import Loop
     from ftl2_enterprise.store.engine import Store
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Kinds, Order
+    from ftl2_enterprise.wiring.service import Renders
 
 DONE = 0
 CRASHED = 70
@@ -46,10 +48,10 @@ HOPELESS = 78
 # --- the supervisor's own ------------------------------------------------------------------------------------------
 
 
-def run_control(context: ChildContext) -> int:
+def run_control(context: ChildContext, renders: Renders) -> int:
     """Be control."""
     begun = startup.decode(context.argument)
-    return _carefully("control", begun, lambda settings: service.run(context.descriptors, begun))
+    return _carefully("control", begun, lambda settings: service.run(context.descriptors, begun, renders))
 
 
 def run_writer(context: ChildContext) -> int:
@@ -193,7 +195,10 @@ async def _work(journal: Journal, settings: Settings, stop: Stop, helper: Helper
         await engine.modules.close()
 
 
-KINDS = {"control": run_control, "writer": run_writer, "loop": run_loop}
-"""What is run for a key, by what is before its colon."""
+def kinds(renders: Renders) -> Kinds:
+    """What is run for a key, by what is before its colon."""
+    return {"control": partial(run_control, renders=renders), "writer": run_writer, "loop": run_loop}
+
+
 FIRSTS = {"loop": fork_helper}
 """What a child of a kind does before anything else."""

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.core.startup import Startup
     from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.supervisor.control.dispatch import Renderer, Verb
+
+    type Renders = Mapping[Verb, Renderer]
+    """Who renders: a front end, which is above this layer."""
 
 
 class Live:
@@ -61,16 +65,16 @@ def load(begun: Startup) -> tuple[Loaded, str | None]:
         return begun.in_force(), why
 
 
-def run(descriptors: Mapping[str, int], begun: Startup) -> int:
+def run(descriptors: Mapping[str, int], begun: Startup, renders: Renders) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
     database = open_store(Path(begun.in_force().settings.store.path), create=False)
     try:
-        return control.main(parts(descriptors, begun, database))
+        return control.main(parts(descriptors, begun, database, renders))
     finally:
         database.close()
 
 
-def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
+def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, renders: Renders) -> control.Parts:
     """What control is made of."""
     (read, unread), in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
@@ -84,6 +88,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
             reads=handlers.READS,
             writes=handlers.WRITES,
             prepares=from_disk.prepares(lambda: live.settings),
+            renders=renders,
             gathers=from_disk.gathers(lambda: live.settings, database),
         ),
         managers=[LoopManager(lambda: live.settings.supervisor)],

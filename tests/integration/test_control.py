@@ -481,6 +481,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "rule.disable": {"rule": "x"},
     "text.get": {"digest": "x"},
     "log.watch": {},
+    "system.render": {"words": ["status"]},
 }
 
 

@@ -16,6 +16,7 @@ from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency
 from ftl2_enterprise.loops import handlers, store
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.shell import viewing
 from ftl2_enterprise.store.engine import Store, open_store
 from ftl2_enterprise.supervisor.control import main as control
 from ftl2_enterprise.supervisor.control import watches
@@ -128,6 +129,7 @@ def main(given: dict[str, Any]) -> int:
             handlers=Handlers(
                 reads=handlers.READS,
                 writes=handlers.WRITES,
+                renders=viewing.RENDERS,
                 gathers=from_disk.gathers(lambda: loaded.settings, read),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],

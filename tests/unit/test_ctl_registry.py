@@ -8,8 +8,9 @@ import pytest
 
 from ftl2_enterprise.core.problem import EXIT_STATUS, Problem
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
+from ftl2_enterprise.protocol.system import Render
 from ftl2_enterprise.protocol.verb import name_of
-from ftl2_enterprise.shell import helping, lines, parsing, reference, registry
+from ftl2_enterprise.shell import glance, helping, lines, parsing, reference, registry
 from ftl2_enterprise.shell.registry import MODULES, Kind, commands_of, every_command
 
 COMMANDS = every_command()
@@ -33,7 +34,12 @@ def test_no_two_commands_share_a_name():
 
 def test_every_verb_of_the_service_has_a_command():
     asked = {name_of(verb) for command in COMMANDS for verb in command.verbs}
-    assert asked == set(CATALOGUE)
+    assert asked | {name_of(Render)} == set(CATALOGUE)
+
+
+def test_what_is_left_to_the_service_to_render_is_what_is_declared_as_a_view():
+    declared = {name for command in COMMANDS if command.is_view for name in (command.name, *command.aliases)}
+    assert set(glance.VIEWS) == declared
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -69,6 +69,7 @@ COMMANDS = (
         summary="List the prompts, the questions that loops ask; the oldest first.",
         group=Group.PROMPTS,
         run=run,
+        is_view=True,
         verbs=(ListPrompts,),
         arguments=(OF_LOOP,),
         flags=(

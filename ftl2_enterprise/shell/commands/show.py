@@ -180,6 +180,7 @@ COMMANDS = (
         summary="Show one loop: where it stands and why, what it did last, what it asks.",
         group=Group.LOOPS,
         run=run,
+        is_view=True,
         verbs=(ShowLoop, GetHistory),
         arguments=(LOOP,),
         examples=(Example("show web"), Example("show 17 --json")),

@@ -77,12 +77,13 @@ COMMANDS = (
         summary="List the loops: what runs, what waits for you, what went wrong.",
         group=Group.LOOPS,
         run=run,
+        is_view=True,
         verbs=(ListLoops, ListPrompts),
         arguments=(Argument("loop", Kind.LOOP, "Show this one, as `show` does.", optional=True),),
         flags=(
             Flag("all", "Also those that have ended.", short="a"),
             Flag("limit", "The newest ones only.", Kind.NUMBER, short="n", at_least=1, default=str(LIMIT)),
-            Flag("watch", "Stay, and show changes as they happen; q or Ctrl-C leaves.", short="w"),
+            Flag("watch", "Stay, and show changes as they happen; q or Ctrl-C leaves.", short="w", stays=True),
         ),
         examples=(
             Example("status", "what is at work"),

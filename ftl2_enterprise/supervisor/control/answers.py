@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.protocol.loop_verbs import ListLoops
 from ftl2_enterprise.supervisor.control.dispatch import Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ftl2_enterprise.protocol.verb import Access
+    from ftl2_enterprise.protocol.verb import Access, Request
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.connection import Answer
     from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry, Gather
@@ -57,12 +58,25 @@ class Answers:
                 return self._write(entry, request, peer)
             case Kind.SYSTEM:
                 return self._system(entry, request, peer)
+            case Kind.RENDER:
+                return _encode(entry.handler(partial(self._ask, peer), request))
             case Kind.WATCH:
                 return self._watch(entry, request)
 
     def _read(self, entry: Entry, request: Any, *gathered: Any) -> bytes:
+        return _encode(self._found(entry, request, *gathered))
+
+    def _found(self, entry: Entry, request: Any, *gathered: Any) -> Any:
         with self._control.store.read() as tx:
-            return _encode(entry.handler(tx, request, self._control.children.table, *gathered))
+            return entry.handler(tx, request, self._control.children.table, *gathered)
+
+    def _ask(self, peer: Peer, request: Request[Any]) -> Any:
+        """What the peer would be answered. As bytes, so that it is checked as what comes from outside is."""
+        body = msgspec.Raw(_encode(request))
+        entry = self._dispatch.find(body, peer, self._control.guard)
+        if entry.kind is not Kind.READ or entry.gather is not None:
+            raise invalid(f"cannot do {entry.name} while something is rendered: it does more than read")
+        return self._found(entry, entry.decode(body))
 
     async def _read_with(self, entry: Entry, request: Any, gather: Gather) -> bytes:
         return self._read(entry, request, await gather(request))

@@ -36,6 +36,10 @@ type Gather = Callable[[Any], Awaitable[Any]]
 """Reads what the handler needs beside the database, such as files, while others are answered."""
 type System = Callable[[Any, Any, Peer], Awaitable[Any]]
 """Of the control object, the request and who asks."""
+type Ask = Callable[[Request[Any]], Any]
+"""Answers a verb that reads, as if the caller had asked for it. Raises Problem."""
+type Renderer = Callable[[Any, Any], Any]
+"""Of Ask and the request."""
 type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
 """Of the control object and the request; asked for the next item only when the client takes it."""
 
@@ -51,6 +55,7 @@ class Handlers:
     gathers: Mapping[Verb, Gather] = field(default_factory=dict[Verb, Gather])
     """Beside the handler that reads or writes, whose last argument is what it returns."""
     system: Mapping[Verb, System] = field(default_factory=dict[Verb, System])
+    renders: Mapping[Verb, Renderer] = field(default_factory=dict[Verb, Renderer])
     watches: Mapping[Verb, Watcher] = field(default_factory=dict[Verb, Watcher])
 
 
@@ -60,6 +65,7 @@ class Kind(Enum):
     READ = auto()
     WRITE = auto()
     SYSTEM = auto()
+    RENDER = auto()
     WATCH = auto()
 
 
@@ -98,7 +104,8 @@ class Dispatch:
         }
         self._verb: msgspec.msgpack.Decoder[VerbOf] = msgspec.msgpack.Decoder(VerbOf)
         tables = (
-            handlers.reads, handlers.writes, handlers.prepares, handlers.gathers, handlers.system, handlers.watches,
+            handlers.reads, handlers.writes, handlers.prepares, handlers.gathers, handlers.system, handlers.renders,
+            handlers.watches,
         )  # fmt: skip
         for verb in {verb for table in tables for verb in table}:
             if catalogue.get(name_of(verb)) is not verb:
@@ -135,6 +142,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
         Kind.READ: handlers.reads,
         Kind.WRITE: handlers.writes,
         Kind.SYSTEM: handlers.system,
+        Kind.RENDER: handlers.renders,
         Kind.WATCH: handlers.watches,
     }
     found: list[tuple[Kind, Any]] = [(kind, table[verb]) for kind, table in tables.items() if verb in table]
@@ -162,7 +170,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
             _agree(name, handler.function, at=1, takes=verb, gives=reply_of(verb))
         case Kind.WATCH:
             _agree(name, handler, at=1, takes=verb, gives=AsyncGenerator[reply_of(verb)])
-        case Kind.READ | Kind.SYSTEM:
+        case Kind.READ | Kind.SYSTEM | Kind.RENDER:
             _agree(name, handler, at=1, takes=verb, gives=reply_of(verb))
     if (kind is Kind.SYSTEM) != inspect.iscoroutinefunction(cast("object", handler)):
         raise _disagreement(name, "system handlers are coroutine functions, and no others are")
