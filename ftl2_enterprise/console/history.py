@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops import store, store_actions, store_history, store_prompts
-from ftl2_enterprise.terminal.history import action_lines, header, iteration_lines
+from ftl2_enterprise.terminal.history import action_lines, forgotten_lines, header, iteration_lines
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Page:
     prompts: Mapping[int, Sequence[Prompt]]
     before: int | None
     """Where the page before this one ends; None when there is none."""
+    only_changed: bool
 
 
 def read_page(
@@ -51,6 +52,7 @@ def read_page(
         actions=actions,
         prompts=prompts,
         before=earlier,
+        only_changed=only_changed,
     )
 
 
@@ -67,7 +69,9 @@ def page_lines(page: Page, now: Instant) -> list[Line]:
     lines = header(page.loop, now)
     if not page.iterations:
         lines.append(line(("no iterations", Role.FAINT), indent=2))
+    gaps = {} if page.only_changed else forgotten_lines(page.iterations, from_first=page.before is None)
     for iteration in page.iterations:
+        lines += [gaps[iteration.id]] if iteration.id in gaps else []
         lines += iteration_lines(iteration, page.prompts.get(iteration.id, []))
         for action in (page.actions or {}).get(iteration.id, []):
             lines += action_lines(action)

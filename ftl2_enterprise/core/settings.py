@@ -31,6 +31,7 @@ NOT_SETTINGS = {"FTL2_ENTERPRISE_FAULT"}
 
 type Count = Annotated[int, Meta(ge=1)]
 type Seconds = Annotated[float, Meta(gt=0)]
+type Days = Annotated[float, Meta(ge=0, le=36_500)]
 type Share = Annotated[float, Meta(ge=0, le=1)]
 type Dollars = Annotated[float, Meta(ge=0)]
 
@@ -52,9 +53,11 @@ class Provider(StrEnum):
 
 
 class StoreSettings(Strict, frozen=True, kw_only=True):
-    """Where the database is."""
+    """Where the database is, and how long it keeps what nobody misses."""
 
     path: str = ""
+    keep_looks: Days = 7.0
+    """Looks of continuous loops that found everything in place; 0 keeps them for ever."""
 
 
 class ModelSettings(Strict, frozen=True, kw_only=True):

@@ -296,10 +296,11 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
     tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
-    _forget_texts(tx, sorted(set(digests)))
+    forget_texts(tx, sorted(set(digests)))
 
 
-def _forget_texts(tx: Tx, digests: Sequence[str]) -> None:
+def forget_texts(tx: Tx, digests: Sequence[str]) -> None:
+    """Remove those of the texts to which no row refers."""
     elsewhere = [
         select(table.c[f"{name}_digest"]).where(table.c[f"{name}_digest"] == bindparam("of")).exists()
         for table, names in _TEXTS

@@ -40,6 +40,21 @@ def header(loop: Loop, now: Instant) -> list[Line]:
     return lines
 
 
+def forgotten_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[int, Line]:
+    """By the id of the iteration before which they were: how many looks are not kept any more.
+
+    The iterations are in order, none left out; with `from_first` they begin with the first that is kept.
+    """
+    found: dict[int, Line] = {}
+    expected = 1 if from_first or not iterations else iterations[0].n
+    for one in iterations:
+        if one.n > expected:
+            looks = count(one.n - expected, "look")
+            found[one.id] = line((f"{looks} that found everything in place, not kept any more", Role.FAINT))
+        expected = one.n + 1
+    return found
+
+
 def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> list[Line]:
     """What an iteration did and why, with the questions that it asked."""
     if iteration.outcome is None:

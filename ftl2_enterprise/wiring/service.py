@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 from importlib import metadata
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.amounts import bytes_of, processors_of
+from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
-from ftl2_enterprise.loops import handlers, store, store_service
+from ftl2_enterprise.loops import handlers, retention, store, store_service
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.engine import open_store
@@ -19,6 +21,7 @@ from ftl2_enterprise.supervisor.control import main as control
 from ftl2_enterprise.supervisor.control import watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Limits, Order
+from ftl2_enterprise.supervisor.control.upkeep import Stretch, Upkeep
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.facts import FactLog
 from ftl2_enterprise.supervisor.writer.aio import WriterClient
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
 
     type Renders = Mapping[Verb, Renderer]
     """Who renders: a front end, which is above this layer."""
+
+DAY = 86_400.0
+"""Seconds."""
+FORGOTTEN_AT_ONCE = 100
+"""Looks: other units of work wait for as long as these take."""
 
 
 class Live:
@@ -100,8 +108,25 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, rende
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, loaded.settings),
+        upkeep=_upkeep(database, live),
         applied=live.apply,
     )
+
+
+def _upkeep(database: Store, live: Live) -> Upkeep:
+    """Looks that found everything in place go after a while."""
+
+    def kept() -> float:
+        return live.settings.store.keep_looks * DAY
+
+    def stretch(after: int) -> Stretch:
+        before = SystemClock().now() - round(kept() * 1e6)
+        with database.read() as tx:
+            ids, following = retention.old_looks(tx, after=after, before=before)
+        calls = [retention.forget_looks.call(list(some)) for some in batched(ids, FORGOTTEN_AT_ONCE, strict=False)]
+        return Stretch(calls=calls, next=following)
+
+    return Upkeep(kept=kept, what="looks that found everything in place", stretch=stretch)
 
 
 def _cgroup(settings: Settings) -> Limits | None:

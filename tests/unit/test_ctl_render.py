@@ -14,10 +14,11 @@ from ftl2_enterprise.protocol.loops import Condition, Desired, LoopState, Outcom
 from ftl2_enterprise.shell import announcing, loop_tables, toolbar
 from ftl2_enterprise.shell.live import Snapshot
 from ftl2_enterprise.shell.loop_words import NEXT_START, STOPPING, standing, stopping, why
+from ftl2_enterprise.terminal import history
 from ftl2_enterprise.terminal.paint import Painter
 from ftl2_enterprise.terminal.table import Column, cell, table
 from ftl2_enterprise.terminal.text import Role, cut, fields_text, fitted, line, person, symbol, width
-from tests.support.nouns import NOW, ago, loop_line, prompt
+from tests.support.nouns import NOW, ago, iteration, loop_line, prompt
 
 LONG = "a-very-long-name-that-somebody-has-given-to-a-loop"
 MANY = [
@@ -335,3 +336,15 @@ def test_people_are_named_without_their_ids(actor, name):
 def test_what_follows_stands_under_what_it_belongs_to():
     lines = fitted(line("name      ", "some words that do not fit", hang=10), 30)
     assert [one.plain.rstrip() for one in lines] == ["name      some words that do", "          not fit"]
+
+
+def test_history_says_where_looks_are_missing():
+    def told(*numbers: int, from_first: bool) -> dict[int, str]:
+        every = [iteration(n, id=100 + n) for n in numbers]
+        found = history.forgotten_lines(every, from_first=from_first)
+        return {key - 100: one.plain for key, one in found.items()}
+
+    missing = "found everything in place, not kept any more"
+    assert told(from_first=True) == told(1, 2, 3, from_first=True) == told(7, 8, from_first=False) == {}
+    assert told(3, 4, 9, from_first=True) == {3: f"2 looks that {missing}", 9: f"4 looks that {missing}"}
+    assert told(3, 5, from_first=False) == {5: f"1 look that {missing}"}

@@ -57,7 +57,10 @@ def lines(session: Session, page: History, given: Given) -> list[Line]:
     actions: dict[int, list[Action]] = {}
     for action in page.actions:
         actions.setdefault(action.iteration_id, []).append(action)
+    # With --changed there are gaps anyway.
+    gaps = {} if given.has("changed") else history.forgotten_lines(page.iterations, from_first=page.more is None)
     for iteration in page.iterations:
+        shown += [gaps[iteration.id]] if iteration.id in gaps else []
         shown += history.iteration_lines(iteration, prompts.get(iteration.id, []))
         for action in actions.get(iteration.id, []):
             shown += history.action_lines(action)

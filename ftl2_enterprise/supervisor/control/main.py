@@ -22,6 +22,7 @@ from ftl2_enterprise.supervisor.control.ensure import Ensure
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
 from ftl2_enterprise.supervisor.control.system import RELOAD_FAILED, RELOADED, SYSTEM, noted, values_of
+from ftl2_enterprise.supervisor.control.upkeep import keep_up
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.ensure import Writing
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
+    from ftl2_enterprise.supervisor.control.upkeep import Upkeep
     from ftl2_enterprise.supervisor.control.watches import FindLoop
     from ftl2_enterprise.supervisor.logs.facts import FactLog
     from ftl2_enterprise.supervisor.writer.frames import Committed
@@ -82,6 +84,8 @@ class Parts:
     """Why `loaded` is not what the files say now, in a sentence."""
     facts: FactLog | None = None
     """Where facts are logged."""
+    upkeep: Upkeep | None = None
+    """What is removed in time."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings whenever they were read again, for whoever else keeps them."""
     clock: Clock = field(default_factory=SystemClock)
@@ -148,11 +152,13 @@ class Control:
         work = [asyncio.ensure_future(self._work())]
         if self._parts.facts is not None:
             work.append(asyncio.ensure_future(facts.log_facts(self._parts.facts, self.commits)))
+        if self._parts.upkeep is not None:
+            work.append(asyncio.ensure_future(keep_up(self._parts.upkeep, self.writer)))
         try:
             await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in work:
                 if task.done():
-                    # Neither ever returns: what it raised ends this process, and root starts another one.
+                    # None ever returns: what it raised ends this process, and root starts another one.
                     task.result()
             return self._over.result()
         finally:
