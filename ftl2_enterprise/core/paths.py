@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # without loading typing, which takes longer than all of ftl2_enterprise.shell.glance
+TYPE_CHECKING = False  # typing takes as long to load as pathlib
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

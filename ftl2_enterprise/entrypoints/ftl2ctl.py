@@ -6,25 +6,27 @@ import sys
 
 from ftl2_enterprise.shell import glance
 
-TYPE_CHECKING = False  # as core.paths says
+TYPE_CHECKING = False  # as in core.paths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def main() -> None:
     """Run and exit."""
-    failure: BaseException | None = None
+    failure: OSError | None = None
     try:
         if glance.show(sys.argv[1:]):
             return
-    except (KeyboardInterrupt, OSError) as error:
+    except KeyboardInterrupt:
+        sys.exit(glance.interrupted())
+    except OSError as error:
         failure = error
     from ftl2_enterprise.entrypoints import loading  # noqa: PLC0415 - takes longer than a glance
 
     sys.exit(loading.main_of(lambda: _load(failure)))
 
 
-def _load(failure: BaseException | None) -> Callable[[], int]:
+def _load(failure: OSError | None) -> Callable[[], int]:
     _without_extensions()
     from ftl2_enterprise.shell import main as shell  # noqa: PLC0415 - as main_of() says
 

@@ -169,12 +169,12 @@ class Render(Request[Rendered], frozen=True, tag="system.render"):
     Refused for other commands and for what is too much; the caller makes that by itself.
     """
 
-    words: list[str]
+    words: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=20)]
     """As they are typed behind the name of the program."""
-    width: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    width: Annotated[int, Meta(ge=0, le=9999)] = 0
     """Columns of the terminal; 0: it is not printed on one that shows symbols."""
     colour: bool = False
-    socket: str | None = None
+    socket: Annotated[str, Meta(max_length=200)] | None = None
     """As it was given, to be told in commands that are offered."""
 
 

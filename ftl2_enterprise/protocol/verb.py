@@ -5,9 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 from types import get_original_bases
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from ftl2_enterprise.core.wire import Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Access(StrEnum):
@@ -31,6 +34,10 @@ class Request[R](Strict, frozen=True, kw_only=True):
     """Carried out by whoever writes the database, as one transaction; else it only reads, or asks the processes."""
     starts_work: ClassVar[bool] = False
     """Refused while the service drains."""
+
+
+type Ask = Callable[[Request[Any]], Any]
+"""Answers a verb that reads, as if a caller had asked for it. Raises Problem."""
 
 
 class Watch[I](Request[None], frozen=True, kw_only=True):

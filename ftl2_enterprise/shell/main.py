@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise import client
-from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.shell import parsing, registry
+from ftl2_enterprise.core.problem import Code, Problem, invalid, unavailable
+from ftl2_enterprise.shell import glance, parsing, registry
 from ftl2_enterprise.shell.failing import as_typed, failed
 from ftl2_enterprise.shell.session import Session
 from ftl2_enterprise.terminal.paint import Painter, painter
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.shell.asking import Asker
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
-"""As a shell tells the ends by these signals."""
+"""As a shell tells the end by this signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and return the exit status. Nothing but a status and clear sentences leaves here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _have_errors()
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        return failed(unavailable("cannot print anything: the standard output is closed"))
     for stream in (sys.stdout, sys.stderr):
         _tolerate(stream)
     try:
@@ -40,12 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def ended_by(error: BaseException) -> int:
     """The exit status of a program that an error has ended; it is told what it is, if there is something to tell."""
+    _have_errors()
     match error:
         case KeyboardInterrupt():
-            if _is_terminal(sys.stderr):
-                # The prompt of the shell is not to stand behind the ^C.
-                sys.stderr.write("\n")
-            return INTERRUPTED
+            return glance.interrupted()
         case BrokenPipeError():
             return _reader_left()
         case Exception():
@@ -59,6 +59,11 @@ def _main(words: list[str]) -> int:
         from ftl2_enterprise.shell.commands import completing  # noqa: PLC0415
 
         return completing.complete(words[1:], sys.stdout)
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            return failed(invalid(f"cannot understand {word!a}: it is not UTF-8 text"))
     out = painter(sys.stdout)
     if "--version" in words[:1]:
         words = ["version", "--client", *words[1:]]
@@ -171,6 +176,12 @@ def _tolerate(stream: TextIO | None) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
+
+
+def _have_errors() -> None:
+    """A program may be started with its streams closed; what is told is lost then, and nothing else."""
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it ends with the program
 
 
 def _reader_left() -> int:

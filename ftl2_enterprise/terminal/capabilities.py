@@ -1,4 +1,4 @@
-"""What a stream can show. Nothing is loaded for it: glance wants to know it before anything is."""
+"""What a stream can show. Nothing is loaded for it, not even typing."""
 
 from __future__ import annotations
 
@@ -50,4 +50,8 @@ def _has_symbols(stream: TextIO) -> bool:
 
 def _number(variable: str) -> int:
     given = os.environ.get(variable, "")
-    return int(given) if given.isdigit() else 0
+    return int(given) if given.isdecimal() and len(given) <= _DIGITS else 0
+
+
+_DIGITS = 4
+"""Of a size that some terminal may have."""

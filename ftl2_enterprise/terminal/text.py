@@ -95,9 +95,14 @@ def _is_harmless(letter: str) -> bool:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """The text on one line, with its middle left out when it is too long."""
-    joined = " ".join(clean(text).split())
-    return shorten(joined, limit)
+    """The text on one line, with its end left out when it is too long."""
+    beginning = text[: limit * _LOOKED_AT]
+    joined = " ".join(clean(beginning).split())
+    return shorten(joined if len(beginning) == len(text) else f"{joined}...", limit)
+
+
+_LOOKED_AT = 20
+"""Letters for each that is shown; the texts of a page may have millions."""
 
 
 def shorten(text: str, limit: int) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftl2_enterprise.console import cli
+from ftl2_enterprise.core.paths import SOCKET_VARIABLES
 from ftl2_enterprise.shell import helping
 from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, PROGRAM, every_command
-from ftl2_enterprise.shell.session import SOCKET_VARIABLES
 from ftl2_enterprise.terminal import exits
 from ftl2_packaging.options import every_option, sentence
 from ftl2_packaging.troff import Page

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -114,6 +114,75 @@ def test_hardly_anything_is_loaded_for_it(scripted: ScriptedService) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "--help"),
+        ("show",),
+        ("status", "--nonsense"),
+        ("status", "--watch"),
+        ("status", "--timeout", "0.5"),
+        ("health",),
+        ("--json", "status"),
+        ("\udcff",),
+        ("show", "\udcff"),
+    ],
+)
+def test_the_service_is_not_asked_for_what_it_would_refuse(scripted: ScriptedService, words: tuple[str, ...]) -> None:
+    ctl(scripted.path, *words)
+    assert not scripted.asked_for(Render)
+
+
+@pytest.mark.parametrize("columns", ["0", "10000", "99999999999", "²", "-3", "x"])
+def test_any_width_that_somebody_may_have_set_is_borne(scripted: ScriptedService, columns: str) -> None:
+    scripted.on(Render, Rendered(text="rendered\n"))
+    ours, theirs = os.openpty()
+    environment = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "FTL2CTL_SOCKET"}}
+    try:
+        done = subprocess.run(
+            [*CTL, "--socket", str(scripted.path), "status"],
+            env=environment | {"COLUMNS": columns, "TERM": "xterm", "PYTHONUTF8": "1"},
+            stdout=theirs, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert os.read(ours, 100) == b"rendered\r\n"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert scripted.asked == [Render(words=["status"], width=80, colour=True, socket=str(scripted.path))]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("show", "\udcff"), 2, "error: cannot understand '\\udcff': it is not UTF-8 text\n"),
+        (("status", "web", "--watch"), 2, "error: cannot take --watch with a loop\n"),
+    ],
+)
+def test_bad_words_are_told(scripted: ScriptedService, words: tuple[str, ...], status: int, told: str) -> None:
+    done = ctl(scripted.path, *words)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("redirected", "status", "told"),
+    [
+        (">&-", 69, "error: cannot print anything: the standard output is closed\n"),
+        (">&- 2>&-", 69, ""),
+        (">/dev/full 2>&-", 69, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_are_no_internal_error(
+    scripted: ScriptedService, redirected: str, status: int, told: str
+) -> None:
+    scripted.on(Render, Rendered(text="rendered\n"))
+    words = " ".join([*CTL, "--socket", str(scripted.path), "status"])
+    done = subprocess.run(["sh", "-c", f"{words} {redirected}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, told)
+
+
 @pytest.mark.parametrize("words", [("list", "-n", "1"), ("list", "-n1", "--json")])
 def test_what_is_refused_is_made_by_the_program_itself(scripted: ScriptedService, words: tuple[str, ...]) -> None:
     def refuse(_: Render) -> Rendered:
@@ -134,11 +203,22 @@ def test_nobody_but_the_service_that_is_meant_is_asked(scripted: ScriptedService
         ("status", f"--socket={tmp_path}/other"),
         ("--socket", str(tmp_path / "other"), "status"),
         ("--socket", ""),
+        ("--socket", "", "status"),
+        ("--socket", " ", "status"),
     ):
         done = ctl(scripted.path, *words)
         assert done.returncode != 0
         assert done.stderr.startswith("error: cannot ")
     assert not scripted.asked
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(30)
+        yield listener
 
 
 @contextmanager
@@ -161,9 +241,7 @@ def answers(path: Path, said: bytes, *, stays: bool = False) -> Iterator[None]:
                 return
             threading.Thread(target=answer, args=[connection], daemon=True).start()
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
+    with listening(path) as listener:
         accepting = threading.Thread(target=serve, daemon=True)
         accepting.start()
         try:
@@ -178,6 +256,11 @@ def encoded(message: Any) -> bytes:
     return framed(msgspec.msgpack.encode(message))
 
 
+def rendered(string: bytes) -> bytes:
+    """The frame of a reply whose text is encoded so."""
+    return framed(b"\x83\xa4type\xa5reply\xa2id\x01\xa6result\x81\xa4text" + string)
+
+
 WELCOME = encoded(Welcome(protocol=1, version="1"))
 
 
@@ -187,8 +270,13 @@ WELCOME = encoded(Welcome(protocol=1, version="1"))
         (b"\x00\x00\x00\x00", 2, "cannot understand"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10, 2, "cannot take a message of"),
         (encoded(Welcome(protocol=2, version="7.1")), 2, "it speaks version 2 of the protocol"),
-        (WELCOME + framed(b"\x83\xa4type\xa5reply\xa2id\x01\xa6result\x81\xa4text"), 2, "cannot understand"),
-        (WELCOME + framed(b"\x83\xa4type\xa5reply\xa2id\x01\xa6result\x81\xa4text\xa1\xff"), 2, "cannot understand"),
+        (WELCOME + rendered(b""), 2, "cannot understand"),
+        (WELCOME + rendered(b"\xa1\xff"), 2, "cannot understand"),
+        (WELCOME + rendered(b"\xdb\x00\x00\xff\xffhi"), 2, "cannot understand"),
+        (WELCOME + rendered(b"\xa1hi"), 2, "cannot understand"),
+        (WELCOME + rendered(b"\xd9"), 2, "cannot understand"),
+        (WELCOME + rendered(b"\xc0"), 2, "cannot understand"),
+        (WELCOME + b"\x7f\xff\xff\xff" + bytes(100), 2, "cannot take a message of"),
         (WELCOME + framed(b"\x83\xa4type\xa5reply\xa2id\x01\xa6result\xc0"), 2, "cannot understand"),
     ],
 )
@@ -218,6 +306,45 @@ def test_a_service_that_is_silent_is_waited_for_as_long_as_was_asked_for(tmp_pat
     assert took < 10
 
 
+def test_a_service_that_answers_a_little_at_a_time_is_not_waited_for_any_longer(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with suppress(OSError):
+            for byte in WELCOME + framed(bytes(1_000_000)):
+                if over.wait(0.05):
+                    return
+                connection.sendall(bytes([byte]))
+
+    with listening(tmp_path / "s") as listener:
+        process = subprocess.Popen([*CTL, "--socket", str(tmp_path / "s"), "status"], stderr=subprocess.DEVNULL)
+        first, _ = listener.accept()
+        thread = threading.Thread(target=trickle, args=[first], daemon=True)
+        thread.start()
+        try:
+            # The program as a whole, which begins anew, is to find nobody.
+            listener.close()
+            assert process.wait(30) == 69
+        finally:
+            over.set()
+            process.kill()
+            process.wait()
+            thread.join(10)
+            first.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]0;owned\x07", "\x1b[2J", "\x1b[1m\x1b[5A", "\x9b2J", "\r", "\x08", "\u202e", "\x1b", "\x1b[31"]
+)
+def test_whoever_listens_cannot_steer_the_terminal(scripted: ScriptedService, text: str) -> None:
+    scripted.on(Render, Rendered(text=f"begin {text} end\n"))
+    scripted.on(ListLoops, LoopPage(loops=[nouns.loop_line(name="web")]))
+    assert "web" in ctl(scripted.path, "list").stdout
+    with Screen([*CTL, "--socket", str(scripted.path), "list"]) as screen:
+        screen.wait(lambda shown: "web" in shown)
+        assert "end" not in screen.text
+
+
 def test_what_cannot_be_printed_is_told(scripted: ScriptedService) -> None:
     scripted.on(Render, Rendered(text="rendered\n" * 100_000))
     with Path("/dev/full").open("w") as full:
@@ -238,9 +365,7 @@ def test_a_reader_that_leaves_early_is_no_error(scripted: ScriptedService) -> No
 
 
 def test_an_interrupt_is_its_usual_end(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
-        listener.listen()
+    with listening(tmp_path / "s") as listener:
         process = subprocess.Popen(
             [*CTL, "--socket", str(tmp_path / "s"), "status"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -287,6 +412,27 @@ def test_it_is_what_the_program_would_have_printed(service: ControlProcess, word
     until(same)
 
 
+@pytest.mark.parametrize("columns", [30, 81, 200])
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_terminal_gets_what_the_program_would_have_printed(
+    service: ControlProcess, columns: int, *, colour: bool
+) -> None:
+    submit(service, "a-loop-with-a-name-that-is-longer-than-what-fits-into-thirty-columns")
+    submit(service, "数据库-主")
+    variables = {} if colour else {"NO_COLOR": "1"}
+
+    def seen(*words: str) -> str:
+        with Screen([*CTL, "--socket", str(service.socket), *words], columns=columns, **variables) as screen:
+            assert screen.end() == 0
+            return screen.raw
+
+    def same() -> bool:
+        return seen("status") == seen("status", *BY_ITSELF) and "2 loops" in seen("status")
+
+    until(same)
+    assert ("\x1b[" in seen("status")) == colour
+
+
 def test_a_terminal_gets_what_fits_it(service: ControlProcess) -> None:
     submit(service, "a-loop-with-a-name-that-is-longer-than-what-fits-into-forty-columns")
     narrow = service.call(Render(words=["status"], width=40)).text
@@ -323,6 +469,7 @@ def test_commands_that_are_offered_name_the_socket_as_it_was_given(service: Cont
         ["status", "nobody"],
         ["show"],
         ["show", "x" * 1001],
+        ["prompts", *([""] * 1_000)],
         ["status", *(["-a"] * 1000)],
         ["--json", "status"],
         ["../status"],
@@ -343,17 +490,19 @@ def dump(service: ControlProcess) -> list[Any]:
     try:
         with store.read() as tx:
             return [
-                list(tx.connection.exec_driver_sql(f"SELECT * FROM {table}"))
-                for table in ("loops", "events", "prompts")
+                list(tx.connection.exec_driver_sql(f"SELECT {columns} FROM {table}"))
+                for table, columns in (("loops", "id, name, desired, priority, next_run_at"), ("prompts", "*"))
             ]
     finally:
         store.close()
 
 
-@pytest.mark.parametrize("width", [-1, 10_001, 2**40])
-def test_a_terminal_of_no_size_is_refused(service: ControlProcess, width: int) -> None:
+@pytest.mark.parametrize("more", [{"width": -1}, {"width": 10_000}, {"width": 2**40}, {"socket": "x" * 201}])
+def test_a_terminal_of_no_size_and_a_socket_of_any_length_are_refused(
+    service: ControlProcess, more: dict[str, Any]
+) -> None:
     with pytest.raises(Problem, match=r"^cannot do system\.render: "):
-        service.call(Render(words=["status"], width=width))
+        service.call(Render(words=["status"], **more))
 
 
 def test_long_lists_are_left_to_the_client(service: ControlProcess) -> None:

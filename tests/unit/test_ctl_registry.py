@@ -42,6 +42,15 @@ def test_what_is_left_to_the_service_to_render_is_what_is_declared_as_a_view():
     assert set(glance.VIEWS) == declared
 
 
+def test_options_that_are_left_to_the_service_are_those_of_views():
+    views = [command for command in COMMANDS if command.is_view]
+    flags = [flag for command in views for flag in command.flags if not flag.stays]
+    known = {
+        name for flag in (registry.JSON, *flags) for name in (flag.option, flag.short and f"-{flag.short}") if name
+    }
+    assert set(glance.OPTIONS) == known
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_each_command_is_declared_whole(command):
     assert command.summary.endswith(".")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.loop_replies import LoopPage
 from ftl2_enterprise.protocol.loop_verbs import ListLoops, ListPrompts
 from ftl2_enterprise.shell.loop_tables import counts_line, loop_table, prompt_lines, stopping_lines
-from ftl2_enterprise.shell.registry import Argument, Command, Example, Flag, Group, Kind
+from ftl2_enterprise.shell.registry import PROGRAM, Argument, Command, Example, Flag, Group, Kind
 from ftl2_enterprise.terminal.text import Line, Role, line
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def run(session: Session, given: Given) -> int:
     if given.has("loop"):
         from ftl2_enterprise.shell.commands import show  # noqa: PLC0415
 
+        if given.has("watch"):
+            raise invalid("cannot take --watch with a loop", f"`{PROGRAM} watch {given.text('loop')}` follows one")
         return show.run(session, given)
     if given.has("watch"):
         from ftl2_enterprise.shell import top  # noqa: PLC0415

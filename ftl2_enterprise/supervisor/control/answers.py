@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.main import Control
 
 KEPT = ListLoops()
-"""The request that every status line, shell and dashboard repeats; its encoded reply is kept."""
+"""The request that every shell, display and dashboard repeats; its encoded reply is kept."""
 KEPT_FOR = 1.0
 """Seconds: what is said of an observation may change by its age alone."""
 

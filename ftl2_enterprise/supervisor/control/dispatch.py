@@ -20,6 +20,7 @@ from ftl2_enterprise.store.unit import Unit
 from ftl2_enterprise.supervisor.control.access import Peer
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.verb import Ask
     from ftl2_enterprise.supervisor.control.access import Guard
 
 LARGEST = 2**63 - 1
@@ -36,10 +37,8 @@ type Gather = Callable[[Any], Awaitable[Any]]
 """Reads what the handler needs beside the database, such as files, while others are answered."""
 type System = Callable[[Any, Any, Peer], Awaitable[Any]]
 """Of the control object, the request and who asks."""
-type Ask = Callable[[Request[Any]], Any]
-"""Answers a verb that reads, as if the caller had asked for it. Raises Problem."""
-type Renderer = Callable[[Any, Any], Any]
-"""Of Ask and the request."""
+type Renderer = Callable[[Ask, Any], Any]
+"""Of who answers other verbs, and the request."""
 type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
 """Of the control object and the request; asked for the next item only when the client takes it."""
 
