@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 
@@ -24,6 +25,7 @@ def is_alive(owner: str) -> bool:
     return pid.isdigit() and boot == _boot_id() and _start_time(int(pid)) == start
 
 
+@cache
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 

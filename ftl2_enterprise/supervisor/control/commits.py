@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 GAP = 0.02
 """Seconds between two wake-ups of those who follow commits: a hundred of them must not read after every commit."""
-LOOK = 1.0
+LOOK = 2.0
 """Seconds after which followers look without news: a process in the foreground writes by itself and tells nobody."""
 
 

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.root_link import Order, RootLink
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
-CHECK = 2.0
-"""Seconds between questions whether anything was committed or has changed; then there is a look."""
+CHECK = 4.0
+"""Seconds between questions whether anything was committed or has changed; then there is a look.
+
+Less than PULSE: a proof is a commit too, and the look that it leads to is not to lead to another proof.
+"""
 IDLE_LOOK = 30.0
 """Seconds between looks although nothing has; fewer when the service manager wants to hear of it sooner."""
 PULSE = 5.0
