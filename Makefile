@@ -47,9 +47,9 @@ faults: $(VENV)/dev.stamp ## the fault suite alone
 CAMPAIGNS ?= 200
 .PHONY: faults-long
 faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), each fault point by itself, 200 loops under fire
-	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/test_crash_campaign.py
-	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/test_service_loop_killed.py
-	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/test_service_campaign.py tests/faults/test_service_many_loops.py
+	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/run/test_crash_campaign.py
+	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/service/test_loop_killed.py
+	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/service/test_campaign.py tests/faults/service/test_many_loops.py
 
 .PHONY: coverage
 coverage: $(VENV)/dev.stamp ## tests with branch coverage
@@ -76,9 +76,9 @@ format: $(VENV)/dev.stamp ## format and mend what can be mended
 reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
 	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
 		> docs/reference/lifecycles.md
-	@$(BIN)/python -c 'from ftl2_enterprise.shell.reference import document; print(document(), end="")' \
+	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference import document; print(document(), end="")' \
 		> docs/reference/ftl2ctl.md
-	@$(BIN)/python -m ftl2_enterprise.protocol.manifest > docs/reference/manifest.schema.json
+	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
 
 $(VENV)/package.stamp: $(VENV)/run.stamp packaging/requirements-package.lock
 	@echo "adding what builds packages ..."

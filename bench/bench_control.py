@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.measure import Row
-from ftl2_enterprise.loops import store
-from ftl2_enterprise.protocol.loop_verbs import ListLoops
-from ftl2_enterprise.protocol.loops import LoopSpec
-from ftl2_enterprise.protocol.system import GetVersion
-from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.protocol.loops.verbs import ListLoops
+from ftl2_enterprise.protocol.service.verbs import GetVersion
+from ftl2_enterprise.store.database import open_store
 from tests.support.control_process import control
 from tests.support.daemon import daemon
 
@@ -78,7 +78,7 @@ def _fill(database: Path) -> None:
     opened = open_store(database, create=True)
     with opened.write() as tx:
         for number in range(LOOPS):
-            store.create_loop(tx, LoopSpec(name=f"loop-{number}", desired_state="nginx answers on port 80"))
+            loop_rows.create_loop(tx, LoopSpec(name=f"loop-{number}", desired_state="nginx answers on port 80"))
     opened.close()
 
 

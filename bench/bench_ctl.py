@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.protocol.loop_replies import LoopPage
-from ftl2_enterprise.protocol.loop_verbs import ListLoops
-from tests.support.nouns import loop_line
-from tests.support.service import ScriptedService
+from ftl2_enterprise.protocol.loops.replies import LoopPage
+from ftl2_enterprise.protocol.loops.verbs import ListLoops
+from tests.support.builders import loop_line
+from tests.support.scripted_service import ScriptedService
 
 MODULE = "ftl2_enterprise.entrypoints.ftl2ctl"
 BARE = [sys.executable, "-c", "pass"]

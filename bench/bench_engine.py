@@ -12,14 +12,12 @@ from pathlib import Path
 
 from bench.measure import Row, side_by_side
 from ftl2_enterprise.core.settings import ModelSettings, Settings, StoreSettings
-from ftl2_enterprise.loops import process, store
+from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
-from ftl2_enterprise.protocol.decision import ActionSpec, Decision, ObservationSpec
-from ftl2_enterprise.protocol.loops import (
-    LoopSpec,
-    Prompt,
-)
-from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
+from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.wiring import loop as wiring
 
 COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]
@@ -78,7 +76,7 @@ def _ours(directory: Path, actions: int) -> _Took:
         max_iterations=ITERATIONS,
     )
     with database.write() as tx:
-        loop = store.create_loop(tx, spec)
+        loop = loop_rows.create_loop(tx, spec)
 
     async def run() -> _Took:
         journal = process.claim(database, loop.id)

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.loops import store, store_actions
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.rows import actions as action_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.tables import actions, iterations
-from ftl2_enterprise.protocol.loops import ActionState, Iteration, IterationOutcome, IterationState, LoopSpec
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState,
+    Iteration,
+    IterationOutcome,
+    IterationState,
+    LoopSpec,
+)
+from ftl2_enterprise.store.database import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,38 +54,38 @@ def run() -> list[Row]:
 
 def _started(db: Store, name: str) -> int:
     with db.write() as tx:
-        loop = store.create_loop(tx, LoopSpec(name=name, desired_state="measured"))
-        generation = store.claim_loop(tx, loop.id, "bench")
-        store.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
+        loop = loop_rows.create_loop(tx, LoopSpec(name=name, desired_state="measured"))
+        generation = loop_rows.claim_loop(tx, loop.id, "bench")
+        loop_rows.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
     return loop.id
 
 
 def _record(db: Store, loop_id: int) -> None:
     """An iteration and its three actions through their whole lifecycles, with counters, in one transaction."""
     with db.write() as tx:
-        iteration = store.insert_iteration(tx, loop_id, 1)
-        store.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decided_by="rules")
+        iteration = loop_rows.insert_iteration(tx, loop_id, 1)
+        loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decided_by="rules")
         for n in range(3):
             _act(tx, iteration, n)
-        store.move_iteration(tx, iteration.id, IterationEvent.ENDED, outcome=IterationOutcome.ACTED)
+        loop_rows.move_iteration(tx, iteration.id, IterationEvent.ENDED, outcome=IterationOutcome.ACTED)
 
 
 def _record_in_four(db: Store, loop_id: int) -> None:
     """The same, but each action in a transaction of its own, as is written first."""
     with db.write() as tx:
-        iteration = store.insert_iteration(tx, loop_id, 1)
-        store.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decided_by="rules")
+        iteration = loop_rows.insert_iteration(tx, loop_id, 1)
+        loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decided_by="rules")
     for n in range(3):
         with db.write() as tx:
             _act(tx, iteration, n)
             if n == 2:
-                store.move_iteration(tx, iteration.id, IterationEvent.ENDED, outcome=IterationOutcome.ACTED)
+                loop_rows.move_iteration(tx, iteration.id, IterationEvent.ENDED, outcome=IterationOutcome.ACTED)
 
 
 def _act(tx: Tx, iteration: Iteration, n: int) -> None:
-    action = store_actions.insert_action(tx, iteration, n=n, **CALL)
-    store_actions.move_action(tx, action, ActionEvent.STARTED)
-    store_actions.move_action(tx, action, ActionEvent.SUCCEEDED, changed=True, rc=0, stdout="done")
+    action = action_rows.insert_action(tx, iteration, n=n, **CALL)
+    action_rows.move_action(tx, action, ActionEvent.STARTED)
+    action_rows.move_action(tx, action, ActionEvent.SUCCEEDED, changed=True, rc=0, stdout="done")
 
 
 def _recording(directory: Path) -> list[Row]:
@@ -130,13 +137,13 @@ def _history(directory: Path) -> Row:
 
     def ours() -> int:
         with db.read() as tx:
-            page = store.get_iterations(tx, loop_id, limit=HISTORY)
-            return sum(map(len, store_actions.get_actions_for_iterations(tx, [each.id for each in page]).values()))
+            page = loop_rows.get_iterations(tx, loop_id, limit=HISTORY)
+            return sum(map(len, action_rows.get_actions_for_iterations(tx, [each.id for each in page]).values()))
 
     def peer() -> int:
         with db.read() as tx:
-            page = store.get_iterations(tx, loop_id, limit=HISTORY)
-            return sum(len(store_actions.get_actions_for_iteration(tx, each.id)) for each in page)
+            page = loop_rows.get_iterations(tx, loop_id, limit=HISTORY)
+            return sum(len(action_rows.get_actions_for_iteration(tx, each.id)) for each in page)
 
     assert ours() == peer() == 3 * HISTORY
     mine, theirs = side_by_side(ours, peer, runs=15)
@@ -164,7 +171,7 @@ def _pages(directory: Path) -> list[Row]:
 
     def by_key() -> object:
         with large.read() as tx:
-            return [each.id for each in store_actions.get_actions_for_loop(tx, 1, before=middle, limit=PAGE)]
+            return [each.id for each in action_rows.get_actions_for_loop(tx, 1, before=middle, limit=PAGE)]
 
     def by_offset() -> object:
         with large.read() as tx:
@@ -187,18 +194,18 @@ def _on(db: Store, page: Callable[[Store], int]) -> Callable[[], int]:
 
 def _unended(db: Store) -> int:
     with db.read() as tx:
-        return len(store.list_loops(tx, finished=False, limit=PAGE))
+        return len(loop_rows.list_loops(tx, finished=False, limit=PAGE))
 
 
 def _newest_iterations(db: Store) -> int:
     with db.read() as tx:
-        page = store.get_iterations(tx, 1, newest=True, limit=3)
-        return len(store_actions.get_actions_for_iterations(tx, [each.id for each in page]))
+        page = loop_rows.get_iterations(tx, 1, newest=True, limit=3)
+        return len(action_rows.get_actions_for_iterations(tx, [each.id for each in page]))
 
 
 def _newest_actions(db: Store) -> int:
     with db.read() as tx:
-        return len(store_actions.get_actions_for_loop(tx, 1, limit=PAGE))
+        return len(action_rows.get_actions_for_loop(tx, 1, limit=PAGE))
 
 
 def _filled(path: Path, amount: int) -> Store:

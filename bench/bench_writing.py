@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Row
-from ftl2_enterprise.loops import store, units_claim
-from ftl2_enterprise.protocol.loops import LoopSpec
-from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.units import claim as claim_units
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import DirectWriter, unit
 from ftl2_enterprise.supervisor.writer import main as writer_process
-from ftl2_enterprise.supervisor.writer.link import WriterLink
+from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
 
 LOOPS = 100
 WRITERS = (1, 8, 32, 100)
@@ -48,8 +49,8 @@ def make(path: Path) -> None:
     database = open_store(path, create=True)
     with database.write() as tx:
         for n in range(LOOPS):
-            loop = store.create_loop(tx, LoopSpec(name=f"loop{n}", desired_state="x"))
-            store.claim_loop(tx, loop.id, "bench")
+            loop = loop_rows.create_loop(tx, LoopSpec(name=f"loop{n}", desired_state="x"))
+            loop_rows.claim_loop(tx, loop.id, "bench")
     database.close()
 
 
@@ -59,7 +60,7 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
         writer: Any = WriterLink(address)
     else:
         writer = DirectWriter(open_store(path, create=False, busy_timeout=120.0))
-    fence = units_claim.fence.call(loop_id, 1)
+    fence = claim_units.fence.call(loop_id, 1)
     taken: list[float] = []
     for _ in range(WARM_UP):
         writer.carry_out([fence, step.call(loop_id, 0)])

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from bench.peers import process
 from bench.peers.peers import spawn
 from ftl2_enterprise import client
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
-from ftl2_enterprise.protocol.loops import LoopSpec, LoopState, Mode
-from ftl2_enterprise.protocol.system import GetHealth
-from ftl2_enterprise.supervisor.root import trees
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec, LoopState, Mode
+from ftl2_enterprise.protocol.loops.verbs import ListLoops, ShowLoop, SubmitLoop
+from ftl2_enterprise.protocol.service.verbs import GetHealth
+from ftl2_enterprise.supervisor.root import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ class Ours:
         with client.connect(str(self._socket)) as service:
             own = {each.name: each.pid for each in service.call(GetHealth()).processes if each.pid is not None}
         # Below the forkserver is the child that it has in advance.
-        return [*own.values(), *trees.below({own["forkserver"]}) - {own["forkserver"]}]
+        return [*own.values(), *process_tree.below({own["forkserver"]}) - {own["forkserver"]}]
 
     def started_at(self, name: str) -> float:
         """When the process of a loop was there, in seconds of the wall clock."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.amounts import bytes_of, processors_of
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.quantities import bytes_of, processors_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from ftl2_enterprise.shell import viewing
+from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.supervisor.forkserver import main as forkserver
 from ftl2_enterprise.wiring import child
 
 if __name__ == "__main__":
-    sys.exit(forkserver.serve(child.kinds(viewing.RENDERS), child.warm_up, child.FIRSTS))
+    sys.exit(forkserver.serve(child.kinds(server_render.RENDERS), child.warm_up, child.FIRSTS))

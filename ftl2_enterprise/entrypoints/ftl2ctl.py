@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ftl2_enterprise.shell import glance
+from ftl2_enterprise.ctl import fast_path
 
 TYPE_CHECKING = False  # as in core.paths
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ def main() -> None:
     """Run and exit."""
     failure: OSError | None = None
     try:
-        if glance.show(sys.argv[1:]):
+        if fast_path.show(sys.argv[1:]):
             return
     except KeyboardInterrupt:
-        sys.exit(glance.interrupted())
+        sys.exit(fast_path.interrupted())
     except OSError as error:
         failure = error
     from ftl2_enterprise.entrypoints import loading  # noqa: PLC0415 - takes longer than a glance
@@ -28,7 +28,7 @@ def main() -> None:
 
 def _load(failure: OSError | None) -> Callable[[], int]:
     _without_extensions()
-    from ftl2_enterprise.shell import main as shell  # noqa: PLC0415 - as main_of() says
+    from ftl2_enterprise.ctl import main as shell  # noqa: PLC0415 - as main_of() says
 
     return shell.main if failure is None else lambda: shell.ended_by(failure)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core import interrupts
+from ftl2_enterprise.core import interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def main_of(load: Callable[[], Callable[[], int]]) -> int:
     # time of a short command.
     gc.disable()
     try:
-        with interrupts.Fatal():
+        with interrupt.Fatal():
             main = load()
         gc.freeze()
         gc.enable()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ftl2_enterprise.core.machine import Machine
-from ftl2_enterprise.protocol.loops import ActionState as A
-from ftl2_enterprise.protocol.loops import IterationState as I
-from ftl2_enterprise.protocol.loops import LoopState as L
-from ftl2_enterprise.protocol.loops import PromptState as P
+from ftl2_enterprise.core.state_machine import Machine
+from ftl2_enterprise.protocol.loops.nouns import ActionState as A
+from ftl2_enterprise.protocol.loops.nouns import IterationState as I
+from ftl2_enterprise.protocol.loops.nouns import LoopState as L
+from ftl2_enterprise.protocol.loops.nouns import PromptState as P
 
 
 class LoopEvent(StrEnum):

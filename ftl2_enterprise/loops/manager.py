@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, literal_column, select, type_coerce
 
-from ftl2_enterprise.core.child import Child, Plan, Queue, Urgency, Why
+from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
-from ftl2_enterprise.loops import store_service, units_service
-from ftl2_enterprise.loops.restarts import End, Restarts
+from ftl2_enterprise.loops.restart_policy import End, Restarts
+from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops, prompts
-from ftl2_enterprise.protocol.loops import Desired, LoopState
+from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ftl2_enterprise.core.child import Ending
+    from ftl2_enterprise.core.children import Ending
     from ftl2_enterprise.core.settings import SupervisorSettings
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall
@@ -30,7 +31,7 @@ WAKES_ON = (
     "loop.desired",
     "loop.retried",
     "loop.due",
-    store_service.HURRIED,
+    service_rows.HURRIED,
     "prompt.answered",
     "prompt.dismissed",
 )
@@ -101,7 +102,7 @@ class LoopManager:
     @property
     def prefix(self) -> str:
         """Its keys are `loop:17`."""
-        return store_service.PREFIX
+        return service_rows.PREFIX
 
     @property
     def wakes_on(self) -> tuple[str, ...]:
@@ -122,8 +123,8 @@ class LoopManager:
             row.id
             for row in rows
             if row.desired == Desired.CANCEL
-            and store_service.key_of(row.id) in children
-            and store_service.is_hurried(tx, row.id)
+            and service_rows.key_of(row.id) in children
+            and service_rows.is_hurried(tx, row.id)
         }
         return compare(
             rows,
@@ -166,7 +167,7 @@ class LoopManager:
             limit=settings.restart_limit,
             period=settings.restart_period,
         )
-        return units_service.record_end.call(
+        return service_units.record_end.call(
             int(number), end, pid=ending.pid, started_at=ending.started_at, restarts=restarts, random=self._chance()
         )
 
@@ -195,7 +196,7 @@ def compare(
     states: dict[int, str] = {}
     for row in rows:
         counts[row.state] += 1
-        key = store_service.key_of(row.id)
+        key = service_rows.key_of(row.id)
         child = children.get(key)
         if child is not None:
             if (urgency := _urgency(row, child, is_hurried=row.id in hurried)) is not None:
@@ -226,12 +227,12 @@ def compare(
         rests.sort(reverse=True)
         stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(waiting) - ending)]}
     return Plan(
-        start=tuple(store_service.key_of(loop_id) for _, _, loop_id in queue[:room]),
+        start=tuple(service_rows.key_of(loop_id) for _, _, loop_id in queue[:room]),
         stop=stop,
         wake=tuple(wake),
         look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
         queue=Queue(
-            order={store_service.key_of(loop_id): place for place, loop_id in enumerate(waiting, start=1)},
+            order={service_rows.key_of(loop_id): place for place, loop_id in enumerate(waiting, start=1)},
             taken=max(max_running, len(children)),
             places=max_running,
         )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftl2_enterprise.core.event import Event
-from ftl2_enterprise.protocol.loops import Action, CallOutcome, Prompt
+from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
-    from ftl2_enterprise.protocol.hosts import Host, Resource
+    from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
+    from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 
 # --- modules: touching hosts ---------------------------------------------------------------------------------------
 

@@ -8,16 +8,26 @@ import secrets
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core import owner
+from ftl2_enterprise.core import process_identity
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import reconcile, registering, store, units, units_claim, units_service
-from ftl2_enterprise.loops.journal import Journal
+from ftl2_enterprise.loops.engine import inventory_state, reconcile
+from ftl2_enterprise.loops.engine.after_run import End, after_run
+from ftl2_enterprise.loops.engine.journal import Journal
+from ftl2_enterprise.loops.engine.reconcile import RunEnd
 from ftl2_enterprise.loops.lifecycle import LoopEvent
-from ftl2_enterprise.loops.modes import End, after_run
-from ftl2_enterprise.loops.reconcile import RunEnd
-from ftl2_enterprise.protocol.loops import (
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.units import (
+    claim as claim_units,
+)
+from ftl2_enterprise.loops.units import (
+    runs as run_units,
+)
+from ftl2_enterprise.loops.units import (
+    service as service_units,
+)
+from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
     IterationOutcome,
@@ -28,8 +38,8 @@ from ftl2_enterprise.protocol.loops import (
 from ftl2_enterprise.store.unit import DirectWriter
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.loops.engine import Engine
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import Writer
 
@@ -51,7 +61,7 @@ def claim(database: Store, loop_id: int, writer: Writer | None = None) -> Journa
     Raises Problem(conflict) when it has ended or its holder lives.
     """
     writer = writer or DirectWriter(database)
-    generation: int = writer.carry_out([units_claim.claim.call(loop_id, owner.current())])
+    generation: int = writer.carry_out([claim_units.claim.call(loop_id, process_identity.current())])
     reach(FaultPoint.LOOP_CLAIMED)
     return Journal(database, writer, loop_id, generation)
 
@@ -60,7 +70,7 @@ def release(journal: Journal) -> None:
     """Give the loop back; the rows say where it stands."""
     # Taken over or not to be written: a claim whose process has ended counts for nothing anyway.
     with contextlib.suppress(Problem):
-        journal.commit(units_claim.release, journal.loop_id, journal.generation)
+        journal.commit(claim_units.release, journal.loop_id, journal.generation)
 
 
 async def run(engine: Engine) -> Loop:
@@ -69,8 +79,8 @@ async def run(engine: Engine) -> Loop:
     Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
     """
     journal = engine.journal
-    registering.restore(engine)
-    loop = journal.read(store.get_loop, journal.loop_id)
+    inventory_state.restore(engine)
+    loop = journal.read(loop_rows.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN:
         return halt(journal, is_served=engine.is_served)
     if loop.state is LoopState.RESTING and not await _rest(engine, _left(engine, loop)):
@@ -78,7 +88,7 @@ async def run(engine: Engine) -> Loop:
     while True:
         resumed = journal.read(_is_in_a_run, journal.loop_id, engine.limits.stale_after)
         journal.commit(
-            units.start_run,
+            run_units.start_run,
             loop.id,
             journal.generation,
             run=loop.run if resumed else loop.run + 1,
@@ -91,7 +101,7 @@ async def run(engine: Engine) -> Loop:
         delay = _after(engine, end, end.outcome)
         if crash is not None:
             raise crash from None
-        loop = journal.read(store.get_loop, loop.id)
+        loop = journal.read(loop_rows.get_loop, loop.id)
         if delay is None:
             return loop
         reach(FaultPoint.LOOP_RESTING)
@@ -101,10 +111,10 @@ async def run(engine: Engine) -> Loop:
 
 def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     """Whether the loop's last run goes on: it was cut off, and did not end how it ended too long ago to be told."""
-    loop = store.get_loop(tx, loop_id)
+    loop = loop_rows.get_loop(tx, loop_id)
     # A loop that is paused while it rests keeps the time of its next run.
     cut_off = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)
-    so_far = store.iterations_of_run(tx, loop.id, loop.run)
+    so_far = loop_rows.iterations_of_run(tx, loop.id, loop.run)
     if not so_far:
         return cut_off and loop.run > 0
     ended_at = so_far[-1].ended_at
@@ -133,10 +143,10 @@ async def _reconcile(engine: Engine) -> tuple[RunEnd, Crashed | None]:
 
 def _give_up(engine: Engine, reason: str) -> RunEnd:
     journal, reason = engine.journal, engine.redactor.text(reason)
-    iteration = journal.read(store.open_iteration, journal.loop_id)
+    iteration = journal.read(loop_rows.open_iteration, journal.loop_id)
     if iteration is not None:
         journal.commit(
-            units.give_up,
+            run_units.give_up,
             iteration,
             journal.generation,
             outcome=IterationOutcome.FAILED,
@@ -149,7 +159,7 @@ def _give_up(engine: Engine, reason: str) -> RunEnd:
 def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
     """Write how the run ended; the seconds to rest, or None when the loop has ended."""
     journal = engine.journal
-    loop = journal.read(store.get_loop, journal.loop_id)
+    loop = journal.read(loop_rows.get_loop, journal.loop_id)
     follow = after_run(
         outcome,
         engine.spec.mode,
@@ -167,12 +177,12 @@ def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
         values["condition"] = Condition.UNKNOWN
     if isinstance(follow, End):
         values |= {"outcome": outcome, "next_run_at": None}
-        journal.commit(units.end_run, journal.loop_id, journal.generation, follow.event, data=data, values=values)
+        journal.commit(run_units.end_run, journal.loop_id, journal.generation, follow.event, data=data, values=values)
         return None
     next_run_at = after(engine.clock.now(), follow.delay)
     data |= {"next_run_at": next_run_at, "delay": follow.delay, "failures": follow.failures}
     values |= {"next_run_at": next_run_at, "failures": follow.failures}
-    journal.commit(units.end_run, journal.loop_id, journal.generation, LoopEvent.RESTED, data=data, values=values)
+    journal.commit(run_units.end_run, journal.loop_id, journal.generation, LoopEvent.RESTED, data=data, values=values)
     return follow.delay
 
 
@@ -180,7 +190,7 @@ def halt(journal: Journal, *, is_served: bool) -> Loop:
     """The end of this process: what is asked of the loop becomes true, and it can go on from where it is."""
     reason = "its process was stopped; it goes on with the next one" if is_served else "stopped on request"
     return journal.commit(
-        units_service.obey, journal.loop_id, journal.generation, reason=reason, wakes_by_itself=is_served
+        service_units.obey, journal.loop_id, journal.generation, reason=reason, wakes_by_itself=is_served
     )
 
 
@@ -220,7 +230,7 @@ async def _rest(engine: Engine, delay: float) -> bool:
 
 def _wish(tx: Tx, loop_id: int) -> bool | None:
     """What other processes ask of a resting loop: True to run now, False to stop, None for nothing."""
-    loop = store.get_loop(tx, loop_id)
+    loop = loop_rows.get_loop(tx, loop_id)
     if loop.desired is not Desired.RUN:
         return False
     return True if loop.next_run_at is not None and loop.next_run_at <= tx.now else None

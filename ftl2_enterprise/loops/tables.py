@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
 from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT
-from ftl2_enterprise.protocol.decision import Check, Decision, ObservationSpec
-from ftl2_enterprise.protocol.hosts import HostState
-from ftl2_enterprise.protocol.loops import (
+from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.hosts import HostState
+from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     CallOutcome,
     Condition,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
-from ftl2_enterprise.protocol.loops import StoredText
+from ftl2_enterprise.protocol.loops.nouns import StoredText
 from ftl2_enterprise.store.columns import clean
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.schema import metadata

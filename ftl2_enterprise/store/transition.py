@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from ftl2_enterprise.core.machine import Machine
+    from ftl2_enterprise.core.state_machine import Machine
     from ftl2_enterprise.store.tx import Tx
 
 

@@ -20,8 +20,10 @@ from ftl2_enterprise.store.columns import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
+
+PACKAGE = "ftl2_enterprise."
 
 UNITS: dict[str, Unit[..., Any]] = {}
 """Every unit of the modules that have been imported, by name."""
@@ -147,8 +149,8 @@ class DirectWriter:
 
 
 def unit[**P, R](function: Callable[Concatenate[Tx, P], R]) -> Unit[P, R]:
-    """Make the function a unit of work; its module and name are the unit's name."""
-    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    """Make the function a unit of work, named by its module below this package: `loops.units.runs.end_run`."""
+    name = f"{function.__module__.removeprefix(PACKAGE)}.{function.__name__}"
     if name in UNITS:
         raise ValueError(f"there are two units named {name}")
     made = Unit(name, function)

@@ -11,21 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.local_calls import Helper
-from ftl2_enterprise.core import startup
+from ftl2_enterprise.adapters.hosts.local.calls import Helper
+from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import process, secrets, store, units_service
+from ftl2_enterprise.loops import process, secrets
 from ftl2_enterprise.loops.ports import Stop
-from ftl2_enterprise.loops.restarts import HELD, UNREACHABLE
-from ftl2_enterprise.protocol.loops import Desired
-from ftl2_enterprise.supervisor.logs import log, output
+from ftl2_enterprise.loops.restart_policy import HELD, UNREACHABLE
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.protocol.loops.nouns import Desired
+from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.writer import main as writer
-from ftl2_enterprise.supervisor.writer.link import WriterLink
+from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
+from ftl2_enterprise.wiring import daemon
 from ftl2_enterprise.wiring import loop as wiring
-from ftl2_enterprise.wiring import service
-from ftl2_enterprise.wiring.warming import Nobody, open_warmed, warm_up
+from ftl2_enterprise.wiring.warm_up import Nobody, open_warmed, warm_up
 
 __all__ = ["FIRSTS", "kinds", "warm_up"]
 
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.loops.journal import Journal
-    from ftl2_enterprise.protocol.loops import Loop
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.loops.engine.journal import Journal
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Kinds, Order
-    from ftl2_enterprise.wiring.service import Renders
+    from ftl2_enterprise.wiring.daemon import Renders
 
 DONE = 0
 CRASHED = 70
@@ -50,8 +52,8 @@ HOPELESS = 78
 
 def run_control(context: ChildContext, renders: Renders) -> int:
     """Be control."""
-    begun = startup.decode(context.argument)
-    return _carefully("control", begun, lambda settings: service.run(context.descriptors, begun, renders))
+    begun = child_startup.decode(context.argument)
+    return _carefully("control", begun, lambda settings: daemon.run(context.descriptors, begun, renders))
 
 
 def run_writer(context: ChildContext) -> int:
@@ -62,10 +64,10 @@ def run_writer(context: ChildContext) -> int:
         writer.main(listener, Path(settings.store.path))
         return DONE
 
-    return _carefully("writer", startup.decode(context.argument), write)
+    return _carefully("writer", child_startup.decode(context.argument), write)
 
 
-def _carefully(name: str, begun: startup.Startup, work: Callable[[Settings], int]) -> int:
+def _carefully(name: str, begun: child_startup.Startup, work: Callable[[Settings], int]) -> int:
     """Say why it cannot be done; what may go better next time is tried again by root."""
     try:
         settings = begun.in_force().settings
@@ -109,14 +111,14 @@ def run_loop(context: ChildContext) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop_id = int(context.name)
-    begun = startup.decode(context.argument)
+    begun = child_startup.decode(context.argument)
     try:
         settings = begun.in_force().settings
         database = open_warmed(Path(settings.store.path))
         with database.read() as tx:
-            loop = store.get_loop(tx, loop_id)
+            loop = loop_rows.get_loop(tx, loop_id)
         _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)
-        output.capture(path_of(Path(settings.log.directory), loop_id))
+        child_output.capture(path_of(Path(settings.log.directory), loop_id))
         secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
         try:
@@ -163,7 +165,7 @@ async def _run(
 
 
 async def _work(journal: Journal, settings: Settings, stop: Stop, helper: Helper | None) -> None:
-    loop = journal.read(store.get_loop, journal.loop_id)
+    loop = journal.read(loop_rows.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN or stop.requested.is_set():
         # Before anything is read: a loop that cannot be read can be cancelled all the same.
         process.halt(journal, is_served=True)
@@ -184,7 +186,7 @@ async def _work(journal: Journal, settings: Settings, stop: Stop, helper: Helper
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
             raise
-        journal.commit(units_service.refuse, journal.loop_id, journal.generation, reason=str(problem))
+        journal.commit(service_units.refuse, journal.loop_id, journal.generation, reason=str(problem))
         return
     try:
         await process.run(engine)

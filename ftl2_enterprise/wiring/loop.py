@@ -12,38 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.adapters import inventory_files, module_catalogue
-from ftl2_enterprise.adapters.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.adapters.local_calls import Helper, LocalCalls
-from ftl2_enterprise.adapters.models.ai import AiDecider
-from ftl2_enterprise.adapters.models.claude import CREDENTIALS, Claude
-from ftl2_enterprise.adapters.models.manifest import ManifestDecider
-from ftl2_enterprise.adapters.models.manifest_load import looks_like_manifest, parse
-from ftl2_enterprise.adapters.models.rules_only import RulesDecider
+from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
+from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
+from ftl2_enterprise.adapters.deciders.manifest.load import looks_like_manifest, parse
+from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
+from ftl2_enterprise.adapters.hosts import module_catalogue
+from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
+from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, Claude
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.loops import process, rule_files, store, store_service, units, units_service
-from ftl2_enterprise.loops.engine import Engine, Limits
-from ftl2_enterprise.loops.policy import Policy, load_policy
-from ftl2_enterprise.loops.rules import enabled
-from ftl2_enterprise.loops.rules_load import load_rules
+from ftl2_enterprise.loops import process
+from ftl2_enterprise.loops.engine.context import Engine, Limits
+from ftl2_enterprise.loops.policy.judge import Policy, load_policy
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rules import files as rule_files
+from ftl2_enterprise.loops.rules.load import load_rules
+from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
-from ftl2_enterprise.protocol.decision import ObservationSpec
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.loops.units import runs as run_units
+from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.store.database import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ftl2_enterprise.adapters.inventory import Inventory
-    from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest
+    from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest
+    from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.loops.journal import Journal
+    from ftl2_enterprise.loops.engine.journal import Journal
     from ftl2_enterprise.loops.ports import Decider, People, Stop
-    from ftl2_enterprise.protocol.loops import (
-        Loop,
-        LoopSpec,
-    )
+    from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 
 DEFAULT_OBSERVERS = [
     ObservationSpec(name="hostname", module="command", params={"cmd": "hostname"}),
@@ -255,7 +258,7 @@ def build(
         clock=clock,
         random=random.random,
         load_rules=lambda: enabled(
-            load_rules(_rules_dir(spec, settings)), journal.read(store_service.get_disabled_rules)
+            load_rules(_rules_dir(spec, settings)), journal.read(service_rows.get_disabled_rules)
         ),
     )
 
@@ -278,7 +281,7 @@ async def run_loop(
     database cannot be written; Crashed for what nobody has foreseen. After the last three the loop can be resumed.
     """
     with store_.read() as tx:
-        loop = store.get_loop(tx, loop_id)
+        loop = loop_rows.get_loop(tx, loop_id)
     if loop.managed:
         raise conflict(
             f"cannot run {loop.name}: the service runs it",
@@ -287,9 +290,9 @@ async def run_loop(
     needs = read(loop.spec, settings)
     journal = process.claim(store_, loop.id)
     try:
-        loop = journal.commit(units_service.take, loop.id, journal.generation)
+        loop = journal.commit(service_units.take, loop.id, journal.generation)
         if limits:
-            loop = journal.commit(units.change_limits, loop.id, journal.generation, dict(limits))
+            loop = journal.commit(run_units.change_limits, loop.id, journal.generation, dict(limits))
         engine = build(journal, loop, needs, settings=settings, people=people, stop=stop, clock=SystemClock())
         if begun is not None:
             begun()
@@ -300,4 +303,4 @@ async def run_loop(
     finally:
         process.release(journal)
     with store_.read() as tx:
-        return store.get_loop(tx, loop_id)
+        return loop_rows.get_loop(tx, loop_id)

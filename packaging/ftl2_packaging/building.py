@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftl2_enterprise.shell.commands import completing
+from ftl2_enterprise.ctl.commands import completion
 from ftl2_packaging import config_file, environment, licences, manpages, wheels
 from ftl2_packaging.changelog import MAINTAINER, debian_changelog, rpm_changelog
 from ftl2_packaging.places import PACKAGING, SOURCE, CannotBuild
@@ -109,7 +109,7 @@ def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
     for shell, name in COMPLETIONS.items():
-        (texts / name).write_text(completing.SCRIPTS[shell], encoding="utf-8")
+        (texts / name).write_text(completion.SCRIPTS[shell], encoding="utf-8")
     environment.settle(texts, build.epoch)
 
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftl2_enterprise.console import cli
+from ftl2_enterprise.cli import main as cli
 from ftl2_enterprise.core.paths import SOCKET_VARIABLES
-from ftl2_enterprise.shell import helping
-from ftl2_enterprise.shell.registry import GLOBAL_FLAGS, PROGRAM, every_command
-from ftl2_enterprise.terminal import exits
+from ftl2_enterprise.ctl import help_text
+from ftl2_enterprise.ctl.registry import GLOBAL_FLAGS, PROGRAM, every_command
+from ftl2_enterprise.render import exit_status
 from ftl2_packaging.options import every_option, sentence
 from ftl2_packaging.troff import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.shell.registry import Command, Flag
+    from ftl2_enterprise.ctl.registry import Command, Flag
     from ftl2_packaging.places import Build
 
 _USER, _ADMINISTRATOR, _FILES = "User Commands", "System Administration", "File Formats"
@@ -57,7 +57,7 @@ def _ftl2ctl(build: Build) -> Page:
     page.section("SYNOPSIS")
     page.example(f"{PROGRAM} COMMAND [ARGUMENT...] [OPTION...]", PROGRAM, f"{PROGRAM} < FILE")
     page.section("DESCRIPTION")
-    page.paragraph(helping.PURPOSE)
+    page.paragraph(help_text.PURPOSE)
     page.paragraph(
         f"With a command, `{PROGRAM}` carries it out. On a terminal and without a command it is a shell with"
         " completion and history. With standard input from a file or a pipe, each line is a command; the"
@@ -76,9 +76,9 @@ def _ftl2ctl(build: Build) -> Page:
         for command in members:
             _command(page, command)
     page.section("EXIT STATUS")
-    page.definitions(_parted(text) for text in helping.common_statuses())
+    page.definitions(_parted(text) for text in help_text.common_statuses())
     page.paragraph("Commands that wait for a loop (`--wait`, `watch`) also tell how it stands:")
-    page.definitions(_parted(text) for text in helping.how_a_loop_stands())
+    page.definitions(_parted(text) for text in help_text.how_a_loop_stands())
     page.section("ENVIRONMENT")
     page.definition(", ".join(SOCKET_VARIABLES), "Where the service listens, unless `--socket` says it.")
     page.definition("NO_COLOR", "Shows nothing in colours.")
@@ -112,7 +112,7 @@ def _command(page: Page, command: Command) -> None:
 
 
 def _flags(flags: Sequence[Flag]) -> list[tuple[str, str]]:
-    return [(flag.shown, helping.about(flag)) for flag in flags]
+    return [(flag.shown, help_text.about(flag)) for flag in flags]
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -142,7 +142,7 @@ def _ftl2_enterprise(build: Build) -> Page:
         if not command.hidden:
             _click_command(page, words, command, context)
     page.section("EXIT STATUS")
-    page.definitions((str(status.value), sentence(meaning)) for status, meaning in exits.MEANINGS.items())
+    page.definitions((str(status.value), sentence(meaning)) for status, meaning in exit_status.MEANINGS.items())
     page.section("SIGNALS")
     page.paragraph("To the main process of the service:")
     page.definition(

@@ -15,10 +15,11 @@ from alembic import op
 from sqlalchemy import text
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops import store, store_prompts
-from ftl2_enterprise.protocol.loops import Desired, LoopState, PromptState
-from ftl2_enterprise.store import copies, engine, version
-from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import prompts as prompt_rows
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptState
+from ftl2_enterprise.store import backup, database, schema_version
+from ftl2_enterprise.store.database import open_store
 from tests.support.database import ask, begun_iteration, one_of_each
 from tests.support.disk import mounted
 from tests.support.schemas import highest_given, rows, schema, wanted_schema
@@ -54,7 +55,7 @@ def objects(path: Path) -> set[tuple[str, str]]:
 
 def test_each_schema_that_was_released_is_frozen() -> None:
     frozen = {path.name.split("-")[1].split(".")[0] for path in FROZEN}
-    assert frozen >= set(version.REVISIONS[:-1])
+    assert frozen >= set(schema_version.REVISIONS[:-1])
 
 
 def test_the_frozen_databases_have_what_can_be_lost(frozen: Path) -> None:
@@ -98,7 +99,7 @@ def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
         assert tx.connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert tx.connection.execute(text("PRAGMA foreign_key_check")).all() == []
         assert tx.connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
-        loop = store.get_loop(tx, "paused")
+        loop = loop_rows.get_loop(tx, "paused")
         assert (loop.state, loop.desired, loop.managed, loop.crashes) == (
             LoopState.PAUSED, Desired.PAUSE, False, 0,
         )  # fmt: skip
@@ -117,23 +118,23 @@ def test_ids_that_were_given_are_not_given_again(frozen: Path) -> None:
 
 def test_a_question_that_was_open_is_answered_after_the_upgrade(frozen: Path) -> None:
     with closing(open_store(frozen, create=True)) as db, db.write() as tx:
-        loop = store.get_loop(tx, "asks")
-        (prompt,) = store_prompts.get_prompts(tx, loop.id, state=PromptState.OPEN)
+        loop = loop_rows.get_loop(tx, "asks")
+        (prompt,) = prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN)
         assert (loop.state, loop.open_prompts) == (LoopState.WAITING, 1)
-        store_prompts.answer_prompt(tx, prompt.id, "80", "eva")
-        assert store.get_loop(tx, "asks").open_prompts == 0
+        prompt_rows.answer_prompt(tx, prompt.id, "80", "eva")
+        assert loop_rows.get_loop(tx, "asks").open_prompts == 0
 
 
 def test_an_upgrade_that_would_lose_a_row_is_undone(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rows(frozen)
-    migrate = version.migrate
+    migrate = schema_version.migrate
 
     def loses(connection: Connection) -> None:
         migrate(connection)
         # Its history refers to it.
         connection.execute(text("DELETE FROM loops WHERE name = 'asks'"))
 
-    monkeypatch.setattr(version, "migrate", loses)
+    monkeypatch.setattr(schema_version, "migrate", loses)
     with pytest.raises(RuntimeError, match="refer to rows that do not exist"):
         open_store(frozen, create=True)
     assert rows(frozen) == before
@@ -204,9 +205,9 @@ def test_a_table_that_counts_already_goes_on_counting(frozen: Path) -> None:
 
 
 def test_an_upgrade_says_that_it_gets_on(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "STEPS", 100)
+    monkeypatch.setattr(database, "STEPS", 100)
     said: list[str] = []
-    copies.back_up(frozen, lambda: said.append("copying"))
+    backup.back_up(frozen, lambda: said.append("copying"))
     opened = open_store(frozen, create=True, progress=lambda: said.append("changing"))
     assert said[0] == "copying"
     assert said.count("changing") > 10

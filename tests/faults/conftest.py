@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftl2_enterprise.store.engine import open_store
+from ftl2_enterprise.store.database import open_store
 from tests.support.disk import mounted
 from tests.support.ledger import enter
 from tests.support.writing import writer_process

@@ -17,10 +17,10 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Code, Problem, conflict
 from ftl2_enterprise.protocol.envelope import VERSION, Cancel, Failure, FromClient, Item, Reply, Welcome
 from ftl2_enterprise.protocol.frame import Splitter, framed
-from ftl2_enterprise.protocol.loop_replies import LoopPage
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, PauseLoop
-from ftl2_enterprise.protocol.system import GetVersion, LogLine, VersionInfo, WatchLogs
-from tests.support.service import ScriptedService, Stream
+from ftl2_enterprise.protocol.loops.replies import LoopPage
+from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop
+from ftl2_enterprise.protocol.service.verbs import GetVersion, LogLine, VersionInfo, WatchLogs
+from tests.support.scripted_service import ScriptedService, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ftl2_enterprise.store.version import REVISIONS
+from ftl2_enterprise.store.schema_version import REVISIONS
 from ftl2_packaging import places
 from tests.packaging.databases import OLD, revision
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.console import cli
-from ftl2_enterprise.store.version import REVISIONS
+from ftl2_enterprise.cli import main as cli
+from ftl2_enterprise.store.schema_version import REVISIONS
 from tests.packaging.databases import OLD, revision
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import click
 import msgspec
 import pytest
 
-from ftl2_enterprise.console import cli
+from ftl2_enterprise.cli import main as cli
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.shell.registry import every_command
+from ftl2_enterprise.ctl.registry import every_command
 from ftl2_packaging import config_file, manpages, options, places, troff
 
 BUILD = places.Build(output=Path("none"), cache=Path("none"), version="1.2.3", release="1", epoch=1_700_000_000)

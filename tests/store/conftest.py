@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.store.database import Store, open_store
 from tests.support.database import Ticks
 
 if TYPE_CHECKING:

@@ -8,9 +8,21 @@ import pytest
 from sqlalchemy import Integer, func, select, text
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import handlers, store, store_hosts, store_prompts, store_service
-from ftl2_enterprise.protocol import loop_verbs as verbs
-from ftl2_enterprise.protocol.loops import PromptState
+from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.rows import (
+    hosts as host_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    service as service_rows,
+)
+from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store.schema import metadata
 from tests.support.database import ask, begun_iteration, one_of_each, spec
 
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from ftl2_enterprise.protocol.verb import Request
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 WRITES = handlers.WRITES
@@ -64,13 +76,13 @@ def test_ids_of_a_deleted_loop_are_not_given_again(db: Store) -> None:
 
 def test_the_id_of_a_host_or_resource_that_was_removed_is_not_given_again(db: Store) -> None:
     with db.write() as tx:
-        loop = store.create_loop(tx, spec())
-        host = store_hosts.upsert_host(tx, loop.id, "web1", ansible_host=None, ansible_port=None)
-        resource = store_hosts.upsert_resource(tx, loop.id, "disk1", {})
-        assert store_hosts.remove_host(tx, loop.id, "web1")
-        assert store_hosts.remove_resource(tx, loop.id, "disk1")
-        assert store_hosts.upsert_host(tx, loop.id, "web2", ansible_host=None, ansible_port=None).id > host.id
-        assert store_hosts.upsert_resource(tx, loop.id, "disk2", {}).id > resource.id
+        loop = loop_rows.create_loop(tx, spec())
+        host = host_rows.upsert_host(tx, loop.id, "web1", ansible_host=None, ansible_port=None)
+        resource = host_rows.upsert_resource(tx, loop.id, "disk1", {})
+        assert host_rows.remove_host(tx, loop.id, "web1")
+        assert host_rows.remove_resource(tx, loop.id, "disk1")
+        assert host_rows.upsert_host(tx, loop.id, "web2", ansible_host=None, ansible_port=None).id > host.id
+        assert host_rows.upsert_resource(tx, loop.id, "disk2", {}).id > resource.id
 
 
 @pytest.mark.parametrize("verb", [verbs.AnswerPrompt(prompt=1, answer="80"), verbs.DismissPrompt(prompt=1)])
@@ -90,7 +102,7 @@ def test_a_late_answer_does_not_reach_the_question_of_another_loop(db: Store, ve
         "`ftl2ctl prompts` lists those that are open",
     )
     with db.read() as tx:
-        assert store_prompts.get_prompt(tx, other).state is PromptState.OPEN
+        assert prompt_rows.get_prompt(tx, other).state is PromptState.OPEN
 
 
 @pytest.mark.parametrize("number", [2, 2**63 - 1, 2**63, 10**40])
@@ -101,18 +113,18 @@ def test_a_prompt_that_there_never_was(db: Store, number: int) -> None:
         do(db, verbs.AnswerPrompt(prompt=number, answer="80"))
     assert refused.value.message == f"cannot answer prompt {number}: there is no such prompt"
     with pytest.raises(Problem) as refused, db.read() as tx:
-        store_prompts.get_prompt(tx, number)
+        prompt_rows.get_prompt(tx, number)
     assert refused.value.message == f"cannot find the prompt {number}"
 
 
 def test_a_number_is_an_id_and_not_the_beginning_of_a_name(db: Store) -> None:
     with db.write() as tx:
-        gone = store.create_loop(tx, spec("gone"))
-        store.create_loop(tx, spec(f"{gone.id}st-floor"))
-        store_service.delete_loop(tx, gone.id)
+        gone = loop_rows.create_loop(tx, spec("gone"))
+        loop_rows.create_loop(tx, spec(f"{gone.id}st-floor"))
+        service_rows.delete_loop(tx, gone.id)
     for verb in (verbs.PauseLoop, verbs.StopLoop, verbs.StartLoop, verbs.CancelLoop, verbs.DeleteLoop):
         with pytest.raises(Problem, match=f'cannot find the loop "{gone.id}"') as refused:
             do(db, verb(loop=str(gone.id)))
         assert refused.value.code is Code.NOT_FOUND
     with db.read() as tx:
-        assert store.get_loop(tx, f"{gone.id}s").name == "1st-floor"
+        assert loop_rows.get_loop(tx, f"{gone.id}s").name == "1st-floor"

@@ -25,14 +25,14 @@ from sqlalchemy import (
 from sqlalchemy import update as updating
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.protocol.decision import Decision
-from ftl2_enterprise.protocol.loops import LoopState
+from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.store.columns import Flag, Json, Word, Words
 from ftl2_enterprise.store.prepared import DIALECT, Prepared
 from tests.store.test_values import ANY_TEXT, ANYTHING
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 KINDS = Table(

@@ -9,25 +9,41 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from ftl2_enterprise.core.child import Table
+from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
-from ftl2_enterprise.loops import (
-    store,
-    store_actions,
-    store_calls,
-    store_hosts,
-    store_increments,
-    store_observations,
-    store_prompts,
-    store_rules,
-    store_service,
-    tables,
-)
+from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.protocol.loops import PromptState
-from ftl2_enterprise.store import events, handovers, texts, version
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    hosts as host_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    increments as increment_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    model_calls as model_call_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    rules as rule_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    service as service_rows,
+)
+from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.store import events, idempotency, schema_version, texts
+from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.store.schema import metadata
 from tests.support.database import one_of_each
 from tests.support.schemas import schema, wanted_schema
@@ -48,7 +64,7 @@ NAMED = {
 
 def test_the_tables_are_those_that_were_promised() -> None:
     assert set(metadata.tables) == NAMED
-    assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is handovers.handovers.metadata
+    assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is idempotency.handovers.metadata
 
 
 def test_migrations_make_what_the_tables_say(db: Store) -> None:
@@ -69,17 +85,18 @@ def test_the_version_is_known_without_alembic(db: Store) -> None:
     config.set_main_option("script_location", "ftl2_enterprise.store:migrations")
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
-    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == version.REVISIONS
-    assert scripts.get_heads() == [version.REVISIONS[-1]]
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema_version.REVISIONS
+    assert scripts.get_heads() == [schema_version.REVISIONS[-1]]
     with db.read() as tx:
         assert (
-            tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == version.REVISIONS[-1]
+            tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            == schema_version.REVISIONS[-1]
         )
 
 
 def test_an_older_schema_is_brought_up_to_date_only_on_request(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(path, create=True).close()
-    monkeypatch.setattr(version, "REVISIONS", (*version.REVISIONS, "9999"))
+    monkeypatch.setattr(schema_version, "REVISIONS", (*schema_version.REVISIONS, "9999"))
     with pytest.raises(Problem, match="older than this program"):
         open_store(path, create=False)
     migrated: list[bool] = []
@@ -88,20 +105,20 @@ def test_an_older_schema_is_brought_up_to_date_only_on_request(path: Path, monke
         migrated.append(connection.connection.driver_connection.in_transaction)
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    monkeypatch.setattr(version, "migrate", migrate)
+    monkeypatch.setattr(schema_version, "migrate", migrate)
     open_store(path, create=True).close()
     assert migrated == [True]
     open_store(path, create=False).close()
 
 
 def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    migrate = version.migrate
+    migrate = schema_version.migrate
 
     def fails(connection: Connection) -> None:
         migrate(connection)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(version, "migrate", fails)
+    monkeypatch.setattr(schema_version, "migrate", fails)
     with pytest.raises(ZeroDivisionError):
         open_store(path, create=True)
     monkeypatch.undo()
@@ -111,50 +128,50 @@ def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.M
 
 
 def ids(tx: Tx) -> None:
-    store_actions.get_actions_for_iterations(tx, [1, 2, 3])
+    action_rows.get_actions_for_iterations(tx, [1, 2, 3])
 
 
 QUERIES: list[Callable[[Tx], object]] = [
-    lambda tx: store.get_loop(tx, 1),
-    lambda tx: store.get_loop(tx, "web"),
-    lambda tx: store.get_loop(tx, "we"),
-    lambda tx: store.list_loops(tx, finished=False),
-    lambda tx: store.list_loops(tx, finished=True, before=9),
-    lambda tx: store.open_iteration(tx, 1),
-    lambda tx: store.get_iteration(tx, 1),
-    lambda tx: store.get_iterations(tx, 1),
-    lambda tx: store.get_iterations(tx, 1, before=9, newest=True),
-    lambda tx: store.iterations_of_run(tx, 1, 1),
-    lambda tx: store_observations.get_observations(tx, 1),
-    lambda tx: store_actions.get_action(tx, 1),
-    lambda tx: store_actions.get_actions_for_iteration(tx, 1),
+    lambda tx: loop_rows.get_loop(tx, 1),
+    lambda tx: loop_rows.get_loop(tx, "web"),
+    lambda tx: loop_rows.get_loop(tx, "we"),
+    lambda tx: loop_rows.list_loops(tx, finished=False),
+    lambda tx: loop_rows.list_loops(tx, finished=True, before=9),
+    lambda tx: loop_rows.open_iteration(tx, 1),
+    lambda tx: loop_rows.get_iteration(tx, 1),
+    lambda tx: loop_rows.get_iterations(tx, 1),
+    lambda tx: loop_rows.get_iterations(tx, 1, before=9, newest=True),
+    lambda tx: loop_rows.iterations_of_run(tx, 1, 1),
+    lambda tx: observation_rows.get_observations(tx, 1),
+    lambda tx: action_rows.get_action(tx, 1),
+    lambda tx: action_rows.get_actions_for_iteration(tx, 1),
     ids,
-    lambda tx: store_actions.get_actions_for_loop(tx, 1),
-    lambda tx: store_actions.get_actions_for_loop(tx, 1, before=9),
-    lambda tx: store_actions.get_unknown_actions(tx, 1, since_iteration_n=1),
-    lambda tx: store_actions.count_changed(tx, [1, 2]),
-    lambda tx: store_prompts.get_prompt(tx, 1),
-    lambda tx: store_prompts.get_prompts(tx, 1),
-    lambda tx: store_prompts.get_prompts(tx, None, state=PromptState.OPEN),
-    lambda tx: store_prompts.get_prompts(tx, 1, state=PromptState.OPEN),
-    lambda tx: store_hosts.get_hosts(tx, 1),
-    lambda tx: store_hosts.get_resources(tx, 1),
-    lambda tx: store_rules.get_rule_results(tx, 1),
-    lambda tx: store_rules.get_rule_results_for_loop(tx, 1),
-    lambda tx: store_calls.get_model_calls(tx, 1),
-    lambda tx: store_calls.get_model_calls_for_iteration(tx, 1),
-    lambda tx: store_calls.get_open_model_calls(tx, 1),
-    lambda tx: store_calls.spent_on(tx, 1),
-    lambda tx: store_increments.get_increments(tx, 1),
-    lambda tx: store_service.lines(tx, Table(), finished=False, before=None, limit=9),
-    lambda tx: store_service.lines(tx, Table(), finished=True, before=9, limit=9),
-    lambda tx: store_service.newest_prompts(tx, None, settled=False, limit=9),
-    lambda tx: store_service.newest_prompts(tx, 1, settled=True, limit=9),
-    lambda tx: store_service.newest_actions(tx, 1, state=None, before=9, limit=9),
-    lambda tx: store_service.hosts_by_loop(tx, None, limit=9),
-    lambda tx: store_service.hosts_by_loop(tx, 1, limit=9),
-    lambda tx: store_service.resources_by_loop(tx, None, limit=9),
-    store_service.firings,
+    lambda tx: action_rows.get_actions_for_loop(tx, 1),
+    lambda tx: action_rows.get_actions_for_loop(tx, 1, before=9),
+    lambda tx: action_rows.get_unknown_actions(tx, 1, since_iteration_n=1),
+    lambda tx: action_rows.count_changed(tx, [1, 2]),
+    lambda tx: prompt_rows.get_prompt(tx, 1),
+    lambda tx: prompt_rows.get_prompts(tx, 1),
+    lambda tx: prompt_rows.get_prompts(tx, None, state=PromptState.OPEN),
+    lambda tx: prompt_rows.get_prompts(tx, 1, state=PromptState.OPEN),
+    lambda tx: host_rows.get_hosts(tx, 1),
+    lambda tx: host_rows.get_resources(tx, 1),
+    lambda tx: rule_rows.get_rule_results(tx, 1),
+    lambda tx: rule_rows.get_rule_results_for_loop(tx, 1),
+    lambda tx: model_call_rows.get_model_calls(tx, 1),
+    lambda tx: model_call_rows.get_model_calls_for_iteration(tx, 1),
+    lambda tx: model_call_rows.get_open_model_calls(tx, 1),
+    lambda tx: model_call_rows.spent_on(tx, 1),
+    lambda tx: increment_rows.get_increments(tx, 1),
+    lambda tx: service_rows.lines(tx, Table(), finished=False, before=None, limit=9),
+    lambda tx: service_rows.lines(tx, Table(), finished=True, before=9, limit=9),
+    lambda tx: service_rows.newest_prompts(tx, None, settled=False, limit=9),
+    lambda tx: service_rows.newest_prompts(tx, 1, settled=True, limit=9),
+    lambda tx: service_rows.newest_actions(tx, 1, state=None, before=9, limit=9),
+    lambda tx: service_rows.hosts_by_loop(tx, None, limit=9),
+    lambda tx: service_rows.hosts_by_loop(tx, 1, limit=9),
+    lambda tx: service_rows.resources_by_loop(tx, None, limit=9),
+    service_rows.firings,
     lambda tx: LoopManager(SupervisorSettings).ensure(tx, {}, tx.now, booted=False),
     lambda tx: events.list_events(tx, after=3),
     lambda tx: events.list_events(tx, after=3, loop_id=1),

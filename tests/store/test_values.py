@@ -11,19 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from ftl2_enterprise.loops import store, store_actions, store_observations
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
-from ftl2_enterprise.protocol.decision import ActionSpec, Decision
-from ftl2_enterprise.protocol.loops import (
-    ObservationState,
-    StoredText,
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
 )
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
+from ftl2_enterprise.protocol.loops.nouns import ObservationState, StoredText
 from ftl2_enterprise.store import events, texts
 from ftl2_enterprise.store.columns import json_text, plain
 from tests.support.database import begun_iteration, propose
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=50)
 ANYTHING: Any = st.recursive(
@@ -64,7 +69,7 @@ def test_params_that_json_cannot_hold_are_kept_as_text(db: Store) -> None:
     with db.write() as tx:
         action = propose(tx, begun_iteration(tx), params=params, host="a\udcffb")
     with db.read() as tx:
-        read = store_actions.get_action(tx, action)
+        read = action_rows.get_action(tx, action)
     assert read.params == {
         "when": "2026-08-01",
         "raw": "\ufffd\x00a",
@@ -81,9 +86,9 @@ def test_a_decision_comes_back_as_it_was(db: Store) -> None:
     decision = Decision(reasoning="\udcff because", actions=[ActionSpec(module="file", params={"big": 2**70})])
     with db.write() as tx:
         iteration = begun_iteration(tx)
-        store.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decision=decision, decided_by="claude")
+        loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decision=decision, decided_by="claude")
     with db.read() as tx:
-        read = store.get_iteration(tx, iteration.id)
+        read = loop_rows.get_iteration(tx, iteration.id)
     assert read.decision == Decision(
         reasoning="? because", actions=[ActionSpec(module="file", params={"big": str(2**70)})]
     )
@@ -133,17 +138,17 @@ def test_outputs_of_actions_and_observations(db: Store) -> None:
     with db.write() as tx:
         iteration = begun_iteration(tx)
         action = propose(tx, iteration)
-        store_actions.move_action(tx, action, ActionEvent.STARTED)
-        store_actions.move_action(
+        action_rows.move_action(tx, action, ActionEvent.STARTED)
+        action_rows.move_action(
             tx, action, ActionEvent.FAILED, changed=False, rc=3, stdout=long, stderr="no", output="{}", error="rc 3"
         )
-        look = store_observations.insert_observation(
+        look = observation_rows.insert_observation(
             tx, iteration, name="disk", module="command", host="web1", params={}, origin="decider"
         )
-        store_observations.finish_observation(tx, look, ObservationState.SUCCEEDED, result=long + "\udc80")
+        observation_rows.finish_observation(tx, look, ObservationState.SUCCEEDED, result=long + "\udc80")
     with db.read() as tx:
-        read = store_actions.get_action(tx, action)
-        (seen,) = store_observations.get_observations(tx, iteration.id)
+        read = action_rows.get_action(tx, action)
+        (seen,) = observation_rows.get_observations(tx, iteration.id)
         assert texts.whole(tx, read.stdout) == long
         assert (read.stderr.shown, read.output.shown, read.rc, read.error) == ("no", "{}", 3, "rc 3")
         assert texts.whole(tx, seen.result) == long + "?"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.protocol.loop_verbs import ListPrompts
-from ftl2_enterprise.protocol.loops import LoopState, PromptState
+from ftl2_enterprise.protocol.loops.nouns import LoopState, PromptState
+from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from tests.support.daemon import Daemon, daemon
 from tests.support.models import fake_claude
 

@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.child import Child, Ending, Plan, Urgency
-from ftl2_enterprise.loops import handlers, store
+from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
+from ftl2_enterprise.ctl import server_render
+from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.tables import loops
-from ftl2_enterprise.protocol.loops import Desired, LoopState
-from ftl2_enterprise.shell import viewing
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
+from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.supervisor.control import main as control
 from ftl2_enterprise.supervisor.control import watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Order
-from ftl2_enterprise.supervisor.control.units import note
-from ftl2_enterprise.supervisor.logs import facts
+from ftl2_enterprise.supervisor.control.service_units import note
+from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.writer.frames import Committed
-from ftl2_enterprise.wiring import from_disk
+from ftl2_enterprise.wiring import gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,16 +130,16 @@ def main(given: dict[str, Any]) -> int:
             handlers=Handlers(
                 reads=handlers.READS,
                 writes=handlers.WRITES,
-                renders=viewing.RENDERS,
-                gathers=from_disk.gathers(lambda: loaded.settings, read),
+                renders=server_render.RENDERS,
+                gathers=gather.gathers(lambda: loaded.settings, read),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
-            find_loop=lambda tx, loop: store.get_loop(tx, loop).id,
+            find_loop=lambda tx, loop: loop_rows.get_loop(tx, loop).id,
             order=lambda key, found: Order(argument=key.partition(":")[2]),
             loaded=loaded,
             load=load,
             version="0.1.0",
-            facts=facts.FactLog(
+            facts=event_log_files.FactLog(
                 directory=directory, max_bytes=1_000_000, read=facts_after, newest=newest, name_of=name_of
             ),
         )

@@ -11,16 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise import client
+from tests.support.places import REPOSITORY
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-REPOSITORY = Path(__file__).parents[2]
+    from pathlib import Path
 
 
 class ScriptedRoot:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loop_verbs import ListLoops, ShowLoop, SubmitLoop
-from ftl2_enterprise.protocol.loops import Loop, LoopSpec, LoopState
-from ftl2_enterprise.protocol.system import GetHealth, GetVersion, ListEvents
+from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, LoopState
+from ftl2_enterprise.protocol.loops.verbs import ListLoops, ShowLoop, SubmitLoop
+from ftl2_enterprise.protocol.service.verbs import GetHealth, GetVersion, ListEvents
 from ftl2_enterprise.protocol.verb import Access
-from tests.support import marked
+from tests.support import process_marks
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.protocol.loop_replies import LoopLine
+    from ftl2_enterprise.protocol.loops.replies import LoopLine
     from tests.support.command import Command
 
 CONFIG = """
@@ -158,10 +158,10 @@ class Daemon:
 def daemon(directory: Path, *, supervisor: str = "", more: str = "") -> Iterator[Daemon]:
     """A service that is not started yet; whatever it leaves is killed. `supervisor` and `more` are lines of TOML."""
     config = CONFIG.format(directory=directory, supervisor=supervisor, more=more)
-    made = Daemon(marked.command(directory, config=config))
+    made = Daemon(process_marks.command(directory, config=config))
     try:
         yield made
     finally:
-        marked.kill_all(made.run)
+        process_marks.kill_all(made.run)
         if made.process is not None:
             made.process.wait(10)

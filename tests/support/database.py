@@ -10,20 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from ftl2_enterprise.loops import (
-    store,
-    store_actions,
-    store_calls,
-    store_hosts,
-    store_increments,
-    store_observations,
-    store_prompts,
-    store_rules,
-)
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    hosts as host_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    increments as increment_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    model_calls as model_call_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    rules as rule_rows,
+)
 from ftl2_enterprise.loops.tables import disabled_rules
-from ftl2_enterprise.protocol.loops import Iteration, Loop, LoopSpec
-from ftl2_enterprise.store.handovers import handovers
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
+from ftl2_enterprise.store.idempotency import handovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,35 +63,35 @@ def spec(name: str = "web", **values: Any) -> LoopSpec:
 
 def started_loop(tx: Tx, name: str = "web") -> tuple[Loop, int]:
     """A loop that runs, and the generation of its claim."""
-    loop = store.create_loop(tx, spec(name))
-    generation = store.claim_loop(tx, loop.id, "me")
-    store.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
-    return store.get_loop(tx, loop.id), generation
+    loop = loop_rows.create_loop(tx, spec(name))
+    generation = loop_rows.claim_loop(tx, loop.id, "me")
+    loop_rows.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
+    return loop_rows.get_loop(tx, loop.id), generation
 
 
 def begun_iteration(tx: Tx, name: str = "web") -> Iteration:
     loop, _ = started_loop(tx, name)
-    return store.insert_iteration(tx, loop.id, 1)
+    return loop_rows.insert_iteration(tx, loop.id, 1)
 
 
 def propose(tx: Tx, iteration: Iteration, *, n: int = 1, host: str = "web1", **values: Any) -> int:
     call = {"target": host, "module": "file", "params": {"path": "/srv"}, "origin": "decision", **values}
-    return store_actions.insert_action(tx, iteration, n=n, host=host, **call)
+    return action_rows.insert_action(tx, iteration, n=n, host=host, **call)
 
 
 def acting_loop(tx: Tx) -> tuple[Loop, int, int]:
     """A loop in the middle of an action: the loop, the generation of its claim, and the action."""
     loop, generation = started_loop(tx)
-    iteration = store.insert_iteration(tx, loop.id, 1)
+    iteration = loop_rows.insert_iteration(tx, loop.id, 1)
     action = propose(tx, iteration)
-    store.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
-    store.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
-    store_actions.move_action(tx, action, ActionEvent.STARTED)
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
+    action_rows.move_action(tx, action, ActionEvent.STARTED)
     return loop, generation, action
 
 
 def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "80") -> int:
-    return store_prompts.insert_prompt(
+    return prompt_rows.insert_prompt(
         tx,
         iteration,
         key=key,
@@ -92,19 +106,19 @@ def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "
 def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     """A row in every table, each of them open; the iteration that they belong to."""
     loop, _ = started_loop(tx, name)
-    step = store_increments.insert_increment(tx, loop.id, desired_state="first half")
-    iteration = store.insert_iteration(tx, loop.id, 1, increment_id=step.id)
-    store_observations.insert_observation(
+    step = increment_rows.insert_increment(tx, loop.id, desired_state="first half")
+    iteration = loop_rows.insert_iteration(tx, loop.id, 1, increment_id=step.id)
+    observation_rows.insert_observation(
         tx, iteration, name="disk", module="command", host="web1", params={"cmd": "df"}, origin="decider"
     )
     propose(tx, iteration)
     ask(tx, iteration)
-    store_hosts.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
-    store_hosts.upsert_resource(tx, loop.id, "disk1", {"size": 3})
-    store_rules.insert_rule_result(
+    host_rows.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
+    host_rows.upsert_resource(tx, loop.id, "disk1", {"size": 3})
+    rule_rows.insert_rule_result(
         tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
     )
-    store_calls.begin_model_call(
+    model_call_rows.begin_model_call(
         tx, iteration, purpose="decide", provider="claude", model=None, request="what now? " * 900
     )
     tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
@@ -113,7 +127,7 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
 
 
 def end_iteration(tx: Tx, iteration_id: int) -> None:
-    store.move_iteration(tx, iteration_id, IterationEvent.ENDED, outcome="observed")
+    loop_rows.move_iteration(tx, iteration_id, IterationEvent.ENDED, outcome="observed")
 
 
 @contextmanager

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.loops import process, store
-from ftl2_enterprise.loops.engine import Engine, Limits
-from ftl2_enterprise.loops.policy import load_policy
+from ftl2_enterprise.loops import process
+from ftl2_enterprise.loops.engine.context import Engine, Limits
+from ftl2_enterprise.loops.policy.judge import load_policy
 from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, HostEntry, Result, Situation, Stop
-from ftl2_enterprise.loops.rules_load import load_rules
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
-from ftl2_enterprise.protocol.decision import Decision, ObservationSpec
-from ftl2_enterprise.protocol.loops import (
-    Loop,
-    LoopSpec,
-    Prompt,
-)
-from ftl2_enterprise.store.engine import Store, open_store
+from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Prompt
+from ftl2_enterprise.store.database import Store, open_store
 from tests.support.writing import PlainWriter
 
 if TYPE_CHECKING:
@@ -180,7 +177,7 @@ class Bench:
 
     def loop(self) -> Loop:
         with self.database.read() as tx:
-            return store.get_loop(tx, self.loop_id)
+            return loop_rows.get_loop(tx, self.loop_id)
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
@@ -205,7 +202,7 @@ def bench(
     database.listen(events.append)
     wish = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)
     with database.write() as tx:
-        loop = store.create_loop(tx, wish)
+        loop = loop_rows.create_loop(tx, wish)
     try:
         yield Bench(
             database=database,

@@ -11,18 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.models.manifest_load import LoadedManifest, parse
+from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest, parse
 from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, Past, Result, Seen, Situation
-from ftl2_enterprise.protocol.loops import (
-    Action,
-    ActionState,
-    IterationOutcome,
-    StoredText,
-)
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome, StoredText
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.adapters.models.manifest import ManifestDecider
-    from ftl2_enterprise.protocol.decision import Decision
+    from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
+    from ftl2_enterprise.protocol.loops.decision import Decision
 
 NOT_CALLED: Any = None
 

@@ -12,7 +12,7 @@ import pytest
 
 from ftl2_enterprise.adapters.models.port import ModelReply, ModelRequest
 from ftl2_enterprise.loops.ports import Past, Seen, Situation, Usage
-from ftl2_enterprise.protocol.loops import Action, ActionState, CallOutcome, StoredText
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome, StoredText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.supervisor.start import search_path
 from tests.support import root_kinds
+from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ class Service:
         with (self.directory / "err").open("ab") as err:
             return subprocess.Popen(
                 argv, env=env, stdin=subprocess.DEVNULL, stdout=err, stderr=err, pass_fds=fds,
-                start_new_session=True, cwd=Path(__file__).parents[2],
+                start_new_session=True, cwd=REPOSITORY,
             )  # fmt: skip
 
     def up(self, **options: Any) -> Service:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.loops import tables
-from ftl2_enterprise.store import handovers
+from ftl2_enterprise.store import idempotency
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 METADATA = tables.loops.metadata
-assert handovers.handovers.metadata is METADATA
+assert idempotency.handovers.metadata is METADATA
 
 type Schema = dict[tuple[str, str], set[str]]
 type Rows = dict[str, list[dict[str, object]]]

@@ -8,7 +8,8 @@ import socket
 import sys
 from pathlib import Path
 
-from ftl2_enterprise.loops import handlers, process  # noqa: F401 - their units
+from ftl2_enterprise.loops import process  # noqa: F401 - their units
+from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units
 from ftl2_enterprise.supervisor.writer.main import main
 from tests.support import ledger  # noqa: F401 - its units
 

@@ -14,7 +14,7 @@ from ftl2_enterprise.core.faults import VARIABLE
 from ftl2_enterprise.protocol.frame import Splitter
 from ftl2_enterprise.store.unit import DirectWriter, UnitCall, unit_named
 from ftl2_enterprise.supervisor.writer.frames import decode_from_writer
-from ftl2_enterprise.supervisor.writer.link import WriterLink
+from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ftl2_enterprise.console.cli import COMMANDS
+from ftl2_enterprise.cli.main import COMMANDS
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.shell.registry import MODULES
+from ftl2_enterprise.ctl.registry import MODULES
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
 
 PAGES = sorted(Path("docs/operations").glob("*.md"))

@@ -12,7 +12,7 @@ import pytest
 
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings import SupervisorSettings
-from ftl2_enterprise.supervisor.root import config, main, own
+from ftl2_enterprise.supervisor.root import config, core_processes, main
 
 DIRECTORY = Path("systemd")
 SERVICE, SOCKET = DIRECTORY / "ftl2-enterprise.service", DIRECTORY / "ftl2-enterprise.socket"
@@ -88,14 +88,16 @@ def test_the_service_gets_the_time_that_it_takes() -> None:
 
 def test_what_does_not_mend_itself_is_not_tried_again_and_the_rest_is() -> None:
     prevented = {int(word) for word in _values(SERVICE, "Service")["RestartPreventExitStatus"].split()}
-    assert prevented == {2, own.HOPELESS}
+    assert prevented == {2, core_processes.HOPELESS}
     # Everything else is tried for ever.
     assert _values(SERVICE, "Service")["Restart"] == "on-failure"
     assert _values(SERVICE, "Unit")["StartLimitIntervalSec"] == "0"
     text = (DIRECTORY.parent / "docs" / "reference" / "exit-status.md").read_text().partition("## The service")[2]
     again = {int(status): word for status, word in re.findall(r"^\| (\d+) \|.*\| (yes|no) \|$", text, re.MULTILINE)}
     assert {status for status, word in again.items() if word == "no"} == prevented | {0}
-    assert {own.GIVEN_UP, main.NOT_MADE, main.TAKEN, 69} <= {status for status in again if again[status] == "yes"}
+    assert {core_processes.GIVEN_UP, main.NOT_MADE, main.TAKEN, 69} <= {
+        status for status in again if again[status] == "yes"
+    }
     trouble = (DIRECTORY.parent / "docs" / "operations" / "trouble.md").read_text()
     assert all(f"({status}" in trouble or f"status {status}" in trouble for status in again if status)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftl2_enterprise.loops.ports import Usage
-from ftl2_enterprise.protocol.loops import CallOutcome
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

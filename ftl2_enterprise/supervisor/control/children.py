@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.child import Child, Ending, Table, Urgency, Why
+from ftl2_enterprise.core.children import Child, Ending, Table, Urgency, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_enterprise.core.child import Queue
+    from ftl2_enterprise.core.children import Queue
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
 

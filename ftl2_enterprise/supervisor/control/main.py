@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, unavailable
 from ftl2_enterprise.core.settings_restart import after_restart, until_restart
-from ftl2_enterprise.protocol.system import Reloaded
-from ftl2_enterprise.supervisor.control import facts
+from ftl2_enterprise.protocol.service.verbs import Reloaded
+from ftl2_enterprise.supervisor.control import event_logger
 from ftl2_enterprise.supervisor.control.access import Guard
-from ftl2_enterprise.supervisor.control.answers import Answers
 from ftl2_enterprise.supervisor.control.children import Children
-from ftl2_enterprise.supervisor.control.commits import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
-from ftl2_enterprise.supervisor.control.ensure import Ensure
+from ftl2_enterprise.supervisor.control.executor import Answers
+from ftl2_enterprise.supervisor.control.reconciler import Ensure
+from ftl2_enterprise.supervisor.control.retention import keep_up
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
 from ftl2_enterprise.supervisor.control.system import RELOAD_FAILED, RELOADED, SYSTEM, noted, values_of
-from ftl2_enterprise.supervisor.control.upkeep import keep_up
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Clock, Instant
     from ftl2_enterprise.core.settings import Loaded, Settings
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.control.dispatch import Handlers
-    from ftl2_enterprise.supervisor.control.ensure import Writing
     from ftl2_enterprise.supervisor.control.manager import Manager
+    from ftl2_enterprise.supervisor.control.reconciler import Writing
+    from ftl2_enterprise.supervisor.control.retention import Upkeep
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
-    from ftl2_enterprise.supervisor.control.upkeep import Upkeep
     from ftl2_enterprise.supervisor.control.watches import FindLoop
-    from ftl2_enterprise.supervisor.logs.facts import FactLog
+    from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
 SILENT = 5.0
@@ -151,7 +151,7 @@ class Control:
         unsubscribe = self.writer.subscribe(self.committed)
         work = [asyncio.ensure_future(self._work())]
         if self._parts.facts is not None:
-            work.append(asyncio.ensure_future(facts.log_facts(self._parts.facts, self.commits)))
+            work.append(asyncio.ensure_future(event_logger.log_facts(self._parts.facts, self.commits)))
         if self._parts.upkeep is not None:
             work.append(asyncio.ensure_future(keep_up(self._parts.upkeep, self.writer)))
         try:
@@ -275,7 +275,7 @@ class Control:
         changed = sorted(key for key in after if before.get(key) != after[key])
         self.after_restart = after_restart(read, self.loaded)
         self.loaded, self.guard = until_restart(read, self.loaded), guard
-        facts.apply(self._parts.facts, self.settings.log)
+        event_logger.apply(self._parts.facts, self.settings.log)
         if self._parts.applied is not None:
             self._parts.applied(self.settings)
         self.ensure.wake()

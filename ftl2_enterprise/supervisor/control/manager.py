@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ftl2_enterprise.core.child import Child, Ending, Plan
+    from ftl2_enterprise.core.children import Child, Ending, Plan
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall

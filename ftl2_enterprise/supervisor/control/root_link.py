@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.child import Why
+from ftl2_enterprise.core.children import Why
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
 

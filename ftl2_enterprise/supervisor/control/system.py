@@ -11,7 +11,7 @@ import msgspec
 
 from ftl2_enterprise.core.problem import Problem, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION
-from ftl2_enterprise.protocol.system import (
+from ftl2_enterprise.protocol.service.verbs import (
     Accepted,
     EventPage,
     GetHealth,
@@ -27,9 +27,9 @@ from ftl2_enterprise.protocol.system import (
     Upgrade,
     VersionInfo,
 )
-from ftl2_enterprise.store.version import REVISIONS
+from ftl2_enterprise.store.schema_version import REVISIONS
 from ftl2_enterprise.supervisor.control import watches
-from ftl2_enterprise.supervisor.control.units import note
+from ftl2_enterprise.supervisor.control.service_units import note
 
 if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Peer

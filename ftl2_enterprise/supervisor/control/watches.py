@@ -11,7 +11,13 @@ from sqlalchemy import func, select
 
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.protocol.system import EventPage, ListEvents, LogLine, WatchEvents, WatchLogs
+from ftl2_enterprise.protocol.service.verbs import (
+    EventPage,
+    ListEvents,
+    LogLine,
+    WatchEvents,
+    WatchLogs,
+)
 from ftl2_enterprise.store.events import events, list_events
 from ftl2_enterprise.supervisor.logs.read import Follower
 

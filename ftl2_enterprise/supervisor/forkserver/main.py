@@ -13,14 +13,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.supervisor import prctl
-from ftl2_enterprise.supervisor.forkserver import child_start, spare
+from ftl2_enterprise.supervisor.forkserver import child_start, prefork
 from ftl2_enterprise.supervisor.heartbeat import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.supervisor.forkserver.child_start import Firsts, Kinds
-    from ftl2_enterprise.supervisor.forkserver.spare import Spare
+    from ftl2_enterprise.supervisor.forkserver.prefork import Spare
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
 CHECK_OPTION = "--check"
@@ -95,7 +95,7 @@ class Forker:
             os.waitpid(self._ending.pop(), 0)
         if self._spare is None:
             with contextlib.suppress(OSError):
-                self._spare = spare.fork(self._setting, self._channel)
+                self._spare = prefork.fork(self._setting, self._channel)
 
     def answer(self, request: bytes, fds: list[int]) -> dict[str, Any]:
         """Carry out what root asks for."""
@@ -112,7 +112,7 @@ class Forker:
         if one is not None:
             with contextlib.suppress(ConnectionError):
                 return self._become(one, request, fds)
-        return self._become(spare.fork(self._setting, self._channel), request, fds)
+        return self._become(prefork.fork(self._setting, self._channel), request, fds)
 
     def _become(self, one: Spare, request: bytes, fds: list[int]) -> int:
         self._ending.append(one.between)

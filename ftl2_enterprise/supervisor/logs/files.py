@@ -12,12 +12,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.supervisor.logs.line import encode
+from ftl2_enterprise.supervisor.logs.record import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftl2_enterprise.protocol.system import LogLine
+    from ftl2_enterprise.protocol.service.verbs import LogLine
 
 MODE = 0o640
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}

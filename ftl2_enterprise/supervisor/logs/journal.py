@@ -7,12 +7,17 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.supervisor.logs.line import LONGEST_FIELD, LONGEST_MESSAGE, shortened, with_fields
+from ftl2_enterprise.supervisor.logs.record import (
+    LONGEST_FIELD,
+    LONGEST_MESSAGE,
+    shortened,
+    with_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ftl2_enterprise.protocol.system import LogLine
+    from ftl2_enterprise.protocol.service.verbs import LogLine
 
 SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "ftl2-enterprise"

@@ -24,10 +24,10 @@ import structlog
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.settings import Level
-from ftl2_enterprise.protocol.system import LogLine
+from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.supervisor.logs import journal
 from ftl2_enterprise.supervisor.logs.files import File, path_of
-from ftl2_enterprise.supervisor.logs.line import decode, encode, for_eyes
+from ftl2_enterprise.supervisor.logs.record import decode, encode, for_eyes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.supervisor.logs.files import path_of, previous
-from ftl2_enterprise.supervisor.logs.line import decode
+from ftl2_enterprise.supervisor.logs.record import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ftl2_enterprise.protocol.system import LogLine
+    from ftl2_enterprise.protocol.service.verbs import LogLine
 
 BLOCK = 64 * 1024
 MOST = 1024 * 1024

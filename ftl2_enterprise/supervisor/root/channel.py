@@ -6,14 +6,14 @@ import json
 import socket
 from collections import deque
 
-from ftl2_enterprise.supervisor.root.log import WARNING, say
+from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ftl2_enterprise.supervisor.root.loop import Loop
+    from ftl2_enterprise.supervisor.root.event_loop import Loop
 
     type Message = dict[str, Any]
 

@@ -7,14 +7,14 @@ import signal
 import time
 
 from ftl2_enterprise.supervisor import cgroups
-from ftl2_enterprise.supervisor.root import trees
+from ftl2_enterprise.supervisor.root import process_tree
 from ftl2_enterprise.supervisor.root.config import FORKSERVER
-from ftl2_enterprise.supervisor.root.log import NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.root.stderr import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.root.child_table import Child
     from ftl2_enterprise.supervisor.root.main import Root
-    from ftl2_enterprise.supervisor.root.table import Child
 
 SAFE_POINT, NOW, KILL = "safe_point", "now", "kill"
 SECOND_TERM = 0.1
@@ -63,7 +63,7 @@ class Children:
         if child.status is not None:
             return
         child.why = child.why or why
-        trees.send(child.pid, signal.SIGKILL)
+        process_tree.send(child.pid, signal.SIGKILL)
 
     def expect_end(self, child: Child) -> None:
         """It has closed its channel, so it is ending, or is of no use."""
@@ -72,7 +72,7 @@ class Children:
     def wake(self, child: Child) -> None:
         """Let it look at its row."""
         if child.status is None:
-            trees.send(child.pid, signal.SIGUSR1)
+            process_tree.send(child.pid, signal.SIGUSR1)
 
     def look_for_hung(self) -> None:
         """Kill those that have been silent for too long."""
@@ -93,7 +93,7 @@ class Children:
 
     def _ask(self, child: Child) -> None:
         child.asked += 1
-        trees.send(child.pid, signal.SIGTERM)
+        process_tree.send(child.pid, signal.SIGTERM)
 
     def _ask_again(self, child: Child) -> None:
         if child.status is None:
@@ -145,7 +145,7 @@ class Children:
         left = self.leftovers()
         if left and time.monotonic() < self._clean_until:
             # The parent of a spare, which a dead forkserver has left, may still have a child that is known.
-            trees.kill(left, self._root.table.pids())
+            process_tree.kill(left, self._root.table.pids())
             if not self._scheduled:
                 self._scheduled = True
                 self._root.loop.after(SWEEP, self._sweep)
@@ -160,12 +160,12 @@ class Children:
 
     def leftovers(self) -> set[int]:
         """Processes below root that belong to no child, but for those that actions have left on purpose."""
-        found = set(trees.children_of(os.getpid())) - self._root.table.pids()
+        found = set(process_tree.children_of(os.getpid())) - self._root.table.pids()
         self._given_up &= found
         self._kept &= found
         left = found - self._given_up - self._kept
         for pid in sorted(left):
-            if trees.is_left_by_an_action(pid):
+            if process_tree.is_left_by_an_action(pid):
                 say(f"process {pid}, which an action has started, goes on", NOTICE)
                 self._kept.add(pid)
         return left - self._kept

@@ -8,17 +8,17 @@ import sys
 import time
 
 from ftl2_enterprise.supervisor import cgroups, heartbeat, prctl
-from ftl2_enterprise.supervisor.root import config, notify, sockets, trees, upgrade
+from ftl2_enterprise.supervisor.root import config, notify, process_tree, sockets, upgrade
+from ftl2_enterprise.supervisor.root.child_table import Table
 from ftl2_enterprise.supervisor.root.children import Children
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, Config
-from ftl2_enterprise.supervisor.root.control import Control
-from ftl2_enterprise.supervisor.root.ending import Ending
-from ftl2_enterprise.supervisor.root.forker import Forker
-from ftl2_enterprise.supervisor.root.listening import Listening
-from ftl2_enterprise.supervisor.root.log import ERROR, NOTICE, WARNING, say
-from ftl2_enterprise.supervisor.root.loop import Loop
-from ftl2_enterprise.supervisor.root.own import Own
-from ftl2_enterprise.supervisor.root.table import Table
+from ftl2_enterprise.supervisor.root.control_link import Control
+from ftl2_enterprise.supervisor.root.core_processes import Own
+from ftl2_enterprise.supervisor.root.event_loop import Loop
+from ftl2_enterprise.supervisor.root.forkserver_link import Forker
+from ftl2_enterprise.supervisor.root.shutdown import Ending
+from ftl2_enterprise.supervisor.root.socket_watch import Listening
+from ftl2_enterprise.supervisor.root.stderr import ERROR, NOTICE, WARNING, say
 from ftl2_enterprise.supervisor.root.upgrade import CHECK_OPTION, STATE_OPTION, Upgrade
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import socket
     from typing import Any
 
-    from ftl2_enterprise.supervisor.root.table import Child
+    from ftl2_enterprise.supervisor.root.child_table import Child
 
 NOT_MADE, TAKEN = 73, 75
 """Exit statuses: the sockets cannot be made (EX_CANTCREAT); another service has them (EX_TEMPFAIL)."""
@@ -169,7 +169,7 @@ class Root:
     def _tidy(self) -> None:
         until = time.monotonic() + LAST_SWEEP
         while (left := self.children.leftovers()) and time.monotonic() < until:
-            trees.kill(left)
+            process_tree.kill(left)
             self.children.reap()
             time.sleep(0.002)
         # The service manager removes the directory when the service is not to come back; until then clients queue.

@@ -9,11 +9,11 @@ import socket
 import sys
 
 from ftl2_enterprise.supervisor.root import config
+from ftl2_enterprise.supervisor.root.child_table import Child
 from ftl2_enterprise.supervisor.root.children import SAFE_POINT
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER
-from ftl2_enterprise.supervisor.root.forker import variables
-from ftl2_enterprise.supervisor.root.log import NOTICE, WARNING, say
-from ftl2_enterprise.supervisor.root.table import Child
+from ftl2_enterprise.supervisor.root.forkserver_link import variables
+from ftl2_enterprise.supervisor.root.stderr import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

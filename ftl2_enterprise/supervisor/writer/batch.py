@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import exc
 
-from ftl2_enterprise.core import owner
+from ftl2_enterprise.core import process_identity
 from ftl2_enterprise.core.faults import VARIABLE, FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid
-from ftl2_enterprise.store import handovers
+from ftl2_enterprise.store import idempotency
 from ftl2_enterprise.store.events import last_event
-from ftl2_enterprise.store.failures import explained
-from ftl2_enterprise.store.handovers import Handover, lane_of
+from ftl2_enterprise.store.idempotency import Handover, lane_of
 from ftl2_enterprise.store.prepared import run
+from ftl2_enterprise.store.sqlite_errors import explained
 from ftl2_enterprise.store.unit import unit_named
 from ftl2_enterprise.supervisor.writer.frames import NOTHING, Committed, Done, Failed, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ftl2_enterprise.store.engine import Store
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 type Given = tuple[str, Work]
@@ -87,7 +87,7 @@ class Batches:
                         break
                 begun = False
                 if done:
-                    handovers.put(tx, done)
+                    idempotency.put(tx, done)
         except _Mistaken:
             raise
         except Exception as error:
@@ -119,7 +119,7 @@ class Batches:
         """Delete what was kept for processes that are gone; tried again later when it cannot be done now."""
         try:
             with self._opened().write() as tx:
-                handovers.prune(tx, _is_gone)
+                idempotency.prune(tx, _is_gone)
         except Problem as problem:
             _log.warning("%s", problem)
         except Exception:
@@ -149,7 +149,7 @@ class Batches:
     def _one(self, tx: Tx, client: str, work: Work, done: dict[str, Handover], *, careful: bool) -> Answer:
         lane = lane_of(client, work.lane)
         if client not in self._known:
-            self._last.update(handovers.of_client(tx, client))
+            self._last.update(idempotency.of_client(tx, client))
             self._known.add(client)
         last = done.get(lane) or self._last.get(lane)
         if last is not None and work.number <= last[0]:
@@ -228,6 +228,6 @@ def _named(work: Work) -> str:
 
 def _is_gone(client: str) -> bool:
     try:
-        return not owner.is_alive(client.partition("/")[0])
+        return not process_identity.is_alive(client.partition("/")[0])
     except ValueError:
         return True

@@ -23,7 +23,7 @@ import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.store.engine import BUSY_TIMEOUT, open_store
+from ftl2_enterprise.store.database import BUSY_TIMEOUT, open_store
 from ftl2_enterprise.supervisor.writer.batch import Batches
 from ftl2_enterprise.supervisor.writer.peer import Peer
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.systemd import tree as trees
-from tests.acceptance.systemd.living import come_alive
 from tests.acceptance.systemd.machine import Done, Machine, booted
 from tests.acceptance.systemd.nspawn import Nspawn
 from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.uml import Uml
+from tests.acceptance.systemd.workload import come_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.acceptance.systemd.powered import Powered
+from tests.acceptance.systemd.machine_base import Powered
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

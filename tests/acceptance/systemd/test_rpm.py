@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.systemd.conftest import Packages, builds
-from tests.acceptance.systemd.living import all_go_on, come_alive
 from tests.acceptance.systemd.manifests import HOME
+from tests.acceptance.systemd.next_version import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
 from tests.acceptance.systemd.pages import FILES
-from tests.acceptance.systemd.successors import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
-from tests.acceptance.systemd.upgrading import sql
+from tests.acceptance.systemd.upgrade_checks import sql
+from tests.acceptance.systemd.workload import all_go_on, come_alive
 
 if TYPE_CHECKING:
     from pathlib import Path

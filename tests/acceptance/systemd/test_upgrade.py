@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.acceptance.systemd.conftest import Packages, install
-from tests.acceptance.systemd.living import all_go_on
 from tests.acceptance.systemd.manifests import HOME, MESSAGE
-from tests.acceptance.systemd.successors import successor
+from tests.acceptance.systemd.next_version import successor
+from tests.acceptance.systemd.workload import all_go_on
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.acceptance.systemd.conftest import Packages, install, try_to_install
-from tests.acceptance.systemd.living import all_go_on
 from tests.acceptance.systemd.manifests import GATE, HOME, MESSAGE
-from tests.acceptance.systemd.successors import FAILS, FAILS_IN_EARNEST, PRESENT, successor
-from tests.acceptance.systemd.upgrading import DATABASE, KEPT, at_rest, digest_of, sql, version
+from tests.acceptance.systemd.next_version import FAILS, FAILS_IN_EARNEST, PRESENT, successor
+from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, digest_of, sql, version
+from tests.acceptance.systemd.workload import all_go_on
 
 if TYPE_CHECKING:
     from pathlib import Path

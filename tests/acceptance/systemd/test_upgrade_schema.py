@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.systemd.conftest import Packages, install, try_to_install
-from tests.acceptance.systemd.living import all_go_on
 from tests.acceptance.systemd.manifests import HOME, MESSAGE
+from tests.acceptance.systemd.next_version import CHANGES, NEXT, PRESENT, successor
 from tests.acceptance.systemd.pages import FILES, examples
-from tests.acceptance.systemd.successors import CHANGES, NEXT, PRESENT, successor
-from tests.acceptance.systemd.upgrading import DATABASE, KEPT, at_rest, sql, version
+from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, sql, version
+from tests.acceptance.systemd.workload import all_go_on
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine

@@ -14,7 +14,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tests.acceptance.systemd.powered import Powered
+from tests.acceptance.systemd.machine_base import Powered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

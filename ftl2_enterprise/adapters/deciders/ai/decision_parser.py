@@ -1,0 +1,277 @@
+"""Turns a model's answer into a decision, or says everything that is wrong with it. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ftl2_enterprise.adapters.deciders.ai.schema import STATE_OPS
+from ftl2_enterprise.protocol.loops.decision import (
+    ActionSpec,
+    Ask,
+    Check,
+    Decision,
+    ObservationSpec,
+    Operator,
+    StateOp,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ftl2_enterprise.adapters.models.port import ModelReply
+
+MAX_TEXT = 4_000_000
+"""Characters of an answer; a longer one is no decision."""
+
+MAX_DEPTH = 30
+"""Containers within containers; redaction, storing and modules all walk through them."""
+
+MAX_STARTS = 500
+"""Places in a text that are tried as the beginning of an object."""
+
+
+class Malformed(Exception):
+    """The answer is no decision; `faults` says why, one line each, in words that a model can act upon."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults: list[str] = list(faults)
+
+
+def decision_in(reply: ModelReply) -> Decision:
+    """The decision in a reply: its structured value, else the one in its text.
+
+    Raises Malformed.
+    """
+    if reply.value is not None:
+        return validated(reply.value)
+    if not reply.text.strip():
+        raise Malformed(["the answer is empty"])
+    if len(reply.text) > MAX_TEXT:
+        raise Malformed([f"the answer has {len(reply.text):,} characters; the limit is {MAX_TEXT:,}"])
+    if whole := list(_whole(reply.text)):
+        return validated(whole[0])
+    first: Malformed | None = None
+    for objects in (_fenced(reply.text), _embedded(reply.text)):
+        valid: list[Decision] = []
+        for value in objects:
+            try:
+                valid.append(validated(value))
+            except Malformed as fault:
+                first = first or fault
+        if valid:
+            # Taking the first of two could act on an example that the model gave before its answer.
+            if any(other != valid[0] for other in valid[1:]):
+                raise Malformed(["the answer holds several decisions that differ; give exactly one JSON object"])
+            return valid[0]
+    raise first or Malformed(["the answer holds no JSON object, or one that is cut off"])
+
+
+# --- where JSON may stand ------------------------------------------------------------------------------------------
+
+
+def _whole(text: str) -> Iterator[Any]:
+    try:
+        yield _decoder().decode(text.strip().removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return
+
+
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+
+
+def _fenced(text: str) -> Iterator[Any]:
+    for block in _FENCE.finditer(text):
+        yield from (value for value in _whole(block[1]) if isinstance(value, dict))
+
+
+_OBJECT = re.compile(r'\{(?=\s*["}])')
+
+
+def _embedded(text: str) -> Iterator[Any]:
+    """Objects within prose, outermost only: nothing inside of one that is cut off is taken for an answer."""
+    decoder = _decoder()
+    position = 0
+    for _ in range(MAX_STARTS):
+        if (start := _OBJECT.search(text, position)) is None:
+            return
+        try:
+            value, position = decoder.raw_decode(text, start.start())
+        except json.JSONDecodeError as error:
+            position = max(start.end(), error.pos)
+        except (ValueError, RecursionError):
+            return
+        else:
+            yield value
+
+
+def _decoder() -> json.JSONDecoder:
+    # Line breaks inside a text are a frequent and harmless slip; doubled keys and NaN are ambiguous.
+    return json.JSONDecoder(strict=False, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key is given twice")
+    return result
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+# --- what a decision has to be -------------------------------------------------------------------------------------
+
+
+def validated(value: Any) -> Decision:
+    """The value as a decision. Raises Malformed."""
+    if not isinstance(value, dict):
+        raise Malformed([f"the answer has to be a JSON object, not {_kind(value)}"])
+    if faults := list(_unstorable(value)):
+        raise Malformed(faults)
+    try:
+        decision = msgspec.convert(value, Decision, strict=True)
+        msgspec.json.encode(decision).decode()
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Malformed([f"the answer does not fit the schema: {error}"]) from error
+    except (ValueError, OverflowError) as error:
+        raise Malformed([f"the answer holds a value that cannot be stored: {error}"]) from error
+    if faults := list(_faults(decision)):
+        raise Malformed(faults)
+    # A check says when a converged state still holds; with anything else it would vouch for what is not there yet.
+    return decision if decision.converged else msgspec.structs.replace(decision, check=None)
+
+
+def _unstorable(value: Any) -> Iterator[str]:
+    """What would be stored or sent to a module as something else than was decided."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if any(isinstance(inner, int) and abs(inner) >= 2**63 for inner in level):
+            yield "the answer holds a number that does not fit into 64 bits; write it as a text"
+            return
+    if level:
+        yield f"the answer is nested more than {MAX_DEPTH} deep"
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return cast("dict[str, Any]", value).values()
+        case list():
+            return cast("list[Any]", value)
+        case _:
+            return ()
+
+
+def unasked(decision: Decision) -> Malformed | None:
+    """What is wrong with a decision where a question had to come."""
+    if decision.ask is not None or decision.blocked is not None or decision.converged:
+        return None
+    return Malformed(["too many iterations failed: the answer has to be a question (`ask`), without actions"])
+
+
+def _kind(value: object) -> str:
+    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "a number")
+
+
+def _faults(decision: Decision) -> Iterator[str]:
+    given = [name for name in ("blocked", "ask") if getattr(decision, name) is not None]
+    given += [name for name in ("converged", "actions") if getattr(decision, name)]
+    if len(given) > 1:
+        yield f"{' and '.join(given)} are given together; they exclude each other"
+    if not given and not decision.observe and not decision.state_ops:
+        yield "nothing is decided: give one of converged, blocked, ask, actions, observe or state_ops"
+    if decision.blocked is not None and not decision.blocked.strip():
+        yield "blocked has to say why"
+    if decision.converged and decision.unmet:
+        yield "converged is true although `unmet` lists what is not as desired"
+    for n, action in enumerate(decision.actions):
+        yield from _call_faults(f"actions[{n}]", action)
+    yield from _observation_faults("observe", decision.observe)
+    for n, op in enumerate(decision.state_ops):
+        yield from _op_faults(f"state_ops[{n}]", op)
+    if decision.ask is not None:
+        yield from _ask_faults(decision.ask)
+    if decision.check is not None and decision.converged:
+        yield from _check_faults(decision.check)
+
+
+def _call_faults(where: str, call: ActionSpec | ObservationSpec) -> Iterator[str]:
+    if not call.module.strip():
+        yield f"{where}: module is empty"
+    if call.host is not None and not call.host.strip():
+        yield f"{where}: host is empty; leave it out for the machine the loop runs on"
+
+
+def _observation_faults(where: str, specs: Sequence[ObservationSpec]) -> Iterator[str]:
+    seen: dict[str, ObservationSpec] = {}
+    for n, spec in enumerate(specs):
+        yield from _call_faults(f"{where}[{n}]", spec)
+        if not spec.name.strip():
+            yield f"{where}[{n}]: name is empty"
+        elif seen.setdefault(spec.name, spec) != spec:
+            yield f"{where}[{n}]: the name {spec.name!r} is used twice; the later one would hide the earlier"
+
+
+def _op_faults(where: str, op: StateOp) -> Iterator[str]:
+    if op.op not in STATE_OPS:
+        yield f"{where}: op is {op.op!r}; it has to be one of {', '.join(STATE_OPS)}"
+    if not op.name.strip():
+        yield f"{where}: name is empty"
+    if op.ansible_port is not None and not 0 < op.ansible_port < 65_536:
+        yield f"{where}: ansible_port is {op.ansible_port}"
+
+
+def _ask_faults(ask: Ask) -> Iterator[str]:
+    if not ask.question.strip():
+        yield "ask: the question is empty"
+    if any(not option.strip() for option in ask.options):
+        yield "ask: an option is empty"
+    if len(set(ask.options)) != len(ask.options):
+        yield "ask: an option is given twice"
+    if ask.options and ask.default is not None and ask.default not in ask.options:
+        yield "ask: the default is none of the options"
+
+
+def _check_faults(check: Check) -> Iterator[str]:
+    yield from _observation_faults("check.observe", check.observe)
+    if not check.observe or not check.expect:
+        yield "check: it needs at least one observation and one expectation"
+    names = {spec.name for spec in check.observe}
+    for n, expectation in enumerate(check.expect):
+        where = f"check.expect[{n}]"
+        if expectation.observation not in names:
+            yield f"{where}: {expectation.observation!r} is not in check.observe"
+        match expectation.op:
+            case Operator.MATCHES:
+                yield from _pattern_faults(where, expectation.value)
+            case Operator.AT_LEAST | Operator.AT_MOST:
+                if isinstance(expectation.value, bool) or not isinstance(expectation.value, int | float):
+                    yield f"{where}: {expectation.op} needs a number as value"
+            case _:
+                pass
+
+
+def _pattern_faults(where: str, pattern: Any) -> Iterator[str]:
+    if not isinstance(pattern, str):
+        yield f"{where}: matches needs a regular expression as value"
+        return
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        yield f"{where}: {pattern!r} is not a regular expression: {error}"

@@ -1,0 +1,209 @@
+"""Checks that follow from an action: what a path is, and what it should be. Pure.
+
+Every path of a host is looked at in one shell call that changes nothing, needs only what POSIX systems have, and says
+so when something could not be seen: a path that nobody may look at is not absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops.manifest import FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+MAX_SCRIPT = 60_000
+"""Characters of one call; a system may refuse an argument of 128 KiB."""
+
+_SCRIPT = """LC_ALL=C; export LC_ALL
+all() { "$@" -- / %(all)s; }
+listed() { shift; for p; do printf '%%s\\n' "$p"; done; }
+contents() { %(contents)s; }
+hidden() { shift; for p; do [ -e "$p" ] || [ -L "$p" ] || { e=$(ls -d -- "$p" 2>&1 >/dev/null); case $e in
+*'No such file'*|*'Not a directory'*) ;; ?*) printf '%%s\\n' "$p";; esac; }; done; }
+links() { shift; for p; do if [ -L "$p" ]; then printf '%%s\\n>' "$p"; readlink -- "$p" | tr '\\n' '?'; echo
+fi; done; }
+if stat -c %%f / >/dev/null 2>&1; then o=-c f='%%f|%%U|%%G|%%n'; else o=-f f='%%Xp|%%Su|%%Sg|%%N'; fi
+if command -v sha256sum >/dev/null 2>&1; then s=sha256sum; else s='shasum -a 256'; fi
+echo '#paths'; all listed
+echo '#own'; all stat $o "$f" 2>/dev/null
+echo '#real'; all stat -L $o "$f" 2>/dev/null
+echo '#hidden'; all hidden
+echo '#links'; all links
+echo '#sha256'; contents $s 2>/dev/null
+echo '#end'; exit 0
+"""
+
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Want:
+    """What a path should be."""
+
+    path: str
+    state: FileState | None = FileState.FILE
+    """None: anything that exists."""
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    target: str | None = None
+    digest: str | None = None
+    """SHA-256 of the content that a file should have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """One line of `stat`."""
+
+    mode: int
+    owner: str
+    group: str
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return _KINDS.get(stat.S_IFMT(self.mode), "something else")
+
+
+@dataclass(kw_only=True)
+class Looked:
+    """What one or more calls saw of a host."""
+
+    paths: set[str] = field(default_factory=set[str])
+    """Those that were looked at."""
+    own: dict[str, Status] = field(default_factory=dict[str, Status])
+    real: dict[str, Status] = field(default_factory=dict[str, Status])
+    """With links followed."""
+    hidden: set[str] = field(default_factory=set[str])
+    links: dict[str, str] = field(default_factory=dict[str, str])
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def digest_of(content: str) -> str:
+    """The SHA-256 of a text as a file holds it."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def octal(mode: str | int) -> int | None:
+    """Permissions from their octal digits as written; None when that is not what they are."""
+    text = str(mode)
+    if not re.fullmatch(r"(0o)?[0-7]{1,5}", text):
+        return None
+    bits = int(text.removeprefix("0o"), 8)
+    return bits if bits <= 0o7777 else None
+
+
+def scripts(paths: Mapping[str, bool]) -> Iterator[str]:
+    """The calls that look at these paths; the flag says whether the content matters too."""
+    room: dict[str, bool] = {}
+    size = 0
+    for path, content in sorted(paths.items()):
+        cost = (len(shlex.quote(path)) + 1) * (2 if content else 1)
+        if room and size + cost > MAX_SCRIPT:
+            yield _script(room)
+            room, size = {}, 0
+        room[path] = content
+        size += cost
+    if room:
+        yield _script(room)
+
+
+def _script(paths: Mapping[str, bool]) -> str:
+    contents = [path for path, content in paths.items() if content]
+    return _SCRIPT % {
+        "all": shlex.join(paths),
+        "contents": f'"$@" -- {shlex.join(contents)}' if contents else ":",
+    }
+
+
+def read(stdout: str, into: Looked) -> bool:
+    """Add what a call printed; False when it was cut short or saw not even /, and then nothing is added."""
+    sections: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in stdout.split("\n"):
+        if line.startswith("#"):
+            current = sections.setdefault(line[1:], [])
+        else:
+            current.append(line)
+    if "end" not in sections or not any(path == "/" for path, _ in _statuses(sections["own"])):
+        return False
+    into.paths.update(line for line in sections["paths"] if line)
+    into.own.update(_statuses(sections["own"]))
+    into.real.update(_statuses(sections["real"]))
+    into.hidden.update(line for line in sections["hidden"] if line)
+    links = sections["links"]
+    into.links.update((path, target[1:-1]) for path, target in zip(links[::2], links[1::2], strict=False))
+    for line in sections["sha256"]:
+        digest, _, path = line.partition("  ")
+        if digest.startswith("\\"):
+            digest, path = digest[1:], path.replace("\\\\", "\\")
+        into.digests[path] = digest
+    return True
+
+
+def _statuses(lines: Iterable[str]) -> Iterator[tuple[str, Status]]:
+    for line in lines:
+        parts = line.split("|", 3)
+        if len(parts) == 4:
+            yield parts[3], Status(mode=int(parts[0], 16), owner=parts[1], group=parts[2])
+
+
+def differences(want: Want, looked: Looked) -> list[str]:
+    """How the path differs from what it should be; empty when it does not."""
+    path = want.path
+    own = looked.own.get(path)
+    if want.state is FileState.ABSENT:
+        return [f"is there, {own.kind}"] if own else []
+    if own is None:
+        return ["does not exist"]
+    if want.state is FileState.LINK:
+        target = looked.links.get(path)
+        if target is None:
+            return [f"is {own.kind}, not a link"]
+        return [] if target == want.target else [f"leads to {target}, not {want.target}"]
+    status = looked.real.get(path)
+    if status is None:
+        return ["is a link that leads nowhere"]
+    wrong = _wrong_kind(want, status)
+    if wrong:
+        return [wrong]
+    return [*_content(want, looked), *_permissions(want, status)]
+
+
+def _wrong_kind(want: Want, status: Status) -> str | None:
+    expected = {FileState.FILE: "a file", FileState.DIRECTORY: "a directory"}.get(want.state or FileState.TOUCH)
+    return f"is {status.kind}, not {expected}" if expected and status.kind != expected else None
+
+
+def _content(want: Want, looked: Looked) -> Iterator[str]:
+    if want.digest is not None:
+        found = looked.digests.get(want.path)
+        if found is None:
+            yield "content cannot be read"
+        elif found != want.digest:
+            yield "content differs"
+
+
+def _permissions(want: Want, status: Status) -> Iterator[str]:
+    mode = stat.S_IMODE(status.mode)
+    if want.mode is not None and mode != want.mode:
+        yield f"mode is {mode:04o}, not {want.mode:04o}"
+    if want.owner is not None and status.owner != want.owner:
+        yield f"owner is {status.owner}, not {want.owner}"
+    if want.group is not None and status.group != want.group:
+        yield f"group is {status.group}, not {want.group}"

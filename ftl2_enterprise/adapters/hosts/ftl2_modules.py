@@ -1,0 +1,254 @@
+"""FTL2's modules for the engine: on this machine through a helper process, on SSH hosts through FTL2's gate."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ftl2_enterprise.adapters.hosts import call_plan, call_result, module_catalogue
+from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from ftl2_enterprise.adapters.hosts.local.calls import HelperDied, LocalCalls
+from ftl2_enterprise.adapters.hosts.remote import bundles
+from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
+from ftl2_enterprise.adapters.hosts.ssh.calls import SshCalls, Unreachable
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import MASK
+from ftl2_enterprise.loops.ports import Call, HostEntry, Result
+from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftl2_enterprise.adapters.hosts.module_catalogue import Module
+
+MIB = 1 << 20
+FILE_LIMIT = 64 * MIB
+"""What our own file work may say: a rendered template is a reply."""
+
+type Secrets = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Ftl2Modules:
+    """The port `Modules`. Nothing is started, imported or connected before it is asked for."""
+
+    def __init__(
+        self,
+        inventory: Inventory | Path | str | None,
+        *,
+        work_dir: Path,
+        redact: Callable[[str], str],
+        secrets: Secrets | None = None,
+        local: LocalCalls | None = None,
+        capture_limit: int = 16 * MIB,
+        local_limit: int = 16,
+        host_limit: int = 8,
+    ) -> None:
+        known = inventory if isinstance(inventory, Inventory) else inventory_files.load(inventory)
+        self._inventory: Inventory = known
+        self._redact: Callable[[str], str] = redact
+        self._secrets: Secrets | None = secrets
+        self._capture_limit: int = capture_limit
+        self._host_limit: int = host_limit
+        self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(local_limit)}
+        self._local: LocalCalls = local or LocalCalls()
+        self._ssh: SshCalls = SshCalls(work_dir)
+        self._work_dir: Path = work_dir
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def expand(self, target: str) -> list[str]:
+        """See the port."""
+        return self._inventory.expand(target)
+
+    def hosts(self) -> list[HostEntry]:
+        """See the port."""
+        return self._inventory.hosts()
+
+    def environment_facts(self, host: str) -> Mapping[str, Any]:
+        """See the port."""
+        return {"groups": self._inventory.groups_of(host)}
+
+    def add_host(self, entry: HostEntry) -> None:
+        """See the port."""
+        self._inventory.add(entry)
+
+    def remove_host(self, name: str) -> None:
+        """See the port."""
+        self._inventory.remove(name)
+
+    def refuse(self, module: str, host: str) -> str | None:
+        """See the port."""
+        entry = self._inventory.entry(host)
+        if entry is None:
+            return f"cannot find the host {host}: it is not in the inventory"
+        found = module_catalogue.find(module, local=is_local(entry))
+        return found if isinstance(found, str) else _refuse_host(entry)
+
+    def get_ready(self) -> None:
+        """Start the helper of calls on this machine now, so that the first one need not wait for it."""
+        self._local.get_ready()
+
+    async def run(self, call: Call) -> Result:
+        """See the port."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+        try:
+            return await self._run(call)
+        finally:
+            self._running.discard(cast("asyncio.Task[Any]", task))
+
+    async def close(self) -> None:
+        """See the port."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._ssh.close()
+        await asyncio.to_thread(self._local.close)
+
+    async def _run(self, call: Call) -> Result:
+        injected: frozenset[str] = frozenset()
+        try:
+            entry = self._inventory.entry(call.host)
+            why = self.refuse(call.module, call.host)
+            if entry is None or why is not None:
+                return call_result.failed(why or "")
+            params = dict(call.params)
+            if self._secrets is not None:
+                given = self._secrets(call.module, call.params)
+                injected = _injected(call.params, given)
+                params = dict(given)
+            module = module_catalogue.find(call.module, params, local=is_local(entry))
+            if isinstance(module, str):
+                result = call_result.failed(module)
+            else:
+                async with self._turn(entry):
+                    result = await self._perform(entry, module, params, call.timeout)
+        except (HelperDied, Unreachable) as error:
+            result = call_result.failed(str(error), lost=error.began)
+        except (call_plan.CannotAsk, Problem) as error:
+            result = call_result.failed(str(error))
+        return call_result.cleaned(result, lambda text: self._redact(_hide(text, injected)))
+
+    async def _perform(self, entry: HostEntry, module: Module, params: dict[str, Any], seconds: float) -> Result:
+        bounds = {"timeout": seconds, "limit": self._capture_limit}
+        match module.kind:
+            case "command":
+                own = params.get("timeout")
+                if isinstance(own, int | float) and 0 < own < seconds:
+                    bounds["timeout"] = own
+                request = {**call_plan.command(module.name, params), **bounds}
+                head, out, err = await self._send(entry, request)
+                if params.get("strip_empty_ends"):
+                    out, err = out.rstrip(b"\r\n"), err.rstrip(b"\r\n")
+                return call_result.of_command(
+                    head, out, err, call_plan.shown_command(params), timeout=bounds["timeout"],
+                    chdir=params.get("chdir"),
+                )  # fmt: skip
+            case "content":
+                return await self._put(entry, module, params, seconds)
+            case "native":
+                head, out, err = await self._send(entry, {**call_plan.native(module.name, params), **bounds})
+            case _:
+                request = await self._ansible(entry, module, params)
+                head, out, err = await self._send(entry, {**request, **bounds}, module=module)
+        return call_result.of_module(head, out, err, timeout=seconds)
+
+    async def _ansible(self, entry: HostEntry, module: Module, params: dict[str, Any]) -> dict[str, Any]:
+        chosen = _interpreter(entry, module)
+        if not is_local(entry) or chosen is None:
+            return {
+                "kind": "ansible", "path": str(module.path), "params": params, "collection": module.collection,
+                "collection_roots": module_catalogue.collection_roots() if module.collection else [],
+            }  # fmt: skip
+        digest, data = await self._ssh.bundle(module.name)
+        folder = await asyncio.to_thread(bundles.place, self._work_dir / "modules", digest, data)
+        return {"kind": "program", "path": str(folder), "params": params, "interpreter": chosen}
+
+    async def _put(self, entry: HostEntry, module: Module, params: dict[str, Any], seconds: float) -> Result:
+        bounds = {"timeout": seconds, "limit": FILE_LIMIT}
+        if module.name == "copy":
+            request = await asyncio.to_thread(call_plan.copy, params)
+        else:
+            render, request = call_plan.template(params, host=entry.name)
+            try:
+                head, out, err = await self._local.perform({**render, **bounds})
+            except HelperDied as error:
+                # A template is rendered here first: nothing has happened to the host yet.
+                return call_result.failed(str(error))
+            rendered = call_result.of_module(head, out, err, timeout=seconds)
+            if not rendered.success:
+                return Result(success=False, error=rendered.error, timed_out=rendered.timed_out)
+            request["content"] = rendered.output["content"]
+        head, out, err = await self._send(entry, {**request, **bounds})
+        result = call_result.of_module(head, out, err, timeout=seconds)
+        source = {"src": str(params["src"])} if params.get("src") else {}
+        return Result(success=result.success, changed=result.changed, output={**result.output, **source},
+                      error=result.error, timed_out=result.timed_out, stderr=result.stderr)  # fmt: skip
+
+    async def _send(
+        self, entry: HostEntry, request: dict[str, Any], *, module: Module | None = None
+    ) -> tuple[dict[str, Any], bytes, bytes]:  # fmt: skip
+        request = cast("dict[str, Any]", call_result.plain(request))
+        if is_local(entry):
+            return await self._local.perform(request)
+        return await self._ssh.perform(entry, request, module=module.name if module else None)
+
+    def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
+        name = LOCALHOST if is_local(entry) else entry.name
+        return self._turns.setdefault(name, asyncio.Semaphore(self._host_limit))
+
+
+def is_local(entry: HostEntry) -> bool:
+    """Whether calls for the host run on this machine."""
+    connection = entry.vars.get("ansible_connection")
+    return connection == "local" or (connection is None and entry.name == LOCALHOST)
+
+
+def _interpreter(entry: HostEntry, module: Module) -> str | None:
+    """Another Python for an Ansible-style module on this machine: as the inventory says, or as its bindings need."""
+    given = entry.vars.get("ansible_python_interpreter")
+    if given and not str(given).startswith("auto"):
+        return str(given)
+    return module_catalogue.SYSTEM_PYTHON if module.name in module_catalogue.BOUND_TO_SYSTEM else None
+
+
+def _refuse_host(entry: HostEntry) -> str | None:
+    connection = entry.vars.get("ansible_connection")
+    if connection not in {None, "local", "ssh", "smart", "paramiko"}:
+        return f"cannot use the host {entry.name}: FTL2 has no connection {connection}; it has ssh and local"
+    if is_local(entry) and ftl2_context.truth(entry.vars.get("ansible_become")):
+        return f"cannot become another user on {entry.name}: FTL2 ignores become where the connection is local"
+    return ftl2_context.cannot_become(entry)
+
+
+def _injected(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
+    """Texts that are in the parameters only now, in the shapes in which programs repeat them."""
+    added = [value for key, value in after.items() if key not in before or before[key] != value]
+    shapes = {shape for text in _texts(added) for shape in (text, json.dumps(text)[1:-1], repr(text)[1:-1])}
+    lines = {part for text in _texts(added) if "\n" in text for part in text.splitlines() if len(part.strip()) > 7}
+    return frozenset(shape for shape in shapes | lines if shape)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case Mapping():
+            for inner in cast("Mapping[Any, Any]", value).values():
+                yield from _texts(inner)
+        case list() | tuple():
+            for inner in cast("list[Any]", value):
+                yield from _texts(inner)
+        case bool() | None:
+            return
+        case _:
+            yield str(value)
+
+
+def _hide(text: str, injected: frozenset[str]) -> str:
+    for value in sorted(injected, key=len, reverse=True):
+        # A secret of one or two characters would black out everything; it is hidden where it stands alone.
+        text = text.replace(value, MASK) if len(value) > 2 else MASK if text == value else text
+    return text

@@ -1,0 +1,186 @@
+"""The hosts and groups that a loop may touch."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.loops.ports import HostEntry
+from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ALL = "all"
+UNGROUPED = "ungrouped"
+
+
+class Group:
+    """A group as read: its own members and the groups below it."""
+
+    def __init__(self, name: str) -> None:
+        self.name: str = name
+        self.members: dict[str, None] = {}
+        self.children: dict[str, None] = {}
+        self.vars: dict[str, Any] = {}
+        self.priority: int = 1
+
+
+class Inventory:
+    """Hosts with the variables that they inherit, and groups that contain hosts and groups."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, Group] = {}
+        self.host_vars: dict[str, dict[str, Any]] = {}
+        self._entries: dict[str, HostEntry] = {}
+
+    def group(self, name: str) -> Group:
+        """The group, made when it is new."""
+        return self.groups.setdefault(name, Group(name))
+
+    def host(self, name: str) -> dict[str, Any]:
+        """The host's own variables; the host is made when it is new."""
+        return self.host_vars.setdefault(name, {})
+
+    def settle(self) -> Inventory:
+        """Work out what every host inherits; call it when reading is done."""
+        self._entries = {name: self._inherit(name) for name in self.host_vars}
+        return self
+
+    def hosts(self) -> list[HostEntry]:
+        """Every host, in the order of the inventory."""
+        return list(self._entries.values())
+
+    def entry(self, name: str) -> HostEntry | None:
+        """One host. The machine that the loop runs on is always there."""
+        return self._entries.get(name) or (
+            HostEntry(name=LOCALHOST, vars={"ansible_connection": "local"}) if name == LOCALHOST else None
+        )
+
+    def expand(self, target: str) -> list[str]:
+        """Hosts behind a host or group name, without repeats. Raises Problem not_found or invalid."""
+        if target in self._entries or (target == LOCALHOST and target not in self.groups):
+            return [target]
+        if target == ALL:
+            # Without an inventory `all` is the machine that the loop runs on.
+            return list(self._entries) or [LOCALHOST]
+        if target == UNGROUPED:
+            found = [entry.name for entry in self._entries.values() if not entry.groups]
+        elif target in self.groups:
+            found = list(dict.fromkeys(name for name in self._below(target) if name in self._entries))
+        else:
+            nearest = difflib.get_close_matches(target, [*self._entries, *self.groups, ALL], n=1, cutoff=0.5)
+            raise not_found(
+                f"cannot find {target}: it is neither a host nor a group of the inventory",
+                f"did you mean {nearest[0]}?" if nearest else "known: " + ", ".join(self._names(8)),
+            )
+        if not found:
+            raise invalid(f"cannot use the group {target}: it has no hosts", "add hosts to it in the inventory")
+        return found
+
+    def groups_of(self, name: str) -> list[str]:
+        """Every group that holds the host, itself or through others, without `all`."""
+        found = self.entry(name)
+        return [] if found is None else list(found.groups)
+
+    def add(self, entry: HostEntry) -> None:
+        """Register or replace a host. Its groups are made when they are new."""
+        self.remove(entry.name)
+        self.host_vars[entry.name] = dict(entry.vars)
+        for name in entry.groups:
+            self.group(name).members[entry.name] = None
+        inherited = self._inherit(entry.name)
+        self._entries[entry.name] = HostEntry(
+            name=entry.name,
+            ansible_host=entry.ansible_host or inherited.ansible_host,
+            ansible_port=entry.ansible_port or inherited.ansible_port,
+            ansible_user=entry.ansible_user or inherited.ansible_user,
+            groups=inherited.groups,
+            vars=inherited.vars,
+        )
+
+    def remove(self, name: str) -> None:
+        """Forget a host; unknown names are fine."""
+        self.host_vars.pop(name, None)
+        self._entries.pop(name, None)
+        for group in self.groups.values():
+            group.members.pop(name, None)
+
+    def parents(self, name: str) -> list[str]:
+        """Groups that have the group as a child."""
+        return [group.name for group in self.groups.values() if name in group.children]
+
+    def find_cycle(self) -> str | None:
+        """A group that contains itself, if there is one."""
+        for name, group in self.groups.items():
+            if any(name in self._descend(child) for child in group.children):
+                return name
+        return None
+
+    def _names(self, limit: int) -> list[str]:
+        known = [*self._entries, *self.groups] or [LOCALHOST]
+        return [*known[:limit], *(["..."] if len(known) > limit else [])]
+
+    def _descend(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        if name in seen:
+            return seen
+        seen |= {name}
+        for child in self.groups[name].children if name in self.groups else ():
+            seen = self._descend(child, seen)
+        return seen
+
+    def _below(self, name: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+        group = self.groups.get(name)
+        if group is None or name in seen:
+            return
+        yield from group.members
+        for child in group.children:
+            yield from self._below(child, seen | {name})
+
+    def _inherit(self, name: str) -> HostEntry:
+        depths = self._depths(name)
+        merged: dict[str, Any] = dict(self.groups[ALL].vars) if ALL in self.groups else {}
+        # Ansible's precedence: all, then outer groups before inner ones, then by name; the host itself wins.
+        order = sorted((g for g in depths if g != ALL), key=lambda g: (depths[g], self.groups[g].priority, g))
+        for group in order:
+            merged.update(self.groups[group].vars)
+        merged.update(self.host_vars[name])
+        given = tuple(g for g in self.groups if g in depths and g not in {ALL, UNGROUPED})
+        return entry_of(name, merged, given)
+
+    def _depths(self, name: str) -> dict[str, int]:
+        direct = [group.name for group in self.groups.values() if name in group.members]
+        found: dict[str, int] = {}
+        queue = list(direct)
+        while queue:
+            group = queue.pop()
+            if group in found:
+                continue
+            found[group] = self._depth(group)
+            queue += self.parents(group)
+        return found
+
+    def _depth(self, name: str, seen: frozenset[str] = frozenset()) -> int:
+        above = [self._depth(p, seen | {name}) for p in self.parents(name) if p not in seen and p != name]
+        return 1 + max(above, default=0)
+
+
+def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> HostEntry:
+    """A host from its merged variables. Raises Problem(invalid) for a port that is none."""
+
+    def first(*keys: str) -> Any:
+        return next((variables[key] for key in keys if variables.get(key) not in (None, "")), None)
+
+    port = first("ansible_port", "ansible_ssh_port")
+    if port is not None and not (str(port).isdigit() and 0 < int(port) < 65536):
+        raise invalid(f"cannot use the host {name}: its ansible_port {port!r} is not a port")
+    address, user = first("ansible_host", "ansible_ssh_host"), first("ansible_user", "ansible_ssh_user")
+    for key, value in (("ansible_host", address), ("ansible_user", user)):
+        if "{{" in str(value):
+            raise invalid(f"cannot use the host {name}: its {key} is a template, and inventories are not rendered")
+    return HostEntry(
+        name=name, ansible_host=None if address is None else str(address),
+        ansible_port=None if port is None else int(port), ansible_user=None if user is None else str(user),
+        groups=groups, vars=dict(variables),
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""Performs one request where the managed files are. The result is what the program said, uninterpreted."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+
+from ftl2_enterprise.adapters.hosts.remote import frames, processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Request = dict[str, Any]
+
+
+def perform(request: Request, cancel_fd: int | None = None) -> bytes:
+    """Run the request to its end and pack what came of it."""
+    processes.adopt_orphans()
+    skipped = _skip(request)
+    if skipped is not None:
+        return frames.pack({"skipped": skipped, "rc": 0})
+    try:
+        ended = processes.run(
+            _start(request), stdin=_stdin(request), timeout=request["timeout"], limit=request["limit"],
+            cancel_fd=cancel_fd,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        return frames.pack({"not_started": _reason(error)})
+    head = {
+        "rc": ended.rc,
+        "dropped": [ended.dropped_stdout, ended.dropped_stderr],
+        "timed_out": ended.timed_out,
+        "cancelled": ended.cancelled,
+    }
+    return frames.pack(head, ended.stdout, ended.stderr)
+
+
+def _start(request: Request) -> Callable[[int, int, int], int]:
+    kind = request["kind"]
+    if kind == "command":
+        directory = request.get("chdir")
+        cwd = None if directory is None else os.path.expanduser(directory)  # noqa: PTH111
+        if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112
+            raise ValueError(f"the directory {directory} does not exist")
+        return processes.executing(request["argv"], cwd=cwd, env=_environment(request))
+    if kind == "program":
+        return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
+    work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
+    return processes.forking(lambda: _speak(work, request))
+
+
+def _stdin(request: Request) -> bytes:
+    if request["kind"] == "program":
+        return json.dumps({"ANSIBLE_MODULE_ARGS": request["params"]}).encode()
+    return str(request.get("stdin") or "").encode("utf-8", "surrogateescape")
+
+
+def _environment(request: Request) -> dict[str, str] | None:
+    extra = request.get("environment")
+    return {**os.environ, **extra} if extra else None
+
+
+def _skip(request: Request) -> str | None:
+    creates, removes = request.get("creates"), request.get("removes")
+    if not creates and not removes:
+        return None
+    import glob  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    base = Path(request.get("chdir") or ".").expanduser()
+
+    def exists(pattern: str) -> bool:
+        return bool(glob.glob(str(base / Path(pattern).expanduser())))  # noqa: PTH207 - absolute patterns too
+
+    if creates and exists(creates):
+        return f"skipped, since {creates} exists"
+    if removes and not exists(removes):
+        return f"skipped, since {removes} does not exist"
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+# --- in the forked process, whose standard streams are pipes -------------------------------------------------------
+
+
+# What only these need is imported by them, or before the fork by the helper: a helper has to be there soon.
+
+
+def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
+    import traceback  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
+
+    code = 0
+    try:
+        answer = work(request)
+    except files.CannotPut as error:
+        answer = {"failed": True, "msg": str(error)}
+    except OSError as error:
+        answer = {"failed": True, "msg": _reason(error)}
+    except SystemExit as stop:
+        answer, code = None, stop.code if isinstance(stop.code, int) else 1
+    except BaseException as error:  # whatever a module raises is its result
+        if type(error).__name__ != "FTLModuleError":  # that one is a sentence for people
+            traceback.print_exc()
+        answer = {"failed": True, "msg": _reason(error)}
+    if answer is not None:
+        sys.stdout.write(json.dumps(answer, default=str, skipkeys=True))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _put(request: Request) -> dict[str, Any]:
+    from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
+
+    return files.put(request)
+
+
+def _render(request: Request) -> dict[str, Any]:
+    import base64  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
+
+    jinja2: Any = importlib.import_module("jinja2")
+    options = request["options"]
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
+        loader=jinja2.FileSystemLoader(request["search"]), **options,
+    )  # fmt: skip
+    try:
+        text = environment.from_string(request["template"]).render(request["variables"])
+    except jinja2.TemplateSyntaxError as error:
+        raise files.CannotPut(f"cannot render {request['name']}: line {error.lineno}: {error.message}") from error
+    except jinja2.TemplateNotFound as error:
+        message = f"cannot render {request['name']}: it includes {error}, which does not exist"
+        raise files.CannotPut(message) from error
+    except jinja2.UndefinedError as error:
+        raise files.CannotPut(f"cannot render {request['name']}: {error.message}") from error
+    return {"content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
+
+
+def _native(request: Request) -> dict[str, Any]:
+    """Call one of FTL2's own modules, which are functions."""
+    import asyncio  # noqa: PLC0415
+    import inspect  # noqa: PLC0415
+
+    from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
+
+    module: Any = importlib.import_module(f"ftl2.ftl_modules.{request['module']}")
+    function = getattr(module, request["function"])
+    accepted = inspect.signature(function).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values()):
+        strange = sorted(set(request["params"]) - set(accepted))
+        if strange:
+            raise files.CannotPut(
+                f"cannot use the parameter {strange[0]}: the module takes {', '.join(sorted(accepted))}"
+            )
+    result = function(**request["params"])
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def _ansible(request: Request) -> dict[str, Any]:
+    """Run an Ansible-style module file in this fork: the library it needs has been imported before the fork."""
+    import runpy  # noqa: PLC0415
+
+    basic: Any = importlib.import_module("ansible.module_utils.basic")
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["params"]}).encode()
+    # "legacy" is the profile of plain JSON arguments in the module library, which has it where it knows profiles.
+    if hasattr(basic, "_ANSIBLE_PROFILE"):
+        basic._ANSIBLE_PROFILE = "legacy"
+    # Modules put captured bytes into their failures, and would then fail to say what failed.
+    encoder: Any = json.JSONEncoder
+    encoder.default = _encode
+    sys.argv = [request["path"]]
+    _open_collections(request.get("collection"), request.get("collection_roots", []))
+    runpy.run_path(request["path"], run_name="__main__")
+    raise SystemExit(0)
+
+
+def _open_collections(collection: str | None, roots: list[str]) -> None:
+    """Let a collection's modules import their own library, wherever its parts are installed."""
+    import types  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    parts = ("ansible_collections." + collection).split(".") if collection else []
+    for depth in range(1, len(parts) + 1):
+        package = types.ModuleType(".".join(parts[:depth]))
+        places = [Path(root, *parts[:depth]) for root in (*roots, *sys.path)]
+        package.__path__ = [str(place) for place in places if place.is_dir()]
+        sys.modules[package.__name__] = package
+
+
+def _encode(_: object, value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,94 @@
+"""The entry point on a managed host: FTL2's gate starts it as a module, with the request on standard input."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ftl2_enterprise.adapters.hosts.remote import bundles, frames, perform
+
+HOME = Path("~/.ftl").expanduser()
+STALE = 86400.0
+
+
+def main() -> None:
+    """Read the request, perform it, print one JSON line."""
+    given = json.load(sys.stdin)["ANSIBLE_MODULE_ARGS"]
+    answer = {"hello": hello, "call": call, "kill": kill}[given["op"]](given)
+    sys.stdout.write(json.dumps({"changed": False, **answer}))
+    sys.stdout.flush()
+
+
+def hello(_: dict[str, Any]) -> dict[str, Any]:
+    """Prove that the host can run us, and sweep what killed calls left."""
+    for entry in _folder("calls").iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - entry.stat().st_mtime > STALE:
+                entry.unlink()
+    return {"python": ".".join(map(str, sys.version_info[:3]))}
+
+
+def call(given: dict[str, Any]) -> dict[str, Any]:
+    """Perform one request, killable by its token."""
+    request = json.loads(frames.from_text(given["request"]))
+    if request["kind"] == "bundle":
+        data = base64.b64decode(given["bundle"]) if "bundle" in given else None
+        path = bundles.place(_folder("modules"), request["digest"], data)
+        if path is None:
+            return {"need": request["digest"]}
+        request = {**request, "kind": "program", "path": str(path)}
+    ticket = _folder("calls") / given["token"]
+    read_end, write_end = os.pipe()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(write_end, b"!"))
+    with ticket.open("w") as held:
+        # The lock, not the number in the file, says that this process is alive.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write(str(os.getpid()))
+        held.flush()
+        if _withdrawn(ticket).exists():
+            os.write(write_end, b"!")
+        try:
+            frame = perform.perform(request, cancel_fd=read_end)
+        finally:
+            ticket.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                _withdrawn(ticket).unlink()
+    return {"frame": frames.to_text(frame)}
+
+
+def kill(given: dict[str, Any]) -> dict[str, Any]:
+    """End a call and wait until its whole tree is gone. A call that has not begun finds the mark and does nothing."""
+    ticket = _folder("calls") / given["token"]
+    _withdrawn(ticket).touch()
+    deadline = time.monotonic() + given.get("limit", 8.0)
+    while time.monotonic() < deadline:
+        try:
+            with ticket.open("r+") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return {"ended": True}
+        except BlockingIOError:
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                os.kill(int(ticket.read_text()), signal.SIGTERM)
+        else:
+            return {"ended": True}
+        time.sleep(0.02)
+    return {"ended": False}
+
+
+def _folder(name: str) -> Path:
+    folder = HOME / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _withdrawn(ticket: Path) -> Path:
+    return ticket.with_name(f"{ticket.name}.withdrawn")

@@ -1,0 +1,236 @@
+"""The only place that imports FTL2 into this process: contexts for SSH hosts, opened with every keyword given."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import io
+import logging
+import zipfile
+from contextvars import ContextVar
+from getpass import getuser
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.adapters.hosts import remote
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.loops.ports import HostEntry
+
+HELPER = "ftl2_enterprise.on_host.call"
+"""The name under which FTL2's gate knows our code beside the files."""
+
+KEEPALIVE_LIMIT = 900.0
+"""Seconds a gate may be silent. FTL2's own 60 cuts off calls that merely take long."""
+
+ENCODER = b"""import json
+json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
+"""
+"""Modules put captured bytes into their failures, and would then fail to say what failed."""
+
+NO = frozenset({"0", "false", "no", "off", "n", "f", ""})
+
+
+async def ready() -> None:
+    """Import FTL2 without blocking the loop (0.6 s), and tame what it does to its surroundings."""
+    await asyncio.to_thread(importlib.import_module, "ftl2.automation")
+    runners: Any = importlib.import_module("ftl2.runners")
+    runners.RemoteModuleRunner.KEEPALIVE_TIMEOUT = KEEPALIVE_LIMIT
+    if not isinstance(runners.asyncssh, _Watched):
+        runners.asyncssh = _Watched(runners.asyncssh)
+    for name in ("ftl2", "asyncssh"):
+        logger = logging.getLogger(name)
+        # Without a handler Python prints warnings to the terminal; with the parents' they carry parameters to files.
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
+class _Watched:
+    """The SSH library as FTL2 uses it, noting each connection for the call that opened it."""
+
+    def __init__(self, library: Any) -> None:
+        self._library: Any = library
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+    async def connect(self, **settings: Any) -> Any:
+        """Connect, and note it."""
+        connection = await self._library.connect(**settings)
+        opened = _OPENED.get()
+        if opened is not None:
+            opened.append(connection)
+        return connection
+
+
+_OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
+
+
+async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
+    """Run our helper on the host. Connections whose gate did not start are closed: FTL2 forgets them, open."""
+    opened: list[Any] = []
+    token = _OPENED.set(opened)
+    try:
+        return await context.run_on(host, HELPER, **params)
+    finally:
+        _OPENED.reset(token)
+        used = {id(gate.conn) for gate in context._remote_runner.gate_cache.values()}
+        for connection in opened:
+            if id(connection) not in used:
+                connection.close()
+
+
+def open_context(gates: Path) -> Any:
+    """A context that touches nothing of the user's: no state, log, record, summary, and a gate folder of our own."""
+    automation: Any = importlib.import_module("ftl2.automation").automation
+    inventory: Any = importlib.import_module("ftl2.inventory").Inventory
+    for module, name in (("ftl2.types", "GateConfig"), ("ftl2.gate", "GateBuilder")):
+        # FTL2 makes these with their defaults, which create folders below HOME.
+        home: Any = importlib.import_module(module)
+        made: Any = getattr(home, name)
+        setattr(home, name, functools.partial(getattr(made, "func", made), cache_dir=gates))
+    return automation(inventory=inventory(), **KEYWORDS)
+
+
+KEYWORDS: dict[str, Any] = {
+    "modules": None,
+    "secrets": None,
+    "secret_bindings": None,
+    "check_mode": False,
+    "verbose": False,
+    "quiet": True,
+    "on_event": None,
+    "fail_fast": False,
+    "print_summary": False,
+    "print_errors": False,
+    "auto_install_deps": False,
+    "record_deps": False,
+    "deps_file": "/dev/null",
+    "modules_file": "/dev/null",
+    "gate_modules": None,
+    "gate_dependencies": None,
+    "gate_subsystem": False,
+    "state_file": None,
+    "import_state_files": None,
+    "record": None,
+    "replay": None,
+    "vault_secrets": None,
+    "policy": None,
+    "environment": "",
+    "policy_audit": None,
+    "ignore_missing_inventory": False,
+    "log_file": None,
+}
+"""Every keyword beside the inventory: defaults move between FTL2's patch releases."""
+
+
+def equip(context: Any) -> None:
+    """Give an entered context our helper."""
+    bundles: Any = importlib.import_module("ftl2.module_loading.bundle")
+    data = helper()
+    context._bundle_cache.add(
+        bundles.Bundle(
+            info=bundles.BundleInfo(
+                fqcn=HELPER, content_hash=sha256(data).hexdigest()[:12], size=len(data),
+                module_path=Path(remote.__file__ or ""), dependency_count=0,
+            ),
+            data=data,
+        )
+    )  # fmt: skip
+
+
+@functools.cache
+def helper() -> bytes:
+    """Our code beside the files, with FTL2's own modules that need nothing else, as an archive Python can run."""
+    own = Path(remote.__file__ or "").parent
+    native = Path(importlib.import_module("ftl2").__file__ or "").parent / "ftl_modules"
+    files = {f"ftl2_enterprise/adapters/hosts/remote/{path.name}": path.read_text() for path in own.glob("*.py")}
+    for name in ("exceptions", "file", "dnf"):
+        files[f"ftl2/ftl_modules/{name}.py"] = (native / f"{name}.py").read_text()
+    files |= dict.fromkeys(
+        ("ftl2_enterprise/__init__.py", "ftl2_enterprise/adapters/__init__.py",
+         "ftl2_enterprise/adapters/hosts/__init__.py", "ftl2/__init__.py",
+         "ftl2/ftl_modules/__init__.py"), "",
+    )  # fmt: skip
+    files["__main__.py"] = "from ftl2_enterprise.adapters.hosts.remote.remote_main import main\nmain()\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in sorted(files.items()):
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def bundle(name: str) -> bytes:
+    """An Ansible-style module with its libraries, as FTL2 packs it. Slow the first time; call it in a thread."""
+    bundles: Any = importlib.import_module("ftl2.module_loading.bundle")
+    data = bundles.build_bundle_from_fqcn(name if "." in name else f"ansible.builtin.{name}").data
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as after:
+        for item in before.namelist():
+            after.writestr(item, (ENCODER if item == "__main__.py" else b"") + before.read(item))
+    return packed.getvalue()
+
+
+def host_config(entry: HostEntry) -> Any:
+    """The host as FTL2 needs it. Raises ValueError with a sentence for what FTL2 would silently get wrong."""
+    types: Any = importlib.import_module("ftl2.types")
+    known = entry.vars
+    why = cannot_become(entry)
+    if why:
+        raise ValueError(why)
+    key = known.get("ansible_ssh_private_key_file") or known.get("ansible_private_key_file")
+    key = key or known.get("ssh_private_key_file")
+    password = known.get("ansible_password") or known.get("ansible_ssh_pass") or known.get("ansible_ssh_password")
+    settings: dict[str, Any] = {
+        "ansible_host": entry.ansible_host or entry.name,
+        "ansible_port": entry.ansible_port or 22,
+        "ansible_user": entry.ansible_user or getuser(),
+        "ansible_python_interpreter": interpreter(entry),
+        "ansible_become": truth(known.get("ansible_become")),
+        "ansible_become_user": str(known.get("ansible_become_user") or "root"),
+        "vars": {
+            **({"ssh_private_key_file": str(Path(str(key)).expanduser())} if key else {}),
+            **({"ansible_password": str(password)} if password else {}),
+            "disable_host_key_checking": ignores_host_keys(entry),
+        },
+    }
+    # FTL2 keeps connections by name: the same name with another address, user or key has to be another name.
+    digest = sha256(repr(sorted(settings.items(), key=lambda item: item[0])).encode()).hexdigest()[:12]
+    return types.HostConfig(name=f"{entry.name}#{digest}", ansible_connection="ssh", **settings)
+
+
+def interpreter(entry: HostEntry) -> str:
+    """Python on the managed host."""
+    given = str(entry.vars.get("ansible_python_interpreter") or "python3")
+    return "python3" if given.startswith("auto") else given
+
+
+def ignores_host_keys(entry: HostEntry) -> bool:
+    """Whether the inventory says so, in one of the ways that Ansible and FTL2 know."""
+    if truth(entry.vars.get("disable_host_key_checking")):
+        return True
+    checking = entry.vars.get("ansible_ssh_host_key_checking", entry.vars.get("ansible_host_key_checking"))
+    if checking is not None and not truth(checking):
+        return True
+    arguments = f"{entry.vars.get('ansible_ssh_common_args', '')} {entry.vars.get('ansible_ssh_extra_args', '')}"
+    return "stricthostkeychecking=no" in arguments.lower().replace(" =", "=").replace("= ", "=")
+
+
+def cannot_become(entry: HostEntry) -> str | None:
+    """Why the host's privilege escalation cannot work, in one sentence."""
+    if not truth(entry.vars.get("ansible_become")):
+        return None
+    method = str(entry.vars.get("ansible_become_method") or "sudo")
+    if method != "sudo":
+        return f"cannot use {method} on {entry.name}: FTL2 becomes another user with sudo only"
+    if any(entry.vars.get(key) for key in ("ansible_become_password", "ansible_become_pass")):
+        return f"cannot give sudo a password on {entry.name}: FTL2 needs sudo without one (NOPASSWD)"
+    return None
+
+
+def truth(value: Any) -> bool:
+    """An inventory's yes or no."""
+    return value.strip().lower() not in NO if isinstance(value, str) else bool(value)

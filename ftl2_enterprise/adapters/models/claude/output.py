@@ -1,0 +1,185 @@
+"""What `claude --output-format json` said: an answer, or one sentence about why there is none. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ftl2_enterprise.adapters.deciders.ai.truncate import shorten
+from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
+from ftl2_enterprise.loops.ports import Usage
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.adapters.models.run_program import Ended
+
+DETAIL = 4_000
+"""Characters of its output that are kept when it failed."""
+SAID = 300
+"""Characters of its output in a sentence."""
+
+
+def reply_in(ended: Ended, *, asked_for: str | None, bare: bool) -> ModelReply:
+    """The answer. Raises ModelError."""
+    stdout = ended.stdout.decode("utf-8", "replace")
+    if ended.truncated:
+        # Cut off, it is not JSON any more; the beginning is enough to say so.
+        return ModelReply(text=shorten(stdout, DETAIL), usage=Usage(model=asked_for))
+    result = _result(stdout)
+    if result is None:
+        return _unreadable(ended, stdout, asked_for=asked_for)
+    usage = _usage(result, asked_for)
+    text = _clean(str(result.get("result") or ""))
+    # `subtype` says success even for a failed request: only is_error tells.
+    if not result.get("is_error") and result.get("subtype", "success") == "success":
+        return ModelReply(text=text, value=result.get("structured_output"), usage=usage)
+    if result.get("subtype") == "error_max_structured_output_retries":
+        return ModelReply(text=text or "(the model gave no answer that fits the schema)", usage=usage)
+    failure = _failure(result, text, asked_for or usage.model, bare=bare)
+    raise ModelError(
+        failure.message,
+        failure.outcome,
+        temporary=failure.temporary,
+        usage=usage,
+        detail=shorten(text or stdout, DETAIL),
+    )
+
+
+@dataclass(frozen=True)
+class _Failure:
+    message: str
+    outcome: CallOutcome = CallOutcome.FAILED
+    temporary: bool = False
+
+
+_LIMIT = re.compile(
+    r"usage limit|hit your .*limit|credit balance|spend(ing)? limit|out of (extra )?usage|quota", re.I
+)
+_LOGIN = re.compile(r"not logged in|run /login|oauth token|log in again", re.I)
+_KEY = re.compile(r"invalid (x-)?api[- ]key|authentication", re.I)
+_TIMED_OUT = re.compile(r"timed? ?out|ETIMEDOUT", re.I)
+_NETWORK = re.compile(
+    r"unable to connect|connection|ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|socket|fetch failed|network"
+    r"|certificate|DNS",
+    re.I,
+)
+
+
+def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: bool) -> _Failure:
+    status = result.get("api_error_status")
+    status = status if isinstance(status, int) else None
+    said = _line(text)
+    if result.get("stop_reason") == "refusal":
+        return _Failure(
+            "cannot get a decision from claude: the model refused to answer this request", CallOutcome.REFUSED
+        )
+    if result.get("subtype") == "error_max_budget_usd" or _LIMIT.search(text):
+        return _Failure(f"cannot ask claude: its spending or usage limit is reached: {said}", CallOutcome.REFUSED)
+    if status is None and _LOGIN.search(text):
+        how = "set ANTHROPIC_API_KEY (in bare mode a login is not read)" if bare else (
+            "set ANTHROPIC_API_KEY, or run `claude` and /login as the user that runs the loop"
+        )  # fmt: skip
+        return _Failure(f"cannot ask claude: it is not logged in; {how}", CallOutcome.UNAUTHENTICATED)
+    if status == 401 or (status is None and _KEY.search(text)):
+        return _Failure(
+            "cannot ask claude: the API key or login is not accepted; check ANTHROPIC_API_KEY, or log in again",
+            CallOutcome.UNAUTHENTICATED,
+        )
+    if status is not None:
+        return _by_status(status, said, model)
+    if _TIMED_OUT.search(text):
+        return _Failure(
+            "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
+        )
+    if result.get("api_error") == "connection_failed" or _NETWORK.search(text):
+        return _Failure(f"cannot reach the model's service: {said}", CallOutcome.UNREACHABLE, temporary=True)
+    reason = said or str(result.get("subtype") or "it gave no reason")
+    return _Failure(f"cannot get an answer from claude: {reason}")
+
+
+def _by_status(status: int, said: str, model: str | None) -> _Failure:
+    match status:
+        case 403:
+            return _Failure(f"cannot ask claude: this account may not do that: {said}", CallOutcome.UNAUTHENTICATED)
+        case 404:
+            name = f"the model {model!r}" if model else "the model"
+            return _Failure(f"cannot ask claude: {name} does not exist, or this account may not use it")
+        case 413:
+            return _Failure("cannot ask claude: the request is too large for the service")
+        case 429:
+            return _Failure("cannot ask claude: too many requests (rate limit)", temporary=True)
+        case 408 | 504:
+            return _Failure(
+                "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
+            )
+        case 503 | 529:
+            return _Failure("cannot ask claude: the service is overloaded", temporary=True)
+        case _ if status >= 500:
+            return _Failure(f"cannot get an answer from claude: the service failed ({status})", temporary=True)
+        case _:
+            return _Failure(f"cannot ask claude: the service refused the request ({status}): {said}")
+
+
+def _unreadable(ended: Ended, stdout: str, *, asked_for: str | None) -> ModelReply:
+    """Output without a result object: a text to be judged as an answer when it ended well, a failure otherwise."""
+    if ended.status == 0:
+        return ModelReply(text=stdout, usage=Usage(model=asked_for))
+    stderr = ended.stderr.decode("utf-8", "replace")
+    said = _line(stderr) or _line(stdout)
+    how = f"signal {-ended.status}" if ended.status < 0 else f"status {ended.status}"
+    raise ModelError(
+        f"cannot get an answer from claude: it ended with {how}" + (f": {said}" if said else ""),
+        CallOutcome.FAILED,
+        # Killed from outside (by the kernel, short of memory) it may do better next time; a bad option stays bad.
+        temporary=ended.status < 0,
+        usage=Usage(model=asked_for),
+        detail=shorten(stderr or stdout, DETAIL),
+    )
+
+
+def _result(stdout: str) -> Mapping[str, Any] | None:
+    """The last result object: the whole output, a line of it, or the last item of a list."""
+    for candidate in (stdout, *reversed([line for line in stdout.splitlines() if line.startswith(("{", "["))][-20:])):
+        try:
+            value = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        items = cast("list[Any]", value if isinstance(value, list) else [value])
+        for item in reversed(items):
+            if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "result":
+                return cast("dict[str, Any]", item)
+    return None
+
+
+def _usage(result: Mapping[str, Any], asked_for: str | None) -> Usage:
+    given = result.get("usage")
+    counts = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    cost = result.get("total_cost_usd")
+    used = result.get("modelUsage")
+    names = list(cast("dict[str, Any]", used)) if isinstance(used, dict) else []
+    inputs = [_count(counts.get(key)) for key in
+              ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]  # fmt: skip
+    return Usage(
+        input_tokens=sum(n or 0 for n in inputs) if any(n is not None for n in inputs) else None,
+        output_tokens=_count(counts.get("output_tokens")),
+        cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
+        model=names[0] if names else asked_for,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _clean(text: str) -> str:
+    """Without half surrogate pairs, which JSON can hold and a database cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _line(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= SAID else f"{line[: SAID - 3]}..."

@@ -1,0 +1,87 @@
+"""`respond`: answer a prompt of a loop."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ftl2_enterprise.cli.prompter import user_name
+from ftl2_enterprise.render.loops.answers import resolve
+from ftl2_enterprise.render.text import Role, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.cli.session import Session
+
+
+@click.command("respond")
+@click.argument("prompt_id", type=click.IntRange(min=1))
+@click.argument("answer")
+@click.pass_obj
+def command(session: Session, prompt_id: int, answer: str) -> int:
+    """Answer a prompt: with an option, its number, or a text where there are no options.
+
+    A prompt that is settled already is not answered again: that is a conflict.
+    """
+    from ftl2_enterprise.cli import service  # noqa: PLC0415
+
+    path = Path(session.settings.store.path)
+    # Who has the database writes it. A user without one means the service of the system.
+    if service.holder(session.settings) is not None or (
+        session.db is None and not path.exists() and service.is_there(session)
+    ):
+        return _ask_service(session, prompt_id, answer)
+    return _write(session, prompt_id, answer)
+
+
+def _ask_service(session: Session, prompt_id: int, answer: str) -> int:
+    from ftl2_enterprise.cli import service  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowLoop  # noqa: PLC0415
+
+    with service.reach(session) as (connection, _):
+        prompt = connection.call(AnswerPrompt(prompt=prompt_id, answer=answer))
+        loop = connection.call(ShowLoop(loop=str(prompt.loop_id))).loop
+    _tell(session, prompt_id, loop.name, prompt.answer or "")
+    return 0
+
+
+def _write(session: Session, prompt_id: int, answer: str) -> int:
+    from ftl2_enterprise.core import process_identity  # noqa: PLC0415
+    from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
+    from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loops as loop_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
+
+    database = session.open_store()
+    with database.write() as tx:
+        prompt = prompt_rows.get_prompt(tx, prompt_id)
+        if prompt.state is not PromptState.OPEN:
+            by = (
+                f" by {one_line(prompt.answered_by)}: {one_line(prompt.answer or '', 80)!r}"
+                if prompt.answered_by
+                else ""
+            )
+            raise conflict(f"cannot answer prompt {prompt_id}: it is {prompt.state}{by}")
+        chosen = Redactor().text(resolve(prompt, answer))
+        prompt_rows.answer_prompt(tx, prompt_id, chosen, user_name())
+        loop = loop_rows.get_loop(tx, prompt.loop_id)
+    _tell(session, prompt_id, loop.name, chosen)
+    if loop.managed:
+        session.out.print(line(("the loop goes on when its service is started", Role.FAINT), indent=2))
+    elif loop.owner is None or not process_identity.is_alive(loop.owner):
+        again = shlex.join([*session.program, "run", "--resume", loop.name])
+        session.out.print(line(("go on:   ", Role.FAINT), (again, Role.COMMAND), indent=2))
+    return 0
+
+
+def _tell(session: Session, prompt_id: int, loop: str, answer: str) -> None:
+    session.out.print(
+        line(
+            symbol("✔", Role.GOOD),
+            f"prompt {prompt_id} of loop {one_line(loop)} answered: ",
+            (one_line(answer), Role.STRONG),
+        )
+    )

@@ -1,0 +1,165 @@
+"""Who answers the questions of a loop that runs in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+import termios
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.render.loops.answers import resolve
+from ftl2_enterprise.render.loops.prompt_text import question
+from ftl2_enterprise.render.text import Role, line, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.cli.progress import Progress
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.render.colour import Painter
+
+
+def user_name() -> str:
+    """Who runs this process, as it is recorded with an answer."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def is_asked_here() -> bool:
+    """Whether a person sits at standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison] - cron closes it
+
+
+class NonInteractivePeople:
+    """Nobody is asked: the default counts, else the first option; else the loop waits."""
+
+    name: str = "default"
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        """What counts when nobody is asked."""
+        if prompt.default is not None:
+            return prompt.default
+        return prompt.options[0] if prompt.options else None
+
+
+class TerminalPeople:
+    """Asks on this process's terminal, or reads lines from whatever is its standard input."""
+
+    def __init__(self, painter: Painter, progress: Progress, lines: LineReader | None = None) -> None:
+        self.name: str = user_name()
+        self._painter = painter
+        self._progress = progress
+        self._lines = lines or LineReader(sys.stdin)
+        progress.narrator.with_questions = False
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        """The answer, asked again until it is one; None at the end of the input."""
+        with self._progress.suspended():
+            self._show(prompt)
+            self._lines.forget()
+            while True:
+                if self._lines.is_terminal:
+                    self._painter.stream.write(self._invitation(prompt))
+                    self._painter.stream.flush()
+                try:
+                    text = await self._lines.read()
+                except asyncio.CancelledError:
+                    self._leave()
+                    raise
+                if text is None:
+                    self._leave()
+                    return None
+                if not text.strip() and prompt.default is not None:
+                    return prompt.default
+                try:
+                    return resolve(prompt, text)
+                except Problem as problem:
+                    self._painter.print(line((problem.message, Role.WARNING), f"; {problem.hint}", indent=2))
+
+    def _leave(self) -> None:
+        """End the line with the invitation, or what comes next is written behind it."""
+        if self._lines.is_terminal:
+            with suppress(OSError):
+                self._painter.stream.write("\n")
+                self._painter.stream.flush()
+
+    def _show(self, prompt: Prompt) -> None:
+        lines = question(prompt.id, prompt.question, prompt.options, prompt.default)
+        if prompt.context:
+            lines.insert(1, line((one_line(prompt.context, 400), Role.FAINT), indent=4))
+        self._painter.print(lines)
+
+    def _invitation(self, prompt: Prompt) -> str:
+        choice = f"1-{len(prompt.options)}" if prompt.options else "text"
+        default = f", Enter for {one_line(prompt.default, 60)}" if prompt.default is not None else ""
+        return f"  answer ({choice}{default}): "
+
+
+class LineReader:
+    """Reads lines without a thread, so that a question can be taken back and nothing keeps the process alive."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._descriptor = -1 if stream is None else stream.fileno()
+        self._buffer = b""
+        self._ended = False
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody types."""
+        return self._descriptor >= 0 and os.isatty(self._descriptor)
+
+    def forget(self) -> None:
+        """Drop what was typed before the question was shown: it was not meant as its answer."""
+        if self.is_terminal:
+            self._buffer = b""
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+
+    async def read(self) -> str | None:
+        """The next line without its end; None when there is none. After Ctrl-D a terminal can be read again."""
+        self._ended = self._descriptor < 0
+        while b"\n" not in self._buffer and not self._ended:
+            await self._readable()
+            self._take()
+        if b"\n" in self._buffer:
+            taken, _, self._buffer = self._buffer.partition(b"\n")
+        else:
+            taken, self._buffer = self._buffer, b""
+            if not taken:
+                return None
+        return taken.decode("utf-8", "replace").rstrip("\r")
+
+    def _take(self) -> None:
+        try:
+            data = os.read(self._descriptor, 4096)
+        except OSError:
+            # The terminal went away.
+            data = b""
+        self._buffer += data
+        self._ended = not data
+
+    async def _readable(self) -> None:
+        running = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = running.create_future()
+        try:
+            running.add_reader(self._descriptor, _settle(ready))
+        except PermissionError:
+            # A regular file is always readable, and epoll says so by refusing it.
+            return
+        try:
+            await ready
+        finally:
+            running.remove_reader(self._descriptor)
+
+
+def _settle(ready: asyncio.Future[None]) -> Callable[[], None]:
+    def settle() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    return settle

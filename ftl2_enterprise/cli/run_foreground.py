@@ -1,0 +1,72 @@
+"""Runs a loop in this process, with signals that ask it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.loops.ports import People, Stop
+from ftl2_enterprise.render import crash_report
+from ftl2_enterprise.render.text import Role, line, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ftl2_enterprise.cli.progress import Progress
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.store.database import Store
+
+CTRL_C = signal.SIGINT
+FROM_OTHERS = (signal.SIGTERM, signal.SIGHUP)
+
+
+async def run(
+    store: Store,
+    loop_id: int,
+    *,
+    settings: Settings,
+    people: People,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+    begun: Callable[[], None] | None = None,
+) -> Loop:
+    """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem.
+
+    `begun` is called when nothing refuses it: before anything is shown.
+    """
+    crash_report.configure(settings.log.level, Path(settings.store.path).parent)
+    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+
+    running, stop = asyncio.get_running_loop(), Stop()
+    remove = store.listen(progress)
+    hear(running, stop, progress)
+    try:
+        return await wiring.run_loop(
+            store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
+        )
+    finally:
+        # Nothing is left to be tidied up; an exception in the middle of the end would be one more thing to tell of.
+        signal.signal(CTRL_C, signal.SIG_DFL)
+        for number in FROM_OTHERS:
+            running.remove_signal_handler(number)
+        remove()
+        progress.close()
+
+
+def hear(running: asyncio.AbstractEventLoop, stop: Stop, progress: Progress) -> None:
+    """Have the signals ask for a stop."""
+    for number in (CTRL_C, *FROM_OTHERS):
+        running.add_signal_handler(number, partial(_asked, stop, progress))
+    # In a storm of them there is no room for one more, which would say nothing new and is nothing to tell of.
+    signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+
+def _asked(stop: Stop, progress: Progress) -> None:
+    again = stop.requested.is_set()
+    stop.ask()
+    words = "stopping now" if again else "stopping at the next safe point; once more stops now"
+    progress.say(line(symbol("■", Role.WARNING), (words, Role.WARNING)))

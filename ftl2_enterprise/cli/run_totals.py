@@ -1,0 +1,38 @@
+"""What a run came to so far, whichever processes ran it: counted from what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    model_calls as model_call_rows,
+)
+from ftl2_enterprise.render.loops.narrator import Tally
+from ftl2_enterprise.render.loops.state_words import kind_of
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.store.tx import Tx
+
+
+def of_run(tx: Tx, loop: Loop) -> Tally:
+    """The iterations, actions and model calls of the loop's last run."""
+    ids = [one.id for one in loop_rows.iterations_of_run(tx, loop.id, loop.run)]
+    tally = Tally(iterations=len(ids))
+    for actions in action_rows.get_actions_for_iterations(tx, ids).values():
+        for kind in map(kind_of, actions):
+            # What has only been proposed, or runs, has come to nothing yet.
+            if hasattr(tally, kind):
+                setattr(tally, kind, getattr(tally, kind) + 1)
+    for call in (one for iteration in ids for one in model_call_rows.get_model_calls_for_iteration(tx, iteration)):
+        tally.model_calls += 1
+        tally.input_tokens += call.input_tokens or 0
+        tally.output_tokens += call.output_tokens or 0
+        tally.cost_usd += call.cost_usd or 0.0
+    return tally

@@ -1,0 +1,309 @@
+"""The tour: a service with a real continuous loop over a scratch directory, and somebody who breaks what it keeps.
+
+What it claims is looked up in the directory itself, so that a tour cannot succeed by its own account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.cli.history import page_lines, read_page
+from ftl2_enterprise.cli.progress import Progress, progress
+from ftl2_enterprise.cli.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
+from ftl2_enterprise.cli.session import Session, called_as
+from ftl2_enterprise.cli.tour.copying import copy_tour
+from ftl2_enterprise.cli.tour.scenario import Scene, TourFailed
+from ftl2_enterprise.cli.tour.service import TourService, follow
+from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Mode
+from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
+from ftl2_enterprise.render.exit_status import Exit
+from ftl2_enterprise.render.loops import narrator
+from ftl2_enterprise.render.text import Line, Role, count, line, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.loops.ports import People
+
+NAME = "tour"
+INTERVAL = 2.0
+MAX_ITERATIONS = 6
+PATIENCE = 45.0
+"""Seconds after which a step counts as failed when nobody has to answer."""
+PATIENCE_WITH_PERSON = 3600.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDED = {"loop.failed", "loop.blocked", "loop.completed", "loop.cancelled", "loop.paused"}
+
+
+@dataclass
+class Seen:
+    """Facts of the loop, and a way to wait for one."""
+
+    converged: int = 0
+    drifted: int = 0
+    trouble: str | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, event: Event) -> None:
+        """Count."""
+        match event.kind:
+            case "loop.converged":
+                self.converged += 1
+            case "loop.drifted":
+                self.drifted += 1
+            case "loop.rested" if event.data.get("failures"):
+                self.trouble = f"the loop is not in sync: {event.data.get('reason')}"
+            case kind if kind in ENDED:
+                reason = event.data.get("reason")
+                self.trouble = f"the loop ended early: {kind}" + (f": {reason}" if reason else "")
+            case _:
+                pass
+        self.news.set()
+
+    async def until(self, holds: Callable[[], bool], *, patience: float, what: str) -> None:
+        """Wait until it holds. Raises TourFailed when it takes too long."""
+        try:
+            async with asyncio.timeout(patience):
+                while not holds():
+                    if self.trouble is not None:
+                        raise TourFailed(self.trouble)
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise TourFailed(f"{what} did not happen within {patience:.0f} seconds") from None
+
+
+@dataclass(kw_only=True)
+class Guide:
+    """Leads through the tour."""
+
+    scene: Scene
+    shown: Progress
+    seen: Seen
+    stop: asyncio.Event
+    is_watched: bool
+    """A person looks on: explain, and leave time to read."""
+
+    async def lead(self) -> None:
+        """Wait for convergence, break something, wait for it to be mended, and end the loop. Raises TourFailed."""
+        patience = PATIENCE_WITH_PERSON if self.is_watched else PATIENCE
+        await self.seen.until(lambda: self.seen.converged >= 1, patience=patience, what="convergence")
+        self.scene.check("the loop says that it converged")
+        await self._caption("Everything is in place, and the loop keeps looking. Now something goes wrong.", 3)
+        drifts, settled = self.seen.drifted, self.seen.converged
+        pid = self.scene.damage()
+        config = self.scene.config.relative_to(self.scene.directory)
+        await self._caption(f"Broken by hand: {config} was edited, and the service (process {pid}) was killed.", 0)
+        await self.seen.until(lambda: self.seen.drifted > drifts, patience=PATIENCE, what="finding the drift")
+        await self.seen.until(lambda: self.seen.converged > settled, patience=PATIENCE, what="mending the drift")
+        self.scene.check("the loop says that it mended the drift")
+        if self.scene.service() == pid:
+            raise TourFailed("the service was never ended, so nothing was mended")
+        await self._caption("Found and mended. That is all that a loop does, for as long as it is wanted.", 3)
+
+    async def _caption(self, text: str, seconds: float) -> None:
+        self.shown.say([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
+        if self.is_watched and seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), seconds)
+
+
+def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> int:
+    """Give the tour; returns the exit status."""
+    is_watched = session.out.is_terminal and is_asked_here() and not non_interactive
+    scene = Scene(_scratch(directory))
+    service = TourService(scene.directory)
+    manifest = copy_tour(scene.directory)
+    scene.host.mkdir()
+    session.out.print(_welcome(scene))
+    shown = progress(session.out, silent=False)
+    people = TerminalPeople(session.out, shown) if is_watched else NonInteractivePeople()
+    goes_on = False
+    try:
+        service.start()
+        loop = _submit(service, manifest)
+        shown.say(narrator.header(loop))
+        asked_to_stop = asyncio.run(_run(service, loop, scene=scene, shown=shown, people=people, watched=is_watched))
+        shown.close()
+        if asked_to_stop:
+            return _stopped(session)
+        _show_history(session, service)
+        session.out.print(_over(shown))
+        if is_watched:
+            goes_on = _steer(session, service, scene)
+    except (TourFailed, Problem) as failed:
+        shown.close()
+        session.out.print(
+            [line((f"error: cannot finish the tour: {failed}", Role.BAD)), _next("look at", str(scene.directory))]
+        )
+        return Exit.NOT_CONVERGED
+    finally:
+        shown.close()
+        if not goes_on:
+            service.stop()
+            scene.end_service()
+    session.out.print(_come_back(service) if goes_on else [line("Nothing is left running.", indent=2)])
+    session.out.print(_farewell(service, scene))
+    return Exit.OK
+
+
+def _submit(service: TourService, manifest: Path) -> Loop:
+    spec = LoopSpec(
+        name=NAME,
+        desired_state=manifest.read_text(),
+        source=str(manifest),
+        mode=Mode.CONTINUOUS,
+        interval=INTERVAL,
+        max_iterations=MAX_ITERATIONS,
+        decider="manifest",
+    )
+    with service.connect() as connection:
+        return connection.call(SubmitLoop(spec=spec))
+
+
+async def _run(
+    service: TourService, loop: Loop, *, scene: Scene, shown: Progress, people: People, watched: bool
+) -> bool:
+    """The loop and its guide, side by side; whether the person stopped the tour."""
+    stop, seen = asyncio.Event(), Seen()
+    running = asyncio.get_running_loop()
+    for number in SIGNALS:
+        running.add_signal_handler(number, stop.set)
+
+    def hear(event: Event) -> None:
+        shown(event)
+        seen(event)
+
+    guide = Guide(scene=scene, shown=shown, seen=seen, stop=stop, is_watched=watched)
+    following = asyncio.create_task(follow(service, loop, people=people, hear=hear))
+    leading = asyncio.create_task(guide.lead())
+    stopping = asyncio.create_task(stop.wait())
+    tasks = (leading, following, stopping)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            return True
+        if leading.done():
+            leading.result()
+            return False
+        following.result()
+        raise TourFailed("the service ended")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for number in SIGNALS:
+            running.remove_signal_handler(number)
+
+
+def _steer(session: Session, service: TourService, scene: Scene) -> bool:
+    """Leave the person in the shell, with the loop running; whether it still runs when they come back."""
+    config = scene.config
+    session.out.print(
+        [
+            line(),
+            line(symbol("┃", Role.ACCENT), ("Now it is yours: this is ftl2ctl, and the loop goes on.", Role.STRONG)),
+            line(symbol("┃", Role.ACCENT), "Try ", ("status", Role.COMMAND), ", ", ("watch tour", Role.COMMAND),
+                 ", ", ("pause tour", Role.COMMAND), ", ", ("resume tour", Role.COMMAND), ", ",
+                 ("help", Role.COMMAND), "."),
+            line(symbol("┃", Role.ACCENT), "Break something in another terminal and watch: ",
+                 (shlex.join(["rm", str(config)]), Role.COMMAND)),
+            line(),
+        ]
+    )  # fmt: skip
+    session.out.stream.flush()
+    # Ctrl-C belongs to the shell, which clears its line.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        subprocess.run([*service.steer()], check=False, preexec_fn=_default_interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return service.is_running()
+
+
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stopped(session: Session) -> int:
+    session.out.print(line(symbol("■", Role.WARNING), ("tour stopped", Role.WARNING), "; nothing is left running"))
+    return Exit.STOPPED
+
+
+def _show_history(session: Session, service: TourService) -> None:
+    session.db = str(service.database)
+    vars(session).pop("loaded", None)
+    with contextlib.closing(session.open_store()) as store, store.read() as tx:
+        page = read_page(tx, NAME, with_actions=True, before=None, limit=50)
+        session.out.print(
+            [line(("History, as `history tour --actions` shows it", Role.STRONG)), *page_lines(page, tx.now)]
+        )
+
+
+def _scratch(directory: Path | None) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="ftl2-enterprise-tour-"))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise invalid(f"cannot give the tour in {directory}: it is not empty", "name another directory")
+    except OSError as error:
+        raise invalid(f"cannot give the tour in {directory}: {(error.strerror or 'failed').lower()}") from error
+    return directory.resolve()
+
+
+def _welcome(scene: Scene) -> list[Line]:
+    return [
+        line(symbol("┃", Role.ACCENT), ("A tour: a service, and a loop in it", Role.STRONG)),
+        line(
+            symbol("┃", Role.ACCENT),
+            "A manifest says how a small service is to be: directories, configuration, a process.",
+        ),
+        line(symbol("┃", Role.ACCENT), f"The managed host is the directory {scene.host}"),
+        line(),
+    ]
+
+
+def _over(shown: Progress) -> list[Line]:
+    tally = shown.narrator.tally
+    counts = [(tally.iterations, "iteration"), (tally.changed, "change"), (tally.model_calls, "model call")]
+    did = ", ".join(count(number, noun) for number, noun in counts)
+    return [
+        line(),
+        line(symbol("✔", Role.GOOD), ("the tour is over", Role.GOOD), f": converged, broken, found, mended ({did})"),
+    ]
+
+
+def _come_back(service: TourService) -> list[Line]:
+    return [
+        line(symbol("●", Role.GOOD), f"the service goes on without you (process {service.pid})"),
+        _next("come back", shlex.join(service.steer())),
+        _next("stop it", shlex.join([*service.steer(), "shutdown"])),
+    ]
+
+
+def _farewell(service: TourService, scene: Scene) -> list[Line]:
+    again = shlex.join(
+        [*called_as(sys.argv[0]), "--db", str(service.database), "history", NAME, "--actions", "--json"]
+    )
+    return [
+        _next("look at", str(scene.directory / "manifest.yaml")),
+        _next("ask", again),
+        _next("your own", shlex.join([*called_as(sys.argv[0]), "run", "YOUR_MANIFEST.yaml", "--dry-run"])),
+        _next("tidy up", shlex.join(["rm", "-r", str(scene.directory)])),
+    ]
+
+
+def _next(what: str, command: str) -> Line:
+    return line((f"{what + ':':<11}", Role.FAINT), (command, Role.COMMAND), indent=2)

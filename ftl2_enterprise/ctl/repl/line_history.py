@@ -1,0 +1,83 @@
+"""The lines that were typed, over the ends of the shell; answers are not kept, they may be anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, override
+
+from prompt_toolkit.history import History
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.ctl import tokenizer, user_dirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NAME = "ftl2ctl_history"
+KEPT = 2000
+"""Lines; more are dropped when the shell begins."""
+
+
+class Recall(History):
+    """Kept in a file that only its owner can read; in memory alone where it cannot be written."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    @override
+    def load_history_strings(self) -> Iterable[str]:
+        kept = _read(self._path)
+        if len(kept) > 2 * KEPT:
+            _write(self._path, kept[-KEPT:], os.O_TRUNC)
+        return reversed(kept[-KEPT:])
+
+    @override
+    def append_string(self, string: str) -> None:
+        # The same line twice in a row is found once.
+        known = self.get_strings()
+        if not known or known[-1] != string:
+            super().append_string(string)
+
+    @override
+    def store_string(self, string: str) -> None:
+        kept = to_keep(string)
+        if kept:
+            _write(self._path, [kept], os.O_APPEND)
+
+
+def to_keep(text: str) -> str:
+    """The line as it may be stored."""
+    first = " ".join(text.split("\n"))
+    try:
+        words = tokenizer.split(first)
+    except Problem:
+        words = first.split()
+    if not words or text.startswith(" "):
+        # As bash does: a line that begins with a blank is not meant to be remembered.
+        return ""
+    if words[0] == "answer" and len(words) > 2:
+        return " ".join(words[:2])
+    return first.strip()
+
+
+def path(variables: Mapping[str, str]) -> str:
+    """Where the lines are."""
+    return f"{user_dirs.own_dir(variables)}/{NAME}"
+
+
+def _read(where: str) -> list[str]:
+    try:
+        with open(where, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return [text for text in file.read().split("\n") if text]
+    except OSError:
+        return []
+
+
+def _write(where: str, kept: list[str], how: int) -> None:
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(where), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        descriptor = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | how, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("".join(f"{text}\n" for text in kept))

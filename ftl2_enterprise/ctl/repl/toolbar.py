@@ -1,0 +1,63 @@
+"""The line below the prompt: what runs, what waits, what failed, or that nothing can be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.ctl.loop_tables import numbers
+from ftl2_enterprise.ctl.loop_text import STOPPING
+from ftl2_enterprise.ctl.repl.notifications import away
+from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.render.text import Role, count, width
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.ctl.repl.snapshot import Snapshot
+
+STYLES: dict[str, str] = {
+    "bottom-toolbar": "noreverse",
+    "bottom-toolbar.text": "",
+    "faint": "fg:ansibrightblack",
+    "good": "fg:ansigreen",
+    "accent": "fg:ansicyan",
+    "warning": "bold fg:ansiyellow",
+    "bad": "bold fg:ansired",
+    "prompt": "bold fg:ansicyan",
+    "auto-suggestion": "fg:ansibrightblack",
+}
+NOT_TOLD = {LoopState.COMPLETED, LoopState.CANCELLED}
+
+type Fragments = list[tuple[str, str]]
+
+
+def fragments(now: Snapshot, columns: int) -> Fragments:
+    """The toolbar, no wider than that."""
+    if now.problem is not None:
+        return _fitting([("class:bad", f" ✘ {away(now)}")], columns)
+    if not now.has_looked:
+        return _fitting([("class:faint", " connecting ...")], columns)
+    parts: Fragments = [("class:warning", f" {STOPPING}")] if now.draining else []
+    for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_TOLD]):
+        parts += [("", "  ")] if parts else [("", " ")]
+        parts.append((_style(role), f"{number} {word}"))
+    if not parts:
+        parts = [("class:faint", " no loops at work")]
+    if now.prompts:
+        hint = f"   {count(len(now.prompts), 'prompt')}: answer"
+        parts.append(("class:warning", hint))
+    return _fitting(parts, columns)
+
+
+def _style(role: Role) -> str:
+    return {
+        Role.GOOD: "class:good",
+        Role.ACCENT: "class:accent",
+        Role.WARNING: "class:warning",
+        Role.BAD: "class:bad",
+    }.get(role, "class:faint")
+
+
+def _fitting(parts: Fragments, columns: int) -> Fragments:
+    """Without what does not fit, the last part first."""
+    while len(parts) > 1 and sum(width(text) for _, text in parts) > columns:
+        parts = parts[:-1]
+    return parts

@@ -1,0 +1,54 @@
+"""What follows a run. Pure: outcome in, decision out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftl2_enterprise.core.backoff import exponential, jittered
+from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """The loop ends, or stops until a person does something about it."""
+
+    event: LoopEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """The loop runs again later."""
+
+    delay: float
+    """Seconds."""
+    failures: int
+
+
+ENDS: dict[Outcome, LoopEvent] = {
+    Outcome.CONVERGED: LoopEvent.COMPLETED,
+    Outcome.PREVIEWED: LoopEvent.COMPLETED,
+    Outcome.BLOCKED: LoopEvent.BLOCKED,
+    Outcome.NOT_CONVERGED: LoopEvent.FAILED,
+    Outcome.DENIED: LoopEvent.FAILED,
+    Outcome.MODEL_FAILED: LoopEvent.FAILED,
+    Outcome.FAILED: LoopEvent.FAILED,
+    Outcome.CANCELLED: LoopEvent.CANCELLED,
+}
+
+
+def after_run(
+    outcome: Outcome, mode: Mode, *, failures: int, interval: float, jitter: float, cap: float, random: float
+) -> End | Rest:
+    """End, or rest and for how long.
+
+    A continuous loop rests for its interval when in sync, and ever longer after each run that did not get there.
+    Blocked, denied and previewed need a person, so they end a continuous loop as well.
+    """
+    stays = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
+    if mode is not Mode.CONTINUOUS or outcome not in stays:
+        return End(event=ENDS[outcome])
+    if outcome is Outcome.CONVERGED:
+        return Rest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
+    delay = exponential(failures + 1, base=interval, cap=max(cap, interval))
+    return Rest(delay=jittered(delay, jitter=jitter, random=random), failures=failures + 1)

@@ -1,0 +1,168 @@
+"""Changing hosts: each action is committed as begun before it is, and its truth after it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.loops.engine.context import Engine, side_by_side, target_of, unless
+from ftl2_enterprise.loops.engine.observe import encode
+from ftl2_enterprise.loops.lifecycle import ActionEvent
+from ftl2_enterprise.loops.ports import Call, Result
+from ftl2_enterprise.loops.units import actions as action_units
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.protocol.loops.decision import ActionSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One action on one host, as it will be run. `params` are never stored; what is stored is redacted."""
+
+    id: int
+    n: int
+    host: str
+    module: str
+    params: dict[str, Any]
+
+
+def plan(
+    engine: Engine, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
+) -> list[action_units.NewAction]:
+    """A row for each action and host, with what is refused, denied or only previewed already settled."""
+    rows: list[action_units.NewAction] = []
+    for n, action in enumerate(actions, start=first):
+        target = target_of(action.host)
+        try:
+            hosts = engine.modules.expand(target)
+        except Problem as problem:
+            rows.append(_row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem))))
+            continue
+        rows.extend(_row(engine, action, n, host, origin, _settled(engine, action, host)) for host in hosts)
+    return rows
+
+
+def _settled(engine: Engine, action: ActionSpec, host: str) -> tuple[ActionEvent, str | None] | None:
+    refused = engine.refused(action.module, action.params, host, observing=False)
+    if refused is not None:
+        why, denied = refused
+        return (ActionEvent.DENIED if denied else ActionEvent.FAILED), why
+    return (ActionEvent.PREVIEWED, None) if engine.spec.dry_run else None
+
+
+def _row(
+    engine: Engine,
+    action: ActionSpec,
+    n: int,
+    host: str,
+    origin: str,
+    settled: tuple[ActionEvent, str | None] | None,
+) -> action_units.NewAction:
+    return action_units.NewAction(
+        n=n,
+        host=host,
+        target=target_of(action.host),
+        module=action.module,
+        params=engine.redactor.value(action.params),
+        origin=origin,
+        summary=engine.summary(action.module, action.params),
+        event=settled[0] if settled else None,
+        reason=settled[1] if settled else None,
+    )
+
+
+def runnable(
+    actions: Sequence[ActionSpec], rows: Sequence[action_units.NewAction], ids: Sequence[int], *, first: int = 1
+) -> list[Planned]:
+    """What is left to run of a plan, with the parameters as decided."""
+    return [
+        Planned(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
+        for row_id, row in zip(ids, rows, strict=True)
+        if row.event is None
+    ]
+
+
+def remaining(actions: Sequence[Action]) -> list[Planned]:
+    """What is left to run after a stop or a crash."""
+    return [
+        Planned(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
+        for action in actions
+        if action.state is ActionState.PROPOSED
+    ]
+
+
+def may_go_on(engine: Engine, planned: Sequence[Planned]) -> bool:
+    """Whether all that is left of a stored plan can be run: it was stored whole, and policy still allows it."""
+    return not any(
+        contains_mask(one.params) or engine.refused(one.module, one.params, one.host, observing=False)
+        for one in planned
+    )
+
+
+async def execute(engine: Engine, iteration: Iteration, planned: Sequence[Planned]) -> bool:
+    """Run the actions in order, the hosts of one action side by side. False when stopped before the last."""
+    of = max((one.n for one in planned), default=0)
+    for n in sorted({one.n for one in planned}):
+        for some in batches(engine, [one for one in planned if one.n == n]):
+            if engine.stop.requested.is_set():
+                return False
+            await run_batch(engine, iteration, some, of=of)
+    return not engine.stop.now.is_set()
+
+
+def batches(engine: Engine, step: Sequence[Planned]) -> list[Sequence[Planned]]:
+    """The hosts of one action, as many at a time as may run side by side."""
+    size = engine.limits.parallel_hosts
+    return [step[start : start + size] for start in range(0, len(step), size)]
+
+
+async def run_batch(engine: Engine, iteration: Iteration, some: Sequence[Planned], *, of: int) -> list[Result]:
+    """One action on some hosts: begun, run, and recorded one by one as they end."""
+    starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
+    engine.journal.commit(action_units.start_actions, iteration, starting, of=of)
+    reach(FaultPoint.ACTION_STARTED)
+    try:
+        return await side_by_side(_run(engine, iteration, one) for one in some)
+    except asyncio.CancelledError:
+        engine.journal.commit(action_units.lose_actions, iteration, reason="cancelled while it ran")
+        raise
+
+
+async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
+    began = time.monotonic()
+    call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
+    result = await unless(engine.stop.now.wait(), engine.modules.run(call))
+    reach(FaultPoint.ACTION_DONE)
+    engine.journal.commit(action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
+    reach(FaultPoint.ACTION_RECORDED)
+    return result or Result(success=False, error="stopped while it ran")
+
+
+def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> action_units.DoneAction:
+    if result is None:
+        return action_units.DoneAction(
+            id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds
+        )
+    redact = engine.redactor.text
+    if result.lost:
+        reason = redact(result.error or "it ended without a word")
+        return action_units.DoneAction(id=action_id, event=ActionEvent.LOST, error=reason, seconds=round(seconds, 3))
+    return action_units.DoneAction(
+        id=action_id,
+        event=ActionEvent.SUCCEEDED if result.success else ActionEvent.FAILED,
+        changed=result.changed,
+        rc=result.rc,
+        stdout=redact(result.stdout),
+        stderr=redact(result.stderr),
+        output=encode(engine.redactor.value(dict(result.output))),
+        error=redact(result.error) if result.error is not None else None,
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,248 @@
+"""Rules at work: which match, which may fire, and the firing itself, recorded like everything else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.loops.engine import execute, inventory_state
+from ftl2_enterprise.loops.engine.context import unless
+from ftl2_enterprise.loops.lifecycle import ActionEvent
+from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    hosts as host_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    rules as rule_rows,
+)
+from ftl2_enterprise.loops.rules.order import Ending, may_fire, next_to_fire
+from ftl2_enterprise.loops.rules.rule import Rule, RuleFacade, RuleSet, error_text, evaluate
+from ftl2_enterprise.loops.units import (
+    actions as action_units,
+)
+from ftl2_enterprise.loops.units import (
+    rules as rule_units,
+)
+from ftl2_enterprise.loops.units import (
+    runs as run_units,
+)
+from ftl2_enterprise.protocol.loops.decision import ActionSpec
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome, Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.loops.engine.observe import View
+    from ftl2_enterprise.protocol.loops.hosts import Host, Resource
+    from ftl2_enterprise.store.tx import Tx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgements:
+    """What came of judging every rule."""
+
+    matches: Sequence[Rule]
+    """Rules whose condition holds, in order."""
+    unjudged: Sequence[tuple[str, str]]
+    """Name and reason of those whose condition could not be judged."""
+
+
+async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View, *, note: bool) -> Judgements:
+    """Judge every rule; with `note`, those that cannot be judged are recorded."""
+    redact = engine.redactor.text
+    matches: list[Rule] = []
+    unjudged = [(name, "", redact(error)) for name, error in rules.broken.items()]
+    known = engine.journal.read(known_state, engine.journal.loop_id) if rules.rules else {}
+    for rule in rules.rules:
+        judged = await evaluate(rule, view.state(rule.name) | known, engine.limits.rule_timeout)
+        if judged.error is not None:
+            unjudged.append((rule.name, rule.digest, redact(judged.error)))
+        elif judged.matched:
+            matches.append(rule)
+    for name, digest, why in unjudged if note else ():
+        engine.journal.commit(rule_units.note_rule, iteration, rule=name, digest=digest, matched=False, detail=why)
+    return Judgements(matches=matches, unjudged=[(name, why) for name, _, why in unjudged])
+
+
+def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
+    """What the loop remembers, as rules and deciders know it."""
+    return state_of(host_rows.get_hosts(tx, loop_id), host_rows.get_resources(tx, loop_id))
+
+
+def state_of(hosts: Sequence[Host], resources: Sequence[Resource]) -> dict[str, Any]:
+    """Hosts and resources under the name by which rules and deciders know them."""
+    if not hosts and not resources:
+        return {}
+    known = {host.name: msgspec.to_builtins(host) for host in hosts}
+    return {"_state_file": {"resources": {one.name: one.data for one in resources}, "hosts": known}}
+
+
+def allowed(engine: Engine, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
+    """The matches that may fire: a rule never fires in two iterations in a row, whatever its condition says."""
+    if not matches:
+        return []
+    fired = engine.journal.read(_fired_before, iteration)
+    may = may_fire([rule.name for rule in matches], fired)
+    for rule in matches:
+        if rule.name in may:
+            continue
+        engine.journal.commit(
+            rule_units.note_rule,
+            iteration,
+            rule=rule.name,
+            digest=rule.digest,
+            matched=True,
+            detail="it fired in the iteration before and its condition still holds",
+        )
+    return [rule for rule in matches if rule.name in may]
+
+
+def _fired_before(tx: Tx, iteration: Iteration) -> set[str]:
+    before = loop_rows.get_iterations(tx, iteration.loop_id, before=iteration.n, limit=1, newest=True)
+    return {row.rule_name for one in before for row in rule_rows.get_rule_results(tx, one.id) if row.fired}
+
+
+async def fire(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
+    """Fire the first rule that can; one that fails or is denied gives way to the next. Ends the iteration."""
+    rules = {rule.name: rule for rule in matches}
+    ended: dict[str, Ending] = {}
+    error: str | None = None
+    while not engine.stop.requested.is_set() and (name := next_to_fire(list(rules), ended)) is not None:
+        fired = await _fire_one(engine, iteration, rules[name])
+        ended[name] = fired.ending
+        error = None if fired.ending is Ending.SUCCEEDED else f"rule {name}: {fired.detail}"
+    denied = bool(ended) and set(ended.values()) == {Ending.DENIED}
+    outcome = IterationOutcome.DENIED if denied else IterationOutcome.RULE_FIRED
+    rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
+    if engine.spec.dry_run and (error is None or any(row.state is ActionState.PREVIEWED for row in rows)):
+        outcome = IterationOutcome.PREVIEWED
+    values = {"rule_streak": loop.rule_streak + 1, "failed_iterations": loop.failed_iterations + 1 if error else 0}
+    engine.journal.commit(
+        run_units.end_iteration, iteration, engine.journal.generation, outcome, error=error, loop_values=values
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fired:
+    ending: Ending
+    """Denied: policy forbade everything that the rule tried, so that nothing was changed."""
+    detail: str
+
+
+async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
+    row = engine.journal.commit(
+        rule_units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
+    )
+    reach(FaultPoint.RULE_MATCHED)
+    calls = _Calls(engine, iteration, rule.name)
+    entries = engine.modules.hosts()
+    facade = RuleFacade(
+        calls.perform,
+        state=engine.journal.read(known_state, engine.journal.loop_id),
+        targets=[name for entry in entries for name in (entry.name, *entry.groups)],
+        apply=lambda op: inventory_state.apply_now(engine, iteration, [op]),
+    )
+    problem = await unless(engine.stop.now.wait(), _run(rule, facade))
+    await calls.close()
+    bad = [result.error or "failed" for result in calls.results if not result.success]
+    if problem is None:
+        problem = "stopped while it ran"
+    success = not problem and not bad
+    detail = problem or "; ".join(bad) or ("dry run" if engine.spec.dry_run else "ok")
+    detail = engine.redactor.text(detail)
+    engine.journal.commit(rule_units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
+    reach(FaultPoint.RULE_FIRED)
+    if success:
+        return _Fired(ending=Ending.SUCCEEDED, detail=detail)
+    everything_denied = calls.denied > 0 and calls.denied == len(calls.results)
+    return _Fired(ending=Ending.DENIED if everything_denied else Ending.FAILED, detail=detail)
+
+
+async def _run(rule: Rule, facade: RuleFacade) -> str:
+    """Run the rule's action; what went wrong, or nothing. Only cancelling gets out of it as an exception."""
+    try:
+        await rule.action(facade)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return "the action was cancelled from within"
+    except Exception as error:
+        return error_text(error)
+    return ""
+
+
+class _Calls:
+    """The module calls of one firing: each is an action with policy, dry run, intent and outcome."""
+
+    def __init__(self, engine: Engine, iteration: Iteration, rule: str) -> None:
+        self._engine = engine
+        self._iteration = iteration
+        self._origin = f"rule:{rule}"
+        self._numbers = count(1)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._ended: bool = False
+        self.results: list[Result] = []
+        self.denied: int = 0
+
+    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+        """Results by host, in inventory order."""
+        if self._ended:
+            raise RuntimeError(f"cannot call {module}: the rule has ended")
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self._perform(module, params, host)
+        except asyncio.CancelledError:
+            self.results.append(Result(success=False, error=f"{module} was cancelled while it ran"))
+            raise
+        finally:
+            self._running.discard(task)
+
+    async def close(self) -> None:
+        """End calls that the rule has begun and not waited for, so that none outlives its iteration."""
+        self._ended = True
+        left = list(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+        engine = self._engine
+        n = next(self._numbers)
+        spec = [ActionSpec(module=module, params=params, host=host)]
+        rows = execute.plan(engine, spec, origin=self._origin, first=n)
+        ids = engine.journal.commit(action_units.propose_actions, self._iteration, rows)
+        reach(FaultPoint.RULE_ACTION_STARTED)
+        todo = execute.runnable(spec, rows, ids, first=n)
+        ran = iter([
+            result
+            for some in execute.batches(engine, todo)
+            for result in await execute.run_batch(engine, self._iteration, some, of=n)
+        ])  # fmt: skip
+        results: list[tuple[str, Result]] = []
+        for row in rows:
+            result = next(ran) if row.event is None else _settled(row)
+            self.denied += row.event is ActionEvent.DENIED
+            results.append((row.host, result))
+        self.results.extend(result for _, result in results)
+        return results
+
+
+def _settled(row: action_units.NewAction) -> Result:
+    if row.event is ActionEvent.PREVIEWED:
+        return Result(success=True, output={"dry_run": True})
+    return Result(success=False, error=row.reason)

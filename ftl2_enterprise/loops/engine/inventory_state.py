@@ -1,0 +1,143 @@
+"""What a loop knows of hosts and resources: state operations, and machines that its actions have made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.loops.engine.context import unless
+from ftl2_enterprise.loops.engine.registry_ops import machine_ops, sorted_out
+from ftl2_enterprise.loops.ports import HostEntry
+from ftl2_enterprise.loops.rows import hosts as host_rows
+from ftl2_enterprise.loops.units import claim as claim_units
+from ftl2_enterprise.loops.units import state as state_units
+from ftl2_enterprise.protocol.loops.hosts import Host, HostState
+from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, Action, ActionState, Iteration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.protocol.loops.decision import StateOp
+
+SSH = 22
+RETRY = 5.0
+"""Seconds between tries to reach a new machine."""
+
+
+def machines_made(engine: Engine, rows: Sequence[Action]) -> list[StateOp]:
+    """Registrations for the machines that cloud modules report to have made."""
+    rows = [row for row in rows if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST]
+    made = [row for row in rows if row.output.digest is None and '"instance"' in row.output.shown]
+    known = _users(engine) if made else {}
+    ops: list[StateOp] = []
+    for row in made:
+        with contextlib.suppress(msgspec.DecodeError):
+            ops.extend(machine_ops(row.module, msgspec.json.decode(row.output.shown), users=known))
+    return ops
+
+
+def _users(engine: Engine) -> dict[str, str | None]:
+    hosts = engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)
+    return {host.name: host.ansible_user for host in hosts}
+
+
+def _registered(engine: Engine) -> set[str]:
+    hosts = engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)
+    return {host.name for host in hosts if host.state is HostState.REGISTERED}
+
+
+def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
+    if ops and not engine.spec.dry_run:
+        _apply(engine, iteration, ops)
+        engine.journal.commit(claim_units.nothing)
+
+
+def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    """The same, but written with the next unit: operations and the decision that they come from are one.
+
+    Variables of a host are for rules, which a person has written. In a decision they would say how a host is reached
+    and what runs there, past everything that judges actions.
+    """
+    if engine.spec.dry_run or not ops:
+        return
+    _apply(engine, iteration, [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops])
+
+
+def restore(engine: Engine) -> None:
+    """What earlier processes of the loop have registered and removed belongs to its live inventory."""
+    for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
+        engine.modules.remove_host(name)
+    for host in engine.journal.read(host_rows.get_hosts, engine.journal.loop_id):
+        if host.state is HostState.REGISTERED:
+            given: dict[str, Any] = host.facts.get(host_rows.VARIABLES, {})
+            # What was redacted when it was stored is not what was said.
+            kept = {name: value for name, value in given.items() if not contains_mask(value)}
+            engine.modules.add_host(_entry(host, kept))
+
+
+def _apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+    listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
+    ops, refused = sorted_out(list(ops), users=_users(engine))
+    done: list[StateOp] = []
+    for op in ops:
+        try:
+            match op.op:
+                case "add_host":
+                    engine.modules.add_host(_entry(op, op.data))
+                case "remove":
+                    engine.modules.remove_host(op.name)
+                case _:
+                    pass
+        except Problem as problem:
+            # Stored, it would be in the way of every later process.
+            refused.append(str(problem))
+        else:
+            done.append(_redacted(engine, _marked(op, listed)))
+    reasons = [engine.redactor.text(reason) for reason in refused]
+    engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons)
+
+
+async def wait_for_machines(engine: Engine, made: Sequence[StateOp]) -> None:
+    """Wait until machines that have just been made can be reached, for a while or until a stop is asked."""
+    for op in made:
+        if op.op == "add_host" and op.ansible_host:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(engine.limits.ssh_wait):
+                    reached = _reached(op.ansible_host, op.ansible_port or SSH)
+                    await unless(engine.stop.requested.wait(), reached)
+
+
+async def _reached(address: str, port: int) -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(address, port)
+            writer.close()
+            return
+        await asyncio.sleep(RETRY)
+
+
+def _entry(one: StateOp | Host, variables: Mapping[str, Any]) -> HostEntry:
+    return HostEntry(
+        name=one.name,
+        ansible_host=one.ansible_host,
+        ansible_port=one.ansible_port,
+        ansible_user=one.ansible_user,
+        groups=tuple(one.groups),
+        vars=variables,
+    )
+
+
+def _marked(op: StateOp, listed: set[str]) -> StateOp:
+    """A removal says whether an inventory lists the host: then it would be back in the next process."""
+    return msgspec.structs.replace(op, data={"listed": op.name in listed}) if op.op == "remove" else op
+
+
+def _redacted(engine: Engine, op: StateOp) -> StateOp:
+    return msgspec.structs.replace(op, data=engine.redactor.value(op.data))

@@ -1,0 +1,138 @@
+"""Questions to people: durable rows that anybody may answer; the process only waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import after, seconds_between
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops.ports import BY_DEFAULT, Answer
+from ftl2_enterprise.loops.rows import prompts as prompt_rows
+from ftl2_enterprise.loops.units import prompts as prompt_units
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptState
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.protocol.loops.decision import Decision
+    from ftl2_enterprise.store.tx import Tx
+
+POLL = 0.2
+"""Seconds between looks for an answer that was given through another process."""
+
+
+def answers(tx: Tx, loop_id: int) -> list[Answer]:
+    """Every question of the loop that is settled, oldest first; the latest counts where a key was asked again.
+
+    One that nobody answered is forgotten when a person has started the loop again since, so that it is asked again.
+    """
+    settled: dict[str, Answer] = {}
+    since: int | None = None
+    for prompt in prompt_rows.get_prompts(tx, loop_id):
+        if prompt.state is PromptState.OPEN:
+            continue
+        settled.pop(prompt.key, None)
+        if prompt.answer is None:
+            since = prompt_rows.run_by_person(tx, loop_id) if since is None else since
+            if prompt_rows.run_of_prompt(tx, prompt) < since:
+                continue
+        settled[prompt.key] = Answer(
+            key=prompt.key, question=prompt.question, answer=prompt.answer, answered_by=prompt.answered_by
+        )
+    return list(settled.values())
+
+
+def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> Prompt:
+    """Commit the question that was decided on."""
+    assert decision.ask is not None
+    timeout = engine.spec.prompt_timeout
+    deadline = after(engine.clock.now(), timeout) if timeout is not None else None
+    prompt = engine.journal.commit(
+        prompt_units.ask,
+        iteration,
+        engine.journal.generation,
+        decision,
+        by=by,
+        key=decision.ask.key or decision.ask.question,
+        deadline=deadline,
+    )
+    reach(FaultPoint.PROMPT_ASKED)
+    return prompt
+
+
+async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
+    """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
+    if prompt.state is PromptState.OPEN:
+        if not engine.is_served:
+            await _wait(engine, prompt)
+        elif _left(engine, prompt) == 0:
+            _expire(engine, prompt)
+        prompt = engine.journal.read(prompt_rows.get_prompt, prompt.id)
+    if prompt.state is PromptState.OPEN:
+        return None
+    reach(FaultPoint.PROMPT_ANSWERED)
+    return prompt
+
+
+async def _wait(engine: Engine, prompt: Prompt) -> None:
+    """Until a person here answers, an answer arrives from elsewhere, the deadline passes, or a stop is asked."""
+    asking = asyncio.create_task(engine.people.ask(prompt))
+    elsewhere = asyncio.create_task(_settled_elsewhere(engine, prompt))
+    stopped = asyncio.create_task(engine.stop.requested.wait())
+    tasks = {asking, elsewhere, stopped}
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=_left(engine, prompt), return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            _expire(engine, prompt)
+        elif asking in done and elsewhere not in done:
+            answer = asking.result()
+            if answer is not None:
+                _answer(engine, prompt, answer)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _left(engine: Engine, prompt: Prompt) -> float | None:
+    """Seconds until the deadline, if there is one."""
+    if prompt.deadline_at is None:
+        return None
+    return max(0.0, seconds_between(engine.clock.now(), prompt.deadline_at))
+
+
+async def _settled_elsewhere(engine: Engine, prompt: Prompt) -> None:
+    # Another process gives the answer: there is no event to wait for, only its row.
+    while engine.journal.read(prompt_rows.get_prompt, prompt.id).state is PromptState.OPEN:  # noqa: ASYNC110
+        await asyncio.sleep(POLL)
+
+
+def _answer(engine: Engine, prompt: Prompt, answer: str) -> None:
+    with _unless_settled(engine, prompt):
+        engine.journal.commit(prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.people.name)
+
+
+def _expire(engine: Engine, prompt: Prompt) -> None:
+    """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
+    with _unless_settled(engine, prompt):
+        if prompt.default is not None:
+            engine.journal.commit(prompt_rows.answer_prompt, prompt.id, prompt.default, BY_DEFAULT)
+        else:
+            engine.journal.commit(prompt_rows.expire_prompt, prompt.id)
+
+
+@contextlib.contextmanager
+def _unless_settled(engine: Engine, prompt: Prompt) -> Generator[None]:
+    try:
+        yield
+    except Problem as problem:
+        # Somebody else was quicker between the last look and now: theirs counts.
+        settled = engine.journal.read(prompt_rows.get_prompt, prompt.id)
+        if problem.code is not Code.CONFLICT or settled.state is PromptState.OPEN:
+            raise

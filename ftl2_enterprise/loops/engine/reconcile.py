@@ -1,0 +1,360 @@
+"""One run of a loop: observe, check, rules, decide, execute, record, until it is settled how the run ended.
+
+Nothing is remembered between iterations but what the database holds: an iteration that was interrupted is picked up
+from the step that its rows say it was at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.loops.engine import (
+    decide,
+    execute,
+    fire_rules,
+    inventory_state,
+    observe,
+    prompting,
+)
+from ftl2_enterprise.loops.ports import DeciderFailed
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    rules as rule_rows,
+)
+from ftl2_enterprise.loops.units import (
+    observations as observation_units,
+)
+from ftl2_enterprise.loops.units import (
+    prompts as prompt_units,
+)
+from ftl2_enterprise.loops.units import (
+    runs as run_units,
+)
+from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.nouns import (
+    Action,
+    ActionState,
+    Desired,
+    Iteration,
+    IterationOutcome,
+    IterationState,
+    Loop,
+    Outcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.loops.engine.decide import Standing
+    from ftl2_enterprise.loops.engine.observe import View
+    from ftl2_enterprise.loops.ports import Situation
+    from ftl2_enterprise.loops.rules.rule import RuleSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """How a run ended. `outcome` is None when it did not: it was stopped, or waits for an answer."""
+
+    outcome: Outcome | None
+    reason: str | None = None
+    waiting: bool = False
+
+
+RULES_ALONE = "rules"
+"""The decider of a loop whose rules decide alone; it never acts itself."""
+STOPPED = RunEnd(outcome=None, reason="stopped")
+SETTLES: dict[IterationOutcome | None, Outcome] = {
+    IterationOutcome.CONVERGED: Outcome.CONVERGED,
+    IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
+    IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
+    IterationOutcome.BLOCKED: Outcome.BLOCKED,
+    IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
+    IterationOutcome.FAILED: Outcome.FAILED,
+}
+"""Iterations with which a run ends, and how."""
+
+
+async def run(engine: Engine) -> RunEnd:
+    """Iterate until the run ends."""
+    while True:
+        now = engine.journal.read(decide.standing, engine.journal.loop_id)
+        last = now.of_run[-1] if now.of_run else None
+        fresh = last is None or last.state is IterationState.ENDED
+        if fresh and (end := _end(engine, now.of_run)) is not None:
+            return end
+        # The row is looked at as well: whoever writes a wish into it need not reach this process.
+        if engine.stop.requested.is_set() or now.loop.desired is not Desired.RUN:
+            return STOPPED
+        if last is None or fresh:
+            cut_off = await _begin(engine, now)
+        elif _can_go_on(engine, last):
+            cut_off = await _go_on(engine, now, last)
+        else:
+            continue
+        reach(FaultPoint.ITERATION_ENDED)
+        if cut_off is not None:
+            return cut_off
+
+
+def settled(last: Iteration) -> RunEnd | None:
+    """How the run ended, when it is its last iteration that says so."""
+    outcome = SETTLES.get(last.outcome)
+    return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
+
+
+def _end(engine: Engine, iterations: Sequence[Iteration]) -> RunEnd | None:
+    """The run's end: its last iteration settled it, its budget is spent, or policy leaves nothing to do."""
+    if iterations and (end := settled(iterations[-1])) is not None:
+        return end
+    so_far = decide.of_budget(iterations)
+    spent = len(so_far) >= engine.spec.max_iterations
+    recent = so_far[-2:]
+    denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
+    idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
+    if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
+        return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
+    if so_far and (end := _stuck(engine, so_far)) is not None:
+        return end
+    if not spent:
+        return None
+    last = so_far[-1].error or so_far[-1].reasoning
+    if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
+        by = so_far[-1].decided_by
+        last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
+    words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
+    return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
+
+
+def _stuck(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
+    """The end of a run that rules decide alone, when another iteration would only come to the same."""
+    last = so_far[-1]
+    if engine.spec.decider != RULES_ALONE or last.outcome is not IterationOutcome.OBSERVED:
+        return None
+    if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
+        return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
+    judged = engine.journal.read(rule_rows.get_rule_results, last.id)
+    # One that matches may fire again in the next iteration, and may get further then.
+    return (
+        None if any(row.matched for row in judged) else RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
+    )
+
+
+# --- after a crash -------------------------------------------------------------------------------------------------
+
+
+def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
+    """Whether an interrupted iteration is fit to go on; else it is ended here, and a new one observes again."""
+    if iteration.state is IterationState.ASKING:
+        return True
+    journal = engine.journal
+    age = seconds_between(iteration.started_at, engine.clock.now())
+    fit = 0 <= age <= engine.limits.stale_after
+    if iteration.state is IterationState.DECIDING:
+        fit = fit and observe.are_as_seen(journal.read(observe.stored_observations, iteration.id))
+    if iteration.state is IterationState.EXECUTING:
+        rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
+        in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
+        by_rule = (iteration.decided_by or "").startswith("rule:")
+        fit = fit and not in_doubt and not by_rule and execute.may_go_on(engine, execute.remaining(rows))
+    if fit:
+        journal.commit(observation_units.lose_observations, iteration)
+        journal.commit(run_units.lose_model_calls, iteration)
+    else:
+        journal.commit(
+            run_units.give_up,
+            iteration,
+            journal.generation,
+            outcome=IterationOutcome.INTERRUPTED,
+            lost="its process ended while the action was in flight",
+            reason="interrupted; observing again first",
+        )
+    return fit
+
+
+# --- one iteration -------------------------------------------------------------------------------------------------
+
+
+async def _begin(engine: Engine, now: Standing) -> RunEnd | None:
+    """A fresh iteration."""
+    rules = engine.load_rules()
+    looks = observe.looks(engine, decide.wanted(engine, now, rules))
+    iteration, ids = engine.journal.commit(
+        run_units.begin_iteration,
+        now.loop.id,
+        run=now.loop.run,
+        in_run=len(decide.of_budget(now.of_run)) + 1,
+        budget=engine.spec.max_iterations,
+        looks=[look.row for look in looks],
+    )
+    reach(FaultPoint.ITERATION_STARTED)
+    begun = list(zip(ids, looks, strict=True))
+    return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun))
+
+
+async def _go_on(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+    """An iteration that was interrupted, from where it is."""
+    match iteration.state:
+        case IterationState.OBSERVING:
+            return await _look_again(engine, now, iteration)
+        case IterationState.DECIDING:
+            rules = engine.load_rules()
+            view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
+            judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
+            return await _decide(
+                engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged)
+            )
+        case IterationState.ASKING:
+            return await _wait_for_answer(engine, iteration)
+        case _:
+            rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
+            decision = iteration.decision or Decision()
+            return await _execute(engine, now.loop, iteration, decision, execute.remaining(rows))
+
+
+async def _look_again(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+    """Look at what an interrupted iteration has not seen."""
+    rules = engine.load_rules()
+    have = engine.journal.read(observe.stored_observations, iteration.id)
+    looks = observe.looks(engine, decide.wanted(engine, now, rules), have)
+    rows = [look.row for look in looks]
+    ids = engine.journal.commit(observation_units.begin_observations, iteration, rows) if rows else []
+    begun = list(zip(ids, looks, strict=True))
+    return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun, have))
+
+
+async def _judge(
+    engine: Engine,
+    now: Standing,
+    iteration: Iteration,
+    rules: RuleSet,
+    observed: tuple[View, observation_units.Results | None] | None,
+) -> RunEnd | None:
+    """What was seen is committed and judged, by the recorded check and by rules."""
+    journal = engine.journal
+    if observed is None:
+        journal.commit(observation_units.lose_observations, iteration)
+        return STOPPED
+    view, results = observed
+    unmet = decide.unmet_by_check(engine, now.loop, view)
+    # Judging rules takes time, and needs what is stored of hosts; without them it is one commit.
+    if results is not None and (rules.rules or rules.broken or engine.stop.requested.is_set()):
+        journal.commit(observation_units.end_observations, iteration, journal.generation, results)
+        reach(FaultPoint.OBSERVATIONS_RECORDED)
+        results = None
+    judged = await fire_rules.judge(engine, iteration, rules, view, note=True)
+    if engine.stop.requested.is_set():
+        return STOPPED
+    allowed = fire_rules.allowed(engine, iteration, judged.matches)
+    if allowed:
+        return await fire_rules.fire(engine, now.loop, iteration, allowed)
+    journal.commit(run_units.observed, iteration, journal.generation, check=unmet, results=results)
+    if results is not None:
+        reach(FaultPoint.OBSERVATIONS_RECORDED)
+    if unmet == [] and not judged.matches:
+        return _converge(
+            engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
+        )
+    return await _decide(engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged))
+
+
+async def _decide(engine: Engine, now: Standing, iteration: Iteration, situation: Situation) -> RunEnd | None:
+    try:
+        decision = await decide.decide(engine, iteration, situation)
+    except DeciderFailed as failed:
+        return engine.journal.commit(
+            run_units.end_iteration,
+            iteration,
+            engine.journal.generation,
+            IterationOutcome.MODEL_FAILED,
+            error=engine.redactor.text(failed.message),
+            decided_by=engine.decider.name,
+        )
+    if decision is None:
+        return STOPPED
+    by = engine.decider.name
+    if decision.blocked is not None:
+        return _block(engine, iteration, decision, by=by)
+    if decision.converged:
+        return _converge(engine, iteration, decision, by=by)
+    if decision.ask is None and decision.actions and situation.must_ask:
+        decision = decide.insist(decision, iteration, failed=now.loop.failed_iterations)
+    if decision.ask is not None:
+        inventory_state.apply_with_next(engine, iteration, decision.state_ops)
+        prompting.put(engine, iteration, decide.redacted(engine, decision), by=by)
+        return await _wait_for_answer(engine, iteration)
+    rows = execute.plan(engine, decision.actions, origin="decision")
+    stored = decide.redacted(engine, decision)
+    ids = engine.journal.commit(
+        run_units.record_decision, iteration, engine.journal.generation, stored, by=by, actions=rows
+    )
+    reach(FaultPoint.DECISION_RECORDED)
+    return await _execute(engine, now.loop, iteration, decision, execute.runnable(decision.actions, rows, ids))
+
+
+async def _execute(
+    engine: Engine, loop: Loop, iteration: Iteration, decision: Decision, planned: Sequence[execute.Planned]
+) -> RunEnd | None:
+    if not await execute.execute(engine, iteration, planned):
+        return STOPPED
+    rows: list[Action] = []
+    if decision.actions:
+        rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
+    made = inventory_state.machines_made(engine, rows)
+    inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *made])
+    failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]
+    values: dict[str, Any] = {"rule_streak": 0}
+    if rows:
+        values["failed_iterations"] = loop.failed_iterations + 1 if failed else 0
+    engine.journal.commit(
+        run_units.end_iteration,
+        iteration,
+        engine.journal.generation,
+        _outcome_of(rows, previewed=engine.spec.dry_run and bool(decision.state_ops)),
+        error=f"{failed[0].module} on {failed[0].host}: {failed[0].error}" if failed else None,
+        loop_values=values,
+    )
+    reach(FaultPoint.STATE_OPS_DONE)
+    await inventory_state.wait_for_machines(engine, made)
+    return None
+
+
+def _outcome_of(rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
+    if previewed or any(row.state is ActionState.PREVIEWED for row in rows):
+        return IterationOutcome.PREVIEWED
+    if not rows:
+        return IterationOutcome.OBSERVED
+    return IterationOutcome.DENIED if all(row.state is ActionState.DENIED for row in rows) else IterationOutcome.ACTED
+
+
+async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | None:
+    prompt = await prompting.settle(engine, engine.journal.read(prompt_rows.get_prompt_of_iteration, iteration))
+    if prompt is None:
+        return RunEnd(outcome=None, reason="a question is open", waiting=True)
+    stopped = None
+    if prompt.key.startswith(decide.INSISTED) and prompt.answer != decide.GO_ON:
+        stopped = f"stopped by {prompt.answered_by or 'nobody'} after repeated failures"
+    return engine.journal.commit(prompt_units.go_on, iteration, engine.journal.generation, prompt.id, stopped=stopped)
+
+
+# --- the ends of a run ---------------------------------------------------------------------------------------------
+
+
+def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+    inventory_state.apply_with_next(engine, iteration, decision.state_ops)
+    stored = decide.redacted(engine, decision)
+    engine.journal.commit(run_units.converge, iteration, engine.journal.generation, stored, by=by)
+
+
+def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+    inventory_state.apply_with_next(engine, iteration, decision.state_ops)
+    stored = decide.redacted(engine, decision)
+    engine.journal.commit(run_units.block, iteration, engine.journal.generation, stored, by=by)

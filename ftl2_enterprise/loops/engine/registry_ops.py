@@ -1,0 +1,105 @@
+"""State operations: what a loop is told to know about hosts and resources. Pure; the engine applies them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import Any, cast
+
+import msgspec
+
+from ftl2_enterprise.protocol.loops.decision import StateOp
+
+OPS: tuple[str, ...] = ("add_resource", "add_host", "remove")
+
+DEFAULT_USER = "root"
+
+_RESERVED = frozenset({"all", "ungrouped", "local", "localhost"})
+_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:-]{0,252}[A-Za-z0-9_])?")
+_GROUP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_MAX_NAME = 255
+
+
+def refusal(op: StateOp) -> str | None:
+    """Why the operation makes no sense, in one sentence, or None."""
+    if op.op not in OPS:
+        near = get_close_matches(op.op, OPS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"use {', '.join(OPS)}"
+        return f"cannot do the state operation {op.op!r}: it is not known; {hint}"
+    if not op.name.strip() or len(op.name) > _MAX_NAME or not op.name.isprintable():
+        return f"cannot do {op.op}: {op.name[:40]!r} is not a name"
+    return _host_refusal(op) if op.op == "add_host" else None
+
+
+def _host_refusal(op: StateOp) -> str | None:
+    if op.name.lower() in _RESERVED:
+        return f"cannot add the host {op.name!r}: the name is taken; choose another one"
+    if not _HOST_NAME.fullmatch(op.name):
+        return f"cannot add the host {op.name!r}: a host name has letters, digits, dots and dashes only"
+    # It becomes an argument of a connection; an address that begins with a dash would be read as an option.
+    if op.ansible_host is not None and not _HOST_NAME.fullmatch(op.ansible_host) and not is_address(op.ansible_host):
+        return f"cannot add the host {op.name!r}: {op.ansible_host!r} is not an address"
+    if op.ansible_port is not None and not 0 < op.ansible_port < 65536:
+        return f"cannot add the host {op.name!r}: {op.ansible_port} is not a port"
+    for group in op.groups:
+        if not _GROUP_NAME.fullmatch(group):
+            return f"cannot add the host {op.name!r}: {group!r} is not a name of a group"
+    return None
+
+
+def sorted_out(ops: Sequence[StateOp], *, users: Mapping[str, str | None]) -> tuple[list[StateOp], list[str]]:
+    """The operations that can be applied, in order, and a sentence for each other one.
+
+    A host that is added without a login name keeps the one that is known of it (`users`), else gets the default.
+    """
+    good: list[StateOp] = []
+    refused: list[str] = []
+    for op in ops:
+        why = refusal(op)
+        if why is not None:
+            refused.append(why)
+        elif op.op == "add_host" and op.ansible_user is None:
+            good.append(msgspec.structs.replace(op, ansible_user=users.get(op.name) or DEFAULT_USER))
+        else:
+            good.append(op)
+    return good, refused
+
+
+def machine_ops(module: str, result: Mapping[str, Any], *, users: Mapping[str, str | None]) -> list[StateOp]:
+    """Registrations of the machine that a module reports to have made: a host to reach it by, and a resource.
+
+    The report is an `instance` with a `label` and at least one `ipv4` address. `users` are the login names of the
+    hosts that are known. The host's data has `made`: it is to be waited for.
+    """
+    if result.get("failed") or result.get("state") == "absent" or not isinstance(result.get("instance"), Mapping):
+        return []
+    instance = cast("Mapping[str, Any]", result["instance"])
+    label, addresses = instance.get("label"), _addresses(instance.get("ipv4"))
+    if not isinstance(label, str) or not addresses:
+        return []
+    host = StateOp(
+        op="add_host",
+        name=label,
+        ansible_host=addresses[0],
+        ansible_user=users.get(label) or DEFAULT_USER,
+        data={"made": True},
+    )
+    data = {"provider": module.rpartition(".")[2], "label": label, "ipv4": addresses}
+    ops = [host, StateOp(op="add_resource", name=label, data=data)]
+    return ops if all(refusal(op) is None for op in ops) else []
+
+
+def _addresses(value: object) -> list[str]:
+    many = cast("list[object]", value) if isinstance(value, list) else [value]
+    return [address for address in many if isinstance(address, str) and is_address(address)]
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Questions and their answers: one function per verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.loops.ports import BY_DEFAULT
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    service as service_rows,
+)
+from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
+from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
+from ftl2_enterprise.render.loops.answers import resolve
+from ftl2_enterprise.render.text import one_line
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.children import Table
+
+_NOTHING_HIDDEN = Redactor()
+_DISMISSED = f"{BY_DEFAULT}, dismissed"
+
+
+@unit
+def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
+    """Record the answer, once; its loop goes on soon after."""
+    prompt = prompt_rows.get_prompt_to(tx, "answer", request.prompt)
+    _check_open(prompt, "answer")
+    chosen = _NOTHING_HIDDEN.text(resolve(prompt, request.answer))
+    return prompt_rows.answer_prompt(tx, prompt.id, chosen, tx.actor)
+
+
+@unit
+def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
+    """Close a question that nobody wants to answer: its default counts, as after its deadline, if it has one."""
+    prompt = prompt_rows.get_prompt_to(tx, "dismiss", request.prompt)
+    if prompt.state is PromptState.DISMISSED or (prompt.answered_by or "").startswith(_DISMISSED):
+        return prompt
+    _check_open(prompt, "dismiss")
+    if prompt.default is None:
+        return prompt_rows.dismiss_prompt(tx, prompt.id)
+    return prompt_rows.answer_prompt(tx, prompt.id, prompt.default, f"{_DISMISSED} by {tx.actor or 'somebody'}")
+
+
+def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLine]:
+    """Questions, newest first."""
+    loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
+    found = service_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
+    names = {prompt.loop_id: service_rows.name_of_loop(tx, prompt.loop_id) for prompt in found}
+    return [PromptLine(prompt=prompt, loop=names[prompt.loop_id]) for prompt in found]
+
+
+def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
+    """One question, and what was seen when it was asked."""
+    prompt = prompt_rows.get_prompt(tx, request.prompt)
+    loop = loop_rows.get_loop(tx, prompt.loop_id)
+    return PromptDetail(
+        prompt=prompt,
+        loop=loop.name,
+        desired_state=loop.desired_state,
+        observations=observation_rows.get_observations(tx, prompt.iteration_id),
+    )
+
+
+def _check_open(prompt: Prompt, verb: str) -> None:
+    if prompt.state is PromptState.OPEN:
+        return
+    given = ""
+    if prompt.answered_by:
+        given = f" by {one_line(prompt.answered_by)}: {one_line(prompt.answer or '', 80)!r}"
+    raise conflict(f"cannot {verb} prompt {prompt.id}: it is {prompt.state}{given}")

@@ -1,0 +1,75 @@
+"""Rules as people see and switch them: one function per verb. A rule that is switched off fires in no loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rules.files import RuleFile, find_one
+from ftl2_enterprise.protocol.loops.replies import RuleDetail, RuleInfo
+from ftl2_enterprise.protocol.loops.verbs import DisableRule, EnableRule, ListRules, ShowRule
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.children import Table
+    from ftl2_enterprise.core.clock import Instant
+
+NOTES = "rules.json"
+
+
+def directories(tx: Tx, rules_dir: str) -> list[Path]:
+    """Where rules are: the service's directory, and every loop's own."""
+    return [Path(directory) for directory in ([rules_dir] if rules_dir else []) + service_rows.rules_dirs(tx)]
+
+
+def list_rules(tx: Tx, request: ListRules, children: Table, files: list[RuleFile]) -> list[RuleInfo]:
+    """The rules of these files."""
+    disabled, fired = service_rows.get_disabled_rules(tx), service_rows.firings(tx)
+    return [_info(file, disabled, fired) for file in files]
+
+
+def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile]) -> RuleDetail:
+    """One rule with its text."""
+    file = find_one(files, request.rule)
+    info = _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+    return RuleDetail(rule=info, source=file.source)
+
+
+@unit
+def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
+    """Let the rule of the file fire again."""
+    if file.switched_off:
+        raise conflict(
+            f"cannot enable the rule {file.name}: {Path(file.path).parent / NOTES} disables it",
+            "remove it from there",
+        )
+    if service_rows.enable_rule(tx, file.name):
+        tx.emit("rule.enabled", rule=file.name)
+    return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+
+
+@unit
+def disable(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
+    """Keep the rule of the file from firing in every loop."""
+    if service_rows.disable_rule(tx, file.name):
+        tx.emit("rule.disabled", rule=file.name)
+    return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+
+
+def _info(file: RuleFile, disabled: dict[str, str | None], fired: dict[str, tuple[int, Instant]]) -> RuleInfo:
+    count, last = fired.get(file.name, (0, None))
+    by = NOTES if file.switched_off else disabled.get(file.name)
+    return RuleInfo(
+        name=file.name,
+        description=file.description,
+        path=file.path,
+        digest=file.digest,
+        enabled=not file.switched_off and file.name not in disabled,
+        disabled_by=by,
+        error=file.error,
+        fired=count,
+        last_fired_at=last,
+    )

@@ -1,0 +1,61 @@
+"""Who carries out which verb of loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.loops.handlers import (
+    loops as loop_handlers,
+)
+from ftl2_enterprise.loops.handlers import (
+    prompts as prompt_handlers,
+)
+from ftl2_enterprise.loops.handlers import (
+    queries as query_handlers,
+)
+from ftl2_enterprise.loops.handlers import (
+    rules as rule_handlers,
+)
+from ftl2_enterprise.protocol.loops import verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.store.unit import Unit
+
+type Verb = type[Request[Any]]
+type Read = Callable[..., Any]
+
+
+READS: dict[Verb, Read] = {
+    verbs.ListLoops: query_handlers.list_loops,
+    verbs.ShowLoop: query_handlers.show_loop,
+    verbs.GetHistory: query_handlers.get_history,
+    verbs.ListActions: query_handlers.list_actions,
+    verbs.GetText: query_handlers.get_text,
+    verbs.ListPrompts: prompt_handlers.list_prompts,
+    verbs.ShowPrompt: prompt_handlers.show_prompt,
+    verbs.ListHosts: query_handlers.list_hosts,
+    verbs.ListResources: query_handlers.list_resources,
+    verbs.ListRules: rule_handlers.list_rules,
+    verbs.ShowRule: rule_handlers.show_rule,
+}
+"""Answered from the database and the table of children; what lists rules, from their files too."""
+
+WRITES: dict[Verb, Unit[..., Any]] = {
+    verbs.SubmitLoop: loop_handlers.submit,
+    verbs.StartLoop: loop_handlers.start,
+    verbs.ResumeLoop: loop_handlers.resume,
+    verbs.RetryLoop: loop_handlers.retry,
+    verbs.PauseLoop: loop_handlers.pause,
+    verbs.StopLoop: loop_handlers.stop,
+    verbs.CancelLoop: loop_handlers.cancel,
+    verbs.RunLoopNow: loop_handlers.run_now,
+    verbs.DeleteLoop: loop_handlers.delete,
+    verbs.AnswerPrompt: prompt_handlers.answer,
+    verbs.DismissPrompt: prompt_handlers.dismiss,
+    verbs.EnableRule: rule_handlers.enable,
+    verbs.DisableRule: rule_handlers.disable,
+}
+"""Handed to the writer; what switches a rule, with its file."""

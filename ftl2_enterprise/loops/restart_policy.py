@@ -1,0 +1,116 @@
+"""When the process of a loop is started again after it has ended. Pure: time and randomness are arguments."""
+
+from __future__ import annotations
+
+import signal as signals
+from dataclasses import dataclass
+
+from ftl2_enterprise.core.backoff import exponential, jittered
+from ftl2_enterprise.core.children import Why
+from ftl2_enterprise.core.clock import Instant, after, seconds_between
+
+UNREACHABLE, HELD = 69, 75
+"""Exit statuses of a loop's process that say nothing against the loop."""
+WAITS = {UNREACHABLE: 2.0, HELD: 5.0}
+"""Seconds until it is tried again after them."""
+JITTER = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarts:
+    """How crashes are answered. Durations are seconds."""
+
+    delay: float
+    cap: float
+    healthy_after: float
+    limit: int
+    period: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How the process of a loop ended."""
+
+    why: Why
+    status: int | None = None
+    signal: int | None = None
+    ran: float = 0.0
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether it counts against the loop."""
+        match self.why:
+            case Why.EXITED:
+                return self.status != 0 and self.status not in WAITS
+            case Why.LATE | Why.NOT_STARTED:
+                return False
+            case Why.KILLED | Why.HUNG | Why.OUT_OF_MEMORY:
+                return True
+
+    def told(self) -> str:
+        """What happened, for people."""
+        match self.why:
+            case Why.HUNG:
+                return "its process gave no sign of life and was killed"
+            case Why.LATE:
+                return "its process did not end in time and was killed"
+            case Why.OUT_OF_MEMORY:
+                return "its process reached its memory limit and was killed"
+            case Why.NOT_STARTED:
+                return "its process could not be started"
+            case Why.KILLED:
+                return f"its process was killed by {_name(self.signal)}"
+            case Why.EXITED:
+                return f"its process ended with status {self.status}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What follows for the loop."""
+
+    crashes: int
+    crashes_since: Instant | None
+    restart_at: Instant | None
+    failed: str | None = None
+    """The reason why it is not started again."""
+
+
+def answer(
+    end: End, *, crashes: int, crashes_since: Instant | None, now: Instant, restarts: Restarts, random: float
+) -> Answer:
+    """Restart at once, later, or never again.
+
+    The first crash, and one after a healthy run, is answered at once; others after a growing delay; more of them in
+    one period than the limit allows, and the loop has failed.
+    """
+    if not end.is_crash:
+        wait = WAITS.get(end.status or 0) if end.why is Why.EXITED else None
+        restart_at = None if wait is None else after(now, jittered(wait, jitter=JITTER, random=random))
+        return Answer(crashes=crashes, crashes_since=crashes_since, restart_at=restart_at)
+    # A clock that went back must not keep a period open for ever.
+    is_new = crashes_since is None or not 0 <= seconds_between(crashes_since, now) <= restarts.period
+    crashes, since = (1, now) if is_new or crashes_since is None else (crashes + 1, crashes_since)
+    if crashes > restarts.limit:
+        times = f"{crashes} times in {_duration(seconds_between(since, now))}"
+        return Answer(
+            crashes=crashes,
+            crashes_since=since,
+            restart_at=None,
+            failed=f"its process crashed {times}, which is more than {restarts.limit}; last: {end.told()}",
+        )
+    delay = 0.0
+    if end.ran < restarts.healthy_after:
+        delay = exponential(crashes - 1, base=restarts.delay, cap=restarts.cap)
+    restart_at = after(now, jittered(delay, jitter=JITTER, random=random)) if delay else None
+    return Answer(crashes=crashes, crashes_since=since, restart_at=restart_at)
+
+
+def _name(number: int | None) -> str:
+    try:
+        return signals.Signals(number or 0).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,164 @@
+"""Queries and writes of actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, literal_column, select
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.lifecycle import ACTION, ActionEvent
+from ftl2_enterprise.loops.rows.loops import add_to_loop
+from ftl2_enterprise.loops.tables import actions, iterations
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader, text_values
+from ftl2_enterprise.store.transition import transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftl2_enterprise.store.tx import Tx
+
+_ACTIONS = Reader(actions, Action)
+_INSERT = Prepared(insert(actions))
+_LOOP_ID = Prepared(select(actions.c.loop_id).where(actions.c.id == bindparam("row_id")))
+_OF_ITERATION = Prepared(_ACTIONS.select().where(actions.c.iteration_id == bindparam("of")).order_by(actions.c.id))
+_UNKNOWN = Prepared(
+    _ACTIONS.select()
+    .join(iterations, iterations.c.id == actions.c.iteration_id)
+    .where(
+        actions.c.loop_id == bindparam("of"),
+        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        actions.c.state == literal_column("'unknown'"),
+        iterations.c.n >= bindparam("since"),
+    )
+    .order_by(actions.c.id)
+)
+_ONE_BY_ONE = 10
+"""Iterations up to which their actions are asked for one by one, which is prepared."""
+_IDS_AT_ONCE = 500
+"""Values in one IN (...); SQLite built with its old limits takes 999."""
+
+
+def insert_action(
+    tx: Tx,
+    iteration: Iteration,
+    *,
+    n: int,
+    host: str,
+    target: str,
+    module: str,
+    params: Mapping[str, Any],
+    origin: str,
+) -> int:
+    """Write down a proposed change on one host; returns its id."""
+    row: dict[str, Any] = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "n": n,
+        "host": host,
+        "target": target,
+        "module": module,
+        "params": dict(params),
+        "origin": origin,
+        "state": ACTION.initial,
+    }
+    action_id = _INSERT.insert(tx, row)
+    add_to_loop(tx, iteration.loop_id, action_count=1)
+    return action_id
+
+
+def move_action(  # noqa: PLR0913 - each is a column
+    tx: Tx,
+    action_id: int,
+    event: ActionEvent,
+    *,
+    changed: bool | None = None,
+    rc: int | None = None,
+    stdout: str = "",
+    stderr: str = "",
+    output: str = "",
+    error: str | None = None,
+) -> ActionState:
+    """Move an action on, with what came of it. Raises Problem(conflict) when it is not where this can happen."""
+    values: dict[str, Any] = {"changed": changed, "rc": rc, "error": error}
+    for name, text in (("stdout", stdout), ("stderr", stderr), ("output", output)):
+        if text:
+            values.update(text_values(name, texts.put(tx, text)))
+    values["started_at" if event is ActionEvent.STARTED else "ended_at"] = tx.now
+    state = transition(tx, ACTION, actions, action_id, event, **values)
+    # What failed may have changed something, too; it is counted once, as a failure.
+    failed, improved = state is ActionState.FAILED, state is ActionState.SUCCEEDED and bool(changed)
+    if improved or failed:
+        loop_id = _LOOP_ID.scalar(tx, {"row_id": action_id})
+        add_to_loop(tx, loop_id, changed_count=int(improved), failed_count=int(failed))
+    return state
+
+
+def get_action(tx: Tx, action_id: int) -> Action:
+    """One action. Raises Problem(not_found)."""
+    found = _ACTIONS.get(tx, action_id)
+    if found is None:
+        raise problem.not_found(f"cannot find the action {action_id}")
+    return found
+
+
+def get_actions_for_iteration(tx: Tx, iteration_id: int) -> list[Action]:
+    """Every action of an iteration, in the order in which they were decided."""
+    return _ACTIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
+
+
+def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Action]]:
+    """The actions of many iterations at once, by iteration, each in the order of deciding."""
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) <= _ONE_BY_ONE:
+        return {iteration_id: get_actions_for_iteration(tx, iteration_id) for iteration_id in wanted}
+    found: dict[int, list[Action]] = {iteration_id: [] for iteration_id in wanted}
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        part = wanted[start : start + _IDS_AT_ONCE]
+        query = _ACTIONS.select().where(actions.c.iteration_id.in_(part)).order_by(actions.c.id)
+        for action in _ACTIONS.all(tx.connection.execute(query)):
+            found[action.iteration_id].append(action)
+    return found
+
+
+def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
+    """How many actions each of the iterations has; those without are left out."""
+    wanted = list(ids)
+    found: dict[int, int] = {}
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        part = wanted[start : start + _IDS_AT_ONCE]
+        query = (
+            select(actions.c.iteration_id, func.count())
+            .where(actions.c.iteration_id.in_(part))
+            .group_by(actions.c.iteration_id)
+        )
+        found.update((row[0], row[1]) for row in tx.connection.execute(query))
+    return found
+
+
+def get_actions_for_loop(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[Action]:
+    """A page of a loop's actions, newest first; it ends before the id `before`."""
+    query = _ACTIONS.select().where(actions.c.loop_id == loop_id).order_by(actions.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(actions.c.id < before)
+    return _ACTIONS.all(tx.connection.execute(query))
+
+
+def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list[Action]:
+    """Actions whose effect nobody knows, in iterations from that number on, oldest first."""
+    return _ACTIONS.all(_UNKNOWN.rows(tx, {"of": loop_id, "since": since_iteration_n}))
+
+
+def count_changed(tx: Tx, ids: Iterable[int]) -> int:
+    """How many actions of those iterations succeeded and changed something."""
+    wanted = list(ids)
+    changed = 0
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        part = actions.c.iteration_id.in_(wanted[start : start + _IDS_AT_ONCE])
+        done = actions.c.state == ActionState.SUCCEEDED
+        query = select(func.count()).where(part, done, actions.c.changed == literal_column("1"))
+        changed += tx.connection.execute(query).scalar_one()
+    return changed

@@ -1,0 +1,56 @@
+"""The iterations in which something happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, or_, select
+
+from ftl2_enterprise.loops.tables import actions, iterations
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome
+from ftl2_enterprise.store.rows import Reader
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.tx import Tx
+
+_ITERATIONS = Reader(iterations, Iteration)
+LOOKED_AT = 20_000
+"""Iterations that are looked at for one page: whoever reads is not held up by a loop with years of them."""
+NO_NEWS = (IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED)
+NEWS = tuple(set(IterationOutcome) - {*NO_NEWS, IterationOutcome.ACTED})
+"""Outcomes that say by themselves that something happened; of actions it matters what became of them."""
+WENT_WRONG = (ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN)
+
+
+def get_changes(tx: Tx, loop_id: int, *, before: int | None, limit: int) -> tuple[list[Iteration], int | None]:
+    """The last iterations before `before` that changed something, failed or asked, in order of `n`.
+
+    And how far it was looked, when that is not to the beginning: what to give as `before` for the page before it.
+    """
+    behind = _newest(tx, loop_id) + 1 if before is None else before
+    first = max(1, behind - LOOKED_AT)
+    had_effect = exists().where(
+        actions.c.iteration_id == iterations.c.id, or_(actions.c.changed.is_(True), actions.c.state.in_(WENT_WRONG))
+    )
+    query = (
+        _ITERATIONS.select()
+        .where(
+            iterations.c.loop_id == loop_id,
+            iterations.c.n < behind,
+            iterations.c.n >= first,
+            or_(iterations.c.outcome.is_(None), iterations.c.outcome.not_in(NO_NEWS)),
+            or_(iterations.c.outcome.in_(NEWS), had_effect),
+        )
+        .order_by(iterations.c.n.desc())
+        .limit(limit + 1)
+    )
+    found = _ITERATIONS.all(tx.connection.execute(query))[::-1]
+    if len(found) > limit:
+        return found[1:], found[1].n
+    return found, first if first > 1 else None
+
+
+def _newest(tx: Tx, loop_id: int) -> int:
+    query = select(func.max(iterations.c.n)).where(iterations.c.loop_id == loop_id)
+    found: int | None = tx.connection.execute(query).scalar()
+    return found or 0

@@ -1,0 +1,127 @@
+"""Queries and writes of the hosts that a loop knows and the resources that it made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete
+from sqlalchemy.dialects.sqlite import insert
+
+from ftl2_enterprise.loops.tables import hosts, resources
+from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.store.tx import Tx
+
+VARIABLES = "variables"
+"""The fact that holds what was said of a registered host beside its address, user, port and groups."""
+REMOVED = "removed"
+"""The fact that marks a host that an inventory lists and the loop has removed."""
+
+_HOSTS = Reader(hosts, Host)
+_RESOURCES = Reader(resources, Resource)
+
+_NEW_HOST = insert(hosts)
+_SET_FACTS = Prepared(
+    _NEW_HOST.on_conflict_do_update(
+        index_elements=["loop_id", "name"],
+        set_={name: _NEW_HOST.excluded[name] for name in ("facts", "updated_at")},
+    )
+)
+_HOSTS_OF = Prepared(_HOSTS.select().where(hosts.c.loop_id == bindparam("of")).order_by(hosts.c.name))
+_RESOURCES_OF = Prepared(_RESOURCES.select().where(resources.c.loop_id == bindparam("of")).order_by(resources.c.name))
+
+# --- hosts ---------------------------------------------------------------------------------------------------------
+
+
+def upsert_host(
+    tx: Tx,
+    loop_id: int,
+    name: str,
+    *,
+    ansible_host: str | None = None,
+    ansible_port: int | None = None,
+    ansible_user: str | None = None,
+    groups: Sequence[str] = (),
+    variables: Mapping[str, Any] | None = None,
+) -> Host:
+    """Register a host, or say anew how to reach it: its facts and its first registration stay.
+
+    Its variables are kept with its facts, under VARIABLES.
+    """
+    query = _HOSTS.select().where(hosts.c.loop_id == loop_id, hosts.c.name == name)
+    before = _HOSTS.all(tx.connection.execute(query))
+    facts = {key: value for one in before for key, value in one.facts.items() if key not in {VARIABLES, REMOVED}}
+    values: dict[str, Any] = {
+        "facts": facts | ({VARIABLES: dict(variables)} if variables else {}),
+        "ansible_host": ansible_host,
+        "ansible_port": ansible_port,
+        "ansible_user": ansible_user,
+        "groups": list(groups),
+        "state": HostState.REGISTERED,
+        "updated_at": tx.now,
+    }
+    row: dict[str, Any] = {"loop_id": loop_id, "name": name, "created_at": tx.now, **values}
+    statement = insert(hosts).values(row)
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    return _HOSTS.one(tx.connection.execute(query).one())
+
+
+def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) -> None:
+    """Replace what is known about a host, registered by the loop or not."""
+    row: dict[str, Any] = {
+        "loop_id": loop_id,
+        "name": name,
+        "groups": [],
+        "facts": dict(facts),
+        "state": HostState.KNOWN,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+    _SET_FACTS.change(tx, row)
+
+
+def remove_host(tx: Tx, loop_id: int, name: str, *, listed: bool = False) -> bool:
+    """Forget a host; tells whether it was known. One that an inventory lists is remembered as removed."""
+    if listed:
+        set_host_facts(tx, loop_id, name, {REMOVED: True})
+        return True
+    done = tx.connection.execute(delete(hosts).where(hosts.c.loop_id == loop_id, hosts.c.name == name))
+    return done.rowcount == 1
+
+
+def get_hosts(tx: Tx, loop_id: int) -> list[Host]:
+    """The hosts that a loop knows, by name."""
+    return [host for host in _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id})) if REMOVED not in host.facts]
+
+
+def get_removed_hosts(tx: Tx, loop_id: int) -> list[str]:
+    """Names of the hosts that an inventory lists and the loop has removed."""
+    return [host.name for host in _HOSTS.all(_HOSTS_OF.rows(tx, {"of": loop_id})) if REMOVED in host.facts]
+
+
+# --- resources -----------------------------------------------------------------------------------------------------
+
+
+def upsert_resource(tx: Tx, loop_id: int, name: str, data: Mapping[str, Any]) -> Resource:
+    """Remember something that the loop made; its first registration stays."""
+    values: dict[str, Any] = {"data": dict(data), "updated_at": tx.now}
+    statement = insert(resources).values({"loop_id": loop_id, "name": name, "created_at": tx.now, **values})
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    query = _RESOURCES.select().where(resources.c.loop_id == loop_id, resources.c.name == name)
+    return _RESOURCES.one(tx.connection.execute(query).one())
+
+
+def remove_resource(tx: Tx, loop_id: int, name: str) -> bool:
+    """Forget a resource; tells whether it was known."""
+    done = tx.connection.execute(delete(resources).where(resources.c.loop_id == loop_id, resources.c.name == name))
+    return done.rowcount == 1
+
+
+def get_resources(tx: Tx, loop_id: int) -> list[Resource]:
+    """What a loop made and remembers, by name."""
+    return _RESOURCES.all(_RESOURCES_OF.rows(tx, {"of": loop_id}))

@@ -1,0 +1,337 @@
+"""Queries and writes of loops and iterations."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ftl2_enterprise.core import problem, process_identity
+from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.tables import ENDED_LOOPS, iterations, loops
+from ftl2_enterprise.protocol.loops.nouns import (
+    Condition,
+    Desired,
+    Iteration,
+    IterationState,
+    Loop,
+    LoopSpec,
+    LoopState,
+)
+from ftl2_enterprise.store.ids import BEYOND
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader
+from ftl2_enterprise.store.transition import transition
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.store.tx import Tx
+
+_LOOPS = Reader(loops, Loop)
+_ITERATIONS = Reader(iterations, Iteration)
+_NAMES_COMPARED = 1_000
+"""Newest names among which the nearest to a mistyped one is looked for."""
+_NAMES_LISTED = 5
+_LOOPS_LOOKED_AT = 1_000
+"""Newest loops among which those that failed lately are looked for: no index knows when a loop ended."""
+
+_BY_ID = loops.c.id == bindparam("row_id")
+_FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("claimed")))
+_GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
+_STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
+_ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
+_INSERT_ITERATION = Prepared(insert(iterations))
+_OPEN_ITERATION = Prepared(
+    _ITERATIONS.select().where(iterations.c.loop_id == bindparam("of"), iterations.c.ended_at.is_(None))
+)
+_OF_RUN = Prepared(
+    _ITERATIONS.select()
+    .where(iterations.c.loop_id == bindparam("of"), iterations.c.run == bindparam("in_run"))
+    .order_by(iterations.c.n)
+)
+
+# --- loops ---------------------------------------------------------------------------------------------------------
+
+
+def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
+    """Write down the request for a loop. Raises Problem(conflict) when the name is taken."""
+    row: dict[str, Any] = {
+        "name": spec.name,
+        "state": LOOP.initial,
+        "desired": Desired.RUN,
+        "mode": spec.mode,
+        "desired_state": spec.desired_state,
+        "spec": spec,
+        "condition": Condition.UNKNOWN,
+        "next_observations": [],
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+    there = tx.connection.execute(select(loops.c.managed).where(loops.c.name == spec.name)).first()
+    if there is not None:
+        # One that the service runs cannot be resumed in the foreground.
+        name = shlex.quote(spec.name)
+        resume = f"continue it with `ftl2-enterprise run --resume {name}`"
+        way = f"see it with `ftl2ctl show {name}`" if there[0] else resume
+        raise problem.conflict(
+            f'cannot create the loop "{spec.name}": there is one of that name',
+            f"give another name with --name, or {way}",
+        )
+    loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
+    tx.emit(
+        "loop.created", loop_id=loop_id, name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run
+    )
+    return get_loop(tx, loop_id)
+
+
+def get_loop(tx: Tx, ref: int | str) -> Loop:
+    """The loop of that id, that name, or the only one whose name begins so.
+
+    Raises Problem(not_found) with the nearest name, or Problem(invalid) when several names begin so.
+    """
+    is_number = isinstance(ref, int) or (ref.isascii() and ref.isdigit())
+    if is_number:
+        found = _LOOPS.get(tx, int(ref)) if int(ref) < BEYOND else None
+        if found is not None:
+            return found
+    name = str(ref)
+    found = _first(tx, _LOOPS.select().where(loops.c.name == name))
+    if found is not None:
+        return found
+    # The id of a loop that is gone must not reach one whose name begins with the same digits.
+    if name and not is_number:
+        begun = select(loops.c.name).where(loops.c.name >= name, loops.c.name < name + "\U0010ffff")
+        names = list(tx.connection.execute(begun.order_by(loops.c.name).limit(_NAMES_LISTED)).scalars())
+        if len(names) == 1:
+            return get_loop_by_name(tx, names[0])
+        if names:
+            raise problem.invalid(
+                f'cannot tell which loop "{name}" is: ' + ", ".join(f'"{each}"' for each in names) + " begin so",
+                "give more of the name, or the id",
+            )
+    raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
+
+
+def get_loop_as_named(tx: Tx, ref: str) -> Loop:
+    """The loop of that id or of exactly that name: what cannot be undone is not done to one that begins so.
+
+    Raises Problem.
+    """
+    loop = get_loop(tx, ref)
+    if ref not in {loop.name, str(loop.id)}:
+        raise problem.not_found(
+            f'cannot find the loop "{ref}": a beginning is not enough here', f'did you mean "{loop.name}"?'
+        )
+    return loop
+
+
+def get_loop_by_name(tx: Tx, name: str) -> Loop:
+    """The loop of exactly that name. Raises Problem(not_found)."""
+    found = _first(tx, _LOOPS.select().where(loops.c.name == name))
+    if found is None:
+        raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
+    return found
+
+
+def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int = 100) -> list[Loop]:
+    """Newest first, those that ended among them only when `finished`; the page ends before the id `before`."""
+    query = _LOOPS.select().order_by(loops.c.id.desc()).limit(limit)
+    if not finished:
+        query = query.where(loops.c.ended_at.is_(None))
+    if before is not None:
+        query = query.where(loops.c.id < before)
+    return _LOOPS.all(tx.connection.execute(query))
+
+
+def list_recently_failed(tx: Tx, *, since: Instant, limit: int = 100) -> list[Loop]:
+    """Loops that have failed since then and may be started again, newest first; looks among the newest only."""
+    newest = select(func.max(loops.c.id) - _LOOPS_LOOKED_AT).scalar_subquery()
+    failed = (loops.c.id > newest, loops.c.state == LoopState.FAILED, loops.c.ended_at >= since)
+    return _LOOPS.all(tx.connection.execute(_LOOPS.select().where(*failed).order_by(loops.c.id.desc()).limit(limit)))
+
+
+def count_ended(tx: Tx, *, limit: int) -> int:
+    """How many loops have ended; counts no further than the limit."""
+    ended = select(loops.c.id).where(loops.c.id > 0, loops.c.ended_at.is_not(None)).limit(limit).subquery()
+    return tx.connection.execute(select(func.count()).select_from(ended)).scalar_one()
+
+
+def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
+    """Take the loop over from whoever has it: the old owner's writes are refused from now on.
+
+    Returns the generation that the new owner's writes carry.
+    """
+    taken = tx.connection.execute(
+        update(loops)
+        .where(loops.c.id == loop_id)
+        .values(generation=loops.c.generation + 1, owner=owner, updated_at=tx.now)
+    )
+    if taken.rowcount != 1:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    return tx.connection.execute(select(loops.c.generation).where(loops.c.id == loop_id)).scalar_one()
+
+
+def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
+    """Raise Problem(conflict) when another process has taken the loop over."""
+    current = _GENERATION.scalar(tx, {"row_id": loop_id})
+    if current != generation:
+        raise _taken_over(tx, loop_id)
+
+
+def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
+    """Write columns of a loop, as plain values. Raises Problem(conflict) when another process has taken it over."""
+    values.setdefault("updated_at", tx.now)
+    if _FENCED.change(tx, {"row_id": loop_id, "claimed": generation, **values}) != 1:
+        raise _taken_over(tx, loop_id)
+
+
+def move_loop(
+    tx: Tx,
+    loop_id: int,
+    generation: int,
+    event: LoopEvent,
+    *,
+    data: dict[str, Any] | None = None,
+    **values: Any,
+) -> LoopState:
+    """Move a loop on, and record the fact `loop.<event>` with the data; returns the new state.
+
+    `started_at` and `ended_at` follow from the move, and a start clears `outcome` and `reason`, unless given.
+    Raises Problem(conflict) when another process has taken it over or moved it.
+    """
+    check_claim(tx, loop_id, generation)
+    if event is LoopEvent.STARTED:
+        values.setdefault("outcome", None)
+        values.setdefault("reason", None)
+        started_at = _STARTED_AT.scalar(tx, {"row_id": loop_id})
+        values.setdefault("started_at", tx.now if started_at is None else started_at)
+    ends = all(target in ENDED_LOOPS for target in LOOP.sources(event).values())
+    values.setdefault("ended_at", tx.now if ends else None)
+    state = transition(tx, LOOP, loops, loop_id, event, where={"generation": generation}, **values)
+    tx.emit(f"loop.{event}", loop_id=loop_id, **(data or {}))
+    return state
+
+
+def set_desired(tx: Tx, loop_id: int, desired: Desired) -> None:
+    """Ask something of a loop; whoever owns it reads this at its next safe point."""
+    tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(desired=desired, updated_at=tx.now))
+
+
+def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
+    """Add to the counters of a loop, so that showing it never counts rows."""
+    sums = {f"by_{name}": amount for name, amount in amounts.items() if amount}
+    if sums:
+        statement = _sum(*(name for name, amount in amounts.items() if amount))
+        statement.change(tx, {"row_id": loop_id, "updated_at": tx.now, **sums})
+
+
+# --- iterations ----------------------------------------------------------------------------------------------------
+
+
+def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
+    """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
+    before = _ITERATION_COUNT.scalar(tx, {"row_id": loop_id})
+    if before is None:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    n = before + 1
+    row: dict[str, Any] = {
+        "loop_id": loop_id,
+        "increment_id": increment_id,
+        "run": run,
+        "n": n,
+        "state": ITERATION.initial,
+        "started_at": tx.now,
+    }
+    try:
+        iteration_id = _INSERT_ITERATION.insert(tx, row)
+    except IntegrityError as error:
+        message = f"cannot begin iteration {n} of the loop {loop_id}: another one has not ended"
+        raise problem.conflict(message) from error
+    add_to_loop(tx, loop_id, iteration_count=1)
+    return get_iteration(tx, iteration_id)
+
+
+def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: Any) -> IterationState:
+    """Move an iteration on; `decided_at` and `ended_at` follow from the move unless given.
+
+    Raises Problem(conflict) when the iteration is not where this can happen.
+    """
+    if event is IterationEvent.ENDED:
+        values.setdefault("ended_at", tx.now)
+    if event in (IterationEvent.DECIDED, IterationEvent.ASKED) or values.get("decision") is not None:
+        values.setdefault("decided_at", tx.now)
+    return transition(tx, ITERATION, iterations, iteration_id, event, **values)
+
+
+def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:
+    """The iteration of a loop that has not ended."""
+    row = _OPEN_ITERATION.first(tx, {"of": loop_id})
+    return None if row is None else _ITERATIONS.one(row)
+
+
+def get_iteration(tx: Tx, iteration_id: int) -> Iteration:
+    """One iteration. Raises Problem(not_found)."""
+    found = _ITERATIONS.get(tx, iteration_id)
+    if found is None:
+        raise problem.not_found(f"cannot find the iteration {iteration_id}")
+    return found
+
+
+def get_iterations(
+    tx: Tx, loop_id: int, *, after: int = 0, before: int | None = None, limit: int = 100, newest: bool = False
+) -> list[Iteration]:
+    """A page of iterations in order of `n`: the first ones behind `after`, or with `newest` the last ones before
+    `before`.
+    """
+    query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.n > after).limit(limit)
+    if before is not None:
+        query = query.where(iterations.c.n < before)
+    query = query.order_by(iterations.c.n.desc() if newest else iterations.c.n)
+    found = _ITERATIONS.all(tx.connection.execute(query))
+    return found[::-1] if newest else found
+
+
+def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
+    """Every iteration of one run, in order of `n`."""
+    return _ITERATIONS.all(_OF_RUN.rows(tx, {"of": loop_id, "in_run": run}))
+
+
+def emit(tx: Tx, iteration: Iteration, kind: str, /, **data: Any) -> None:
+    """Record a fact about the iteration."""
+    tx.emit(kind, loop_id=iteration.loop_id, iteration_id=iteration.id, **data)
+
+
+# --- within --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _sum(*names: str) -> Prepared:
+    sums = {name: loops.c[name] + bindparam(f"by_{name}") for name in names}
+    return Prepared(update(loops).where(_BY_ID).values(sums))
+
+
+def _first(tx: Tx, query: Select[Any]) -> Loop | None:
+    row = tx.connection.execute(query).first()
+    return None if row is None else _LOOPS.one(row)
+
+
+def _nearest(tx: Tx, name: str) -> str:
+    newest = select(loops.c.name).order_by(loops.c.id.desc()).limit(_NAMES_COMPARED)
+    near = difflib.get_close_matches(name, list(tx.connection.execute(newest).scalars()), n=1)
+    return f'did you mean "{near[0]}"?' if near else "see `ftl2-enterprise status --all`"
+
+
+def _taken_over(tx: Tx, loop_id: int) -> problem.Problem:
+    row = tx.connection.execute(select(loops.c.name, loops.c.owner).where(loops.c.id == loop_id)).first()
+    if row is None:
+        return problem.not_found(f"cannot find the loop {loop_id}")
+    return problem.conflict(
+        f'cannot go on with loop "{row.name}": another process has taken it over',
+        f"it is process {process_identity.pid_of(row.owner)}" if row.owner else None,
+    )

@@ -1,0 +1,63 @@
+"""Queries and writes of observations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, update
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.tables import observations
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Observation, ObservationState
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader, text_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.store.tx import Tx
+
+_OBSERVATIONS = Reader(observations, Observation)
+
+_INSERT = Prepared(insert(observations))
+_FINISH = Prepared(
+    update(observations).where(
+        observations.c.id == bindparam("row_id"), observations.c.state == ObservationState.RUNNING
+    )
+)
+_OF_ITERATION = Prepared(
+    _OBSERVATIONS.select().where(observations.c.iteration_id == bindparam("of")).order_by(observations.c.id)
+)
+
+
+def insert_observation(
+    tx: Tx, iteration: Iteration, *, name: str, module: str, host: str, params: Mapping[str, Any], origin: str
+) -> int:
+    """Write down that a look at a host is about to happen; returns its id."""
+    row: dict[str, Any] = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "name": name,
+        "module": module,
+        "host": host,
+        "params": dict(params),
+        "origin": origin,
+        "state": ObservationState.RUNNING,
+        "started_at": tx.now,
+    }
+    return _INSERT.insert(tx, row)
+
+
+def finish_observation(
+    tx: Tx, observation_id: int, state: ObservationState, *, result: str, error: str | None = None
+) -> None:
+    """Write down what came of it. Raises Problem(conflict) when that is known already."""
+    values = {"state": state, "error": error, "ended_at": tx.now, **text_values("result", texts.put(tx, result))}
+    if _FINISH.change(tx, {"row_id": observation_id, **values}) != 1:
+        raise problem.conflict(f"cannot end the observation {observation_id}: it is not running")
+
+
+def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
+    """Every look of an iteration, in the order in which they began."""
+    return _OBSERVATIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))

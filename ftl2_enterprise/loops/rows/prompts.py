@@ -1,0 +1,180 @@
+"""Queries and writes of questions to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, literal_column, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from ftl2_enterprise.core import problem
+from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
+from ftl2_enterprise.loops.rows.loops import add_to_loop
+from ftl2_enterprise.loops.tables import iterations, loops, prompts
+from ftl2_enterprise.protocol.loops.nouns import (
+    Iteration,
+    IterationOutcome,
+    Mode,
+    Prompt,
+    PromptState,
+)
+from ftl2_enterprise.store.ids import BEYOND, was_given
+from ftl2_enterprise.store.prepared import Prepared
+from ftl2_enterprise.store.rows import Reader
+from ftl2_enterprise.store.transition import transition
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.core.clock import Instant
+
+_PROMPTS = Reader(prompts, Prompt)
+
+_INSERT = Prepared(insert(prompts))
+_OF_LOOP = Prepared(_PROMPTS.select().where(prompts.c.loop_id == bindparam("of")).order_by(prompts.c.id))
+_RUN_OF = Prepared(select(iterations.c.run).where(iterations.c.id == bindparam("row_id")))
+_NOW = Prepared(select(loops.c.mode, loops.c.run).where(loops.c.id == bindparam("row_id")))
+_NEEDS_A_PERSON = (
+    IterationOutcome.BLOCKED,
+    IterationOutcome.FAILED,
+    IterationOutcome.DENIED,
+    IterationOutcome.PREVIEWED,
+)
+"""Iterations after which a continuous loop does not go on by itself."""
+_LAST_END = Prepared(
+    select(func.max(iterations.c.run)).where(
+        iterations.c.loop_id == bindparam("of"),
+        iterations.c.run < bindparam("before"),
+        or_(*(iterations.c.outcome == outcome for outcome in _NEEDS_A_PERSON)),
+    )
+)
+
+
+def insert_prompt(
+    tx: Tx,
+    iteration: Iteration,
+    *,
+    key: str,
+    question: str,
+    options: Sequence[str],
+    default: str | None,
+    context: str | None,
+    deadline_at: Instant | None,
+) -> Prompt:
+    """Write down a question. Raises Problem(conflict) when the loop waits for an answer to the same one."""
+    row: dict[str, Any] = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "key": key,
+        "question": question,
+        "options": list(options),
+        "default": default,
+        "context": context,
+        "state": PROMPT.initial,
+        "asked_at": tx.now,
+        "deadline_at": deadline_at,
+    }
+    try:
+        prompt_id = _INSERT.insert(tx, row)
+    except IntegrityError as error:
+        raise problem.conflict(f'cannot ask "{key}" again: it waits for an answer') from error
+    add_to_loop(tx, iteration.loop_id, open_prompts=1)
+    return get_prompt(tx, prompt_id)
+
+
+@unit
+def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) -> Prompt:
+    """Record the answer, once. Raises Problem(conflict) when the question is open no more."""
+    values = {"answer": answer, "answered_by": answered_by, "answered_at": tx.now}
+    return _close(tx, prompt_id, PromptEvent.ANSWERED, values, answer=answer, answered_by=answered_by)
+
+
+@unit
+def expire_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """Record that nobody answered in time. Raises Problem(conflict) when the question is open no more."""
+    return _close(tx, prompt_id, PromptEvent.EXPIRED, {})
+
+
+@unit
+def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """Record that no answer is wanted any more. Raises Problem(conflict) when the question is open no more."""
+    return _close(tx, prompt_id, PromptEvent.DISMISSED, {})
+
+
+def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
+    """One question. Raises Problem(not_found)."""
+    found = _find(tx, prompt_id)
+    if found is None:
+        why = ": the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else ""
+        raise problem.not_found(f"cannot find the prompt {prompt_id}{why}", "see `ftl2-enterprise prompts`")
+    return found
+
+
+def get_prompt_to(tx: Tx, verb: str, prompt_id: int) -> Prompt:
+    """The question with which that is to be done. Raises Problem(not_found)."""
+    found = _find(tx, prompt_id)
+    if found is None:
+        why = "the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else "there is no such prompt"
+        raise problem.not_found(
+            f"cannot {verb} prompt {prompt_id}: {why}", "`ftl2ctl prompts` lists those that are open"
+        )
+    return found
+
+
+def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None) -> list[Prompt]:
+    """The questions of a loop, or of all loops, oldest first."""
+    if loop_id is not None and state is None:
+        return _PROMPTS.all(_OF_LOOP.rows(tx, {"of": loop_id}))
+    query = _PROMPTS.select().order_by(prompts.c.id)
+    if loop_id is not None:
+        query = query.where(prompts.c.loop_id == loop_id)
+    if state is not None:
+        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        query = query.where(prompts.c.state == literal_column(f"'{state.value}'"))
+    return _PROMPTS.all(tx.connection.execute(query))
+
+
+def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
+    """The question that an iteration has asked, which is one at most. Raises Problem(not_found)."""
+    asked = [prompt for prompt in get_prompts(tx, iteration.loop_id) if prompt.iteration_id == iteration.id]
+    if not asked:
+        raise problem.not_found(f"cannot find the prompt of iteration {iteration.n}")
+    return asked[-1]
+
+
+def run_of_prompt(tx: Tx, prompt: Prompt) -> int:
+    """The run of the loop in which the question was asked."""
+    run: int = _RUN_OF.scalar(tx, {"row_id": prompt.iteration_id})
+    return run
+
+
+def run_by_person(tx: Tx, loop_id: int) -> int:
+    """The last run of the loop that did not begin by itself.
+
+    A continuous loop begins the next run when it has rested; every other run is begun by whoever submits or retries.
+    """
+    row = _NOW.first(tx, {"row_id": loop_id})
+    if row is None:
+        raise problem.not_found(f"cannot find the loop {loop_id}")
+    mode, run = row
+    if mode is not Mode.CONTINUOUS:
+        return run
+    return (_LAST_END.scalar(tx, {"of": loop_id, "before": run}) or 0) + 1
+
+
+def _find(tx: Tx, prompt_id: int) -> Prompt | None:
+    return _PROMPTS.get(tx, prompt_id) if prompt_id < BEYOND else None
+
+
+def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:
+    before = get_prompt(tx, prompt_id)
+    if before.state is not PromptState.OPEN:
+        by = f" by {before.answered_by}" if before.answered_by else ""
+        verb = "answer" if event is PromptEvent.ANSWERED else "close"
+        raise problem.conflict(f"cannot {verb} the prompt {prompt_id}: it is {before.state}{by} already")
+    transition(tx, PROMPT, prompts, prompt_id, event, **values)
+    add_to_loop(tx, before.loop_id, open_prompts=-1)
+    tx.emit(f"prompt.{event}", loop_id=before.loop_id, iteration_id=before.iteration_id, prompt_id=prompt_id, **data)
+    return get_prompt(tx, prompt_id)

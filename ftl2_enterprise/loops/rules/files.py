@@ -1,0 +1,127 @@
+"""Rule files as they are shown: read and parsed, never run. What runs them is `rules_load`."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import Problem, invalid, not_found
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.loops.rules.index_file import Notes, read_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+FUNCTIONS = {"condition": "state", "action": "ftl"}
+"""What a rule must have, each an async function of one argument."""
+
+
+class RuleFile(Wire, frozen=True, kw_only=True):
+    """One file of a rules directory."""
+
+    name: str
+    path: str
+    digest: str
+    description: str
+    source: str
+    error: str | None = None
+    """Why it cannot be a rule, or what happened when a loop tried to load it."""
+    switched_off: bool = False
+    """By the rules.json beside it."""
+
+
+def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
+    """Every rule file of the directories, by name; a directory that is missing has none."""
+    unique = dict.fromkeys(directory.absolute() for directory in directories)
+    return sorted((file for directory in unique for file in _in(directory)), key=lambda file: (file.name, file.path))
+
+
+def are_there(directory: Path | None) -> bool:
+    """Whether the directory has files that may be rules. Raises Problem(not_found) for one that is missing."""
+    if directory is None:
+        return False
+    if not directory.is_dir():
+        raise not_found(f"cannot find the rules directory {directory}", "make it, or name another one")
+    return any(file.error is None and not file.switched_off for file in _in(directory))
+
+
+def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
+    """The files of the rule of that name, or the one of that path. Raises Problem(not_found)."""
+    every = list(files)
+    found = [file for file in every if ref in {file.name, file.path}]
+    if not found:
+        near = difflib.get_close_matches(ref, {file.name for file in every}, n=1)
+        hint = (
+            f'did you mean "{near[0]}"?' if near else "`ftl2ctl rules` lists them" if every else "there are no rules"
+        )
+        raise not_found(f'cannot find the rule "{ref[:80]}"', hint)
+    return found
+
+
+def find_one(files: Iterable[RuleFile], ref: str) -> RuleFile:
+    """The only file that is meant. Raises Problem."""
+    found = find(files, ref)
+    if len(found) > 1:
+        listed = ", ".join(file.path for file in found)
+        raise invalid(f'cannot tell which rule "{ref}" is: there are {listed}', "give its path")
+    return found[0]
+
+
+def _in(directory: Path) -> Iterator[RuleFile]:
+    try:
+        # Only files: a pipe would hold up whoever reads it.
+        paths = [
+            path
+            for path in directory.iterdir()
+            if path.suffix == ".py" and not path.stem.startswith("__") and path.is_file()
+        ]
+    except OSError:
+        return
+    try:
+        notes, damaged = read_notes(directory), None
+    except Problem as problem:
+        notes, damaged = Notes(), problem.message
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            yield RuleFile(
+                name=path.stem, path=str(path), digest="", description="", source="",
+                error=f"cannot be read: {error.strerror}",
+            )  # fmt: skip
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        description, wrong = _parsed(content)
+        noted = notes.broken.get(path.stem)
+        if wrong is None and noted is not None and noted.digest == digest:
+            wrong = noted.error
+        yield RuleFile(
+            name=path.stem,
+            path=str(path),
+            digest=digest,
+            description=description,
+            source=content.decode("utf-8", "replace"),
+            error=wrong or damaged,
+            switched_off=path.stem in notes.disabled,
+        )
+
+
+def _parsed(content: bytes) -> tuple[str, str | None]:
+    """What the file says of itself, and why it cannot be a rule."""
+    try:
+        tree = ast.parse(content)
+    except SyntaxError as error:
+        return "", f"SyntaxError: {error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return "", f"cannot be parsed: {type(error).__name__}"
+    lines = (ast.get_docstring(tree) or "").splitlines()
+    described = lines[0].strip() if lines else ""
+    for name, argument in FUNCTIONS.items():
+        # Defined by other means (an import, an assignment) is told only by running it.
+        plain = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+        if plain:
+            return described, f"{name} is not an async function; write `async def {name}({argument}):`"
+    return described, None

@@ -1,0 +1,68 @@
+"""Units of work about questions; see `units`."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import prompts as prompt_rows
+from ftl2_enterprise.loops.units import runs as run_units
+from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Prompt
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+
+@unit
+def ask(
+    tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str, key: str, deadline: int | None
+) -> Prompt:
+    """Commit the question; the loop waits for its answer."""
+    assert decision.ask is not None
+    prompt = prompt_rows.insert_prompt(
+        tx,
+        iteration,
+        key=key,
+        question=decision.ask.question,
+        options=decision.ask.options,
+        default=decision.ask.default,
+        context=decision.reasoning or None,
+        deadline_at=deadline,
+    )
+    loop_rows.move_iteration(
+        tx,
+        iteration.id,
+        IterationEvent.ASKED,
+        decided_by=by,
+        reasoning=decision.reasoning,
+        decision=decision,
+        decided_at=tx.now,
+    )
+    loop_rows.emit(
+        tx,
+        iteration,
+        "prompt.asked",
+        prompt_id=prompt.id,
+        question=prompt.question,
+        options=prompt.options,
+        default=prompt.default,
+        context=prompt.context,
+        deadline_at=deadline,
+    )
+    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+    if decision.unmet:
+        run_units.note_drift(tx, iteration, generation, decision)
+    return prompt
+
+
+@unit
+def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
+    """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
+    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopEvent.ANSWERED, data={"prompt_id": prompt_id})
+    run_units.end_iteration(
+        tx,
+        iteration,
+        generation,
+        IterationOutcome.ASKED if stopped is None else IterationOutcome.BLOCKED,
+        error=stopped,
+        loop_values={"failed_iterations": 0, "rule_streak": 0},
+    )

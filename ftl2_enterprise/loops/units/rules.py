@@ -1,0 +1,57 @@
+"""Units of work about rules; see `units`."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import rules as rule_rows
+from ftl2_enterprise.loops.units import runs as run_units
+from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationState
+from ftl2_enterprise.store.events import short
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+
+@unit
+def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, digest: str) -> int:
+    """A rule's condition holds and its action is about to run."""
+    if loop_rows.get_iteration(tx, iteration.id).state is IterationState.OBSERVING:
+        line = f"rule {rule}: its condition holds"
+        run_units.record_decision(
+            tx, iteration, generation, Decision(reasoning=line, unmet=[line]), by=f"rule:{rule}", actions=[]
+        )
+    loop_rows.emit(tx, iteration, "rule.matched", rule=rule)
+    return rule_rows.insert_rule_result(
+        tx, iteration, rule_name=rule, rule_digest=digest, matched=True, fired=True, success=None, detail=None
+    )
+
+
+@unit
+def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
+    """A rule that did not fire although it matched, or whose condition could not be evaluated."""
+    rule_rows.insert_rule_result(
+        tx,
+        iteration,
+        rule_name=rule,
+        rule_digest=digest,
+        matched=matched,
+        fired=False,
+        success=None,
+        detail=short(detail),
+    )
+    if not matched:
+        loop_rows.emit(tx, iteration, "rule.broken", rule=rule, error=detail)
+
+
+@unit
+def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
+    """The rule's action is over."""
+    rule_rows.update_rule_result(tx, result_id, success=success, detail=short(detail))
+    loop_rows.emit(
+        tx,
+        iteration,
+        "rule.fired",
+        rule=rule,
+        success=success,
+        detail=detail,
+    )

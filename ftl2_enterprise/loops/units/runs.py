@@ -1,0 +1,306 @@
+"""Units of work: each is one transaction, all or nothing, fenced by the generation of the loop's claim.
+
+Every function takes a transaction and plain values and returns plain values, so that a unit can be carried out by
+whichever process does the writing. Texts that arrive here are redacted already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    model_calls as model_call_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.units import actions as action_units
+from ftl2_enterprise.loops.units import observations as observation_units
+from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState,
+    CallOutcome,
+    Condition,
+    Iteration,
+    IterationOutcome,
+    IterationState,
+    Loop,
+    LoopState,
+    ObservationState,
+    PromptState,
+)
+from ftl2_enterprise.store.events import short
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+# --- runs ----------------------------------------------------------------------------------------------------------
+
+
+@unit
+def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool, max_iterations: int) -> None:
+    """The loop runs: a new run, or the one that was interrupted."""
+    state = loop_rows.move_loop(
+        tx,
+        loop_id,
+        generation,
+        LoopEvent.STARTED,
+        data={"run": run, "resumed": resumed, "max_iterations": max_iterations},
+        run=run,
+        next_run_at=None,
+        restart_at=None,
+    )
+    iteration = loop_rows.open_iteration(tx, loop_id)
+    if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:
+        # It was paused while it waited: its question is settled in the state in which it was asked.
+        prompt = prompt_rows.get_prompt_of_iteration(tx, iteration)
+        loop_rows.move_loop(tx, loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+
+
+@unit
+def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any]) -> Loop:
+    """The loop goes on with other limits than it was asked with; what it is to reach stays."""
+    loop = loop_rows.get_loop(tx, loop_id)
+    loop_rows.update_loop(tx, loop_id, generation, spec=msgspec.structs.replace(loop.spec, **limits))
+    tx.emit("loop.limits_changed", loop_id=loop_id, **limits)
+    return loop_rows.get_loop(tx, loop_id)
+
+
+@unit
+def end_run(
+    tx: Tx, loop_id: int, generation: int, event: LoopEvent, *, data: dict[str, Any], values: dict[str, Any]
+) -> None:
+    """The loop ends, rests, or stops until a person does something."""
+    values = {name: short(value) if name == "reason" else value for name, value in values.items()}
+    loop_rows.move_loop(tx, loop_id, generation, event, data=data, **values)
+
+
+# --- iterations ----------------------------------------------------------------------------------------------------
+
+
+@unit
+def begin_iteration(
+    tx: Tx,
+    loop_id: int,
+    *,
+    run: int,
+    in_run: int,
+    budget: int,
+    looks: list[observation_units.NewObservation] | None = None,
+) -> tuple[Iteration, list[int]]:
+    """One more pass, with what it is about to look at; returns it with the ids of the looks."""
+    iteration = loop_rows.insert_iteration(tx, loop_id, run)
+    tx.emit(
+        "iteration.started",
+        loop_id=loop_id,
+        iteration_id=iteration.id,
+        n=iteration.n,
+        run=run,
+        in_run=in_run,
+        of=budget,
+    )
+    return iteration, observation_units.begin_observations(tx, iteration, looks or [])
+
+
+@unit
+def end_iteration(
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    outcome: IterationOutcome,
+    *,
+    error: str | None = None,
+    reasoning: str | None = None,
+    decided_by: str | None = None,
+    loop_values: dict[str, Any] | None = None,
+) -> None:
+    """The pass is over; what the loop remembers of it is written with it."""
+    values: dict[str, Any] = {"outcome": outcome, "ended_at": tx.now}
+    if error is not None:
+        values["error"] = short(error)
+    if reasoning is not None:
+        values["reasoning"] = reasoning
+    if decided_by is not None:
+        values["decided_by"] = decided_by
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.ENDED, **values)
+    if loop_values:
+        loop_rows.update_loop(tx, iteration.loop_id, generation, **loop_values)
+    done = action_rows.get_actions_for_iteration(tx, iteration.id)
+    loop_rows.emit(
+        tx,
+        iteration,
+        "iteration.ended",
+        n=iteration.n,
+        outcome=outcome,
+        error=error,
+        changed=sum(1 for action in done if action.changed and action.state is ActionState.SUCCEEDED),
+        failed=sum(1 for action in done if action.state is ActionState.FAILED),
+    )
+
+
+@unit
+def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
+    """The desired state is verified."""
+    record_decision(tx, iteration, generation, decision, by=by, actions=[])
+    loop = loop_rows.get_loop(tx, iteration.loop_id)
+    by_check = by == "check"
+    values: dict[str, Any] = {
+        "condition": Condition.IN_SYNC,
+        "failed_iterations": 0,
+        "rule_streak": 0,
+        "check": decision.check or loop.check,
+    }
+    if not by_check:
+        values |= {"audited_at": tx.now, "next_observations": decision.observe}
+    outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
+    end_iteration(tx, iteration, generation, outcome, loop_values=values)
+    of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
+    tx.emit(
+        "loop.converged",
+        loop_id=loop.id,
+        iteration_id=iteration.id,
+        run=loop.run,
+        iterations=len(of_run),
+        changed=action_rows.count_changed(tx, [one.id for one in of_run]),
+        by=by,
+    )
+
+
+@unit
+def give_up(
+    tx: Tx, iteration: Iteration, generation: int, *, outcome: IterationOutcome, lost: str, reason: str
+) -> None:
+    """An iteration that cannot go on: what was in flight is unknown, what had not begun is skipped."""
+    observation_units.lose_observations(tx, iteration)
+    lose_model_calls(tx, iteration)
+    action_units.lose_actions(tx, iteration, reason=lost)
+    for action in action_rows.get_actions_for_iteration(tx, iteration.id):
+        if action.state is ActionState.PROPOSED:
+            action_units.end_action(
+                tx, iteration, action_units.DoneAction(id=action.id, event=ActionEvent.SKIPPED, error=reason)
+            )
+    for prompt in prompt_rows.get_prompts(tx, iteration.loop_id, state=PromptState.OPEN):
+        prompt_rows.dismiss_prompt(tx, prompt.id)
+    end_iteration(tx, iteration, generation, outcome, error=reason)
+
+
+@unit
+def observed(
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    *,
+    check: list[str] | None,
+    results: observation_units.Results | None = None,
+) -> None:
+    """Everything is seen and judged; `check` is what the recorded check found unmet, None without one.
+
+    `results` are what was seen, when that is not committed yet.
+    """
+    if results is not None:
+        observation_units.end_observations(tx, iteration, generation, results)
+    every = observation_rows.get_observations(tx, iteration.id)
+    bad = [seen for seen in every if seen.state in {ObservationState.FAILED, ObservationState.UNKNOWN}]
+    loop_rows.emit(
+        tx,
+        iteration,
+        "iteration.observed",
+        names=list(dict.fromkeys(seen.name for seen in every)),
+        failed=[{"name": seen.name, "host": seen.host, "error": seen.error} for seen in bad],
+        denied=[seen.name for seen in every if seen.state is ObservationState.DENIED],
+    )
+    if check is not None:
+        loop_rows.emit(
+            tx,
+            iteration,
+            "iteration.checked",
+            held=not check,
+            unmet=check,
+        )
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
+
+
+# --- decisions -----------------------------------------------------------------------------------------------------
+
+
+@unit
+def record_decision(
+    tx: Tx,
+    iteration: Iteration,
+    generation: int,
+    decision: Decision,
+    *,
+    by: str,
+    actions: list[action_units.NewAction],
+) -> list[int]:
+    """Commit the decision with every action it means, before anything is done about it."""
+    loop_rows.emit(
+        tx,
+        iteration,
+        "iteration.decided",
+        by=by,
+        reasoning=decision.reasoning,
+        converged=decision.converged,
+        blocked=decision.blocked,
+        question=decision.ask.question if decision.ask else None,
+        actions=[{"module": a.module, "host": a.host, "reason": a.reason} for a in decision.actions],
+        observe=[spec.name for spec in decision.observe],
+        unmet=decision.unmet,
+    )
+    loop_rows.move_iteration(
+        tx,
+        iteration.id,
+        IterationEvent.DECIDED,
+        decided_by=by,
+        reasoning=decision.reasoning,
+        decision=decision,
+        decided_at=tx.now,
+    )
+    if decision.unmet or decision.actions:
+        note_drift(tx, iteration, generation, decision)
+    of = max((action.n for action in actions), default=0)
+    return [action_units.insert_action(tx, iteration, action, of) for action in actions]
+
+
+@unit
+def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
+    """It cannot be done, says the decision."""
+    record_decision(tx, iteration, generation, decision, by=by, actions=[])
+    end_iteration(tx, iteration, generation, IterationOutcome.BLOCKED, error=decision.blocked)
+
+
+def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
+    """Say so when what was in its desired state is not any more."""
+    loop = loop_rows.get_loop(tx, iteration.loop_id)
+    if loop.condition is Condition.IN_SYNC:
+        tx.emit("loop.drifted", loop_id=loop.id, iteration_id=iteration.id, unmet=decision.unmet)
+    if loop.condition is not Condition.DRIFTED:
+        loop_rows.update_loop(tx, loop.id, generation, condition=Condition.DRIFTED)
+
+
+@unit
+def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
+    """Calls that were in flight when the process died ended nobody knows how."""
+    for call in model_call_rows.get_open_model_calls(tx, iteration.loop_id):
+        model_call_rows.finish_model_call(
+            tx,
+            call.id,
+            CallOutcome.UNKNOWN,
+            input_tokens=None,
+            output_tokens=None,
+            cost_usd=None,
+            latency=None,
+            response="",
+            error="its process ended before the answer was stored",
+        )

@@ -1,0 +1,36 @@
+"""Units of work about what a loop knows of hosts and resources; see `units`."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.loops.rows import hosts as host_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.loops.decision import StateOp
+from ftl2_enterprise.protocol.loops.nouns import Iteration
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+
+@unit
+def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
+    """Carry out the operations, and record why others make no sense."""
+    for reason in refused:
+        loop_rows.emit(tx, iteration, "state.refused", reason=reason)
+    for op in ops:
+        match op.op:
+            case "add_host":
+                host_rows.upsert_host(
+                    tx,
+                    iteration.loop_id,
+                    op.name,
+                    ansible_host=op.ansible_host,
+                    ansible_port=op.ansible_port,
+                    ansible_user=op.ansible_user,
+                    groups=op.groups,
+                    variables=op.data,
+                )
+            case "add_resource":
+                host_rows.upsert_resource(tx, iteration.loop_id, op.name, op.data)
+            case _:
+                host_rows.remove_host(tx, iteration.loop_id, op.name, listed=op.data.get("listed") is True)
+                host_rows.remove_resource(tx, iteration.loop_id, op.name)
+        loop_rows.emit(tx, iteration, "state.changed", op=op.op, name=op.name)

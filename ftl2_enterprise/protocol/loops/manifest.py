@@ -1,0 +1,186 @@
+"""The manifest: a desired state written as YAML, which needs no model to be decided.
+
+`python -m ftl2_enterprise.protocol.loops.manifest` prints its JSON Schema.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.protocol.loops.decision import Operator
+from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
+
+SCHEMA_ID = "urn:ftl2-enterprise:manifest:1"
+
+type Text = Annotated[str, Meta(min_length=1)]
+type Key = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+"""A name that templates can spell after a dot."""
+type FilePerms = Annotated[str | int, Meta(description='Permissions in octal digits, as in 0644 or "0644".')]
+
+
+class FileState(StrEnum):
+    """What a path is to be."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    TOUCH = "touch"
+    LINK = "link"
+    ABSENT = "absent"
+
+
+class Question(Strict, frozen=True, kw_only=True):
+    """Something that only a person can say. It is asked when a step that is otherwise ready needs the answer."""
+
+    key: Key
+    """Templates read the answer as `answers.KEY`."""
+    question: Text
+    options: list[str | int] = []
+    """The answers that are accepted; any text when there are none."""
+    default: str | int | None = None
+    """Taken when nobody answers."""
+
+
+class Look(Strict, frozen=True, kw_only=True):
+    """A named observation, which `when`, `expect` and the parameters of actions read as `observed.NAME`."""
+
+    name: Key
+    module: Text
+    params: dict[str, Any] = {}
+    host: str | list[str] = LOCALHOST
+
+
+class FileParams(Strict, frozen=True, kw_only=True):
+    """A path and what it is. Needs no check of its own."""
+
+    path: Text
+    state: FileState = FileState.FILE
+    mode: FilePerms | None = None
+    owner: str | None = None
+    group: str | None = None
+    src: str | None = None
+    """Where a link points."""
+    force: bool | None = None
+    """Whether a link may replace something that is not a link."""
+
+
+class CopyParams(Strict, frozen=True, kw_only=True):
+    """A file with exactly this content. Needs no check of its own."""
+
+    dest: Text
+    content: str | None = None
+    src: str | None = None
+    """A text file, relative to the manifest, in place of `content`."""
+    mode: FilePerms | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+class TemplateParams(Strict, frozen=True, kw_only=True):
+    """A file rendered from a Jinja2 template on the machine the loop runs on. Needs no check of its own."""
+
+    src: Text
+    """The template, relative to the manifest."""
+    dest: Text
+    mode: FilePerms | None = None
+    owner: str | None = None
+    group: str | None = None
+    variables: dict[str, Any] = {}
+    """Further names for this template, beside `vars`, `answers`, `observed` and `host`."""
+
+
+class Call(Strict, frozen=True, kw_only=True):
+    """One module call that looks and changes nothing."""
+
+    module: Text
+    params: dict[str, Any] = {}
+
+
+class Expect(Strict, frozen=True, kw_only=True):
+    """One predicate: the value at `path` (dotted, "" is the whole result) against `value`."""
+
+    path: str = ""
+    op: Operator = Operator.EQUALS
+    value: Any = None
+
+
+class StepCheck(Strict, frozen=True, kw_only=True):
+    """How to see whether a step is in place. Exactly one of `observe`, `command` and `path`."""
+
+    observe: Call | None = None
+    command: str | None = None
+    """A shell command that changes nothing; the step is in place when it ends with 0."""
+    path: str | None = None
+    """A path that exists."""
+    expect: list[Expect] | dict[str, Any] = []
+    """Predicates over the observation or the command; a mapping means that each path equals its value."""
+    state: FileState | None = None
+    """With `path`: what is there."""
+    mode: FilePerms | None = None
+    """With `path`: its permissions."""
+
+
+class StepAction(Strict, frozen=True, kw_only=True):
+    """One module call that puts a step in place."""
+
+    module: Text
+    params: dict[str, Any] = {}
+    reason: str | None = None
+
+
+class Step(Strict, frozen=True, kw_only=True):
+    """One thing that is to be so. Exactly one of `file`, `copy`, `template`, `action` and `actions`."""
+
+    name: Text
+    host: str | list[str] = LOCALHOST
+    """A host, a group, or a list of them."""
+    when: str | bool = True
+    """A Jinja2 expression; the step exists only where it is true."""
+    requires: list[str] = []
+    """Steps that have to be seen in place before anything is done about this one."""
+    file: FileParams | None = None
+    copy: CopyParams | None = None
+    template: TemplateParams | None = None
+    action: StepAction | None = None
+    actions: list[StepAction] = []
+    check: StepCheck | None = None
+    """May be left out where it follows from the action: file, copy and template."""
+
+
+class Manifest(Strict, frozen=True, kw_only=True):
+    """A desired state: questions to ask, things to look at, and steps that are to be in place."""
+
+    version: Literal[1]
+    name: Text
+    steps: Annotated[list[Step], Meta(min_length=1)]
+    description: str = ""
+    vars: dict[str, Any] = {}
+    """Values for templates, read as `vars.NAME`; each may use those above it."""
+    questions: list[Question] = []
+    observe: list[Look] = []
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a manifest, for editors."""
+    (_,), definitions = msgspec.json.schema_components([Manifest], ref_template="#/$defs/{name}")
+    root = definitions.pop(Manifest.__name__)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def schema_text() -> str:
+    """The JSON Schema as it is kept in docs/reference."""
+    return msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

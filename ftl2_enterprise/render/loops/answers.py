@@ -1,0 +1,43 @@
+"""What counts as an answer to a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.render.text import one_line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
+
+LONGEST = 10_000
+
+
+def resolve(prompt: Prompt, text: str) -> str:
+    """The answer that the text means: an option, the number of one, or any text where there are no options.
+
+    Raises Problem for everything else.
+    """
+    answer = text.strip()
+    if not answer:
+        raise invalid(f"cannot take an empty answer to prompt {prompt.id}", _choices(prompt))
+    if len(answer) > LONGEST:
+        raise invalid(f"cannot take an answer of {len(answer)} characters", f"at most {LONGEST} are allowed")
+    if not prompt.options:
+        return answer
+    # A text that is an option wins over the same text as a number: options may be numbers themselves.
+    if answer in prompt.options:
+        return answer
+    if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(prompt.options):
+        return prompt.options[int(answer[:9]) - 1]
+    alike = [option for option in prompt.options if option.casefold() == answer.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    raise invalid(f"cannot take {one_line(answer, 80)!r} for an answer to prompt {prompt.id}", _choices(prompt))
+
+
+def _choices(prompt: Prompt) -> str:
+    if not prompt.options:
+        return "write the answer as text"
+    listed = ", ".join(f"{n} for {one_line(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))
+    return f"give one of: {listed}"

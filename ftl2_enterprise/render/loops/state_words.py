@@ -1,0 +1,104 @@
+"""The words, symbols and roles by which people tell states apart. No two outcomes share a word."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.loops.nouns import (
+    Action,
+    ActionState,
+    Condition,
+    IterationOutcome,
+    Loop,
+    LoopState,
+    Outcome,
+)
+from ftl2_enterprise.render.text import Line, Role, Span, line, symbol
+
+WORD_COLUMNS = 9
+
+ACTION_WORDS: dict[str, tuple[str, str, Role]] = {
+    "changed": ("✔", "changed", Role.CHANGED),
+    "ok": ("✔", "ok", Role.GOOD),
+    "failed": ("✘", "FAILED", Role.BAD),
+    "denied": ("⊘", "DENIED", Role.BAD),
+    "unknown": ("?", "UNKNOWN", Role.WARNING),
+    "skipped": ("↷", "skipped", Role.FAINT),
+    "previewed": ("△", "would run", Role.ACCENT),
+    "running": ("●", "running", Role.ACCENT),
+    "proposed": ("○", "proposed", Role.FAINT),
+}
+
+OUTCOME_WORDS: dict[Outcome, tuple[str, str, Role]] = {
+    Outcome.CONVERGED: ("✔", "converged", Role.GOOD),
+    Outcome.PREVIEWED: ("△", "previewed", Role.ACCENT),
+    Outcome.NOT_CONVERGED: ("✘", "not converged", Role.BAD),
+    Outcome.BLOCKED: ("■", "blocked", Role.BAD),
+    Outcome.DENIED: ("⊘", "denied", Role.BAD),
+    Outcome.MODEL_FAILED: ("✘", "model failed", Role.BAD),
+    Outcome.CANCELLED: ("■", "cancelled", Role.WARNING),
+    Outcome.FAILED: ("✘", "failed", Role.BAD),
+}
+
+STATE_ROLES: dict[LoopState, Role] = {
+    LoopState.PENDING: Role.FAINT,
+    LoopState.RUNNING: Role.ACCENT,
+    LoopState.WAITING: Role.WARNING,
+    LoopState.RESTING: Role.GOOD,
+    LoopState.PAUSED: Role.WARNING,
+    LoopState.BLOCKED: Role.BAD,
+    LoopState.COMPLETED: Role.GOOD,
+    LoopState.FAILED: Role.BAD,
+    LoopState.CANCELLED: Role.FAINT,
+}
+
+CONDITION_WORDS: dict[Condition, tuple[str, Role]] = {
+    Condition.IN_SYNC: ("in sync", Role.GOOD),
+    Condition.DRIFTED: ("drifted", Role.WARNING),
+    Condition.UNKNOWN: ("unknown", Role.FAINT),
+}
+
+ITERATION_WORDS: dict[IterationOutcome, tuple[str, Role]] = {
+    IterationOutcome.CONVERGED: ("converged", Role.GOOD),
+    IterationOutcome.CHECK_HELD: ("check held", Role.GOOD),
+    IterationOutcome.RULE_FIRED: ("rule fired", Role.CHANGED),
+    IterationOutcome.ACTED: ("acted", Role.CHANGED),
+    IterationOutcome.OBSERVED: ("observed", Role.PLAIN),
+    IterationOutcome.ASKED: ("asked", Role.WARNING),
+    IterationOutcome.PREVIEWED: ("previewed", Role.ACCENT),
+    IterationOutcome.BLOCKED: ("blocked", Role.BAD),
+    IterationOutcome.DENIED: ("denied", Role.BAD),
+    IterationOutcome.MODEL_FAILED: ("model failed", Role.BAD),
+    IterationOutcome.INTERRUPTED: ("interrupted", Role.WARNING),
+    IterationOutcome.FAILED: ("failed", Role.BAD),
+}
+
+
+def kind_of(action: Action) -> str:
+    """The key of ACTION_WORDS for an action: a success is told apart by whether it changed something."""
+    if action.state is ActionState.SUCCEEDED:
+        return "changed" if action.changed else "ok"
+    return str(action.state)
+
+
+def action_mark(kind: str) -> tuple[Span, Span]:
+    """Symbol and word of what became of an action."""
+    sign, word, role = ACTION_WORDS[kind]
+    return symbol(sign, role), Span(word.ljust(WORD_COLUMNS), role)
+
+
+def outcome_line(loop: Loop) -> Line:
+    """How the loop stands, in one line: the word that counts, its name, and why."""
+    mark, word, role = _verdict(loop)
+    reason = [f": {loop.reason}"] if loop.reason else []
+    return line(symbol(mark, role), (word, role), f": loop {loop.name}", *reason)
+
+
+def _verdict(loop: Loop) -> tuple[str, str, Role]:
+    match loop.state:
+        case LoopState.WAITING:
+            return "?", "waiting for an answer", Role.WARNING
+        case LoopState.PAUSED:
+            return "■", "stopped", Role.WARNING
+        case _ if loop.outcome is not None:
+            return OUTCOME_WORDS[loop.outcome]
+        case _:
+            return "●", str(loop.state), STATE_ROLES[loop.state]

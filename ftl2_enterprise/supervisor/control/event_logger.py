@@ -1,0 +1,51 @@
+"""Has the facts put into the logs of their loops, behind what is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.supervisor.logs import log
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.settings import LogSettings
+    from ftl2_enterprise.supervisor.control.commit_watch import Commits
+    from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+
+PAUSE = 1.0
+"""Seconds after a failure."""
+
+
+def apply(facts: FactLog | None, settings: LogSettings) -> None:
+    """Go by settings that were read again."""
+    log.change_level(settings.level)
+    if facts is not None:
+        facts.max_bytes = settings.max_bytes
+
+
+async def log_facts(facts: FactLog, commits: Commits) -> None:
+    """Follow the commits, for ever; the disk is waited for in a thread."""
+    # Its own: the others may all be waiting for disks from which submitted loops are read.
+    thread = ThreadPoolExecutor(1, "facts")
+    try:
+        await _follow(facts, commits, thread)
+    finally:
+        thread.shutdown(wait=False)
+
+
+async def _follow(facts: FactLog, commits: Commits, thread: ThreadPoolExecutor) -> None:
+    running = asyncio.get_running_loop()
+    while True:
+        count = commits.count
+        try:
+            if await running.run_in_executor(thread, facts.catch_up):
+                continue
+        except Problem:
+            # The database cannot be read now; the facts stay where they are.
+            await asyncio.sleep(PAUSE)
+        except Exception as error:
+            log.crash(error, "facts could not be logged")
+            await asyncio.sleep(PAUSE)
+        await commits.wait(count)

@@ -1,0 +1,115 @@
+"""Carries out the requests of clients: reads here, writes by the writer."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Code, Problem, invalid
+from ftl2_enterprise.protocol.loops.verbs import ListLoops
+from ftl2_enterprise.supervisor.control.dispatch import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ftl2_enterprise.protocol.verb import Access, Request
+    from ftl2_enterprise.supervisor.control.access import Peer
+    from ftl2_enterprise.supervisor.control.connection import Answer
+    from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry, Gather
+    from ftl2_enterprise.supervisor.control.main import Control
+
+KEPT = ListLoops()
+"""The request that every shell, display and dashboard repeats; its encoded reply is kept."""
+KEPT_FOR = 1.0
+"""Seconds: what is said of an observation may change by its age alone."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Answers:
+    """A server's answerer."""
+
+    def __init__(self, control: Control, dispatch: Dispatch) -> None:
+        self._control: Control = control
+        self._dispatch: Dispatch = dispatch
+        self._kept: bytes = b""
+        self._kept_at: float = float("-inf")
+        self._kept_of: tuple[int | None, int] = (None, -1)
+        """The state of the database and of the table of children that the reply tells."""
+
+    def access_of(self, peer: Peer) -> Access | None:
+        """The most that the peer may do; None for nothing."""
+        return self._control.guard.access_of(peer)
+
+    def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
+        """Check who asks, and answer, or begin to. Raises Problem."""
+        control = self._control
+        entry = self._dispatch.find(body, peer, control.guard, draining=control.draining)
+        request = entry.decode(body)
+        match entry.kind:
+            case Kind.READ:
+                if entry.gather is not None:
+                    return self._read_with(entry, request, entry.gather)
+                return self._list(entry) if request == KEPT else self._read(entry, request)
+            case Kind.WRITE:
+                return self._write(entry, request, peer)
+            case Kind.SYSTEM:
+                return self._system(entry, request, peer)
+            case Kind.RENDER:
+                return _encode(entry.handler(partial(self._ask, peer), request))
+            case Kind.WATCH:
+                return self._watch(entry, request)
+
+    def _read(self, entry: Entry, request: Any, *gathered: Any) -> bytes:
+        return _encode(self._found(entry, request, *gathered))
+
+    def _found(self, entry: Entry, request: Any, *gathered: Any) -> Any:
+        with self._control.store.read() as tx:
+            return entry.handler(tx, request, self._control.children.table, *gathered)
+
+    def _ask(self, peer: Peer, request: Request[Any]) -> Any:
+        """What the peer would be answered. As bytes, so that it is checked as what comes from outside is."""
+        body = msgspec.Raw(_encode(request))
+        entry = self._dispatch.find(body, peer, self._control.guard)
+        if entry.kind is not Kind.READ or entry.gather is not None:
+            raise invalid(f"cannot do {entry.name} while something is rendered: it does more than read")
+        return self._found(entry, entry.decode(body))
+
+    async def _read_with(self, entry: Entry, request: Any, gather: Gather) -> bytes:
+        return self._read(entry, request, await gather(request))
+
+    def _list(self, entry: Entry) -> bytes:
+        now = time.monotonic()
+        # Read before the database: a commit in between makes the kept reply one of the past, never the other way.
+        state = (self._control.data_version.read(), self._control.children.version)
+        if state == self._kept_of and state[0] is not None and now - self._kept_at < KEPT_FOR:
+            return self._kept
+        self._kept = self._read(entry, KEPT)
+        self._kept_of, self._kept_at = state, now
+        return self._kept
+
+    async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
+        if entry.prepare is not None:
+            request = await entry.prepare(request)
+        gathered = [] if entry.gather is None else [await entry.gather(request)]
+        call = entry.handler.call(request, *gathered)
+        try:
+            return _encode(await self._control.writer.carry_out([call], actor=peer.actor))
+        except Problem as problem:
+            if problem.code is Code.UNAVAILABLE:
+                self._control.ensure.doubt()
+            raise
+
+    async def _system(self, entry: Entry, request: Any, peer: Peer) -> bytes:
+        return _encode(await entry.handler(self._control, request, peer))
+
+    async def _watch(self, entry: Entry, request: Any) -> AsyncGenerator[bytes]:
+        items = cast("AsyncGenerator[Any]", entry.handler(self._control, request))
+        try:
+            async for item in items:
+                yield _encode(item)
+        finally:
+            await items.aclose()

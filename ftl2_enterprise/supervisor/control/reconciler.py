@@ -1,0 +1,339 @@
+"""The loop in which managers look at everything, and root is told what they want."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ftl2_enterprise.core.backoff import exponential
+from ftl2_enterprise.core.children import Urgency, Why
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.supervisor.control.service_units import prove
+from ftl2_enterprise.supervisor.logs import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ftl2_enterprise.core.children import Child, Ending, Plan
+    from ftl2_enterprise.core.clock import Clock, Instant
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.unit import UnitCall
+    from ftl2_enterprise.supervisor.control.children import Children
+    from ftl2_enterprise.supervisor.control.commit_watch import DataVersion
+    from ftl2_enterprise.supervisor.control.manager import Manager
+    from ftl2_enterprise.supervisor.control.root_link import Order, RootLink
+    from ftl2_enterprise.supervisor.writer.frames import Committed
+
+CHECK = 4.0
+"""Seconds between questions whether anything was committed or has changed; then there is a look.
+
+Less than PULSE: a proof is a commit too, and the look that it leads to is not to lead to another proof.
+"""
+IDLE_LOOK = 30.0
+"""Seconds between looks although nothing has; fewer when the service manager wants to hear of it sooner."""
+PULSE = 5.0
+"""Seconds between proofs that the writer works; never more than half of those between looks."""
+GAP = 0.005
+"""Seconds between looks, whatever wakes them; and four times as long as the last one took."""
+NOW_WITHIN = 10.0
+"""Seconds that a child has which is to end now."""
+REFUSED_BASE, REFUSED_CAP = 0.2, 30.0
+"""Seconds until root is asked again for what could not be started."""
+_RETRY = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+class Writing(Protocol):
+    """Whoever carries out units of work for control."""
+
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        """As store.unit.Writer.carry_out; the facts are caused by the actor.
+
+        Without `gives_up` an answer is waited for as long as it takes.
+        """
+        ...
+
+    def start(self) -> None:
+        """Begin, in the event loop."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+    def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
+        """Hand every notice of a commit to the callback, until what is returned is called."""
+        ...
+
+
+class Ensure:
+    """Level-triggered: whatever wakes it, it looks at everything."""
+
+    def __init__(
+        self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager], version: DataVersion,
+        clock: Clock, order: Callable[[str], Order], within: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._store: Store = store
+        self._writer: Writing = writer
+        self._children: Children = children
+        self._managers: dict[str, Manager] = {manager.prefix: manager for manager in managers}
+        self._version: DataVersion = version
+        self._clock: Clock = clock
+        self._order: Callable[[str], Order] = order
+        self._within: Callable[[], float] = within
+        self._root: RootLink | None = None
+        self._woken: asyncio.Event = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: dict[str, tuple[int, float]] = {}
+        """How often a key could not be started in a row, and when root is asked for it again."""
+        self._pulse: asyncio.Task[None] | None = None
+        self._pulsed: float = float("-inf")
+        self._pulse_began: float = 0.0
+        self.booted: bool = False
+        self.alive_each: float | None = None
+        """Seconds within which root wants to hear that the service lives."""
+        self.draining: bool = False
+        self.ready: bool = False
+        self.looked_at: Instant | None = None
+        self.writer_latency: float | None = None
+        self.counts: dict[str, int] = {}
+        self.problems: dict[str, str] = {}
+        """What is wrong, by who found it."""
+        self.status: str = ""
+
+    # --- what wakes it ---------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look again soon."""
+        self._woken.set()
+
+    def doubt(self) -> None:
+        """Something could not be written: ask now whether the writer works, not when it is time to."""
+        if "writer" in self.problems:
+            return
+        self._pulsed = float("-inf")
+        self.wake()
+
+    def committed(self, kinds: Sequence[str]) -> None:
+        """Facts of these kinds were committed."""
+        wanted = tuple(prefix for manager in self._managers.values() for prefix in manager.wakes_on)
+        if any(kind.startswith(wanted) for kind in kinds):
+            self.wake()
+
+    def ended(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
+        """Record how a child ended, say so with the number of the ending, then look."""
+        if ending.why is Why.NOT_STARTED and not self.draining:
+            failures = self._refused.get(child.key, (0, 0.0))[0] + 1
+            delay = exponential(failures, base=REFUSED_BASE, cap=REFUSED_CAP)
+            self._refused[child.key] = failures, time.monotonic() + delay
+        task = asyncio.get_running_loop().create_task(self._record(child, ending, recorded))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def started(self, key: str) -> None:
+        """Root has started it."""
+        self._refused.pop(key, None)
+
+    async def _record(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
+        manager = self._managers.get(child.key.partition(":")[0])
+        call: UnitCall | None = None
+        if manager is not None:
+            try:
+                call = manager.ended(child, ending)
+            except Exception as error:
+                log.crash(error, "a manager failed on the end of a child", child=child.key)
+        while call is not None:
+            try:
+                # Given up and handed over again, one crash would be counted as several.
+                await self._writer.carry_out([call], gives_up=False)
+            except Problem as problem:
+                if problem.code is Code.UNAVAILABLE:
+                    self.doubt()
+                    await asyncio.sleep(_RETRY)
+                    continue
+                _log.warning("the end of %s is not recorded: %s", child.key, problem)
+            except Exception as error:
+                log.crash(error, "the end of a child could not be recorded", child=child.key)
+            call = None
+        if ending.number is not None:
+            recorded(ending.number)
+        self._children.gone(child.key)
+        self.wake()
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    async def run(self, root: RootLink) -> None:
+        """Look, for ever."""
+        self._root = root
+        last_full = float("-inf")
+        seen: tuple[int | None, int] | None = None
+        again = float("-inf")
+        while True:
+            woken = self._woken.is_set()
+            self._woken.clear()
+            now = time.monotonic()
+            # Read before looking: what is committed in between makes the next number another one.
+            state = (self._version.read(), self._children.version)
+            if woken or now >= again or state != seen or state[0] is None or now - last_full >= self._idle_look:
+                wish = self._look(root)
+                # What the look itself has ordered is no reason for another one.
+                seen = (state[0], self._children.version)
+                last_full = now
+                again = now + wish
+                self._beat()
+            took = time.monotonic() - now
+            await asyncio.sleep(max(GAP, 4 * took))
+            left = min(CHECK, again - time.monotonic(), last_full + self._idle_look - time.monotonic())
+            if left > 0 and not self._woken.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), left)
+
+    @property
+    def _idle_look(self) -> float:
+        return IDLE_LOOK if self.alive_each is None else min(IDLE_LOOK, self.alive_each)
+
+    def _look(self, root: RootLink) -> float:
+        """Have every manager look, and tell root; the seconds after which one wants to look again."""
+        now = self._clock.now()
+        again = float("inf")
+        counts: dict[str, int] = {}
+        for prefix, manager in self._managers.items():
+            plan = self._manage(prefix, manager, root, now)
+            if plan is None:
+                # Nobody knows what it would have wanted: ask again soon.
+                again = min(again, CHECK)
+                continue
+            again = min(again, plan[1])
+            for word, count in plan[0].counts.items():
+                counts[word] = counts.get(word, 0) + count
+        for key in list(self._children.old):
+            if not root.has_room:
+                again = min(again, _RETRY)
+                break
+            self._stop(root, key, Urgency.SAFE_POINT)
+        self.looked_at = now
+        self.counts = counts
+        self.tell()
+        return again
+
+    def _manage(self, prefix: str, manager: Manager, root: RootLink, now: Instant) -> tuple[Plan, float] | None:
+        """Have one manager look and tell root what it wants; None when it fails, which must not stop the others."""
+        try:
+            with self._store.read() as tx:
+                plan = manager.ensure(tx, self._children.of(prefix), now, booted=self.booted)
+            again = self._carry_out(plan, root, now)
+            self._children.queued(prefix, plan.queue)
+        except Problem as problem:
+            self._trouble(prefix, f"the manager of {prefix} cannot look: {problem}")
+            return None
+        except Exception as error:
+            crash_id = log.crash(error, "a manager failed", manager=prefix)
+            self.problems[prefix] = f"the manager of {prefix} failed: internal error {crash_id}"
+            return None
+        self.problems.pop(prefix, None)
+        return plan, again
+
+    def _trouble(self, who: str, text: str) -> None:
+        if self.problems.get(who) != text:
+            _log.warning("%s", text)
+        self.problems[who] = text
+
+    def _carry_out(self, plan: Plan, root: RootLink, now: Instant) -> float:
+        again = float("inf") if plan.look_again is None else max(0.0, plan.look_again)
+        for key, urgency in plan.stop.items():
+            if not root.has_room:
+                return min(again, _RETRY)
+            self._stop(root, key, urgency)
+        for key in plan.wake:
+            child = self._children.table.get(key)
+            if child is not None and child.pid is not None:
+                root.send({"wake": key})
+        for key in plan.start:
+            # While the service drains nothing is started: what should run goes on with the next start.
+            if self.draining or key in self._children.table:
+                continue
+            left = self._refused.get(key, (0, 0.0))[1] - time.monotonic()
+            if left > 0:
+                again = min(again, left)
+                continue
+            if not root.has_room:
+                again = min(again, _RETRY)
+                break
+            root.start(key, self._order(key))
+            self._children.ordered(key, now)
+        return again
+
+    def _stop(self, root: RootLink, key: str, urgency: Urgency) -> None:
+        if not self._children.asked(key, urgency):
+            return
+        within = {Urgency.SAFE_POINT: self._within(), Urgency.NOW: NOW_WITHIN, Urgency.KILL: 0.0}[urgency]
+        root.send({"stop": key, "urgency": urgency.value, "within": within})
+
+    @property
+    def silence(self) -> float:
+        """Seconds that the writer has been asked without an answer."""
+        return 0.0 if self._pulse is None else time.monotonic() - self._pulse_began
+
+    # --- what is told ----------------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Tell root the status line when it is another one."""
+        text = status_line(self.counts, self.problems.values(), draining=self.draining)
+        if text != self.status and self._root is not None:
+            self.status = text
+            self._root.send({"status": text})
+
+    def _beat(self) -> None:
+        """Prove that the writer works, unless that is under way or was done just now."""
+        gap = min(PULSE, self._idle_look / 2) if self.ready else 0.0
+        if self._pulse is None and time.monotonic() - self._pulsed >= gap:
+            self._pulse_began = time.monotonic()
+            self._pulse = asyncio.get_running_loop().create_task(self._prove())
+
+    async def _prove(self) -> None:
+        """Tell root that the service lives: only after a look, and only when the writer has acknowledged."""
+        began = self._pulse_began
+        try:
+            await self._writer.carry_out([prove.call()])
+        except Problem as problem:
+            self._trouble("writer", f"the writer cannot write: {problem}")
+            self.wake_later(_RETRY)
+        except Exception as error:
+            self.problems["writer"] = f"the writer cannot be asked: internal error {log.crash(error)}"
+            self.wake_later(CHECK)
+        else:
+            self.problems.pop("writer", None)
+            self.writer_latency = time.monotonic() - began
+            self._pulsed = time.monotonic()
+            assert self._root is not None
+            self._root.send({"alive": True})
+            if not self.ready:
+                self.ready = True
+                self._root.send({"ready": True})
+        finally:
+            self._pulse = None
+        self.tell()
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._version.close()
+
+    def wake_later(self, seconds: float) -> None:
+        """Look again then."""
+        asyncio.get_running_loop().call_later(seconds, self.wake)
+
+
+_WORDS = {"waiting": "waiting for you", "pending": "starting"}
+
+
+def status_line(counts: dict[str, int], problems: Sequence[str] | Any, *, draining: bool) -> str:
+    """What systemctl shows."""
+    parts = [f"{count} {_WORDS.get(word, word)}" for word, count in counts.items() if count]
+    text = ", ".join(parts) or "no loop wants anything"
+    if draining:
+        text = f"stopping: {text}"
+    return "; ".join([text, *problems])

@@ -1,0 +1,168 @@
+"""How control has units of work written: many at once over one connection, and news of every commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, override
+
+import msgspec
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.frame import Splitter
+from ftl2_enterprise.supervisor.writer.frames import LONGEST, Committed, Subscribe, decode_from_writer, pack
+from ftl2_enterprise.supervisor.writer.lane import PATIENCE, Lane, given_up, hello, pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ftl2_enterprise.store.unit import UnitCall
+    from ftl2_enterprise.supervisor.writer.frames import Done, Failed
+    from ftl2_enterprise.supervisor.writer.lane import Handed
+
+LANES = 256
+"""Pieces of work under way; more wait for their turn."""
+SHORT = 1.0
+"""Seconds; connections that end before are tried again ever more slowly."""
+
+_log = logging.getLogger(__name__)
+
+
+class WriterClient:
+    """Connects by itself, again and again; `start` and `close` in the event loop that uses it."""
+
+    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+        self._address = address
+        self._patience = patience
+        self._hello = hello()
+        self._free = [Lane(number) for number in reversed(range(LANES))]
+        self._turn = asyncio.Semaphore(LANES)
+        self._waiting: dict[int, tuple[Handed, asyncio.Future[Done | Failed]]] = {}
+        self._callbacks: list[Callable[[Committed], object]] = []
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connect from now on."""
+        self._task = asyncio.create_task(self._stay_connected(), name="writer")
+
+    async def close(self) -> None:
+        """End the connection; what is under way is not waited for."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long.
+
+        Cancelling it does not undo what was handed over already. Nor does giving up: what must not be carried out
+        twice is not to be handed over again after that, but without giving up.
+        """
+        try:
+            async with asyncio.timeout(self._patience if gives_up else None), self._turn:
+                handed, answer = await self._handed(calls, actor)
+        except TimeoutError:
+            raise given_up(self._patience) from None
+        return handed.result(answer)
+
+    def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
+        """Hand every notice of a commit to the callback until what returns is called.
+
+        One comes at once and after each reconnection, so that nothing is missed.
+        """
+        self._send(pack(Subscribe()))
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    async def _handed(self, calls: Sequence[UnitCall], actor: str | None) -> tuple[Handed, Done | Failed]:
+        lane = self._free.pop()
+        try:
+            handed = lane.hand_over(calls, actor)
+            answer = asyncio.get_running_loop().create_future()
+            self._waiting[handed.lane] = handed, answer
+            try:
+                self._send(handed.frame)
+                return handed, await answer
+            finally:
+                del self._waiting[handed.lane]
+        finally:
+            self._free.append(lane)
+
+    def _send(self, frame: bytes) -> None:
+        # Without a connection it is sent with the next one.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
+
+    async def _stay_connected(self) -> None:
+        running, failures = asyncio.get_running_loop(), 0
+        while True:
+            began = running.time()
+            ended = running.create_future()
+            try:
+                transport, _ = await running.create_unix_connection(
+                    lambda ended=ended: _Connection(self.take, ended), self._address
+                )
+            except OSError as error:
+                if not failures:
+                    _log.warning("cannot reach the writer: %s", error)
+            else:
+                await self._use(transport, ended)
+            failures = failures + 1 if running.time() - began < SHORT else 1
+            await asyncio.sleep(pause(failures))
+
+    async def _use(self, transport: asyncio.Transport, ended: asyncio.Future[None]) -> None:
+        try:
+            transport.write(self._hello)
+            if self._callbacks:
+                transport.write(pack(Subscribe()))
+            for handed, _ in self._waiting.values():
+                transport.write(handed.frame)
+            self._transport = transport
+            await ended
+        finally:
+            self._transport = None
+            transport.abort()
+
+    def take(self, message: Done | Failed | Committed) -> None:
+        """A message of the writer."""
+        if isinstance(message, Committed):
+            for callback in tuple(self._callbacks):
+                try:
+                    callback(message)
+                except Exception:
+                    _log.exception("a subscriber failed on a notice of the writer")
+            return
+        handed, answer = self._waiting.get(message.lane, (None, None))
+        if handed is not None and answer is not None and handed.number == message.number and not answer.done():
+            answer.set_result(message)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, take: Callable[[Done | Failed | Committed], None], ended: asyncio.Future[None]) -> None:
+        self._take = take
+        self._ended = ended
+        self._splitter = Splitter(LONGEST)
+        self._transport: asyncio.Transport | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._splitter.feed(data):
+                self._take(decode_from_writer(body))
+        except (Problem, msgspec.MsgspecError) as error:
+            _log.warning("cannot understand the writer: %s", error)
+            assert self._transport is not None
+            self._transport.abort()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)

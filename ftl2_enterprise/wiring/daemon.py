@@ -1,0 +1,162 @@
+"""Puts control together: who answers which verb, which managers look, and what a loop's process is started with."""
+
+from __future__ import annotations
+
+import socket
+from importlib import metadata
+from itertools import batched
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.quantities import bytes_of, processors_of
+from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings_restart import until_restart
+from ftl2_enterprise.loops import retention
+from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.store import events
+from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.supervisor.control import main as control
+from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control.dispatch import Handlers
+from ftl2_enterprise.supervisor.control.retention import Stretch, Upkeep
+from ftl2_enterprise.supervisor.control.root_link import Limits, Order
+from ftl2_enterprise.supervisor.logs import log
+from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+from ftl2_enterprise.supervisor.writer.async_client import WriterClient
+from ftl2_enterprise.wiring import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.core.child_startup import Startup
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.supervisor.control.dispatch import Renderer, Verb
+
+    type Renders = Mapping[Verb, Renderer]
+    """Who renders: a front end, which is above this layer."""
+
+DAY = 86_400.0
+"""Seconds."""
+FORGOTTEN_AT_ONCE = 100
+"""Looks: other units of work wait for as long as these take."""
+
+
+class Live:
+    """The settings in force, for everybody who asks for them again and again."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.settings: Settings = loaded.settings
+        self._argument: str | None = None
+
+    def apply(self, settings: Settings) -> None:
+        """They were read again."""
+        self.settings, self._argument = settings, None
+
+    def argument(self, begun: Startup) -> str:
+        """What a loop's process is told: what is in force here, and not what somebody may be writing into a file."""
+        if self._argument is None:
+            self._argument = begun.renewed(Loaded(settings=self.settings, origins={})).encode()
+        return self._argument
+
+
+def load(begun: Startup) -> tuple[Loaded, str | None]:
+    """The settings as they stand in files now; those of the start of the service when they are spoilt, and why."""
+    try:
+        return begun.load(), None
+    except Problem as problem:
+        why = f"the settings cannot be read, and those of the start are in force: {problem}"
+        log.get().error(why)
+        return begun.in_force(), why
+
+
+def run(descriptors: Mapping[str, int], begun: Startup, renders: Renders) -> int:
+    """Be control, with these descriptors of its own. Raises Problem."""
+    database = open_store(Path(begun.in_force().settings.store.path), create=False)
+    try:
+        return control.main(parts(descriptors, begun, database, renders))
+    finally:
+        database.close()
+
+
+def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, renders: Renders) -> control.Parts:
+    """What control is made of."""
+    (read, unread), in_force = load(begun), begun.in_force()
+    loaded = until_restart(read, in_force)
+    live = Live(loaded)
+    return control.Parts(
+        listener=socket.socket(fileno=descriptors["control"]),
+        root=socket.socket(fileno=descriptors["root"]),
+        store=database,
+        writer=WriterClient(begun.writer),
+        handlers=Handlers(
+            reads=handlers.READS,
+            writes=handlers.WRITES,
+            prepares=gather.prepares(lambda: live.settings),
+            renders=renders,
+            gathers=gather.gathers(lambda: live.settings, database),
+        ),
+        managers=[LoopManager(lambda: live.settings.supervisor)],
+        find_loop=lambda tx, loop: loop_rows.get_loop(tx, loop).id,
+        order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
+        loaded=read,
+        in_force=in_force,
+        unread=unread,
+        load=begun.load,
+        version=metadata.version("ftl2-enterprise"),
+        facts=_facts(database, loaded.settings),
+        upkeep=_upkeep(database, live),
+        applied=live.apply,
+    )
+
+
+def _upkeep(database: Store, live: Live) -> Upkeep:
+    """Looks that found everything in place go after a while."""
+
+    def kept() -> float:
+        return live.settings.store.keep_looks * DAY
+
+    def stretch(after: int) -> Stretch:
+        before = SystemClock().now() - round(kept() * 1e6)
+        with database.read() as tx:
+            ids, following = retention.old_looks(tx, after=after, before=before)
+        calls = [retention.forget_looks.call(list(some)) for some in batched(ids, FORGOTTEN_AT_ONCE, strict=False)]
+        return Stretch(calls=calls, next=following)
+
+    return Upkeep(kept=kept, what="looks that found everything in place", stretch=stretch)
+
+
+def _cgroup(settings: Settings) -> Limits | None:
+    limits = settings.limits
+    found = Limits(
+        memory=bytes_of(limits.memory) if limits.memory else None,
+        cpu=round(processors_of(limits.cpu) * 100) if limits.cpu else None,
+        pids=limits.pids,
+    )
+    return None if found == Limits() else found
+
+
+def _facts(database: Store, settings: Settings) -> FactLog:
+    """Who puts facts into the logs of loops."""
+
+    def after(cursor: int, limit: int) -> Sequence[Event]:
+        with database.read() as tx:
+            return events.list_events(tx, after=cursor, limit=limit)
+
+    def newest() -> int:
+        with database.read() as tx:
+            return watches.newest(tx)
+
+    def name_of(loop_id: int) -> str | None:
+        with database.read() as tx:
+            return service_rows.name_of_loop(tx, loop_id) or None
+
+    directory = Path(settings.log.directory)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return FactLog(directory=directory, max_bytes=settings.log.max_bytes, read=after, newest=newest, name_of=name_of)

@@ -1,0 +1,81 @@
+"""What control reads from disks to answer a request: in threads, because a disk may not answer for long."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.loops.handlers import rules as rule_handlers
+from ftl2_enterprise.loops.naming import check_name
+from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
+from ftl2_enterprise.protocol.loops.verbs import (
+    DisableRule,
+    EnableRule,
+    ListRules,
+    ShowRule,
+    SubmitLoop,
+)
+from ftl2_enterprise.wiring import loop as wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
+
+WITHIN = 20.0
+"""Seconds that reading may take; it may be on a file system that does not answer."""
+
+
+def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
+    """What is checked and completed before it is written down."""
+
+    async def submit(request: SubmitLoop) -> SubmitLoop:
+        if request.spec.name:
+            check_name(request.spec.name)
+        work = asyncio.to_thread(wiring.prepare, request.spec, settings(), runs_rules=False)
+        spec = await _in_time(
+            work, "what the loop needs", "look at the disks on which its inventory, policy and rules are"
+        )
+        return msgspec.structs.replace(request, spec=spec)
+
+    return {SubmitLoop: submit}
+
+
+def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
+    """The files that rules are in, for what lists and switches rules."""
+
+    async def files() -> list[RuleFile]:
+        with database.read() as tx:
+            directories = rule_handlers.directories(tx, settings().loops.rules_dir)
+        hint = f"look at the disks of {', '.join(map(str, directories))}"
+        return await _in_time(asyncio.to_thread(rule_files, directories), "the rules", hint)
+
+    async def listed(request: ListRules) -> list[RuleFile]:
+        return await files()
+
+    async def shown(request: ShowRule) -> list[RuleFile]:
+        return await files()
+
+    async def enabled(request: EnableRule) -> RuleFile:
+        return without_source(await files(), request.rule)
+
+    async def disabled(request: DisableRule) -> RuleFile:
+        return without_source(await files(), request.rule)
+
+    def without_source(found: list[RuleFile], rule: str) -> RuleFile:
+        return msgspec.structs.replace(find(found, rule)[0], source="")
+
+    return {ListRules: listed, ShowRule: shown, EnableRule: enabled, DisableRule: disabled}
+
+
+async def _in_time[T](work: Awaitable[T], what: str, hint: str) -> T:
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await work
+    except TimeoutError as error:
+        raise unavailable(f"cannot read {what} within {WITHIN:g} seconds", hint) from error

@@ -1,0 +1,116 @@
+"""What `ftl2ctl` says of the real service when it is not at ease: who waits, what ends, what hurries it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Desired, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loops.verbs import ListActions, ListLoops
+from ftl2_enterprise.protocol.service.verbs import GetHealth
+from tests.support.daemon import Daemon, daemon
+from tests.support.gated_loop import begin, gated
+from tests.support.screen import ctl
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(service: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ctl("--socket", service.socket, *words), capture_output=True, text=True, timeout=60, check=False, input=""
+    )
+
+
+def said(service: Daemon, *words: str) -> str:
+    """What a command writes to both streams, with single spaces."""
+    done = run(service, *words)
+    return " ".join(f"{done.stdout} {done.stderr}".split())
+
+
+def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
+    with daemon(tmp_path, supervisor="max_running = 1") as service:
+        service.start()
+        begin(service, "gated", gated(tmp_path), tmp_path)
+        service.submit("second", gated(tmp_path))
+        until(lambda: service.lines()["second"].queued is not None)
+        assert service.lines()["gated"].queued is None
+        told = "number 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
+        assert said(service, "status").startswith("2 loops: 1 queued, 1 running")
+        for words in (["status"], ["show", "second"]):
+            assert "queued" in said(service, *words)
+            assert told in said(service, *words)
+        health = service.call(GetHealth())
+        assert (health.counts["running"], health.counts["queued"], health.counts.get("pending")) == (1, 1, None)
+        (tmp_path / "gate").touch()
+        service.until_state("second", LoopState.COMPLETED)
+
+
+@pytest.mark.parametrize("words", [["cancel", "--now", "gated"], ["stop", "gated"]])
+def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, "gated", gated(tmp_path), tmp_path)
+        assert said(service, "cancel", "gated") == "gated: cancelling (it finishes the step in hand first)"
+        refused = said(service, "delete", "gated", "--yes")
+        assert "cannot delete gated: it is being cancelled" in refused
+        assert "`ftl2ctl cancel --now gated` cuts that off" in refused
+        assert said(service, *words) == "gated: cancelling (its step in hand is cut off)"
+        loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
+        assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)
+        (action,) = service.call(ListActions(loop="gated")).actions
+        assert action.state is ActionState.UNKNOWN
+        until(lambda: service.lines()["gated"].pid is None)
+        (tmp_path / "gate").touch()
+        assert run(service, "delete", "gated", "--yes").returncode == 0
+        # Begun once, and not ended behind anybody's back.
+        assert len((tmp_path / "begun").read_text().splitlines()) == 1
+        assert not (tmp_path / "one").exists()
+
+
+def test_that_it_stops_is_shown(tmp_path: Path) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, "gated", gated(tmp_path), tmp_path)
+        (tmp_path / "kept").touch()
+        rests = gated(tmp_path, effect="kept")
+        service.submit("rests", rests, mode=Mode.CONTINUOUS, interval=3600)
+        service.until_state("rests", LoopState.RESTING)
+        until(lambda: service.lines()["rests"].pid is None)
+        assert "stopping" not in said(service, "status")
+        service.signal(signal.SIGTERM)
+        until(lambda: service.call(ListLoops()).draining)
+        told = said(service, "status")
+        assert told.startswith("the service is stopping: 1 loop finishes its step in hand")
+        assert "goes on with the next start of the service" in told
+        assert "next look" not in told
+        assert json.loads(run(service, "status", "--json").stdout)["draining"] is True
+        shown = said(service, "show", "rests")
+        assert "the service is stopping" in shown
+        assert "next look" not in shown
+        (tmp_path / "gate").touch()
+        assert service.wait() == 0
+
+
+def test_every_loop_at_once_and_on_again(tmp_path: Path) -> None:
+    with daemon(tmp_path) as service:
+        service.start()
+        begin(service, "gated", gated(tmp_path), tmp_path)
+        for name in ("second", "third"):
+            service.submit(name, gated(tmp_path))
+        assert run(service, "pause", "--all").returncode == 0
+        assert {line.desired for line in service.lines().values()} == {Desired.PAUSE}
+        # What a pause waits for is cut off by a stop.
+        assert run(service, "stop", "--all").returncode == 0
+        for name in service.lines():
+            service.until_state(name, LoopState.PAUSED)
+        (tmp_path / "gate").touch()
+        told = run(service, "resume", "--all", "--json").stdout.splitlines()
+        assert sorted(json.loads(one)["name"] for one in told) == ["gated", "second", "third"]
+        for name in service.lines():
+            service.until_state(name, LoopState.COMPLETED)

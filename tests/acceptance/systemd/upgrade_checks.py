@@ -1,0 +1,40 @@
+"""What tests of upgrades look at in a machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.acceptance.systemd.manifests import HOME
+from tests.acceptance.systemd.next_version import PRESENT
+
+if TYPE_CHECKING:
+    from tests.acceptance.systemd.machine import Machine
+    from tests.acceptance.systemd.nspawn import Nspawn
+
+DATABASE = f"{HOME}/loops.db"
+KEPT = f"{DATABASE}.{PRESENT}"
+"""The database as it was before it was changed."""
+
+
+def sql(machine: Machine[Nspawn], statement: str, database: str = DATABASE) -> str:
+    """As the service's user, so that no file of root's is left beside it."""
+    return machine.run("sqlite3", database, statement, user="ftl2-enterprise").strip()
+
+
+def version(machine: Machine[Nspawn]) -> tuple[str, str]:
+    """Which build is installed, and whether dpkg is content with it."""
+    told = machine.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Abbrev}", "ftl2-enterprise").split()
+    return told[0].rpartition("-")[2], told[1]
+
+
+def at_rest(machine: Machine[Nspawn]) -> None:
+    """Nobody writes: what is at work has a long action, and no other process is there whose end is to be recorded."""
+    machine.run("ftl2ctl", "stop", "rests")
+    machine.until_state("rests", "cancelled", "paused", "completed")
+    machine.until(lambda: {name for name in machine.pids() if ":" in name} == {"loop:gated"})
+    machine.until(lambda: digest_of(machine) == digest_of(machine))
+
+
+def digest_of(machine: Machine[Nspawn]) -> str:
+    """Of the bytes of the database."""
+    return machine.run("sh", "-c", f"cat {DATABASE} {DATABASE}-wal | sha256sum")

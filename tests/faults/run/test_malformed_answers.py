@@ -1,0 +1,224 @@
+"""Model programs that answer with rubbish: one clear sentence, one iteration, every call on record, nothing done."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.support import process_marks
+from tests.support.models import fake_claude
+from tests.support.process_marks import rows
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+MODEL_FAILED = 5
+TOUCH = "touch = {'module': 'shell', 'params': {'cmd': 'touch MADE'}}\n"
+"""Gives the program an action that would leave a witness; MADE is its path."""
+
+
+class Rubbish(NamedTuple):
+    """What the program does, how its calls end, and a part of the sentence that the user reads."""
+
+    body: str
+    outcomes: tuple[str, ...]
+    said: str
+
+
+TWICE = ("malformed", "malformed")
+
+RUBBISH: dict[str, Rubbish] = {
+    # --- not an answer at all
+    "prose": Rubbish("print('I am fine, thank you')", TWICE, "holds no JSON object"),
+    "nothing": Rubbish("", TWICE, "the answer is empty"),
+    "an empty result": Rubbish("say(result='')", TWICE, "the answer is empty"),
+    "null": Rubbish("print('null')", TWICE, "not null"),
+    "a list": Rubbish("say(structured_output=[touch])", TWICE, "not a list"),
+    "a list for output": Rubbish("print(json.dumps([touch]))", TWICE, "not a list"),
+    "a number": Rubbish("say(structured_output=42)", TWICE, "not a number"),
+    "prose with braces": Rubbish(
+        "say(result='In {curly} words { \"actions\" or {} } run ' + json.dumps(touch) + ' at once }')",
+        TWICE,
+        "cannot use the answer",
+    ),
+    "two decisions": Rubbish(
+        "say(result='Either ' + json.dumps({'converged': True}) + ' or ' + json.dumps({'actions': [touch]}))",
+        TWICE,
+        "several decisions that differ",
+    ),
+    "cut off": Rubbish("print(json.dumps({'type': 'result', 'result': [touch]})[:-9])", TWICE, "cut off"),
+    "cut off inside": Rubbish("say(result=json.dumps({'actions': [touch]})[:-2])", TWICE, "cut off"),
+    "five megabytes of text": Rubbish("say(result='word ' * 1_000_000)", TWICE, "characters; the limit is"),
+    "five megabytes of braces": Rubbish("print('{' * 5_000_000)", TWICE, "cannot use the answer"),
+    "twenty megabytes": Rubbish("print('x' * 20_000_000)", TWICE, "cannot use the answer"),
+    "not UTF-8": Rubbish(
+        "os.write(1, b'\\xff\\xfe{\"converged\": true\\x80, \"reasoning\": \"\\xc3')", TWICE, "cannot use"
+    ),
+    "half a pair of surrogates": Rubbish(
+        "say(structured_output={'converged': True, 'reasoning': '\\ud800'})", TWICE, "cannot be stored"
+    ),
+    # --- JSON, but no decision that can be acted upon
+    "nulls": Rubbish("say(structured_output={'converged': None, 'actions': None})", TWICE, "does not fit the schema"),
+    "no decision in it": Rubbish("say(structured_output={'reasoning': 'hm'})", TWICE, "nothing is decided"),
+    "an action without module": Rubbish(
+        "say(structured_output={'actions': [touch, {'params': {}}]})", TWICE, "`module`"
+    ),
+    "an action with an empty module": Rubbish(
+        "say(structured_output={'actions': [touch, {'module': ' '}]})", TWICE, "module is empty"
+    ),
+    "params as text": Rubbish(
+        "say(structured_output={'actions': [{'module': 'shell', 'params': 'touch MADE'}]})", TWICE, "got `str`"
+    ),
+    "converged and actions": Rubbish(
+        "say(structured_output={'converged': True, 'actions': [touch]})", TWICE, "exclude each other"
+    ),
+    "converged as text": Rubbish("say(structured_output={'converged': 'yes'})", TWICE, "Expected `bool`"),
+    "a key twice": Rubbish("""say(result='{"converged": true, "converged": false}')""", TWICE, "cannot use"),
+    "params nested without end": Rubbish(
+        "deep = '[' * 2000 + ']' * 2000\n"
+        "print(json.dumps({'type': 'result', 'structured_output': {'actions': [touch | {'x': 'DEEP'}]}})"
+        ".replace('\"DEEP\"', deep))",
+        TWICE,
+        "nested more than 30 deep",
+    ),
+    "a number without end": Rubbish(
+        "say(structured_output={'actions': [touch | {'params': {'cmd': 'touch MADE', 'n': 10 ** 400}}]})",
+        TWICE,
+        "does not fit into 64 bits",
+    ),
+    # --- the program fails
+    "it exits with 1": Rubbish("sys.exit('the moon is full')", ("failed",), "status 1: the moon is full"),
+    "it exits in silence": Rubbish("sys.exit(3)", ("failed",), "ended with status 3"),
+    "it is killed": Rubbish("os.kill(os.getpid(), 9)", ("failed",), "ended with signal 9"),
+    "it says error and success": Rubbish(
+        "say(is_error=True, subtype='success', result='out of luck', structured_output={'actions': [touch]})",
+        ("failed",),
+        "cannot get an answer from claude: out of luck",
+    ),
+    "it never ends": Rubbish("time.sleep(600)", ("timed_out",), "took more than 1.5 seconds and was killed"),
+    "it answers and never ends": Rubbish(
+        "say(structured_output={'actions': [touch]})\nsys.stdout.flush()\ntime.sleep(600)",
+        ("timed_out",),
+        "took more than 1.5 seconds and was killed",
+    ),
+    "it floods and never ends": Rubbish(
+        "while True: os.write(1, b'{\"' * 30_000)", ("timed_out",), "took more than 1.5 seconds and was killed"
+    ),
+    "it breeds and never ends": Rubbish(
+        "import subprocess\nfor _ in range(20): subprocess.Popen(['sleep', '600'])\ntime.sleep(600)",
+        ("timed_out",),
+        "took more than 1.5 seconds and was killed",
+    ),
+}  # fmt: skip
+
+
+def asked(folder: Path, body: str, *, retries: int = 0):
+    """A run that asks the program; marked, so that what it leaves can be found."""
+    program = fake_claude(folder, (TOUCH + body).replace("MADE", str(folder / "made")))
+    config = f'[model]\nprovider = "claude"\ncommand = "{program}"\ntimeout = 1.5\nretries = {retries}\n'
+    run = process_marks.command(folder, config=config)
+    return run, run.run("run", "the file is there", "--name", "rubbish", "--non-interactive")
+
+
+@pytest.mark.parametrize("kind", RUBBISH)
+def test_rubbish_is_one_clear_sentence_and_nothing_is_done(tmp_path, kind):
+    body, outcomes, said = RUBBISH[kind]
+    run, done = asked(tmp_path, body)
+    with process_marks.cleared(run):
+        assert done.returncode == MODEL_FAILED, done.stdout + done.stderr
+        assert process_marks.none_left(run)
+    assert "Traceback" not in done.stdout + done.stderr
+    ((state, outcome, reason, iterations, cost),) = rows(
+        run, "select state, outcome, reason, iteration_count, cost_usd from loops"
+    )
+    assert (state, outcome, iterations) == ("failed", "model_failed", 1)
+    assert reason.startswith("cannot ")
+    assert "\n" not in reason
+    assert len(reason) < 1000
+    assert said in reason
+    # The user reads that very sentence as the last word.
+    assert f"model failed: loop rubbish: {reason}" in done.stdout
+    assert rows(run, "select state, outcome, error from iterations") == [("ended", "model_failed", reason)]
+    calls = rows(run, "select purpose, outcome, ended_at is null, error is null from model_calls order by id")
+    assert calls == [
+        (purpose, outcome, 0, 0) for purpose, outcome in zip(("decide", "repair"), outcomes, strict=False)
+    ]
+    assert cost == 0
+    assert rows(run, "select count(*) from actions") == [(0,)]
+    assert not (tmp_path / "made").exists()
+    assert run.database.stat().st_size < 12_000_000
+
+
+GOOD = """
+if os.path.exists('MADE'): say(structured_output={'converged': True, 'reasoning': 'it is there'})
+else: say(structured_output={'actions': [{'module': 'shell', 'params': {'cmd': 'echo done >> MADE'}}]})
+"""
+
+
+def test_the_loop_goes_on_once_the_program_is_mended(tmp_path):
+    run, done = asked(tmp_path, "print('rubbish')")
+    assert done.returncode == MODEL_FAILED
+    assert "run --resume rubbish" in done.stdout
+    fake_claude(tmp_path, GOOD.replace("MADE", str(tmp_path / "made")))
+    again = run.run("run", "--resume", "rubbish", "--non-interactive")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (tmp_path / "made").read_text() == "done\n"
+    assert rows(run, "select outcome from iterations order by n") == [("model_failed",), ("acted",), ("converged",)]
+    assert rows(run, "select distinct outcome from model_calls") == [("malformed",), ("ok",)]
+
+
+def test_one_repair_round_is_enough_for_a_slip(tmp_path):
+    slip = f"""
+if not os.path.exists('{tmp_path}/slipped'):
+    open('{tmp_path}/slipped', 'w').close()
+    say(result='Sure! I will do that.', total_cost_usd=0.25)
+    sys.exit()
+"""
+    run, done = asked(tmp_path, slip + GOOD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = rows(run, "select purpose, outcome from model_calls order by id")
+    assert calls == [("decide", "malformed"), ("repair", "ok"), ("decide", "ok")]
+    assert rows(run, "select iteration_count, cost_usd from loops") == [(2, 0.25)]
+
+
+def test_a_program_that_is_killed_is_asked_again_within_the_iteration(tmp_path):
+    fragile = f"""
+if not os.path.exists('{tmp_path}/killed'):
+    open('{tmp_path}/killed', 'w').close()
+    os.kill(os.getpid(), {signal.SIGKILL})
+"""
+    run, done = asked(tmp_path, fragile + GOOD, retries=1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(run, "select outcome from model_calls order by id") == [("failed",), ("ok",), ("ok",)]
+    assert rows(run, "select iteration_count from loops") == [(2,)]
+
+
+def stands(run: Command, condition: str) -> bool:
+    """Whether the loop is there, and is so."""
+    there = run.database.exists() and rows(run, "select 1 from sqlite_master where name = 'loops'")
+    return bool(there and rows(run, f"select 1 from loops where {condition}"))
+
+
+def test_a_broken_program_costs_a_continuous_loop_its_run_and_not_its_life(tmp_path):
+    program = fake_claude(tmp_path, "print('rubbish')")
+    config = (
+        f'[model]\nprovider = "claude"\ncommand = "{program}"\nretries = 0\n'
+        "[loops]\njitter = 0.0\n"
+    )  # fmt: skip
+    run = process_marks.command(tmp_path, config=config)
+    arguments = ("--name", "goes-on", "--mode", "continuous", "--interval", "0.3", "--non-interactive")
+    with process_marks.cleared(run):
+        process = run.start("run", "the file is there", *arguments)
+        until(lambda: stands(run, "failures >= 2"))
+        fake_claude(tmp_path, GOOD.replace("MADE", str(tmp_path / "made")))
+        until(lambda: stands(run, "condition = 'in_sync' and failures = 0"))
+        process.terminate()
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 6, out + err
+        assert process_marks.none_left(run)
+    assert (tmp_path / "made").read_text() == "done\n"

@@ -1,0 +1,60 @@
+"""The service removes looks that found everything in place, and says so; what was done stays, whoever is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListActions
+from ftl2_enterprise.protocol.service.verbs import Reload
+from tests.support.daemon import Daemon, daemon
+from tests.support.process_marks import rows
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECOND = 1 / 86_400
+FILE = """\
+version: 1
+name: file
+steps:
+  - name: file
+    copy: {{content: "hello\\n", dest: "{path}"}}
+"""
+
+
+def kept(service: Daemon) -> int:
+    return rows(service.run, "SELECT count(*) FROM iterations")[0][0]
+
+
+def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
+    with daemon(tmp_path, more=f"[store]\nkeep_looks = {SECOND}\n") as service:
+        service.start()
+        service.submit("web", FILE.format(path=tmp_path / "web"), mode=Mode.CONTINUOUS, interval=0.05)
+        until(lambda: service.loop("web").iteration_count > 60, seconds=60)
+        until(lambda: kept(service) < service.loop("web").iteration_count - 25, seconds=60)
+        service.kill("control")
+        until(service.answers, seconds=30)
+        until(lambda: kept(service) < service.loop("web").iteration_count - 60, seconds=60)
+        history = service.call(GetHistory(loop="web", limit=1000))
+        assert [action.changed for action in service.call(ListActions(loop="web")).actions] == [True]
+        assert history.iterations[0].outcome == "acted"
+        words = ["--socket", service.socket, "history", "web", "-n", "1000"]
+        whole = subprocess.run(
+            [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert " looks that found everything in place, not kept any more" in whole
+        assert "looks that found everything in place were removed: they ended more than" in service.output.read_text()
+        # From a reload on they are kept for ever.
+        config = service.directory / "config.toml"
+        config.write_text(config.read_text().replace(f"keep_looks = {SECOND}", "keep_looks = 0"))
+        service.run.config = service.run.config.replace(f"keep_looks = {SECOND}", "keep_looks = 0")
+        assert service.call(Reload()).changed == ["store.keep_looks"]
+        before, count = kept(service), service.loop("web").iteration_count
+        until(lambda: service.loop("web").iteration_count > count + 40, seconds=60)
+        assert kept(service) >= before + 40
+        service.until_state("web", LoopState.RESTING, LoopState.RUNNING)

@@ -1,0 +1,136 @@
+"""kill -9 of the supervisor: nothing that it started is left, and the next one goes on where everything was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.verbs import ListActions, ListPrompts
+from tests.support import process_marks
+from tests.support.daemon import Daemon, daemon
+from tests.support.effects_oracle import hold_against, manifest, nothing_open, whole_event_log
+from tests.support.models import fake_claude
+from tests.support.process_marks import none_left
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GRACE = 2.0
+"""Seconds after which nothing of a dead service is left."""
+
+# Thinks for as long as there is no `gate`, in a process of its own as well; each call leaves a line.
+MODEL = """
+import subprocess
+base = {base!r}
+with open(os.path.join(base, "calls"), "a") as calls:
+    calls.write("call\\n")
+if not os.path.exists(os.path.join(base, "gate")):
+    subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000"])
+say(structured_output={{"converged": True, "reasoning": "done"}})
+"""
+LOOKS = """\
+version: 1
+name: looks
+steps:
+  - name: look
+    check: {{command: "echo look >> {base}/looks; test -e {base}/gate || sleep 1000"}}
+    action: {{module: shell, params: {{cmd: "true"}}}}
+"""
+ASKS = """\
+version: 1
+name: asks
+questions:
+  - {{key: colour, question: "Which colour?", options: [red, blue]}}
+steps:
+  - name: paint
+    check: {{path: {base}/painted}}
+    action: {{module: shell, params: {{cmd: "echo {{{{ answers.colour }}}} > {base}/painted"}}}}
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Daemon]:
+    program = fake_claude(tmp_path, MODEL.format(base=str(tmp_path)))
+    more = f'[model]\nprovider = "claude"\ncommand = "{program}"\n[loops]\nobservation_timeout = 900\n'
+    with daemon(tmp_path, more=more) as made:
+        made.start()
+        yield made
+
+
+def lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def test_nothing_is_left_and_everything_goes_on_from_what_is_committed(service: Daemon, tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    witness.touch()
+    # Holds in the third step, with children of its own.
+    wait = f"case s{{step}} in s2) touch {tmp_path}/begun; test -e {tmp_path}/gate || sleep 999 | sleep 999;; esac"
+    service.submit("acts", manifest("acts", witness, before=wait))
+    service.submit("thinks", "the world is well", observers=[])
+    service.submit("looks", LOOKS.format(base=tmp_path))
+    service.submit("asks", ASKS.format(base=tmp_path))
+    service.until_state("asks", LoopState.WAITING)
+    until(lambda: (tmp_path / "begun").exists() and lines(tmp_path / "calls") and lines(tmp_path / "looks"))
+    assert len(process_marks.processes(service.run)) > 12
+    service.kill("root")
+    killed = time.monotonic()
+    assert service.wait() != 0
+    assert none_left(service.run, seconds=GRACE)
+    assert time.monotonic() - killed < GRACE
+    # Nobody is there to run anything: all of it stands as it was committed.
+    (tmp_path / "gate").touch()
+    service.start()
+    for name in ("acts", "thinks", "looks"):
+        assert service.until_state(name, LoopState.COMPLETED, LoopState.FAILED).outcome is Outcome.CONVERGED
+    hold_against(service, "acts", witness, unknown=1)
+    assert lines(witness) == 6
+    states = [action.state for action in reversed(service.call(ListActions(loop="acts")).actions)]
+    assert states[:3] == [ActionState.SUCCEEDED, ActionState.SUCCEEDED, ActionState.UNKNOWN]
+    assert len(service.call(ListPrompts())) == 1
+    # The call whose answer was lost is made again, and no other.
+    assert lines(tmp_path / "calls") == 2
+    assert whole_event_log(service)
+
+
+def test_killed_again_and_again_while_it_starts_it_is_whole_in_the_end(service: Daemon, tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / f"witness{n}").touch()
+        service.submit(f"loop{n}", manifest(f"loop{n}", tmp_path / f"witness{n}"), max_iterations=100)
+    for milliseconds in (0, 150, 300, 500, 700, 900, 1200):
+        process = service.process
+        assert process is not None
+        process.kill()
+        process.wait()
+        service.spawn()
+        time.sleep(milliseconds / 1000)
+    until(service.answers)
+    for n in range(4):
+        done = service.until_state(f"loop{n}", LoopState.COMPLETED, LoopState.FAILED)
+        assert (done.outcome, done.reason) == (Outcome.CONVERGED, None)
+        hold_against(service, f"loop{n}", tmp_path / f"witness{n}")
+    assert nothing_open(service)
+    assert whole_event_log(service)
+    assert service.stop() == 0
+    assert none_left(service.run, seconds=GRACE)
+
+
+def test_who_is_stopped_by_a_signal_does_not_outlive_it_either(service: Daemon, tmp_path: Path) -> None:
+    """A process that is halted cannot hear that its parent is gone; the kernel kills it all the same."""
+    service.submit("looks", LOOKS.format(base=tmp_path))
+    until(lambda: lines(tmp_path / "looks"))
+    pids = service.pids()
+    loop = service.lines()["looks"].pid
+    assert loop is not None
+    for pid in (pids["writer"], pids["forkserver"], loop, pids["control"]):
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(pids["root"], signal.SIGKILL)
+    service.wait()
+    assert none_left(service.run, seconds=GRACE)

@@ -1,0 +1,384 @@
+"""Deciding with a model inside of a run: what it costs, what goes wrong, and that a host program stays in charge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
+from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
+from ftl2_enterprise.core.settings import load
+from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    model_calls as model_call_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    observations as observation_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState,
+    CallOutcome,
+    IterationOutcome,
+    LoopSpec,
+    LoopState,
+    Mode,
+    Outcome,
+    Prompt,
+)
+from ftl2_enterprise.store import texts
+from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring import loop as wiring
+from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.models import ScriptedModel, text, value
+
+DONE = {"converged": True, "reasoning": "all is well"}
+ACT = {"reasoning": "act", "actions": [{"module": "touch"}]}
+
+
+def unreachable() -> ModelError:
+    return ModelError("cannot reach the model: it is away", CallOutcome.UNREACHABLE, temporary=True)
+
+
+class Pauses:
+    """Takes the place of sleeping, and remembers for how long."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def decider(*script: Any, retries: int = 2, pauses: Pauses | None = None, **given: Any) -> AiDecider:
+    return AiDecider(ScriptedModel(*script), retries=retries, sleep=pauses or Pauses(), random=lambda: 0.5, **given)
+
+
+def calls(b: Any) -> list[Any]:
+    with b.database.read() as tx:
+        return sorted(model_call_rows.get_model_calls(tx, b.loop_id), key=lambda call: call.id)
+
+
+def iterations(b: Any) -> list[Any]:
+    with b.database.read() as tx:
+        return loop_rows.get_iterations(tx, b.loop_id)
+
+
+# --- answers that are no decision ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        value(["not", "an", "object"]),
+        value({"reasoning": "look", "observe": None, "actions": "touch"}),
+        value({"actions": [{"params": {"path": "/srv"}}]}),
+        value({"observe": [{"module": "stat"}]}),
+        text("I would rather not say."),
+        text('{"converged": tru'),
+    ],
+)
+async def test_an_answer_that_is_no_decision_costs_one_more_call_and_not_the_run(tmp_path: Path, rubbish: ModelReply):
+    with bench(tmp_path, decider(rubbish, value(DONE))) as b:
+        loop = await b.run()
+        assert [(call.purpose, call.outcome) for call in calls(b)] == [
+            ("decide", CallOutcome.MALFORMED),
+            ("repair", CallOutcome.OK),
+        ]
+    assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)
+
+
+# --- a model that does not answer ----------------------------------------------------------------------------------
+
+
+async def test_a_failing_model_is_tried_again_after_pauses_and_spends_one_iteration(tmp_path: Path):
+    pauses = Pauses()
+    with bench(tmp_path, decider(unreachable, retries=3, pauses=pauses)) as b:
+        loop = await b.run()
+        assert [call.outcome for call in calls(b)] == [CallOutcome.UNREACHABLE] * 4
+    assert (loop.outcome, loop.iteration_count) == (Outcome.MODEL_FAILED, 1)
+    assert pauses.seconds == sorted(pauses.seconds)
+    assert len(pauses.seconds) == 3
+    assert pauses.seconds[0] >= 1.0
+    assert "cannot reach the model: it is away" in loop.reason
+
+
+async def test_a_short_outage_costs_neither_an_iteration_nor_the_run(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=True)
+    script = [value(ACT), unreachable, unreachable, value(DONE)]
+    with bench(tmp_path, decider(*script), modules=modules, max_iterations=2) as b:
+        loop = await b.run()
+    assert (loop.outcome, loop.iteration_count, loop.model_call_count) == (Outcome.CONVERGED, 2, 4)
+
+
+async def test_a_continuous_loop_without_its_model_tries_ever_later(tmp_path: Path):
+    with bench(tmp_path, decider(unreachable, retries=0), mode=Mode.CONTINUOUS, interval=0.01) as b:
+
+        def listen(event: Any) -> None:
+            if event.kind == "loop.rested" and event.data["failures"] == 3:
+                b.stop.ask()
+
+        b.database.listen(listen)
+        loop = await b.run()
+    assert [round(data["delay"], 3) for data in b.data("loop.rested")] == [0.01, 0.02, 0.04]
+    assert {data["outcome"] for data in b.data("loop.rested")} == {"model_failed"}
+    assert loop.state is LoopState.PAUSED
+
+
+# --- what the model gets -------------------------------------------------------------------------------------------
+
+
+async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_database_whole(tmp_path: Path):
+    modules = ScriptedModules()
+    log = "".join(f"line {n} of a long log\n" for n in range(14_000))
+    assert len(log) > 300_000
+    modules.handlers["command"] = lambda call: ok(rc=0, stdout=log)
+    wanted = [ObservationSpec(name="log", module="command", params={"cmd": "cat log"})]
+    deciding = decider(value(DONE), observe=wanted)
+    with bench(tmp_path, deciding, modules=modules) as b:
+        loop = await b.run()
+        (call,) = calls(b)
+        with b.database.read() as tx:
+            (row,) = observation_rows.get_observations(tx, iterations(b)[0].id)
+            whole = texts.whole(tx, row.result)
+            request = texts.whole(tx, call.request)
+    assert loop.outcome is Outcome.CONVERGED
+    (sent,) = deciding._model.requests
+    assert len(sent.prompt) < 20_000
+    assert "line 0 of a long log" in sent.prompt
+    assert "line 13999 of a long log" in sent.prompt
+    assert "line 7000 of a long log" not in sent.prompt
+    assert "line 7000 of a long log" in whole
+    assert row.result.digest is not None
+    assert request == sent.prompt
+
+
+async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_asked(tmp_path: Path):
+    ask = {"reasoning": "two ports are free", "ask": {"question": "Which port?", "options": ["80", "8080"]}}
+    deciding = decider(value(ask), value(DONE))
+    with bench(tmp_path, deciding, people=ScriptedPeople(["8080"])) as b:
+        await b.run()
+    first, second = (request.prompt for request in deciding._model.requests)
+    assert "8080" not in first
+    assert "Which port?" in second
+    assert "8080" in second
+    assert "looked around" not in second
+
+
+async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: failed("exit 3", rc=3, stdout="out here", stderr="err here")
+    deciding = decider(value(ACT), value(DONE))
+    with bench(tmp_path, deciding, modules=modules) as b:
+        await b.run()
+    second = deciding._model.requests[1].prompt
+    for words in ("out here", "err here", '"rc":3', '"failed"'):
+        assert words in second
+
+
+# --- accounting ----------------------------------------------------------------------------------------------------
+
+
+async def test_tokens_cost_and_time_are_kept_for_each_call_and_summed_for_the_loop(tmp_path: Path):
+    with bench(tmp_path, decider(text("rubbish"), value(ACT), value(DONE)), max_iterations=3) as b:
+        loop = await b.run()
+        rows = calls(b)
+        with b.database.read() as tx:
+            answers = [texts.whole(tx, call.response) for call in rows]
+    assert [call.input_tokens for call in rows] == [None, 10, 10]
+    assert all(call.latency is not None and call.latency >= 0 for call in rows)
+    assert answers[0] == "rubbish"
+    assert "all is well" in answers[2]
+    assert (loop.model_call_count, round(loop.cost_usd, 6)) == (3, 0.02)
+
+
+async def test_a_loop_never_makes_a_call_beyond_what_it_may_cost(tmp_path: Path):
+    deciding = decider(value(ACT))
+    with bench(tmp_path, deciding, max_cost=0.025, max_iterations=10) as b:
+        loop = await b.run()
+    assert loop.outcome is Outcome.MODEL_FAILED
+    assert len(deciding._model.requests) == 3
+    assert loop.cost_usd == pytest.approx(0.03)
+
+
+async def test_iterations_follow_each_other_without_a_fixed_pause(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=True)
+    started = time.monotonic()
+    with bench(tmp_path, ScriptedDecider(Decision(actions=[ActionSpec(module="touch")])), modules=modules) as b:
+        loop = await b.run()
+    assert loop.iteration_count == 10
+    assert time.monotonic() - started < 10 * 1.0
+
+
+async def test_an_answer_of_one_run_is_known_in_the_next(tmp_path: Path):
+    """A continuous loop does not ask the same again in every run."""
+    ask = Decision(ask=Ask(question="Which port?", key="port"))
+    deciding = ScriptedDecider(ask, Decision(converged=True))
+    people = ScriptedPeople(["80"])
+    with bench(tmp_path, deciding, people=people, mode=Mode.CONTINUOUS, interval=0.01) as b:
+
+        def listen(event: Any) -> None:
+            if event.kind == "loop.rested" and len(b.data("loop.rested")) == 2:
+                b.stop.ask()
+
+        b.database.listen(listen)
+        await b.run()
+    assert len(people.asked) == 1
+    last = deciding.situations[-1]
+    assert last.iteration == 1
+    assert [(answer.key, answer.answer) for answer in last.answers] == [("port", "80")]
+
+
+# --- answers from elsewhere ----------------------------------------------------------------------------------------
+
+
+class Nobody:
+    """A person who never answers, as at a terminal that was left alone."""
+
+    name = "nobody"
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.taken_back = False
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.taken_back = True
+            raise
+        return None
+
+
+async def test_an_answer_from_another_process_lets_the_loop_go_on_at_once(tmp_path: Path):
+    deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
+    people: Any = Nobody()
+    with bench(tmp_path, deciding, people=people) as b:
+        running = asyncio.create_task(b.run())
+        await asyncio.wait_for(people.asked.wait(), 20)
+        assert b.loop().state is LoopState.WAITING
+        other = open_store(tmp_path / "loops.db", create=False)
+        try:
+            with other.write() as tx:
+                (prompt,) = prompt_rows.get_prompts(tx, b.loop_id)
+                prompt_rows.answer_prompt(tx, prompt.id, "8080", "ben")
+            answered = time.monotonic()
+        finally:
+            other.close()
+        loop = await asyncio.wait_for(running, 20)
+    assert time.monotonic() - answered < 3.0
+    assert loop.outcome is Outcome.CONVERGED
+    assert people.taken_back
+    (answer,) = deciding.situations[1].answers
+    assert (answer.answer, answer.answered_by) == ("8080", "ben")
+
+
+# --- a host program may cancel -------------------------------------------------------------------------------------
+
+
+class Slow(ScriptedDecider):
+    """Says that it was asked, and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__(Decision(converged=True))
+        self.asked = asyncio.Event()
+
+    async def decide(self, situation: Any, calls: Any) -> Decision:
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_run_can_be_cancelled_while_it_decides(tmp_path: Path):
+    slow = Slow()
+    with bench(tmp_path, slow) as b:
+        running = asyncio.create_task(b.run())
+        await asyncio.wait_for(slow.asked.wait(), 20)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert b.loop().owner is None
+        b.decider = ScriptedDecider(Decision(converged=True))
+        assert (await b.run()).outcome is Outcome.CONVERGED
+
+
+async def test_a_run_can_be_cancelled_while_it_asks(tmp_path: Path):
+    people: Any = Nobody()
+    deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
+    with bench(tmp_path, deciding, people=people) as b:
+        running = asyncio.create_task(b.run())
+        await asyncio.wait_for(people.asked.wait(), 20)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert people.taken_back
+        b.people = ScriptedPeople(["80"])
+        assert (await b.run()).outcome is Outcome.CONVERGED
+    assert len(deciding.situations) == 2
+
+
+async def test_a_run_can_be_given_a_time_limit_and_what_was_in_flight_is_unknown(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: asyncio.Event().wait()
+    act = Decision(actions=[ActionSpec(module="touch")])
+    with bench(tmp_path, ScriptedDecider(act, Decision(converged=True)), modules=modules) as b:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(b.run(), 0.5)
+        assert [call.module for call in modules.cancelled] == ["touch"]
+        loop = await b.run()
+        with b.database.read() as tx:
+            (row,) = action_rows.get_actions_for_loop(tx, b.loop_id)
+        outcomes = [iteration.outcome for iteration in iterations(b)]
+    assert row.state is ActionState.UNKNOWN
+    assert outcomes == [IterationOutcome.INTERRUPTED, IterationOutcome.CONVERGED]
+    assert loop.outcome is Outcome.CONVERGED
+
+
+MANIFEST = """
+version: 1
+name: slow
+steps:
+  - name: slow
+    check: {{path: {base}/made}}
+    action: {{module: shell, params: {{cmd: "echo $$ > {base}/pid; exec sleep 600"}}}}
+"""
+
+
+async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_gives_the_loop_back(tmp_path: Path):
+    settings = load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
+    spec = wiring.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
+    database = wiring.open_database(settings, create=True)
+    try:
+        with database.write() as tx:
+            loop = loop_rows.create_loop(tx, spec)
+        running = asyncio.create_task(
+            wiring.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=Stop())
+        )
+        pid_file = tmp_path / "pid"
+        async with asyncio.timeout(30):
+            while not (pid_file.exists() and pid_file.read_text().strip()):
+                await asyncio.sleep(0.02)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+        with database.read() as tx:
+            assert loop_rows.get_loop(tx, loop.id).owner is None
+    finally:
+        database.close()

@@ -1,0 +1,155 @@
+"""A person types an answer in the shell, and something happens meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loops.nouns import LoopState, PromptState
+from ftl2_enterprise.protocol.loops.replies import LoopDetail, PromptDetail, PromptLine
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
+from tests.support import builders
+from tests.support.fake_service import PlayedService
+from tests.support.screen import INVITE, invited, shell
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from tests.support.screen import Screen
+
+GONE = builders.prompt(7)
+"""Its loop is deleted: nothing is known of it."""
+WAITING = LoopDetail(
+    loop=builders.loop(state=LoopState.WAITING),
+    process=None,
+    open_prompts=[builders.prompt(8, "And the other one?")],
+    last=None,
+)
+
+
+@pytest.fixture
+def service() -> Iterator[PlayedService]:
+    # Short: the path of a socket has at most 107 bytes.
+    with TemporaryDirectory(prefix="ctl-") as directory, PlayedService(Path(directory) / "s") as found:
+        found.opens(builders.prompt(7))
+        found.on(AnswerPrompt, builders.prompt(7, state=PromptState.ANSWERED, answer="no", answered_by="ada"))
+        yield found
+
+
+@pytest.fixture
+def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
+    with shell(service.path, tmp_path) as begun:
+        begun.see(INVITE, "1 prompt waits for you")
+        yield begun
+
+
+@pytest.mark.parametrize(
+    ("settled", "told"),
+    [
+        (
+            builders.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
+            "! prompt 7 was answered by alice: yes",
+        ),
+        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 has expired: nobody answered in time"),
+        (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed: no answer is wanted any more"),
+        (GONE, "! prompt 7 is gone: its loop was deleted"),
+    ],
+)
+def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
+    service: PlayedService, screen: Screen, settled: Prompt, told: str
+) -> None:
+    screen.enter("answer 7")
+    screen.see("answer 7 of web (1-2, Enter for later):")
+    screen.type("n")
+    screen.see("later): n")
+    if settled is GONE:
+
+        def missing(_request: ShowPrompt) -> None:
+            raise not_found("cannot find the prompt 7")
+
+        service.prompts = []
+        service.on(ShowPrompt, missing)
+        service.happen("loop.deleted")
+    else:
+        service.closes(settled)
+    text = screen.see(told, "no answer is needed (Enter goes back): n")
+    lines = [one.strip() for one in text.splitlines()]
+    assert lines.index(told) < lines.index("no answer is needed (Enter goes back): n")
+    screen.enter("o")
+    screen.see("nothing was sent")
+    invited(screen, 2)
+    assert not service.asked_for(AnswerPrompt)
+    assert screen.text.count("prompt 7 ") == 1
+
+
+# --- Enter ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_typed_before_the_question_appeared_does_not_answer_it(
+    service: PlayedService, screen: Screen
+) -> None:
+    """Nobody has seen yet what it would commit."""
+    service.shows(builders.prompt(7, default="no"))
+    screen.type("answer 7\r1\r")
+    screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
+    screen.type("\x03")
+    screen.see("it stays open: answer 7")
+    assert not service.asked_for(AnswerPrompt)
+
+
+def test_what_was_typed_while_the_question_was_fetched_does_not_answer_it(
+    service: PlayedService, screen: Screen
+) -> None:
+    reached, goes_on = threading.Event(), threading.Event()
+    detail = PromptDetail(
+        prompt=builders.prompt(7, default="no"), loop="web", desired_state="nginx runs", observations=[]
+    )
+
+    def slow(_request: ShowPrompt) -> PromptDetail:
+        reached.set()
+        assert goes_on.wait(20)
+        return detail
+
+    service.on(ShowPrompt, slow)
+    screen.enter("answer 7")
+    until(reached.is_set)
+    screen.type("\r")
+    goes_on.set()
+    screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
+    screen.type("\x03")
+    screen.see("it stays open: answer 7")
+    assert not service.asked_for(AnswerPrompt)
+
+
+# --- what a command has shown --------------------------------------------------------------------------------------
+
+
+def test_the_next_question_of_a_loop_that_is_followed_is_shown_once(service: PlayedService, screen: Screen) -> None:
+    running = LoopDetail(loop=builders.loop(), process=None, open_prompts=[], last=None)
+    following = builders.prompt(8, "And the other one?")
+    service.on(ShowLoop, running)
+    screen.enter("answer 7")
+    screen.see("answer 7 of web (1-2")
+    screen.enter("no")
+    until(lambda: service.events.watchers == 2)
+    looks = len(service.asked_for(ListPrompts))
+    service.happen("prompt.answered", prompt_id=7, answer="no", answered_by="ada")
+    service.prompts = [PromptLine(prompt=following, loop="web")]
+    service.happen("prompt.asked", prompt_id=8, question=following.question, options=following.options)
+    screen.see("prompt 8: And the other one?")
+    # The shell has seen it too.
+    until(lambda: len(service.asked_for(ListPrompts)) > looks + 1)
+    service.on(ShowLoop, WAITING)
+    service.happen("loop.asked")
+    screen.see("waiting for an answer", "answer: answer 8")
+    invited(screen, 2)
+    service.opens(builders.prompt(9, "Something else?"))
+    text = screen.see("web asks: Something else?")
+    assert text.count("And the other one?") == 1

@@ -1,0 +1,125 @@
+"""Questions that nobody answered: what counts instead, and that a person who starts the loop again is asked again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ftl2_enterprise.core.faults import FaultPoint
+from ftl2_enterprise.loops import process
+from ftl2_enterprise.loops.engine import prompting, reconcile
+from ftl2_enterprise.loops.handlers import loops as loop_handlers
+from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.rows import prompts
+from ftl2_enterprise.protocol.loops.decision import Ask, Decision
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
+from ftl2_enterprise.protocol.loops.verbs import RetryLoop
+from tests.support.engine import ScriptedDecider, ScriptedPeople, bench
+
+WHICH = Ask(question="Which?", options=["a", "b"], key="which")
+DONE = Decision(converged=True)
+
+
+def needs_the_answer(situation):
+    """As a manifest does: it asks, goes on with the answer, and is blocked by none."""
+    answers = {one.key: one.answer for one in situation.answers}
+    if "which" not in answers:
+        return Decision(ask=WHICH)
+    return DONE if answers["which"] else Decision(blocked="nobody answered 'Which?'")
+
+
+class Silent(ScriptedPeople):
+    async def ask(self, prompt):
+        if self.replies:
+            return await super().ask(prompt)
+        await asyncio.Event().wait()
+        return None
+
+
+def asked(b):
+    with b.database.read() as tx:
+        return prompts.get_prompts(tx, b.loop_id)
+
+
+def dismiss(b):
+    with b.database.write() as tx:
+        prompts.dismiss_prompt(tx, asked(b)[-1].id)
+
+
+async def test_a_question_that_expired_is_asked_again_when_a_person_retries(tmp_path):
+    decider = ScriptedDecider(needs_the_answer)
+    with bench(tmp_path, decider, people=Silent(), prompt_timeout=0.01) as b:
+        loop = await b.run()
+        assert (loop.state, len(asked(b))) == (LoopState.BLOCKED, 1)
+        with b.database.write() as tx:
+            loop_handlers.retry(tx, RetryLoop(loop="web"))
+        b.people.replies.append("b")
+        loop = await b.run()
+        first, second = asked(b)
+    assert (loop.state, loop.outcome) == (LoopState.COMPLETED, Outcome.CONVERGED)
+    assert (first.state, second.state, second.answer) == (PromptState.EXPIRED, PromptState.ANSWERED, "b")
+    assert first.deadline_at is not None
+    assert second.deadline_at is not None
+    assert second.deadline_at > first.deadline_at
+
+
+async def test_a_question_that_was_dismissed_is_asked_again_when_the_loop_is_run_again(tmp_path):
+    with bench(tmp_path, ScriptedDecider(needs_the_answer)) as b:
+        assert (await b.run()).state is LoopState.WAITING
+        dismiss(b)
+        # What is settled in a run stays so while it lasts.
+        assert (await b.run()).state is LoopState.BLOCKED
+        assert len(asked(b)) == 1
+        assert (await b.run()).state is LoopState.WAITING
+        assert [one.state for one in asked(b)] == [PromptState.DISMISSED, PromptState.OPEN]
+
+
+async def test_an_answer_is_kept_when_the_loop_is_run_again(tmp_path):
+    blocked = Decision(blocked="the disk is full")
+    decider = ScriptedDecider(needs_the_answer, blocked, needs_the_answer)
+    with bench(tmp_path, decider, people=ScriptedPeople(replies=["a"])) as b:
+        assert (await b.run()).state is LoopState.BLOCKED
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert [one.answer for one in asked(b)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "point", [FaultPoint.PROMPT_ANSWERED, FaultPoint.ITERATION_ENDED, FaultPoint.ITERATION_STARTED]
+)
+async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(tmp_path, monkeypatch, point):
+    class Crash(BaseException):
+        pass
+
+    def crash(reached):
+        # An iteration is begun before the question is asked as well.
+        if reached is point and (point is not FaultPoint.ITERATION_STARTED or len(decider.situations) == 1):
+            raise Crash
+
+    decider = ScriptedDecider(needs_the_answer)
+    with bench(tmp_path, decider, people=Silent(), prompt_timeout=0.01) as b:
+        with monkeypatch.context() as patched:
+            patched.setattr(reconcile, "reach", crash)
+            patched.setattr(prompting, "reach", crash)
+            with pytest.raises(Crash):
+                await b.run()
+        b.stop = Stop()
+        assert [one.state for one in asked(b)] == [PromptState.EXPIRED]
+        loop = await b.run()
+        assert (loop.state, loop.reason) == (LoopState.BLOCKED, "nobody answered 'Which?'")
+        assert len(asked(b)) == 1
+
+
+async def test_a_continuous_loop_does_not_ask_again_by_itself_but_when_it_was_blocked(tmp_path, monkeypatch):
+    again = Decision(ask=Ask(question="And now?", key="now"))
+    decider = ScriptedDecider(Decision(ask=WHICH), DONE, DONE, Decision(blocked="no"))
+    with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
+        monkeypatch.setattr(process, "POLL", 0.01)
+        assert (await b.run()).state is LoopState.WAITING
+        dismiss(b)
+        assert (await asyncio.wait_for(b.run(), 10)).state is LoopState.BLOCKED
+        told = [[one.key for one in situation.answers] for situation in decider.situations]
+        assert told == [[], ["which"], ["which"], ["which"]]
+        decider.script = [again]
+        assert (await b.run()).state is LoopState.WAITING
+        assert decider.situations[-1].answers == []

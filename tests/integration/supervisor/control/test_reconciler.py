@@ -1,0 +1,425 @@
+"""The loop in which managers look: what wakes it, and which life signs it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency, Why
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.supervisor.control import reconciler
+from ftl2_enterprise.supervisor.control.children import Children
+from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.event_logger import log_facts
+from ftl2_enterprise.supervisor.control.reconciler import Ensure, status_line
+from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, RootLink
+from ftl2_enterprise.supervisor.writer.async_client import WriterClient
+from tests.support.ledger import Entries, enter
+from tests.support.writing import writer_process
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.unit import UnitCall
+    from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+
+
+class Looker:
+    """A manager that counts its looks and wants what it is told to want."""
+
+    prefix = "loop"
+    wakes_on = ("loop.", "prompt.answered")
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.plan = Plan()
+        self.end: UnitCall | None = None
+
+    def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
+        self.looks += 1
+        return self.plan
+
+    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
+        return self.end
+
+
+class Moody:
+    """A writer that answers, refuses, or is silent."""
+
+    def __init__(self) -> None:
+        self.mood = "answers"
+        self.asked = 0
+
+    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        self.asked += 1
+        if self.mood == "refuses":
+            raise unavailable("cannot write the database: the disk is full")
+        while self.mood == "is silent":
+            await asyncio.sleep(0.005)
+        return 0
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def subscribe(self, callback: Callable[..., object]) -> Callable[[], None]:
+        return lambda: None
+
+
+class Stage:
+    looking: asyncio.Task[None]
+
+    def __init__(self, store: Store, end: socket.socket) -> None:
+        self.store = store
+        self.manager = Looker()
+        self.writer = Moody()
+        self.children = Children()
+        self.ensure = Ensure(
+            store=store,
+            writer=self.writer,
+            children=self.children,
+            managers=[self.manager],
+            version=DataVersion(store.path),
+            clock=SystemClock(),
+            order=lambda key: Order(argument=key),
+            within=lambda: 7.0,
+        )
+        self._end = end
+
+    def heard(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                found.append(json.loads(self._end.recv(65536)))
+            except BlockingIOError:
+                return found
+
+    async def hears(self, *wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """Until all of it was heard; everything that was."""
+        found: list[dict[str, Any]] = []
+
+        def complete() -> bool:
+            found.extend(self.heard())
+            return all(one in found for one in wanted)
+
+        await until(complete)
+        return found
+
+    async def looks(self, more: int) -> None:
+        count = self.manager.looks + more
+        await until(lambda: self.manager.looks >= count)
+
+    async def quiet(self) -> None:
+        """Until it looks no more of itself."""
+        await until(lambda: self.ensure.ready)
+        seen = -1
+        while seen != self.manager.looks:
+            seen = self.manager.looks
+            await asyncio.sleep(0.2)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def stage(directory: Path) -> AsyncIterator[Stage]:
+    store = open_store(directory / "loops.db", create=True)
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine.setblocking(False)
+    made = Stage(store, mine)
+    root = RootLink(theirs, lambda message: None, lambda: None)
+    made.looking = asyncio.create_task(made.ensure.run(root))
+    try:
+        yield made
+    finally:
+        made.looking.cancel()
+        await asyncio.gather(made.looking, return_exceptions=True)
+        made.ensure.close()
+        root.close()
+        mine.close()
+        store.close()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "IDLE_LOOK", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "PULSE", 0.03)
+    monkeypatch.setattr(reconciler, "CHECK", 0.05)
+
+
+@pytest.mark.usefixtures("often")
+async def test_it_is_ready_after_the_first_look_and_answer_of_the_writer_and_not_before(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.writer.mood = "is silent"
+        await made.looks(1)
+        await until(lambda: made.writer.asked)
+        assert not [one for one in made.heard() if "ready" in one or "alive" in one]
+        assert made.ensure.silence > 0
+        made.writer.mood = "answers"
+        told = await made.hears({"alive": True}, {"ready": True})
+        assert told.index({"alive": True}) < told.index({"ready": True})
+        assert made.ensure.silence == 0
+        # Ready once, alive again and again.
+        assert {"ready": True} not in await made.hears({"alive": True})
+
+
+@pytest.mark.usefixtures("often")
+async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.hears({"ready": True})
+        made.writer.mood = "refuses"
+        asked = made.writer.asked
+        await until(lambda: made.writer.asked >= asked + 2)
+        made.heard()
+        await until(lambda: made.writer.asked >= asked + 4)
+        assert {"alive": True} not in made.heard()
+        assert "the disk is full" in made.ensure.problems["writer"]
+        assert made.ensure.status.endswith(made.ensure.problems["writer"])
+        made.writer.mood = "answers"
+        await made.hears({"alive": True}, {"status": "no loop wants anything"})
+        assert not made.ensure.problems
+
+
+async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks, asked = made.manager.looks, made.writer.asked
+        made.heard()
+        made.ensure.alive_each = 0.1
+        made.ensure.wake()
+        alive = 0
+
+        def often() -> bool:
+            nonlocal alive
+            alive += made.heard().count({"alive": True})
+            return alive >= 4
+
+        await until(often)
+        # Each time somebody has looked, and the writer has answered.
+        assert made.manager.looks - looks >= alive
+        assert made.writer.asked - asked >= alive
+
+
+async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.ensure.alive_each = 0.1
+        await made.hears({"ready": True})
+        made.looking.cancel()
+        await asyncio.gather(made.looking, return_exceptions=True)
+        # A proof may be under way.
+        await until(lambda: made.ensure.silence == 0)
+        made.heard()
+        asked = made.writer.asked
+        made.ensure.wake()
+        await asyncio.sleep(0.5)
+        assert made.heard() == []
+        assert made.writer.asked == asked
+
+
+async def test_it_does_not_say_that_it_lives_when_only_the_managers_look(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.ensure.alive_each = 0.1
+        await made.hears({"ready": True})
+        made.writer.mood = "is silent"
+        await until(lambda: made.ensure.silence > 0)
+        made.heard()
+        await made.looks(5)
+        assert {"alive": True} not in made.heard()
+        made.writer.mood = "answers"
+        await made.hears({"alive": True})
+
+
+async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks = made.manager.looks
+        made.ensure.committed(["action.started", "prompts.answered"])
+        await asyncio.sleep(0.05)
+        assert made.manager.looks == looks
+        made.ensure.committed(["action.started", "loop.desired"])
+        await made.looks(1)
+
+
+async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        with made.store.write() as tx:
+            tx.emit("written.by_somebody")
+        await made.looks(1)
+        await made.quiet()
+        made.children.ordered("loop:7", 1)
+        await made.looks(1)
+
+
+async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        monkeypatch.setattr(reconciler, "CHECK", 1000.0)
+        made.manager.plan = Plan(look_again=0.01)
+        made.ensure.wake()
+        await made.looks(5)
+
+
+async def test_many_wakes_are_few_looks(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        looks = made.manager.looks
+        for _ in range(1000):
+            made.ensure.wake()
+            await asyncio.sleep(0)
+        await made.looks(1)
+        assert made.manager.looks - looks < 100
+
+
+async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        made.ensure.draining = True
+        made.manager.plan = Plan(start=("loop:1",))
+        made.ensure.wake()
+        await made.looks(1)
+        assert not [one for one in made.heard() if "start" in one]
+        made.ensure.draining = False
+        made.ensure.wake()
+        await made.hears({"start": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
+
+
+async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        with writer_process(tmp_path, made.store.path) as process:
+            link = process.link()
+            await asyncio.to_thread(link.carry_out, [enter.call("before", 1)])
+            writer = WriterClient(process.address, patience=0.2)
+            made.ensure._writer = writer
+            writer.start()
+            made.manager.end = enter.call("end", 1)
+            told = FromRoot(ended="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
+            recorded: list[int] = []
+            process.process.send_signal(signal.SIGSTOP)
+            made.children.ordered("loop:1", 0)
+            made.ensure.ended(*made.children.ending(told, 0), recorded=recorded.append)
+            # As long as several others would have waited.
+            await asyncio.sleep(1.0)
+            assert "loop:1" in made.children.table
+            assert recorded == []
+            process.process.send_signal(signal.SIGCONT)
+            await until(lambda: "loop:1" not in made.children.table)
+            assert recorded == [3]
+            # Whatever was handed over has been carried out by then.
+            await asyncio.to_thread(link.carry_out, [enter.call("after", 1)])
+            await writer.close()
+        assert Entries(made.store.path).of["end", 1] == 1
+
+
+async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_path: Path) -> None:
+    asked, ends = threading.Event(), threading.Event()
+
+    class Facts:
+        def catch_up(self) -> bool:
+            asked.set()
+            return False
+
+    store = open_store(tmp_path / "loops.db", create=True)
+    version = DataVersion(store.path)
+    stuck = [asyncio.create_task(asyncio.to_thread(ends.wait)) for _ in range(100)]
+    task = asyncio.create_task(log_facts(cast("FactLog", Facts()), Commits(version)))
+    try:
+        await until(asked.is_set)
+    finally:
+        ends.set()
+        task.cancel()
+        await asyncio.gather(task, *stuck, return_exceptions=True)
+        version.close()
+        store.close()
+
+
+async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:
+    wanted = {f"loop:{number}" for number in range(3000)}
+    async with stage(tmp_path) as made:
+        await made.quiet()
+        made.manager.plan = Plan(start=tuple(sorted(wanted)))
+        made.ensure.wake()
+        await made.looks(1)
+        found: set[str] = set()
+
+        def all_are_ordered() -> bool:
+            found.update(one["start"] for one in made.heard() if "start" in one)
+            return found == wanted
+
+        await until(all_are_ordered)
+        made.manager.plan = Plan(stop=dict.fromkeys(wanted, Urgency.SAFE_POINT))
+        made.ensure.wake()
+        await made.looks(1)
+        found.clear()
+
+        def all_are_stopped() -> bool:
+            found.update(one["stop"] for one in made.heard() if "stop" in one)
+            return found == wanted
+
+        await until(all_are_stopped)
+
+
+async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.LOOK", 0.02)
+    store = open_store(tmp_path / "loops.db", create=True)
+    version = DataVersion(store.path)
+    commits = Commits(version)
+    async with asyncio.timeout(20):
+        # News.
+        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
+        await asyncio.sleep(0)
+        commits.told()
+        await asyncio.gather(*waiting)
+        # News that came while the database was read.
+        count = commits.count
+        commits.told()
+        await commits.wait(count)
+        # A commit that nobody told of.
+        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+        with store.write() as tx:
+            tx.emit("written.by_somebody")
+        await asyncio.gather(*waiting)
+    commits.close()
+    version.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("counts", "problems", "draining", "line"),
+    [
+        ({}, [], False, "no loop wants anything"),
+        ({"running": 12, "waiting": 2, "failed": 1}, [], False, "12 running, 2 waiting for you, 1 failed"),
+        ({"running": 0, "resting": 3}, [], False, "3 resting"),
+        ({"queued": 2, "pending": 1}, [], False, "2 queued, 1 starting"),
+        ({"running": 1}, [], True, "stopping: 1 running"),
+        ({"running": 1}, ["the writer cannot write", "more"], False, "1 running; the writer cannot write; more"),
+    ],
+)
+def test_the_status_line_says_what_matters(
+    counts: dict[str, int], problems: list[str], draining: bool, line: str
+) -> None:
+    assert status_line(counts, problems, draining=draining) == line

@@ -1,0 +1,45 @@
+"""What root kills of a tree, and what it spares."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.supervisor.root import process_tree
+from tests.support.root_service import is_alive
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAMILY = "sh -c 'sleep 600 & echo $!; wait' & echo $!; sleep 600 & echo $!; wait"
+"""Prints a grandchild and its parent in either order, and the other child."""
+
+
+@pytest.fixture
+def family() -> Iterator[tuple[int, list[int]]]:
+    """A process, and the three below it."""
+    with subprocess.Popen(["sh", "-c", FAMILY], stdout=subprocess.PIPE, text=True) as made:
+        assert made.stdout is not None
+        below = [int(made.stdout.readline()) for _ in range(3)]
+        yield made.pid, below
+        process_tree.kill({made.pid, *below})
+
+
+def test_a_tree_is_killed_whole(family: tuple[int, list[int]]) -> None:
+    pid, below = family
+    process_tree.kill({pid})
+    until(lambda: not any(map(is_alive, [pid, *below])))
+
+
+def test_what_is_known_is_spared_with_all_that_is_below_it(family: tuple[int, list[int]]) -> None:
+    pid, below = family
+    (known,) = (one for one in below if process_tree.children_of(one))
+    (grandchild,) = process_tree.children_of(known)
+    (other,) = set(below) - {known, grandchild}
+    process_tree.kill({pid}, sparing={known})
+    until(lambda: not is_alive(pid) and not is_alive(other))
+    assert is_alive(known)
+    assert is_alive(grandchild)

@@ -1,0 +1,346 @@
+"""What each verb does to a loop in each state, with and without a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import tables
+from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    loops as loop_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    prompts as prompt_rows,
+)
+from ftl2_enterprise.loops.rows import (
+    service as service_rows,
+)
+from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState,
+    Desired,
+    IterationState,
+    Loop,
+    LoopSpec,
+    LoopState,
+    Outcome,
+    PromptState,
+)
+from ftl2_enterprise.protocol.loops.replies import Deleted
+from ftl2_enterprise.store.events import list_events
+from tests.support.database import acting_loop, ask, one_of_each, spec, started_loop
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.tx import Tx
+
+WRITES = handlers.WRITES
+L = LoopState
+
+
+def do(db: Store, request: Request[Any], actor: str = "eva") -> Any:
+    with db.write() as tx:
+        tx.actor = actor
+        return WRITES[type(request)].call(request).carry_out(tx)
+
+
+def loop_in(tx: Tx, state: LoopState, *, held: bool = False) -> Loop:
+    """A managed loop in that state; `held` by this very process, which lives."""
+    if state is L.PENDING:
+        loop = loop_rows.create_loop(tx, spec())
+        generation = 0
+    else:
+        loop, generation = started_loop(tx)
+        moves: dict[LoopState, tuple[LoopEvent, dict[str, Any]]] = {
+            L.WAITING: (LoopEvent.ASKED, {}),
+            L.RESTING: (LoopEvent.RESTED, {"next_run_at": tx.now + 60_000_000}),
+            L.PAUSED: (LoopEvent.PAUSED, {}),
+            L.BLOCKED: (LoopEvent.BLOCKED, {"outcome": Outcome.BLOCKED, "reason": "no"}),
+            L.COMPLETED: (LoopEvent.COMPLETED, {"outcome": Outcome.CONVERGED}),
+            L.FAILED: (LoopEvent.FAILED, {"outcome": Outcome.FAILED, "reason": "no"}),
+            L.CANCELLED: (LoopEvent.CANCELLED, {"outcome": Outcome.CANCELLED}),
+        }
+        if state is not L.RUNNING:
+            event, values = moves[state]
+            loop_rows.move_loop(tx, loop.id, generation, event, **values)
+    service_rows.change_loop(tx, loop.id, managed=True, owner=process_identity.current() if held else None)
+    return loop_rows.get_loop(tx, loop.id)
+
+
+REFUSED = None
+TABLE: dict[type[Request[Any]], dict[LoopState, tuple[LoopState, Desired] | None]] = {
+    verbs.StartLoop: {
+        **{state: (state, Desired.RUN) for state in (L.PENDING, L.RUNNING, L.WAITING, L.RESTING, L.PAUSED)},
+        **dict.fromkeys((L.BLOCKED, L.FAILED), (L.PENDING, Desired.RUN)),
+        **dict.fromkeys((L.COMPLETED, L.CANCELLED), REFUSED),
+    },
+    verbs.ResumeLoop: {
+        **{state: (state, Desired.RUN) for state in (L.PENDING, L.RUNNING, L.WAITING, L.RESTING, L.PAUSED)},
+        **dict.fromkeys((L.BLOCKED, L.FAILED, L.COMPLETED, L.CANCELLED), REFUSED),
+    },
+    verbs.RetryLoop: {
+        **dict.fromkeys((L.BLOCKED, L.FAILED), (L.PENDING, Desired.RUN)),
+        **dict.fromkeys(set(L) - {L.BLOCKED, L.FAILED}, REFUSED),
+    },
+    verbs.PauseLoop: {
+        **dict.fromkeys((L.PENDING, L.RUNNING, L.WAITING, L.RESTING, L.PAUSED), (L.PAUSED, Desired.PAUSE)),
+        **dict.fromkeys((L.BLOCKED, L.FAILED, L.COMPLETED, L.CANCELLED), REFUSED),
+    },
+    verbs.StopLoop: {
+        **dict.fromkeys((L.PENDING, L.RUNNING, L.WAITING, L.RESTING, L.PAUSED), (L.PAUSED, Desired.STOP)),
+        **dict.fromkeys((L.BLOCKED, L.FAILED, L.COMPLETED, L.CANCELLED), REFUSED),
+    },
+    verbs.CancelLoop: {
+        **dict.fromkeys(set(L) - {L.FAILED, L.COMPLETED}, (L.CANCELLED, Desired.CANCEL)),
+        L.CANCELLED: (L.CANCELLED, Desired.RUN),
+        **dict.fromkeys((L.FAILED, L.COMPLETED), REFUSED),
+    },
+    verbs.RunLoopNow: {
+        **{state: (state, Desired.RUN) for state in (L.PENDING, L.RUNNING, L.RESTING)},
+        **dict.fromkeys((L.WAITING, L.PAUSED, L.BLOCKED, L.FAILED, L.COMPLETED, L.CANCELLED), REFUSED),
+    },
+}
+# In an order of its own: every worker of the test runner has to see the same one.
+CASES = [(verb, state, states[state]) for verb, states in TABLE.items() for state in LoopState]
+
+
+def test_the_table_is_whole() -> None:
+    assert all(set(states) == set(LoopState) for states in TABLE.values())
+
+
+@pytest.mark.parametrize(("verb", "state", "wanted"), CASES)
+def test_without_a_process(
+    db: Store, verb: type[Request[Any]], state: LoopState, wanted: tuple[LoopState, Desired] | None
+) -> None:
+    with db.write() as tx:
+        before = loop_in(tx, state)
+    request = verb(loop="web")  # type: ignore[call-arg]
+    if wanted is None:
+        with pytest.raises(Problem) as caught:
+            do(db, request)
+        assert caught.value.code is Code.CONFLICT
+        assert "web" in caught.value.message
+        assert f": it is {state}" in caught.value.message
+        assert caught.value.hint
+        with db.read() as tx:
+            assert loop_rows.get_loop(tx, "web") == before
+        return
+    after = do(db, request)
+    assert (after.state, after.desired) == wanted
+    with db.read() as tx:
+        assert loop_rows.get_loop(tx, "web") == after
+        facts = [event for event in list_events(tx) if event.actor == "eva"]
+    assert bool(facts) == (after != before)
+    # Asked twice, it is as if it had been asked once; only what was made to go on cannot be retried again.
+    if verb is not verbs.RetryLoop:
+        again = do(db, request)
+        assert (again.state, again.desired) == wanted
+
+
+@pytest.mark.parametrize("verb", [verbs.PauseLoop, verbs.StopLoop, verbs.CancelLoop])
+@pytest.mark.parametrize("state", [L.PENDING, L.RUNNING, L.WAITING, L.RESTING])
+def test_with_a_process_only_the_wish_is_written(db: Store, verb: type[Request[Any]], state: LoopState) -> None:
+    wish = {verbs.PauseLoop: Desired.PAUSE, verbs.StopLoop: Desired.STOP, verbs.CancelLoop: Desired.CANCEL}[verb]
+    with db.write() as tx:
+        loop_in(tx, state, held=True)
+    after = do(db, verb(loop="web"))  # type: ignore[call-arg]
+    assert (after.state, after.desired) == (state, wish)
+    with db.read() as tx:
+        (fact,) = [event for event in list_events(tx) if event.kind == "loop.desired"]
+    assert (fact.data, fact.actor) == ({"desired": wish}, "eva")
+
+
+def test_a_pause_becomes_a_stop_and_a_cancel_stays_one(db: Store) -> None:
+    with db.write() as tx:
+        loop_in(tx, L.RUNNING, held=True)
+    assert do(db, verbs.PauseLoop(loop="web")).desired is Desired.PAUSE
+    assert do(db, verbs.StopLoop(loop="web")).desired is Desired.STOP
+    assert do(db, verbs.ResumeLoop(loop="web")).desired is Desired.RUN
+    assert do(db, verbs.CancelLoop(loop="web")).desired is Desired.CANCEL
+    for verb in (verbs.PauseLoop, verbs.StartLoop, verbs.ResumeLoop, verbs.DeleteLoop):
+        with pytest.raises(Problem, match="it is being cancelled") as caught:
+            do(db, verb(loop="web"))
+        assert "ftl2ctl cancel web" not in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("request_", [verbs.StopLoop(loop="web"), verbs.CancelLoop(loop="web", now=True)])
+def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.RUNNING, held=True)
+    do(db, verbs.CancelLoop(loop="web"))
+    with db.read() as tx:
+        assert not service_rows.is_hurried(tx, loop.id)
+    for _ in range(2):
+        found = do(db, request_)
+        assert (found.state, found.desired) == (L.RUNNING, Desired.CANCEL)
+    with db.read() as tx:
+        assert service_rows.is_hurried(tx, loop.id)
+        assert [event.kind for event in list_events(tx)].count("loop.hurried") == 1
+
+
+def test_a_cancel_that_is_hurried_without_a_process_is_true_at_once(db: Store) -> None:
+    with db.write() as tx:
+        loop_in(tx, L.RUNNING)
+    assert do(db, verbs.CancelLoop(loop="web", now=True)).state is L.CANCELLED
+
+
+def test_a_cancel_in_the_foreground_cannot_be_hurried_from_here(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.RUNNING, held=True)
+        service_rows.change_loop(tx, loop.id, managed=False)
+    with pytest.raises(Problem, match=r"cannot cancel web now: process [0-9]+ runs it in the foreground"):
+        do(db, verbs.CancelLoop(loop="web", now=True))
+
+
+def test_cancelling_closes_what_was_begun(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        action = action_rows.get_actions_for_iteration(tx, iteration.id)[0]
+    assert do(db, verbs.CancelLoop(loop="web")).outcome is Outcome.CANCELLED
+    with db.read() as tx:
+        assert loop_rows.get_iteration(tx, iteration.id).state is IterationState.ENDED
+        assert action_rows.get_action(tx, action.id).state is ActionState.SKIPPED
+        assert {prompt.state for prompt in prompt_rows.get_prompts(tx, iteration.loop_id)} == {PromptState.DISMISSED}
+        assert loop_rows.get_loop(tx, "web").open_prompts == 0
+
+
+def test_stopping_a_loop_whose_process_is_gone_says_what_nobody_knows(db: Store) -> None:
+    with db.write() as tx:
+        loop, generation, action = acting_loop(tx)
+        loop_rows.update_loop(tx, loop.id, generation, owner=None)
+    do(db, verbs.StopLoop(loop="web"))
+    with db.read() as tx:
+        assert action_rows.get_action(tx, action).state is ActionState.UNKNOWN
+
+
+def test_submit(db: Store) -> None:
+    loop = do(db, verbs.SubmitLoop(spec=spec("web"), priority=7))
+    assert (loop.state, loop.desired, loop.managed, loop.priority, loop.submitted_by) == (
+        L.PENDING, Desired.RUN, True, 7, "eva",
+    )  # fmt: skip
+    with pytest.raises(Problem, match="there is one of that name") as refused:
+        do(db, verbs.SubmitLoop(spec=spec("web")))
+    assert refused.value.hint == "give another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
+    with db.write() as tx, pytest.raises(Problem, match="there is one of that name") as refused:
+        # In the foreground, where one of the service cannot be resumed.
+        loop_rows.create_loop(tx, spec("web"))
+    assert refused.value.hint == "give another name with --name, or see it with `ftl2ctl show web`"
+    paused = do(db, verbs.SubmitLoop(spec=spec("later"), paused=True))
+    assert (paused.state, paused.desired) == (L.PAUSED, Desired.PAUSE)
+    with pytest.raises(Problem, match="cannot call a loop '12'"):
+        do(db, verbs.SubmitLoop(spec=spec("12")))
+
+
+def test_a_name_is_made_and_numbered(db: Store) -> None:
+    wish = LoopSpec(name="", desired_state="Nginx answers on port 80")
+    names = [do(db, verbs.SubmitLoop(spec=wish)).name for _ in range(3)]
+    assert names == ["nginx-answers-on-port-80", "nginx-answers-on-port-80-2", "nginx-answers-on-port-80-3"]
+    from_file = LoopSpec(name="", desired_state="name: x", source="/srv/site.d/Web Tier.yaml", dry_run=True)
+    assert do(db, verbs.SubmitLoop(spec=from_file)).name == "web-tier-dry-run"
+
+
+def test_what_a_foreground_process_runs_is_not_taken_from_it(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.RUNNING, held=True)
+        service_rows.change_loop(tx, loop.id, managed=False)
+    for verb in (verbs.StartLoop, verbs.ResumeLoop):
+        with pytest.raises(Problem, match="runs it in the foreground"):
+            do(db, verb(loop="web"))
+    with db.write() as tx:
+        service_rows.change_loop(tx, loop.id, owner=None)
+    assert do(db, verbs.StartLoop(loop="web")).managed is True
+
+
+def test_starting_again_forgets_crashes(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_in(tx, L.FAILED)
+        service_rows.change_loop(tx, loop.id, crashes=3, crashes_since=5, restart_at=9)
+    after = do(db, verbs.RetryLoop(loop="web"))
+    assert (after.crashes, after.crashes_since, after.restart_at, after.outcome, after.reason, after.ended_at) == (
+        0, None, None, None, None, None,
+    )  # fmt: skip
+
+
+def test_run_now_makes_a_resting_loop_due(db: Store) -> None:
+    with db.write() as tx:
+        before = loop_in(tx, L.RESTING)
+    after = do(db, verbs.RunLoopNow(loop="web"))
+    assert before.next_run_at is not None
+    assert after.next_run_at is not None
+    assert after.next_run_at < before.next_run_at
+    with db.read() as tx:
+        assert "loop.due" in [event.kind for event in list_events(tx)]
+
+
+def test_deleting_takes_every_row_and_leaves_the_facts(db: Store) -> None:
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        other, _ = started_loop(tx, "other")
+        kept = loop_rows.insert_iteration(tx, other.id, 1)
+        ask(tx, kept, "kept")
+    with pytest.raises(Problem, match="cannot delete web: it is running"):
+        do(db, verbs.DeleteLoop(loop="web"))
+    do(db, verbs.CancelLoop(loop="web"))
+    with db.read() as tx:
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
+    assert do(db, verbs.DeleteLoop(loop="web")) == Deleted(id=iteration.loop_id, name="web")
+    with db.read() as tx:
+        for table in tables.loops.metadata.tables.values():
+            if "loop_id" in table.c and table.name != "events":
+                of = select(func.count()).select_from(table).where(table.c.loop_id == iteration.loop_id)
+                assert tx.connection.execute(of).scalar() == 0, table.name
+        assert [loop.name for loop in loop_rows.list_loops(tx, finished=True)] == ["other"]
+        assert len(prompt_rows.get_prompts(tx, other.id)) == 1
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 0
+        kinds = [event.kind for event in list_events(tx, loop_id=iteration.loop_id)]
+    assert kinds[-1] == "loop.deleted"
+    assert "loop.started" in kinds
+
+
+def test_a_text_that_another_loop_has_too_stays(db: Store) -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+        tx.connection.execute(text("UPDATE loops SET name = 'first'"))
+        tx.connection.execute(text("DELETE FROM disabled_rules"))
+        tx.connection.execute(text("DELETE FROM handovers"))
+        one_of_each(tx)
+    for verb in (verbs.CancelLoop, verbs.DeleteLoop):
+        do(db, verb(loop="first"))
+    with db.read() as tx:
+        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
+
+
+def test_what_cannot_be_undone_is_not_done_to_a_loop_that_was_not_named(db: Store) -> None:
+    do(db, verbs.SubmitLoop(spec=spec("web-prod")))
+    for request in (verbs.CancelLoop(loop="web"), verbs.DeleteLoop(loop="web")):
+        with pytest.raises(Problem, match='cannot find the loop "web": a beginning is not enough here') as caught:
+            do(db, request)
+        assert caught.value.hint == 'did you mean "web-prod"?'
+    assert do(db, verbs.PauseLoop(loop="web")).name == "web-prod"
+    loop = do(db, verbs.CancelLoop(loop="web-prod"))
+    assert loop.state is LoopState.CANCELLED
+    assert do(db, verbs.DeleteLoop(loop=str(loop.id))).name == "web-prod"
+
+
+def test_a_loop_whose_process_has_not_ended_is_not_deleted(db: Store) -> None:
+    with db.write() as tx:
+        loop_in(tx, L.COMPLETED, held=True)
+    with pytest.raises(Problem, match="its process has not ended yet"):
+        do(db, verbs.DeleteLoop(loop="web"))
+
+
+@pytest.mark.parametrize("verb", [*TABLE, verbs.DeleteLoop])
+def test_an_unknown_loop(db: Store, verb: type[Request[Any]]) -> None:
+    with pytest.raises(Problem, match="cannot find the loop") as caught:
+        do(db, verb(loop="wep"))  # type: ignore[call-arg]
+    assert caught.value.code is Code.NOT_FOUND

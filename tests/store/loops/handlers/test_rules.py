@@ -1,0 +1,157 @@
+"""Verbs of rules, from the files on disk to the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core.children import Table
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.settings import LoopSettings, Settings
+from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import rules as rule_rows
+from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.store.events import list_events
+from ftl2_enterprise.wiring import gather
+from tests.support.database import one_of_each, spec
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.verb import Request
+    from ftl2_enterprise.store.database import Store
+
+GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return True\nasync def action(ftl): pass\n'
+
+
+async def gathered(db: Store, rules_dir: str, request: Request[Any]) -> Any:
+    settings = Settings(loops=LoopSettings(rules_dir=rules_dir))
+    return await gather.gathers(lambda: settings, db)[type(request)](request)
+
+
+async def see(db: Store, rules_dir: str, request: Request[Any]) -> Any:
+    files = await gathered(db, rules_dir, request)
+    with db.read() as tx:
+        return handlers.READS[type(request)](tx, request, Table(), files)
+
+
+async def do(db: Store, rules_dir: str, request: Request[Any]) -> Any:
+    file = await gathered(db, rules_dir, request)
+    unit = handlers.WRITES[type(request)]
+    # As the writer gets it: in bytes.
+    arguments = unit.decode(unit.encode((request, file), {}))
+    with db.write() as tx:
+        tx.actor = "eva"
+        return unit.function(tx, **arguments)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    directory = tmp_path / "rules"
+    directory.mkdir()
+    (directory / "good.py").write_text(GOOD)
+    (directory / "torn.py").write_text("async def condition(:\n")
+    (directory / "plain.py").write_text("def condition(state): return True\nasync def action(ftl): pass\n")
+    # Run by nobody who only looks.
+    (directory / "trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
+    return str(directory)
+
+
+async def test_rules_are_read_and_never_run(db: Store, rules: str, tmp_path: Path) -> None:
+    found = {rule.name: rule for rule in await see(db, rules, verbs.ListRules())}
+    assert list(found) == ["good", "plain", "torn", "trap"]
+    assert (found["good"].description, found["good"].error, found["good"].enabled) == ("Make it so.", None, True)
+    assert "SyntaxError" in str(found["torn"].error)
+    assert found["plain"].error == "condition is not an async function; write `async def condition(state):`"
+    assert found["trap"].error is None
+    shown = await see(db, rules, verbs.ShowRule(rule="good"))
+    assert (shown.source, shown.rule) == (GOOD, found["good"])
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "good.py").write_text(GOOD)
+    (own / "mine.py").write_text(GOOD)
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        loop_rows.create_loop(tx, spec("other", rules_dir=str(own)))
+        loop_rows.create_loop(tx, spec("again", rules_dir=str(own)))
+        rule_rows.insert_rule_result(
+            tx, iteration, rule_name="mine", rule_digest="d", matched=True, fired=True, success=True, detail=None
+        )
+    found = await see(db, rules, verbs.ListRules())
+    assert [rule.name for rule in found] == ["good", "good", "mine", "plain", "torn", "trap"]
+    assert {rule.name: rule.fired for rule in found} == {"good": 0, "mine": 1, "plain": 0, "torn": 0, "trap": 0}
+    assert found[2].last_fired_at is not None
+    with pytest.raises(Problem, match='cannot tell which rule "good" is'):
+        await see(db, rules, verbs.ShowRule(rule="good"))
+    path = str(own / "good.py")
+    assert (await see(db, rules, verbs.ShowRule(rule=path))).rule.path == path
+
+
+async def test_a_rule_is_switched_off_and_on(db: Store, rules: str) -> None:
+    off = await do(db, rules, verbs.DisableRule(rule="good"))
+    assert (off.enabled, off.disabled_by) == (False, "eva")
+    assert await do(db, rules, verbs.DisableRule(rule="good")) == off
+    on = await do(db, rules, verbs.EnableRule(rule="good"))
+    assert (on.enabled, on.disabled_by) == (True, None)
+    assert await do(db, rules, verbs.EnableRule(rule="good")) == on
+    with db.read() as tx:
+        assert [(event.kind, event.actor) for event in list_events(tx)] == [
+            ("rule.disabled", "eva"), ("rule.enabled", "eva"),
+        ]  # fmt: skip
+    for request in (verbs.DisableRule(rule="god"), verbs.EnableRule(rule="god")):
+        with pytest.raises(Problem, match='cannot find the rule "god"') as caught:
+            await do(db, rules, request)
+        assert caught.value.hint == 'did you mean "good"?'
+
+
+async def test_what_rules_json_says_counts(db: Store, rules: str) -> None:
+    (Path(rules) / "rules.json").write_text('{"disabled": ["good"], "broken": {}}')
+    found = {rule.name: rule for rule in await see(db, rules, verbs.ListRules())}
+    assert (found["good"].enabled, found["good"].disabled_by) == (False, "rules.json")
+    with pytest.raises(Problem, match=r"rules\.json disables it"):
+        await do(db, rules, verbs.EnableRule(rule="good"))
+    (Path(rules) / "rules.json").write_text("{")
+    assert "cannot read" in str((await see(db, rules, verbs.ListRules()))[0].error)
+
+
+async def test_there_need_be_no_rules(db: Store, tmp_path: Path) -> None:
+    assert await see(db, str(tmp_path / "nothing"), verbs.ListRules()) == []
+    assert await see(db, "", verbs.ListRules()) == []
+    with pytest.raises(Problem, match='cannot find the rule "good"') as caught:
+        await see(db, "", verbs.ShowRule(rule="good"))
+    assert caught.value.hint == "there are no rules"
+
+
+async def test_a_disk_that_does_not_answer_holds_up_nobody_else(
+    db: Store, rules: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hangs(directories: list[Path]) -> list[object]:
+        asked.set()
+        go_on.wait(30)
+        return []
+
+    monkeypatch.setattr(gather, "rule_files", hangs)
+    listing = asyncio.create_task(see(db, rules, verbs.ListRules()))
+    try:
+        async with asyncio.timeout(10):
+            while not asked.is_set():
+                await asyncio.sleep(0)
+        assert not listing.done()
+        monkeypatch.setattr(gather, "WITHIN", 0.05)
+        for request in (verbs.DisableRule(rule="good"), verbs.EnableRule(rule="good")):
+            with pytest.raises(Problem, match=r"cannot read the rules within 0\.05 seconds") as caught:
+                await do(db, rules, request)
+            assert caught.value.code is Code.UNAVAILABLE
+            assert rules in str(caught.value.hint)
+    finally:
+        go_on.set()
+    assert await listing == []

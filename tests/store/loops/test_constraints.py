@@ -1,0 +1,274 @@
+"""Every constraint refuses what it is there for, whoever writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, text
+from sqlalchemy.exc import IntegrityError
+
+from ftl2_enterprise.loops import tables
+from ftl2_enterprise.store import idempotency
+from ftl2_enterprise.store.columns import Flag, Word
+from ftl2_enterprise.store.schema import metadata
+from tests.support.database import one_of_each
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.database import Store
+
+assert tables.loops.metadata is idempotency.handovers.metadata is metadata
+ALL = list(metadata.tables.values())
+WORDS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Word)]
+FLAGS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Flag)]
+NEEDED = [(t, c) for t in ALL for c in t.columns if not c.nullable and not c.primary_key and t.name != "events"]
+REFERENCES = [(t, c) for t in ALL for c in t.columns if c.foreign_keys]
+
+
+BROKEN: dict[str, list[str]] = {
+    "loops_name_given": ["UPDATE loops SET name = ''"],
+    "loops_ended": [
+        "UPDATE loops SET ended_at = 1",
+        "UPDATE loops SET state = 'completed', outcome = 'converged'",
+        "UPDATE loops SET state = 'failed', outcome = 'failed'",
+        "UPDATE loops SET state = 'cancelled', outcome = 'cancelled'",
+    ],
+    "loops_outcome_given": [
+        f"UPDATE loops SET state = '{state}', outcome = NULL, ended_at = {ended}"
+        for state, ended in (("completed", 1), ("failed", 1), ("cancelled", 1), ("blocked", "NULL"))
+    ],
+    "loops_rests_until": ["UPDATE loops SET state = 'resting', next_run_at = NULL"],
+    "loops_started": [
+        f"UPDATE loops SET state = '{state}', started_at = NULL, next_run_at = 1, outcome = 'blocked', "
+        f"ended_at = {ended}"
+        for state, ended in (
+            ("running", "NULL"), ("waiting", "NULL"), ("resting", "NULL"), ("blocked", "NULL"), ("completed", 1)
+        )
+    ],
+    "loops_counts": [
+        f"UPDATE loops SET {column} = -1"
+        for column in (
+            "run", "generation", "failures", "failed_iterations", "rule_streak", "iteration_count", "action_count",
+            "changed_count", "failed_count", "model_call_count", "cost_usd", "open_prompts",
+        )
+    ] + ["UPDATE loops SET crashes = -1, crashes_since = NULL"],
+    "loops_priority_range": ["UPDATE loops SET priority = -101", "UPDATE loops SET priority = 101"],
+    "loops_crashes_since_when": ["UPDATE loops SET crashes = 1", "UPDATE loops SET crashes_since = 1"],
+    "disabled_rules_name_given": ["UPDATE disabled_rules SET name = ''"],
+    "increments_n_from_1": ["UPDATE increments SET n = 0"],
+    "increments_ended": [
+        "UPDATE increments SET ended_at = 1",
+        "UPDATE increments SET state = 'converged'",
+        "UPDATE increments SET state = 'failed'",
+        "UPDATE increments SET state = 'blocked'",
+    ],
+    "iterations_n_from_1": ["UPDATE iterations SET n = 0", "UPDATE iterations SET run = -1"],
+    "iterations_ended": [
+        "UPDATE iterations SET state = 'ended', outcome = 'acted'",
+        "UPDATE iterations SET ended_at = 1",
+    ],
+    "iterations_outcome_given": [
+        "UPDATE iterations SET outcome = 'acted'",
+        "UPDATE iterations SET state = 'ended', ended_at = 1",
+    ],
+    "iterations_decided_first": [
+        "UPDATE iterations SET state = 'executing'",
+        "UPDATE iterations SET state = 'asking'",
+    ],
+    "observations_ended": [
+        "UPDATE observations SET ended_at = 1",
+        *(f"UPDATE observations SET state = '{s}'" for s in ("succeeded", "failed", "denied", "unknown")),
+    ],
+    "actions_ended": [
+        "UPDATE actions SET ended_at = 1",
+        "UPDATE actions SET state = 'running', started_at = 1, ended_at = 1",
+        "UPDATE actions SET state = 'succeeded', started_at = 1, changed = 1",
+        *(f"UPDATE actions SET state = '{s}', started_at = 1"
+          for s in ("failed", "denied", "previewed", "skipped", "unknown")),
+    ],
+    "actions_started": [
+        "UPDATE actions SET state = 'running'",
+        "UPDATE actions SET state = 'succeeded', changed = 1, ended_at = 1",
+        "UPDATE actions SET state = 'unknown', ended_at = 1",
+    ],
+    "actions_changed_when_run": [
+        "UPDATE actions SET changed = 0",
+        *(f"UPDATE actions SET state = '{s}', started_at = 1, ended_at = 1, changed = 1"
+          for s in ("denied", "previewed", "skipped", "unknown")),
+    ],
+    "actions_changed_when_succeeded": ["UPDATE actions SET state = 'succeeded', started_at = 1, ended_at = 1"],
+    "actions_rc_when_run": [
+        "UPDATE actions SET rc = 0",
+        *(f"UPDATE actions SET state = '{s}', started_at = 1, ended_at = 1, rc = 0"
+          for s in ("denied", "previewed", "skipped", "unknown")),
+    ],
+    "prompts_answered": [
+        "UPDATE prompts SET answer = '80'",
+        "UPDATE prompts SET answered_at = 1",
+        "UPDATE prompts SET state = 'answered', answer = '80'",
+        "UPDATE prompts SET state = 'answered', answered_at = 1",
+        "UPDATE prompts SET state = 'expired', answer = '80', answered_at = 1",
+    ],
+    "prompts_answered_by_someone": ["UPDATE prompts SET answered_by = 'eva'"],
+    "hosts_name_given": ["UPDATE hosts SET name = ''"],
+    "hosts_port_range": ["UPDATE hosts SET ansible_port = 0", "UPDATE hosts SET ansible_port = 65536"],
+    "resources_name_given": ["UPDATE resources SET name = ''"],
+    "rule_results_fired_when_matched": ["UPDATE rule_results SET matched = 0, fired = 1"],
+    "rule_results_success_when_fired": ["UPDATE rule_results SET fired = 0, success = 1"],
+    "model_calls_ended": ["UPDATE model_calls SET ended_at = 1", "UPDATE model_calls SET outcome = 'ok'"],
+    "model_calls_no_refunds": [
+        f"UPDATE model_calls SET {column} = -1" for column in ("input_tokens", "output_tokens", "cost_usd", "latency")
+    ],
+}  # fmt: skip
+
+LOOP = "INSERT INTO loops (name, state, desired, mode, desired_state, spec, condition, created_at, updated_at) "
+TWICE: dict[str, tuple[str, str]] = {
+    "loops.name": (
+        "", LOOP + "SELECT name, 'pending', desired, mode, desired_state, spec, condition, 1, 1 FROM loops",
+    ),
+    "increments.loop_id, increments.n": (
+        "",
+        "INSERT INTO increments (loop_id, n, desired_state, state, is_fix, created_at) "
+        "SELECT loop_id, n, desired_state, state, is_fix, 1 FROM increments",
+    ),
+    "iterations.loop_id, iterations.n": (
+        "UPDATE iterations SET state = 'ended', outcome = 'acted', ended_at = 1",
+        "INSERT INTO iterations (loop_id, run, n, state, started_at) "
+        "SELECT loop_id, run, n, 'observing', 1 FROM iterations",
+    ),
+    "iterations.loop_id": (
+        "",
+        "INSERT INTO iterations (loop_id, run, n, state, started_at) "
+        "SELECT loop_id, run, n + 1, 'observing', 1 FROM iterations",
+    ),
+    "prompts.loop_id, prompts.key": (
+        "",
+        "INSERT INTO prompts (loop_id, iteration_id, key, question, options, state, asked_at) "
+        "SELECT loop_id, iteration_id, key, 'another', options, 'open', 1 FROM prompts",
+    ),
+    "hosts.loop_id, hosts.name": (
+        "",
+        "INSERT INTO hosts (loop_id, name, state, created_at, updated_at) "
+        "SELECT loop_id, name, state, 1, 1 FROM hosts",
+    ),
+    "resources.loop_id, resources.name": (
+        "",
+        "INSERT INTO resources (loop_id, name, data, created_at, updated_at) "
+        "SELECT loop_id, name, data, 1, 1 FROM resources",
+    ),
+    "texts.digest": ("", "INSERT INTO texts (digest, size, body) SELECT digest, size, body FROM texts"),
+    "disabled_rules.name": ("", "INSERT INTO disabled_rules (name, disabled_at) SELECT name, 1 FROM disabled_rules"),
+    "handovers.client": ("", "INSERT INTO handovers (client, number) SELECT client, 1 FROM handovers"),
+}  # fmt: skip
+
+
+def checks() -> set[str]:
+    return {str(c.name) for t in ALL for c in t.constraints if isinstance(c, CheckConstraint)}
+
+
+def uniques() -> set[str]:
+    def dotted(table: Table, columns: object) -> str:
+        return ", ".join(f"{table.name}.{column.name}" for column in columns)  # type: ignore[attr-defined]
+
+    found = {dotted(t, c.columns) for t in ALL for c in t.constraints if isinstance(c, UniqueConstraint)}
+    found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if isinstance(i, Index) and i.unique}
+    return found | {"texts.digest", "disabled_rules.name", "handovers.client"}
+
+
+def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:
+    with db.write() as tx:
+        one_of_each(tx)
+        if first:
+            tx.connection.execute(text(first))
+    with pytest.raises(IntegrityError) as caught, db.write() as tx:
+        tx.connection.execute(text(statement))
+    assert str(caught.value.orig) == why
+
+
+def test_every_constraint_is_tried() -> None:
+    generated = {f"{t.name}_{c.name}_known" for t, c in WORDS} | {f"{t.name}_{c.name}_flag" for t, c in FLAGS}
+    assert checks() == generated | set(BROKEN)
+    assert not generated & set(BROKEN)
+    assert uniques() == set(TWICE)
+
+
+@pytest.mark.parametrize(("name", "statement"), [(name, each) for name, many in BROKEN.items() for each in many])
+def test_check(db: Store, name: str, statement: str) -> None:
+    # Other constraints may notice too, and SQLite names the first: so this one has to refuse on its own.
+    with db.write() as tx:
+        one_of_each(tx)
+    table = statement.split()[1]
+    alone = next(c for c in metadata.tables[table].constraints if c.name == name)
+    assert isinstance(alone, CheckConstraint)
+    with db.write() as tx:
+        tx.connection.execute(text("PRAGMA ignore_check_constraints = ON"))
+        tx.connection.execute(text(statement))
+        held = tx.connection.execute(text(f"SELECT {alone.sqltext} FROM {table}")).scalar()
+        assert held == 0
+        tx.connection.execute(text("PRAGMA ignore_check_constraints = OFF"))
+        tx.connection.execute(text("ROLLBACK"))
+        tx.connection.execute(text("BEGIN"))
+    with pytest.raises(IntegrityError, match="CHECK constraint failed"), db.write() as tx:
+        tx.connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(("table", "column"), WORDS, ids=lambda each: each.name)
+def test_known_words_only(db: Store, table: Table, column: object) -> None:
+    refuse(
+        db,
+        f"UPDATE {table.name} SET {column.name} = 'nonsense'",  # type: ignore[attr-defined]
+        f"CHECK constraint failed: {table.name}_{column.name}_known",  # type: ignore[attr-defined]
+    )
+
+
+@pytest.mark.parametrize(("table", "column"), FLAGS, ids=lambda each: each.name)
+def test_flags_only(db: Store, table: Table, column: object) -> None:
+    refuse(
+        db,
+        f"UPDATE {table.name} SET {column.name} = 2",  # type: ignore[attr-defined]
+        f"CHECK constraint failed: {table.name}_{column.name}_flag",  # type: ignore[attr-defined]
+    )
+
+
+@pytest.mark.parametrize(("table", "column"), NEEDED, ids=lambda each: each.name)
+def test_needed(db: Store, table: Table, column: object) -> None:
+    name = f"{table.name}.{column.name}"  # type: ignore[attr-defined]
+    refuse(
+        db,
+        f'UPDATE {table.name} SET "{column.name}" = NULL',  # type: ignore[attr-defined]
+        f"NOT NULL constraint failed: {name}",
+    )
+
+
+@pytest.mark.parametrize(("table", "column"), REFERENCES, ids=lambda each: each.name)
+def test_references_exist(db: Store, table: Table, column: object) -> None:
+    refuse(
+        db,
+        f"UPDATE {table.name} SET {column.name} = 424242",  # type: ignore[attr-defined]
+        "FOREIGN KEY constraint failed",
+    )
+
+
+@pytest.mark.parametrize("columns", TWICE)
+def test_only_once(db: Store, columns: str) -> None:
+    first, again = TWICE[columns]
+    refuse(db, again, f"UNIQUE constraint failed: {columns}", first=first)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'loop.completed'", "DELETE FROM events"])
+def test_facts_never_change(db: Store, statement: str) -> None:
+    refuse(db, statement, "events are append-only")
+
+
+@pytest.mark.parametrize("table", ["loops", "iterations", "increments", "texts"])
+def test_what_others_speak_of_stays(db: Store, table: str) -> None:
+    refuse(db, f"DELETE FROM {table}", "FOREIGN KEY constraint failed")
+
+
+def test_an_id_is_never_given_twice(db: Store) -> None:
+    row = LOOP + "VALUES ('x', 'pending', 'run', 'single', '', '{}', 'unknown', 1, 1)"
+    with db.write() as tx:
+        tx.connection.execute(text(row))
+        tx.connection.execute(text("DELETE FROM loops"))
+        tx.connection.execute(text(row))
+        assert tx.connection.execute(text("SELECT id FROM loops")).scalar() == 2

@@ -1,0 +1,80 @@
+"""What the manager of loops makes of rows that were written before the clock went back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.settings import SupervisorSettings
+from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import service as service_rows
+from tests.support.database import spec, started_loop
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.tx import Tx
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+
+
+def rests(tx: Tx, seconds: int) -> int:
+    """A managed loop that rests for so long; when that was written."""
+    loop, generation = started_loop(tx)
+    at = loop_rows.get_loop(tx, loop.id).updated_at
+    service_rows.change_loop(tx, loop.id, managed=True)
+    loop_rows.move_loop(tx, loop.id, generation, LoopEvent.RESTED, next_run_at=at + seconds * SECOND)
+    return loop_rows.get_loop(tx, loop.id).updated_at
+
+
+def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None:
+    manager = LoopManager(SupervisorSettings)
+    with db.write() as tx:
+        written = rests(tx, 60)
+    with db.read() as tx:
+        due = loop_rows.get_loop(tx, 1).next_run_at
+        assert due is not None
+        left = (due - written) / SECOND
+        back = written - HOUR
+        assert manager.ensure(tx, {}, back, booted=False).look_again == left
+        # It does not begin anew with every look.
+        assert manager.ensure(tx, {}, back + 20 * SECOND, booted=False).look_again == left - 20
+        assert manager.ensure(tx, {}, back + round(left * SECOND), booted=False).start == ("loop:1",)
+        # Back once more, and then right again: each time it is due when it was meant to be.
+        assert manager.ensure(tx, {}, back - HOUR, booted=False).look_again == left
+        assert manager.ensure(tx, {}, due - 5 * SECOND, booted=False).look_again == 5.0
+        assert manager.ensure(tx, {}, due, booted=False).start == ("loop:1",)
+
+
+def test_what_was_made_in_what_is_the_future_now_is_started(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_rows.create_loop(tx, spec())
+        service_rows.change_loop(tx, loop.id, managed=True)
+    with db.read() as tx:
+        assert LoopManager(SupervisorSettings).ensure(tx, {}, loop.created_at - HOUR, booted=False).start == (
+            "loop:1",
+        )
+
+
+def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
+    with db.write() as tx:
+        loop = loop_rows.create_loop(tx, spec())
+        at = loop.created_at + 3 * SECOND
+        service_rows.change_loop(tx, loop.id, managed=True, restart_at=at)
+        written = loop_rows.get_loop(tx, loop.id).updated_at
+    manager = LoopManager(SupervisorSettings)
+    with db.read() as tx:
+        assert manager.ensure(tx, {}, written - HOUR, booted=False).look_again == (at - written) / SECOND
+        assert manager.ensure(tx, {}, written - HOUR + at - written, booted=False).start == ("loop:1",)
+
+
+def test_a_splayed_start_is_not_kept_back(db: Store) -> None:
+    manager = LoopManager(SupervisorSettings)
+    with db.write() as tx:
+        for name in ("a", "b"):
+            loop = loop_rows.create_loop(tx, spec(name))
+            service_rows.change_loop(tx, loop.id, managed=True)
+    with db.read() as tx:
+        assert manager.ensure(tx, {}, tx.now, booted=True).start == ("loop:1",)
+        assert manager.ensure(tx, {}, tx.now - HOUR, booted=True).start == ("loop:1", "loop:2")

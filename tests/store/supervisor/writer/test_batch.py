@@ -1,0 +1,145 @@
+"""What one batch of the writer does, without sockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from ftl2_enterprise.core.problem import Code
+from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.supervisor.writer import batch
+from ftl2_enterprise.supervisor.writer.batch import Batches, merged
+from ftl2_enterprise.supervisor.writer.frames import (
+    NOTHING,
+    Call,
+    Committed,
+    Done,
+    Failed,
+    Work,
+    decode_to_writer,
+    pack_work,
+)
+from tests.support.database import locked_by_another_process
+from tests.support.ledger import ENTRY, Entries, break_a_rule, enter, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ftl2_enterprise.store.unit import UnitCall
+
+CLIENT = "boot:1:1/one"
+
+
+@pytest.fixture
+def batches(db: Store, path: Path) -> Iterator[Batches]:
+    opened = Batches(lambda: open_store(path, create=False, busy_timeout=0.2))
+    yield opened
+    opened.close()
+
+
+def work(number: int, *calls: UnitCall, lane: int = 0, actor: str | None = None) -> Work:
+    """As it arrives."""
+    found = decode_to_writer(pack_work(calls, lane=lane, number=number, actor=actor)[4:])
+    assert isinstance(found, Work)
+    return found
+
+
+def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> None:
+    both = work(1, enter.call("a", 1), enter.call("a", 2), actor="eva (uid 1000)")
+    (answer,) = batches.carry_out([(CLIENT, both)])
+    assert answer == Done(0, 1, msgspec.Raw(enter.encode_result(2)))
+    assert batches.notice == Committed(2, [ENTRY])
+    assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
+    assert Entries(path).actors == {"eva (uid 1000)"}
+
+
+def test_work_without_units_is_acknowledged(batches: Batches) -> None:
+    assert batches.carry_out([(CLIENT, work(1))]) == [Done(0, 1, msgspec.Raw(NOTHING))]
+    assert batches.notice is None
+
+
+def test_an_actor_does_not_stick(batches: Batches, path: Path) -> None:
+    batches.carry_out([(CLIENT, work(1, enter.call("a", 1), actor="eva")), (CLIENT, work(2, enter.call("a", 2)))])
+    assert Entries(path).actors == {"eva", None}
+
+
+def test_handed_over_again_it_is_answered_and_not_done(batches: Batches, path: Path) -> None:
+    first = work(7, enter.call("a", 1))
+    (answer,) = batches.carry_out([(CLIENT, first)])
+    assert batches.carry_out([(CLIENT, first), (CLIENT, first)]) == [answer, answer]
+    batches.forget(CLIENT)
+    # From the table now, as after a restart.
+    assert batches.carry_out([(CLIENT, first)]) == [answer]
+    assert Entries(path).of == {("a", 1): 1}
+
+
+def test_handed_over_twice_in_one_batch(batches: Batches, path: Path) -> None:
+    first = work(1, enter.call("a", 1))
+    one, other = batches.carry_out([(CLIENT, first), (CLIENT, first)])
+    assert one == other
+    assert Entries(path).of == {("a", 1): 1}
+
+
+def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None:
+    batches.carry_out([(CLIENT, work(2, enter.call("a", 2)))])
+    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1)))])
+    assert isinstance(answer, Failed)
+    assert answer.code is Code.CONFLICT
+    assert Entries(path).of == {("a", 2): 1}
+
+
+def test_lanes_and_clients_count_for_themselves(batches: Batches, path: Path) -> None:
+    lanes = [(client, lane) for client in (CLIENT, CLIENT + "2") for lane in (0, 1, 11)]
+    given = [(client, work(1, enter.call(client, lane), lane=lane)) for client, lane in lanes]
+    assert all(isinstance(answer, Done) for answer in batches.carry_out(given))
+    for client in (CLIENT, CLIENT + "2"):
+        batches.forget(client)
+    again = batches.carry_out(given)
+    assert all(isinstance(answer, Done) for answer in again)
+    assert Entries(path).of == dict.fromkeys(lanes, 1)
+
+
+def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, path: Path) -> None:
+    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1), refuse.call("a")))])
+    assert answer == Failed(0, 1, Code.CONFLICT, "cannot serve a", "ask somebody else")
+    assert batches.notice is None
+    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1)))])
+    assert isinstance(answer, Done)
+    assert Entries(path).of == {("a", 1): 1}
+
+
+def test_facts_of_what_failed_are_not_told(batches: Batches) -> None:
+    batches.carry_out([(CLIENT, work(1, enter.call("a", 1))), (CLIENT, work(2, break_a_rule.call("a")))])
+    assert batches.notice == Committed(1, [ENTRY])
+
+
+def test_a_batch_that_takes_long_leaves_the_rest(
+    batches: Batches, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LONG", -1.0)
+    given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2, 3)]
+    assert [answer.number for answer in batches.carry_out(given)] == [1]
+    assert Entries(path).of == {("a", 1): 1}
+
+
+def test_locked_it_fails_whole_and_goes_on_later(batches: Batches, path: Path) -> None:
+    given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2)]
+    with locked_by_another_process(path):
+        answers = batches.carry_out(given)
+    assert [(type(answer), answer.number) for answer in answers] == [(Failed, 1), (Failed, 2)]
+    assert all(isinstance(answer, Done) for answer in batches.carry_out(given))
+    assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
+
+
+def test_an_unknown_unit(batches: Batches) -> None:
+    wrong = Work(0, 1, [Call("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
+    (answer,) = batches.carry_out([(CLIENT, wrong)])
+    assert isinstance(answer, Failed)
+    assert answer.code is Code.INVALID
+
+
+def test_notices_in_one() -> None:
+    assert merged(Committed(3, ["b"]), Committed(2, ["a", "b"])) == Committed(3, ["a", "b"])

@@ -1,0 +1,126 @@
+"""Loops, questions and events to be shown, with what a test does not care about filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftl2_enterprise.core.clock import SystemClock, after
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.protocol.loops.nouns import (
+    Condition,
+    Desired,
+    Iteration,
+    IterationState,
+    Loop,
+    LoopSpec,
+    LoopState,
+    Mode,
+    Prompt,
+    PromptState,
+)
+from ftl2_enterprise.protocol.loops.replies import LoopLine
+
+NOW = SystemClock().now()
+
+
+def ago(seconds: float) -> int:
+    return after(NOW, -seconds)
+
+
+STANDING: dict[str, Any] = {
+    "id": 1,
+    "state": LoopState.RUNNING,
+    "desired": Desired.RUN,
+    "outcome": None,
+    "reason": None,
+    "mode": Mode.CONTINUOUS,
+    "condition": Condition.IN_SYNC,
+    "observed_at": ago(180),
+    "next_run_at": None,
+    "iteration_count": 12,
+    "changed_count": 3,
+    "failed_count": 0,
+    "open_prompts": 0,
+    "cost_usd": 0.0,
+    "managed": True,
+    "updated_at": ago(180),
+}
+"""What a loop and its line in a list have in common."""
+
+
+def loop_line(name: str = "web", **fields: Any) -> LoopLine:
+    return LoopLine(**(STANDING | {"name": name, "restart_at": None, "pid": 4711} | fields))
+
+
+def loop(name: str = "web", **fields: Any) -> Loop:
+    given = STANDING | {
+        "name": name,
+        "desired_state": "nginx runs",
+        "spec": LoopSpec(name=name, desired_state="nginx runs", mode=Mode.CONTINUOUS),
+        "run": 3,
+        "generation": 5,
+        "owner": None,
+        "failures": 0,
+        "failed_iterations": 0,
+        "rule_streak": 0,
+        "check": None,
+        "audited_at": None,
+        "next_observations": [],
+        "action_count": 4,
+        "model_call_count": 0,
+        "created_at": ago(7200),
+        "started_at": ago(7200),
+        "ended_at": None,
+    }
+    return Loop(**(given | fields))
+
+
+def prompt(prompt_id: int = 3, question: str = "Restart nginx now?", **fields: Any) -> Prompt:
+    given: dict[str, Any] = {
+        "id": prompt_id,
+        "loop_id": 1,
+        "iteration_id": 12,
+        "key": "restart",
+        "question": question,
+        "options": ["yes", "no"],
+        "default": None,
+        "context": "the configuration has changed",
+        "state": PromptState.OPEN,
+        "answer": None,
+        "answered_by": None,
+        "asked_at": ago(60),
+        "deadline_at": None,
+        "answered_at": None,
+    }
+    return Prompt(**(given | fields))
+
+
+def iteration(n: int = 12, **fields: Any) -> Iteration:
+    given: dict[str, Any] = {
+        "id": n,
+        "loop_id": 1,
+        "increment_id": None,
+        "run": 3,
+        "n": n,
+        "state": IterationState.ENDED,
+        "outcome": None,
+        "decided_by": "manifest",
+        "reasoning": None,
+        "decision": None,
+        "error": None,
+        "started_at": ago(200),
+        "decided_at": ago(199),
+        "ended_at": ago(180),
+    }
+    return Iteration(**(given | fields))
+
+
+def event(event_id: int, kind: str, loop_id: int | None = 1, **data: Any) -> Event:
+    return Event(id=event_id, at=NOW, kind=kind, loop_id=loop_id, iteration_id=12, data=data)
+
+
+def changed[T: Struct](noun: T, **fields: Any) -> T:
+    return replace(noun, **fields)

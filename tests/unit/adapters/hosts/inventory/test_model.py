@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops.ports import HostEntry
+
+
+def nested() -> Inventory:
+    inventory = Inventory()
+    for name in ("db1", "web1", "web2", "lonely"):
+        inventory.host(name)
+    inventory.group("all").vars.update(level="all", only_all=1)
+    inventory.group("site").children.update({"web": None, "db": None})
+    inventory.group("site").vars.update(level="site", ansible_user="deploy")
+    inventory.group("web").members.update({"web1": None, "web2": None})
+    inventory.group("web").vars.update(level="web", ansible_port=2222)
+    inventory.group("db").members.update({"db1": None, "web1": None})
+    inventory.host("web2")["level"] = "host"
+    return inventory.settle()
+
+
+def test_groups_expand_through_children_without_repeats() -> None:
+    assert nested().expand("site") == ["web1", "web2", "db1"]
+
+
+def test_all_is_every_host_once() -> None:
+    assert nested().expand("all") == ["db1", "web1", "web2", "lonely"]
+
+
+def test_ungrouped_is_who_is_in_no_group() -> None:
+    assert nested().expand("ungrouped") == ["lonely"]
+
+
+def test_a_host_expands_to_itself_and_localhost_is_always_there() -> None:
+    assert nested().expand("web1") == ["web1"]
+    assert nested().expand("localhost") == ["localhost"]
+
+
+def test_an_unknown_target_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(Problem) as caught:
+        nested().expand("web11")
+    assert caught.value.code is Code.NOT_FOUND
+    assert "web11" in caught.value.message
+    assert caught.value.hint == "did you mean web1?"
+
+
+def test_an_empty_group_is_refused() -> None:
+    inventory = nested()
+    inventory.group("empty").children["nothing"] = None
+    inventory.group("nothing")
+    with pytest.raises(Problem) as caught:
+        inventory.expand("empty")
+    assert caught.value.code is Code.INVALID
+
+
+def test_variables_come_from_the_nearest() -> None:
+    inventory = nested()
+    web1, web2, lonely = (inventory.entry(name) for name in ("web1", "web2", "lonely"))
+    assert web1 is not None
+    assert web2 is not None
+    assert lonely is not None
+    assert (web1.vars["level"], web2.vars["level"], lonely.vars["level"]) == ("web", "host", "all")
+    assert web1.vars["only_all"] == 1
+    assert (web1.ansible_user, web1.ansible_port) == ("deploy", 2222)
+    assert lonely.ansible_port is None
+
+
+def test_groups_of_a_host_include_those_that_hold_its_groups() -> None:
+    assert set(nested().groups_of("web1")) == {"site", "web", "db"}
+
+
+def test_a_host_can_be_added_replaced_and_removed() -> None:
+    inventory = nested()
+    inventory.add(HostEntry(name="new", ansible_host="10.0.0.9", groups=("web",)))
+    assert inventory.expand("web") == ["web1", "web2", "new"]
+    added = inventory.entry("new")
+    assert added is not None
+    assert (added.ansible_host, added.ansible_port, added.vars["level"]) == ("10.0.0.9", 2222, "web")
+    inventory.add(HostEntry(name="new", ansible_host="10.0.0.10", groups=("fresh",)))
+    assert inventory.expand("web") == ["web1", "web2"]
+    assert inventory.expand("fresh") == ["new"]
+    inventory.remove("new")
+    inventory.remove("never-was")
+    with pytest.raises(Problem):
+        inventory.expand("new")
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    inventory = Inventory()
+    inventory.host("h")["ansible_port"] = "99999"
+    with pytest.raises(Problem, match="not a port"):
+        inventory.settle()
+
+
+def test_an_address_that_is_a_template_is_refused() -> None:
+    inventory = Inventory()
+    inventory.host("h")["ansible_host"] = "{{ prefix }}.example"
+    with pytest.raises(Problem, match="template"):
+        inventory.settle()

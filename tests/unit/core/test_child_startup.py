@@ -1,0 +1,53 @@
+"""What a process of the service is told: the settings in force, whatever has become of the files since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from ftl2_enterprise.core import child_startup, settings
+from ftl2_enterprise.core.child_startup import Startup
+from ftl2_enterprise.core.problem import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text("[loops]\ninterval = 7\n[limits]\npids = 5\n[access]\nview = ['%ops']\n")
+    return path
+
+
+def _begun(config: Path) -> Startup:
+    begun = Startup(config=str(config), flags={"supervisor.max_running": "3"}, writer="/run/w")
+    return child_startup.decode(begun.renewed(begun.load()).encode())
+
+
+def test_the_settings_in_force_come_through_as_they_are(config: Path) -> None:
+    begun = _begun(config)
+    found = begun.in_force()
+    assert found == begun.load()
+    assert (found.settings.loops.interval, found.settings.supervisor.max_running) == (7.0, 3)
+    assert found.origins["limits.pids"] == str(config)
+
+
+def test_a_file_that_was_spoilt_since_stops_no_process(config: Path) -> None:
+    begun = _begun(config)
+    config.write_text("[loops\n")
+    assert begun.in_force().settings.limits.pids == 5
+    with pytest.raises(Problem, match="not TOML"):
+        begun.load()
+
+
+def test_the_argument_of_another_version_is_understood(config: Path) -> None:
+    begun = _begun(config)
+    older = replace(begun, values={"loops": {"interval": 9.0, "gone": True}, "removed": {"x": 1}})
+    found = older.in_force().settings
+    assert found == settings.Settings(loops=settings.LoopSettings(interval=9.0))
+    # A value that this version does not take: what stands in the files counts.
+    assert replace(begun, values={"loops": {"interval": "soon"}}).in_force() == begun.load()
+    assert replace(begun, values={}).in_force() == begun.load()

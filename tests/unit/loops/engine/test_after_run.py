@@ -1,0 +1,62 @@
+"""What follows a run, by table and by property."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftl2_enterprise.core.backoff import exponential, jittered
+from ftl2_enterprise.loops.engine.after_run import End, Rest, after_run
+from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
+
+
+def follow(outcome, mode=Mode.CONTINUOUS, failures=0, random=0.5):
+    return after_run(outcome, mode, failures=failures, interval=60.0, jitter=0.1, cap=3600.0, random=random)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"),
+    [
+        (Outcome.CONVERGED, LoopEvent.COMPLETED),
+        (Outcome.PREVIEWED, LoopEvent.COMPLETED),
+        (Outcome.NOT_CONVERGED, LoopEvent.FAILED),
+        (Outcome.DENIED, LoopEvent.FAILED),
+        (Outcome.MODEL_FAILED, LoopEvent.FAILED),
+        (Outcome.BLOCKED, LoopEvent.BLOCKED),
+    ],
+)
+def test_a_single_loop_ends(outcome, event):
+    assert follow(outcome, Mode.SINGLE) == End(event=event)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.DENIED, Outcome.PREVIEWED])
+def test_a_continuous_loop_ends_where_a_person_is_needed(outcome):
+    assert isinstance(follow(outcome), End)
+
+
+def test_in_sync_rests_for_the_interval_and_forgets_failures():
+    assert follow(Outcome.CONVERGED, failures=7) == Rest(delay=60.0, failures=0)
+
+
+def test_failures_rest_ever_longer_up_to_the_cap():
+    delays = [follow(Outcome.MODEL_FAILED, failures=n).delay for n in range(8)]
+    assert delays == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
+
+
+def test_a_cap_below_the_interval_never_shortens_it():
+    rest = after_run(
+        Outcome.NOT_CONVERGED, Mode.CONTINUOUS, failures=0, interval=7200.0, jitter=0.0, cap=60.0, random=0.5
+    )
+    assert rest.delay == 7200.0
+
+
+@given(st.floats(0, 0.999), st.floats(0.001, 1e6))
+def test_jitter_spreads_by_its_share_only(random, seconds):
+    assert 0.9 * seconds <= jittered(seconds, jitter=0.1, random=random) <= 1.1 * seconds + 1e-9
+
+
+@given(st.integers(-5, 10_000))
+def test_backoff_is_bounded_for_any_number_of_failures(failures):
+    assert 0.0 <= exponential(failures, base=1.0, cap=30.0) <= 30.0

@@ -1,0 +1,266 @@
+"""What policy denies, and how a mistake in a policy file is said."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.loops.policy.judge import (
+    ALLOWED,
+    AppliesTo,
+    DenyRule,
+    Policy,
+    Verdict,
+    evaluate,
+    load_policy,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def policy(*matches: dict[str, str], applies_to: frozenset[AppliesTo] = frozenset({AppliesTo.ACTIONS})) -> Policy:
+    return Policy(
+        rules=tuple(
+            DenyRule(number=n, match=match, reason="because", source=f"p.yml line {n}", applies_to=applies_to)
+            for n, match in enumerate(matches, 1)
+        )
+    )
+
+
+def judge(given_policy: Policy, module: str = "file", params: dict[str, Any] | None = None, **kw: Any) -> Verdict:
+    call = {"host": "web01", "groups": ("web", "all"), "environment": "prod", "observing": False, **kw}
+    return evaluate(given_policy, module=module, params=params or {}, **call)
+
+
+def denies(match: dict[str, str], module: str = "file", params: dict[str, Any] | None = None, **kw: Any) -> bool:
+    return not judge(policy(match), module, params, **kw).allowed
+
+
+@pytest.mark.parametrize("named", ["shell", "command", "raw", "ansible.builtin.shell", "ansible.legacy.raw", "sh*"])
+@pytest.mark.parametrize("used", ["shell", "command", "raw", "ansible.builtin.command", "ansible.legacy.shell"])
+def test_who_denies_one_way_to_run_commands_denies_all(named: str, used: str) -> None:
+    assert denies({"module": named}, used)
+    assert not denies({"module": named}, "file")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "module", "denied"),
+    [
+        ("copy", "ansible.builtin.copy", True),
+        ("ansible.builtin.copy", "copy", True),
+        ("ansible.legacy.copy", "ansible.builtin.copy", True),
+        ("ansible.builtin.*", "copy", True),
+        ("*", "community.general.x", True),
+        ("community.general.*", "community.general.x", True),
+        ("x", "community.general.x", False),
+        ("community.general.copy", "copy", False),
+        ("Copy", "copy", False),
+        ("cop", "copy", False),
+    ],
+)
+def test_module_names(pattern: str, module: str, denied: bool) -> None:
+    assert denies({"module": pattern}, module) is denied
+
+
+@pytest.mark.parametrize(
+    ("match", "kw", "denied"),
+    [
+        ({"host": "web*"}, {}, True),
+        ({"host": "web"}, {}, True),
+        ({"host": "db*"}, {}, False),
+        ({"host": "local"}, {"host": "localhost"}, True),
+        ({"host": "localhost"}, {"host": "localhost"}, True),
+        ({"host": "local"}, {"host": "web01"}, False),
+        ({"environment": "prod*"}, {}, True),
+        ({"environment": "prod"}, {"environment": ""}, False),
+        ({"environment": "*"}, {"environment": ""}, True),
+    ],
+)
+def test_places(match: dict[str, str], kw: dict[str, Any], denied: bool) -> None:
+    assert denies(match, **kw) is denied
+
+
+@pytest.mark.parametrize(
+    ("match", "module", "params", "denied"),
+    [
+        ({"param.path": "/etc/*"}, "file", {"path": "/etc/passwd"}, True),
+        ({"param.path": "/etc/*"}, "file", {"dest": "/etc/passwd"}, True),
+        ({"param.path": "/etc/*"}, "ansible.builtin.file", {"name": "/etc/passwd"}, True),
+        ({"param.path": "/etc/*"}, "file", {"path": "/opt"}, False),
+        ({"param.path": "*"}, "file", {}, False),
+        ({"param.cmd": "*rm -rf*"}, "shell", {"cmd": "cd /\nrm -rf x"}, True),
+        ({"param.cmd": "rm -rf*"}, "command", {"argv": ["rm", "-rf", "/"]}, True),
+        ({"param.cmd": "rm*"}, "command", {"_raw_params": "rm x"}, True),
+        ({"param.mode": "0777"}, "file", {"mode": "0777"}, True),
+        ({"param.port": "22"}, "x", {"port": 22}, True),
+        ({"param.force": "true"}, "x", {"force": True}, True),
+        ({"param.force": "True"}, "x", {"force": True}, True),
+        ({"param.force": "true"}, "x", {"force": "yes"}, True),
+        ({"param.force": "true"}, "x", {"force": "no"}, False),
+        ({"param.force": "false"}, "x", {"force": False}, True),
+        ({"param.x": "null"}, "x", {"x": None}, True),
+        ({"param.users": '*"root"*'}, "x", {"users": [{"name": "root"}]}, True),
+        ({"param.opts": '*"a": 1*'}, "x", {"opts": {"a": 1}}, True),
+    ],
+)
+def test_params_are_matched_as_text(match: dict[str, str], module: str, params: dict[str, Any], denied: bool) -> None:
+    assert denies(match, module, params) is denied
+
+
+def test_all_conditions_have_to_match() -> None:
+    match = {"module": "file", "host": "web*", "environment": "prod", "param.state": "absent"}
+    params = {"state": "absent"}
+    assert denies(match, "file", params)
+    assert not denies(match, "copy", params)
+    assert not denies(match, "file", params, host="db01", groups=())
+    assert not denies(match, "file", params, environment="test")
+    assert not denies(match, "file", {"state": "touch"})
+
+
+def test_the_first_rule_that_matches_gives_the_reason() -> None:
+    verdict = judge(policy({"module": "copy"}, {"module": "fi*"}, {"module": "file"}))
+    assert verdict == Verdict(allowed=False, rule=2, reason="denied by policy rule 2 (p.yml line 2): because")
+
+
+def test_observing_is_denied_only_where_the_rule_says_so() -> None:
+    assert judge(policy({"module": "shell"}), "command", observing=True) == ALLOWED
+    both = policy({"module": "shell"}, applies_to=frozenset(AppliesTo))
+    assert not judge(both, "command", observing=True).allowed
+    assert not judge(both, "command").allowed
+    looking = policy({"module": "shell"}, applies_to=frozenset({AppliesTo.OBSERVATIONS}))
+    assert judge(looking, "command").allowed
+
+
+patterns = st.sampled_from(["*", "file", "fi?e", "copy", "shell", "a", "[ab]", ""])
+matches = st.dictionaries(
+    st.sampled_from(["module", "host", "environment", "param.a", "param.b"]), patterns, min_size=1, max_size=3
+)
+calls = st.fixed_dictionaries(
+    {
+        "module": st.sampled_from(["file", "copy", "shell", "a.b.c"]),
+        "params": st.dictionaries(st.sampled_from("abc"), st.text("ab", max_size=2) | st.booleans(), max_size=2),
+        "host": st.sampled_from(["a", "b", "localhost"]),
+        "groups": st.lists(st.sampled_from(["file", "copy"]), max_size=2),
+        "environment": st.sampled_from(["", "a"]),
+        "observing": st.booleans(),
+    }
+)
+
+
+@given(st.lists(matches, max_size=4), matches, calls, st.integers(0, 4))
+def test_a_further_rule_never_allows_what_was_denied(
+    given_matches: list[dict[str, str]], more: dict[str, str], call: dict[str, Any], at: int
+) -> None:
+    before = evaluate(policy(*given_matches), **call)
+    after = evaluate(policy(*given_matches[:at], more, *given_matches[at:]), **call)
+    assert before.allowed or not after.allowed
+
+
+@given(matches, calls)
+def test_a_plain_match_is_never_missed(match: dict[str, str], call: dict[str, Any]) -> None:
+    texts = {"module": call["module"], "host": call["host"], "environment": call["environment"]}
+    texts |= {f"param.{name}": value for name, value in call["params"].items() if isinstance(value, str)}
+    if all(key in texts and fnmatchcase(texts[key], pattern) for key, pattern in match.items()):
+        assert not evaluate(policy(match), **{**call, "observing": False}).allowed
+
+
+@given(st.lists(matches, max_size=3), calls)
+def test_the_spelling_of_a_builtin_module_makes_no_difference(
+    given_matches: list[dict[str, str]], call: dict[str, Any]
+) -> None:
+    if "." not in call["module"]:
+        full = {**call, "module": f"ansible.builtin.{call['module']}"}
+        assert evaluate(policy(*given_matches), **call) == evaluate(policy(*given_matches), **full)
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+GOOD = """
+rules:
+  - decision: deny
+    match: {module: shell, host: "prod-*"}
+    reason: No shell in production
+  - decision: deny
+    match:
+      param.port: 22
+      param.force: yes
+    applies_to: [actions, observations]
+"""
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yml"
+    file.write_text(GOOD)
+    first, second = load_policy(file).rules
+    assert (first.number, first.reason, first.source) == (1, "No shell in production", "policy.yml line 3")
+    assert first.match == {"module": "shell", "host": "prod-*"}
+    assert first.applies_to == {AppliesTo.ACTIONS}
+    assert second.match == {"param.port": "22", "param.force": "true"}
+    assert second.applies_to == set(AppliesTo)
+
+
+def test_a_directory_is_read_in_name_order(tmp_path: Path) -> None:
+    for name, module in (("b.yaml", "copy"), ("a.yml", "file"), ("c.txt", "shell")):
+        (tmp_path / name).write_text(f"rules:\n- decision: deny\n  match: {{module: {module}}}\n")
+    rules = load_policy(tmp_path).rules
+    assert [(rule.number, rule.match["module"]) for rule in rules] == [(1, "file"), (2, "copy")]
+
+
+def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
+    assert load_policy(None).rules == ()
+    (tmp_path / "p.yml").write_text("rules: []\n")
+    assert load_policy(tmp_path / "p.yml").rules == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "part"),
+    [
+        ("rule:\n- decision: deny", 1, "did you mean rules?"),
+        ("rules:\n- decision: deny\n  match: {module: x}\nrule: []", 4, "did you mean rules?"),
+        ("rules:\n- decision: allow\n  match: {module: x}", 2, "only deny is"),
+        ("rules:\n- decision: dney\n  match: {module: x}", 2, "write `deny`"),
+        ("rules:\n- match: {module: x}", 2, "has no decision"),
+        ("rules:\n- decision: deny", 2, "has no match"),
+        ("rules:\n- decision: deny\n  match: {}", 3, "match is empty"),
+        ("rules:\n- decision: deny\n  match: {modul: x}", 3, "did you mean module?"),
+        ("rules:\n- decision: deny\n  match: {param.: x}", 3, "'param.'"),
+        ("rules:\n- decision: deny\n  match:\n    module: x\n    module: y", 5, "'module' twice"),
+        ("rules:\n- decision: deny\n  match: {module: [a, b]}", 3, "one rule for each"),
+        ("rules:\n- decision: deny\n  match: {module: }", 3, "a value is missing"),
+        ("rules:\n- decision: deny\n  match: {module: x}\n  reasons: y", 4, "did you mean reason?"),
+        ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: [all]", 4, "cannot apply to 'all'"),
+        ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: []", 4, "is empty"),
+        ("rules:\n- deny", 2, "not a mapping"),
+        ("rules: deny", 1, "not a list"),
+        ("- decision: deny", 1, "not a mapping"),
+        ("rules:\n  - a: [", 2, "it is not YAML"),
+        ("{}", 1, "it has no rules"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, part: str) -> None:
+    file = tmp_path / "policy.yml"
+    file.write_text(text)
+    with pytest.raises(Problem) as caught:
+        load_policy(file)
+    assert str(caught.value).startswith(("cannot use the policy", "cannot read the policy"))
+    assert f"{file} line {line}" in str(caught.value)
+    assert part in str(caught.value)
+
+
+def test_what_is_no_policy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="cannot find the policy"):
+        load_policy(tmp_path / "none.yml")
+    with pytest.raises(Problem, match="directory has no"):
+        load_policy(tmp_path)
+    (tmp_path / "empty.yml").write_text("# nothing\n")
+    with pytest.raises(Problem, match="it is empty"):
+        load_policy(tmp_path / "empty.yml")
+    (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(Problem, match="UTF-8"):
+        load_policy(tmp_path / "bytes.yml")

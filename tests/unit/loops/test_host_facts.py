@@ -1,0 +1,79 @@
+"""What observations tell about hosts."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from ftl2_enterprise.loops.host_facts import facts_from, parse_os_release
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+
+DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nID=debian\n'
+ROCKY = 'NAME=\'Rocky Linux\'\nID="rocky"\nID_LIKE="rhel centos fedora"\n'
+
+
+def look(module: str, **params: Any) -> ObservationSpec:
+    return ObservationSpec(name="os", module=module, params=params, host="web01")
+
+
+@pytest.mark.parametrize("module", ["shell", "command", "ansible.builtin.command", "raw"])
+@pytest.mark.parametrize("param", ["cmd", "_raw_params"])
+def test_os_release_read_by_a_command(module: str, param: str) -> None:
+    spec = look(module, **{param: "cat /etc/os-release"})
+    assert facts_from(spec, {"stdout": DEBIAN, "rc": 0}) == {
+        "distribution": "Debian GNU/Linux 12 (bookworm)",
+        "distribution_id": "debian",
+        "pkg_manager": "apt",
+    }
+
+
+def test_other_ways_to_read_it() -> None:
+    content = base64.b64encode(ROCKY.encode()).decode()
+    rocky = {"distribution": "Rocky Linux", "distribution_id": "rocky", "pkg_manager": "dnf"}
+    assert facts_from(look("slurp", src="/etc/os-release"), {"content": content}) == rocky
+    assert facts_from(look("command", argv=["cat", "/etc/os-release"]), {"stdout": ROCKY}) == rocky
+
+
+@pytest.mark.parametrize(
+    ("identity", "like", "manager"),
+    [
+        ("ubuntu", "debian", "apt"),
+        ("linuxmint", "ubuntu debian", "apt"),
+        ("almalinux", "rhel", "dnf"),
+        ("ol", "fedora", "dnf"),
+        ("amzn", "fedora", "dnf"),
+        ("alpine", "", None),
+        ("arch", "", None),
+        ("UBUNTU", "", "apt"),
+    ],
+)
+def test_package_managers(identity: str, like: str, manager: str | None) -> None:
+    assert parse_os_release(f"ID={identity}\nID_LIKE='{like}'").get("pkg_manager") == manager
+
+
+def test_setup() -> None:
+    result = {"ansible_facts": {"ansible_system": "Linux", "ansible_machine": "x86_64", "ansible_processor": [1]}}
+    assert facts_from(look("setup"), result) == {"system": "Linux", "machine": "x86_64"}
+    assert facts_from(look("ansible.builtin.setup"), {"ansible_facts": None}) == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "result"),
+    [
+        (look("command", cmd="cat /etc/os-release"), {"stdout": DEBIAN, "failed": True}),
+        (look("command", cmd="cat /etc/issue"), {"stdout": DEBIAN}),
+        (look("command", cmd="cat /etc/os-release"), {"stdout": "cat: no such file\n=x\n"}),
+        (look("command", cmd="cat /etc/os-release"), {}),
+        (look("slurp", src="/etc/os-release"), {"content": "%%%"}),
+        (look("slurp", src="/etc/os-release"), {}),
+        (look("stat", path="/etc/os-release"), {"stat": {}}),
+    ],
+)
+def test_what_tells_nothing(spec: ObservationSpec, result: dict[str, Any]) -> None:
+    assert facts_from(spec, result) == {}
+
+
+def test_a_damaged_line_does_not_hide_the_others() -> None:
+    assert parse_os_release('NAME="Half\nID=debian')["distribution_id"] == "debian"

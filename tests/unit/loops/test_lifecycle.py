@@ -1,0 +1,43 @@
+"""The tables of moves: complete, reachable, and shown as they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftl2_enterprise.core.state_machine import IllegalMove
+from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT, LoopEvent, document
+from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState
+from tests.support.places import REPOSITORY
+
+MACHINES = [LOOP, ITERATION, ACTION, PROMPT]
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_state_is_reachable_and_something_ends(machine):
+    seen, todo = set(), [machine.initial]
+    while todo:
+        state = todo.pop()
+        if state not in seen:
+            seen.add(state)
+            todo += machine.table[state].values()
+    assert seen == set(machine.states)
+    assert machine.final_states
+
+
+def test_nothing_leads_out_of_success():
+    assert LOOP.is_final(LoopState.COMPLETED)
+    assert ACTION.is_final(ActionState.SUCCEEDED)
+
+
+def test_an_unknown_action_is_never_run_again():
+    assert ACTION.is_final(ActionState.UNKNOWN)
+
+
+def test_a_move_that_is_not_in_the_table_is_refused():
+    with pytest.raises(IllegalMove, match="no move 'asked' from 'completed'"):
+        LOOP.after(LoopState.COMPLETED, LoopEvent.ASKED)
+
+
+def test_the_page_shows_the_tables_as_they_are():
+    page = REPOSITORY / "docs" / "reference" / "lifecycles.md"
+    assert page.read_text() == document(), "run: make reference"

@@ -1,0 +1,236 @@
+"""Facts as lines: each outcome has a word of its own, failures say why, and nothing is parsed as markup."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ftl2_enterprise.cli.progress import PlainProgress
+from ftl2_enterprise.cli.progress_live import LiveProgress
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.protocol.loops.nouns import (
+    Action,
+    ActionState,
+    IterationOutcome,
+    Outcome,
+    StoredText,
+)
+from ftl2_enterprise.render.colour import painter
+from ftl2_enterprise.render.loops import state_words
+from ftl2_enterprise.render.loops.narrator import Narrator
+from tests.unit.render.test_text import Terminal
+
+
+def event(kind: str, **data: Any) -> Event:
+    return Event(id=1, at=0, kind=kind, loop_id=1, iteration_id=1, data=data)
+
+
+def action_row(stderr: str) -> Action:
+    return Action(
+        id=1, loop_id=1, iteration_id=1, n=1, host="web1", target="web1", module="shell", params={},
+        origin="decision", state=ActionState.FAILED, changed=None, rc=3, stdout=StoredText(),
+        stderr=StoredText(shown=stderr), output=StoredText(), error="exit status 3", started_at=0, ended_at=1,
+    )  # fmt: skip
+
+
+def told(*events: Event, narrator: Narrator | None = None) -> list[str]:
+    narrator = narrator or Narrator()
+    return [one.plain for fact in events for one in narrator.tell(fact)]
+
+
+COMMON = {"action_id": 1, "n": 1, "module": "shell", "host": "web1"}
+
+
+def test_every_outcome_of_an_action_has_a_word_and_a_symbol_or_role_of_its_own() -> None:
+    """A failure, a denial, a dry run and a success look different."""
+    shown = {kind: state_words.ACTION_WORDS[kind][1] for kind in state_words.ACTION_WORDS}
+    assert len(set(shown.values())) == len(shown)
+    looks = [(sign, role) for sign, _, role in state_words.ACTION_WORDS.values()]
+    assert len(set(looks)) == len(looks)
+    assert {str(state) for state in ActionState if state is not ActionState.SUCCEEDED} <= set(
+        state_words.ACTION_WORDS
+    )
+
+
+def test_every_outcome_has_a_word() -> None:
+    assert set(state_words.OUTCOME_WORDS) == set(Outcome)
+    assert len({word for _, word, _ in state_words.OUTCOME_WORDS.values()}) == len(Outcome)
+    assert set(state_words.ITERATION_WORDS) == set(IterationOutcome)
+
+
+def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
+    narrator = Narrator()
+    lines = told(
+        event("action.started", **COMMON, of=6, target="web", origin="decision", summary="shell cmd=true"),
+        event("action.succeeded", **COMMON, changed=True, seconds=0.5),
+        event("action.succeeded", **COMMON, changed=False, seconds=0.5),
+        event("action.previewed", **COMMON, summary="shell cmd=true"),
+        event("action.denied", **COMMON, reason="no shell in production"),
+        event("action.skipped", **COMMON, reason="an earlier action failed"),
+        event("action.lost", **COMMON, reason="its process ended"),
+        narrator=narrator,
+    )
+    assert lines[0] == "  changed   shell on web1: cmd=true (0.5 s)"
+    assert lines[1].startswith("  ok        shell on web1")
+    assert lines[2] == "  would run shell on web1: cmd=true"
+    assert lines[3].startswith("  DENIED    shell on web1")
+    assert lines[4] == "    no shell in production"
+    assert lines[5].startswith("  skipped ")
+    assert lines[7].startswith("  UNKNOWN ")
+    tally = narrator.tally
+    assert (tally.changed, tally.ok, tally.previewed, tally.denied, tally.skipped, tally.unknown) == (1,) * 6
+    assert tally.actions == 6
+
+
+def test_a_failure_shows_its_return_code_and_the_last_lines_of_stderr() -> None:
+    stderr = "".join(f"line {n}\n" for n in range(20))
+    narrator = Narrator(lookup=lambda _id: action_row(stderr))
+    lines = told(event("action.failed", **COMMON, error="exit status 3", rc=3, seconds=0.1), narrator=narrator)
+    assert lines[0].startswith("  FAILED    shell on web1")
+    assert lines[1] == "    rc 3: exit status 3"
+    assert lines[2:] == [f"    | line {n}" for n in range(15, 20)]
+
+
+def test_an_action_is_told_by_its_reason_unless_others_have_the_same() -> None:
+    wants = [{"module": "shell", "host": "web1", "reason": reason} for reason in ("alone", "shared", "shared")]
+    narrator = Narrator()
+    told(event("iteration.decided", by="claude", reasoning="", actions=wants), narrator=narrator)
+    lines = told(
+        *(event("action.previewed", **{**COMMON, "n": n}, summary=f"shell cmd={n}") for n in (1, 2, 3)),
+        narrator=narrator,
+    )
+    assert [shown.partition(": ")[2] for shown in lines] == ["alone", "cmd=2", "cmd=3"]
+
+
+def test_a_test_that_says_no_is_no_trouble_but_an_unreachable_host_is() -> None:
+    failed = [
+        {"name": "nginx", "host": "web1", "error": "exit status 3: inactive"},
+        {"name": "nginx", "host": "web2", "error": "cannot connect"},
+    ]
+    lines = told(event("iteration.observed", names=["nginx"], failed=failed, denied=[]))
+    assert lines[1:] == [
+        "  saw nginx on web1: exit status 3: inactive",
+        "  cannot observe nginx on web2: cannot connect",
+    ]
+
+
+def test_every_documented_fact_can_be_told_without_its_data() -> None:
+    """A reader meets rows of other versions: a missing field is no reason to fail."""
+    kinds = [name.removeprefix("_").replace("_", ".", 1) for name in vars(Narrator) if name.count("_") >= 2]
+    facts = [
+        kind for kind in kinds if kind.split(".")[0] in {"loop", "iteration", "rule", "model", "prompt", "state"}
+    ]
+    assert len(facts) > 15
+    for kind in facts:
+        told(event(kind))
+
+
+HOSTILE = "[command] ok [/path] [bold red]x[/] \x1b[2J\x1b]0;owned\x07 :smile:"
+
+
+def hostile_facts() -> list[Event]:
+    return [
+        event("iteration.started", n=1, in_run=1, of=10),
+        event(
+            "iteration.observed", names=[HOSTILE], failed=[{"name": "a", "host": "b", "error": HOSTILE}], denied=[]
+        ),
+        event("iteration.decided", by="claude", reasoning=HOSTILE, actions=[], unmet=[HOSTILE], blocked=HOSTILE),
+        event("action.started", **COMMON, of=1, target="b", origin="decision", summary=HOSTILE),
+        event("action.failed", **COMMON, error=HOSTILE, rc=1, seconds=0.1),
+        event("prompt.asked", prompt_id=1, question=HOSTILE, options=[HOSTILE], default=None),
+        event("loop.rested", delay=5.0, outcome="not_converged", failures=1, reason=HOSTILE),
+    ]
+
+
+def test_text_from_hosts_is_never_markup_on_a_terminal() -> None:
+    """Brackets stay, and no text can clear the screen or set the title."""
+    stream = Terminal()
+    live = LiveProgress(painter(stream, {"TERM": "xterm"}))
+    try:
+        for fact in hostile_facts():
+            live(fact)
+    finally:
+        live.close()
+    shown = stream.getvalue()
+    assert shown.count("[command] ok [/path] [bold red]x[/]") >= 6
+    assert ":smile:" in shown
+    assert "\x1b[2J" not in shown
+    assert "owned" not in shown
+
+
+def test_text_from_hosts_brings_no_control_codes_into_a_pipe() -> None:
+    stream = io.StringIO()
+    plain = PlainProgress(painter(stream, {}))
+    for fact in hostile_facts():
+        plain(fact)
+    assert stream.getvalue().count("[command] ok [/path]") >= 6
+    assert stream.getvalue().replace("\n", "").isprintable()
+
+
+def test_looks_that_find_nothing_are_counted_on_a_terminal_and_not_listed() -> None:
+    stream = Terminal()
+    live = LiveProgress(painter(stream, {"NO_COLOR": "1"}))
+    try:
+        for n in range(1, 6):
+            for fact in (
+                event("loop.started", run=n, resumed=False),
+                event("iteration.started", n=n, in_run=1, of=10),
+                event("iteration.observed", names=["a"], failed=[], denied=[]),
+                event("iteration.decided", by="rules", reasoning="nothing to do", converged=True, actions=[]),
+                event("loop.converged", run=n, iterations=1, changed=0, by="rules"),
+                event("iteration.ended", n=n, outcome="converged"),
+                event("loop.rested", delay=60.0, outcome="converged", failures=0),
+            ):
+                live(fact)
+    finally:
+        live.close()
+    assert "iteration 1" in stream.getvalue()
+    assert "iteration 2" not in stream.getvalue()
+    assert "seen 5 times" in stream.getvalue()
+
+
+def test_a_reader_that_leaves_does_not_end_the_loop() -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str, /) -> int:
+            raise BrokenPipeError
+
+    plain = PlainProgress(painter(Gone(), {}))
+    plain(event("iteration.started", n=1, in_run=1, of=10))
+    plain(event("iteration.started", n=2, in_run=2, of=10))
+    assert plain.narrator.tally.iterations == 2
+
+
+def test_what_a_rule_says_is_told_once() -> None:
+    holds, still = "rule disk: its condition holds", "rule disk: its condition still holds although it has fired"
+    fired = [
+        event("iteration.decided", by="rule:disk", reasoning=holds, unmet=[holds], actions=[]),
+        event("rule.matched", rule="disk"),
+        event("rule.fired", rule="disk", success=False, detail="exit status 9"),
+        event("iteration.ended", n=1, outcome="rule_fired", error="rule disk: exit status 9"),
+    ]
+    assert told(*fired) == ["  rule disk holds", "  rule FAILED: disk: exit status 9"]
+    observed = [event("iteration.decided", by="rules", reasoning=still, unmet=[still], actions=[])]
+    assert told(*observed) == [f"  not as desired: {still}"]
+    broken = [
+        event("rule.broken", rule="disk", error="KeyError: 'df'"),
+        event("iteration.decided", by="rules", reasoning="cannot judge rule disk: KeyError: 'df'", actions=[]),
+    ]
+    assert told(*broken) == ["  rule broken: disk: KeyError: 'df'"]
+
+
+def test_a_broken_rule_is_told_once_until_it_breaks_in_another_way() -> None:
+    first, other = (event("rule.broken", rule="disk", error=error) for error in ("no name x", "no name y"))
+    assert len(told(first, first, first, other)) == 2
+
+
+def test_what_the_error_quotes_is_not_shown_again() -> None:
+    narrator = Narrator(lookup=lambda _id: action_row("no luck\n"))
+    lines = told(event("action.failed", **COMMON, error="exit status 3: no luck", rc=3), narrator=narrator)
+    assert lines[1:] == ["    rc 3: exit status 3: no luck"]
+
+
+def test_an_interruption_is_said_once() -> None:
+    error = "interrupted; observing again first"
+    assert told(event("iteration.ended", outcome="interrupted", error=error)) == [
+        "  interrupted: observing again first"
+    ]

@@ -1,0 +1,121 @@
+"""Every unit of work can be handed to another process: what it takes and gives comes out there as it went in."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ftl2_enterprise
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops import process  # noqa: F401 - their units
+from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units
+from ftl2_enterprise.loops.lifecycle import ActionEvent
+from ftl2_enterprise.loops.units.actions import DoneAction
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import UNITS, unit, unit_named
+from tests.support.strategies import made_of, same
+
+PACKAGE = Path(ftl2_enterprise.__path__[0])
+NAMES = sorted(name for name, one in UNITS.items() if one.function.__module__.startswith("ftl2_enterprise."))
+
+
+def test_the_writers_process_knows_every_unit_that_there_is() -> None:
+    declared = {
+        ".".join((*file.relative_to(PACKAGE).with_suffix("").parts, name))
+        for file in PACKAGE.rglob("*.py")
+        for name in re.findall(r"^@unit\n(?:@.*\n)*def (\w+)", file.read_text(), re.MULTILINE)
+    }
+    program = "from ftl2_enterprise.wiring import child; from ftl2_enterprise.store.unit import UNITS; print(*UNITS)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert set(ran.stdout.split()) == declared
+    assert {
+        "loops.units.runs.end_run",
+        "loops.units.claim.fence",
+        "loops.units.actions.end_action",
+        "loops.rows.prompts.answer_prompt",
+    } <= declared
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_unit_takes_arrives_as_it_was_given(name: str) -> None:
+    one = UNITS[name]
+    takes = {key: made_of(kind) for key, kind in one.hints.items() if key not in {"return", "tx"}}
+
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @given(arguments=st.fixed_dictionaries(takes))
+    def holds(arguments: dict[str, Any]) -> None:
+        arrived = one.decode(one.encode((), arguments))
+        assert arrived.keys() == arguments.keys()
+        for key, value in arguments.items():
+            assert same(arrived[key], value), key
+
+    holds()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_unit_gives_comes_back_as_it_was(name: str) -> None:
+    one = UNITS[name]
+
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @given(result=made_of(one.hints["return"]))
+    def holds(result: Any) -> None:
+        assert same(one.decode_result(one.encode_result(result)), result)
+
+    holds()
+
+
+@unit
+def shown(tx: Tx, text: str, number: int = 3, *, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Takes one of everything."""
+    return {"text": text, "number": number, "more": more}
+
+
+@unit
+def kept(tx: Tx, done: DoneAction) -> DoneAction:
+    """Takes a struct."""
+    return done
+
+
+def test_arguments_by_place_by_name_and_left_out() -> None:
+    assert shown.decode(shown.encode(("a",), {})) == {"text": "a"}
+    assert shown.decode(shown.encode(("a", 4), {"more": {"b": 1}})) == {"text": "a", "number": 4, "more": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((), {}), (("a",), {"text": "b"}), (("a",), {"wrong": 1}), (("a", 1, {}, 2), {})]
+)
+def test_arguments_that_it_does_not_take_are_a_mistake_of_the_caller(args: tuple[Any, ...], kwargs: Any) -> None:
+    with pytest.raises(TypeError, match=r"test_unit\.shown takes text, number, more"):
+        shown.encode(args, kwargs)
+
+
+def test_what_cannot_be_sent_is_changed_as_when_it_is_stored() -> None:
+    arrived = shown.decode(shown.encode(("\ud800",), {"more": {"big": 2**70, "bytes": b"\xff", "set": {1}}}))
+    assert arrived == {"text": "?", "more": {"big": str(2**70), "bytes": "\ufffd", "set": [1]}}
+    done = DoneAction(id=1, event=ActionEvent.SUCCEEDED, stdout="\udcff")
+    assert kept.decode(kept.encode((done,), {}))["done"] == msgspec.structs.replace(done, stdout="?")
+
+
+def test_an_unknown_unit() -> None:
+    with pytest.raises(Problem, match=r'cannot carry out "units\.gone"') as caught:
+        unit_named("units.gone")
+    assert caught.value.code is Code.INVALID
+
+
+def test_a_second_unit_of_the_same_name_is_a_defect() -> None:
+    with pytest.raises(ValueError, match=r"two units named tests\.unit\.store\.test_unit"):
+        unit(shown.function)
+
+
+def test_called_like_the_function() -> None:
+    tx: Any = None
+    assert shown(tx, "a", more={}) == {"text": "a", "number": 3, "more": {}}
+    assert shown.call("a", 5).carry_out(tx) == {"text": "a", "number": 5, "more": None}

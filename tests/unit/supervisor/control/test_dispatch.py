@@ -1,0 +1,226 @@
+"""Which handler answers which verb, and what a wrong request is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping  # noqa: TC003 - dispatch reads the annotations
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+import pytest
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.settings import AccessSettings
+from ftl2_enterprise.protocol.verb import Access, Request, Watch
+from ftl2_enterprise.store.unit import Unit
+from ftl2_enterprise.supervisor.control.access import Guard, Peer
+from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Handlers, Kind
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.children import Child
+    from ftl2_enterprise.store.tx import Tx
+
+ROOT = Peer(uid=0, pid=1, name="root", groups=frozenset())
+NOBODY = Peer(uid=4242, pid=1, name="nobody", groups=frozenset())
+GUARD = Guard(AccessSettings())
+
+
+class Look(Request[list[str]], frozen=True, tag="thing.look"):
+    name: str
+    size: int = 1
+
+
+class Push(Request[int], frozen=True, tag="thing.push"):
+    access: ClassVar[Access] = Access.OPERATE
+    writes: ClassVar[bool] = True
+    starts_work: ClassVar[bool] = True
+
+
+class Stats(Request[float], frozen=True, tag="thing.stats"):
+    pass
+
+
+class Follow(Watch[str], frozen=True, tag="thing.follow"):
+    pass
+
+
+def look(tx: Tx, request: Look, children: Mapping[str, Child]) -> list[str]:
+    return [request.name] * request.size
+
+
+def push(tx: Tx, request: Push) -> int:
+    return 1
+
+
+async def prepare(request: Push) -> Push:
+    return request
+
+
+async def gather(request: Look) -> str:
+    return request.name
+
+
+def look_with(tx: Tx, request: Look, children: Mapping[str, Child], gathered: str) -> list[str]:
+    return [gathered]
+
+
+def look_with_number(tx: Tx, request: Look, children: Mapping[str, Child], gathered: int) -> list[str]:
+    return []
+
+
+async def gather_statistics(request: Stats) -> str:
+    return ""
+
+
+async def stats(control: object, request: Stats, peer: Peer) -> float:
+    return 0.5
+
+
+async def follow(control: object, request: Follow) -> AsyncGenerator[str]:
+    yield "a"
+
+
+CATALOGUE: dict[str, Any] = {"thing.look": Look, "thing.push": Push, "thing.stats": Stats, "thing.follow": Follow}
+GOOD = Handlers(
+    reads={Look: look},
+    writes={Push: Unit("test.push", push)},
+    prepares={Push: prepare},
+    system={Stats: stats},
+    watches={Follow: follow},
+)
+DISPATCH = Dispatch(GOOD, CATALOGUE)
+
+
+def find(body: Any, peer: Peer = ROOT, **values: Any) -> Any:
+    raw = msgspec.Raw(msgspec.msgpack.encode(body))
+    return DISPATCH.find(raw, peer, GUARD, **values).decode(raw)
+
+
+def test_each_kind_of_verb_is_found_with_its_handler() -> None:
+    kinds = {
+        "thing.look": Kind.READ,
+        "thing.push": Kind.WRITE,
+        "thing.stats": Kind.SYSTEM,
+        "thing.follow": Kind.WATCH,
+    }
+    for name, kind in kinds.items():
+        entry = DISPATCH.find(msgspec.Raw(msgspec.msgpack.encode({"type": name})), ROOT, GUARD)
+        assert (entry.kind, entry.verb) == (kind, CATALOGUE[name])
+    assert find(Look(name="web", size=3)) == Look(name="web", size=3)
+
+
+def other_reply(tx: Tx, request: Look, children: Mapping[str, Child]) -> list[int]:
+    return []
+
+
+def other_request(tx: Tx, request: Push, children: Mapping[str, Child]) -> list[str]:
+    return []
+
+
+def no_request(tx: Tx) -> int:
+    return 1
+
+
+def unknown_name(tx: Tx, request: Look, children: Mapping[str, Child]) -> Missing:  # noqa: F821 # pyright: ignore
+    return []
+
+
+def not_async(control: object, request: Stats, peer: Peer) -> float:
+    return 0.5
+
+
+async def other_item(control: object, request: Follow) -> AsyncGenerator[int]:
+    yield 1
+
+
+async def other_preparation(request: Push) -> Look:
+    return Look(name="")
+
+
+class Foreign(Request[int], frozen=True, tag="other.verb"):
+    pass
+
+
+PUSH = Unit("test.push", push)
+
+
+@pytest.mark.parametrize(
+    ("handlers", "said"),
+    [
+        (replace(GOOD, reads={}), "thing.look is not declared as it is handled: it has no handler"),
+        (replace(GOOD, system={Stats: stats, Look: stats}), "thing.look .* it has 2 handlers"),
+        (replace(GOOD, reads={Look: other_reply}), r"returns list\[int\] instead of list\[str\]"),
+        (replace(GOOD, reads={Look: other_request}), "takes Push instead of Look"),
+        (replace(GOOD, reads={Look: unknown_name}), "names Missing, which it imports for type checkers only"),
+        (replace(GOOD, gathers={Look: gather}, reads={Look: look_with_number}), "gather returns str instead of int"),
+        (replace(GOOD, gathers={Look: gather_statistics}, reads={Look: look_with}), "takes Stats instead of Look"),
+        (
+            replace(GOOD, gathers={Stats: gather_statistics}),
+            "only for what is read and written something is gathered",
+        ),
+        (replace(GOOD, writes={Push: Unit("test.none", no_request)}), "takes no request"),
+        (replace(GOOD, writes={Push: push}), "push is not a unit of work"),
+        (replace(GOOD, writes={}, reads={Look: look, Push: push}), "do not agree on whether it writes"),
+        (replace(GOOD, reads={}, writes={Push: PUSH, Look: PUSH}), "do not agree on whether it writes"),
+        (replace(GOOD, system={Stats: not_async}), "system handlers are coroutine functions"),
+        (replace(GOOD, reads={Look: stats}), "takes Stats instead of Look"),
+        (replace(GOOD, watches={Follow: other_item}), r"returns .*AsyncGenerator\[int"),
+        (replace(GOOD, watches={}, system={Stats: stats, Follow: stats}), "a watch is answered by a watcher"),
+        (replace(GOOD, prepares={Push: other_preparation}), "returns Look instead of Push"),
+        (replace(GOOD, prepares={Look: prepare}), "only what is written is prepared"),
+        (replace(GOOD, system={Stats: stats, Foreign: stats}), "other.verb .* it is not in the catalogue"),
+    ],
+)
+def test_the_service_does_not_start_with_a_handler_that_disagrees_with_its_verb(
+    handlers: Handlers, said: str
+) -> None:
+    with pytest.raises(Problem, match=f"cannot start: the verb .*{said}"):
+        Dispatch(handlers, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "hint"),
+    [
+        ({"type": "thing.lok"}, "cannot do 'thing.lok': there is no such verb", "did you mean thing.look?"),
+        ({"type": "x" * 5000}, f"cannot do '{'x' * 40}…': there is no such verb", "`ftl2ctl help` lists the verbs"),
+        ({"no": "type"}, "cannot understand the request: it does not name a verb in `type`", None),
+        ([1], "cannot understand the request: it does not name a verb in `type`", None),
+        ({"type": 7}, "cannot understand the request: it does not name a verb in `type`", None),
+        (
+            {"type": "thing.look", "nam": "web"},
+            "cannot do thing.look: it has no field 'nam'",
+            "did you mean name?",
+        ),
+        (
+            {"type": "thing.look", "name": "web", "wrong": 1},
+            "cannot do thing.look: it has no field 'wrong'",
+            "known are name, size",
+        ),
+        ({"type": "thing.stats", "x": 1}, "cannot do thing.stats: it has no field 'x'", "it takes none"),
+        ({"type": "thing.look", "name": 5}, "cannot do thing.look: expected `str`, got `int` - at `name`", None),
+        ({"type": "thing.look"}, "cannot do thing.look: object missing required field `name`", None),
+        (
+            {"type": "thing.look", "name": "web", "size": 2**63},
+            "cannot do thing.look: the number in `size` is too large",
+            None,
+        ),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong_with_it(body: Any, message: str, hint: str | None) -> None:
+    with pytest.raises(Problem) as told:
+        find(body)
+    assert told.value.code is Code.INVALID
+    assert (told.value.message, told.value.hint) == (message, hint)
+
+
+def test_who_may_not_is_told_so_before_the_rest_of_the_request_is_looked_at() -> None:
+    with pytest.raises(Problem) as told:
+        find({"type": "thing.push", "wrong": 1}, NOBODY)
+    assert told.value.code is Code.DENIED
+
+
+def test_a_draining_service_refuses_only_what_starts_work() -> None:
+    assert find(Stats(), draining=True) == Stats()
+    with pytest.raises(Problem, match=r"cannot do thing\.push: the service is stopping") as told:
+        find(Push(), draining=True)
+    assert told.value.code is Code.UNAVAILABLE

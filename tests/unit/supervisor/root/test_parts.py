@@ -1,0 +1,77 @@
+"""What of root can be judged without a process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ftl2_enterprise.supervisor import cgroups
+from ftl2_enterprise.supervisor.root import channel, control_link, core_processes
+from ftl2_enterprise.supervisor.root.channel import LARGEST
+from ftl2_enterprise.supervisor.root.child_table import Child, Table
+from ftl2_enterprise.supervisor.root.event_loop import Loop
+
+
+def line(number: int) -> dict[str, object]:
+    return {"key": f"loop:{number}", "pid": number, "at": 1795246239871759, "stopping": False, "old": False}
+
+
+@pytest.mark.parametrize("count", [0, 1, 600, 5000])
+def test_a_long_table_comes_in_parts_that_fit(count: int):
+    lines = [line(number) for number in range(count)]
+    parts = control_link.split(lines)
+    assert [one for part in parts for one in part] == lines
+    assert all(len(json.dumps({"hello": {"table": part, "more": True}})) < LARGEST - 4096 for part in parts)
+    assert len(parts) == 1 if count < 400 else all(parts)
+
+
+def test_the_first_restart_is_at_once_and_later_ones_are_later_up_to_a_cap():
+    assert [core_processes.delay(n, 0.1, 5.0) for n in range(1, 9)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "files"),
+    [
+        ({}, {}),
+        ({"memory": "512M"}, {"memory.max": "536870912", "memory.swap.max": "0", "memory.oom.group": "1"}),
+        ({"memory": 1000}, {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1"}),
+        ({"pids": 7}, {"pids.max": "7"}),
+        ({"cpu": "50%"}, {"cpu.max": "50000 100000"}),
+        ({"cpu": 250}, {"cpu.max": "250000 100000"}),
+        ({"cpu": "0.1%"}, {"cpu.max": "1000 100000"}),
+        ({"memory": None, "cpu": "", "pids": None}, {}),
+    ],
+)  # fmt: skip
+def test_limits_become_files_of_a_cgroup(limits: dict[str, object], files: dict[str, str]):
+    assert cgroups.settings(limits) == files
+
+
+def test_a_limit_that_cannot_be_read_is_refused():
+    with pytest.raises(ValueError, match="could not convert"):
+        cgroups.settings({"memory": "much"})
+
+
+def test_slots_are_used_again_and_known_after_an_exec():
+    table = Table()
+    for number in range(3):
+        table.add(Child(f"loop:{number}", 100 + number, slot=table.take_slot()))
+    first = table.get("loop:0")
+    assert first is not None
+    table.reaped(first)
+    table.remove(first)
+    restored = Table()
+    restored.restore(table.to_state())
+    assert {child.key for child in restored} == {"loop:1", "loop:2"}
+    assert restored.take_slot() == 0
+    assert restored.take_slot() == 3
+
+
+def test_what_nobody_takes_any_more_is_not_said_to_be_sent():
+    ours, theirs = channel.pair()
+    made = channel.Channel("control", ours, Loop(), received=lambda message: None, closed=lambda: None)
+    assert made.send({"ended": "loop:1"})
+    theirs.close()
+    assert not made.send({"ended": "loop:2"})
+    assert not made.is_full
+    made.close()

@@ -1,0 +1,76 @@
+"""What is checked of a submitted loop before it is written down."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core import settings
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
+from ftl2_enterprise.wiring import gather
+from ftl2_enterprise.wiring import loop as wiring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = "version: 1\nname: m\nsteps:\n  - name: s\n    file: {path: /srv, state: directory}\n"
+
+
+def prepare(tmp_path: Path, **spec: Any) -> Any:
+    loaded = settings.load(config=None, environ={"HOME": str(tmp_path)}, etc=tmp_path)
+    given = {"name": "web", "desired_state": MANIFEST, **spec}
+    return gather.prepares(lambda: loaded.settings)[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
+
+
+async def test_the_wish_is_completed_and_the_rest_stays(tmp_path: Path) -> None:
+    request = await prepare(tmp_path)
+    assert (request.spec.decider, request.spec.observers, request.priority) == ("manifest", [], 3)
+
+
+async def test_an_empty_name_is_left_for_the_writer(tmp_path: Path) -> None:
+    assert (await prepare(tmp_path, name="")).spec.name == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"name": "-x"}, "cannot call a loop"),
+        ({"inventory": "/nowhere/hosts"}, "cannot"),
+        ({"policy": "/nowhere/policy.yaml"}, "cannot find the policy"),
+        ({"desired_state": MANIFEST.replace("file:", "fiel:")}, "cannot"),
+        (
+            {"desired_state": "be nice", "decider": "rules", "rules_dir": "/nowhere"},
+            "cannot find the rules directory",
+        ),
+        ({"desired_state": "be nice", "decider": "rules"}, "there are no rules"),
+        ({"decider": "oracle"}, "cannot use the decider"),
+    ],
+)
+async def test_what_cannot_be_run_is_refused(tmp_path: Path, spec: dict[str, Any], words: str) -> None:
+    with pytest.raises(Problem, match=words):
+        await prepare(tmp_path, **spec)
+
+
+async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "trap.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nasync def condition(s): ...\n"
+    )
+    await prepare(tmp_path, desired_state="be nice", decider="rules", rules_dir=str(tmp_path / "rules"))
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(gather, "WITHIN", 0.05)
+    monkeypatch.setattr(wiring, "prepare", lambda *given, **more: go_on.wait(30))
+    try:
+        with pytest.raises(Problem, match="cannot read what the loop needs") as caught:
+            await prepare(tmp_path)
+        assert caught.value.code is Code.UNAVAILABLE
+    finally:
+        go_on.set()
