@@ -16,8 +16,7 @@ from sqlalchemy import insert, select
 
 from bench.measure import Row, side_by_side
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.tables import actions, iterations
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     history as history_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
 )
 from ftl2_enterprise.render.loops.history import (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ftl2_enterprise.core.state_machine import Machine
-from ftl2_enterprise.protocol.loops.nouns import ActionState as A
-from ftl2_enterprise.protocol.loops.nouns import IterationState as I
-from ftl2_enterprise.protocol.loops.nouns import LoopState as L
-from ftl2_enterprise.protocol.loops.nouns import PromptState as P
+from ftl2_enterprise.protocol.loops.nouns import (
+    ActionState as A,
+    IterationState as I,
+    LoopState as L,
+    PromptState as P,
+)
 
 
 class LoopEvent(StrEnum):

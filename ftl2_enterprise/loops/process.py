@@ -18,15 +18,7 @@ from ftl2_enterprise.loops.engine.journal import Journal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.units import (
-    claim as claim_units,
-)
-from ftl2_enterprise.loops.units import (
-    runs as run_units,
-)
-from ftl2_enterprise.loops.units import (
-    service as service_units,
-)
+from ftl2_enterprise.loops.units import claim as claim_units, runs as run_units, service as service_units
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,

@@ -25,8 +25,7 @@ from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
-from ftl2_enterprise.wiring import daemon
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring import daemon, loop as wiring
 from ftl2_enterprise.wiring.warm_up import Nobody, open_warmed, warm_up
 
 __all__ = ["FIRSTS", "kinds", "warm_up"]

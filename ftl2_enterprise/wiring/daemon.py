@@ -16,12 +16,10 @@ from ftl2_enterprise.core.settings_restart import until_restart
 from ftl2_enterprise.loops import retention
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import open_store
-from ftl2_enterprise.supervisor.control import main as control
-from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.retention import Stretch, Upkeep
 from ftl2_enterprise.supervisor.control.root_link import Limits, Order

@@ -27,14 +27,12 @@ from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import Engine, Limits
 from ftl2_enterprise.loops.policy.judge import Policy, load_policy
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
-from ftl2_enterprise.loops.units import runs as run_units
-from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.loops.units import runs as run_units, service as service_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.store.database import Store, open_store
 

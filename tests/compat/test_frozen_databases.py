@@ -15,8 +15,7 @@ from alembic import op
 from sqlalchemy import text
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import prompts as prompt_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptState
 from ftl2_enterprise.store import backup, database, schema_version
 from ftl2_enterprise.store.database import open_store

@@ -11,14 +11,8 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs

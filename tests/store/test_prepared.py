@@ -6,8 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy import (
     REAL,
     Column,
@@ -21,8 +20,8 @@ from sqlalchemy import (
     exc,
     insert,
     select,
+    update as updating,
 )
-from sqlalchemy import update as updating
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.decision import Decision

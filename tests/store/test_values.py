@@ -7,20 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sqlalchemy import text
 
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
-from ftl2_enterprise.loops.rows import (
-    actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    observations as observation_rows,
-)
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ObservationState, StoredText
 from ftl2_enterprise.store import events, texts

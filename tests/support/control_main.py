@@ -19,8 +19,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.store.database import Store, open_store
-from ftl2_enterprise.supervisor.control import main as control
-from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Order
 from ftl2_enterprise.supervisor.control.service_units import note

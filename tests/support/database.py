@@ -13,26 +13,12 @@ from sqlalchemy import insert
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     increments as increment_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.tables import disabled_rules

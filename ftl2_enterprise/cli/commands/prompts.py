@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def command(session: Session, *, as_json: bool) -> int:
     """List the prompts that wait for an answer."""
     session.wants_json = as_json
-    from ftl2_enterprise.loops.rows import loops as loop_rows  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
 
     with session.open_store().read() as tx:

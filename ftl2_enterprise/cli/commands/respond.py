@@ -51,8 +51,7 @@ def _write(session: Session, prompt_id: int, answer: str) -> int:
     from ftl2_enterprise.core import process_identity  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import loops as loop_rows  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
 
     database = session.open_store()

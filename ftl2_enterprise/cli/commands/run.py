@@ -231,8 +231,7 @@ def _open(settings: Settings) -> Store:
 
 def _create(store: Store, spec: LoopSpec, *, is_named: bool) -> Loop:
     from ftl2_enterprise.core.faults import FaultPoint, reach  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import loops  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import service as service_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loops, service as service_rows  # noqa: PLC0415
 
     with store.write() as tx:
         name = spec.name if is_named else service_rows.free_name(tx, spec.name)
@@ -249,8 +248,7 @@ def _find(store: Store, ref: str) -> Loop:
 
 
 def _give_lookups(told: Narrator, store: Store) -> None:
-    from ftl2_enterprise.loops.rows import actions as action_rows  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows  # noqa: PLC0415
 
     def action(action_id: int) -> Action:
         with store.read() as tx:

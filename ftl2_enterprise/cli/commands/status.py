@@ -51,8 +51,7 @@ COUNTED = 1_000
 def command(session: Session, *, show_all: bool, as_json: bool, limit: int, before: int | None) -> int:
     """Show loops that have not ended or failed in the last day: those that wait for a person first."""
     session.wants_json = as_json
-    from ftl2_enterprise.loops.rows import loops as loop_rows  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
 
     with session.open_store().read() as tx:

@@ -150,8 +150,7 @@ def _accepted(session: Session, request: Request[Accepted]) -> int:
 
 def version(session: Session, given: Given) -> int:
     """Show both versions."""
-    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - slow, and rarely wanted
-    from importlib.metadata import version as installed  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version as installed  # noqa: PLC0415
 
     try:
         mine = installed(DISTRIBUTION)

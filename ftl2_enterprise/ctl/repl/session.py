@@ -16,8 +16,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.ctl import main as ctl
-from ftl2_enterprise.ctl import problem_output, prompter, tokenizer
+from ftl2_enterprise.ctl import main as ctl, problem_output, prompter, tokenizer
 from ftl2_enterprise.ctl.commands.exit import LEAVE
 from ftl2_enterprise.ctl.completion import Candidate
 from ftl2_enterprise.ctl.repl import line_history, notifications, toolbar

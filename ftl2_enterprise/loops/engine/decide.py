@@ -21,14 +21,8 @@ from ftl2_enterprise.loops.engine.observe import CHECK, View, Wanted, encode
 from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSpec

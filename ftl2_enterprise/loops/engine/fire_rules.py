@@ -16,27 +16,13 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import Result
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.rules.order import Ending, may_fire, next_to_fire
 from ftl2_enterprise.loops.rules.rule import Rule, RuleFacade, RuleSet, error_text, evaluate
-from ftl2_enterprise.loops.units import (
-    actions as action_units,
-)
-from ftl2_enterprise.loops.units import (
-    rules as rule_units,
-)
-from ftl2_enterprise.loops.units import (
-    runs as run_units,
-)
+from ftl2_enterprise.loops.units import actions as action_units, rules as rule_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome, Loop
 

@@ -14,8 +14,7 @@ from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.registry_ops import machine_ops, sorted_out
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.rows import hosts as host_rows
-from ftl2_enterprise.loops.units import claim as claim_units
-from ftl2_enterprise.loops.units import state as state_units
+from ftl2_enterprise.loops.units import claim as claim_units, state as state_units
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, Action, ActionState, Iteration
 

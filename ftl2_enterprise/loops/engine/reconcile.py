@@ -20,24 +20,8 @@ from ftl2_enterprise.loops.engine import (
     prompting,
 )
 from ftl2_enterprise.loops.ports import DeciderFailed
-from ftl2_enterprise.loops.rows import (
-    actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    rules as rule_rows,
-)
-from ftl2_enterprise.loops.units import (
-    observations as observation_units,
-)
-from ftl2_enterprise.loops.units import (
-    prompts as prompt_units,
-)
-from ftl2_enterprise.loops.units import (
-    runs as run_units,
-)
+from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows, rules as rule_rows
+from ftl2_enterprise.loops.units import observations as observation_units, prompts as prompt_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,

@@ -9,8 +9,7 @@ import msgspec
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.core.process_identity import pid_of
 from ftl2_enterprise.loops.naming import check_name, name_for
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import service as service_units
 from ftl2_enterprise.loops.units.service import OVER
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState

@@ -9,14 +9,8 @@ from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState

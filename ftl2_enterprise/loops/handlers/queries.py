@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     history as history_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops.nouns import Loop, PromptState, StoredText

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.loops.handlers import (
     loops as loop_handlers,
-)
-from ftl2_enterprise.loops.handlers import (
     prompts as prompt_handlers,
-)
-from ftl2_enterprise.loops.handlers import (
     queries as query_handlers,
-)
-from ftl2_enterprise.loops.handlers import (
     rules as rule_handlers,
 )
 from ftl2_enterprise.protocol.loops import verbs

@@ -6,8 +6,7 @@ from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit

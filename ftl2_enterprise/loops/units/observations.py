@@ -6,15 +6,7 @@ from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.host_facts import merged
-from ftl2_enterprise.loops.rows import (
-    hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    observations as observation_rows,
-)
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows, observations as observation_rows
 from ftl2_enterprise.protocol.loops.nouns import Iteration, ObservationState
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import prompts as prompt_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Prompt

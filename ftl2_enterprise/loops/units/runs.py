@@ -13,21 +13,12 @@ import msgspec
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
 )
-from ftl2_enterprise.loops.units import actions as action_units
-from ftl2_enterprise.loops.units import observations as observation_units
+from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,

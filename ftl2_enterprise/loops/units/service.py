@@ -9,17 +9,8 @@ from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.restart_policy import End, Restarts, answer
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
-from ftl2_enterprise.loops.units import (
-    actions as action_units,
-)
-from ftl2_enterprise.loops.units import (
-    observations as observation_units,
-)
-from ftl2_enterprise.loops.units import (
-    runs as run_units,
-)
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.nouns import Desired, IterationOutcome, Loop, LoopState, Outcome
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.loops.rows import hosts as host_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.nouns import Iteration
 from ftl2_enterprise.store.tx import Tx

@@ -9,8 +9,7 @@ import pytest
 from ftl2_enterprise.ctl import loop_tables
 from ftl2_enterprise.ctl.loop_text import standing
 from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store.database import open_store
 from tests.support.command import Command

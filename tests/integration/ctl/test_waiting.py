@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise import client
-from ftl2_enterprise.ctl import main as ctl
-from ftl2_enterprise.ctl import registry
+from ftl2_enterprise.ctl import main as ctl, registry
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from tests.support import builders

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import select, text
 
@@ -25,15 +24,7 @@ from ftl2_enterprise.loops.lifecycle import (
     LoopEvent,
     PromptEvent,
 )
-from ftl2_enterprise.loops.rows import (
-    actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    prompts as prompt_rows,
-)
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import Store, open_store

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from tests.support.database import spec, started_loop
 
 if TYPE_CHECKING:

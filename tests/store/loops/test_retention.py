@@ -11,14 +11,8 @@ from ftl2_enterprise.loops import retention
 from ftl2_enterprise.loops.lifecycle import IterationEvent
 from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.tables import iterations

@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.redact import MASK, Redactor, contains_mask, is_sensitive
 from ftl2_enterprise.protocol.loops.decision import ActionSpec

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl import loop_tables

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
 from ftl2_enterprise.loops.manager import Row, compare, due_at, splayed

@@ -6,8 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.render import text

@@ -11,8 +11,7 @@ from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.wiring import gather
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring import gather, loop as wiring
 
 if TYPE_CHECKING:
     from pathlib import Path

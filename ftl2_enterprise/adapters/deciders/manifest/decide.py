@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest import (
-    judge as manifest_judge,
-)
-from ftl2_enterprise.adapters.deciders.manifest import (
-    template as manifest_template,
-)
+from ftl2_enterprise.adapters.deciders.manifest import judge as manifest_judge, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.judge import (
     SETTLED,
     CannotJudge,

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest import file_checks
-from ftl2_enterprise.adapters.deciders.manifest import template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest import file_checks, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.file_checks import Looked, Want
 from ftl2_enterprise.adapters.deciders.manifest.steps import Prepared, PreparedLook, wanted
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender, References

@@ -12,11 +12,7 @@ import msgspec
 
 from ftl2_enterprise.adapters.deciders.manifest import (
     steps as manifest_steps,
-)
-from ftl2_enterprise.adapters.deciders.manifest import (
     template as manifest_template,
-)
-from ftl2_enterprise.adapters.deciders.manifest import (
     yaml_lines,
 )
 from ftl2_enterprise.core.problem import Problem, invalid

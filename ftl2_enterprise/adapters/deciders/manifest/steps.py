@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.adapters.deciders.manifest import file_checks
-from ftl2_enterprise.adapters.deciders.manifest import template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest import file_checks, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.file_checks import Want
 from ftl2_enterprise.adapters.deciders.manifest.template import NOTHING, CannotRender, References
 from ftl2_enterprise.protocol.loops.decision import Operator

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import rules as rule_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,

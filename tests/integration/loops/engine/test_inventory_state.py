@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.loops.rows import hosts as host_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops.decision import (
     ActionSpec,

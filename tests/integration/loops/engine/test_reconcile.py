@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ftl2_enterprise.loops.ports import DeciderFailed
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import (
     ActionSpec,
     Ask,

@@ -13,14 +13,8 @@ import pytest
 from ftl2_enterprise.loops.ports import Call, Result, Stop
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec

@@ -9,8 +9,7 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import Stop
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome

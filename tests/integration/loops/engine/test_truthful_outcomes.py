@@ -17,17 +17,11 @@ from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.ports import DeciderFailed, Stop
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
+    prompts,
 )
-from ftl2_enterprise.loops.rows import prompts
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import (
     ActionSpec,

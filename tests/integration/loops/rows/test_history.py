@@ -10,15 +10,7 @@ from sqlalchemy import event
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
-from ftl2_enterprise.loops.rows import (
-    actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    history as history_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    loops as loop_rows,
-)
+from ftl2_enterprise.loops.rows import actions as action_rows, history as history_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.verbs import GetHistory
 from ftl2_enterprise.store.database import open_store

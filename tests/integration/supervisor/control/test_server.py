@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ftl2_enterprise.core.problem import Code, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION, Call, Cancel, Done, Failure, Hello, Item, Reply

@@ -14,14 +14,8 @@ from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs

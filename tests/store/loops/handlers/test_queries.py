@@ -11,22 +11,13 @@ from ftl2_enterprise.core import clock, process_identity
 from ftl2_enterprise.core.children import Child, Queue, Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import prompting
-from ftl2_enterprise.loops.handlers import queries as query_handlers
-from ftl2_enterprise.loops.handlers import table as handlers
+from ftl2_enterprise.loops.handlers import queries as query_handlers, table as handlers
 from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
-)
-from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs

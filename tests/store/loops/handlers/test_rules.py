@@ -13,8 +13,7 @@ from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings import LoopSettings, Settings
 from ftl2_enterprise.loops.handlers import table as handlers
-from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.rows import rules as rule_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.wiring import gather

@@ -12,17 +12,8 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import (
-    actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
-    service as service_rows,
-)
-from ftl2_enterprise.loops.units import claim as claim_units
-from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.units import claim as claim_units, service as service_units
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Desired,

@@ -6,8 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.loops.engine.check import MAX_TEXT, evaluate, lookup, unmet
 from ftl2_enterprise.loops.ports import Seen

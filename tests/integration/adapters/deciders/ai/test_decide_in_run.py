@@ -15,17 +15,9 @@ from ftl2_enterprise.core.settings import load
 from ftl2_enterprise.loops.ports import Stop
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
-)
-from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
-)
-from ftl2_enterprise.loops.rows import (
     model_calls as model_call_rows,
-)
-from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
-)
-from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec

@@ -17,8 +17,7 @@ import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
-from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
+from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
 from ftl2_enterprise.loops.ports import Call, HostEntry, Result
 from tests.support import sshd
 from tests.support.survivors import alive, end, mark, until

@@ -5,8 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.adapters.deciders.ai import prompt, truncate
 from ftl2_enterprise.adapters.deciders.ai.hints import hints, idle_iterations
