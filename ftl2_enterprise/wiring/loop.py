@@ -20,13 +20,13 @@ from ftl2_enterprise.adapters.hosts import module_catalogue
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
-from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, Claude
+from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import process
-from ftl2_enterprise.loops.engine.context import Engine, Limits
-from ftl2_enterprise.loops.policy.judge import Policy, load_policy
+from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
+from ftl2_enterprise.loops.policy.types import Policy
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest
     from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.loops.engine.journal import Journal
-    from ftl2_enterprise.loops.ports import Decider, People, Stop
+    from ftl2_enterprise.loops.engine.journal import LoopJournal
+    from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 
 DEFAULT_OBSERVERS = [
@@ -114,7 +114,7 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Need
     A process that is not the loop's own does not run the code of its rules, and so knows less about them.
     """
     inventory = inventory_files.load(spec.inventory)
-    policy = load_policy(_path(spec.policy))
+    policy = _policy(spec.policy)
     bindings = parse_bindings(spec.secrets)
     directory = _rules_dir(spec, settings)
     has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.are_there(directory)
@@ -132,8 +132,13 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Need
     return Needs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
 
 
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+def _policy(path: str | None) -> Policy:
+    if not path:
+        return Policy()
+    # It imports PyYAML, which takes several milliseconds, and most processes have no policy.
+    from ftl2_enterprise.loops.policy.file import load_policy  # noqa: PLC0415
+
+    return load_policy(Path(path))
 
 
 def _check_names(manifest: LoadedManifest, inventory: Inventory) -> None:
@@ -182,7 +187,7 @@ def _decider(
         case "rules":
             return RulesDecider()
         case "claude":
-            model = Claude(
+            model = ClaudeModel(
                 command=settings.model.command,
                 model=spec.model,
                 timeout=settings.model.timeout,
@@ -207,16 +212,16 @@ class Served:
 
 
 def build(
-    journal: Journal,
+    journal: LoopJournal,
     loop: Loop,
     needs: Needs,
     *,
     settings: Settings,
-    people: People,
-    stop: Stop,
+    people: Prompter,
+    stop: StopSignal,
     clock: Clock,
     served: Served | None = None,
-) -> Engine:
+) -> LoopContext:
     """The engine of a loop that this process has claimed. Raises Problem."""
     spec = loop.spec
     # The model's own keys are nobody's business either: no module gets them, and no text with one in it is stored.
@@ -234,7 +239,7 @@ def build(
     )
     # Its helper loads while the run begins: nothing else takes as long before the first look at this machine.
     modules.get_ready()
-    return Engine(
+    return LoopContext(
         spec=spec,
         journal=journal,
         modules=modules,
@@ -244,7 +249,7 @@ def build(
         redactor=redactor,
         people=people,
         stop=stop,
-        limits=Limits(
+        limits=RunLimits(
             parallel_hosts=settings.loops.parallel_hosts,
             observation_timeout=settings.loops.observation_timeout,
             stale_after=settings.loops.stale_after,
@@ -266,8 +271,8 @@ async def run_loop(
     loop_id: int,
     *,
     settings: Settings,
-    people: People,
-    stop: Stop,
+    people: Prompter,
+    stop: StopSignal,
     limits: Mapping[str, Any] | None = None,
     begun: Callable[[], None] | None = None,
 ) -> Loop:

@@ -1,4 +1,7 @@
-"""Policy files: YAML read node by node, so that every mistake is named with its file and line."""
+"""Reads policy files. The YAML is read node by node, so that every error names its file and line.
+
+Importing this module imports PyYAML, which takes several milliseconds; most processes have no policy and do not.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
-from ftl2_enterprise.loops.policy.judge import PARAM, AppliesTo, DenyRule
+from ftl2_enterprise.loops.policy.types import PARAM, AppliesTo, DenyRule, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +23,16 @@ _RULE = ("decision", "match", "reason", "applies_to")
 _MATCH = ("module", "host", "environment")
 
 
-def read_rules(path: Path) -> Iterator[DenyRule]:
-    """Every rule of a file or directory, numbered from 1.
+def load_policy(path: Path) -> Policy:
+    """Read a policy file, or every *.yml and *.yaml file of a directory in name order.
 
-    Raises Problem(invalid) or Problem(not_found).
+    Raises Problem(invalid), with file and line, or Problem(not_found).
     """
+    return Policy(rules=tuple(_rules(path)))
+
+
+def _rules(path: Path) -> Iterator[DenyRule]:
+    """Every rule of a file or directory, numbered from 1."""
     number = 0
     for file in _files(path):
         for node in _rule_nodes(file):

@@ -1,72 +1,15 @@
-"""What may not be done: deny rules, judged outside the model and before any module runs."""
+"""Evaluates a policy for one call. Pure; no decider and no rule takes part, and no module has run yet."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from ftl2_enterprise.loops.policy.module_names import RUNS_COMMANDS, equals, short_name
+from ftl2_enterprise.loops.policy.module_names import RUNS_COMMANDS, equivalents, short_name
+from ftl2_enterprise.loops.policy.types import ALLOWED, PARAM, AppliesTo, Policy, PolicyVerdict
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-PARAM = "param."
-
-
-class AppliesTo(StrEnum):
-    """What a rule is about."""
-
-    ACTIONS = "actions"
-    OBSERVATIONS = "observations"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenyRule:
-    """One thing that may not be done. Every condition has to match."""
-
-    number: int
-    """Its place among all rules, from 1."""
-    match: Mapping[str, str]
-    reason: str
-    source: str
-    """File and line."""
-    applies_to: frozenset[AppliesTo] = frozenset({AppliesTo.ACTIONS})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """Rules in order; the first that matches denies, and what none matches is allowed."""
-
-    rules: tuple[DenyRule, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Whether the call may be made, and why not."""
-
-    allowed: bool
-    rule: int | None = None
-    reason: str = ""
-    """One line for people; names the rule and where it stands."""
-
-
-ALLOWED = Verdict(allowed=True)
-
-
-def load_policy(path: Path | None) -> Policy:
-    """Read a policy file, or every *.yml and *.yaml of a directory in name order; None allows everything.
-
-    Raises Problem(invalid) with file and line.
-    """
-    # YAML is slow to import and most processes have no policy.
-    from ftl2_enterprise.loops.policy.file import read_rules  # noqa: PLC0415
-
-    return Policy(rules=() if path is None else tuple(read_rules(path)))
 
 
 def evaluate(
@@ -78,10 +21,14 @@ def evaluate(
     groups: Iterable[str],
     environment: str,
     observing: bool,
-) -> Verdict:
-    """Judge one call on one host, with the parameters that the module would really get."""
+) -> PolicyVerdict:
+    """Evaluate the policy for one call on one host.
+
+    `params` are those that the module would receive, with secrets injected. `observing` selects the rules that apply
+    to observations instead of those that apply to actions.
+    """
     kind = AppliesTo.OBSERVATIONS if observing else AppliesTo.ACTIONS
-    names = equals(module)
+    names = equivalents(module)
     places = (host, *groups, "local") if host == LOCALHOST else (host, *groups)
     for rule in policy.rules:
         if kind in rule.applies_to and all(
@@ -90,7 +37,7 @@ def evaluate(
         ):
             because = f": {rule.reason}" if rule.reason else ""
             sentence = f"denied by policy rule {rule.number} ({rule.source}){because}"
-            return Verdict(allowed=False, rule=rule.number, reason=sentence)
+            return PolicyVerdict(allowed=False, rule=rule.number, reason=sentence)
     return ALLOWED
 
 
@@ -102,7 +49,7 @@ def _texts(
     module: str,
     params: Mapping[str, Any],
 ) -> Iterable[str]:
-    """What the pattern under that key is held against."""
+    """The texts that the pattern under that key is matched against; one match is enough."""
     match key:
         case "module":
             return names
@@ -116,7 +63,11 @@ def _texts(
 
 
 def param_texts(value: Any) -> tuple[str, ...]:
-    """The texts as which a parameter can be matched: a list of words also as one command line."""
+    """The texts under which a parameter can be matched.
+
+    A boolean matches in its YAML and its Python spelling; a list also matches as one command line, its items joined
+    by spaces.
+    """
     match value:
         case bool():
             return (json.dumps(value), str(value))
@@ -156,6 +107,6 @@ _SYNONYMS: dict[str, frozenset[str]] = (
 
 
 def synonyms(module: str, param: str) -> frozenset[str]:
-    """Every name under which the module takes that parameter: whoever forbids `path` means `dest` as well."""
+    """Every name under which the module accepts that parameter: a rule about `path` also covers `dest`."""
     same = _SYNONYMS.get(short_name(module), frozenset())
     return same if param in same else frozenset({param})

@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops.policy.judge import (
-    ALLOWED,
-    AppliesTo,
-    DenyRule,
-    Policy,
-    Verdict,
-    evaluate,
-    load_policy,
-)
+from ftl2_enterprise.loops.policy.file import load_policy
+from ftl2_enterprise.loops.policy.judge import evaluate
+from ftl2_enterprise.loops.policy.types import ALLOWED, AppliesTo, DenyRule, Policy, PolicyVerdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +26,9 @@ def policy(*matches: dict[str, str], applies_to: frozenset[AppliesTo] = frozense
     )
 
 
-def judge(given_policy: Policy, module: str = "file", params: dict[str, Any] | None = None, **kw: Any) -> Verdict:
+def judge(
+    given_policy: Policy, module: str = "file", params: dict[str, Any] | None = None, **kw: Any
+) -> PolicyVerdict:
     call = {"host": "web01", "groups": ("web", "all"), "environment": "prod", "observing": False, **kw}
     return evaluate(given_policy, module=module, params=params or {}, **call)
 
@@ -124,7 +120,7 @@ def test_all_conditions_have_to_match() -> None:
 
 def test_the_first_rule_that_matches_gives_the_reason() -> None:
     verdict = judge(policy({"module": "copy"}, {"module": "fi*"}, {"module": "file"}))
-    assert verdict == Verdict(allowed=False, rule=2, reason="denied by policy rule 2 (p.yml line 2): because")
+    assert verdict == PolicyVerdict(allowed=False, rule=2, reason="denied by policy rule 2 (p.yml line 2): because")
 
 
 def test_observing_is_denied_only_where_the_rule_says_so() -> None:
@@ -212,7 +208,7 @@ def test_a_directory_is_read_in_name_order(tmp_path: Path) -> None:
 
 
 def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
-    assert load_policy(None).rules == ()
+    assert judge(Policy()) == ALLOWED
     (tmp_path / "p.yml").write_text("rules: []\n")
     assert load_policy(tmp_path / "p.yml").rules == ()
 
