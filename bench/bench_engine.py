@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.measure import Row, side_by_side
 from ftl2_enterprise.core.settings import ModelSettings, Settings, StoreSettings
 from ftl2_enterprise.loops import process
-from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation, Stop
+from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation, StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
@@ -42,10 +42,10 @@ class _Decider:
         self._actions = actions
         self.asked_at = 0.0
 
-    def observations(self, answers: list[Answer]) -> list[ObservationSpec]:
+    def observations(self, answers: list[PromptAnswer]) -> list[ObservationSpec]:
         return []
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         self.asked_at = self.asked_at or time.perf_counter()
         if situation.iteration == ITERATIONS:
             return Decision(converged=True)
@@ -82,7 +82,7 @@ def _ours(directory: Path, actions: int) -> _Took:
         journal = process.claim(database, loop.id)
         needs = wiring.read(loop.spec, settings)
         engine = wiring.build(
-            journal, loop, needs, settings=settings, people=_Nobody(), stop=Stop(), clock=wiring.SystemClock()
+            journal, loop, needs, settings=settings, people=_Nobody(), stop=StopSignal(), clock=wiring.SystemClock()
         )
         decider = _Decider(actions)
         object.__setattr__(engine, "decider", decider)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.loops.ports import People, Stop
+from ftl2_enterprise.loops.ports import Prompter, StopSignal
 from ftl2_enterprise.render import crash_report
 from ftl2_enterprise.render.text import Role, line, symbol
 
@@ -29,7 +29,7 @@ async def run(
     loop_id: int,
     *,
     settings: Settings,
-    people: People,
+    people: Prompter,
     progress: Progress,
     limits: Mapping[str, Any] | None = None,
     begun: Callable[[], None] | None = None,
@@ -41,7 +41,7 @@ async def run(
     crash_report.configure(settings.log.level, Path(settings.store.path).parent)
     from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
 
-    running, stop = asyncio.get_running_loop(), Stop()
+    running, stop = asyncio.get_running_loop(), StopSignal()
     remove = store.listen(progress)
     hear(running, stop, progress)
     try:
@@ -57,7 +57,7 @@ async def run(
         progress.close()
 
 
-def hear(running: asyncio.AbstractEventLoop, stop: Stop, progress: Progress) -> None:
+def hear(running: asyncio.AbstractEventLoop, stop: StopSignal, progress: Progress) -> None:
     """Have the signals ask for a stop."""
     for number in (CTRL_C, *FROM_OTHERS):
         running.add_signal_handler(number, partial(_asked, stop, progress))
@@ -65,7 +65,7 @@ def hear(running: asyncio.AbstractEventLoop, stop: Stop, progress: Progress) -> 
     signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 
-def _asked(stop: Stop, progress: Progress) -> None:
+def _asked(stop: StopSignal, progress: Progress) -> None:
     again = stop.requested.is_set()
     stop.ask()
     words = "stopping now" if again else "stopping at the next safe point; once more stops now"

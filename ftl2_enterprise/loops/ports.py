@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ModuleCall:
     """One module call on one host (never a group: the engine has expanded it)."""
 
     module: str
@@ -29,7 +29,7 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class ModuleResult:
     """The truth about one call. `success` comes from the module engine, or is False when rc is not 0."""
 
     success: bool
@@ -78,7 +78,7 @@ class Modules(Protocol):
         """Unregister a host; unknown names are fine."""
         ...
 
-    async def run(self, call: Call) -> Result:
+    async def run(self, call: ModuleCall) -> ModuleResult:
         """Run the call. Never raises for a failing module, host or connection: the Result says it.
 
         Cancelling the coroutine kills the whole process tree of the call before it returns.
@@ -110,7 +110,7 @@ BY_DEFAULT = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class PromptAnswer:
     """A question that was asked in this loop and what came back."""
 
     key: str
@@ -126,7 +126,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ObservationResult:
     """One observation as deciders get it."""
 
     name: str
@@ -138,7 +138,7 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
+class PastIteration:
     """One earlier iteration of the same run, oldest first."""
 
     n: int
@@ -156,14 +156,14 @@ class Situation:
     iteration: int
     """From 1, within the run."""
     max_iterations: int
-    seen: Sequence[Seen]
+    seen: Sequence[ObservationResult]
     state: Mapping[str, Any]
     """Observations by name, as rules see them: one result, or a list of them for a group."""
     hosts: Sequence[Host]
     resources: Sequence[Resource]
     inventory: Sequence[HostEntry]
-    answers: Sequence[Answer]
-    past: Sequence[Past]
+    answers: Sequence[PromptAnswer]
+    past: Sequence[PastIteration]
     rules: Sequence[tuple[str, str]]
     """Name and first docstring line of each loaded rule."""
     matched_rules: Sequence[str]
@@ -178,7 +178,7 @@ class Situation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
+class ModelUsage:
     """What one model call cost."""
 
     input_tokens: int | None = None
@@ -187,7 +187,7 @@ class Usage:
     model: str | None = None
 
 
-class CallJournal(Protocol):
+class ModelCallLog(Protocol):
     """Where a decider records its model calls: before each and after each."""
 
     def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
@@ -195,7 +195,7 @@ class CallJournal(Protocol):
         ...
 
     def finish(
-        self, call_id: int, outcome: CallOutcome, *, usage: Usage, latency: float, response: str = "",
+        self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
         error: str | None = None,
     ) -> None:  # fmt: skip
         """Commit how it ended."""
@@ -224,11 +224,11 @@ class Decider(Protocol):
         """Whether deciding costs a model call; then a recorded check may spare it."""
         ...
 
-    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+    def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         """What it wants to see in every iteration, beside what the loop observes anyway."""
         ...
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Raises DeciderFailed."""
         ...
 
@@ -239,7 +239,7 @@ type Listener = Callable[[Event], None]
 """Called after the commit that wrote the fact, in order. Must not raise and must not block."""
 
 
-class People(Protocol):
+class Prompter(Protocol):
     """How the process that runs a loop reaches a person, if it can."""
 
     @property
@@ -255,7 +255,7 @@ class People(Protocol):
         ...
 
 
-class Stop:
+class StopSignal:
     """Asks a running loop to end: first at the next safe point, then at once. Or wakes one that rests."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import inventory_state, reconcile
 from ftl2_enterprise.loops.engine.after_run import End, after_run
-from ftl2_enterprise.loops.engine.journal import Journal
+from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.rows import loops as loop_rows
@@ -30,7 +30,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.store.unit import DirectWriter
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import Writer
@@ -47,7 +47,7 @@ class Crashed(Exception):
         self.crash_id: str = crash_id
 
 
-def claim(database: Store, loop_id: int, writer: Writer | None = None) -> Journal:
+def claim(database: Store, loop_id: int, writer: Writer | None = None) -> LoopJournal:
     """Take the loop for this process, which writes by itself unless it is told through whom.
 
     Raises Problem(conflict) when it has ended or its holder lives.
@@ -55,17 +55,17 @@ def claim(database: Store, loop_id: int, writer: Writer | None = None) -> Journa
     writer = writer or DirectWriter(database)
     generation: int = writer.carry_out([claim_units.claim.call(loop_id, process_identity.current())])
     reach(FaultPoint.LOOP_CLAIMED)
-    return Journal(database, writer, loop_id, generation)
+    return LoopJournal(database, writer, loop_id, generation)
 
 
-def release(journal: Journal) -> None:
+def release(journal: LoopJournal) -> None:
     """Give the loop back; the rows say where it stands."""
     # Taken over or not to be written: a claim whose process has ended counts for nothing anyway.
     with contextlib.suppress(Problem):
         journal.commit(claim_units.release, journal.loop_id, journal.generation)
 
 
-async def run(engine: Engine) -> Loop:
+async def run(engine: LoopContext) -> Loop:
     """Run the loop until it ends, there is nothing to do for a while, or a stop is asked; returns its row.
 
     Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
@@ -116,7 +116,7 @@ def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     return cut_off and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
 
 
-async def _reconcile(engine: Engine) -> tuple[RunEnd, Crashed | None]:
+async def _reconcile(engine: LoopContext) -> tuple[RunEnd, Crashed | None]:
     """Run; what nobody has foreseen ends the run as failed, and comes back to be raised when that is recorded.
 
     Raises Problem when the database cannot be written or another process has the loop: it can be resumed then.
@@ -133,7 +133,7 @@ async def _reconcile(engine: Engine) -> tuple[RunEnd, Crashed | None]:
         return _give_up(engine, f"internal error {crash_id}"), Crashed(crash_id, told)
 
 
-def _give_up(engine: Engine, reason: str) -> RunEnd:
+def _give_up(engine: LoopContext, reason: str) -> RunEnd:
     journal, reason = engine.journal, engine.redactor.text(reason)
     iteration = journal.read(loop_rows.open_iteration, journal.loop_id)
     if iteration is not None:
@@ -148,7 +148,7 @@ def _give_up(engine: Engine, reason: str) -> RunEnd:
     return RunEnd(outcome=Outcome.FAILED, reason=reason)
 
 
-def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
+def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
     """Write how the run ended; the seconds to rest, or None when the loop has ended."""
     journal = engine.journal
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
@@ -178,7 +178,7 @@ def _after(engine: Engine, end: RunEnd, outcome: Outcome) -> float | None:
     return follow.delay
 
 
-def halt(journal: Journal, *, is_served: bool) -> Loop:
+def halt(journal: LoopJournal, *, is_served: bool) -> Loop:
     """The end of this process: what is asked of the loop becomes true, and it can go on from where it is."""
     reason = "its process was stopped; it goes on with the next one" if is_served else "stopped on request"
     return journal.commit(
@@ -186,7 +186,7 @@ def halt(journal: Journal, *, is_served: bool) -> Loop:
     )
 
 
-def _left(engine: Engine, loop: Loop) -> float:
+def _left(engine: LoopContext, loop: Loop) -> float:
     """Seconds until the stored next run; never longer than twice the interval, should the clock have gone back."""
     # The service starts a process when it is due, and knows better when that is.
     if loop.next_run_at is None or engine.is_served:
@@ -195,7 +195,7 @@ def _left(engine: Engine, loop: Loop) -> float:
     return min(longest, max(0.0, seconds_between(engine.clock.now(), loop.next_run_at)))
 
 
-async def _rest(engine: Engine, delay: float) -> bool:
+async def _rest(engine: LoopContext, delay: float) -> bool:
     """Wait for the next run, by a clock that does not jump. False when this process is not to wait for it."""
     if engine.limits.rest is not None and delay > engine.limits.rest:
         return False

@@ -16,7 +16,7 @@ from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, secrets
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.restart_policy import HELD, UNREACHABLE
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import service as service_units
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.loops.engine.journal import Journal
+    from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Kinds, Order
@@ -142,7 +142,7 @@ _LEVEL = {Code.CONFLICT: 20, Code.NOT_FOUND: 20}
 async def _run(
     database: Store, link: WriterLink, loop: Loop, settings: Settings, asked: list[int], helper: Helper | None
 ) -> int:
-    stop = Stop()
+    stop = StopSignal()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stop.ask)
 
@@ -163,7 +163,7 @@ async def _run(
     return DONE
 
 
-async def _work(journal: Journal, settings: Settings, stop: Stop, helper: Helper | None) -> None:
+async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, helper: Helper | None) -> None:
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN or stop.requested.is_set():
         # Before anything is read: a loop that cannot be read can be cancelled all the same.

@@ -13,7 +13,7 @@ from ftl2_enterprise.core import faults
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.settings import Settings, StoreSettings
 from ftl2_enterprise.loops import process
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Mode
 from ftl2_enterprise.store.database import Store, open_store
@@ -113,7 +113,7 @@ async def _run(database: Store, loop_id: int, settings: Settings) -> None:
         wiring.read(loop.spec, settings),
         settings=settings,
         people=Nobody(),
-        stop=Stop(),
+        stop=StopSignal(),
         clock=SystemClock(),
         served=wiring.Served(rest=0.0),
     )

@@ -13,9 +13,18 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.loops import process
-from ftl2_enterprise.loops.engine.context import Engine, Limits
-from ftl2_enterprise.loops.policy.judge import load_policy
-from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, HostEntry, Result, Situation, Stop
+from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
+from ftl2_enterprise.loops.policy.file import load_policy
+from ftl2_enterprise.loops.policy.types import Policy
+from ftl2_enterprise.loops.ports import (
+    HostEntry,
+    ModelCallLog,
+    ModuleCall,
+    ModuleResult,
+    PromptAnswer,
+    Situation,
+    StopSignal,
+)
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
@@ -28,15 +37,15 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.store.unit import Writer
 
-type Handler = Callable[[Call], Result]
+type Handler = Callable[[ModuleCall], ModuleResult]
 
 
-def ok(**values: Any) -> Result:
-    return Result(success=True, **values)
+def ok(**values: Any) -> ModuleResult:
+    return ModuleResult(success=True, **values)
 
 
-def failed(error: str, **values: Any) -> Result:
-    return Result(success=False, error=error, **values)
+def failed(error: str, **values: Any) -> ModuleResult:
+    return ModuleResult(success=False, error=error, **values)
 
 
 class ScriptedModules:
@@ -44,11 +53,11 @@ class ScriptedModules:
 
     def __init__(self, hosts: Mapping[str, Sequence[str]] | None = None) -> None:
         self.groups: dict[str, tuple[str, ...]] = {"localhost": (), **{k: tuple(v) for k, v in (hosts or {}).items()}}
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.handlers: dict[str, Handler] = {}
         self.refused: dict[str, str] = {}
         self.world: dict[str, Any] = {}
-        self.cancelled: list[Call] = []
+        self.cancelled: list[ModuleCall] = []
         self.closed = False
 
     def expand(self, target: str) -> list[str]:
@@ -74,7 +83,7 @@ class ScriptedModules:
     def remove_host(self, name: str) -> None:
         self.groups.pop(name, None)
 
-    async def run(self, call: Call) -> Result:
+    async def run(self, call: ModuleCall) -> ModuleResult:
         self.calls.append(call)
         handler = self.handlers.get(call.module)
         if handler is None:
@@ -91,7 +100,7 @@ class ScriptedModules:
     async def close(self) -> None:
         self.closed = True
 
-    def ran(self, module: str) -> list[Call]:
+    def ran(self, module: str) -> list[ModuleCall]:
         return [call for call in self.calls if call.module == module]
 
 
@@ -111,10 +120,10 @@ class ScriptedDecider:
         self.name = name
         self.situations: list[Situation] = []
 
-    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+    def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         return self.observe
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         self.situations.append(situation)
         entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         return entry if isinstance(entry, Decision) else entry(situation)
@@ -142,9 +151,9 @@ class Bench:
     modules: ScriptedModules
     decider: Any
     people: ScriptedPeople
-    stop: Stop
+    stop: StopSignal
     events: list[Event]
-    limits: Limits
+    limits: RunLimits
     writer: Writer | None = None
     """Another one than the process itself."""
 
@@ -155,12 +164,12 @@ class Bench:
         spec = loop.spec
         bindings = parse_bindings(spec.secrets)
         rules_dir = Path(spec.rules_dir) if spec.rules_dir else None
-        engine = Engine(
+        engine = LoopContext(
             spec=spec,
             journal=journal,
             modules=self.modules,
             decider=self.decider,
-            policy=load_policy(Path(spec.policy) if spec.policy else None),
+            policy=load_policy(Path(spec.policy)) if spec.policy else Policy(),
             bindings=bindings,
             redactor=Redactor(bindings.values()),
             people=self.people,
@@ -193,7 +202,7 @@ def bench(
     *,
     modules: ScriptedModules | None = None,
     people: ScriptedPeople | None = None,
-    limits: Limits | None = None,
+    limits: RunLimits | None = None,
     **spec: Any,
 ):
     """A database with one loop in it."""
@@ -210,9 +219,9 @@ def bench(
             modules=modules or ScriptedModules(),
             decider=decider,
             people=people or ScriptedPeople(),
-            stop=Stop(),
+            stop=StopSignal(),
             events=events,
-            limits=limits or Limits(),
+            limits=limits or RunLimits(),
         )
     finally:
         database.close()

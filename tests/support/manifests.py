@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest, parse
-from ftl2_enterprise.loops.ports import Answer, Call, CallJournal, Past, Result, Seen, Situation
+from ftl2_enterprise.loops.ports import (
+    ModelCallLog,
+    ModuleCall,
+    ModuleResult,
+    ObservationResult,
+    PastIteration,
+    PromptAnswer,
+    Situation,
+)
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome, StoredText
 
 if TYPE_CHECKING:
@@ -30,14 +38,14 @@ def steps(text: str, directory: Path = Path("/nowhere"), before: str = "") -> Lo
     return manifest(f"version: 1\nname: test\n{before}steps:\n{text}", directory)
 
 
-def answer(key: str, text: str | None, by: str | None = "ana") -> Answer:
-    return Answer(key=key, question=key, answer=text, answered_by=by)
+def answer(key: str, text: str | None, by: str | None = "ana") -> PromptAnswer:
+    return PromptAnswer(key=key, question=key, answer=text, answered_by=by)
 
 
 def situation(
-    seen: Sequence[Seen] = (),
-    answers: Sequence[Answer] = (),
-    past: Sequence[Past] = (),
+    seen: Sequence[ObservationResult] = (),
+    answers: Sequence[PromptAnswer] = (),
+    past: Sequence[PastIteration] = (),
     *,
     must_ask: bool = False,
     matched: Sequence[str] = (),
@@ -52,24 +60,26 @@ def situation(
 
 
 def decide(decider: ManifestDecider, given: Situation) -> Decision:
-    journal: CallJournal = NOT_CALLED
+    journal: ModelCallLog = NOT_CALLED
     return asyncio.run(decider.decide(given, journal))
 
 
-def failed(module: str, params: Mapping[str, Any], host: str = "localhost", error: str = "no space left") -> Past:
+def failed(
+    module: str, params: Mapping[str, Any], host: str = "localhost", error: str = "no space left"
+) -> PastIteration:
     action = Action(
         id=1, loop_id=1, iteration_id=1, n=1, host=host, target=host, module=module, params=dict(params),
         origin="decision", state=ActionState.FAILED, changed=None, rc=1, stdout=StoredText(), stderr=StoredText(),
         output=StoredText(), error=error, started_at=0, ended_at=0,
     )  # fmt: skip
-    return Past(n=1, reasoning="", outcome=IterationOutcome.ACTED, actions=[action])
+    return PastIteration(n=1, reasoning="", outcome=IterationOutcome.ACTED, actions=[action])
 
 
-def asked() -> Past:
-    return Past(n=1, reasoning="", outcome=IterationOutcome.ASKED)
+def asked() -> PastIteration:
+    return PastIteration(n=1, reasoning="", outcome=IterationOutcome.ASKED)
 
 
-def run_here(call: Call) -> Result:
+def run_here(call: ModuleCall) -> ModuleResult:
     """Runs shell, file and copy on this machine, with the standard library alone."""
     params = call.params
     try:
@@ -84,17 +94,19 @@ def run_here(call: Call) -> Result:
                 if "mode" in params:
                     target.chmod(int(params["mode"], 8))
             case other:
-                return Result(success=False, error=f"unknown module {other}")
+                return ModuleResult(success=False, error=f"unknown module {other}")
     except OSError as error:
-        return Result(success=False, error=str(error), output={"msg": str(error)})
-    return Result(success=True, changed=True)
+        return ModuleResult(success=False, error=str(error), output={"msg": str(error)})
+    return ModuleResult(success=True, changed=True)
 
 
-def _shell(cmd: str, timeout: float) -> Result:
+def _shell(cmd: str, timeout: float) -> ModuleResult:
     done = subprocess.run(["sh", "-c", cmd], capture_output=True, text=True, timeout=timeout, check=False)
     error = None if done.returncode == 0 else done.stderr or f"rc {done.returncode}"
     ok = done.returncode == 0
-    return Result(success=ok, changed=True, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, error=error)
+    return ModuleResult(
+        success=ok, changed=True, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, error=error
+    )
 
 
 def _file(params: Mapping[str, Any]) -> None:
@@ -118,7 +130,7 @@ def _file(params: Mapping[str, Any]) -> None:
         path.chmod(int(params["mode"], 8))
 
 
-type Run = Callable[[Call], Result]
+type Run = Callable[[ModuleCall], ModuleResult]
 
 
 class SmallEngine:
@@ -128,18 +140,22 @@ class SmallEngine:
         self.decider = decider
         self.says = answers
         self.run = run
-        self.answers: list[Answer] = []
+        self.answers: list[PromptAnswer] = []
         self.decisions: list[Decision] = []
-        self.results: list[Result] = []
+        self.results: list[ModuleResult] = []
 
-    def observe(self) -> list[Seen]:
-        seen: list[Seen] = []
+    def observe(self) -> list[ObservationResult]:
+        seen: list[ObservationResult] = []
         for spec in self.decider.observations(self.answers):
             for host in self.decider.expand(spec.host or "localhost"):
-                result = self.run(Call(module=spec.module, params=spec.params, host=host, timeout=30))
+                result = self.run(ModuleCall(module=spec.module, params=spec.params, host=host, timeout=30))
                 plain = dict(result.output) | {"stdout": result.stdout, "stderr": result.stderr}
                 plain |= {"rc": result.rc} if result.rc is not None else {}
-                seen.append(Seen(name=spec.name, host=host, success=result.success, result=plain, error=result.error))
+                seen.append(
+                    ObservationResult(
+                        name=spec.name, host=host, success=result.success, result=plain, error=result.error
+                    )
+                )
         return seen
 
     def iterate(self) -> Decision:
@@ -151,7 +167,7 @@ class SmallEngine:
         elif not (decision.converged or decision.blocked):
             for action in decision.actions:
                 for host in self.decider.expand(action.host or "localhost"):
-                    call = Call(module=action.module, params=action.params, host=host, timeout=30)
+                    call = ModuleCall(module=action.module, params=action.params, host=host, timeout=30)
                     self.results.append(self.run(call))
         return decision
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.adapters.models.port import ModelReply, ModelRequest
-from ftl2_enterprise.loops.ports import Past, Seen, Situation, Usage
+from ftl2_enterprise.loops.ports import ModelUsage, ObservationResult, PastIteration, Situation
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome, StoredText
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ def action(state: ActionState = ActionState.SUCCEEDED, **given: Any) -> Action:
     return Action(**plain | given)
 
 
-def past(n: int, outcome: str, *actions: Action, reasoning: str = "") -> Past:
-    return Past(n=n, reasoning=reasoning, outcome=outcome, actions=actions)
+def past(n: int, outcome: str, *actions: Action, reasoning: str = "") -> PastIteration:
+    return PastIteration(n=n, reasoning=reasoning, outcome=outcome, actions=actions)
 
 
-def seen(name: str, success: bool = True, host: str = "web1", error: str | None = None, **result: Any) -> Seen:
-    return Seen(name=name, host=host, success=success, result=result, error=error)
+def seen(
+    name: str, success: bool = True, host: str = "web1", error: str | None = None, **result: Any
+) -> ObservationResult:
+    return ObservationResult(name=name, host=host, success=success, result=result, error=error)
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Recorded:
     model: str | None
     request: str
     outcome: CallOutcome | None = None
-    usage: Usage | None = None
+    usage: ModelUsage | None = None
     latency: float | None = None
     response: str = ""
     error: str | None = None
@@ -70,7 +72,7 @@ class RecordingCalls:
         return len(self.calls) - 1
 
     def finish(
-        self, call_id: int, outcome: CallOutcome, *, usage: Usage, latency: float, response: str = "",
+        self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
         error: str | None = None,
     ) -> None:  # fmt: skip
         call = self.calls[call_id]
@@ -101,7 +103,7 @@ class ScriptedModel:
 
 
 def value(given: Any) -> ModelReply:
-    return ModelReply(value=given, usage=Usage(input_tokens=10, output_tokens=2, cost_usd=0.01, model="m-1"))
+    return ModelReply(value=given, usage=ModelUsage(input_tokens=10, output_tokens=2, cost_usd=0.01, model="m-1"))
 
 
 def text(given: str) -> ModelReply:

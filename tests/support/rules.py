@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.ports import ModuleResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +44,15 @@ def write_rule(
 class Recorder:
     """Performs nothing and remembers what was asked; `hosts` is what stands behind a target."""
 
-    def __init__(self, hosts: dict[str, list[str]] | None = None, **results: Result) -> None:
+    def __init__(self, hosts: dict[str, list[str]] | None = None, **results: ModuleResult) -> None:
         self.hosts = hosts or {}
         self.results = results
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []
 
-    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
         self.calls.append((module, params, host))
-        result = self.results.get(module.rpartition(".")[2], Result(success=True, changed=True, rc=0, stdout="done"))
+        result = self.results.get(
+            module.rpartition(".")[2], ModuleResult(success=True, changed=True, rc=0, stdout="done")
+        )
         names = self.hosts.get(host or "localhost", [host or "localhost"])
         return [(name, result) for name in names]

@@ -9,7 +9,7 @@ from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.loops.ports import Answer, CallJournal, Situation
+    from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation
 
 
 class RulesDecider:
@@ -18,11 +18,11 @@ class RulesDecider:
     name: str = "rules"
     is_model: bool = False
 
-    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+    def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         """Nothing: rules name what they observe."""
         return ()
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Converged, or which rules still see something to do."""
         matched = list(situation.matched_rules)
         unjudged = [f"rule {name}: {why}" for name, why in situation.unjudged_rules]

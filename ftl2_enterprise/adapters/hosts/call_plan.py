@@ -57,7 +57,7 @@ CONTENT_LIMIT = 32 * 1024 * 1024
 """Bytes that fit into one message of FTL2's gate beside everything else."""
 
 
-class CannotAsk(Exception):
+class CannotPlan(Exception):
     """The parameters make no call; the message is a sentence."""
 
 
@@ -66,16 +66,16 @@ def command(name: str, params: Mapping[str, Any]) -> Request:
     _known(name, params, COMMAND_PARAMETERS)
     text, argv = _text_and_argv(params)
     if (text is None) == (argv is None) or (argv is not None and (isinstance(argv, str) or not argv)):
-        raise CannotAsk(f"cannot run {name}: give either cmd, a text, or argv, a list")
+        raise CannotPlan(f"cannot run {name}: give either cmd, a text, or argv, a list")
     words = [str(word) for word in cast("Sequence[Any]", argv or ())]
     given = params.get("stdin")
     if given is not None and params.get("stdin_add_newline", True):
         given = f"{given}\n"
     if any("\0" in part for part in (str(text), *words)):
-        raise CannotAsk(f"cannot run {name}: the command holds a zero byte")
+        raise CannotPlan(f"cannot run {name}: the command holds a zero byte")
     environment: Any = params.get("environment") or {}
     if not isinstance(environment, Mapping):
-        raise CannotAsk(f"cannot run {name}: environment has to be a mapping")
+        raise CannotPlan(f"cannot run {name}: environment has to be a mapping")
     return {
         "kind": "command",
         "argv": words or [str(params.get("executable") or "/bin/sh"), "-c", str(text)],
@@ -104,7 +104,7 @@ def copy(params: Mapping[str, Any]) -> Request:
     _known("copy", params, COPY_PARAMETERS)
     src, content = params.get("src"), params.get("content")
     if (src is None) == (content is None):
-        raise CannotAsk("cannot copy: give either src or content")
+        raise CannotPlan("cannot copy: give either src or content")
     request = _put("copy", params)
     if content is not None:
         return {**request, **_inline(as_bytes(content))}
@@ -120,10 +120,10 @@ def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]
     _known("template", params, TEMPLATE_PARAMETERS)
     src, content = params.get("src"), params.get("content")
     if (src is None) == (content is None):
-        raise CannotAsk("cannot render a template: give either src or content")
+        raise CannotPlan("cannot render a template: give either src or content")
     variables: Any = params.get("variables", params.get("vars")) or {}
     if not isinstance(variables, Mapping):
-        raise CannotAsk("cannot render a template: variables has to be a mapping")
+        raise CannotPlan("cannot render a template: variables has to be a mapping")
     source = Path(str(src)).expanduser() if src is not None else None
     text = str(content) if source is None else read_source("template", source).decode("utf-8", "replace")
     render = {
@@ -143,8 +143,8 @@ def native(name: str, params: Mapping[str, Any]) -> Request:
     if given.get("mode") is not None:  # FTL2 takes octal digits in a text and nothing else
         try:
             given["mode"] = f"{files.parse_mode(given['mode']):04o}"
-        except files.CannotPut as error:
-            raise CannotAsk(str(error)) from error
+        except files.TransferFailed as error:
+            raise CannotPlan(str(error)) from error
     return {"kind": "native", "module": module, "function": function, "params": given}
 
 
@@ -161,12 +161,12 @@ def read_source(module: str, source: Path) -> bytes:
     """A file of this machine. Raises CannotAsk."""
     try:
         if source.is_dir():
-            raise CannotAsk(f"cannot {module} {source}: it is a directory; copy its files, or pack it first")
+            raise CannotPlan(f"cannot {module} {source}: it is a directory; copy its files, or pack it first")
         if source.stat().st_size > CONTENT_LIMIT:
-            raise CannotAsk(f"cannot {module} {source}: it is larger than {CONTENT_LIMIT >> 20} MiB; use get_url")
+            raise CannotPlan(f"cannot {module} {source}: it is larger than {CONTENT_LIMIT >> 20} MiB; use get_url")
         return source.read_bytes()
     except OSError as error:
-        raise CannotAsk(f"cannot {module} {source}: {error.strerror or error}") from error
+        raise CannotPlan(f"cannot {module} {source}: {error.strerror or error}") from error
 
 
 def _inline(content: bytes) -> dict[str, str]:
@@ -175,13 +175,13 @@ def _inline(content: bytes) -> dict[str, str]:
 
 def _put(name: str, params: Mapping[str, Any]) -> Request:
     if not params.get("dest"):
-        raise CannotAsk(f"cannot run {name}: dest is missing")
+        raise CannotPlan(f"cannot run {name}: dest is missing")
     mode = params.get("mode")
     try:
         if mode is not None and mode != "preserve":
             files.parse_mode(mode)
-    except files.CannotPut as error:
-        raise CannotAsk(str(error)) from error
+    except files.TransferFailed as error:
+        raise CannotPlan(str(error)) from error
     kept = {key: params[key] for key in ("mode", "owner", "group", "backup") if params.get(key) is not None}
     return {"kind": "put", "dest": str(params["dest"]), "force": params.get("force", True) is not False,
             "follow": params.get("follow", True) is not False, **kept}  # fmt: skip
@@ -190,7 +190,7 @@ def _put(name: str, params: Mapping[str, Any]) -> Request:
 def _known(name: str, params: Mapping[str, Any], accepted: frozenset[str]) -> None:
     strange = sorted(set(params) - accepted)
     if strange:
-        raise CannotAsk(
+        raise CannotPlan(
             f"cannot use the parameter {strange[0]} of {name}: it takes "
             + ", ".join(sorted(key for key in accepted if not key.startswith("_")))
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.ports import ModuleResult
 
 type Head = Mapping[str, Any]
 
@@ -19,18 +19,18 @@ TAIL = 1 << 16
 """Characters at the end of a text in which its last line is looked for."""
 
 
-def failed(error: str, **known: Any) -> Result:
+def failed(error: str, **known: Any) -> ModuleResult:
     """A call that did not happen or did not work."""
-    return Result(success=False, error=line(error), **known)
+    return ModuleResult(success=False, error=line(error), **known)
 
 
-def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float, chdir: str | None) -> Result:
+def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float, chdir: str | None) -> ModuleResult:
     """The result of `command` and `shell`, with the keys that FTL2 gives them."""
     output: dict[str, Any] = {"cmd": shown, **({"chdir": chdir} if chdir else {})}
     if "not_started" in head:
         return failed(f"cannot start the command: {head['not_started']}", output=output)
     if "skipped" in head:
-        return Result(success=True, rc=0, output={**output, "rc": 0, "msg": head["skipped"]})
+        return ModuleResult(success=True, rc=0, output={**output, "rc": 0, "msg": head["skipped"]})
     dropped_out, dropped_err = head["dropped"]
     stdout, stderr = text(out, dropped_out), text(err, dropped_err)
     rc: int | None = head["rc"]
@@ -38,12 +38,12 @@ def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float
     if head["timed_out"]:
         return failed(_out_of_time(timeout), changed=True, timed_out=True, output=output, **told)
     error = None if rc == 0 else f"exit status {rc}" + (f": {last_line(stderr)}" if stderr.strip() else "")
-    return Result(
+    return ModuleResult(
         success=rc == 0, changed=True, rc=rc, output={**output, "rc": rc}, error=error and line(error), **told
     )  # fmt: skip
 
 
-def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> Result:
+def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleResult:
     """The result of any other module: one JSON object on its standard output."""
     if "not_started" in head:
         return failed(f"cannot start the module: {head['not_started']}")
@@ -60,7 +60,7 @@ def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> Result:
     return of_output(said, rc=head["rc"], stderr=stderr)
 
 
-def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") -> Result:
+def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") -> ModuleResult:
     """The result of a module from the object that it returned; `rc` is its process's."""
     own_rc = said.get("rc")
     if not said:
@@ -69,7 +69,7 @@ def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") 
     module_err = said.get("stderr")
     told = str(module_err) if isinstance(module_err, str) and module_err else stderr
     error = None if good else _complaint(said, told, own_rc or rc)
-    return Result(
+    return ModuleResult(
         success=good,
         changed=bool(said.get("changed", False)),
         rc=own_rc if isinstance(own_rc, int) else None,
@@ -80,10 +80,10 @@ def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") 
     )
 
 
-def cleaned(result: Result, clean: Callable[[str], str]) -> Result:
+def cleaned(result: ModuleResult, clean: Callable[[str], str]) -> ModuleResult:
     """The result with every text passed through `clean`."""
     output = cast("dict[str, Any]", _each_text(result.output, clean))
-    return Result(
+    return ModuleResult(
         success=result.success, changed=result.changed, rc=result.rc, stdout=clean(result.stdout),
         stderr=clean(result.stderr), output=output, error=None if result.error is None else clean(result.error),
         timed_out=result.timed_out, truncated=result.truncated, lost=result.lost,

@@ -13,16 +13,16 @@ from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.local.calls import HelperDied, LocalCalls
 from ftl2_enterprise.adapters.hosts.remote import bundles
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
-from ftl2_enterprise.adapters.hosts.ssh.calls import SshCalls, Unreachable
+from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
-from ftl2_enterprise.loops.ports import Call, HostEntry, Result
+from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftl2_enterprise.adapters.hosts.module_catalogue import Module
+    from ftl2_enterprise.adapters.hosts.module_catalogue import CatalogueModule
 
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
@@ -90,7 +90,7 @@ class Ftl2Modules:
         """Start the helper of calls on this machine now, so that the first one need not wait for it."""
         self._local.get_ready()
 
-    async def run(self, call: Call) -> Result:
+    async def run(self, call: ModuleCall) -> ModuleResult:
         """See the port."""
         task = asyncio.current_task()
         if task is not None:
@@ -109,7 +109,7 @@ class Ftl2Modules:
         await self._ssh.close()
         await asyncio.to_thread(self._local.close)
 
-    async def _run(self, call: Call) -> Result:
+    async def _run(self, call: ModuleCall) -> ModuleResult:
         injected: frozenset[str] = frozenset()
         try:
             entry = self._inventory.entry(call.host)
@@ -127,13 +127,15 @@ class Ftl2Modules:
             else:
                 async with self._turn(entry):
                     result = await self._perform(entry, module, params, call.timeout)
-        except (HelperDied, Unreachable) as error:
+        except (HelperDied, HostUnreachable) as error:
             result = call_result.failed(str(error), lost=error.began)
-        except (call_plan.CannotAsk, Problem) as error:
+        except (call_plan.CannotPlan, Problem) as error:
             result = call_result.failed(str(error))
         return call_result.cleaned(result, lambda text: self._redact(_hide(text, injected)))
 
-    async def _perform(self, entry: HostEntry, module: Module, params: dict[str, Any], seconds: float) -> Result:
+    async def _perform(
+        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], seconds: float
+    ) -> ModuleResult:
         bounds = {"timeout": seconds, "limit": self._capture_limit}
         match module.kind:
             case "command":
@@ -157,7 +159,7 @@ class Ftl2Modules:
                 head, out, err = await self._send(entry, {**request, **bounds}, module=module)
         return call_result.of_module(head, out, err, timeout=seconds)
 
-    async def _ansible(self, entry: HostEntry, module: Module, params: dict[str, Any]) -> dict[str, Any]:
+    async def _ansible(self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any]) -> dict[str, Any]:
         chosen = _interpreter(entry, module)
         if not is_local(entry) or chosen is None:
             return {
@@ -168,7 +170,9 @@ class Ftl2Modules:
         folder = await asyncio.to_thread(bundles.place, self._work_dir / "modules", digest, data)
         return {"kind": "program", "path": str(folder), "params": params, "interpreter": chosen}
 
-    async def _put(self, entry: HostEntry, module: Module, params: dict[str, Any], seconds: float) -> Result:
+    async def _put(
+        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], seconds: float
+    ) -> ModuleResult:
         bounds = {"timeout": seconds, "limit": FILE_LIMIT}
         if module.name == "copy":
             request = await asyncio.to_thread(call_plan.copy, params)
@@ -181,16 +185,16 @@ class Ftl2Modules:
                 return call_result.failed(str(error))
             rendered = call_result.of_module(head, out, err, timeout=seconds)
             if not rendered.success:
-                return Result(success=False, error=rendered.error, timed_out=rendered.timed_out)
+                return ModuleResult(success=False, error=rendered.error, timed_out=rendered.timed_out)
             request["content"] = rendered.output["content"]
         head, out, err = await self._send(entry, {**request, **bounds})
         result = call_result.of_module(head, out, err, timeout=seconds)
         source = {"src": str(params["src"])} if params.get("src") else {}
-        return Result(success=result.success, changed=result.changed, output={**result.output, **source},
+        return ModuleResult(success=result.success, changed=result.changed, output={**result.output, **source},
                       error=result.error, timed_out=result.timed_out, stderr=result.stderr)  # fmt: skip
 
     async def _send(
-        self, entry: HostEntry, request: dict[str, Any], *, module: Module | None = None
+        self, entry: HostEntry, request: dict[str, Any], *, module: CatalogueModule | None = None
     ) -> tuple[dict[str, Any], bytes, bytes]:  # fmt: skip
         request = cast("dict[str, Any]", call_result.plain(request))
         if is_local(entry):
@@ -208,7 +212,7 @@ def is_local(entry: HostEntry) -> bool:
     return connection == "local" or (connection is None and entry.name == LOCALHOST)
 
 
-def _interpreter(entry: HostEntry, module: Module) -> str | None:
+def _interpreter(entry: HostEntry, module: CatalogueModule) -> str | None:
     """Another Python for an Ansible-style module on this machine: as the inventory says, or as its bindings need."""
     given = entry.vars.get("ansible_python_interpreter")
     if given and not str(given).startswith("auto"):

@@ -110,7 +110,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Module:
+class CatalogueModule:
     """A module as found: `kind` is command, content, native or ansible; `path` its file when Ansible-style."""
 
     name: str
@@ -127,17 +127,17 @@ def canonical(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = True) -> Module | str:
+def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = True) -> CatalogueModule | str:
     """The module, or one sentence why it cannot be used there."""
     short = canonical(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
     if short in COMMANDS:
-        return Module(name=short, kind="command")
+        return CatalogueModule(name=short, kind="command")
     if short in CONTENT:
-        return Module(name=short, kind="content")
+        return CatalogueModule(name=short, kind="content")
     if _is_native(short, params or {}, local=local):
-        return Module(name=short, kind="native")
+        return CatalogueModule(name=short, kind="native")
     if "." in short:
         return _in_collection(short)
     path = library() / f"{short}.py"
@@ -145,7 +145,7 @@ def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = Tr
         return f"cannot use the module {name} over SSH: it speaks to a cloud; let it run on localhost"
     if not short.isidentifier() or not path.is_file():
         return _unknown(name)
-    return Module(name=short, kind="ansible", path=path)
+    return CatalogueModule(name=short, kind="ansible", path=path)
 
 
 def _is_native(short: str, params: Mapping[str, Any], *, local: bool) -> bool:
@@ -162,14 +162,14 @@ def _file_fits(params: Mapping[str, Any]) -> bool:
     return octal and not any(str(params.get(key)).isdigit() for key in ("owner", "group"))
 
 
-def _in_collection(name: str) -> Module | str:
+def _in_collection(name: str) -> CatalogueModule | str:
     if not _DOTTED.fullmatch(name):
         return f"cannot find the module {name}: write a short name, or namespace.collection.module"
     namespace, collection, *rest = name.split(".")
     for root in collection_roots():
         path = Path(root, "ansible_collections", namespace, collection, "plugins", "modules", *rest)
         if path.with_suffix(".py").is_file():
-            return Module(
+            return CatalogueModule(
                 name=name, kind="ansible", path=path.with_suffix(".py"), collection=f"{namespace}.{collection}"
             )  # fmt: skip
     return (

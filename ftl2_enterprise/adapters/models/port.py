@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ftl2_enterprise.loops.ports import Usage
+from ftl2_enterprise.loops.ports import ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ModelReply:
 
     text: str = ""
     value: Any = None
-    usage: Usage = field(default_factory=Usage)
+    usage: ModelUsage = field(default_factory=ModelUsage)
 
 
 class ModelError(Exception):
@@ -41,14 +41,14 @@ class ModelError(Exception):
         outcome: CallOutcome = CallOutcome.FAILED,
         *,
         temporary: bool = False,
-        usage: Usage | None = None,
+        usage: ModelUsage | None = None,
         detail: str = "",
     ) -> None:
         super().__init__(message)
         self.message: str = message
         self.outcome: CallOutcome = outcome
         self.temporary: bool = temporary
-        self.usage: Usage = usage or Usage()
+        self.usage: ModelUsage = usage or ModelUsage()
         self.detail: str = detail
         """What the model or its program said, for the record."""
 

@@ -24,7 +24,7 @@ GRACE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class ProgramResult:
     """How the program ended; a negative status is the signal that killed it."""
 
     status: int
@@ -41,7 +41,7 @@ async def run(
     cwd: str,
     timeout: float,  # noqa: ASYNC109 - it ends the program, not only the wait
     limit: int = OUTPUT_LIMIT,
-) -> Ended:
+) -> ProgramResult:
     """Run the program in a session of its own, with `given` on its standard input.
 
     Raises OSError when it cannot be started and TimeoutError when it takes too long. However this ends, every process
@@ -81,7 +81,7 @@ async def run(
         # A reader that was cancelled before its first step has not taken charge of its pipe.
         process.stdout.close()
         process.stderr.close()
-    return Ended(
+    return ProgramResult(
         status=status, stdout=bytes(out.kept), stderr=bytes(err.kept), truncated=out.truncated or err.truncated
     )
 

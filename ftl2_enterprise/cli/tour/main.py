@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.loops.ports import People
+    from ftl2_enterprise.loops.ports import Prompter
 
 NAME = "tour"
 INTERVAL = 2.0
@@ -173,7 +173,7 @@ def _submit(service: TourService, manifest: Path) -> Loop:
 
 
 async def _run(
-    service: TourService, loop: Loop, *, scene: Scene, shown: Progress, people: People, watched: bool
+    service: TourService, loop: Loop, *, scene: Scene, shown: Progress, people: Prompter, watched: bool
 ) -> bool:
     """The loop and its guide, side by side; whether the person stopped the tour."""
     stop, seen = asyncio.Event(), Seen()

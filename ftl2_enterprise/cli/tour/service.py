@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.loops.ports import People
+    from ftl2_enterprise.loops.ports import Prompter
     from ftl2_enterprise.protocol.loops.nouns import Loop
 
 START_LIMIT = 30.0
@@ -113,7 +113,7 @@ class TourService:
                 return
 
 
-async def follow(service: TourService, loop: Loop, *, people: People, hear: Callable[[Event], None]) -> None:
+async def follow(service: TourService, loop: Loop, *, people: Prompter, hear: Callable[[Event], None]) -> None:
     """Hear every fact of the loop from its beginning, and let people answer its questions. Runs until cancelled."""
     running = asyncio.get_running_loop()
     facts: asyncio.Queue[Event | None] = asyncio.Queue()

@@ -15,7 +15,7 @@ import msgspec
 from ftl2_enterprise.protocol.loops.decision import Check, Expectation, Operator
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.loops.ports import Seen
+    from ftl2_enterprise.loops.ports import ObservationResult
 
 MAX_PATTERN = 1_000
 """Characters of a pattern."""
@@ -52,7 +52,7 @@ def evaluate(expectation: Expectation, results: Mapping[str, Mapping[str, Any]])
     return compare(value, expectation, label=expectation.path or name)
 
 
-def unmet(check: Check, seen: Sequence[Seen]) -> list[str]:
+def unmet(check: Check, seen: Sequence[ObservationResult]) -> list[str]:
     """What of the check does not hold, one line each; empty when it holds on every host that was observed."""
     lines: list[str] = []
     for expectation in check.expect:

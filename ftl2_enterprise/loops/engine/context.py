@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.loops.policy.judge import Policy, Verdict, evaluate
+from ftl2_enterprise.loops.policy.judge import evaluate
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
-    from ftl2_enterprise.loops.engine.journal import Journal
-    from ftl2_enterprise.loops.ports import Decider, Modules, People, Stop
+    from ftl2_enterprise.loops.engine.journal import LoopJournal
+    from ftl2_enterprise.loops.policy.types import Policy, PolicyVerdict
+    from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Bindings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class RunLimits:
     """How much and how long. Durations are seconds."""
 
     parallel_hosts: int = 10
@@ -47,19 +48,19 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class LoopContext:
     """The parts of one loop. Nothing in here changes while the loop runs."""
 
     spec: LoopSpec
-    journal: Journal
+    journal: LoopJournal
     modules: Modules
     decider: Decider
     policy: Policy
     bindings: Bindings
     redactor: Redactor
-    people: People
-    stop: Stop
-    limits: Limits
+    people: Prompter
+    stop: StopSignal
+    limits: RunLimits
     clock: Clock
     random: Callable[[], float]
     load_rules: Callable[[], RuleSet]
@@ -69,7 +70,7 @@ class Engine:
         """Whether the service runs this loop, and wakes it."""
         return self.limits.rest is not None
 
-    def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> Verdict:
+    def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> PolicyVerdict:
         """Ask the policy about a call as it will really be made, secrets included."""
         facts = self.modules.environment_facts(host)
         return evaluate(

@@ -17,8 +17,8 @@ from ftl2_enterprise.loops.engine import prompting
 from ftl2_enterprise.loops.engine.check import unmet
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.fire_rules import state_of
-from ftl2_enterprise.loops.engine.observe import CHECK, View, Wanted, encode
-from ftl2_enterprise.loops.ports import DeciderFailed, Past, Situation, Usage
+from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
+from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage, PastIteration, Situation
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -31,9 +31,9 @@ from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, Iterati
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.loops.engine.context import Engine
-    from ftl2_enterprise.loops.engine.fire_rules import Judgements
-    from ftl2_enterprise.loops.ports import Answer
+    from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.engine.fire_rules import RuleJudgements
+    from ftl2_enterprise.loops.ports import PromptAnswer
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.store.tx import Tx
 
@@ -43,13 +43,13 @@ GO_ON, STOP = "go on", "stop"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LoopSnapshot:
     """Where a run stands before an iteration: what the database tells that does not change while it lasts."""
 
     loop: Loop
     of_run: Sequence[Iteration]
     """The iterations of the run so far, in order; only the last one can be open."""
-    answers: Sequence[Answer]
+    answers: Sequence[PromptAnswer]
 
     @property
     def earlier(self) -> Sequence[Iteration]:
@@ -57,14 +57,14 @@ class Standing:
         return [one for one in self.of_run if one.ended_at is not None]
 
 
-def standing(tx: Tx, loop_id: int) -> Standing:
+def standing(tx: Tx, loop_id: int) -> LoopSnapshot:
     """Where the run of the loop stands."""
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
-    return Standing(loop=loop, of_run=of_run, answers=prompting.answers(tx, loop_id))
+    return LoopSnapshot(loop=loop, of_run=of_run, answers=prompting.answers(tx, loop_id))
 
 
-def wanted(engine: Engine, now: Standing, rules: RuleSet) -> list[Wanted]:
+def wanted(engine: LoopContext, now: LoopSnapshot, rules: RuleSet) -> list[RequestedObservation]:
     """Everything to look at, in the order in which a later one replaces an earlier one of the same name."""
     loop = now.loop
     sources = [
@@ -74,10 +74,10 @@ def wanted(engine: Engine, now: Standing, rules: RuleSet) -> list[Wanted]:
         ("requested", _requested(now)),
         *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
     ]
-    return [Wanted(spec=spec, origin=origin) for origin, specs in sources for spec in specs]
+    return [RequestedObservation(spec=spec, origin=origin) for origin, specs in sources for spec in specs]
 
 
-def _requested(now: Standing) -> list[ObservationSpec]:
+def _requested(now: LoopSnapshot) -> list[ObservationSpec]:
     """What the last decision of this run asked to see, or the converging one of the run before."""
     for one in reversed(now.earlier):
         if one.decision is not None and one.outcome not in {IterationOutcome.RULE_FIRED, IterationOutcome.ASKED}:
@@ -85,7 +85,7 @@ def _requested(now: Standing) -> list[ObservationSpec]:
     return now.loop.next_observations
 
 
-def check_counts(engine: Engine, loop: Loop) -> bool:
+def check_counts(engine: LoopContext, loop: Loop) -> bool:
     """Whether a recorded check may spare the decider now: it costs something, and its last word is recent enough."""
     if not engine.decider.is_model or loop.check is None or loop.audited_at is None:
         return False
@@ -94,7 +94,7 @@ def check_counts(engine: Engine, loop: Loop) -> bool:
     return 0 <= seconds_between(loop.audited_at, engine.clock.now()) < engine.limits.audit_every
 
 
-def unmet_by_check(engine: Engine, loop: Loop, view: View) -> list[str] | None:
+def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list[str] | None:
     """What the recorded check finds wrong; None when there is none that counts."""
     if loop.check is None or not check_counts(engine, loop):
         return None
@@ -107,7 +107,12 @@ def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
 
 
 def situation(
-    engine: Engine, now: Standing, iteration: Iteration, rules: RuleSet, view: View, judged: Judgements
+    engine: LoopContext,
+    now: LoopSnapshot,
+    iteration: Iteration,
+    rules: RuleSet,
+    view: ObservedState,
+    judged: RuleJudgements,
 ) -> Situation:
     """Everything that the decision may depend on."""
     loop = now.loop
@@ -128,7 +133,7 @@ def situation(
             inventory=engine.modules.hosts(),
             answers=now.answers,
             past=[
-                Past(
+                PastIteration(
                     n=one.n,
                     reasoning=one.reasoning or "",
                     outcome=str(one.outcome),
@@ -148,7 +153,7 @@ def situation(
 class _Calls:
     """Records a decider's model calls, each in a transaction before it and one after."""
 
-    def __init__(self, engine: Engine, iteration: Iteration) -> None:
+    def __init__(self, engine: LoopContext, iteration: Iteration) -> None:
         self._engine = engine
         self._iteration = iteration
 
@@ -167,7 +172,7 @@ class _Calls:
         return call_id
 
     def finish(
-        self, call_id: int, outcome: CallOutcome, *, usage: Usage, latency: float, response: str = "",
+        self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
         error: str | None = None,
     ) -> None:  # fmt: skip
         redact, journal = self._engine.redactor.text, self._engine.journal
@@ -188,7 +193,7 @@ class _Calls:
         reach(FaultPoint.MODEL_ANSWERED)
 
 
-async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decision | None:
+async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
     """Ask the decider; None when a stop cut it off. Raises DeciderFailed."""
     try:
         return await unless(_patience(engine), engine.decider.decide(now, _Calls(engine, iteration)))
@@ -198,7 +203,7 @@ async def decide(engine: Engine, iteration: Iteration, now: Situation) -> Decisi
         raise DeciderFailed(str(problem), CallOutcome.REFUSED) from problem
 
 
-async def _patience(engine: Engine) -> None:
+async def _patience(engine: LoopContext) -> None:
     """Until a second stop, or for a while after the first."""
     await engine.stop.requested.wait()
     with contextlib.suppress(TimeoutError):
@@ -218,7 +223,7 @@ def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision
     return Decision(reasoning=decision.reasoning, ask=ask, unmet=decision.unmet)
 
 
-def redacted(engine: Engine, decision: Decision) -> Decision:
+def redacted(engine: LoopContext, decision: Decision) -> Decision:
     """The decision as it is stored: no secret in it."""
     plain = engine.redactor.value(msgspec.json.decode(encode(decision)))
     if contains_mask(plain.get("check")):

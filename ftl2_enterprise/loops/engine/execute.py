@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import Engine, side_by_side, target_of, unless
+from ftl2_enterprise.loops.engine.context import LoopContext, side_by_side, target_of, unless
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.ports import Call, Result
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from ftl2_enterprise.loops.units import actions as action_units
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedAction:
     """One action on one host, as it will be run. `params` are never stored; what is stored is redacted."""
 
     id: int
@@ -35,7 +35,7 @@ class Planned:
 
 
 def plan(
-    engine: Engine, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
+    engine: LoopContext, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
 ) -> list[action_units.NewAction]:
     """A row for each action and host, with what is refused, denied or only previewed already settled."""
     rows: list[action_units.NewAction] = []
@@ -50,7 +50,7 @@ def plan(
     return rows
 
 
-def _settled(engine: Engine, action: ActionSpec, host: str) -> tuple[ActionEvent, str | None] | None:
+def _settled(engine: LoopContext, action: ActionSpec, host: str) -> tuple[ActionEvent, str | None] | None:
     refused = engine.refused(action.module, action.params, host, observing=False)
     if refused is not None:
         why, denied = refused
@@ -59,7 +59,7 @@ def _settled(engine: Engine, action: ActionSpec, host: str) -> tuple[ActionEvent
 
 
 def _row(
-    engine: Engine,
+    engine: LoopContext,
     action: ActionSpec,
     n: int,
     host: str,
@@ -81,25 +81,25 @@ def _row(
 
 def runnable(
     actions: Sequence[ActionSpec], rows: Sequence[action_units.NewAction], ids: Sequence[int], *, first: int = 1
-) -> list[Planned]:
+) -> list[PlannedAction]:
     """What is left to run of a plan, with the parameters as decided."""
     return [
-        Planned(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
+        PlannedAction(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
         for row_id, row in zip(ids, rows, strict=True)
         if row.event is None
     ]
 
 
-def remaining(actions: Sequence[Action]) -> list[Planned]:
+def remaining(actions: Sequence[Action]) -> list[PlannedAction]:
     """What is left to run after a stop or a crash."""
     return [
-        Planned(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
+        PlannedAction(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
         for action in actions
         if action.state is ActionState.PROPOSED
     ]
 
 
-def may_go_on(engine: Engine, planned: Sequence[Planned]) -> bool:
+def may_go_on(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
     """Whether all that is left of a stored plan can be run: it was stored whole, and policy still allows it."""
     return not any(
         contains_mask(one.params) or engine.refused(one.module, one.params, one.host, observing=False)
@@ -107,7 +107,7 @@ def may_go_on(engine: Engine, planned: Sequence[Planned]) -> bool:
     )
 
 
-async def execute(engine: Engine, iteration: Iteration, planned: Sequence[Planned]) -> bool:
+async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[PlannedAction]) -> bool:
     """Run the actions in order, the hosts of one action side by side. False when stopped before the last."""
     of = max((one.n for one in planned), default=0)
     for n in sorted({one.n for one in planned}):
@@ -118,13 +118,15 @@ async def execute(engine: Engine, iteration: Iteration, planned: Sequence[Planne
     return not engine.stop.now.is_set()
 
 
-def batches(engine: Engine, step: Sequence[Planned]) -> list[Sequence[Planned]]:
+def batches(engine: LoopContext, step: Sequence[PlannedAction]) -> list[Sequence[PlannedAction]]:
     """The hosts of one action, as many at a time as may run side by side."""
     size = engine.limits.parallel_hosts
     return [step[start : start + size] for start in range(0, len(step), size)]
 
 
-async def run_batch(engine: Engine, iteration: Iteration, some: Sequence[Planned], *, of: int) -> list[Result]:
+async def run_batch(
+    engine: LoopContext, iteration: Iteration, some: Sequence[PlannedAction], *, of: int
+) -> list[ModuleResult]:
     """One action on some hosts: begun, run, and recorded one by one as they end."""
     starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
     engine.journal.commit(action_units.start_actions, iteration, starting, of=of)
@@ -136,17 +138,19 @@ async def run_batch(engine: Engine, iteration: Iteration, some: Sequence[Planned
         raise
 
 
-async def _run(engine: Engine, iteration: Iteration, one: Planned) -> Result:
+async def _run(engine: LoopContext, iteration: Iteration, one: PlannedAction) -> ModuleResult:
     began = time.monotonic()
-    call = Call(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
+    call = ModuleCall(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
     result = await unless(engine.stop.now.wait(), engine.modules.run(call))
     reach(FaultPoint.ACTION_DONE)
     engine.journal.commit(action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
     reach(FaultPoint.ACTION_RECORDED)
-    return result or Result(success=False, error="stopped while it ran")
+    return result or ModuleResult(success=False, error="stopped while it ran")
 
 
-def _done(engine: Engine, action_id: int, result: Result | None, seconds: float) -> action_units.DoneAction:
+def _done(
+    engine: LoopContext, action_id: int, result: ModuleResult | None, seconds: float
+) -> action_units.DoneAction:
     if result is None:
         return action_units.DoneAction(
             id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds

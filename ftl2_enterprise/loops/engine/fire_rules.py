@@ -13,15 +13,15 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.loops.engine import execute, inventory_state
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
     loops as loop_rows,
     rules as rule_rows,
 )
-from ftl2_enterprise.loops.rules.order import Ending, may_fire, next_to_fire
-from ftl2_enterprise.loops.rules.rule import Rule, RuleFacade, RuleSet, error_text, evaluate
+from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
+from ftl2_enterprise.loops.rules.rule import Rule, RuleApi, RuleSet, error_text, evaluate
 from ftl2_enterprise.loops.units import actions as action_units, rules as rule_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome, Loop
@@ -29,14 +29,14 @@ from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, Iterati
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.loops.engine.context import Engine
-    from ftl2_enterprise.loops.engine.observe import View
+    from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.engine.observe import ObservedState
     from ftl2_enterprise.protocol.loops.hosts import Host, Resource
     from ftl2_enterprise.store.tx import Tx
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgements:
+class RuleJudgements:
     """What came of judging every rule."""
 
     matches: Sequence[Rule]
@@ -45,7 +45,9 @@ class Judgements:
     """Name and reason of those whose condition could not be judged."""
 
 
-async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View, *, note: bool) -> Judgements:
+async def judge(
+    engine: LoopContext, iteration: Iteration, rules: RuleSet, view: ObservedState, *, note: bool
+) -> RuleJudgements:
     """Judge every rule; with `note`, those that cannot be judged are recorded."""
     redact = engine.redactor.text
     matches: list[Rule] = []
@@ -59,7 +61,7 @@ async def judge(engine: Engine, iteration: Iteration, rules: RuleSet, view: View
             matches.append(rule)
     for name, digest, why in unjudged if note else ():
         engine.journal.commit(rule_units.note_rule, iteration, rule=name, digest=digest, matched=False, detail=why)
-    return Judgements(matches=matches, unjudged=[(name, why) for name, _, why in unjudged])
+    return RuleJudgements(matches=matches, unjudged=[(name, why) for name, _, why in unjudged])
 
 
 def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def state_of(hosts: Sequence[Host], resources: Sequence[Resource]) -> dict[str, 
     return {"_state_file": {"resources": {one.name: one.data for one in resources}, "hosts": known}}
 
 
-def allowed(engine: Engine, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
+def allowed(engine: LoopContext, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
     """The matches that may fire: a rule never fires in two iterations in a row, whatever its condition says."""
     if not matches:
         return []
@@ -100,16 +102,16 @@ def _fired_before(tx: Tx, iteration: Iteration) -> set[str]:
     return {row.rule_name for one in before for row in rule_rows.get_rule_results(tx, one.id) if row.fired}
 
 
-async def fire(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
+async def fire(engine: LoopContext, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
     """Fire the first rule that can; one that fails or is denied gives way to the next. Ends the iteration."""
     rules = {rule.name: rule for rule in matches}
-    ended: dict[str, Ending] = {}
+    ended: dict[str, RuleOutcome] = {}
     error: str | None = None
     while not engine.stop.requested.is_set() and (name := next_to_fire(list(rules), ended)) is not None:
         fired = await _fire_one(engine, iteration, rules[name])
         ended[name] = fired.ending
-        error = None if fired.ending is Ending.SUCCEEDED else f"rule {name}: {fired.detail}"
-    denied = bool(ended) and set(ended.values()) == {Ending.DENIED}
+        error = None if fired.ending is RuleOutcome.SUCCEEDED else f"rule {name}: {fired.detail}"
+    denied = bool(ended) and set(ended.values()) == {RuleOutcome.DENIED}
     outcome = IterationOutcome.DENIED if denied else IterationOutcome.RULE_FIRED
     rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
     if engine.spec.dry_run and (error is None or any(row.state is ActionState.PREVIEWED for row in rows)):
@@ -122,19 +124,19 @@ async def fire(engine: Engine, loop: Loop, iteration: Iteration, matches: Sequen
 
 @dataclass(frozen=True, kw_only=True)
 class _Fired:
-    ending: Ending
+    ending: RuleOutcome
     """Denied: policy forbade everything that the rule tried, so that nothing was changed."""
     detail: str
 
 
-async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
+async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _Fired:
     row = engine.journal.commit(
         rule_units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
     )
     reach(FaultPoint.RULE_MATCHED)
     calls = _Calls(engine, iteration, rule.name)
     entries = engine.modules.hosts()
-    facade = RuleFacade(
+    facade = RuleApi(
         calls.perform,
         state=engine.journal.read(known_state, engine.journal.loop_id),
         targets=[name for entry in entries for name in (entry.name, *entry.groups)],
@@ -151,12 +153,12 @@ async def _fire_one(engine: Engine, iteration: Iteration, rule: Rule) -> _Fired:
     engine.journal.commit(rule_units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
     reach(FaultPoint.RULE_FIRED)
     if success:
-        return _Fired(ending=Ending.SUCCEEDED, detail=detail)
+        return _Fired(ending=RuleOutcome.SUCCEEDED, detail=detail)
     everything_denied = calls.denied > 0 and calls.denied == len(calls.results)
-    return _Fired(ending=Ending.DENIED if everything_denied else Ending.FAILED, detail=detail)
+    return _Fired(ending=RuleOutcome.DENIED if everything_denied else RuleOutcome.FAILED, detail=detail)
 
 
-async def _run(rule: Rule, facade: RuleFacade) -> str:
+async def _run(rule: Rule, facade: RuleApi) -> str:
     """Run the rule's action; what went wrong, or nothing. Only cancelling gets out of it as an exception."""
     try:
         await rule.action(facade)
@@ -173,17 +175,17 @@ async def _run(rule: Rule, facade: RuleFacade) -> str:
 class _Calls:
     """The module calls of one firing: each is an action with policy, dry run, intent and outcome."""
 
-    def __init__(self, engine: Engine, iteration: Iteration, rule: str) -> None:
+    def __init__(self, engine: LoopContext, iteration: Iteration, rule: str) -> None:
         self._engine = engine
         self._iteration = iteration
         self._origin = f"rule:{rule}"
         self._numbers = count(1)
         self._running: set[asyncio.Task[Any]] = set()
         self._ended: bool = False
-        self.results: list[Result] = []
+        self.results: list[ModuleResult] = []
         self.denied: int = 0
 
-    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
         """Results by host, in inventory order."""
         if self._ended:
             raise RuntimeError(f"cannot call {module}: the rule has ended")
@@ -193,7 +195,7 @@ class _Calls:
         try:
             return await self._perform(module, params, host)
         except asyncio.CancelledError:
-            self.results.append(Result(success=False, error=f"{module} was cancelled while it ran"))
+            self.results.append(ModuleResult(success=False, error=f"{module} was cancelled while it ran"))
             raise
         finally:
             self._running.discard(task)
@@ -206,7 +208,7 @@ class _Calls:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+    async def _perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
         engine = self._engine
         n = next(self._numbers)
         spec = [ActionSpec(module=module, params=params, host=host)]
@@ -219,7 +221,7 @@ class _Calls:
             for some in execute.batches(engine, todo)
             for result in await execute.run_batch(engine, self._iteration, some, of=n)
         ])  # fmt: skip
-        results: list[tuple[str, Result]] = []
+        results: list[tuple[str, ModuleResult]] = []
         for row in rows:
             result = next(ran) if row.event is None else _settled(row)
             self.denied += row.event is ActionEvent.DENIED
@@ -228,7 +230,7 @@ class _Calls:
         return results
 
 
-def _settled(row: action_units.NewAction) -> Result:
+def _settled(row: action_units.NewAction) -> ModuleResult:
     if row.event is ActionEvent.PREVIEWED:
-        return Result(success=True, output={"dry_run": True})
-    return Result(success=False, error=row.reason)
+        return ModuleResult(success=True, output={"dry_run": True})
+    return ModuleResult(success=False, error=row.reason)

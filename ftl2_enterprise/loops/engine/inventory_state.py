@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, Action, ActionState,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.protocol.loops.decision import StateOp
 
 SSH = 22
@@ -29,7 +29,7 @@ RETRY = 5.0
 """Seconds between tries to reach a new machine."""
 
 
-def machines_made(engine: Engine, rows: Sequence[Action]) -> list[StateOp]:
+def machines_made(engine: LoopContext, rows: Sequence[Action]) -> list[StateOp]:
     """Registrations for the machines that cloud modules report to have made."""
     rows = [row for row in rows if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST]
     made = [row for row in rows if row.output.digest is None and '"instance"' in row.output.shown]
@@ -41,24 +41,24 @@ def machines_made(engine: Engine, rows: Sequence[Action]) -> list[StateOp]:
     return ops
 
 
-def _users(engine: Engine) -> dict[str, str | None]:
+def _users(engine: LoopContext) -> dict[str, str | None]:
     hosts = engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)
     return {host.name: host.ansible_user for host in hosts}
 
 
-def _registered(engine: Engine) -> set[str]:
+def _registered(engine: LoopContext) -> set[str]:
     hosts = engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)
     return {host.name for host in hosts if host.state is HostState.REGISTERED}
 
 
-def apply_now(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+def apply_now(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
     if ops and not engine.spec.dry_run:
         _apply(engine, iteration, ops)
         engine.journal.commit(claim_units.nothing)
 
 
-def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """The same, but written with the next unit: operations and the decision that they come from are one.
 
     Variables of a host are for rules, which a person has written. In a decision they would say how a host is reached
@@ -69,7 +69,7 @@ def apply_with_next(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]
     _apply(engine, iteration, [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops])
 
 
-def restore(engine: Engine) -> None:
+def restore(engine: LoopContext) -> None:
     """What earlier processes of the loop have registered and removed belongs to its live inventory."""
     for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
         engine.modules.remove_host(name)
@@ -81,7 +81,7 @@ def restore(engine: Engine) -> None:
             engine.modules.add_host(_entry(host, kept))
 
 
-def _apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
     ops, refused = sorted_out(list(ops), users=_users(engine))
     done: list[StateOp] = []
@@ -103,7 +103,7 @@ def _apply(engine: Engine, iteration: Iteration, ops: Sequence[StateOp]) -> None
     engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons)
 
 
-async def wait_for_machines(engine: Engine, made: Sequence[StateOp]) -> None:
+async def wait_for_machines(engine: LoopContext, made: Sequence[StateOp]) -> None:
     """Wait until machines that have just been made can be reached, for a while or until a stop is asked."""
     for op in made:
         if op.op == "add_host" and op.ansible_host:
@@ -138,5 +138,5 @@ def _marked(op: StateOp, listed: set[str]) -> StateOp:
     return msgspec.structs.replace(op, data={"listed": op.name in listed}) if op.op == "remove" else op
 
 
-def _redacted(engine: Engine, op: StateOp) -> StateOp:
+def _redacted(engine: LoopContext, op: StateOp) -> StateOp:
     return msgspec.structs.replace(op, data=engine.redactor.value(op.data))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.unit import Unit, UnitCall, Writer
 
 
-class Journal:
+class LoopJournal:
     """Writes for one claim of one loop, through whoever does the writing; reads are not fenced."""
 
     def __init__(self, store: Store, writer: Writer, loop_id: int, generation: int) -> None:

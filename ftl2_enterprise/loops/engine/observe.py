@@ -11,9 +11,9 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import Engine, side_by_side, target_of, unless
+from ftl2_enterprise.loops.engine.context import LoopContext, side_by_side, target_of, unless
 from ftl2_enterprise.loops.host_facts import facts_from
-from ftl2_enterprise.loops.ports import Call, Result, Seen
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, ObservationResult
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.loops.units import observations as observation_units
 from ftl2_enterprise.protocol.loops.nouns import Observation, ObservationState
@@ -32,7 +32,7 @@ CHECK = "check"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RequestedObservation:
     """An observation and who wants it: `loop`, `decider`, `requested`, `check` or `rule:NAME`."""
 
     spec: ObservationSpec
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class PlannedObservation:
     """One look at one host: as it is stored, and as it is taken."""
 
     row: observation_units.NewObservation
@@ -48,12 +48,12 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class ObservedState:
     """Everything seen in one iteration."""
 
-    seen: Sequence[Seen]
-    by_rule: Mapping[str, Sequence[Seen]]
-    check: Sequence[Seen] = ()
+    seen: Sequence[ObservationResult]
+    by_rule: Mapping[str, Sequence[ObservationResult]]
+    check: Sequence[ObservationResult] = ()
     """What the recorded check is judged by: its own looks, whatever else has their names."""
 
     def state(self, rule: str | None = None) -> dict[str, Any]:
@@ -71,8 +71,8 @@ class View:
         return state
 
 
-def _by_name(seen: Iterable[Seen]) -> dict[str, Any]:
-    grouped: dict[str, list[Seen]] = {}
+def _by_name(seen: Iterable[ObservationResult]) -> dict[str, Any]:
+    grouped: dict[str, list[ObservationResult]] = {}
     for one in seen:
         grouped.setdefault(one.name, []).append(one)
     return {
@@ -80,7 +80,7 @@ def _by_name(seen: Iterable[Seen]) -> dict[str, Any]:
     }
 
 
-def _plain(seen: Seen) -> dict[str, Any]:
+def _plain(seen: ObservationResult) -> dict[str, Any]:
     plain = dict(seen.result)
     if not seen.success:
         plain.setdefault("failed", True)
@@ -88,7 +88,7 @@ def _plain(seen: Seen) -> dict[str, Any]:
     return plain
 
 
-def view_of(rows: Sequence[tuple[Observation, str]]) -> View:
+def view_of(rows: Sequence[tuple[Observation, str]]) -> ObservedState:
     """The view that stored observations (with their whole results) give."""
     return _view([(row.origin, _seen(row, whole)) for row, whole in rows if _is_as_seen(row, whole)])
 
@@ -102,15 +102,17 @@ def _is_as_seen(row: Observation, whole: str) -> bool:
     return row.state is not ObservationState.UNKNOWN and not contains_mask(whole)
 
 
-def _view(seen: Sequence[tuple[str, Seen]]) -> View:
-    plain: list[Seen] = []
-    check: list[Seen] = []
-    by_rule: dict[str, list[Seen]] = {}
+def _view(seen: Sequence[tuple[str, ObservationResult]]) -> ObservedState:
+    plain: list[ObservationResult] = []
+    check: list[ObservationResult] = []
+    by_rule: dict[str, list[ObservationResult]] = {}
     for origin, one in seen:
         kind, _, rule = origin.partition(":")
         (by_rule.setdefault(rule, []) if kind == "rule" else check if kind == CHECK else plain).append(one)
     names = {one.name for one in plain}
-    return View(seen=[*plain, *(one for one in check if one.name not in names)], by_rule=by_rule, check=check)
+    return ObservedState(
+        seen=[*plain, *(one for one in check if one.name not in names)], by_rule=by_rule, check=check
+    )
 
 
 def _scope(origin: str) -> str:
@@ -118,8 +120,8 @@ def _scope(origin: str) -> str:
     return origin if origin == CHECK or origin.startswith("rule:") else "loop"
 
 
-def _seen(row: Observation, whole: str) -> Seen:
-    return Seen(
+def _seen(row: Observation, whole: str) -> ObservationResult:
+    return ObservationResult(
         name=row.name,
         host=row.host,
         success=row.state is ObservationState.SUCCEEDED,
@@ -134,17 +136,19 @@ def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, st
     return [(row, texts.whole(tx, row.result)) for row in rows]
 
 
-def looks(engine: Engine, wanted: Sequence[Wanted], have: Sequence[tuple[Observation, str]] = ()) -> list[Look]:
+def looks(
+    engine: LoopContext, wanted: Sequence[RequestedObservation], have: Sequence[tuple[Observation, str]] = ()
+) -> list[PlannedObservation]:
     """Everything that is wanted but what there is already."""
     known = {(_scope(row.origin), row.name, row.host) for row, whole in have if _is_as_seen(row, whole)}
     return [look for key, look in _expand(engine, wanted).items() if key not in known]
 
 
 async def observe(
-    engine: Engine,
-    begun: Sequence[tuple[int, Look]],
+    engine: LoopContext,
+    begun: Sequence[tuple[int, PlannedObservation]],
     have: Sequence[tuple[Observation, str]] = (),
-) -> tuple[View, observation_units.Results | None] | None:
+) -> tuple[ObservedState, observation_units.Results | None] | None:
     """Take looks whose intent is committed; what the iteration has seen before a crash is part of the view.
 
     The results, if there are any, still have to be committed. None when a second stop cut it off.
@@ -159,9 +163,11 @@ async def observe(
     return _view(seen + fresh), results
 
 
-def _expand(engine: Engine, wanted: Sequence[Wanted]) -> dict[tuple[str, str, str], Look]:
+def _expand(
+    engine: LoopContext, wanted: Sequence[RequestedObservation]
+) -> dict[tuple[str, str, str], PlannedObservation]:
     """One look for each host, by scope, name and host; of two with the same ones the later counts."""
-    found: dict[tuple[str, str, str], Look] = {}
+    found: dict[tuple[str, str, str], PlannedObservation] = {}
     for one in wanted:
         spec = one.spec
         target = target_of(spec.host)
@@ -170,22 +176,22 @@ def _expand(engine: Engine, wanted: Sequence[Wanted]) -> dict[tuple[str, str, st
             hosts = engine.modules.expand(target)
         except Problem as problem:
             row = _new(engine, one, target, refused=(str(problem), False))
-            found[scope, spec.name, target] = Look(row=row, spec=spec)
+            found[scope, spec.name, target] = PlannedObservation(row=row, spec=spec)
             continue
         for host in hosts:
             row = _new(engine, one, host, refused=_refused(engine, spec, host))
-            found[scope, spec.name, host] = Look(row=row, spec=spec)
+            found[scope, spec.name, host] = PlannedObservation(row=row, spec=spec)
     return found
 
 
-def _refused(engine: Engine, spec: ObservationSpec, host: str) -> tuple[str, bool] | None:
+def _refused(engine: LoopContext, spec: ObservationSpec, host: str) -> tuple[str, bool] | None:
     if contains_mask(spec.params):
         return "cannot look with a parameter that was redacted when it was stored", False
     return engine.refused(spec.module, spec.params, host, observing=True)
 
 
 def _new(
-    engine: Engine, one: Wanted, host: str, *, refused: tuple[str, bool] | None
+    engine: LoopContext, one: RequestedObservation, host: str, *, refused: tuple[str, bool] | None
 ) -> observation_units.NewObservation:
     return observation_units.NewObservation(
         name=one.spec.name,
@@ -199,8 +205,8 @@ def _new(
 
 
 async def _look(
-    engine: Engine, begun: Sequence[tuple[int, Look]]
-) -> tuple[list[tuple[str, Seen]], observation_units.Results]:
+    engine: LoopContext, begun: Sequence[tuple[int, PlannedObservation]]
+) -> tuple[list[tuple[str, ObservationResult]], observation_units.Results]:
     """Look; returns what was seen with its origin, and how it is stored.
 
     What is stored is redacted on suspicion, too; what is returned is judged as it was seen.
@@ -208,10 +214,10 @@ async def _look(
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
     todo = [(row_id, look.row, look.spec) for row_id, look in begun if look.row.refused is None]
 
-    async def call(module: str, values: dict[str, Any], host: str) -> Result:
+    async def call(module: str, values: dict[str, Any], host: str) -> ModuleResult:
         async with gate:
             return await engine.modules.run(
-                Call(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
+                ModuleCall(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
             )
 
     # Several rules may want the same look: it is taken once.
@@ -219,7 +225,10 @@ async def _look(
     results = await side_by_side(call(spec.module, spec.params, host) for spec, host in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
-        (look.row.origin, Seen(name=look.row.name, host=look.row.host, success=False, result={}, error=refused))
+        (
+            look.row.origin,
+            ObservationResult(name=look.row.name, host=look.row.host, success=False, result={}, error=refused),
+        )
         for _, look in begun
         if (refused := look.row.refused) is not None
     ]
@@ -228,7 +237,9 @@ async def _look(
     for row, one, spec in todo:
         result = shared[_key(spec, one.host)]
         plain = msgspec.json.decode(encode(result_of(result)), type=dict[str, Any])
-        seen = Seen(name=one.name, host=one.host, success=result.success, result=plain, error=result.error)
+        seen = ObservationResult(
+            name=one.name, host=one.host, success=result.success, result=plain, error=result.error
+        )
         fresh.append((one.origin, seen))
         done.append(
             observation_units.DoneObservation(
@@ -250,7 +261,7 @@ def _key(spec: ObservationSpec, host: str) -> str:
     return encode([spec.module, spec.params, host])
 
 
-def result_of(result: Result) -> dict[str, Any]:
+def result_of(result: ModuleResult) -> dict[str, Any]:
     """A module's result as rules, deciders and the database see it."""
     plain = dict(result.output)
     for key, value in (("rc", result.rc), ("stdout", result.stdout or None), ("stderr", result.stderr or None)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.ports import BY_DEFAULT, Answer
+from ftl2_enterprise.loops.ports import BY_DEFAULT, PromptAnswer
 from ftl2_enterprise.loops.rows import prompts as prompt_rows
 from ftl2_enterprise.loops.units import prompts as prompt_units
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptState
@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptState
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ftl2_enterprise.loops.engine.context import Engine
+    from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.protocol.loops.decision import Decision
     from ftl2_enterprise.store.tx import Tx
 
@@ -25,12 +25,12 @@ POLL = 0.2
 """Seconds between looks for an answer that was given through another process."""
 
 
-def answers(tx: Tx, loop_id: int) -> list[Answer]:
+def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
     """Every question of the loop that is settled, oldest first; the latest counts where a key was asked again.
 
     One that nobody answered is forgotten when a person has started the loop again since, so that it is asked again.
     """
-    settled: dict[str, Answer] = {}
+    settled: dict[str, PromptAnswer] = {}
     since: int | None = None
     for prompt in prompt_rows.get_prompts(tx, loop_id):
         if prompt.state is PromptState.OPEN:
@@ -40,13 +40,13 @@ def answers(tx: Tx, loop_id: int) -> list[Answer]:
             since = prompt_rows.run_by_person(tx, loop_id) if since is None else since
             if prompt_rows.run_of_prompt(tx, prompt) < since:
                 continue
-        settled[prompt.key] = Answer(
+        settled[prompt.key] = PromptAnswer(
             key=prompt.key, question=prompt.question, answer=prompt.answer, answered_by=prompt.answered_by
         )
     return list(settled.values())
 
 
-def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> Prompt:
+def put(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> Prompt:
     """Commit the question that was decided on."""
     assert decision.ask is not None
     timeout = engine.spec.prompt_timeout
@@ -64,7 +64,7 @@ def put(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) ->
     return prompt
 
 
-async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
+async def settle(engine: LoopContext, prompt: Prompt) -> Prompt | None:
     """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
     if prompt.state is PromptState.OPEN:
         if not engine.is_served:
@@ -78,7 +78,7 @@ async def settle(engine: Engine, prompt: Prompt) -> Prompt | None:
     return prompt
 
 
-async def _wait(engine: Engine, prompt: Prompt) -> None:
+async def _wait(engine: LoopContext, prompt: Prompt) -> None:
     """Until a person here answers, an answer arrives from elsewhere, the deadline passes, or a stop is asked."""
     asking = asyncio.create_task(engine.people.ask(prompt))
     elsewhere = asyncio.create_task(_settled_elsewhere(engine, prompt))
@@ -100,25 +100,25 @@ async def _wait(engine: Engine, prompt: Prompt) -> None:
                 await task
 
 
-def _left(engine: Engine, prompt: Prompt) -> float | None:
+def _left(engine: LoopContext, prompt: Prompt) -> float | None:
     """Seconds until the deadline, if there is one."""
     if prompt.deadline_at is None:
         return None
     return max(0.0, seconds_between(engine.clock.now(), prompt.deadline_at))
 
 
-async def _settled_elsewhere(engine: Engine, prompt: Prompt) -> None:
+async def _settled_elsewhere(engine: LoopContext, prompt: Prompt) -> None:
     # Another process gives the answer: there is no event to wait for, only its row.
     while engine.journal.read(prompt_rows.get_prompt, prompt.id).state is PromptState.OPEN:  # noqa: ASYNC110
         await asyncio.sleep(POLL)
 
 
-def _answer(engine: Engine, prompt: Prompt, answer: str) -> None:
+def _answer(engine: LoopContext, prompt: Prompt, answer: str) -> None:
     with _unless_settled(engine, prompt):
         engine.journal.commit(prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.people.name)
 
 
-def _expire(engine: Engine, prompt: Prompt) -> None:
+def _expire(engine: LoopContext, prompt: Prompt) -> None:
     """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
     with _unless_settled(engine, prompt):
         if prompt.default is not None:
@@ -128,7 +128,7 @@ def _expire(engine: Engine, prompt: Prompt) -> None:
 
 
 @contextlib.contextmanager
-def _unless_settled(engine: Engine, prompt: Prompt) -> Generator[None]:
+def _unless_settled(engine: LoopContext, prompt: Prompt) -> Generator[None]:
     try:
         yield
     except Problem as problem:

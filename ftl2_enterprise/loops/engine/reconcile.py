@@ -37,9 +37,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftl2_enterprise.loops.engine.context import Engine
-    from ftl2_enterprise.loops.engine.decide import Standing
-    from ftl2_enterprise.loops.engine.observe import View
+    from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.engine.decide import LoopSnapshot
+    from ftl2_enterprise.loops.engine.observe import ObservedState
     from ftl2_enterprise.loops.ports import Situation
     from ftl2_enterprise.loops.rules.rule import RuleSet
 
@@ -67,7 +67,7 @@ SETTLES: dict[IterationOutcome | None, Outcome] = {
 """Iterations with which a run ends, and how."""
 
 
-async def run(engine: Engine) -> RunEnd:
+async def run(engine: LoopContext) -> RunEnd:
     """Iterate until the run ends."""
     while True:
         now = engine.journal.read(decide.standing, engine.journal.loop_id)
@@ -95,7 +95,7 @@ def settled(last: Iteration) -> RunEnd | None:
     return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
 
 
-def _end(engine: Engine, iterations: Sequence[Iteration]) -> RunEnd | None:
+def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
     """The run's end: its last iteration settled it, its budget is spent, or policy leaves nothing to do."""
     if iterations and (end := settled(iterations[-1])) is not None:
         return end
@@ -118,7 +118,7 @@ def _end(engine: Engine, iterations: Sequence[Iteration]) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
-def _stuck(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
+def _stuck(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
     """The end of a run that rules decide alone, when another iteration would only come to the same."""
     last = so_far[-1]
     if engine.spec.decider != RULES_ALONE or last.outcome is not IterationOutcome.OBSERVED:
@@ -135,7 +135,7 @@ def _stuck(engine: Engine, so_far: Sequence[Iteration]) -> RunEnd | None:
 # --- after a crash -------------------------------------------------------------------------------------------------
 
 
-def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
+def _can_go_on(engine: LoopContext, iteration: Iteration) -> bool:
     """Whether an interrupted iteration is fit to go on; else it is ended here, and a new one observes again."""
     if iteration.state is IterationState.ASKING:
         return True
@@ -167,7 +167,7 @@ def _can_go_on(engine: Engine, iteration: Iteration) -> bool:
 # --- one iteration -------------------------------------------------------------------------------------------------
 
 
-async def _begin(engine: Engine, now: Standing) -> RunEnd | None:
+async def _begin(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """A fresh iteration."""
     rules = engine.load_rules()
     looks = observe.looks(engine, decide.wanted(engine, now, rules))
@@ -184,7 +184,7 @@ async def _begin(engine: Engine, now: Standing) -> RunEnd | None:
     return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun))
 
 
-async def _go_on(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+async def _go_on(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
     """An iteration that was interrupted, from where it is."""
     match iteration.state:
         case IterationState.OBSERVING:
@@ -204,7 +204,7 @@ async def _go_on(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd 
             return await _execute(engine, now.loop, iteration, decision, execute.remaining(rows))
 
 
-async def _look_again(engine: Engine, now: Standing, iteration: Iteration) -> RunEnd | None:
+async def _look_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
     """Look at what an interrupted iteration has not seen."""
     rules = engine.load_rules()
     have = engine.journal.read(observe.stored_observations, iteration.id)
@@ -216,11 +216,11 @@ async def _look_again(engine: Engine, now: Standing, iteration: Iteration) -> Ru
 
 
 async def _judge(
-    engine: Engine,
-    now: Standing,
+    engine: LoopContext,
+    now: LoopSnapshot,
     iteration: Iteration,
     rules: RuleSet,
-    observed: tuple[View, observation_units.Results | None] | None,
+    observed: tuple[ObservedState, observation_units.Results | None] | None,
 ) -> RunEnd | None:
     """What was seen is committed and judged, by the recorded check and by rules."""
     journal = engine.journal
@@ -250,7 +250,9 @@ async def _judge(
     return await _decide(engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged))
 
 
-async def _decide(engine: Engine, now: Standing, iteration: Iteration, situation: Situation) -> RunEnd | None:
+async def _decide(
+    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation
+) -> RunEnd | None:
     try:
         decision = await decide.decide(engine, iteration, situation)
     except DeciderFailed as failed:
@@ -285,7 +287,11 @@ async def _decide(engine: Engine, now: Standing, iteration: Iteration, situation
 
 
 async def _execute(
-    engine: Engine, loop: Loop, iteration: Iteration, decision: Decision, planned: Sequence[execute.Planned]
+    engine: LoopContext,
+    loop: Loop,
+    iteration: Iteration,
+    decision: Decision,
+    planned: Sequence[execute.PlannedAction],
 ) -> RunEnd | None:
     if not await execute.execute(engine, iteration, planned):
         return STOPPED
@@ -319,7 +325,7 @@ def _outcome_of(rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
     return IterationOutcome.DENIED if all(row.state is ActionState.DENIED for row in rows) else IterationOutcome.ACTED
 
 
-async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | None:
+async def _wait_for_answer(engine: LoopContext, iteration: Iteration) -> RunEnd | None:
     prompt = await prompting.settle(engine, engine.journal.read(prompt_rows.get_prompt_of_iteration, iteration))
     if prompt is None:
         return RunEnd(outcome=None, reason="a question is open", waiting=True)
@@ -332,13 +338,13 @@ async def _wait_for_answer(engine: Engine, iteration: Iteration) -> RunEnd | Non
 # --- the ends of a run ---------------------------------------------------------------------------------------------
 
 
-def _converge(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+def _converge(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> None:
     inventory_state.apply_with_next(engine, iteration, decision.state_ops)
     stored = decide.redacted(engine, decision)
     engine.journal.commit(run_units.converge, iteration, engine.journal.generation, stored, by=by)
 
 
-def _block(engine: Engine, iteration: Iteration, decision: Decision, *, by: str) -> None:
+def _block(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> None:
     inventory_state.apply_with_next(engine, iteration, decision.state_ops)
     stored = decide.redacted(engine, decision)
     engine.journal.commit(run_units.block, iteration, engine.journal.generation, stored, by=by)

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast, override
 
-from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
-type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, Result]]]]
+type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, ModuleResult]]]]
 """Runs a module on a host or group; the engine judges, records and runs it, and gives a result for each host."""
 
 type Apply = Callable[[StateOp], None]
@@ -21,7 +21,7 @@ type _Caller = Callable[[str, dict[str, Any], str | None], Awaitable[Any]]
 STATE = "_state_file"
 
 
-class RuleFacade:
+class RuleApi:
     """The world as a rule may touch it. Nothing is done here: every call goes through `perform`.
 
     `ftl.shell(cmd=...)` runs on the machine of the loop, `ftl["web01"].service(...)` or `ftl.web01.service(...)` on a
@@ -221,7 +221,7 @@ class RuleState:
                 self._resources.pop(op.name, None)
 
 
-def shown(module: str, host: str, result: Result) -> dict[str, Any]:
+def shown(module: str, host: str, result: ModuleResult) -> dict[str, Any]:
     """A result as rules get it: the module's own words, and the truth about the call."""
     return {
         **result.output,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.loops.rules.index_file import Notes, read_notes
+from ftl2_enterprise.loops.rules.index_file import RuleIndex, read_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,7 +83,7 @@ def _in(directory: Path) -> Iterator[RuleFile]:
     try:
         notes, damaged = read_notes(directory), None
     except Problem as problem:
-        notes, damaged = Notes(), problem.message
+        notes, damaged = RuleIndex(), problem.message
     for path in paths:
         try:
             content = path.read_bytes()

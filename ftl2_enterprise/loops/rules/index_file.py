@@ -20,7 +20,7 @@ NAME = "rules.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broken:
+class BrokenRule:
     """Why a file is not a rule, and the SHA-256 of the content that was tried (None when unknown)."""
 
     error: str
@@ -28,11 +28,11 @@ class Broken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notes:
+class RuleIndex:
     """What rules.json says."""
 
     disabled: frozenset[str] = frozenset()
-    broken: Mapping[str, Broken] = field(default_factory=dict[str, Broken])
+    broken: Mapping[str, BrokenRule] = field(default_factory=dict[str, BrokenRule])
 
 
 class _Entry(msgspec.Struct):
@@ -45,7 +45,7 @@ class _Stored(msgspec.Struct):
     broken: dict[str, str | _Entry] = {}
 
 
-def read_notes(directory: Path) -> Notes:
+def read_notes(directory: Path) -> RuleIndex:
     """Read the file; a missing one says nothing.
 
     Raises Problem(invalid): guessing what a damaged file said could fire a rule that a person has switched off.
@@ -57,20 +57,22 @@ def read_notes(directory: Path) -> Notes:
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
     except FileNotFoundError:
-        return Notes()
+        return RuleIndex()
     except OSError as error:
         raise invalid(f"cannot read {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         hint = 'write {"disabled": ["name", ...]}, or remove the file if no rule is to be disabled'
         raise invalid(f"cannot read {path}: {error}", hint) from error
     broken = {
-        stem: Broken(error=entry) if isinstance(entry, str) else Broken(error=entry.error, digest=entry.digest)
+        stem: BrokenRule(error=entry)
+        if isinstance(entry, str)
+        else BrokenRule(error=entry.error, digest=entry.digest)
         for stem, entry in stored.broken.items()
     }
-    return Notes(disabled=frozenset(stored.disabled), broken=broken)
+    return RuleIndex(disabled=frozenset(stored.disabled), broken=broken)
 
 
-def write_broken(directory: Path, broken: Mapping[str, Broken]) -> None:
+def write_broken(directory: Path, broken: Mapping[str, BrokenRule]) -> None:
     """Replace the broken entries and keep everything else; where nothing can be written, nothing is remembered."""
     path = directory / NAME
     content: dict[str, Any] = {}

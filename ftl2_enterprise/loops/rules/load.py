@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.core.problem import invalid, not_found
-from ftl2_enterprise.loops.rules.index_file import Broken, read_notes, write_broken
+from ftl2_enterprise.loops.rules.index_file import BrokenRule, read_notes, write_broken
 from ftl2_enterprise.loops.rules.rule import Rule, RuleSet, error_text
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from ftl2_enterprise.loops.rules.api import RuleFacade
+    from ftl2_enterprise.loops.rules.api import RuleApi
 
-_cache: dict[Path, Rule | Broken] = {}
+_cache: dict[Path, Rule | BrokenRule] = {}
 """The last thing that was loaded from each file; a continuous loop loads its rules in every run."""
 
 
@@ -52,12 +52,12 @@ def load_rules(directory: Path | None, *, required: bool = True) -> RuleSet:
         raise invalid(f"cannot read the rules directory {directory}: {error.strerror}") from error
     notes = read_notes(directory)
     rules: list[Rule] = []
-    broken: dict[str, Broken] = {}
+    broken: dict[str, BrokenRule] = {}
     for path in paths:
         if path.stem in notes.disabled or path.stem.startswith("__"):
             continue
         loaded = _load(path, notes.broken.get(path.stem))
-        if isinstance(loaded, Broken):
+        if isinstance(loaded, BrokenRule):
             broken[path.stem] = loaded
         else:
             rules.append(loaded)
@@ -69,11 +69,11 @@ def load_rules(directory: Path | None, *, required: bool = True) -> RuleSet:
     return RuleSet(rules=tuple(rules), broken=errors, disabled=tuple(sorted(notes.disabled)))
 
 
-def _load(path: Path, noted: Broken | None) -> Rule | Broken:
+def _load(path: Path, noted: BrokenRule | None) -> Rule | BrokenRule:
     try:
         source = path.read_bytes()
     except OSError as error:
-        return Broken(error=f"cannot be read: {error.strerror}")
+        return BrokenRule(error=f"cannot be read: {error.strerror}")
     digest = hashlib.sha256(source).hexdigest()
     known = _cache.get(path.resolve())
     if known is not None and known.digest == digest:
@@ -87,13 +87,13 @@ def _load(path: Path, noted: Broken | None) -> Rule | Broken:
     return loaded
 
 
-def _compile(file: _File) -> Rule | Broken:
+def _compile(file: _File) -> Rule | BrokenRule:
     try:
         return _rule(file, _import(file))
     except _NotARule as error:
-        return Broken(error=str(error), digest=file.digest)
+        return BrokenRule(error=str(error), digest=file.digest)
     except (Exception, SystemExit) as error:
-        return Broken(error=_with_line(error, file.path), digest=file.digest)
+        return BrokenRule(error=_with_line(error, file.path), digest=file.digest)
 
 
 def _import(file: _File) -> ModuleType:
@@ -155,9 +155,9 @@ def _observe(module: ModuleType) -> tuple[ObservationSpec, ...]:
 
 
 def _contained(
-    action: Callable[[RuleFacade], Coroutine[Any, Any, object]],
-) -> Callable[[RuleFacade], Coroutine[Any, Any, object]]:
-    async def contained(ftl: RuleFacade) -> object:
+    action: Callable[[RuleApi], Coroutine[Any, Any, object]],
+) -> Callable[[RuleApi], Coroutine[Any, Any, object]]:
+    async def contained(ftl: RuleApi) -> object:
         try:
             return await action(ftl)
         except SystemExit as error:

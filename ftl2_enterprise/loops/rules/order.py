@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 
-class Ending(StrEnum):
+class RuleOutcome(StrEnum):
     """How the firing of a rule ended."""
 
     SUCCEEDED = "succeeded"
@@ -22,11 +22,11 @@ def may_fire(matched: Sequence[str], fired_before: Collection[str]) -> list[str]
     return [name for name in matched if name not in fired_before]
 
 
-def next_to_fire(candidates: Sequence[str], ended: Mapping[str, Ending]) -> str | None:
+def next_to_fire(candidates: Sequence[str], ended: Mapping[str, RuleOutcome]) -> str | None:
     """The rule to fire next in this iteration; None when one has succeeded or none is left.
 
     A rule that failed or was denied gives way to the later ones, and is not tried again.
     """
-    if Ending.SUCCEEDED in ended.values():
+    if RuleOutcome.SUCCEEDED in ended.values():
         return None
     return next((name for name in candidates if name not in ended), None)

@@ -7,7 +7,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.loops.rules.api import RuleFacade
+from ftl2_enterprise.loops.rules.api import RuleApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Coroutine, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 
-__all__ = ["Judged", "Rule", "RuleFacade", "RuleSet", "evaluate"]
+__all__ = ["Rule", "RuleApi", "RuleJudgement", "RuleSet", "evaluate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Rule:
     source: str
     observe: tuple[ObservationSpec, ...]
     condition: Callable[[dict[str, Any]], Coroutine[Any, Any, object]]
-    action: Callable[[RuleFacade], Coroutine[Any, Any, object]]
+    action: Callable[[RuleApi], Coroutine[Any, Any, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,31 +57,31 @@ def enabled(rules: RuleSet, disabled: Container[str]) -> RuleSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class RuleJudgement:
     """Whether a rule's condition holds, or why that could not be found out."""
 
     matched: bool = False
     error: str | None = None
 
 
-async def evaluate(rule: Rule, state: Mapping[str, Any], timeout: float) -> Judged:  # noqa: ASYNC109
+async def evaluate(rule: Rule, state: Mapping[str, Any], timeout: float) -> RuleJudgement:  # noqa: ASYNC109
     """Judge the rule's condition on a copy of the state. Only cancelling gets out of it as an exception."""
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
             # A condition that changes what it is given must not change what later rules and the decider see.
-            return Judged(matched=bool(await rule.condition(copy.deepcopy(dict(state)))))
+            return RuleJudgement(matched=bool(await rule.condition(copy.deepcopy(dict(state)))))
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return Judged(error="the condition was cancelled from within")
+        return RuleJudgement(error="the condition was cancelled from within")
     except TimeoutError as error:
         if limit.expired():
-            return Judged(error=f"the condition did not end within {timeout:g} s")
-        return Judged(error=error_text(error))
+            return RuleJudgement(error=f"the condition did not end within {timeout:g} s")
+        return RuleJudgement(error=error_text(error))
     except (Exception, SystemExit) as error:
-        return Judged(error=error_text(error))
+        return RuleJudgement(error=error_text(error))
 
 
 def error_text(error: BaseException) -> str:

@@ -9,13 +9,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.adapters.deciders.ai.decision_parser import Malformed, decision_in, unasked
+from ftl2_enterprise.adapters.deciders.ai.decision_parser import MalformedDecision, decision_in, unasked
 from ftl2_enterprise.adapters.deciders.ai.prompt import decision_prompt, repair_prompt
 from ftl2_enterprise.adapters.deciders.ai.schema import decision_schema
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.adapters.models.port import Model, ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.loops.ports import Answer, CallJournal, DeciderFailed, Situation, Usage
+from ftl2_enterprise.loops.ports import DeciderFailed, ModelCallLog, ModelUsage, PromptAnswer, Situation
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
@@ -67,11 +67,11 @@ class AiDecider:
         self._random = random
         self._clock = clock
 
-    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+    def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         """What it was set up with; the model names the rest itself."""
         return self._observe
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Raises DeciderFailed."""
         # The model gets no secret either, wherever one was observed.
         prompt = self._redact(decision_prompt(situation))
@@ -90,7 +90,7 @@ class AiDecider:
             CallOutcome.MALFORMED,
         )
 
-    async def _answer(self, calls: CallJournal, purpose: str, prompt: str, *, must_ask: bool) -> Decision | _Bad:
+    async def _answer(self, calls: ModelCallLog, purpose: str, prompt: str, *, must_ask: bool) -> Decision | _Bad:
         """One answer, however many tries temporary failures cost."""
         request = ModelRequest(system=SYSTEM, prompt=prompt, schema=decision_schema())
         failures = 0
@@ -108,13 +108,13 @@ class AiDecider:
             await self._sleep(jittered(pause, jitter=JITTER, random=self._random()))
 
     async def _try(
-        self, calls: CallJournal, purpose: str, request: ModelRequest, *, must_ask: bool
+        self, calls: ModelCallLog, purpose: str, request: ModelRequest, *, must_ask: bool
     ) -> Decision | _Bad:
         """One call, recorded before and after, also when it is cancelled. Raises ModelError."""
         model = self._model
         call_id = calls.begin(purpose=purpose, provider=model.provider, model=model.model, request=request.prompt)
         started = self._clock()
-        outcome, usage, response = CallOutcome.UNKNOWN, Usage(model=model.model), ""
+        outcome, usage, response = CallOutcome.UNKNOWN, ModelUsage(model=model.model), ""
         problem: str | None = "it was stopped before the answer came"
         try:
             reply = await model.ask(request)
@@ -142,7 +142,7 @@ class AiDecider:
 def _judge(reply: ModelReply, answer: str, *, must_ask: bool) -> Decision | _Bad:
     try:
         decision = decision_in(reply)
-    except Malformed as malformed:
+    except MalformedDecision as malformed:
         return _Bad(answer=answer, faults=malformed.faults)
     if must_ask and (due := unasked(decision)) is not None:
         return _Bad(answer=answer, faults=due.faults, decision=decision)

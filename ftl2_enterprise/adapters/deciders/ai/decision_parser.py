@@ -35,7 +35,7 @@ MAX_STARTS = 500
 """Places in a text that are tried as the beginning of an object."""
 
 
-class Malformed(Exception):
+class MalformedDecision(Exception):
     """The answer is no decision; `faults` says why, one line each, in words that a model can act upon."""
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -51,25 +51,27 @@ def decision_in(reply: ModelReply) -> Decision:
     if reply.value is not None:
         return validated(reply.value)
     if not reply.text.strip():
-        raise Malformed(["the answer is empty"])
+        raise MalformedDecision(["the answer is empty"])
     if len(reply.text) > MAX_TEXT:
-        raise Malformed([f"the answer has {len(reply.text):,} characters; the limit is {MAX_TEXT:,}"])
+        raise MalformedDecision([f"the answer has {len(reply.text):,} characters; the limit is {MAX_TEXT:,}"])
     if whole := list(_whole(reply.text)):
         return validated(whole[0])
-    first: Malformed | None = None
+    first: MalformedDecision | None = None
     for objects in (_fenced(reply.text), _embedded(reply.text)):
         valid: list[Decision] = []
         for value in objects:
             try:
                 valid.append(validated(value))
-            except Malformed as fault:
+            except MalformedDecision as fault:
                 first = first or fault
         if valid:
             # Taking the first of two could act on an example that the model gave before its answer.
             if any(other != valid[0] for other in valid[1:]):
-                raise Malformed(["the answer holds several decisions that differ; give exactly one JSON object"])
+                raise MalformedDecision(
+                    ["the answer holds several decisions that differ; give exactly one JSON object"]
+                )
             return valid[0]
-    raise first or Malformed(["the answer holds no JSON object, or one that is cut off"])
+    raise first or MalformedDecision(["the answer holds no JSON object, or one that is cut off"])
 
 
 # --- where JSON may stand ------------------------------------------------------------------------------------------
@@ -139,18 +141,18 @@ def _finite(text: str) -> float:
 def validated(value: Any) -> Decision:
     """The value as a decision. Raises Malformed."""
     if not isinstance(value, dict):
-        raise Malformed([f"the answer has to be a JSON object, not {_kind(value)}"])
+        raise MalformedDecision([f"the answer has to be a JSON object, not {_kind(value)}"])
     if faults := list(_unstorable(value)):
-        raise Malformed(faults)
+        raise MalformedDecision(faults)
     try:
         decision = msgspec.convert(value, Decision, strict=True)
         msgspec.json.encode(decision).decode()
     except (msgspec.ValidationError, RecursionError) as error:
-        raise Malformed([f"the answer does not fit the schema: {error}"]) from error
+        raise MalformedDecision([f"the answer does not fit the schema: {error}"]) from error
     except (ValueError, OverflowError) as error:
-        raise Malformed([f"the answer holds a value that cannot be stored: {error}"]) from error
+        raise MalformedDecision([f"the answer holds a value that cannot be stored: {error}"]) from error
     if faults := list(_faults(decision)):
-        raise Malformed(faults)
+        raise MalformedDecision(faults)
     # A check says when a converged state still holds; with anything else it would vouch for what is not there yet.
     return decision if decision.converged else msgspec.structs.replace(decision, check=None)
 
@@ -177,11 +179,11 @@ def _inside(value: Any) -> Iterable[Any]:
             return ()
 
 
-def unasked(decision: Decision) -> Malformed | None:
+def unasked(decision: Decision) -> MalformedDecision | None:
     """What is wrong with a decision where a question had to come."""
     if decision.ask is not None or decision.blocked is not None or decision.converged:
         return None
-    return Malformed(["too many iterations failed: the answer has to be a question (`ask`), without actions"])
+    return MalformedDecision(["too many iterations failed: the answer has to be a question (`ask`), without actions"])
 
 
 def _kind(value: object) -> str:

@@ -10,7 +10,7 @@ from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ftl2_enterprise.loops.ports import Past, Situation
+    from ftl2_enterprise.loops.ports import PastIteration, Situation
 
 NOT_DONE = frozenset({ActionState.FAILED, ActionState.DENIED, ActionState.SKIPPED, ActionState.UNKNOWN,
                       ActionState.RUNNING, ActionState.PROPOSED})  # fmt: skip
@@ -41,7 +41,7 @@ def hints(situation: Situation) -> Iterator[str]:
         )
 
 
-def idle_iterations(past: Sequence[Past]) -> int:
+def idle_iterations(past: Sequence[PastIteration]) -> int:
     """How many of the latest iterations in a row only looked. Asking, acting and being interrupted is not idle."""
     count = 0
     for one in reversed(past):

@@ -12,7 +12,7 @@ from ftl2_enterprise.adapters.deciders.ai.system_prompt import REPAIR
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ftl2_enterprise.loops.ports import Past, Seen, Situation
+    from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, Situation
     from ftl2_enterprise.protocol.loops.nouns import Action, StoredText
 
 OBSERVATION_LIMIT = 8_000
@@ -101,7 +101,7 @@ def _rules(situation: Situation) -> list[Mapping[str, Any]]:
     ]
 
 
-def _past(past: Past) -> Mapping[str, Any]:
+def _past(past: PastIteration) -> Mapping[str, Any]:
     return _given(
         n=past.n,
         outcome=past.outcome,
@@ -139,7 +139,7 @@ def _stream(text: StoredText) -> str:
     return f"{shown}\n[{text.size:,} characters in all]" if text.size > len(text.shown) else shown
 
 
-def _observations(seen: Sequence[Seen]) -> str:
+def _observations(seen: Sequence[ObservationResult]) -> str:
     if not seen:
         return "<observations>\nNothing was observed yet: name in `observe` what you need to see.\n</observations>"
     # Failed ones first: should anything have to go, it is not the trouble.

@@ -29,7 +29,7 @@ from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, Action, ActionState,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ftl2_enterprise.loops.ports import Answer, CallJournal, Past, Seen, Situation
+    from ftl2_enterprise.loops.ports import ModelCallLog, ObservationResult, PastIteration, PromptAnswer, Situation
 
 RETRY, LEAVE_OUT, STOP = "try again", "leave this step out", "stop"
 _FAILED = "failed:"
@@ -45,7 +45,7 @@ class ManifestDecider:
         self.loaded: LoadedManifest = loaded
         self.expand: Expand = expand or _only_itself
 
-    def observations(self, answers: Sequence[Answer]) -> Sequence[ObservationSpec]:
+    def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         """What the checks look at, as far as the answers are known."""
         known, _ = manifest_judge.told(self.loaded, answers)
         try:
@@ -54,10 +54,10 @@ class ManifestDecider:
             # The decision that follows says it, as the reason why the loop is blocked.
             return ()
 
-    async def decide(self, situation: Situation, calls: CallJournal) -> Decision:
+    async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Converged, a question, or the actions of every step that is out of place and may be acted upon."""
         known, refused = manifest_judge.told(self.loaded, situation.answers)
-        seen: dict[tuple[str, str], Seen] = {(one.name, one.host): one for one in situation.seen}
+        seen: dict[tuple[str, str], ObservationResult] = {(one.name, one.host): one for one in situation.seen}
         view = View(loaded=self.loaded, expand=self.expand, known=known, seen=seen)
         try:
             manifest_judge.observations(view)
@@ -294,7 +294,7 @@ def _step_of(key: str) -> str | None:
     return key.split(":", 2)[2] if key.startswith(_FAILED) and key.count(":") >= 2 else None
 
 
-def _left_out(answers: Sequence[Answer]) -> set[str]:
+def _left_out(answers: Sequence[PromptAnswer]) -> set[str]:
     """Steps that a person left out; the last word on a step counts."""
     words = {name: answer.answer for answer in answers if (name := _step_of(answer.key)) is not None}
     return {name for name, word in words.items() if word == LEAVE_OUT}
@@ -317,7 +317,9 @@ def _leave_out(
 
 
 def _culprit(
-    ready: Sequence[tuple[Prepared, str]], verdict_of: Callable[[Prepared, str], Verdict], past: Sequence[Past]
+    ready: Sequence[tuple[Prepared, str]],
+    verdict_of: Callable[[Prepared, str], Verdict],
+    past: Sequence[PastIteration],
 ) -> tuple[Prepared | None, str, int, str]:
     """The step that failed last, where, how many times in a row, and why."""
     candidates = [(step, host) for step, host in ready if verdict_of(step, host).standing is Standing.OUT_OF_PLACE]
@@ -351,7 +353,7 @@ def _is_alike(raw: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     return raw.keys() == params.keys() and all("{" in str(raw[key]) or raw[key] == params[key] for key in raw)
 
 
-def _in_a_row(past: Sequence[Past], step: Prepared, host: str) -> int:
+def _in_a_row(past: Sequence[PastIteration], step: Prepared, host: str) -> int:
     count = 0
     for one in reversed(past):
         if one.outcome == IterationOutcome.ASKED:

@@ -12,7 +12,7 @@ from ftl2_enterprise.adapters.deciders.manifest.file_checks import Looked, Want
 from ftl2_enterprise.adapters.deciders.manifest.steps import Prepared, PreparedLook, wanted
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender, References
 from ftl2_enterprise.loops.engine import check as engine_check
-from ftl2_enterprise.loops.ports import Answer, Seen
+from ftl2_enterprise.loops.ports import ObservationResult, PromptAnswer
 from ftl2_enterprise.protocol.loops.decision import Expectation, ObservationSpec, Operator
 from ftl2_enterprise.protocol.loops.manifest import FileState
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
@@ -64,7 +64,7 @@ class CannotJudge(Exception):
         self.why: str = why
 
 
-def told(loaded: LoadedManifest, answers: Iterable[Answer]) -> tuple[dict[str, str], set[str]]:
+def told(loaded: LoadedManifest, answers: Iterable[PromptAnswer]) -> tuple[dict[str, str], set[str]]:
     """What is known by key, and the questions without a default that nobody answered; the last answer counts."""
     questions = {question.key: question for question in loaded.manifest.questions}
     known: dict[str, str] = {}
@@ -92,7 +92,9 @@ class View:
     loaded: LoadedManifest
     expand: Expand
     known: Mapping[str, str]
-    seen: Mapping[tuple[str, str], Seen] = field(default_factory=dict[tuple[str, str], Seen])
+    seen: Mapping[tuple[str, str], ObservationResult] = field(
+        default_factory=dict[tuple[str, str], ObservationResult]
+    )
     looked: dict[str, Looked] = field(default_factory=dict[str, Looked])
     expanded: dict[tuple[str, ...], list[str]] = field(default_factory=dict[tuple[str, ...], list[str]])
 
@@ -118,7 +120,7 @@ class View:
             "observed": {name: seen.result for name, seen in observed.items() if seen},
         }
 
-    def look_for(self, name: str, host: str) -> Seen | None:
+    def look_for(self, name: str, host: str) -> ObservationResult | None:
         """A named observation as a step on that host reads it: made there, or on the only host where it is made."""
         seen = self.seen.get((_name(name, host), host))
         if seen is not None:
@@ -326,7 +328,7 @@ def _judge_seen(view: View, step: Prepared, host: str) -> Verdict:
     return Verdict(standing=Standing.OUT_OF_PLACE, lines=lines, works=tuple(range(len(step.works))))
 
 
-def _unmet(step: Prepared, seen: Seen, scope: Mapping[str, Any]) -> Iterator[str]:
+def _unmet(step: Prepared, seen: ObservationResult, scope: Mapping[str, Any]) -> Iterator[str]:
     if not seen.success:
         rc = seen.result.get("rc")
         said = _first_line(seen.result.get("stderr")) or _first_line(seen.result.get("stdout"))

@@ -16,7 +16,7 @@ ALL = "all"
 UNGROUPED = "ungrouped"
 
 
-class Group:
+class InventoryGroup:
     """A group as read: its own members and the groups below it."""
 
     def __init__(self, name: str) -> None:
@@ -31,13 +31,13 @@ class Inventory:
     """Hosts with the variables that they inherit, and groups that contain hosts and groups."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, Group] = {}
+        self.groups: dict[str, InventoryGroup] = {}
         self.host_vars: dict[str, dict[str, Any]] = {}
         self._entries: dict[str, HostEntry] = {}
 
-    def group(self, name: str) -> Group:
+    def group(self, name: str) -> InventoryGroup:
         """The group, made when it is new."""
-        return self.groups.setdefault(name, Group(name))
+        return self.groups.setdefault(name, InventoryGroup(name))
 
     def host(self, name: str) -> dict[str, Any]:
         """The host's own variables; the host is made when it is new."""

@@ -21,7 +21,7 @@ _WHO = {"u": stat.S_IRWXU, "g": stat.S_IRWXG, "o": stat.S_IRWXO}
 _WHAT = {"r": 0o444, "w": 0o222, "x": 0o111}
 
 
-class CannotPut(Exception):
+class TransferFailed(Exception):
     """Why content could not be put in place, as a sentence."""
 
 
@@ -34,7 +34,7 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
         if stat.S_ISLNK(before.st_mode):
             before = None
         else:
-            raise CannotPut(f"cannot write {dest}: it is not a regular file")
+            raise TransferFailed(f"cannot write {dest}: it is not a regular file")
     if before is not None and not request.get("force", True):
         return _describe(dest, changed=False, note="it exists already and force is off")
     wanted = _mode(request.get("mode"), before, mode_of_source)
@@ -61,7 +61,7 @@ def parse_mode(mode: Any, base: int = 0) -> int:
     if isinstance(mode, int):
         # 644 without quotes is octal 1204: never what was meant, and a set-id or sticky bit besides.
         if not 0 <= mode <= 0o7777 or mode in UNQUOTED:
-            raise CannotPut(f'cannot use the mode {mode}: write it in quotes, as "0{mode}"')
+            raise TransferFailed(f'cannot use the mode {mode}: write it in quotes, as "0{mode}"')
         return mode
     text = str(mode).strip()
     if text and all(c in "01234567" for c in text.replace("0o", "", 1)):
@@ -74,10 +74,10 @@ def _symbolic(text: str, base: int) -> int:
     for clause in text.split(","):
         operator = next((c for c in clause if c in "=+-"), None)
         if operator is None:
-            raise CannotPut(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
+            raise TransferFailed(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
         who, _, what = clause.partition(operator)
         if set(who) - set("ugoa") or set(what) - set(_WHAT):
-            raise CannotPut(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
+            raise TransferFailed(f'cannot use the mode {text!r}: write it as "0644" or "u=rw,go=r"')
         mask = sum(_WHO[w] for w in ("ugo" if not who or "a" in who else who))
         value = mask & sum(_WHAT[w] for w in set(what))
         bits = (bits & ~mask) | value if operator == "=" else bits | value if operator == "+" else bits & ~value
@@ -88,7 +88,7 @@ def _content(request: dict[str, Any]) -> tuple[bytes, int | None]:
     if request.get("source"):
         source = Path(request["source"])
         if not source.is_file():
-            raise CannotPut(f"cannot copy {source}: it is not a file" if source.exists()
+            raise TransferFailed(f"cannot copy {source}: it is not a file" if source.exists()
                             else f"cannot copy {source}: it does not exist")  # fmt: skip
         return source.read_bytes(), stat.S_IMODE(source.stat().st_mode)
     return base64.b64decode(request["content"]), request.get("source_mode")
@@ -100,7 +100,7 @@ def _destination(request: dict[str, Any]) -> Path:
     if dest.is_dir() or text.endswith("/"):
         name = request.get("name")
         if not name:
-            raise CannotPut(f"cannot write content to {text}: it is a directory")
+            raise TransferFailed(f"cannot write content to {text}: it is a directory")
         dest = dest / name
     return Path(os.path.realpath(dest)) if request.get("follow", True) and dest.is_symlink() else dest
 
@@ -127,7 +127,7 @@ def _require_parent(dest: Path, *, make: bool) -> None:
     if make:
         dest.parent.mkdir(parents=True, exist_ok=True)
     elif not dest.parent.is_dir():
-        raise CannotPut(f"cannot write {dest}: the directory {dest.parent} does not exist")
+        raise TransferFailed(f"cannot write {dest}: the directory {dest.parent} does not exist")
 
 
 def _replace(dest: Path, content: bytes, before: os.stat_result | None, fresh_mode: int | None) -> None:
@@ -168,7 +168,7 @@ def _id_of(name: Any, kind: str) -> int:
             pwd.getpwnam(str(name)).pw_uid if kind == "user" else grp.getgrnam(str(name)).gr_gid
         )  # fmt: skip
     except KeyError:
-        raise CannotPut(f"cannot find the {kind} {name}") from None
+        raise TransferFailed(f"cannot find the {kind} {name}") from None
 
 
 def _describe(dest: Path, *, changed: bool, note: str | None = None) -> dict[str, Any]:

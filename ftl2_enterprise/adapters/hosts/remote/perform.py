@@ -103,7 +103,7 @@ def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
     code = 0
     try:
         answer = work(request)
-    except files.CannotPut as error:
+    except files.TransferFailed as error:
         answer = {"failed": True, "msg": str(error)}
     except OSError as error:
         answer = {"failed": True, "msg": _reason(error)}
@@ -140,12 +140,14 @@ def _render(request: Request) -> dict[str, Any]:
     try:
         text = environment.from_string(request["template"]).render(request["variables"])
     except jinja2.TemplateSyntaxError as error:
-        raise files.CannotPut(f"cannot render {request['name']}: line {error.lineno}: {error.message}") from error
+        raise files.TransferFailed(
+            f"cannot render {request['name']}: line {error.lineno}: {error.message}"
+        ) from error
     except jinja2.TemplateNotFound as error:
         message = f"cannot render {request['name']}: it includes {error}, which does not exist"
-        raise files.CannotPut(message) from error
+        raise files.TransferFailed(message) from error
     except jinja2.UndefinedError as error:
-        raise files.CannotPut(f"cannot render {request['name']}: {error.message}") from error
+        raise files.TransferFailed(f"cannot render {request['name']}: {error.message}") from error
     return {"content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
 
 
@@ -162,7 +164,7 @@ def _native(request: Request) -> dict[str, Any]:
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values()):
         strange = sorted(set(request["params"]) - set(accepted))
         if strange:
-            raise files.CannotPut(
+            raise files.TransferFailed(
                 f"cannot use the parameter {strange[0]}: the module takes {', '.join(sorted(accepted))}"
             )
     result = function(**request["params"])

@@ -26,7 +26,7 @@ KILL_LIMIT = 5.0
 CHUNK = 1 << 16
 
 
-class Ended:
+class ProcessResult:
     """How a program ended and what it said."""
 
     def __init__(
@@ -148,7 +148,9 @@ def forking(work: Callable[[], None]) -> Start:
     return start
 
 
-def run(start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_fd: int | None = None) -> Ended:
+def run(
+    start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_fd: int | None = None
+) -> ProcessResult:
     """Run to the end, to the time-out, or until `cancel_fd` is readable; then nothing of the tree survives.
 
     A program that ends by itself may leave daemons behind: that is how services are started.
@@ -190,7 +192,7 @@ def _holding(stdin: bytes) -> IO[bytes]:
 
 def _watch(
     pid: int, pipes: tuple[int, int], deadline: float, limit: int, *, cancel_fd: int | None, exit_fd: int | None
-) -> Ended:
+) -> ProcessResult:
     kept = {fd: bytearray() for fd in pipes}
     dropped = dict.fromkeys(pipes, 0)
     timed_out = cancelled = False
@@ -241,7 +243,7 @@ def _watch(
         _kill_group(pid)
         status = None
     out, err = pipes
-    return Ended(
+    return ProcessResult(
         rc=status, stdout=bytes(kept[out]), stderr=bytes(kept[err]), dropped_stdout=dropped[out],
         dropped_stderr=dropped[err], timed_out=timed_out, cancelled=cancelled,
     )  # fmt: skip

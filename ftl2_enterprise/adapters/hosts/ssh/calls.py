@@ -48,7 +48,7 @@ BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} i
 type Reply = tuple[dict[str, Any], bytes, bytes]
 
 
-class Unreachable(Exception):
+class HostUnreachable(Exception):
     """The host, or the way to it, failed; the message is one sentence."""
 
     def __init__(self, message: str, *, began: bool = False) -> None:
@@ -89,7 +89,7 @@ class SshCalls:
         try:
             host = ftl2_context.host_config(entry)
         except ValueError as error:
-            raise Unreachable(str(error)) from error
+            raise HostUnreachable(str(error)) from error
         await self._build_gate(ftl2_context.interpreter(entry))
         context = await self._take()
         try:
@@ -105,7 +105,7 @@ class SshCalls:
             try:
                 return frames.unpack(frames.from_text(answer["frame"]))
             except (KeyError, ValueError) as error:
-                raise Unreachable(f"cannot understand {entry.name}: the reply is damaged", began=True) from error
+                raise HostUnreachable(f"cannot understand {entry.name}: the reply is damaged", began=True) from error
         finally:
             await self._give_back(context)
 
@@ -135,7 +135,7 @@ class SshCalls:
         if not done:
             await self._kill(context, host, token, task)
             waited = f"no answer within {request['timeout'] + SLACK:g} s"
-            raise Unreachable(f"cannot reach {entry.name}: {waited}", began=True)
+            raise HostUnreachable(f"cannot reach {entry.name}: {waited}", began=True)
         return self._answer(context, entry, task.result())
 
     async def _kill(self, context: _Context, host: Any, token: str, task: asyncio.Future[Any]) -> None:
@@ -159,13 +159,15 @@ class SshCalls:
                 await asyncio.shield(task)
         except TimeoutError:
             task.add_done_callback(_look_away)
-            raise Unreachable(f"cannot reach {_address(entry, host)}: no connection within {seconds:g} s") from None
+            raise HostUnreachable(
+                f"cannot reach {_address(entry, host)}: no connection within {seconds:g} s"
+            ) from None
 
     async def _greet(self, context: _Context, entry: HostEntry, host: Any) -> None:
         results = await ftl2_context.run_helper(context.ftl, host, op="hello")
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
         if "python" not in output:
-            raise Unreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")
+            raise HostUnreachable(f"cannot reach {_address(entry, host)}: {_reason(results)}")
 
     def _answer(self, context: _Context, entry: HostEntry, results: list[Any]) -> dict[str, Any]:
         output: dict[str, Any] = dict(results[0].output or {}) if results else {}
@@ -174,7 +176,7 @@ class SshCalls:
             return output
         # The host was reached before the call was sent. Where FTL2 had to connect anew and could not, it did nothing.
         began = not any(sign in _said(results) for sign in NOT_CONNECTED)
-        raise Unreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
+        raise HostUnreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
 
     async def bundle(self, module: str) -> tuple[str, bytes]:
         """An Ansible-style module with its libraries: its digest, and the archive."""
@@ -207,7 +209,7 @@ class SshCalls:
             raise
         if process.returncode:
             why = last_line(said.decode(errors="replace"))
-            raise Unreachable(f"cannot build FTL2's gate, which needs a Python package index: {why}")
+            raise HostUnreachable(f"cannot build FTL2's gate, which needs a Python package index: {why}")
 
     async def _take(self) -> _Context:
         async with self._opening:

@@ -30,7 +30,7 @@ CREDENTIALS = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CO
 SYSTEM_FILE = "system.txt"
 
 
-class Claude:
+class ClaudeModel:
     """A Model. The prompt goes to standard input and the system prompt to a file: neither is in the process list."""
 
     provider: str = "claude"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.deciders.ai.truncate import shorten
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
-from ftl2_enterprise.loops.ports import Usage
+from ftl2_enterprise.loops.ports import ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ftl2_enterprise.adapters.models.run_program import Ended
+    from ftl2_enterprise.adapters.models.run_program import ProgramResult
 
 DETAIL = 4_000
 """Characters of its output that are kept when it failed."""
@@ -23,12 +23,12 @@ SAID = 300
 """Characters of its output in a sentence."""
 
 
-def reply_in(ended: Ended, *, asked_for: str | None, bare: bool) -> ModelReply:
+def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> ModelReply:
     """The answer. Raises ModelError."""
     stdout = ended.stdout.decode("utf-8", "replace")
     if ended.truncated:
         # Cut off, it is not JSON any more; the beginning is enough to say so.
-        return ModelReply(text=shorten(stdout, DETAIL), usage=Usage(model=asked_for))
+        return ModelReply(text=shorten(stdout, DETAIL), usage=ModelUsage(model=asked_for))
     result = _result(stdout)
     if result is None:
         return _unreadable(ended, stdout, asked_for=asked_for)
@@ -124,10 +124,10 @@ def _by_status(status: int, said: str, model: str | None) -> _Failure:
             return _Failure(f"cannot ask claude: the service refused the request ({status}): {said}")
 
 
-def _unreadable(ended: Ended, stdout: str, *, asked_for: str | None) -> ModelReply:
+def _unreadable(ended: ProgramResult, stdout: str, *, asked_for: str | None) -> ModelReply:
     """Output without a result object: a text to be judged as an answer when it ended well, a failure otherwise."""
     if ended.status == 0:
-        return ModelReply(text=stdout, usage=Usage(model=asked_for))
+        return ModelReply(text=stdout, usage=ModelUsage(model=asked_for))
     stderr = ended.stderr.decode("utf-8", "replace")
     said = _line(stderr) or _line(stdout)
     how = f"signal {-ended.status}" if ended.status < 0 else f"status {ended.status}"
@@ -136,7 +136,7 @@ def _unreadable(ended: Ended, stdout: str, *, asked_for: str | None) -> ModelRep
         CallOutcome.FAILED,
         # Killed from outside (by the kernel, short of memory) it may do better next time; a bad option stays bad.
         temporary=ended.status < 0,
-        usage=Usage(model=asked_for),
+        usage=ModelUsage(model=asked_for),
         detail=shorten(stderr or stdout, DETAIL),
     )
 
@@ -155,7 +155,7 @@ def _result(stdout: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _usage(result: Mapping[str, Any], asked_for: str | None) -> Usage:
+def _usage(result: Mapping[str, Any], asked_for: str | None) -> ModelUsage:
     given = result.get("usage")
     counts = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     cost = result.get("total_cost_usd")
@@ -163,7 +163,7 @@ def _usage(result: Mapping[str, Any], asked_for: str | None) -> Usage:
     names = list(cast("dict[str, Any]", used)) if isinstance(used, dict) else []
     inputs = [_count(counts.get(key)) for key in
               ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]  # fmt: skip
-    return Usage(
+    return ModelUsage(
         input_tokens=sum(n or 0 for n in inputs) if any(n is not None for n in inputs) else None,
         output_tokens=_count(counts.get("output_tokens")),
         cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,

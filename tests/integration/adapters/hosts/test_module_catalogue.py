@@ -14,7 +14,7 @@ from ftl2_enterprise.adapters.hosts import module_catalogue
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
-from ftl2_enterprise.loops.ports import Call, HostEntry
+from ftl2_enterprise.loops.ports import HostEntry, ModuleCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def test_modules_that_do_nothing_are_refused_everywhere(modules: Ftl2Modul
         assert why is not None
         assert why.startswith(f"cannot use the module {prefix}{name}: ")
         assert "\n" not in why
-    result = await modules.run(Call(module=prefix + name, params={}, host="localhost", timeout=5))
+    result = await modules.run(ModuleCall(module=prefix + name, params={}, host="localhost", timeout=5))
     assert (result.success, result.error) == (False, modules.refuse(prefix + name, "localhost"))
 
 
@@ -104,7 +104,7 @@ AnsibleModule(argument_spec={}).exit_json(changed=True, said=WORD)
 """,
     )
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
-    result = await modules.run(Call(module="acme.tools.tell", params={}, host="localhost", timeout=20))
+    result = await modules.run(ModuleCall(module="acme.tools.tell", params={}, host="localhost", timeout=20))
     assert result.error is None
     assert (result.changed, result.output["said"]) == (True, "from the library")
 
@@ -114,7 +114,7 @@ async def test_a_module_that_says_nothing_did_nothing(
 ) -> None:
     collection_module(tmp_path, "DOCUMENTATION = 'only words'\n")
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
-    result = await modules.run(Call(module="acme.tools.tell", params={}, host="localhost", timeout=20))
+    result = await modules.run(ModuleCall(module="acme.tools.tell", params={}, host="localhost", timeout=20))
     assert (result.success, result.error) == (False, "the module returned nothing: it did nothing")
 
 

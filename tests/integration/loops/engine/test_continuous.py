@@ -67,12 +67,12 @@ async def test_in_sync_costs_no_decision_while_the_check_holds_and_drift_is_foun
 
 
 async def test_an_audit_asks_the_model_although_the_check_holds(tmp_path):
-    from ftl2_enterprise.loops.engine.context import Limits
+    from ftl2_enterprise.loops.engine.context import RunLimits
 
     modules = ScriptedModules()
     modules.handlers["stat"] = lambda call: ok(output={"exists": True})
     decider = ScriptedDecider(Decision(converged=True, check=CHECK), is_model=True)
-    limits = Limits(audit_every=0.0)
+    limits = RunLimits(audit_every=0.0)
     with bench(tmp_path, decider, modules=modules, mode=Mode.CONTINUOUS, interval=0.01, limits=limits) as b:
         stop_after(b, 3)
         await b.run()

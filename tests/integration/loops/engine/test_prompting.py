@@ -10,7 +10,7 @@ from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import prompting, reconcile
 from ftl2_enterprise.loops.handlers import loops as loop_handlers
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import prompts
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
@@ -103,7 +103,7 @@ async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(t
             patched.setattr(prompting, "reach", crash)
             with pytest.raises(Crash):
                 await b.run()
-        b.stop = Stop()
+        b.stop = StopSignal()
         assert [one.state for one in asked(b)] == [PromptState.EXPIRED]
         loop = await b.run()
         assert (loop.state, loop.reason) == (LoopState.BLOCKED, "nobody answered 'Which?'")

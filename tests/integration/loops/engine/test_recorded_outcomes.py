@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftl2_enterprise.loops.ports import Call, Result, Stop
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, StopSignal
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
@@ -78,7 +78,7 @@ async def test_hosts_that_end_in_another_order_than_they_began_keep_their_own_ou
     ended = {host: asyncio.Event() for host in "abc"}
     after = {"a": "b", "b": "c", "c": None}
 
-    async def finish(call: Call) -> Result:
+    async def finish(call: ModuleCall) -> ModuleResult:
         if (earlier := after[call.host]) is not None:
             await ended[earlier].wait()
         ended[call.host].set()
@@ -108,7 +108,7 @@ async def test_a_resumed_decider_is_told_on_which_host_each_action_was(tmp_path)
     decider = ScriptedDecider(first, stop_then_act, DONE)
     with bench(tmp_path, decider, modules=modules) as b:
         assert (await b.run()).state is LoopState.PAUSED
-        b.stop = Stop()
+        b.stop = StopSignal()
         b.decider = ScriptedDecider(DONE)
         assert (await b.run()).outcome is Outcome.CONVERGED
         told = b.decider.situations[0].past

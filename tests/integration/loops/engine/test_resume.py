@@ -8,7 +8,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
@@ -26,7 +26,7 @@ async def test_a_stop_between_actions_is_continued_from_the_stored_decision(tmp_
         modules.handlers["first"] = lambda call: (b.stop.ask(), ok(changed=True))[1]
         loop = await b.run()
         assert (loop.state, loop.outcome) == (LoopState.PAUSED, None)
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
     assert loop.outcome is Outcome.CONVERGED
     assert [call.module for call in modules.calls] == ["first", "second"]
@@ -47,7 +47,7 @@ async def test_a_second_stop_ends_the_action_and_its_effect_is_unknown(tmp_path)
         loop = await b.run()
         assert loop.state is LoopState.PAUSED
         assert [call.module for call in modules.cancelled] == ["first"]
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
         with b.database.read() as tx:
             states = {row.module: row.state for row in action_rows.get_actions_for_loop(tx, b.loop_id)}
@@ -59,14 +59,14 @@ async def test_a_second_stop_ends_the_action_and_its_effect_is_unknown(tmp_path)
 
 
 async def test_a_decision_that_is_too_old_is_not_acted_upon(tmp_path):
-    from ftl2_enterprise.loops.engine.context import Limits
+    from ftl2_enterprise.loops.engine.context import RunLimits
 
     modules = ScriptedModules()
     decider = ScriptedDecider(TWO, DONE)
-    with bench(tmp_path, decider, modules=modules, limits=Limits(stale_after=0.0)) as b:
+    with bench(tmp_path, decider, modules=modules, limits=RunLimits(stale_after=0.0)) as b:
         modules.handlers["first"] = lambda call: (b.stop.ask(), ok(changed=True))[1]
         await b.run()
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
     assert loop.outcome is Outcome.CONVERGED
     assert [call.module for call in modules.calls] == ["first"]
@@ -121,7 +121,7 @@ async def test_a_completed_loop_is_not_run_again(tmp_path):
 
 
 async def test_a_stop_during_a_decision_waits_a_little_and_the_decision_is_asked_for_again(tmp_path):
-    from ftl2_enterprise.loops.engine.context import Limits
+    from ftl2_enterprise.loops.engine.context import RunLimits
 
     class Slow(ScriptedDecider):
         async def decide(self, situation, calls):
@@ -131,10 +131,10 @@ async def test_a_stop_during_a_decision_waits_a_little_and_the_decision_is_asked
                 await asyncio.Event().wait()
             return DONE
 
-    with bench(tmp_path, Slow(DONE), limits=Limits(stop_grace=0.05)) as b:
+    with bench(tmp_path, Slow(DONE), limits=RunLimits(stop_grace=0.05)) as b:
         loop = await asyncio.wait_for(b.run(), 10)
         assert loop.state is LoopState.PAUSED
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
     assert loop.outcome is Outcome.CONVERGED
     assert loop.iteration_count == 1

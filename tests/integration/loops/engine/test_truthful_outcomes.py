@@ -12,9 +12,9 @@ from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import reconcile
-from ftl2_enterprise.loops.engine.context import Limits
+from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.lifecycle import LoopEvent
-from ftl2_enterprise.loops.ports import DeciderFailed, Stop
+from ftl2_enterprise.loops.ports import DeciderFailed, StopSignal
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -208,7 +208,7 @@ async def test_a_run_that_was_settled_before_a_crash_ends_as_it_was_settled(tmp_
 
 async def test_a_run_that_was_settled_long_before_the_crash_was_noticed_is_looked_at_again(tmp_path, monkeypatch):
     decider = ScriptedDecider(DONE)
-    with bench(tmp_path, decider, max_iterations=1, limits=Limits(stale_after=0.0)) as b:
+    with bench(tmp_path, decider, max_iterations=1, limits=RunLimits(stale_after=0.0)) as b:
         await crashes_at(b, monkeypatch, FaultPoint.ITERATION_ENDED)
         loop = await b.run()
     assert (loop.outcome, loop.run) == (Outcome.CONVERGED, 2)
@@ -304,7 +304,7 @@ async def test_an_interrupted_iteration_is_not_one_of_the_budget(tmp_path):
 
         modules.handlers["first"] = lambda call: hang()
         await b.run()
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
         started = b.data("iteration.started")
     assert loop.outcome is Outcome.CONVERGED
@@ -326,7 +326,7 @@ async def test_a_loop_stopped_between_iterations_goes_on_with_the_same_run(tmp_p
         remove = b.database.listen(lambda event: b.stop.ask() if event.kind == "iteration.ended" else None)
         assert (await b.run()).state is LoopState.PAUSED
         remove()
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
     assert (loop.run, loop.outcome) == (1, Outcome.CONVERGED)
     assert [past.reasoning for past in decider.situations[1].past] == ["first"]
@@ -396,7 +396,7 @@ async def test_a_stop_while_observing_asks_no_decider_and_fires_no_rule(tmp_path
 async def test_a_second_stop_begins_no_further_host(tmp_path):
     modules = ScriptedModules({f"h{n}": ["web"] for n in range(4)})
     decision = Decision(actions=[ActionSpec(module="touch", host="web")])
-    with bench(tmp_path, ScriptedDecider(decision), modules=modules, limits=Limits(parallel_hosts=2)) as b:
+    with bench(tmp_path, ScriptedDecider(decision), modules=modules, limits=RunLimits(parallel_hosts=2)) as b:
 
         async def hang():
             b.stop.ask()
@@ -459,7 +459,7 @@ async def test_a_policy_that_was_tightened_while_a_loop_was_stopped_is_heeded(tm
         modules.handlers["first"] = lambda call: (b.stop.ask(), ok(changed=True))[1]
         await b.run()
         deny(tmp_path, "second")
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
         assert states(b) == [("first", ActionState.SUCCEEDED), ("second", ActionState.SKIPPED)]
     assert modules.ran("second") == []
@@ -478,7 +478,7 @@ async def test_nothing_runs_after_an_action_whose_secret_was_not_stored(tmp_path
     with bench(tmp_path, ScriptedDecider(decision, DONE), modules=modules) as b:
         modules.handlers["first"] = lambda call: (b.stop.ask(), ok(changed=True))[1]
         await b.run()
-        b.stop = Stop()
+        b.stop = StopSignal()
         await b.run()
         assert [state for _, state in states(b)] == [
             ActionState.SUCCEEDED,
@@ -533,7 +533,7 @@ async def continuous(b: Bench, rests: int) -> None:
     remove = b.database.listen(listen)
     await asyncio.wait_for(b.run(), 20)
     remove()
-    b.stop = Stop()
+    b.stop = StopSignal()
 
 
 def sees(call):
@@ -661,7 +661,7 @@ async def test_a_rule_reaches_no_more_hosts_at_once_than_anybody_else(tmp_path):
 
     modules.handlers["touch"] = lambda call: touch()
     with bench(
-        tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=rules, limits=Limits(parallel_hosts=2)
+        tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=rules, limits=RunLimits(parallel_hosts=2)
     ) as b:
         await b.run()
     assert (len(modules.ran("touch")), most[0]) == (6, 2)
@@ -712,6 +712,6 @@ async def test_a_second_stop_while_observing_leaves_no_look_in_flight(tmp_path):
             (row,) = observation_rows.get_observations(tx, iterations(b)[0].id)
         assert (loop.state, row.state) == (LoopState.PAUSED, ObservationState.UNKNOWN)
         modules.handlers["stat"] = lambda call: ok()
-        b.stop = Stop()
+        b.stop = StopSignal()
         loop = await b.run()
     assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.loops.engine.check import MAX_TEXT, evaluate, lookup, unmet
-from ftl2_enterprise.loops.ports import Seen
+from ftl2_enterprise.loops.ports import ObservationResult
 from ftl2_enterprise.protocol.loops.decision import Check, Expectation, ObservationSpec, Operator
 
 RESULT: dict[str, Any] = {
@@ -103,7 +103,7 @@ def test_what_does_not_hold(path: str, op: str, value: Any, says: str) -> None:
 def test_a_failed_observation_satisfies_nothing(op: Operator) -> None:
     expectation = Expectation(observation="o", path="x", op=op, value=1)
     check = Check(observe=[ObservationSpec(name="o", module="shell")], expect=[expectation])
-    failed = Seen(name="o", host="web1", success=False, result={}, error="connection refused")
+    failed = ObservationResult(name="o", host="web1", success=False, result={}, error="connection refused")
     assert unmet(check, [failed]) == ["o on web1 cannot be observed: connection refused"]
     assert unmet(check, []) == ["o was not observed"]
     assert evaluate(expectation, {}) == "o was not observed"
@@ -111,8 +111,8 @@ def test_a_failed_observation_satisfies_nothing(op: Operator) -> None:
 
 def test_a_group_holds_only_when_every_host_does() -> None:
     check = Check(observe=[], expect=[Expectation(observation="o", path="rc", value=0)])
-    good = Seen(name="o", host="web1", success=True, result={"rc": 0})
-    bad = Seen(name="o", host="web2", success=True, result={"rc": 3})
+    good = ObservationResult(name="o", host="web1", success=True, result={"rc": 0})
+    bad = ObservationResult(name="o", host="web2", success=True, result={"rc": 3})
     assert unmet(check, [good]) == []
     assert unmet(check, [good, bad]) == ["o on web2: rc is 3, not 0"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ftl2_enterprise.loops.ports import Result
+from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.loops.rules.load import load_rules
-from ftl2_enterprise.loops.rules.order import Ending, may_fire, next_to_fire
-from ftl2_enterprise.loops.rules.rule import Rule, RuleFacade, evaluate
+from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
+from ftl2_enterprise.loops.rules.rule import Rule, RuleApi, evaluate
 from tests.support.rules import Recorder, write_rule
 
 if TYPE_CHECKING:
@@ -92,29 +92,29 @@ def test_a_rule_does_not_fire_twice_in_a_row() -> None:
     ("ended", "following"),
     [
         ({}, "a"),
-        ({"a": Ending.FAILED}, "b"),
-        ({"a": Ending.DENIED}, "b"),
-        ({"a": Ending.SUCCEEDED}, None),
-        ({"a": Ending.DENIED, "b": Ending.SUCCEEDED}, None),
-        ({"a": Ending.FAILED, "b": Ending.DENIED}, "c"),
-        ({"a": Ending.FAILED, "b": Ending.DENIED, "c": Ending.FAILED}, None),
+        ({"a": RuleOutcome.FAILED}, "b"),
+        ({"a": RuleOutcome.DENIED}, "b"),
+        ({"a": RuleOutcome.SUCCEEDED}, None),
+        ({"a": RuleOutcome.DENIED, "b": RuleOutcome.SUCCEEDED}, None),
+        ({"a": RuleOutcome.FAILED, "b": RuleOutcome.DENIED}, "c"),
+        ({"a": RuleOutcome.FAILED, "b": RuleOutcome.DENIED, "c": RuleOutcome.FAILED}, None),
     ],
 )
 def test_a_rule_that_failed_or_was_denied_does_not_hide_the_later_ones(
-    ended: dict[str, Ending], following: str | None
+    ended: dict[str, RuleOutcome], following: str | None
 ) -> None:
     assert next_to_fire(["a", "b", "c"], ended) == following
 
 
-@given(st.lists(st.sampled_from("abcdef"), unique=True), st.lists(st.sampled_from(list(Ending))))
-def test_each_is_tried_once_until_one_succeeds(names: list[str], endings: list[Ending]) -> None:
-    ended: dict[str, Ending] = {}
+@given(st.lists(st.sampled_from("abcdef"), unique=True), st.lists(st.sampled_from(list(RuleOutcome))))
+def test_each_is_tried_once_until_one_succeeds(names: list[str], endings: list[RuleOutcome]) -> None:
+    ended: dict[str, RuleOutcome] = {}
     outcomes = iter(endings)
     while (name := next_to_fire(names, ended)) is not None:
         assert name not in ended
-        assert Ending.SUCCEEDED not in ended.values()
-        ended[name] = next(outcomes, Ending.FAILED)
-    assert Ending.SUCCEEDED in ended.values() or list(ended) == names
+        assert RuleOutcome.SUCCEEDED not in ended.values()
+        ended[name] = next(outcomes, RuleOutcome.FAILED)
+    assert RuleOutcome.SUCCEEDED in ended.values() or list(ended) == names
 
 
 # --- what an action may touch --------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_each_is_tried_once_until_one_succeeds(names: list[str], endings: list[E
 
 async def test_calls_name_module_params_and_host() -> None:
     recorder = Recorder()
-    ftl = RuleFacade(recorder.perform, targets=["db01"])
+    ftl = RuleApi(recorder.perform, targets=["db01"])
     await ftl.shell(cmd="true")
     await ftl.local.file(path="/x")
     await ftl["local"].file(path="/y")
@@ -145,7 +145,7 @@ async def test_calls_name_module_params_and_host() -> None:
 
 async def test_one_host_gives_a_dict_and_a_group_a_list() -> None:
     recorder = Recorder({"web": ["web01", "web02"], "db": ["db01"]})
-    ftl = RuleFacade(recorder.perform)
+    ftl = RuleApi(recorder.perform)
     one = await ftl["web01"].shell(cmd="true")
     assert (one["stdout"], one["rc"], one["changed"], one["failed"], one["host"]) == ("done", 0, True, False, "web01")
     assert [result["host"] for result in await ftl["web"].shell(cmd="true")] == ["web01", "web02"]
@@ -154,8 +154,8 @@ async def test_one_host_gives_a_dict_and_a_group_a_list() -> None:
 
 
 async def test_a_failure_does_not_raise_and_is_not_hidden() -> None:
-    bad = Result(success=False, rc=3, stderr="no", error="no", output={"failed": False, "msg": "m"})
-    ftl = RuleFacade(Recorder(shell=bad).perform)
+    bad = ModuleResult(success=False, rc=3, stderr="no", error="no", output={"failed": False, "msg": "m"})
+    ftl = RuleApi(Recorder(shell=bad).perform)
     await ftl.file(path="/x")
     assert not ftl.failed
     result = await ftl.shell(cmd="exit 3")
@@ -171,22 +171,22 @@ async def test_gathered_calls_are_made_one_after_the_other() -> None:
     running: list[str] = []
     most = 0
 
-    async def perform(module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, Result]]:
+    async def perform(module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
         nonlocal most
         running.append(module)
         most = max(most, len(running))
         await asyncio.sleep(0)
         running.remove(module)
-        return [(host or "localhost", Result(success=True))]
+        return [(host or "localhost", ModuleResult(success=True))]
 
-    ftl = RuleFacade(perform)
+    ftl = RuleApi(perform)
     await asyncio.gather(*(ftl.shell(cmd=str(n)) for n in range(5)))
     assert most == 1
     assert len(ftl.results) == 5
 
 
 async def test_private_names_and_bare_hosts_are_no_modules() -> None:
-    ftl = RuleFacade(Recorder().perform)
+    ftl = RuleApi(Recorder().perform)
     with pytest.raises(AttributeError):
         _ = ftl.__deepcopy__
     with pytest.raises(AttributeError):
@@ -198,7 +198,7 @@ async def test_private_names_and_bare_hosts_are_no_modules() -> None:
 async def test_state_is_read_and_changed() -> None:
     applied: list[StateOp] = []
     state = {"_state_file": {"hosts": {"web01": {"name": "web01"}}, "resources": {"disk": {"provider": "linode"}}}}
-    ftl = RuleFacade(Recorder().perform, state=state, apply=applied.append)
+    ftl = RuleApi(Recorder().perform, state=state, apply=applied.append)
     assert ftl.state.hosts() == ["web01"]
     assert ftl.state.get_host("web01") == {"name": "web01"}
     assert ftl.state.resources("linode") == {"disk": {"provider": "linode"}}
@@ -224,4 +224,4 @@ async def test_state_is_read_and_changed() -> None:
 async def test_an_action_that_exits_does_not_end_the_process(tmp_path: Path) -> None:
     one = rule(tmp_path, action="raise SystemExit(1)")
     with pytest.raises(RuntimeError, match="exit"):
-        await one.action(RuleFacade(Recorder().perform))
+        await one.action(RuleApi(Recorder().perform))

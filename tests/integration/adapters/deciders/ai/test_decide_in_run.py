@@ -12,7 +12,7 @@ import pytest
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
 from ftl2_enterprise.core.settings import load
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
@@ -360,7 +360,7 @@ async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_g
         with database.write() as tx:
             loop = loop_rows.create_loop(tx, spec)
         running = asyncio.create_task(
-            wiring.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=Stop())
+            wiring.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=StopSignal())
         )
         pid_file = tmp_path / "pid"
         async with asyncio.timeout(30):

@@ -18,7 +18,7 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.cli.tour.copying import copy_tour
-from ftl2_enterprise.loops.ports import Call, Result
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from tests.support import sshd
 from tests.support.manifests import Run, SmallEngine, run_here, steps
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def with_ftl2(modules: Ftl2Modules, runner: asyncio.Runner) -> Run:
     """Runs calls through the real adapter, for code that is not asynchronous."""
 
-    def run(call: Call) -> Result:
+    def run(call: ModuleCall) -> ModuleResult:
         return runner.run(modules.run(call))
 
     return run
@@ -127,10 +127,10 @@ def test_a_thousand_paths_are_seen_in_a_few_calls(tmp_path: Path) -> None:
 def test_what_nobody_may_look_at_is_not_absent() -> None:
     nobody = 65_534 if os.geteuid() == 0 else None
 
-    def unprivileged(call: Call) -> Result:
+    def unprivileged(call: ModuleCall) -> ModuleResult:
         cmd = ["sh", "-c", call.params["cmd"]]
         done = subprocess.run(cmd, capture_output=True, text=True, check=False, user=nobody, cwd="/")
-        return Result(success=done.returncode == 0, rc=done.returncode, stdout=done.stdout)
+        return ModuleResult(success=done.returncode == 0, rc=done.returncode, stdout=done.stdout)
 
     with tempfile.TemporaryDirectory() as name:
         closed = Path(name) / "closed"

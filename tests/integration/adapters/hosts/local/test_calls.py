@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.loops.ports import Call, HostEntry, Result
+from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from tests.support.places import REPOSITORY
 from tests.support.survivors import alive, end, mark, until
 
@@ -35,8 +35,8 @@ async def modules(tmp_path: Path) -> AsyncIterator[Ftl2Modules]:
     await made.close()
 
 
-async def run(modules: Ftl2Modules, module: str, timeout: float = 30, **params: Any) -> Result:
-    return await modules.run(Call(module=module, params=params, host="localhost", timeout=timeout))
+async def run(modules: Ftl2Modules, module: str, timeout: float = 30, **params: Any) -> ModuleResult:
+    return await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=timeout))
 
 
 # --- what a command says -------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ async def test_a_timeout_kills_the_whole_tree(modules: Ftl2Modules) -> None:
 
 async def test_the_commands_own_timeout_counts_when_it_is_shorter(modules: Ftl2Modules) -> None:
     params = {"cmd": f"sleep {mark()}", "timeout": 0.3}
-    result = await modules.run(Call(module="command", params=params, host="localhost", timeout=60))
+    result = await modules.run(ModuleCall(module="command", params=params, host="localhost", timeout=60))
     assert (result.timed_out, result.error) == (True, "timed out after 0.3 s and was killed")
 
 
@@ -460,11 +460,11 @@ async def test_secrets_that_come_back_inside_json_are_hidden(tmp_path: Path) -> 
 
 async def test_a_host_with_a_local_connection_is_this_machine(modules: Ftl2Modules) -> None:
     modules.add_host(HostEntry(name="here", groups=("g",), vars={"ansible_connection": "local"}))
-    result = await modules.run(Call(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
+    result = await modules.run(ModuleCall(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
     assert result.stdout == "hi\n"
     assert modules.environment_facts("here") == {"groups": ["g"]}
     modules.remove_host("here")
-    gone = await modules.run(Call(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
+    gone = await modules.run(ModuleCall(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
     assert not gone.success
     assert "cannot find the host here" in (gone.error or "")
 
@@ -474,7 +474,7 @@ async def test_become_is_refused_where_ftl2_would_ignore_it(tmp_path: Path) -> N
     inventory.host("here").update(ansible_connection="local", ansible_become="yes")
     modules = Ftl2Modules(inventory.settle(), work_dir=tmp_path, redact=lambda text: text)
     assert "cannot become" in (modules.refuse("command", "here") or "")
-    result = await modules.run(Call(module="command", params={"cmd": "id"}, host="here", timeout=5))
+    result = await modules.run(ModuleCall(module="command", params={"cmd": "id"}, host="here", timeout=5))
     assert not result.success
     await modules.close()
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.loops.ports import Call, Result
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ async def modules(tmp_path: Path) -> AsyncIterator[Ftl2Modules]:
     await made.close()
 
 
-async def run(modules: Ftl2Modules, module: str, **params: Any) -> Result:
-    return await modules.run(Call(module=module, params=params, host="localhost", timeout=30))
+async def run(modules: Ftl2Modules, module: str, **params: Any) -> ModuleResult:
+    return await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=30))
 
 
 def mode(path: Path) -> str:
@@ -167,7 +167,7 @@ async def test_a_broken_template_is_refused_with_its_line(modules: Ftl2Modules, 
 
 
 async def test_a_template_that_does_not_end_is_stopped(modules: Ftl2Modules, tmp_path: Path) -> None:
-    call = Call(
+    call = ModuleCall(
         module="template",
         params={
             "content": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",

@@ -18,7 +18,7 @@ import pytest_asyncio
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
-from ftl2_enterprise.loops.ports import Call, HostEntry, Result
+from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from tests.support import sshd
 from tests.support.survivors import alive, end, mark, until
 
@@ -60,8 +60,10 @@ async def modules(server: sshd.Sshd, gates: Path) -> AsyncIterator[Ftl2Modules]:
     await made.close()
 
 
-async def run(modules: Ftl2Modules, module: str, host: str = "web", timeout: float = 60, **params: Any) -> Result:
-    return await modules.run(Call(module=module, params=params, host=host, timeout=timeout))
+async def run(
+    modules: Ftl2Modules, module: str, host: str = "web", timeout: float = 60, **params: Any
+) -> ModuleResult:
+    return await modules.run(ModuleCall(module=module, params=params, host=host, timeout=timeout))
 
 
 # --- what works ----------------------------------------------------------------------------------------------------

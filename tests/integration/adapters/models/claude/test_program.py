@@ -18,9 +18,9 @@ from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.deciders.ai.schema import decision_schema
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.adapters.models import run_program
-from ftl2_enterprise.adapters.models.claude.client import Claude
+from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
-from ftl2_enterprise.loops.ports import DeciderFailed, Usage
+from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.models import RecordingCalls, fake_claude, processes_of_group, situation
 
@@ -29,7 +29,7 @@ LIMIT = 20.0
 
 
 async def ask(folder: Path, body: str, prompt: str = "PROMPT-MARK", **given: Any) -> ModelReply:
-    claude = Claude(command=fake_claude(folder, body), **given)
+    claude = ClaudeModel(command=fake_claude(folder, body), **given)
     return await claude.ask(ModelRequest(system=SYSTEM, prompt=prompt, schema=decision_schema()))
 
 
@@ -110,7 +110,7 @@ async def test_usage_counts_cached_tokens_and_names_the_model(tmp_path: Path) ->
         "say(structured_output={'converged': True}, total_cost_usd=0.25, modelUsage={'big-1': {}}, usage={"
         "'input_tokens': 5, 'cache_creation_input_tokens': 7, 'cache_read_input_tokens': 100, 'output_tokens': 9})",
     )
-    assert reply.usage == Usage(input_tokens=112, output_tokens=9, cost_usd=0.25, model="big-1")
+    assert reply.usage == ModelUsage(input_tokens=112, output_tokens=9, cost_usd=0.25, model="big-1")
 
 
 SAYINGS: dict[str, tuple[str, CallOutcome, bool, str]] = {
@@ -169,7 +169,7 @@ async def test_how_to_log_in_depends_on_bare(tmp_path: Path) -> None:
 async def test_a_missing_program_is_named(tmp_path: Path) -> None:
     for command in ("no-such-claude", str(tmp_path / "nowhere" / "claude"), str(tmp_path)):
         with pytest.raises(ModelError, match="is not installed") as caught:
-            await Claude(command=command).ask(REQUEST)
+            await ClaudeModel(command=command).ask(REQUEST)
         assert caught.value.outcome is CallOutcome.NOT_INSTALLED
         assert not caught.value.temporary
 
@@ -179,13 +179,13 @@ async def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> Non
     broken.write_bytes(b"\x00\x01\x02")
     broken.chmod(0o755)
     with pytest.raises(ModelError, match="cannot be started") as caught:
-        await Claude(command=str(broken)).ask(REQUEST)
+        await ClaudeModel(command=str(broken)).ask(REQUEST)
     assert caught.value.outcome is CallOutcome.NOT_INSTALLED
 
 
 async def test_the_program_is_found_in_the_path_that_the_child_gets(tmp_path: Path) -> None:
     fake_claude(tmp_path, "say(structured_output={'converged': True})")
-    reply = await Claude(env={"PATH": str(tmp_path)}).ask(REQUEST)
+    reply = await ClaudeModel(env={"PATH": str(tmp_path)}).ask(REQUEST)
     assert reply.value == {"converged": True}
 
 
@@ -217,7 +217,7 @@ OUTPUTS: dict[str, str] = {
 @pytest.mark.parametrize("name", OUTPUTS)
 async def test_output_without_a_decision_is_malformed_after_one_repair(tmp_path: Path, name: str) -> None:
     calls = RecordingCalls()
-    ai = AiDecider(Claude(command=fake_claude(tmp_path, OUTPUTS[name])))
+    ai = AiDecider(ClaudeModel(command=fake_claude(tmp_path, OUTPUTS[name])))
     with pytest.raises(DeciderFailed) as caught:
         await ai.decide(situation(), calls)
     assert caught.value.outcome is CallOutcome.MALFORMED
@@ -235,7 +235,7 @@ async def test_output_without_a_decision_is_malformed_after_one_repair(tmp_path:
     ],
 )
 async def test_a_decision_is_found_in_every_shape_of_output(tmp_path: Path, body: str) -> None:
-    decision = await AiDecider(Claude(command=fake_claude(tmp_path, body))).decide(situation(), RecordingCalls())
+    decision = await AiDecider(ClaudeModel(command=fake_claude(tmp_path, body))).decide(situation(), RecordingCalls())
     assert decision.converged
 
 
@@ -259,7 +259,7 @@ async def test_a_time_out_kills_the_whole_group(tmp_path: Path) -> None:
 
 async def test_a_cancelled_call_leaves_no_process_and_is_recorded(tmp_path: Path) -> None:
     mark, calls = tmp_path / "group", RecordingCalls()
-    ai = AiDecider(Claude(command=fake_claude(tmp_path, STALL.format(mark=str(mark)))))
+    ai = AiDecider(ClaudeModel(command=fake_claude(tmp_path, STALL.format(mark=str(mark)))))
     deciding = asyncio.create_task(ai.decide(situation(desired_state="PROMPT-MARK"), calls))
     group = int(await appears(mark))
     async with asyncio.timeout(LIMIT):

@@ -12,7 +12,7 @@ import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
-from ftl2_enterprise.adapters.models.claude.client import Claude
+from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
@@ -42,7 +42,7 @@ def decider(home: Path, url: str, *, key: str | None = "test-key", retries: int 
     }
     options: dict[str, Any] = {"model": "sonnet", "timeout": LIMIT, "max_retries": 0, "bare": True, "env": env,
                                "hidden": FOREIGN}  # fmt: skip
-    return AiDecider(Claude(command=real_claude(), **options | given), retries=retries, sleep=no_pause)
+    return AiDecider(ClaudeModel(command=real_claude(), **options | given), retries=retries, sleep=no_pause)
 
 
 async def failed(ai: AiDecider, calls: RecordingCalls) -> DeciderFailed:

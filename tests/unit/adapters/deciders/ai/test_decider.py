@@ -8,7 +8,7 @@ import pytest
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.ports import Decider, DeciderFailed, Usage
+from ftl2_enterprise.loops.ports import Decider, DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.models import RecordingCalls, ScriptedModel, seen, situation, text, value
@@ -41,7 +41,7 @@ async def test_a_good_answer_is_one_recorded_call() -> None:
     assert decision == Decision(converged=True, reasoning="all well")
     [call] = calls.calls
     assert (call.purpose, call.provider, call.model, call.outcome) == ("decide", "scripted", "m-1", CallOutcome.OK)
-    assert call.usage == Usage(input_tokens=10, output_tokens=2, cost_usd=0.01, model="m-1")
+    assert call.usage == ModelUsage(input_tokens=10, output_tokens=2, cost_usd=0.01, model="m-1")
     assert (call.latency, call.error) == (1.0, None)
     assert call.request == model.requests[0].prompt
     assert "Debian" in call.request

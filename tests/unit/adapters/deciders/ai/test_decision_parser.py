@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from jsonschema import Draft202012Validator
 
 from ftl2_enterprise.adapters.deciders.ai.decision_parser import (
-    Malformed,
+    MalformedDecision,
     decision_in,
     unasked,
     validated,
@@ -117,27 +117,27 @@ TEXTS: dict[str, str] = {
 
 @pytest.mark.parametrize("name", RUBBISH)
 def test_rubbish_is_malformed_and_says_why(name: str) -> None:
-    with pytest.raises(Malformed) as caught:
+    with pytest.raises(MalformedDecision) as caught:
         decision_in(value(RUBBISH[name]))
     assert all(fault.strip() and "\n" not in fault for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize("name", sorted(set(RUBBISH) - {"half a surrogate pair", "a list"}))
 def test_rubbish_in_a_text_is_malformed_too(name: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedDecision):
         decision_in(text(f"Here it is:\n```json\n{json.dumps(RUBBISH[name])}\n```\n"))
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_text_without_a_decision_is_malformed_soon(name: str) -> None:
     started = time.process_time()
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedDecision):
         decision_in(text(TEXTS[name]))
     assert time.process_time() - started < 5
 
 
 def test_every_fault_is_named_at_once() -> None:
-    with pytest.raises(Malformed) as caught:
+    with pytest.raises(MalformedDecision) as caught:
         validated({"actions": [{"module": ""}, {"module": "x", "host": ""}], "state_ops": [{"op": "x", "name": "a"}]})
     assert len(caught.value.faults) == 3
 
@@ -236,13 +236,13 @@ FIELDS = st.dictionaries(st.sampled_from(Decision.__struct_fields__), JSON)
 @given(FIELDS | JSON)
 def test_any_value_is_a_decision_or_malformed(anything: Any) -> None:
     reply = ModelReply(value=anything, text=str(anything).encode("utf-8", "replace").decode())
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedDecision):
         decision = decision_in(reply)
         assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
 
 
 @given(st.text(alphabet='{}[]":, \n`abc\\truefals', max_size=200))
 def test_any_text_is_a_decision_or_malformed(anything: str) -> None:
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedDecision):
         decision = decision_in(text(anything))
         assert validated(msgspec.to_builtins(decision)) == decision

@@ -11,7 +11,7 @@ from ftl2_enterprise.adapters.deciders.ai import prompt, truncate
 from ftl2_enterprise.adapters.deciders.ai.hints import hints, idle_iterations
 from ftl2_enterprise.adapters.deciders.ai.prompt import decision_prompt, repair_prompt
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
-from ftl2_enterprise.loops.ports import Answer, HostEntry
+from ftl2_enterprise.loops.ports import HostEntry, PromptAnswer
 from ftl2_enterprise.protocol.loops.decision import Decision, Operator
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import ActionState, StoredText
@@ -51,7 +51,7 @@ def test_a_prompt_is_the_same_for_the_same_situation_and_holds_what_matters() ->
         inventory=[
             HostEntry(name="web1", ansible_host="10.0.0.1", groups=("web",), vars={"ansible_password": "hunter2"})
         ],
-        answers=[Answer(key="k", question="Which port?", answer="8080", answered_by="ann")],
+        answers=[PromptAnswer(key="k", question="Which port?", answer="8080", answered_by="ann")],
         past=[past(1, "acted", action(ActionState.FAILED, error="no such file", rc=2), reasoning="try it")],
         rules=[("restart_nginx", "Restarts nginx when it is down.")],
         matched_rules=["restart_nginx"],
@@ -79,7 +79,9 @@ def test_a_prompt_is_the_same_for_the_same_situation_and_holds_what_matters() ->
 
 
 def test_nobody_answered_is_said() -> None:
-    text = decision_prompt(situation(answers=[Answer(key="k", question="Which?", answer=None, answered_by=None)]))
+    text = decision_prompt(
+        situation(answers=[PromptAnswer(key="k", question="Which?", answer=None, answered_by=None)])
+    )
     assert "nobody answered" in section(text, "answers")
 
 

@@ -10,7 +10,7 @@ import pytest
 from ftl2_enterprise.adapters.deciders.manifest.decide import LEAVE_OUT, RETRY, STOP, ManifestDecider
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.core.problem import not_found
-from ftl2_enterprise.loops.ports import Answer, Past, Seen
+from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, PromptAnswer
 from tests.support.manifests import NOT_CALLED, answer, asked, decide, failed, situation, steps
 
 if TYPE_CHECKING:
@@ -35,20 +35,24 @@ def decider(text: str, before: str = "", directory: Path = Path("/nowhere")) -> 
 
 
 def seen_of(
-    made: ManifestDecider, results: Mapping[str, Any], answers: Sequence[Answer] = (), **unreachable: str
-) -> list[Seen]:
+    made: ManifestDecider, results: Mapping[str, Any], answers: Sequence[PromptAnswer] = (), **unreachable: str
+) -> list[ObservationResult]:
     """What each observation shows: by command, or by `command@host`; 0 where nothing is said."""
-    found: list[Seen] = []
+    found: list[ObservationResult] = []
     for spec in made.observations(answers):
         host, cmd = spec.host or "localhost", str(spec.params.get("cmd", spec.module))
         if host in unreachable:
-            found.append(Seen(name=spec.name, host=host, success=False, result={}, error=unreachable[host]))
+            found.append(
+                ObservationResult(name=spec.name, host=host, success=False, result={}, error=unreachable[host])
+            )
             continue
         result = results.get(f"{cmd}@{host}", results.get(cmd, 0))
         if isinstance(result, int):
             result = {"rc": result, "stdout": "", "stderr": ""}
         ok = result.get("rc", 0) == 0 and "failed" not in result
-        found.append(Seen(name=spec.name, host=host, success=ok, result=result, error=None if ok else "it failed"))
+        found.append(
+            ObservationResult(name=spec.name, host=host, success=ok, result=result, error=None if ok else "it failed")
+        )
     return found
 
 
@@ -82,7 +86,7 @@ def test_an_answer_cut_short_is_not_believed() -> None:
     made = decider("  - {name: f, file: {path: /a, state: absent}}\n")
     (spec,) = made.observations(())
     for stdout in ("", "#paths\n/\n/a\n#own\n", "#paths\n/\n/a\n#own\n#real\n#hidden\n#links\n#sha256\n#end\n"):
-        seen = Seen(name=spec.name, host="localhost", success=True, result={"rc": 0, "stdout": stdout})
+        seen = ObservationResult(name=spec.name, host="localhost", success=True, result={"rc": 0, "stdout": stdout})
         decision = decide(made, situation([seen]))
         assert not decision.converged
         assert "cannot be observed" in decision.unmet[0]
@@ -236,7 +240,7 @@ def test_an_unknown_host_blocks() -> None:
     assert decide(made, situation()).blocked == "cannot find the host 'wbe'"
 
 
-def failing(n: int) -> list[Past]:
+def failing(n: int) -> list[PastIteration]:
     return [failed("shell", {"cmd": "make-a"}) for _ in range(n)]
 
 
@@ -258,7 +262,12 @@ def test_what_the_person_says_is_done() -> None:
     assert first is not None
     past = [*failing(3), asked()]
 
-    def after(word: str | None, by: str | None = "ana", seen: list[Seen] = seen, past: list[Past] = past) -> Decision:
+    def after(
+        word: str | None,
+        by: str | None = "ana",
+        seen: list[ObservationResult] = seen,
+        past: list[PastIteration] = past,
+    ) -> Decision:
         return decide(made, situation(seen, [answer(first.key or "", word, by)], past))
 
     assert did(after(RETRY)) == [("localhost", "make-a"), ("localhost", "make-c")]
@@ -301,7 +310,8 @@ def test_a_template_becomes_a_copy_with_its_content(tmp_path: Path) -> None:
     assert [spec.host for spec in specs] == ["web1", "web2"]
     empty = "#paths\n/\n/a\n#own\n41ed|root|root|/\n#real\n#hidden\n#links\n#sha256\n#end\n"
     seen = [
-        Seen(name=one.name, host=one.host or "", success=True, result={"rc": 0, "stdout": empty}) for one in specs
+        ObservationResult(name=one.name, host=one.host or "", success=True, result={"rc": 0, "stdout": empty})
+        for one in specs
     ]
     decision = decide(made, situation(seen))
     assert [(one.module, one.host, one.params) for one in decision.actions] == [
