@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK_OPTIONS := --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
+LOCK_OPTIONS = $(UPGRADE) --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 PACKAGES := ftl2_enterprise tests bench packaging/ftl2_packaging
 # One more than a small build machine has cores, because most tests wait for something; make test JOBS=8 for more.
@@ -39,6 +39,18 @@ run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on 
 .PHONY: test
 test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no machine of its own
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
+
+$(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock pyproject.toml
+	@echo "setting up $(VENV)/lowest with the oldest supported libraries ..."
+	@$(BIN)/python -m venv --clear $(VENV)/lowest
+	@$(VENV)/lowest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r packaging/requirements-lowest.lock
+	@$(VENV)/lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.PHONY: test-lowest
+test-lowest: $(VENV)/lowest.stamp ## unit and store tests with the lower bounds of pyproject.toml
+	@$(VENV)/lowest/bin/python -m pytest -p no:cacheprovider -n $(JOBS) --dist worksteal tests/unit tests/store
 
 .PHONY: faults
 faults: $(VENV)/dev.stamp ## the fault suite alone
@@ -113,10 +125,12 @@ bench-supervisor: $(VENV)/dev.stamp ## the service beside supervisord, circus an
 	@$(BIN)/python -m bench.peers $(VENV)/peers
 
 .PHONY: lock
-lock: $(VENV)/dev.stamp ## resolve the pinned dependencies anew
+lock: $(VENV)/dev.stamp ## resolve pyproject.toml into the lock files; kept versions stay (UPGRADE=--upgrade for the newest)
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --output-file packaging/requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev pyproject.toml --output-file packaging/requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:package --output-file packaging/requirements-package.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --resolution lowest-direct --group test pyproject.toml \
+		--output-file packaging/requirements-lowest.lock
 
 .PHONY: clean
 clean: ## remove the environment and what tools left

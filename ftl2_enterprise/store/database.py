@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, exc
+from sqlalchemy import create_engine, exc
 from sqlalchemy.pool import QueuePool
 
 from ftl2_enterprise.core import faults, problem
@@ -156,7 +156,6 @@ def open_store(
     _ensure_file(path, create=create)
     connector = _Connector(path, busy_timeout)
     engine = create_engine("sqlite://", creator=connector, poolclass=QueuePool)
-    event.listen(engine, "connect", _configure)
     try:
         _ensure_schema(engine, path, create=create, patience=busy_timeout, progress=progress)
     except exc.DBAPIError as error:
@@ -198,19 +197,22 @@ class _Connector:
         self.busy_timeout: float = busy_timeout
 
     def __call__(self) -> sqlite3.Connection:
-        # isolation_level None: the module begins nothing by itself; every BEGIN and COMMIT is written in this file.
-        return sqlite3.connect(
+        # isolation_level None: the module begins no transaction; every BEGIN and COMMIT is written in this file.
+        connection = sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,
             timeout=self.busy_timeout,
             isolation_level=None,
             check_same_thread=False,
         )
-
-
-def _configure(connection: Any, record: Any) -> None:
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            # Here and not in a listener of the pool, whose older versions leave such a connection open.
+            connection.close()
+            raise
+        return connection
 
 
 def _ensure_schema(

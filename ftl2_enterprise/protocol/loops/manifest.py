@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -173,12 +173,24 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
         **root,
-        "$defs": dict(sorted(definitions.items())),
+        "$defs": _null_last(dict(sorted(definitions.items()))),
     }
 
 
+def _null_last(schema: Any) -> Any:
+    """The same schema with `null` at the end of each `anyOf`; its place differs between versions of msgspec."""
+    if isinstance(schema, list):
+        return [_null_last(item) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    ordered = {key: _null_last(value) for key, value in cast("dict[str, Any]", schema).items()}
+    if "anyOf" in ordered:
+        ordered["anyOf"].sort(key={"type": "null"}.__eq__)
+    return ordered
+
+
 def schema_text() -> str:
-    """The JSON Schema as it is kept in docs/reference."""
+    """The JSON Schema of docs/reference."""
     return msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n"
 
 
