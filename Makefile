@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_OPTIONS = $(UPGRADE) --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
-PACKAGES := ftl2_enterprise tests bench packaging/ftl2_packaging
+PACKAGES := ftl2_enterprise tests bench packaging docs
 # One more than a small build machine has cores, because most tests wait for something; make test JOBS=8 for more.
 JOBS ?= 3
 
@@ -70,14 +70,17 @@ coverage: $(VENV)/dev.stamp ## tests with branch coverage
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 .PHONY: check
-check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling
+check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling, words, links
 	@$(BIN)/ruff format --check --quiet $(PACKAGES)
 	@$(BIN)/ruff check --quiet $(PACKAGES)
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 	@$(BIN)/deptry .
-	@$(BIN)/codespell ftl2_enterprise bench docs README.md Makefile packaging .ci
+	@$(BIN)/codespell ftl2_enterprise bench docs examples packaging systemd .ci .github Makefile *.md
+	@$(BIN)/python packaging/check_words.py
+	@$(BIN)/python packaging/check_links.py
+	@$(BIN)/python docs/diagrams.py --check
 
 .PHONY: format
 format: $(VENV)/dev.stamp ## format and mend what can be mended
@@ -91,6 +94,20 @@ reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
 	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference import document; print(document(), end="")' \
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
+	@$(BIN)/python docs/diagrams.py
+
+$(VENV)/docs.stamp: $(VENV)/python.stamp packaging/requirements-docs.lock
+	@echo "setting up $(VENV)/docs ..."
+	@$(BIN)/python -m venv --clear $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r packaging/requirements-docs.lock
+	@touch $@
+
+.PHONY: docs
+docs: $(VENV)/docs.stamp ## the documentation site, into build/docs; fails on dead links
+	@$(VENV)/docs/bin/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet \
+		--doctree-dir build/doctrees docs build/docs
+	@$(BIN)/python packaging/check_links.py --site build/docs
 
 $(VENV)/package.stamp: $(VENV)/run.stamp packaging/requirements-package.lock
 	@echo "adding what builds packages ..."
@@ -129,6 +146,7 @@ lock: $(VENV)/dev.stamp ## resolve pyproject.toml into the lock files; kept vers
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --output-file packaging/requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev pyproject.toml --output-file packaging/requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:package --output-file packaging/requirements-package.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:docs --output-file packaging/requirements-docs.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --resolution lowest-direct --group test pyproject.toml \
 		--output-file packaging/requirements-lowest.lock
 

@@ -27,7 +27,19 @@ if TYPE_CHECKING:
     from ftl2_packaging.places import Build
 
 FORMATS = ("deb", "rpm")
-DOCUMENTS = ("docs/operations/*.md", "docs/reference/*.*", "systemd/examples/*.*")
+DOCUMENTS = (
+    "docs/tutorial/*.md",
+    "docs/how-to/*.md",
+    "docs/reference/*.*",
+    "docs/explanation/*.*",
+    "docs/explanation/processes/*.md",
+    "docs/decisions/*.md",
+    "examples/*.*",
+    "examples/manifests/*.*",
+    "examples/manifests/templates/*.*",
+    "examples/rules/*.*",
+    "systemd/examples/*.*",
+)
 COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "completion.fish"}
 
 

@@ -1,4 +1,4 @@
-"""The README's commands do what the README says, in its order, in one directory."""
+"""The commands of the README and of the tutorial do what the text states, in its order, in one directory."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.waiting import until
 
 CTL_MODULE = "ftl2_enterprise.entrypoints.ftl2ctl"
 README = Path("README.md")
+TUTORIAL = Path("docs/tutorial/first-loop.md")
 BLOCK = re.compile(r"(?:<!--(?P<note>[^>]*)-->\n)?```sh\n(?P<script>.*?)```", re.DOTALL)
 HOST = "ansible_host: 192.0.2.10, ansible_user: admin"
 
@@ -30,8 +31,8 @@ class Example:
     status: int
     says: list[str]
     stopped_after: str | None
-    goes_on: bool
-    """It runs until the end, while the examples after it are tried."""
+    keeps_running: bool
+    """It runs until the end of the page, while the examples after it are executed."""
 
 
 def examples(text: str) -> list[Example]:
@@ -40,16 +41,16 @@ def examples(text: str) -> list[Example]:
         note = block["note"] or ""
         if "not run:" in note:
             continue
-        status = re.search(r"ends with (\d+)", note)
-        after = re.search(r'stopped after "([^"]+)"', note)
-        says = re.findall(r'(?:saying|or) "([^"]+)"', note)
+        status = re.search(r"exits with (\d+)", note)
+        after = re.search(r'interrupted after "([^"]+)"', note)
+        says = re.findall(r'(?:prints|and) "([^"]+)"', note)
         found.append(
             Example(
                 script=block["script"],
                 status=int(status[1]) if status else 0,
                 says=says,
                 stopped_after=after[1] if after else None,
-                goes_on="goes on" in note,
+                keeps_running="keeps running" in note,
             )
         )
     return found
@@ -61,49 +62,63 @@ def test_every_shell_block_says_whether_it_is_run() -> None:
 
 
 @pytest.mark.ssh
-def test_the_examples_behave_as_the_readme_says(tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, module in (("ftl2-enterprise", MODULE), ("ftl2ctl", CTL_MODULE)):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n')
-        program.chmod(0o755)
-    service: list[subprocess.Popen[str]] = []
-    work, home, remote = (tmp_path / name for name in ("work", "home", "remote"))
-    for directory in (work, home, remote, tmp_path / "sshd"):
+def test_the_examples_behave_as_the_readme_states(tmp_path: Path) -> None:
+    home, remote = tmp_path / "home", tmp_path / "remote"
+    for directory in (home, remote, tmp_path / "sshd"):
         directory.mkdir()
     try:
         with sshd.running(tmp_path / "sshd", home) as server:
             text = README.read_text()
             assert HOST in text
             values = json.dumps(server.host_vars())[1:-1]
-            text = text.replace(HOST, values).replace("/var/tmp/", f"{remote}/")
-            environment = {key: value for key, value in os.environ.items() if not key.startswith("FTL2")}
-            environment |= {
-                "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-                "HOME": str(home),
-                "FTL2_ENTERPRISE_STORE_PATH": str(home / "loops.db"),
-                "FTL2_ENTERPRISE_LOG_DIRECTORY": str(home / "log"),
-                "FTL2_ENTERPRISE_SUPERVISOR_SOCKET": str(home / "control.sock"),
-                "PYTHONPATH": str(Path.cwd()),
-            }
-            where = work
-            for example in examples(text):
-                if example.goes_on:
-                    service.append(begin(example, where, environment))
-                    continue
-                said = behave(example, where, environment)
-                if "cd first-loop" in example.script:
-                    where = work / "first-loop"
-                assert "Traceback" not in said
+            follow(text.replace(HOST, values).replace("/var/tmp/", f"{remote}/"), tmp_path)
     except sshd.CannotStart as reason:
         pytest.skip(str(reason))
+    assert (tmp_path / "work" / "first-loop" / "managed" / "greeting").read_text() == "as desired\n"
+    assert (remote / "greeting").read_text() == "good day from web1\n"
+
+
+def test_the_examples_behave_as_the_tutorial_states(tmp_path: Path) -> None:
+    text = TUTORIAL.read_text()
+    assert len(examples(text)) == text.count("```sh")
+    follow(text, tmp_path)
+    assert (tmp_path / "work" / "tutorial" / "managed" / "README").read_text() == "This file is managed.\n"
+    assert not Path("/etc/motd-of-the-tutorial").exists()
+
+
+def follow(text: str, tmp_path: Path) -> None:
+    """Execute the examples of a page, with programs, home and service of their own."""
+    programs, work, home = (tmp_path / name for name in ("bin", "work", "home"))
+    for directory in (programs, work, home):
+        directory.mkdir(exist_ok=True)
+    for name, module in (("ftl2-enterprise", MODULE), ("ftl2ctl", CTL_MODULE)):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n')
+        program.chmod(0o755)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FTL2")}
+    environment |= {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "FTL2_ENTERPRISE_STORE_PATH": str(home / "loops.db"),
+        "FTL2_ENTERPRISE_LOG_DIRECTORY": str(home / "log"),
+        "FTL2_ENTERPRISE_SUPERVISOR_SOCKET": str(home / "control.sock"),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    service: list[subprocess.Popen[str]] = []
+    where = work
+    try:
+        for example in examples(text):
+            if example.keeps_running:
+                service.append(begin(example, where, environment))
+                continue
+            shown = behave(example, where, environment)
+            if folder := re.search(r"mkdir -p \S+ && cd (\S+)", example.script):
+                where = work / folder[1]
+            assert "Traceback" not in shown
     finally:
         for process in service:
             process.terminate()
             process.communicate(timeout=60)
-    assert (work / "first-loop" / "managed" / "greeting").read_text() == "as desired\n"
-    assert (remote / "greeting").read_text() == "good day from web1\n"
 
 
 def exec_last(script: str) -> str:

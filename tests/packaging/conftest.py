@@ -13,7 +13,7 @@ from ftl2_packaging import building, places
 
 def source_state() -> str:
     """Changes when anything does that goes into the packages."""
-    folders = ("ftl2_enterprise", "packaging", "systemd", "docs")
+    folders = ("ftl2_enterprise", "packaging", "systemd", "docs", "examples")
     files = [path for folder in folders for path in (places.SOURCE / folder).rglob("*") if path.suffix != ".pyc"]
     dates = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
     told = "\n".join([str(places.of_source(Path(), "1").epoch), *dates])

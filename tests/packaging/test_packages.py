@@ -173,7 +173,7 @@ def test_the_rpm_has_what_is_described(packages: dict[str, Path]) -> None:
     assert output_of("rpm", "-qp", "--configfiles", packages["rpm"]).split() == ["/etc/ftl2-enterprise/config.toml"]
     documents = output_of("rpm", "-qp", "--docfiles", packages["rpm"])
     assert "/usr/share/man/man1/ftl2ctl.1.gz" in documents
-    assert "/usr/share/doc/ftl2-enterprise/operations/running.md" in documents
+    assert "/usr/share/doc/ftl2-enterprise/how-to/operate.md" in documents
     # Folders of the system belong to others.
     assert not {"/usr", "/usr/bin", "/usr/lib", "/etc", "/usr/lib/systemd/system"} & set(listed)
 

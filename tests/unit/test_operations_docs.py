@@ -1,4 +1,4 @@
-"""What docs/operations tells people to type exists: commands, options, settings, files of the units."""
+"""What the how-to guides name exists: commands, options, settings, files of the units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftl2_enterprise.core import settings
 from ftl2_enterprise.ctl.registry import MODULES
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
 
-PAGES = sorted(Path("docs/operations").glob("*.md"))
+PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem != "index")
 CODE = re.compile(r"`([^`\n]+)`|```(?:sh|toml|ini)\n(.*?)```", re.DOTALL)
 
 
@@ -25,11 +25,11 @@ def _texts(page: Path) -> list[str]:
 
 def test_each_task_has_its_page() -> None:
     assert {page.stem for page in PAGES} == {
-        "install", "configure", "secrets", "backup", "upgrade", "hardening", "local-machine", "without-systemd",
-        "trouble", "running",
+        "install", "configure", "secrets", "backup", "upgrade", "upgrade-0.2", "hardening", "local-machine",
+        "without-systemd", "troubleshoot", "operate", "release",
     }  # fmt: skip
-    begin = (PAGES[0].parent / "running.md").read_text()
-    assert all(f"({page.name})" in begin for page in PAGES if page.stem != "running")
+    begin = (PAGES[0].parent / "index.md").read_text()
+    assert all(f"({page.name})" in begin for page in PAGES)
 
 
 def test_links_lead_somewhere() -> None:

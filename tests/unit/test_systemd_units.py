@@ -98,7 +98,7 @@ def test_what_does_not_mend_itself_is_not_tried_again_and_the_rest_is() -> None:
     assert {core_processes.GIVEN_UP, main.NOT_MADE, main.TAKEN, 69} <= {
         status for status in again if again[status] == "yes"
     }
-    trouble = (DIRECTORY.parent / "docs" / "operations" / "trouble.md").read_text()
+    trouble = (DIRECTORY.parent / "docs" / "how-to" / "troubleshoot.md").read_text()
     assert all(f"({status}" in trouble or f"status {status}" in trouble for status in again if status)
 
 

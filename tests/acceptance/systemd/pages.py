@@ -1,7 +1,7 @@
-"""Pages of docs/operations as examples: blocks of commands, as a reader copies them.
+"""The how-to guides as examples: blocks of commands, as a reader copies them.
 
-A note above a block says how it behaves: `<!-- as alice, ends with 2, saying "cannot" or "wrong.toml" -->`; with
-`after: SITUATION` it is for a machine in which that has happened.
+A note above a block describes its result: `<!-- as alice, exits with 2, prints "cannot" and "wrong.toml" -->`. A
+block with `after: SITUATION` is for a machine in that situation.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def examples(page: Path, after: str | None = None) -> list[Example]:
         if "not run:" in note or (situation[1] if situation else None) != after:
             continue
         user = re.search(r"as (\w+)", note)
-        status = re.search(r"ends with (\d+)", note)
-        says = re.findall(r'(?:saying|or) "([^"]+)"', note)
+        status = re.search(r"exits with (\d+)", note)
+        says = re.findall(r'(?:prints|and) "([^"]+)"', note)
         found.append(
             Example(page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, says)
         )

@@ -142,7 +142,7 @@ def test_loops_get_their_time_whatever_limit_systemd_has(quick: Machine[Nspawn])
 
 
 def test_it_is_ended_at_once_and_not_started_again(begun: Machine[Nspawn]) -> None:
-    # As docs/operations/running.md has it.
+    # As docs/how-to/operate.md has it.
     begun.run("systemctl", "kill", "--signal=QUIT", "--kill-whom=main", "ftl2-enterprise")
     begun.until(lambda: begun.show("ActiveState") == "inactive", seconds=15)
     assert (begun.show("Result"), begun.show("NRestarts")) == ("success", "0")

@@ -1,4 +1,4 @@
-"""Each page of docs/operations, command by command, on a machine of its own."""
+"""Each how-to guide, command by command, on its own machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.nspawn import Nspawn
     from tests.acceptance.systemd.tree import Tree
 
-PAGES = sorted(Path("docs/operations").glob("*.md"))
+PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem not in {"index", "release"})
 
 
 @pytest.fixture

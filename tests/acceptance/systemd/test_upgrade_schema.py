@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
     from tests.acceptance.systemd.nspawn import Nspawn
 
-PAGE = Path("docs/operations/upgrade.md")
+PAGE = Path("docs/how-to/upgrade.md")
 
 
 @pytest.fixture(scope="module")
