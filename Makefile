@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_OPTIONS = $(UPGRADE) --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
-PACKAGES := ftl2_enterprise tests bench packaging docs
+PACKAGES := ftl2_enterprise tests bench packaging docs .ci
 # One more than a small build machine has cores, because most tests wait for something; make test JOBS=8 for more.
 JOBS ?= 3
 
@@ -36,9 +36,13 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp packaging/requirements-dev.lock
 run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on a scratch directory
 	@$(BIN)/ftl2-enterprise tour
 
+# Machines first, so that the slowest tests do not come last.
+MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
+EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
+
 .PHONY: test
 test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no machine of its own
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
+	@$(BIN)/python -m pytest $(EVERYTHING_ELSE)
 
 $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock pyproject.toml
 	@echo "setting up $(VENV)/lowest with the oldest supported libraries ..."
@@ -127,10 +131,18 @@ rpm: $(VENV)/package.stamp ## the RPM package, into build/
 # The packages and the builds before them, on Debian 13 machines that are booted for the tests; root is needed. The tree
 # that they boot from is kept in ~/.cache/ftl2-enterprise. Where no machine can be booted every test is skipped with the reason.
 .PHONY: acceptance
-acceptance: $(VENV)/dev.stamp $(VENV)/package.stamp ## the packages on a real systemd
+acceptance: machines ## the packages on a real systemd
+	@$(BIN)/python -m pytest $(MACHINES)
+
+.PHONY: machines
+machines: $(VENV)/dev.stamp $(VENV)/package.stamp
 	@if $(BIN)/python -m tests.acceptance.systemd.tree; then for release in 1 2; do \
 		PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging deb rpm --release $$release || exit 1; done; fi
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/acceptance/systemd
+
+# Everything, as CI runs it: a test that fails is run once more, by itself, at the end, and is named as unstable if it passes.
+.PHONY: test-ci
+test-ci: machines
+	@$(BIN)/python .ci/run_tests.py $(MACHINES) -- $(EVERYTHING_ELSE)
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
