@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
 from ftl2_enterprise.store.database import open_store
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring.loops import build
 
 COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]
 ITERATIONS = 20
@@ -80,9 +80,9 @@ def _ours(directory: Path, actions: int) -> _Took:
 
     async def run() -> _Took:
         journal = process.claim(database, loop.id)
-        needs = wiring.read(loop.spec, settings)
-        engine = wiring.build(
-            journal, loop, needs, settings=settings, people=_Nobody(), stop=StopSignal(), clock=wiring.SystemClock()
+        needs = build.read(loop.spec, settings)
+        engine = build.build(
+            journal, loop, needs, settings=settings, people=_Nobody(), stop=StopSignal(), clock=build.SystemClock()
         )
         decider = _Decider(actions)
         object.__setattr__(engine, "decider", decider)

@@ -39,13 +39,13 @@ async def run(
     `begun` is called when nothing refuses it: before anything is shown.
     """
     crash_report.configure(settings.log.level, Path(settings.store.path).parent)
-    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+    from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
 
     running, stop = asyncio.get_running_loop(), StopSignal()
     remove = store.listen(progress)
     hear(running, stop, progress)
     try:
-        return await wiring.run_loop(
+        return await build.run_loop(
             store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
         )
     finally:

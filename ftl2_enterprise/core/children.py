@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,6 +62,20 @@ class Why(StrEnum):
     """It could not be forked."""
     OUT_OF_MEMORY = "out_of_memory"
     """It reached the memory limit of its cgroup."""
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of children that mean something to the supervisor or to a manager (sysexits.h)."""
+
+    DONE = 0
+    UNREACHABLE = 69
+    """Something that it needs cannot be reached now; it may be started again a little later."""
+    CRASHED = 70
+    """An unexpected exception, which is in the log."""
+    HELD = 75
+    """Another process holds what it is for."""
+    HOPELESS = 78
+    """Restarting will not help: a setting or the installation has to change first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import sys
 
 from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.supervisor.forkserver import main as forkserver
-from ftl2_enterprise.wiring import child
+from ftl2_enterprise.wiring import preload, processes
 
 if __name__ == "__main__":
-    sys.exit(forkserver.serve(child.kinds(server_render.RENDERS), child.warm_up, child.FIRSTS))
+    sys.exit(forkserver.serve(processes.kinds(server_render.RENDERS), preload.preload, processes.firsts()))

@@ -6,13 +6,11 @@ import signal as signals
 from dataclasses import dataclass
 
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.core.children import Why
+from ftl2_enterprise.core.children import ExitStatus, Why
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 
-UNREACHABLE, HELD = 69, 75
-"""Exit statuses of a loop's process that say nothing against the loop."""
-WAITS = {UNREACHABLE: 2.0, HELD: 5.0}
-"""Seconds until it is tried again after them."""
+WAITS: dict[int, float] = {ExitStatus.UNREACHABLE: 2.0, ExitStatus.HELD: 5.0}
+"""Exit statuses that do not count as crashes, and the seconds until the next attempt."""
 JITTER = 0.2
 
 

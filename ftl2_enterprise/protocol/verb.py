@@ -34,6 +34,9 @@ class Request[R](Strict, frozen=True, kw_only=True):
     """Carried out by whoever writes the database, as one transaction; else it only reads, or asks the processes."""
     starts_work: ClassVar[bool] = False
     """Refused while the service drains."""
+    keeps_reply: ClassVar[bool] = False
+    """The reply to the request without arguments, which clients repeat, may be kept for a moment while nothing has
+    changed. Only for verbs that read the database and the table of children."""
 
 
 type Ask = Callable[[Request[Any]], Any]

@@ -1,32 +1,27 @@
-"""Puts control together: who answers which verb, which managers look, and what a loop's process is started with."""
+"""Puts control together from the capabilities: verbs, managers, retention, and how children are started."""
 
 from __future__ import annotations
 
 import socket
 from importlib import metadata
-from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
-from ftl2_enterprise.loops import retention
-from ftl2_enterprise.loops.handlers import table as handlers
-from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
-from ftl2_enterprise.supervisor.control.retention import Stretch, Upkeep
 from ftl2_enterprise.supervisor.control.root_link import Limits, Order
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
-from ftl2_enterprise.wiring import gather
+from ftl2_enterprise.wiring.capabilities import capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +34,6 @@ if TYPE_CHECKING:
 
     type Renders = Mapping[Verb, Renderer]
     """Who renders: a front end, which is above this layer."""
-
-DAY = 86_400.0
-"""Seconds."""
-FORGOTTEN_AT_ONCE = 100
-"""Looks: other units of work wait for as long as these take."""
 
 
 class Live:
@@ -88,19 +78,16 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, rende
     (read, unread), in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
     live = Live(loaded)
+    found, context = capabilities(), ControlContext(settings=lambda: live.settings, store=database)
     return control.Parts(
         listener=socket.socket(fileno=descriptors["control"]),
         root=socket.socket(fileno=descriptors["root"]),
         store=database,
         writer=WriterClient(begun.writer),
-        handlers=Handlers(
-            reads=handlers.READS,
-            writes=handlers.WRITES,
-            prepares=gather.prepares(lambda: live.settings),
-            renders=renders,
-            gathers=gather.gathers(lambda: live.settings, database),
+        handlers=Handlers(renders=renders).joined(
+            *(one.handlers for one in found), *(one.gathers(context) for one in found)
         ),
-        managers=[LoopManager(lambda: live.settings.supervisor)],
+        managers=[manager for one in found for manager in one.managers(context)],
         find_loop=lambda tx, loop: loop_rows.get_loop(tx, loop).id,
         order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
@@ -109,25 +96,9 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, rende
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, loaded.settings),
-        upkeep=_upkeep(database, live),
+        retention=[retention for one in found for retention in one.retention(context)],
         applied=live.apply,
     )
-
-
-def _upkeep(database: Store, live: Live) -> Upkeep:
-    """Looks that found everything in place go after a while."""
-
-    def kept() -> float:
-        return live.settings.store.keep_looks * DAY
-
-    def stretch(after: int) -> Stretch:
-        before = SystemClock().now() - round(kept() * 1e6)
-        with database.read() as tx:
-            ids, following = retention.old_looks(tx, after=after, before=before)
-        calls = [retention.forget_looks.call(list(some)) for some in batched(ids, FORGOTTEN_AT_ONCE, strict=False)]
-        return Stretch(calls=calls, next=following)
-
-    return Upkeep(kept=kept, what="looks that found everything in place", stretch=stretch)
 
 
 def _cgroup(settings: Settings) -> Limits | None:

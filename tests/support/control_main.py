@@ -25,7 +25,7 @@ from ftl2_enterprise.supervisor.control.root_link import Order
 from ftl2_enterprise.supervisor.control.service_units import note
 from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.writer.frames import Committed
-from ftl2_enterprise.wiring import gather
+from ftl2_enterprise.wiring.loops import gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -188,7 +188,7 @@ def _limits(context: click.Context) -> dict[str, Any]:
 
 
 def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
-    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415 - ftl2 takes half a second to import
+    from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
 
     path = options["file"]
     text, source = desired_state.read_desired_state(options["desired_state"], None if path is None else str(path))
@@ -217,16 +217,16 @@ def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
         action_timeout=options["action_timeout"] or limits.action_timeout,
         prompt_timeout=limits.prompt_timeout,
     )
-    return wiring.prepare(spec, settings)
+    return build.prepare(spec, settings)
 
 
 # --- the loop ------------------------------------------------------------------------------------------------------
 
 
 def _open(settings: Settings) -> Store:
-    from ftl2_enterprise.wiring import loop as wiring  # noqa: PLC0415
+    from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415
 
-    return wiring.open_database(settings, create=True)
+    return build.open_database(settings, create=True)
 
 
 def _create(store: Store, spec: LoopSpec, *, is_named: bool) -> Loop:

@@ -170,6 +170,8 @@ class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
 class ListLoops(Request[LoopPage], frozen=True, tag="loop.list"):
     """Loops, newest first; those that have ended only when `finished`, or when they failed in the last day."""
 
+    keeps_reply: ClassVar[bool] = True
+
     finished: bool = False
     before: int | None = None
     limit: PageSize = 1000

@@ -6,7 +6,7 @@ import difflib
 import inspect
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -57,6 +57,18 @@ class Handlers:
     renders: Mapping[Verb, Renderer] = field(default_factory=dict[Verb, Renderer])
     watches: Mapping[Verb, Watcher] = field(default_factory=dict[Verb, Watcher])
 
+    def joined(self, *others: Handlers) -> Handlers:
+        """These handlers and those of the others. Raises Problem(invalid) when two of them are of the same verb."""
+        tables: dict[str, dict[Verb, Any]] = {one.name: {} for one in fields(self)}
+        for handlers in (self, *others):
+            for name, table in tables.items():
+                added: Mapping[Verb, Any] = getattr(handlers, name)
+                for verb in added:
+                    if verb in table:
+                        raise _disagreement(name_of(verb), f"two capabilities have its {name}")
+                table.update(added)
+        return Handlers(**tables)
+
 
 class Kind(Enum):
     """How a verb is answered."""
@@ -79,6 +91,8 @@ class Entry:
     prepare: Prepare | None
     gather: Gather | None
     decoder: msgspec.msgpack.Decoder[Any]
+    kept: Request[Any] | None = None
+    """The request whose reply may be kept: without any argument."""
 
     def decode(self, body: msgspec.Raw) -> Any:
         """The request. Raises Problem(invalid) that names the field."""
@@ -181,6 +195,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
         prepare=prepare,
         gather=gather,
         decoder=msgspec.msgpack.Decoder(verb),
+        kept=verb() if verb.keeps_reply else None,
     )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem, invalid
-from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.supervisor.control.dispatch import Kind
 
 if TYPE_CHECKING:
@@ -21,12 +20,20 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry, Gather
     from ftl2_enterprise.supervisor.control.main import Control
 
-KEPT = ListLoops()
-"""The request that every shell, display and dashboard repeats; its encoded reply is kept."""
 KEPT_FOR = 1.0
-"""Seconds: what is said of an observation may change by its age alone."""
+"""Seconds for which a reply is kept at most: what it states may change with time alone, such as an age."""
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class KeptReply(NamedTuple):
+    """An encoded reply, with the state that it describes."""
+
+    reply: bytes
+    state: tuple[int | None, int]
+    """Versions of the database and of the table of children."""
+    at: float
+    """When it was made, by the monotonic clock."""
 
 
 class Answers:
@@ -35,10 +42,8 @@ class Answers:
     def __init__(self, control: Control, dispatch: Dispatch) -> None:
         self._control: Control = control
         self._dispatch: Dispatch = dispatch
-        self._kept: bytes = b""
-        self._kept_at: float = float("-inf")
-        self._kept_of: tuple[int | None, int] = (None, -1)
-        """The state of the database and of the table of children that the reply tells."""
+        self._kept: dict[str, KeptReply] = {}
+        """By verb."""
 
     def access_of(self, peer: Peer) -> Access | None:
         """The most that the peer may do; None for nothing."""
@@ -53,7 +58,7 @@ class Answers:
             case Kind.READ:
                 if entry.gather is not None:
                     return self._read_with(entry, request, entry.gather)
-                return self._list(entry) if request == KEPT else self._read(entry, request)
+                return self._keep(entry, request) if request == entry.kept else self._read(entry, request)
             case Kind.WRITE:
                 return self._write(entry, request, peer)
             case Kind.SYSTEM:
@@ -81,15 +86,17 @@ class Answers:
     async def _read_with(self, entry: Entry, request: Any, gather: Gather) -> bytes:
         return self._read(entry, request, await gather(request))
 
-    def _list(self, entry: Entry) -> bytes:
+    def _keep(self, entry: Entry, request: Any) -> bytes:
+        """The reply, from before when nothing has changed since: clients repeat the request all the time."""
         now = time.monotonic()
         # Read before the database: a commit in between makes the kept reply one of the past, never the other way.
         state = (self._control.data_version.read(), self._control.children.version)
-        if state == self._kept_of and state[0] is not None and now - self._kept_at < KEPT_FOR:
-            return self._kept
-        self._kept = self._read(entry, KEPT)
-        self._kept_of, self._kept_at = state, now
-        return self._kept
+        kept = self._kept.get(entry.name)
+        if kept is not None and state == kept.state and state[0] is not None and now - kept.at < KEPT_FOR:
+            return kept.reply
+        reply = self._read(entry, request)
+        self._kept[entry.name] = KeptReply(reply, state, now)
+        return reply
 
     async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
         if entry.prepare is not None:

@@ -19,7 +19,7 @@ from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.executor import Answers
 from ftl2_enterprise.supervisor.control.reconciler import Ensure
-from ftl2_enterprise.supervisor.control.retention import keep_up
+from ftl2_enterprise.supervisor.control.retention import remove_old
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
 from ftl2_enterprise.supervisor.control.system import RELOAD_FAILED, RELOADED, SYSTEM, noted, values_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.dispatch import Handlers
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.reconciler import Writing
-    from ftl2_enterprise.supervisor.control.retention import Upkeep
+    from ftl2_enterprise.supervisor.control.retention import Retention
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
     from ftl2_enterprise.supervisor.control.watches import FindLoop
     from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
@@ -84,8 +84,8 @@ class Parts:
     """Why `loaded` is not what the files say now, in a sentence."""
     facts: FactLog | None = None
     """Where facts are logged."""
-    upkeep: Upkeep | None = None
-    """What is removed in time."""
+    retention: Sequence[Retention] = ()
+    """What is kept for a limited time."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings whenever they were read again, for whoever else keeps them."""
     clock: Clock = field(default_factory=SystemClock)
@@ -152,8 +152,7 @@ class Control:
         work = [asyncio.ensure_future(self._work())]
         if self._parts.facts is not None:
             work.append(asyncio.ensure_future(event_logger.log_facts(self._parts.facts, self.commits)))
-        if self._parts.upkeep is not None:
-            work.append(asyncio.ensure_future(keep_up(self._parts.upkeep, self.writer)))
+        work += [asyncio.ensure_future(remove_old(one, self.writer)) for one in self._parts.retention]
         try:
             await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in work:

@@ -1,4 +1,4 @@
-"""Has removed what is not kept for ever, a little at a time, behind everything else."""
+"""Removes rows that are not kept indefinitely: a few at a time, so that other work does not wait for it."""
 
 from __future__ import annotations
 
@@ -17,54 +17,57 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.reconciler import Writing
 
 SHORTEST, LONGEST = 1.0, 3600.0
-"""Seconds between two rounds, which are a hundredth of the time for which something is kept."""
+"""Bounds of the seconds between two rounds, which are a hundredth of the time for which rows are kept."""
 PAUSE = 0.2
-"""Seconds between two units of work: loops hand theirs over meanwhile."""
+"""Seconds between two units of work, in which those of other processes are executed."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """What is to be removed of some rows. Each unit says how many it has removed."""
+    """What is removed from a range of rows."""
 
     calls: Sequence[UnitCall]
+    """Each returns how many rows it has removed."""
     next: int | None
-    """Behind which the rest is; None when that is all."""
+    """The id after which the next range begins; None at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    """What is to be done."""
+class Retention:
+    """Rows that a capability keeps for a limited time."""
 
     kept: Callable[[], float]
-    """Seconds for which it is kept; 0: for ever."""
+    """Seconds for which they are kept; 0 for indefinitely."""
     what: str
-    """As the log names it."""
+    """As the log names them, in the plural."""
     stretch: Callable[[int], Stretch]
-    """What is too old behind an id. Raises Problem."""
+    """What is too old in the range after an id. Raises Problem."""
 
 
-async def keep_up(upkeep: Upkeep, writer: Writing) -> None:
-    """Do it again and again, for ever; what fails is tried in the next round."""
+async def remove_old(retention: Retention, writer: Writing) -> None:
+    """Remove what is too old, in rounds, until cancelled; a round that fails is repeated with the next one."""
     while True:
-        kept = upkeep.kept()
+        kept = retention.kept()
         await asyncio.sleep(min(max(kept / 100, SHORTEST), LONGEST) if kept else LONGEST)
         try:
-            removed = await _round(upkeep, writer)
+            removed = await _round(retention, writer)
         except Problem as problem:
-            _log.warning("%s are kept for longer: %s", upkeep.what, problem)
+            _log.warning("%s are kept for longer: %s", retention.what, problem)
         except Exception as error:
-            log.crash(error, f"{upkeep.what} could not be removed")
+            log.crash(error, f"{retention.what} could not be removed")
         else:
             if removed:
-                _log.info("%d %s were removed: they ended more than %g days ago", removed, upkeep.what, kept / 86_400)
+                _log.info(
+                    "%d %s were removed: they ended more than %g days ago", removed, retention.what, kept / 86_400
+                )
 
 
-async def _round(upkeep: Upkeep, writer: Writing) -> int:
+async def _round(retention: Retention, writer: Writing) -> int:
     removed, at = 0, 0
-    while at is not None and upkeep.kept():
-        stretch = upkeep.stretch(at)
+    while at is not None and retention.kept():
+        stretch = retention.stretch(at)
         for call in stretch.calls:
             removed += await writer.carry_out([call])
             await asyncio.sleep(PAUSE)

@@ -16,7 +16,7 @@ from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.store.events import list_events
-from ftl2_enterprise.wiring import gather
+from ftl2_enterprise.wiring.loops import gather
 from tests.support.database import one_of_each, spec
 
 if TYPE_CHECKING:

@@ -178,6 +178,14 @@ def test_the_service_does_not_start_with_a_handler_that_disagrees_with_its_verb(
         Dispatch(handlers, CATALOGUE)
 
 
+def test_the_handlers_of_capabilities_are_joined_unless_two_answer_the_same_verb() -> None:
+    parts = [Handlers(reads=GOOD.reads), Handlers(writes=GOOD.writes, prepares=GOOD.prepares)]
+    rest = Handlers(system=GOOD.system, watches=GOOD.watches)
+    assert rest.joined(*parts) == GOOD
+    with pytest.raises(Problem, match=r"the verb thing\.push .* two capabilities have its writes"):
+        rest.joined(*parts, Handlers(writes=GOOD.writes))
+
+
 @pytest.mark.parametrize(
     ("body", "message", "hint"),
     [

@@ -33,7 +33,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 )
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.database import open_store
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring.loops import build
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 from tests.support.models import ScriptedModel, text, value
 
@@ -354,13 +354,13 @@ steps:
 
 async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_gives_the_loop_back(tmp_path: Path):
     settings = load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
-    spec = wiring.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
-    database = wiring.open_database(settings, create=True)
+    spec = build.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
+    database = build.open_database(settings, create=True)
     try:
         with database.write() as tx:
             loop = loop_rows.create_loop(tx, spec)
         running = asyncio.create_task(
-            wiring.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=StopSignal())
+            build.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=StopSignal())
         )
         pid_file = tmp_path / "pid"
         async with asyncio.timeout(30):

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.remote import server
-from ftl2_enterprise.core import faults
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.settings import Settings, StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Mode
-from ftl2_enterprise.store.database import Store, open_store
-from ftl2_enterprise.supervisor.forkserver import shared_memory
 from ftl2_enterprise.supervisor.writer.lane import Lane
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring.loops import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
 
 MANIFEST = """\
@@ -46,45 +42,15 @@ class Nobody:
         return None
 
 
-_warmed: list[Store] = []
-"""The store of the small loop: closed, and ready to be another database."""
-
-
-def open_warmed(path: Path) -> Store:
-    """The database at that path for reading, by what the small loop has left. Raises Problem."""
-    if not _warmed:
-        return open_store(path, create=False)
-    database = _warmed.pop()
-    database.reopen(path)
-    return database
-
-
-def warm_up() -> None:
-    """Run it against a database of its own, which is gone afterwards. No thread and no process is left of it."""
-    # A fault that a test has asked for is meant for the loops.
-    fault = os.environ.pop(faults.VARIABLE, None)
-    try:
-        _warm_up()
-    finally:
-        if fault is not None:
-            os.environ[faults.VARIABLE] = fault
-    shared_memory.keep_shared()
-
-
-def _warm_up() -> None:
-    with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
-        settings = Settings(store=StoreSettings(path=f"{name}/loops.db"))
-        database = open_store(Path(settings.store.path), create=True)
-        try:
-            wish = LoopSpec(name="warm-up", desired_state=MANIFEST % name, mode=Mode.CONTINUOUS)
-            spec = wiring.prepare(wish, settings)
-            with database.write() as tx:
-                loop = loop_rows.create_loop(tx, spec)
-            asyncio.run(_run(database, loop.id, settings))
-            server.load_ahead()
-        finally:
-            database.close()
-        _warmed.append(database)
+def warm_up(database: Store, directory: Path) -> None:
+    """Run the small loop in this database, as a child of the service runs one."""
+    settings = Settings(store=StoreSettings(path=str(database.path)))
+    wish = LoopSpec(name="warm-up", desired_state=MANIFEST % directory, mode=Mode.CONTINUOUS)
+    spec = build.prepare(wish, settings)
+    with database.write() as tx:
+        loop = loop_rows.create_loop(tx, spec)
+    asyncio.run(_run(database, loop.id, settings))
+    server.load_ahead()
 
 
 class _AsIfHandedOver:
@@ -107,15 +73,15 @@ class _AsIfHandedOver:
 async def _run(database: Store, loop_id: int, settings: Settings) -> None:
     journal = process.claim(database, loop_id, _AsIfHandedOver(database))
     loop = journal.read(loop_rows.get_loop, loop_id)
-    engine = wiring.build(
+    engine = build.build(
         journal,
         loop,
-        wiring.read(loop.spec, settings),
+        build.read(loop.spec, settings),
         settings=settings,
         people=Nobody(),
         stop=StopSignal(),
         clock=SystemClock(),
-        served=wiring.Served(rest=0.0),
+        served=build.Served(rest=0.0),
     )
     try:
         await process.run(engine)

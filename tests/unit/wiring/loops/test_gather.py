@@ -11,7 +11,7 @@ from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.wiring import gather, loop as wiring
+from ftl2_enterprise.wiring.loops import build, gather
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
 async def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     monkeypatch.setattr(gather, "WITHIN", 0.05)
-    monkeypatch.setattr(wiring, "prepare", lambda *given, **more: go_on.wait(30))
+    monkeypatch.setattr(build, "prepare", lambda *given, **more: go_on.wait(30))
     try:
         with pytest.raises(Problem, match="cannot read what the loop needs") as caught:
             await prepare(tmp_path)

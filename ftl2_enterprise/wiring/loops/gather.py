@@ -18,7 +18,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowRule,
     SubmitLoop,
 )
-from ftl2_enterprise.wiring import loop as wiring
+from ftl2_enterprise.wiring.loops import build
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
-        work = asyncio.to_thread(wiring.prepare, request.spec, settings(), runs_rules=False)
+        work = asyncio.to_thread(build.prepare, request.spec, settings(), runs_rules=False)
         spec = await _in_time(
             work, "what the loop needs", "look at the disks on which its inventory, policy and rules are"
         )

@@ -1,4 +1,4 @@
-"""What the forkserver's children run: control, the writer, or one loop; and what is done once for all of them."""
+"""What the process of one loop runs: its row says what to do, the writer records what was done."""
 
 from __future__ import annotations
 
@@ -6,93 +6,32 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.local.calls import Helper
 from ftl2_enterprise.core import child_startup
+from ftl2_enterprise.core.children import ExitStatus
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, secrets
 from ftl2_enterprise.loops.ports import StopSignal
-from ftl2_enterprise.loops.restart_policy import HELD, UNREACHABLE
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import service as service_units
 from ftl2_enterprise.protocol.loops.nouns import Desired
 from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
-from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
-from ftl2_enterprise.wiring import daemon, loop as wiring
-from ftl2_enterprise.wiring.warm_up import Nobody, open_warmed, warm_up
-
-__all__ = ["FIRSTS", "kinds", "warm_up"]
+from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.loops.warm_up import Nobody
+from ftl2_enterprise.wiring.warmed_store import open_warmed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.database import Store
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Kinds, Order
-    from ftl2_enterprise.wiring.daemon import Renders
-
-DONE = 0
-CRASHED = 70
-HOPELESS = 78
-"""Exit status of control and the writer when starting them again is of no use."""
-
-
-# --- the supervisor's own ------------------------------------------------------------------------------------------
-
-
-def run_control(context: ChildContext, renders: Renders) -> int:
-    """Be control."""
-    begun = child_startup.decode(context.argument)
-    return _carefully("control", begun, lambda settings: daemon.run(context.descriptors, begun, renders))
-
-
-def run_writer(context: ChildContext) -> int:
-    """Be the writer."""
-
-    def write(settings: Settings) -> int:
-        listener = socket.socket(fileno=context.descriptors["writer"])
-        writer.main(listener, Path(settings.store.path))
-        return DONE
-
-    return _carefully("writer", child_startup.decode(context.argument), write)
-
-
-def _carefully(name: str, begun: child_startup.Startup, work: Callable[[Settings], int]) -> int:
-    """Say why it cannot be done; what may go better next time is tried again by root."""
-    try:
-        settings = begun.in_force().settings
-        _log_to(settings, name)
-        return work(settings)
-    except Problem as problem:
-        log.get().error(str(problem))
-        return UNREACHABLE if problem.code is Code.UNAVAILABLE else HOPELESS
-    except Exception as error:
-        log.crash(error)
-        return CRASHED
-    finally:
-        log.close()
-
-
-def _log_to(settings: Settings, source: str, **names: Any) -> None:
-    log.configure(
-        source,
-        level=settings.log.level,
-        directory=Path(settings.log.directory),
-        max_bytes=settings.log.max_bytes,
-        **names,
-    )
-
-
-# --- a loop --------------------------------------------------------------------------------------------------------
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
 
 def fork_helper(order: Order) -> Helper | None:
@@ -116,7 +55,14 @@ def run_loop(context: ChildContext) -> int:
         database = open_warmed(Path(settings.store.path))
         with database.read() as tx:
             loop = loop_rows.get_loop(tx, loop_id)
-        _log_to(settings, f"loop:{loop.name}", loop_id=loop_id, loop=loop.name)
+        log.configure(
+            f"loop:{loop.name}",
+            level=settings.log.level,
+            directory=Path(settings.log.directory),
+            max_bytes=settings.log.max_bytes,
+            loop_id=loop_id,
+            loop=loop.name,
+        )
         child_output.capture(path_of(Path(settings.log.directory), loop_id))
         secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
@@ -127,15 +73,19 @@ def run_loop(context: ChildContext) -> int:
             database.close()
     except Problem as problem:
         log.get().log(_LEVEL.get(problem.code, 30), str(problem))
-        return _STATUS.get(problem.code, CRASHED)
+        return _STATUS.get(problem.code, ExitStatus.CRASHED)
     except Exception as error:
         log.crash(error)
-        return CRASHED
+        return ExitStatus.CRASHED
     finally:
         log.close()
 
 
-_STATUS = {Code.UNAVAILABLE: UNREACHABLE, Code.CONFLICT: HELD, Code.NOT_FOUND: DONE}
+_STATUS = {
+    Code.UNAVAILABLE: ExitStatus.UNREACHABLE,
+    Code.CONFLICT: ExitStatus.HELD,
+    Code.NOT_FOUND: ExitStatus.DONE,
+}
 _LEVEL = {Code.CONFLICT: 20, Code.NOT_FOUND: 20}
 
 
@@ -160,7 +110,7 @@ async def _run(
         await _work(journal, settings, stop, helper)
     finally:
         process.release(journal)
-    return DONE
+    return ExitStatus.DONE
 
 
 async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, helper: Helper | None) -> None:
@@ -170,9 +120,9 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         process.halt(journal, is_served=True)
         return
     try:
-        needs = wiring.read(loop.spec, settings)
+        needs = build.read(loop.spec, settings)
         log.learn(needs.bindings.values())
-        engine = wiring.build(
+        engine = build.build(
             journal,
             loop,
             needs,
@@ -180,7 +130,7 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
             people=Nobody(),
             stop=stop,
             clock=SystemClock(),
-            served=wiring.Served(rest=settings.supervisor.rest, helper=helper),
+            served=build.Served(rest=settings.supervisor.rest, helper=helper),
         )
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
@@ -194,12 +144,3 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         log.get().error(message, crash=crashed.crash_id, traceback=told)
     finally:
         await engine.modules.close()
-
-
-def kinds(renders: Renders) -> Kinds:
-    """What is run for a key, by what is before its colon."""
-    return {"control": partial(run_control, renders=renders), "writer": run_writer, "loop": run_loop}
-
-
-FIRSTS = {"loop": fork_helper}
-"""What a child of a kind does before anything else."""

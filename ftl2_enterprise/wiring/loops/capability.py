@@ -1,0 +1,61 @@
+"""The capability of loops, as the machinery sees it."""
+
+from __future__ import annotations
+
+from itertools import batched
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.loops import retention
+from ftl2_enterprise.loops.handlers import table
+from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.supervisor.capability import Capability, ChildKind
+from ftl2_enterprise.supervisor.control.dispatch import Handlers
+from ftl2_enterprise.supervisor.control.retention import Retention, Stretch
+from ftl2_enterprise.wiring.loops import child, gather, warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.supervisor.capability import ControlContext
+
+DAY = 86_400.0
+"""Seconds."""
+REMOVED_AT_ONCE = 100
+"""Iterations that one unit of work removes: other units of work wait while it runs."""
+
+
+def _managers(context: ControlContext) -> Sequence[LoopManager]:
+    return [LoopManager(lambda: context.settings().supervisor)]
+
+
+def _gathers(context: ControlContext) -> Handlers:
+    return Handlers(
+        prepares=gather.prepares(context.settings), gathers=gather.gathers(context.settings, context.store)
+    )
+
+
+def _retention(context: ControlContext) -> Sequence[Retention]:
+    """Iterations that found everything in place are removed after a while (decision 11)."""
+
+    def kept() -> float:
+        return context.settings().store.keep_looks * DAY
+
+    def stretch(after: int) -> Stretch:
+        before = SystemClock().now() - round(kept() * 1e6)
+        with context.store.read() as tx:
+            ids, following = retention.old_looks(tx, after=after, before=before)
+        calls = [retention.forget_looks.call(list(some)) for some in batched(ids, REMOVED_AT_ONCE, strict=False)]
+        return Stretch(calls=calls, next=following)
+
+    return [Retention(kept=kept, what="looks that found everything in place", stretch=stretch)]
+
+
+CAPABILITY = Capability(
+    name="loops",
+    handlers=Handlers(reads=table.READS, writes=table.WRITES),
+    gathers=_gathers,
+    managers=_managers,
+    child_kinds={"loop": ChildKind(run=child.run_loop, first=child.fork_helper, warm_up=warm_up.warm_up)},
+    retention=_retention,
+)

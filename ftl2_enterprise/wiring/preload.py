@@ -1,0 +1,38 @@
+"""What is executed once, before anything is forked: what it loads, compiles and caches is shared by all children."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ftl2_enterprise.core import faults
+from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.supervisor.forkserver import shared_memory
+from ftl2_enterprise.wiring import warmed_store
+from ftl2_enterprise.wiring.capabilities import capabilities
+
+
+def preload() -> None:
+    """Warm up every kind of child with a temporary database. Leaves no thread and no process."""
+    # A fault that a test has requested is meant for the children.
+    fault = os.environ.pop(faults.VARIABLE, None)
+    try:
+        _preload()
+    finally:
+        if fault is not None:
+            os.environ[faults.VARIABLE] = fault
+    shared_memory.keep_shared()
+
+
+def _preload() -> None:
+    with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
+        database = open_store(Path(name) / "warm-up.db", create=True)
+        try:
+            for capability in capabilities():
+                for kind in capability.child_kinds.values():
+                    if kind.warm_up is not None:
+                        kind.warm_up(database, Path(name))
+        finally:
+            database.close()
+        warmed_store.keep(database)

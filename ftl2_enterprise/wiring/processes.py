@@ -1,0 +1,84 @@
+"""What the forkserver forks: control, the writer and the children of every capability."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core import child_startup
+from ftl2_enterprise.core.children import ExitStatus
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.supervisor.logs import log
+from ftl2_enterprise.supervisor.writer import main as writer
+from ftl2_enterprise.wiring import daemon
+from ftl2_enterprise.wiring.capabilities import capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Firsts, Kinds
+    from ftl2_enterprise.wiring.daemon import Renders
+
+
+def run_control(context: ChildContext, renders: Renders) -> int:
+    """Run control in this process until root or the service ends; returns the exit status."""
+    begun = child_startup.decode(context.argument)
+    return _run("control", begun, lambda settings: daemon.run(context.descriptors, begun, renders))
+
+
+def run_writer(context: ChildContext) -> int:
+    """Run the writer in this process until root ends it; returns the exit status."""
+
+    def write(settings: Settings) -> int:
+        listener = socket.socket(fileno=context.descriptors["writer"])
+        writer.main(listener, Path(settings.store.path))
+        return ExitStatus.DONE
+
+    return _run("writer", child_startup.decode(context.argument), write)
+
+
+def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int]) -> int:
+    """Run it with the settings in force; log why it fails, and tell root by the status whether a restart may help."""
+    try:
+        settings = begun.in_force().settings
+        log.configure(
+            name,
+            level=settings.log.level,
+            directory=Path(settings.log.directory),
+            max_bytes=settings.log.max_bytes,
+        )
+        return work(settings)
+    except Problem as problem:
+        log.get().error(str(problem))
+        return ExitStatus.UNREACHABLE if problem.code is Code.UNAVAILABLE else ExitStatus.HOPELESS
+    except Exception as error:
+        log.crash(error)
+        return ExitStatus.CRASHED
+    finally:
+        log.close()
+
+
+def kinds(renders: Renders) -> Kinds:
+    """What is run for a key, by what precedes its colon."""
+    found: dict[str, Callable[[ChildContext], int]] = {
+        "control": partial(run_control, renders=renders),
+        "writer": run_writer,
+    }
+    for capability in capabilities():
+        for name, kind in capability.child_kinds.items():
+            if found.setdefault(name, kind.run) is not kind.run:
+                raise ValueError(f"{capability.name} declares {name!r}, which is already a kind of child")
+    return found
+
+
+def firsts() -> Firsts:
+    """What a child of a kind does before anything else."""
+    return {
+        name: kind.first
+        for capability in capabilities()
+        for name, kind in capability.child_kinds.items()
+        if kind.first is not None
+    }

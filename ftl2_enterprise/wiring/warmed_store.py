@@ -1,0 +1,26 @@
+"""The store that the warm-up has used: with it, opening the real database in a child compiles nothing again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.store.database import Store, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_warmed: list[Store] = []
+
+
+def keep(database: Store) -> None:
+    """Keep the store of the warm-up, which is closed, for the first `open_warmed` of each child."""
+    _warmed.append(database)
+
+
+def open_warmed(path: Path) -> Store:
+    """The database at that path for reading, opened with what the warm-up has compiled. Raises Problem."""
+    if not _warmed:
+        return open_store(path, create=False)
+    database = _warmed.pop()
+    database.reopen(path)
+    return database
