@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, func, or_, select
 
-from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.rows.history import NO_NEWS
 from ftl2_enterprise.loops.tables import actions, iterations, loops, model_calls, observations, prompts, rule_results
 from ftl2_enterprise.protocol.loops.nouns import ObservationState
+from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -73,5 +73,5 @@ def forget_looks(tx: Tx, ids: list[int]) -> int:
     seen = set(tx.connection.execute(digests).scalars())
     tx.connection.execute(delete(observations).where(of_these))
     removed = tx.connection.execute(delete(iterations).where(iterations.c.id.in_(ids))).rowcount
-    service_rows.forget_texts(tx, sorted(seen))
+    texts.collect(tx, seen)
     return removed

@@ -28,6 +28,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Outcome,
     PromptState,
 )
+from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.columns import (
     Flag,
     Json,
@@ -44,6 +45,7 @@ from ftl2_enterprise.store.columns import (
     stored,
 )
 from ftl2_enterprise.store.schema import metadata
+from ftl2_enterprise.store.texts import TextReferrer
 
 ENDED_LOOPS = (LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED)
 """A loop in one of these does nothing until somebody starts it again, which only a failed one allows."""
@@ -389,3 +391,12 @@ disabled_rules = Table(
     Column("disabled_at", Integer, nullable=False),
     check("disabled_rules", "name_given", "name <> ''"),
 )
+
+TEXT_REFERRERS = (
+    TextReferrer(observations, ("result",)),
+    TextReferrer(actions, ("stdout", "stderr", "output")),
+    TextReferrer(model_calls, ("request", "response")),
+)
+"""The stored texts of loops."""
+
+texts.register(*TEXT_REFERRERS)

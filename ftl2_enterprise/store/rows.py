@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import bindparam, select
 
-from ftl2_enterprise.protocol.loops.nouns import StoredText
+from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store.prepared import Prepared
 
 if TYPE_CHECKING:

@@ -1,20 +1,28 @@
-"""Long texts: stored whole once, by their digest, and shown by their beginning and end."""
+"""Long texts: stored completely once, under their SHA-256 digest, and shown by their beginning and end.
+
+Rows of any table share a text: they refer to it by a `NAME_digest` column (`columns.stored`). A capability registers
+those columns next to its tables, and `collect` removes a text only when no registered column refers to it. A column
+that is not registered still cannot lose its text, because its foreign key refuses the removal.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, select
+from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from ftl2_enterprise.protocol.loops.nouns import StoredText
+from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store.columns import clean
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ftl2_enterprise.store.tx import Tx
 
 SHOWN = 4_096
@@ -39,8 +47,36 @@ _BEGINNING = Prepared(
 _INSERT = Prepared(insert(texts).on_conflict_do_nothing())
 
 
+class TextReferrer(NamedTuple):
+    """A table and the names of its stored texts, each of which has a column `NAME_digest`."""
+
+    table: Table
+    names: tuple[str, ...]
+
+
+_referrers: dict[TextReferrer, None] = {}
+"""In the order of registration. Tables are registered when their module is imported, as they are on the MetaData."""
+
+
+def register(*referrers: TextReferrer) -> None:
+    """Let `collect` ask these columns too; registering one twice changes nothing.
+
+    Raises ValueError for a column that the table does not have.
+    """
+    for table, names in referrers:
+        for name in names:
+            if f"{name}_digest" not in table.c:
+                raise ValueError(f"cannot register the text {table.name}.{name}: there is no column {name}_digest")
+    _referrers.update(dict.fromkeys(referrers))
+
+
+def referrers() -> tuple[TextReferrer, ...]:
+    """Every registered referrer, of all capabilities."""
+    return tuple(_referrers)
+
+
 def shorten(text: str, *, limit: int = SHOWN) -> str:
-    """The text itself when short, else its beginning and end with how much lies between."""
+    """The text itself when short, else its beginning and end with the number of characters between them."""
     if len(text) <= limit:
         return text
     head, tail = limit - limit // 4, limit // 4
@@ -48,7 +84,7 @@ def shorten(text: str, *, limit: int = SHOWN) -> str:
 
 
 def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
-    """Keep a text: a long one is stored whole in the same transaction."""
+    """Store a text in this transaction: only one longer than `limit` characters takes a row of its own."""
     text = clean(text)
     if len(text) <= limit:
         return StoredText(shown=text, size=len(text))
@@ -60,16 +96,38 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
 
 
 def beginning_with(tx: Tx, beginning: str) -> list[str]:
-    """Digests that begin so, two at most: enough to tell whether it is the only one."""
-    # Behind every digit of a digest; a range finds the rows through the primary key, which LIKE would not.
+    """Digests with this prefix, two at most: enough to know whether the prefix is ambiguous."""
+    # "g" sorts after every digit of a digest; a range uses the primary key, which LIKE would not.
     return [row[0] for row in _BEGINNING.rows(tx, {"of": beginning, "behind": f"{beginning}g"})]
 
 
 def whole(tx: Tx, text: StoredText) -> str:
-    """The text as it was put."""
+    """The complete text. Raises LookupError when the database does not have it."""
     if text.digest is None:
         return text.shown
     found = _BODY.first(tx, {"of": text.digest})
     if found is None:
         raise LookupError(f"the text {text.digest} is not stored")
     return zlib.decompress(found[0]).decode()
+
+
+def collect(tx: Tx, digests: Iterable[str | None]) -> int:
+    """Remove those of the texts to which no row of any referrer refers; returns how many were removed.
+
+    To be called after the rows that referred to them were deleted, in the same transaction. None stands for a short
+    text, which has no row.
+    """
+    candidates = {digest for digest in digests if digest is not None}
+    statement = _collection(referrers())
+    return sum(statement.change(tx, {"of": digest}) for digest in sorted(candidates))
+
+
+@cache
+def _collection(referring: tuple[TextReferrer, ...]) -> Prepared:
+    """A DELETE of one text, unless a row refers to it; each column is found through its index."""
+    statement = delete(texts).where(texts.c.digest == bindparam("of"))
+    for table, names in referring:
+        for name in names:
+            column = table.c[f"{name}_digest"]
+            statement = statement.where(~select(column).where(column == bindparam("of")).exists())
+    return Prepared(statement)

@@ -6,14 +6,12 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from hypothesis import given, settings, strategies as st
-from sqlalchemy import text
+from hypothesis import given, strategies as st
 
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
-from ftl2_enterprise.protocol.loops.nouns import ObservationState, StoredText
+from ftl2_enterprise.protocol.loops.nouns import ObservationState
 from ftl2_enterprise.store import events, texts
 from ftl2_enterprise.store.columns import json_text, plain
 from tests.support.database import begun_iteration, propose
@@ -84,44 +82,6 @@ def test_a_decision_comes_back_as_it_was(db: Store) -> None:
         reasoning="? because", actions=[ActionSpec(module="file", params={"big": str(2**70)})]
     )
     assert read.decided_at is not None
-
-
-@pytest.mark.parametrize("size", [0, 1, 4095, 4096])
-def test_a_short_text_is_its_own(db: Store, size: int) -> None:
-    with db.write() as tx:
-        stored = texts.put(tx, "é" * size)
-        assert stored == StoredText(shown="é" * size, digest=None, size=size)
-        assert texts.whole(tx, stored) == "é" * size
-        assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 0
-
-
-def test_a_long_text_is_stored_whole_once(db: Store) -> None:
-    long = "".join(f"line {n} é\n" for n in range(500_000))
-    with db.write() as tx:
-        first, second = texts.put(tx, long), texts.put(tx, long)
-        other = texts.put(tx, long + "!")
-    assert first == second != other
-    assert first.size == len(long)
-    assert len(first.shown) < 4200
-    assert first.shown.startswith("line 0 é\nline 1")
-    assert first.shown.endswith("line 499999 é\n")
-    assert f"... {len(long) - 4096} characters left out ..." in first.shown
-    with db.read() as tx:
-        assert texts.whole(tx, first) == long
-        assert texts.whole(tx, other) == long + "!"
-        rows = tx.connection.execute(text("SELECT digest, size, length(body) FROM texts")).all()
-    assert {(row[0], row[1]) for row in rows} == {(first.digest, len(long)), (other.digest, len(long) + 1)}
-    assert all(row[2] < len(long) / 2 for row in rows)
-
-
-@settings(max_examples=60)
-@given(st.text(min_size=0, max_size=90), st.integers(8, 60))
-def test_any_text_and_limit(db: Store, words: str, limit: int) -> None:
-    with db.write() as tx:
-        stored = texts.put(tx, words, limit)
-        assert stored.size == len(words)
-        assert texts.whole(tx, stored) == words
-        assert (stored.digest is not None) == (len(words) > limit)
 
 
 def test_outputs_of_actions_and_observations(db: Store) -> None:

@@ -21,7 +21,8 @@ from ftl2_enterprise.loops.ports import (
     PromptAnswer,
     Situation,
 )
-from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome, StoredText
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome
+from ftl2_enterprise.protocol.text import StoredText
 
 if TYPE_CHECKING:
     from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider

@@ -12,7 +12,8 @@ import pytest
 
 from ftl2_enterprise.adapters.models.port import ModelReply, ModelRequest
 from ftl2_enterprise.loops.ports import ModelUsage, ObservationResult, PastIteration, Situation
-from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome, StoredText
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome
+from ftl2_enterprise.protocol.text import StoredText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

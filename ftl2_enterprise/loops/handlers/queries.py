@@ -13,7 +13,7 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
     service as service_rows,
 )
-from ftl2_enterprise.protocol.loops.nouns import Loop, PromptState, StoredText
+from ftl2_enterprise.protocol.loops.nouns import Loop, PromptState
 from ftl2_enterprise.protocol.loops.replies import (
     ActionPage,
     History,
@@ -33,6 +33,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListResources,
     ShowLoop,
 )
+from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store import texts
 
 if TYPE_CHECKING:

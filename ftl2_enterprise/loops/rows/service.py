@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, sel
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.core.process_identity import is_alive, pid_of
 from ftl2_enterprise.loops.tables import (
+    TEXT_REFERRERS,
     actions,
     disabled_rules,
     hosts,
@@ -24,13 +25,13 @@ from ftl2_enterprise.loops.tables import (
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import Action, LoopState, Prompt
 from ftl2_enterprise.protocol.loops.replies import LoopLine, Queued
+from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.events import events
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
-from ftl2_enterprise.store.texts import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import msgspec
 
@@ -272,18 +273,12 @@ def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:
 
 # --- the end -------------------------------------------------------------------------------------------------------
 
-_TEXTS = (
-    (observations, ("result",)),
-    (actions, ("stdout", "stderr", "output")),
-    (model_calls, ("request", "response")),
-)
-
 
 def delete_loop(tx: Tx, loop_id: int) -> None:
     """Remove a loop with every row that belongs to it, and the long texts that nothing else refers to."""
     digests = [
         digest
-        for table, names in _TEXTS
+        for table, names in TEXT_REFERRERS
         for name in names
         for digest in tx.connection.execute(
             select(table.c[f"{name}_digest"]).where(
@@ -296,18 +291,4 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
     tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
-    forget_texts(tx, sorted(set(digests)))
-
-
-def forget_texts(tx: Tx, digests: Sequence[str]) -> None:
-    """Remove those of the texts to which no row refers."""
-    elsewhere = [
-        select(table.c[f"{name}_digest"]).where(table.c[f"{name}_digest"] == bindparam("of")).exists()
-        for table, names in _TEXTS
-        for name in names
-    ]
-    forget = delete(texts).where(texts.c.digest == bindparam("of"))
-    for condition in elsewhere:
-        forget = forget.where(~condition)
-    if digests:
-        tx.connection.execute(forget, [{"of": digest} for digest in digests])
+    texts.collect(tx, digests)

@@ -8,6 +8,7 @@ from typing import Any
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
+from ftl2_enterprise.protocol.text import StoredText
 
 LOCALHOST = "localhost"
 
@@ -255,15 +256,6 @@ class Iteration(Wire, frozen=True):
     started_at: Instant
     decided_at: Instant | None
     ended_at: Instant | None
-
-
-class StoredText(Wire, frozen=True):
-    """A text as shown: whole when short, else its beginning and end. `digest` names the whole one."""
-
-    shown: str = ""
-    digest: str | None = None
-    size: int = 0
-    """Characters of the whole text."""
 
 
 class Observation(Wire, frozen=True):

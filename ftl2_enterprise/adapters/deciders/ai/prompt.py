@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, Situation
-    from ftl2_enterprise.protocol.loops.nouns import Action, StoredText
+    from ftl2_enterprise.protocol.loops.nouns import Action
+    from ftl2_enterprise.protocol.text import StoredText
 
 OBSERVATION_LIMIT = 8_000
 """Characters of one observation."""

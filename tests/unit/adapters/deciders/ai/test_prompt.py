@@ -14,7 +14,8 @@ from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.loops.ports import HostEntry, PromptAnswer
 from ftl2_enterprise.protocol.loops.decision import Decision, Operator
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
-from ftl2_enterprise.protocol.loops.nouns import ActionState, StoredText
+from ftl2_enterprise.protocol.loops.nouns import ActionState
+from ftl2_enterprise.protocol.text import StoredText
 from tests.support.models import action, past, seen, situation
 
 
