@@ -8,7 +8,7 @@ import secrets
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
@@ -53,7 +53,7 @@ def claim(database: Store, loop_id: int, writer: Writer | None = None) -> LoopJo
     Raises Problem(conflict) when it has ended or its holder lives.
     """
     writer = writer or DirectWriter(database)
-    generation: int = writer.carry_out([claim_units.claim.call(loop_id, process_identity.current())])
+    generation: int = writer.carry_out([claim_units.claim.call(loop_id, lease.current())])
     reach(FaultPoint.LOOP_CLAIMED)
     return LoopJournal(database, writer, loop_id, generation)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import iso
 
 OTHER_INSTANTS = {"at", "since", "crashes_since"}
@@ -14,7 +15,7 @@ OTHER_INSTANTS = {"at", "since", "crashes_since"}
 
 
 def document(value: Any) -> Any:
-    """A struct as JSON has it: instants become ISO 8601 in UTC."""
+    """A struct as JSON has it: instants become ISO 8601 in UTC, and owners have no machine."""
     return _dated(msgspec.to_builtins(value))
 
 
@@ -22,13 +23,21 @@ def _dated(value: Any) -> Any:
     match value:
         case Mapping():
             items = cast("Mapping[str, Any]", value).items()
-            return {
-                key: iso(item) if _is_instant(key) and isinstance(item, int) else _dated(item) for key, item in items
-            }
+            return {key: _field(key, item) for key, item in items}
         case list():
             return [_dated(item) for item in cast("Sequence[Any]", value)]
         case _:
             return value
+
+
+def _field(name: str, value: Any) -> Any:
+    match value:
+        case int() if _is_instant(name):
+            return iso(value)
+        case str() if name == "owner":
+            return lease.printable(value)
+        case _:
+            return _dated(value)
 
 
 def _is_instant(name: str) -> bool:

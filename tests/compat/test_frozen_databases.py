@@ -14,8 +14,10 @@ import pytest
 from alembic import op
 from sqlalchemy import text
 
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.units.claim import claim
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptState
 from ftl2_enterprise.store import backup, database, schema_version
 from ftl2_enterprise.store.database import open_store
@@ -122,6 +124,23 @@ def test_a_question_that_was_open_is_answered_after_the_upgrade(frozen: Path) ->
         assert (loop.state, loop.open_prompts) == (LoopState.WAITING, 1)
         prompt_rows.answer_prompt(tx, prompt.id, "80", "eva")
         assert loop_rows.get_loop(tx, "asks").open_prompts == 0
+
+
+def test_an_owner_of_an_earlier_version_is_still_known(frozen: Path) -> None:
+    named = lease.parse(lease.current())
+    alive = f"{named.boot}:{named.pid}:{named.start}"
+    dead = f"00000000-0000-0000-0000-000000000000:{named.pid}:{named.start}"
+    with closing(sqlite3.connect(frozen)) as connection:
+        connection.execute("UPDATE loops SET owner = ? WHERE name = 'web'", (alive,))
+        connection.execute("UPDATE loops SET owner = ? WHERE name = 'paused'", (dead,))
+        connection.commit()
+    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+        held, free = loop_rows.get_loop(tx, "web"), loop_rows.get_loop(tx, "paused")
+        assert (held.owner, free.owner) == (alive, dead)
+        with pytest.raises(Problem, match=f"cannot run loop web: process {named.pid} is running it"):
+            claim(tx, held.id, "another")
+        assert claim(tx, free.id, lease.current()) == free.generation + 1
+        assert loop_rows.get_loop(tx, "paused").owner == lease.current()
 
 
 def test_an_upgrade_that_would_lose_a_row_is_undone(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def _ask_service(session: Session, prompt_id: int, answer: str) -> int:
 
 
 def _write(session: Session, prompt_id: int, answer: str) -> int:
-    from ftl2_enterprise.core import process_identity  # noqa: PLC0415
+    from ftl2_enterprise.core import lease  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
@@ -70,7 +70,7 @@ def _write(session: Session, prompt_id: int, answer: str) -> int:
     _tell(session, prompt_id, loop.name, chosen)
     if loop.managed:
         session.out.print(line(("the loop goes on when its service is started", Role.FAINT), indent=2))
-    elif loop.owner is None or not process_identity.is_alive(loop.owner):
+    elif loop.owner is None or not lease.is_alive(loop.owner):
         again = shlex.join([*session.program, "run", "--resume", loop.name])
         session.out.print(line(("go on:   ", Role.FAINT), (again, Role.COMMAND), indent=2))
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopState, Prompt
 from ftl2_enterprise.render import json_output
@@ -87,7 +87,7 @@ def command(session: Session, *, show_all: bool, as_json: bool, limit: int, befo
 
 def is_interrupted(loop: Loop) -> bool:
     """Whether its process died: the row says that one has it, and that process is gone."""
-    return loop.ended_at is None and loop.owner is not None and not process_identity.is_alive(loop.owner)
+    return loop.ended_at is None and loop.owner is not None and not lease.is_alive(loop.owner)
 
 
 def _ended(session: Session, many: str, *, only: bool) -> list[Line]:

@@ -6,8 +6,8 @@ import shlex
 
 import msgspec
 
+from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
-from ftl2_enterprise.core.process_identity import pid_of
 from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import service as service_units

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ftl2_enterprise.core import problem, process_identity
+from ftl2_enterprise.core import lease, problem
 from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, IterationEvent, LoopEvent
 from ftl2_enterprise.loops.tables import ENDED_LOOPS, iterations, loops
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -333,5 +333,5 @@ def _taken_over(tx: Tx, loop_id: int) -> problem.Problem:
         return problem.not_found(f"cannot find the loop {loop_id}")
     return problem.conflict(
         f'cannot go on with loop "{row.name}": another process has taken it over',
-        f"it is process {process_identity.pid_of(row.owner)}" if row.owner else None,
+        f"it is process {lease.pid_of(row.owner)}" if row.owner else None,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
 from ftl2_enterprise.core.clock import after
-from ftl2_enterprise.core.process_identity import is_alive, pid_of
+from ftl2_enterprise.core.lease import is_alive, pid_of
 from ftl2_enterprise.loops.tables import (
     TEXT_REFERRERS,
     actions,

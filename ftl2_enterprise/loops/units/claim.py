@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopState
@@ -15,14 +15,14 @@ FINAL = {LoopState.COMPLETED, LoopState.CANCELLED}
 
 @unit
 def claim(tx: Tx, loop_id: int, by: str) -> int:
-    """Take the loop for a process, named as in `core.owner`; returns the generation that its writes carry.
+    """Take the loop for a process, named as `core.lease` does; returns the generation that its writes carry.
 
     Raises Problem(conflict) when the loop has ended or its holder lives.
     """
     loop = loop_rows.get_loop(tx, loop_id)
-    if loop.owner is not None and loop.owner != by and process_identity.is_alive(loop.owner):
+    if loop.owner is not None and loop.owner != by and lease.is_alive(loop.owner):
         raise conflict(
-            f"cannot run loop {loop.name}: process {process_identity.pid_of(loop.owner)} is running it",
+            f"cannot run loop {loop.name}: process {lease.pid_of(loop.owner)} is running it",
             "stop that process first, or give another --name",
         )
     if loop.state in FINAL:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import exc
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.faults import VARIABLE, FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid
 from ftl2_enterprise.store import idempotency
@@ -227,7 +227,4 @@ def _named(work: Work) -> str:
 
 
 def _is_gone(client: str) -> bool:
-    try:
-        return not process_identity.is_alive(client.partition("/")[0])
-    except ValueError:
-        return True
+    return not lease.is_alive(client.partition("/")[0])

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.backoff import exponential
 from ftl2_enterprise.core.problem import Problem, unavailable
 from ftl2_enterprise.supervisor.writer.frames import Open, pack, pack_work, result_of
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 def hello() -> bytes:
     """The first frame of a client: named after its process, and unlike any other client that this process has."""
-    return pack(Open(f"{process_identity.current()}/{secrets.token_hex(6)}"))
+    return pack(Open(f"{lease.current()}/{secrets.token_hex(6)}"))
 
 
 def pause(failures: int) -> float:

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.frame import framed
 from ftl2_enterprise.store.database import open_store
@@ -203,7 +203,7 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         with connected(
             writer,
-            pack(Open(f"{process_identity.current()}0/dead")),
+            pack(Open(f"{lease.current()}0/dead")),
             Lane(0).hand_over([enter.call("d", 1)], None).frame,
         ) as c:
             receive(c, 1)
@@ -214,7 +214,7 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
         writer.start()
         link.carry_out([enter.call("w", 2)])
         (left,) = lanes(database)
-        assert left.startswith(f"{process_identity.current()}/")
+        assert left.startswith(f"{lease.current()}/")
         link.close()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, text
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.handlers import table as handlers
@@ -67,7 +67,7 @@ def loop_in(tx: Tx, state: LoopState, *, held: bool = False) -> Loop:
         if state is not L.RUNNING:
             event, values = moves[state]
             loop_rows.move_loop(tx, loop.id, generation, event, **values)
-    service_rows.change_loop(tx, loop.id, managed=True, owner=process_identity.current() if held else None)
+    service_rows.change_loop(tx, loop.id, managed=True, owner=lease.current() if held else None)
     return loop_rows.get_loop(tx, loop.id)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert
 
-from ftl2_enterprise.core import clock, process_identity
+from ftl2_enterprise.core import clock, lease
 from ftl2_enterprise.core.children import Child, Queue, Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import prompting
@@ -113,14 +113,14 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
 def test_a_line_says_what_the_loop_says(db: Store) -> None:
     with db.write() as tx:
         iteration = one_of_each(tx)
-        service_rows.change_loop(tx, iteration.loop_id, managed=True, owner=process_identity.current())
+        service_rows.change_loop(tx, iteration.loop_id, managed=True, owner=lease.current())
     (line,) = see(db, verbs.ListLoops()).loops
     with db.read() as tx:
         loop = loop_rows.get_loop(tx, "web")
     shared = set(line.__struct_fields__) - {"pid", "queued"}
     assert {name: getattr(line, name) for name in shared} == {name: getattr(loop, name) for name in shared}
     # Without a child it is whoever holds the claim and lives.
-    assert line.pid == int(process_identity.current().split(":")[1])
+    assert line.pid == int(lease.current().split(":")[1])
     child = Child(key="loop:1", pid=77, started_at=5, stopping=True)
     assert see(db, verbs.ListLoops(), child).loops[0].pid == 77
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core import process_identity
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.children import Child, Ending, Why
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
@@ -136,12 +136,12 @@ def test_it_waits_for_the_database_and_for_another_process(db: Store) -> None:
 
 def test_another_process_that_has_the_loop_keeps_it(db: Store) -> None:
     with db.write() as tx:
-        running(tx, owner=process_identity.current())
+        running(tx, owner=lease.current())
         before = loop_rows.get_loop(tx, 1)
     assert end(db, Why.EXITED, status=75) is None
     with db.read() as tx:
         after = loop_rows.get_loop(tx, 1)
-    assert (after.generation, after.owner) == (before.generation, process_identity.current())
+    assert (after.generation, after.owner) == (before.generation, lease.current())
     # It is tried again, but not at once.
     assert after.restart_at is not None
 

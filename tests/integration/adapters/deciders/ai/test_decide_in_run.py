@@ -11,6 +11,7 @@ import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
+from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.settings import load
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import (
@@ -91,6 +92,23 @@ async def test_an_answer_that_is_no_decision_costs_one_more_call_and_not_the_run
             ("repair", CallOutcome.OK),
         ]
     assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)
+
+
+# --- what a model is not sent --------------------------------------------------------------------------------------
+
+
+async def test_a_model_is_not_sent_what_identifies_the_machine(tmp_path: Path):
+    model = ScriptedModel(value({"observe": [{"name": "os", "module": "touch"}]}), value(DONE))
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=False)
+    with bench(tmp_path, AiDecider(model), modules=modules) as b:
+        await b.run()
+        machine = lease.parse(lease.current()).machine
+        assert machine is not None
+        private = [machine, *([lease.MACHINE_ID.read_text().strip()] if lease.MACHINE_ID.exists() else [])]
+        assert len(model.requests) == 2
+        for request in model.requests:
+            assert not [one for one in private if one in repr(request)]
 
 
 # --- a model that does not answer ----------------------------------------------------------------------------------
