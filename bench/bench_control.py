@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.measure import Row
 from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.fact import Fact
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.protocol.service.verbs import GetVersion
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store.database import open_store
 from tests.support.control_process import control
 from tests.support.daemon import daemon
@@ -93,6 +95,10 @@ def _times(action: Callable[[], Any], runs: int = RUNS) -> list[float]:
     return found
 
 
+class BenchChanged(Fact, frozen=True, tag="bench.changed"):
+    """Another process has written something."""
+
+
 _stores: dict[Path, Any] = {}
 
 
@@ -101,5 +107,5 @@ def _changed(client: Client, directory: Path) -> None:
     if directory not in _stores:
         _stores[directory] = open_store(directory / "loops.db", create=False)
     with _stores[directory].write() as tx:
-        tx.emit("bench.changed")
+        tx.emit(BenchChanged(), subject=SERVICE)
     client.call(ListLoops())

@@ -26,6 +26,8 @@ from typing import Any
 from bench.measure import Row
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import claim as claim_units
+from ftl2_enterprise.protocol.fact import Fact
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.store.tx import Tx
@@ -39,10 +41,18 @@ WARM_UP = 20
 """Units of each process before the measurement: the pages that it writes become its own."""
 
 
+class BenchStep(Fact, frozen=True, tag="bench.step"):
+    """A step of a loop."""
+
+    n: int
+    module: str
+    host: str
+
+
 @unit
 def step(tx: Tx, loop_id: int, n: int) -> int:
     """A fact, as a step of a loop records it."""
-    return tx.emit("bench.step", loop_id=loop_id, n=n, module="service", host="web1").id
+    return tx.emit(BenchStep(n=n, module="service", host="web1"), subject=loop_subject(loop_id)).id
 
 
 def make(path: Path) -> None:

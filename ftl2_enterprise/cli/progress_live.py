@@ -10,6 +10,28 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ftl2_enterprise.protocol.fact import Fact, fact_of
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionFact,
+    ActionStarted,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    IterationObserved,
+    IterationStarted,
+    LoopBlocked,
+    LoopCompleted,
+    LoopConverged,
+    LoopFailed,
+    LoopPaused,
+    LoopRested,
+    LoopStarted,
+    ModelAnswered,
+    ModelAsked,
+    PromptAnswered,
+    PromptAsked,
+    RuleMatched,
+)
 from ftl2_enterprise.render.loops.narrator import Narrator
 from ftl2_enterprise.render.loops.prompt_text import INDENT
 from ftl2_enterprise.render.text import Line, Role, Span, duration, fitted, line, one_line
@@ -34,8 +56,6 @@ STYLES: dict[Role, str] = {
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_PER_SECOND = 8
 SHOWN_ACTIONS = 8
-QUIET = {"loop.started", "iteration.started", "iteration.observed", "iteration.checked", "iteration.decided"}
-"""Facts of a look that may turn out to have found nothing."""
 
 
 class LiveProgress:
@@ -67,12 +87,13 @@ class LiveProgress:
 
     def __call__(self, event: Event) -> None:
         """Show a fact."""
-        self._follow(event)
-        lines = self.narrator.tell(event)
-        if self._is_quiet(event):
+        fact = fact_of(event)
+        self._follow(fact)
+        lines = self.narrator.lines_of(fact)
+        if self._is_settled and self._is_quiet(fact):
             self._held += lines
             return
-        if event.kind == "loop.rested" and self._held_nothing(event):
+        if isinstance(fact, LoopRested) and self._held_nothing(fact):
             self._looks += 1
             self._held = []
             return
@@ -107,58 +128,57 @@ class LiveProgress:
 
     # --- what goes on ----------------------------------------------------------------------------------------------
 
-    def _is_quiet(self, event: Event) -> bool:
-        data = event.data
-        match event.kind:
-            case "iteration.observed":
-                is_clean = not data.get("failed") and not data.get("denied")
-            case "iteration.checked":
-                is_clean = bool(data.get("held"))
-            case "iteration.decided":
-                is_clean = bool(data.get("converged"))
-            case "loop.converged":
-                return self._is_settled and not data.get("changed") and data.get("iterations") == 1
-            case kind:
-                is_clean = kind in QUIET
-        return self._is_settled and is_clean
+    @staticmethod
+    def _is_quiet(fact: Fact) -> bool:
+        """Whether the fact only says that everything is in place."""
+        match fact:
+            case LoopStarted() | IterationStarted():
+                return True
+            case IterationObserved():
+                return not fact.failed and not fact.denied
+            case IterationChecked():
+                return fact.held
+            case IterationDecided():
+                return fact.converged
+            case LoopConverged():
+                return not fact.changed and fact.iterations == 1
+            case _:
+                return False
 
-    def _held_nothing(self, event: Event) -> bool:
+    def _held_nothing(self, fact: LoopRested) -> bool:
         """Whether the look that ends with this rest found all in sync, like the one before."""
         was_settled = self._is_settled
-        self._is_settled = not event.data.get("failures")
+        self._is_settled = not fact.failures
         return was_settled and self._is_settled and bool(self._held)
 
-    def _follow(self, event: Event) -> None:
-        data = event.data
-        match event.kind:
-            case "loop.started":
+    def _follow(self, fact: Fact) -> None:
+        match fact:
+            case LoopStarted():
                 self._rest_until = None
                 self._do("starting")
-            case "iteration.started":
+            case IterationStarted():
                 self._rest_until = None
                 self._do("observing")
-            case "iteration.observed" | "model.answered":
+            case IterationObserved() | ModelAnswered():
                 self._do("deciding")
-            case "model.asked":
-                self._do(f"asking {one_line(str(data.get('model') or data.get('provider')))}")
-            case "rule.matched":
-                self._do(f"rule {one_line(str(data.get('rule')))}")
-            case "iteration.decided":
+            case ModelAsked():
+                self._do(f"asking {one_line(fact.model or fact.provider)}")
+            case RuleMatched():
+                self._do(f"rule {one_line(fact.rule)}")
+            case IterationDecided():
                 self._do("acting")
-            case "prompt.asked":
+            case PromptAsked():
                 self._do("waiting for an answer")
-            case "prompt.answered":
+            case PromptAnswered():
                 self._do("going on")
-            case "action.started":
-                label = one_line(
-                    f"{data.get('module')} on {data.get('host')}: {self.narrator.summary_of(event)}", 120
-                )
-                self._actions[int(data["action_id"])] = (label, time.monotonic())
-            case kind if kind.startswith("action."):
-                self._actions.pop(int(data.get("action_id") or 0), None)
-            case "loop.rested":
-                self._rest(float(data.get("delay") or 0.0), in_sync=not data.get("failures"))
-            case kind if kind in {"iteration.ended", "loop.paused", "loop.completed", "loop.failed", "loop.blocked"}:
+            case ActionStarted():
+                label = one_line(f"{fact.module} on {fact.host}: {self.narrator.summary_of(fact)}", 120)
+                self._actions[fact.action_id] = (label, time.monotonic())
+            case ActionFact():
+                self._actions.pop(fact.action_id, None)
+            case LoopRested():
+                self._rest(fact.delay, in_sync=not fact.failures)
+            case IterationEnded() | LoopPaused() | LoopCompleted() | LoopFailed() | LoopBlocked():
                 self._activity = None
             case _:
                 pass

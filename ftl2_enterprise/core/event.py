@@ -1,4 +1,4 @@
-"""Facts: what happened, in the past tense, append-only and ordered by id."""
+"""Events: what happened, in the past tense, append-only and ordered by id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ class Event(Wire, frozen=True):
     id: int
     at: Instant
     kind: str
-    loop_id: int | None = None
-    iteration_id: int | None = None
+    """Which fact it is, such as `loop.paused`; `protocol.fact.fact_of` decodes the fact."""
+    subject: str = ""
+    """What it is about, `loop:17`; empty when it is about the service."""
     actor: str | None = None
+    """Who caused it, when that is known: a user of the machine, or who answered a prompt."""
     data: dict[str, Any] = {}
+    """The fields of the fact."""

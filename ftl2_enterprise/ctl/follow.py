@@ -11,6 +11,18 @@ from ftl2_enterprise.ctl.commands.steering import told
 from ftl2_enterprise.ctl.loop_text import FINAL
 from ftl2_enterprise.ctl.tokenizer import word
 from ftl2_enterprise.ctl.watch_view import Watched, timed
+from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.loops.facts import (
+    IterationStarted,
+    LoopAsked,
+    LoopBlocked,
+    LoopCancelled,
+    LoopCompleted,
+    LoopFailed,
+    LoopPaused,
+    LoopRested,
+    PromptAsked,
+)
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt
 from ftl2_enterprise.protocol.loops.verbs import ListActions, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import ListEvents
@@ -30,17 +42,10 @@ if TYPE_CHECKING:
     type Teller = Narrator | Watched
 
 INTERRUPTED = 130
-STOPS = {
-    "loop.rested",
-    "loop.asked",
-    "loop.paused",
-    "loop.blocked",
-    "loop.completed",
-    "loop.failed",
-    "loop.cancelled",
-}
-"""Events after which a loop may have nothing to do."""
-ENDS = {"loop.completed", "loop.failed", "loop.cancelled"}
+ENDS = (LoopCompleted, LoopFailed, LoopCancelled)
+"""Facts after which a loop has ended, unless it is retried."""
+STOPS = (*ENDS, LoopRested, LoopAsked, LoopPaused, LoopBlocked)
+"""Facts after which a loop may have nothing to do."""
 LOOKED_BACK = 60
 """Events in which the beginning of the present iteration is looked for."""
 
@@ -74,7 +79,7 @@ def _follow(session: Session, loop: Loop, teller: Teller, *, after: int, for_eve
         with closing(event_stream.events(session, loop=str(loop.id), after=after)) as events:
             for event in events:
                 _tell(session, teller, event)
-                if event.kind in wait_for:
+                if isinstance(fact_of(event), wait_for):
                     loop = session.call(ShowLoop(loop=str(loop.id))).loop
                     if _is_over(loop, for_ever=for_ever):
                         return _end(session, loop)
@@ -94,7 +99,7 @@ def from_now(session: Session, detail: LoopDetail) -> int:
     watched = Watched(_narrator(session, loop))
     if not session.wants_json:
         session.print(header(loop))
-        begun = [n for n, event in enumerate(page.events) if event.kind == "iteration.started"]
+        begun = [n for n, event in enumerate(page.events) if isinstance(fact_of(event), IterationStarted)]
         for event in page.events[begun[-1] if begun else len(page.events) :]:
             _tell(session, watched, event)
         if loop.state is LoopState.RUNNING:
@@ -115,8 +120,9 @@ def _tell(session: Session, teller: Teller, event: Event) -> None:
         session.item(event)
     elif lines := teller.tell(event):
         session.print(lines)
-        if session.is_shell and event.kind == "prompt.asked" and session.asker is not None:
-            session.asker.has_shown(int(event.data.get("prompt_id") or 0))
+        fact = fact_of(event)
+        if session.is_shell and isinstance(fact, PromptAsked) and session.asker is not None:
+            session.asker.has_shown(fact.prompt_id)
 
 
 def _end(session: Session, loop: Loop) -> int:

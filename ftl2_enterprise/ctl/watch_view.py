@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.protocol.fact import Fact, fact_of
+from ftl2_enterprise.protocol.loops.facts import (
+    IterationChecked,
+    IterationDecided,
+    IterationObserved,
+    IterationStarted,
+    LoopCancelled,
+    LoopCompleted,
+    LoopConverged,
+    LoopFailed,
+    LoopRested,
+    LoopStarted,
+)
 from ftl2_enterprise.render.text import Line, Role, Span, iso_time, line, symbol
 
 if TYPE_CHECKING:
@@ -14,8 +27,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.render.loops.narrator import Narrator
 
 ROOM = len("00:00:00Z ")
-ALWAYS_QUIET = {"loop.started", "iteration.started"}
-LAST = {"loop.completed", "loop.failed", "loop.cancelled"}
 
 
 class Watched:
@@ -29,16 +40,17 @@ class Watched:
 
     def tell(self, event: Event) -> list[Line]:
         """The lines for an event, with those that were held back for it."""
-        if event.kind == "iteration.started":
-            self._n = event.data.get("n")
-        lines = timed(self.narrator.tell(event), event.at)
-        if _is_quiet(event):
+        fact = fact_of(event)
+        if isinstance(fact, IterationStarted):
+            self._n = fact.n
+        lines = timed(self.narrator.lines_of(fact), event.at)
+        if _is_quiet(fact):
             self._held += lines
             return []
-        if event.kind == "loop.rested" and self._n is not None and not event.data.get("failures"):
+        if isinstance(fact, LoopRested) and self._n is not None and not fact.failures:
             n, self._n, self._held = self._n, None, []
             return timed([line(symbol("✔", Role.GOOD), (f"iteration {n}", Role.STRONG), ": as desired")], event.at)
-        if not lines and event.kind not in LAST:
+        if not lines and not isinstance(fact, LoopCompleted | LoopFailed | LoopCancelled):
             return []
         return [*self.so_far(), *lines]
 
@@ -58,17 +70,18 @@ def timed(lines: Iterable[Line], at: Instant) -> list[Line]:
     return found
 
 
-def _is_quiet(event: Event) -> bool:
-    """Whether it tells of nothing but a look that finds all in place."""
-    data = event.data
-    match event.kind:
-        case "iteration.observed":
-            return not data.get("failed") and not data.get("denied")
-        case "iteration.checked":
-            return bool(data.get("held"))
-        case "iteration.decided":
-            return bool(data.get("converged"))
-        case "loop.converged":
-            return not data.get("changed") and data.get("iterations") == 1
-        case kind:
-            return kind in ALWAYS_QUIET
+def _is_quiet(fact: Fact) -> bool:
+    """Whether the fact only says that everything is in place."""
+    match fact:
+        case LoopStarted() | IterationStarted():
+            return True
+        case IterationObserved():
+            return not fact.failed and not fact.denied
+        case IterationChecked():
+            return fact.held
+        case IterationDecided():
+            return fact.converged
+        case LoopConverged():
+            return not fact.changed and fact.iterations == 1
+        case _:
+            return False

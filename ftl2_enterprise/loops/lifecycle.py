@@ -5,6 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ftl2_enterprise.core.state_machine import Machine
+from ftl2_enterprise.protocol.loops.facts import (
+    LoopAnswered,
+    LoopAsked,
+    LoopBlocked,
+    LoopCancelled,
+    LoopCompleted,
+    LoopFailed,
+    LoopPaused,
+    LoopRested,
+    LoopRetried,
+    LoopStarted,
+)
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState as A,
     IterationState as I,
@@ -14,7 +26,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 
 
 class LoopEvent(StrEnum):
-    """What happens to a loop; the fact in the event log is `loop.` and this word."""
+    """What moves a loop. `LOOP_EVENTS` names the fact that records each."""
 
     STARTED = "started"
     RETRIED = "retried"
@@ -80,6 +92,34 @@ has a place for it. Completed and cancelled are final.
 """
 
 
+type MovingFact = (
+    LoopStarted
+    | LoopRetried
+    | LoopAsked
+    | LoopAnswered
+    | LoopRested
+    | LoopPaused
+    | LoopBlocked
+    | LoopCompleted
+    | LoopFailed
+    | LoopCancelled
+)
+"""A fact that a loop was moved."""
+LOOP_EVENTS: dict[type[MovingFact], LoopEvent] = {
+    LoopStarted: LoopEvent.STARTED,
+    LoopRetried: LoopEvent.RETRIED,
+    LoopAsked: LoopEvent.ASKED,
+    LoopAnswered: LoopEvent.ANSWERED,
+    LoopRested: LoopEvent.RESTED,
+    LoopPaused: LoopEvent.PAUSED,
+    LoopBlocked: LoopEvent.BLOCKED,
+    LoopCompleted: LoopEvent.COMPLETED,
+    LoopFailed: LoopEvent.FAILED,
+    LoopCancelled: LoopEvent.CANCELLED,
+}
+"""The move that each of these facts records."""
+
+
 class IterationEvent(StrEnum):
     """What moves an iteration on."""
 
@@ -111,7 +151,7 @@ ITERATION = Machine(
 
 
 class ActionEvent(StrEnum):
-    """What happens to an action; the fact in the event log is `action.` and this word."""
+    """What moves an action. `loops.units.actions` emits a fact for each."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -145,7 +185,7 @@ ACTION = Machine(
 
 
 class PromptEvent(StrEnum):
-    """What happens to a question; the fact in the event log is `prompt.` and this word."""
+    """What moves a prompt. `loops.rows.prompts` emits a fact for each."""
 
     ANSWERED = "answered"
     EXPIRED = "expired"

@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall
 
-WAKES_ON = (
-    "loop.created",
-    "loop.desired",
-    "loop.retried",
-    "loop.due",
-    service_rows.HURRIED,
-    "prompt.answered",
-    "prompt.dismissed",
-)
 SPLAY_GAP = 0.01
 """Seconds between two starts after a boot, unless `supervisor.splay` is too short for so many."""
 _FIRST = 1_000
@@ -103,11 +94,6 @@ class LoopManager:
     def prefix(self) -> str:
         """Its keys are `loop:17`."""
         return service_rows.PREFIX
-
-    @property
-    def wakes_on(self) -> tuple[str, ...]:
-        """Facts after which something may be due."""
-        return WAKES_ON
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """Compare what is wanted with the children."""

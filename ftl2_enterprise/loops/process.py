@@ -16,9 +16,9 @@ from ftl2_enterprise.loops.engine import inventory_state, reconcile
 from ftl2_enterprise.loops.engine.after_run import End, after_run
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
-from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import claim as claim_units, runs as run_units, service as service_units
+from ftl2_enterprise.protocol.loops.facts import LoopRested
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
@@ -162,19 +162,21 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
         random=engine.random(),
     )
     reason = end.reason
-    data: dict[str, Any] = {"outcome": outcome, "reason": reason}
     values: dict[str, Any] = {"reason": reason}
     went_well = outcome in {Outcome.CONVERGED, Outcome.PREVIEWED}
     if outcome is Outcome.MODEL_FAILED or (loop.condition is Condition.IN_SYNC and not went_well):
         values["condition"] = Condition.UNKNOWN
     if isinstance(follow, End):
         values |= {"outcome": outcome, "next_run_at": None}
-        journal.commit(run_units.end_run, journal.loop_id, journal.generation, follow.event, data=data, values=values)
+        fact = follow.fact(outcome=outcome, reason=reason)
+        journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
         return None
     next_run_at = after(engine.clock.now(), follow.delay)
-    data |= {"next_run_at": next_run_at, "delay": follow.delay, "failures": follow.failures}
     values |= {"next_run_at": next_run_at, "failures": follow.failures}
-    journal.commit(run_units.end_run, journal.loop_id, journal.generation, LoopEvent.RESTED, data=data, values=values)
+    fact = LoopRested(
+        outcome=outcome, reason=reason, next_run_at=next_run_at, delay=follow.delay, failures=follow.failures
+    )
+    journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
     return follow.delay
 
 

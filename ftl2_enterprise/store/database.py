@@ -68,8 +68,8 @@ class Store:
             yield tx
             faults.reach(FaultPoint.BEFORE_COMMIT)
         faults.reach(FaultPoint.AFTER_COMMIT)
-        for fact in tx.emitted:
-            self._tell(fact)
+        for emitted in tx.emitted if self._listeners else ():
+            self._tell(emitted.event())
 
     @contextmanager
     def read(self) -> Generator[Tx]:
@@ -103,12 +103,12 @@ class Store:
         with self._explaining("open"):
             _ensure_schema(self._engine, self.path, create=False, patience=self._connector.busy_timeout)
 
-    def _tell(self, fact: Event) -> None:
+    def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             try:
-                listener(fact)
+                listener(event)
             except Exception:
-                _log.exception("a listener failed on %s", fact.kind)
+                _log.exception("a listener failed on %s", event.kind)
 
     @contextmanager
     def _transaction(self, kind: str) -> Generator[Connection]:

@@ -7,37 +7,39 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, select
 
+from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.protocol.fact import KIND, Fact, kind_of
 from ftl2_enterprise.store.columns import Json, Words, clean, number, plain
 from ftl2_enterprise.store.prepared import Prepared, run
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.store.tx import Tx
 
 LONGEST_TEXT = 2_000
 """Characters of one text in the data of an event."""
-SAFE = 2**53
-"""Whole numbers up to here are the same for every reader of JSON."""
 
-# No foreign keys: a fact outlives the rows that it speaks of.
+# No foreign keys: a fact outlives the rows that it is about.
 events = Table(
     "events",
     metadata,
     number(),
     Column("at", Integer, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("loop_id", Integer, nullable=True),
-    Column("iteration_id", Integer, nullable=True),
+    Column("subject", Text, nullable=False),
     Column("actor", Words, nullable=True),
     Column("data", Json(dict[str, Any]), nullable=False),
-    Index("events_by_loop", "loop_id", "id"),
+    Index("events_by_subject", "subject", "id"),
 )
 
-_INSERT = Prepared(insert(events)).sql(("at", "kind", "loop_id", "iteration_id", "actor", "data"))
-_encoder = msgspec.json.Encoder()
+_INSERT = Prepared(insert(events)).sql(("at", "kind", "subject", "actor", "data"))
 _LAST = Prepared(select(events.c.id).order_by(events.c.id.desc()).limit(1))
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_TAG = len(f'{{"{KIND}":""')
+"""Bytes in front of the fields of an encoded fact, besides its kind."""
+_COMMA = ord(",")
 
 TRIGGERS = {
     "events_never_change": (
@@ -54,6 +56,29 @@ for _statement in TRIGGERS.values():
     event.listen(events, "after_create", DDL(_statement))
 
 
+class Emitted(msgspec.Struct, frozen=True):
+    """A fact that a transaction has recorded; it is an event when the transaction commits."""
+
+    id: int
+    at: Instant
+    fact: Fact
+    subject: str
+    actor: str | None
+    data: str
+    """The fields of the fact as they were written, in JSON."""
+
+    def event(self) -> Event:
+        """What a reader of the event log gets."""
+        return Event(
+            id=self.id,
+            at=self.at,
+            kind=kind_of(type(self.fact)),
+            subject=self.subject,
+            actor=self.actor,
+            data=_decoder.decode(self.data),
+        )
+
+
 def short(value: Any) -> Any:
     """The value with every text in it cut to what an event may hold."""
     match value:
@@ -67,46 +92,40 @@ def short(value: Any) -> Any:
             return value
 
 
-def append(
-    tx: Tx,
-    *,
-    at: Instant,
-    kind: str,
-    loop_id: int | None,
-    iteration_id: int | None,
-    actor: str | None,
-    data: dict[str, Any],
-) -> Event:
+def append(tx: Tx, *, at: Instant, fact: Fact, subject: str, actor: str | None) -> Emitted:
     """Write one fact; it is one only when the transaction commits."""
-    held = {clean(name): value if _fits(value) else short(plain(value)) for name, value in data.items()}
+    kind = kind_of(type(fact))
+    data = _data_of(fact, kind)
     actor = None if actor is None else clean(actor)
-    row = (at, kind, loop_id, iteration_id, actor, _encoder.encode(held).decode())
-    event_id = int(run(tx.driver, _INSERT, row).lastrowid or 0)
-    return Event(id=event_id, at=at, kind=kind, loop_id=loop_id, iteration_id=iteration_id, actor=actor, data=held)
+    event_id = int(run(tx.driver, _INSERT, (at, kind, subject, actor, data)).lastrowid or 0)
+    return Emitted(event_id, at, fact, subject, actor, data)
 
 
-def _fits(value: Any) -> bool:
-    """Whether it is a short text or a number, and can be held as it is: most are."""
-    match value:
-        case str():
-            # Not a word of an enum, whose value is held.
-            return value.__class__ is str and len(value) <= LONGEST_TEXT and value.isascii()
-        case None | bool():
-            return True
-        case int():
-            return -SAFE < value < SAFE
-        case _:
-            return False
+def _data_of(fact: Fact, kind: str) -> str:
+    """The fields of the fact as JSON, with texts that are not too long and that every reader can hold."""
+    try:
+        encoded = _encode(fact)
+    except (TypeError, ValueError, OverflowError):
+        # A text with lone surrogates, or a number that is too large.
+        pass
+    else:
+        # A text has at most as many characters as its encoding has bytes, so most facts need no closer inspection.
+        if len(encoded) <= LONGEST_TEXT:
+            begin = _TAG + len(kind)
+            return "{" + encoded[begin + (encoded[begin] == _COMMA) :].decode()
+    fields: dict[str, Any] = msgspec.to_builtins(fact, enc_hook=str)
+    del fields[KIND]
+    return _encode(short(plain(fields))).decode()
 
 
-def list_events(tx: Tx, *, after: int = 0, loop_id: int | None = None, limit: int = 100) -> list[Event]:
-    """Facts behind the cursor, oldest first."""
+def list_events(tx: Tx, *, after: int = 0, subject: str | None = None, limit: int = 100) -> list[Event]:
+    """Events after the cursor, oldest first; those about the subject, when there is one."""
     query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
-    if loop_id is not None:
-        query = query.where(events.c.loop_id == loop_id)
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
     return [Event(**row) for row in tx.connection.execute(query).mappings()]
 
 
 def last_event(tx: Tx) -> int:
-    """The id of the newest fact; 0 when there is none."""
+    """The id of the newest event; 0 when there is none."""
     return _LAST.scalar(tx, {}) or 0

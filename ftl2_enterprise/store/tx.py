@@ -1,16 +1,16 @@
-"""One transaction: its connection, its time and the facts that it will have made true."""
+"""One transaction: its connection, its time and the facts that it records."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.store.events import append
+from ftl2_enterprise.store.events import Emitted, append
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.fact import Fact
 
 
 class Tx:
@@ -24,29 +24,13 @@ class Tx:
         """The same instant in every row of the transaction."""
         self.writes: bool = writes
         self.actor: str | None = None
-        """Who causes what is recorded, unless a fact names somebody else."""
-        self.emitted: list[Event] = []
+        """Who causes what is recorded, unless a fact names someone else."""
+        self.emitted: list[Emitted] = []
 
-    def emit(
-        self,
-        kind: str,
-        *,
-        loop_id: int | None = None,
-        iteration_id: int | None = None,
-        actor: str | None = None,
-        **data: Any,
-    ) -> Event:
-        """Write a fact in this transaction; the listeners get it after the commit."""
+    def emit(self, fact: Fact, *, subject: str, actor: str | None = None) -> Emitted:
+        """Record a fact about the subject in this transaction; the listeners get it after the commit."""
         if not self.writes:
-            raise RuntimeError(f"a reading transaction cannot record {kind!r}")
-        event = append(
-            self,
-            at=self.now,
-            kind=kind,
-            loop_id=loop_id,
-            iteration_id=iteration_id,
-            actor=self.actor if actor is None else actor,
-            data=data,
-        )
-        self.emitted.append(event)
-        return event
+            raise RuntimeError(f"a reading transaction cannot record {fact!r}")
+        emitted = append(self, at=self.now, fact=fact, subject=subject, actor=self.actor if actor is None else actor)
+        self.emitted.append(emitted)
+        return emitted

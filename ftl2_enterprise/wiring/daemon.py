@@ -11,7 +11,9 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.protocol.loops.facts import LOOP
+from ftl2_enterprise.protocol.subject import parse_subject
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.capability import ControlContext
@@ -88,7 +90,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, rende
             *(one.handlers for one in found), *(one.gathers(context) for one in found)
         ),
         managers=[manager for one in found for manager in one.managers(context)],
-        find_loop=lambda tx, loop: loop_rows.get_loop(tx, loop).id,
+        find_loop=service_rows.find_subject,
         order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
         in_force=in_force,
@@ -122,9 +124,12 @@ def _facts(database: Store, settings: Settings) -> FactLog:
         with database.read() as tx:
             return watches.newest(tx)
 
-    def name_of(loop_id: int) -> str | None:
+    def name_of(subject: str) -> str | None:
+        parsed = parse_subject(subject)
+        if parsed is None or parsed.kind != LOOP:
+            return None
         with database.read() as tx:
-            return service_rows.name_of_loop(tx, loop_id) or None
+            return service_rows.name_of_loop(tx, parsed.id) or None
 
     directory = Path(settings.log.directory)
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import sqlite3
@@ -13,13 +14,17 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from alembic import op
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units.claim import claim
+from ftl2_enterprise.protocol.fact import UnknownFact, fact_of, kind_of
+from ftl2_enterprise.protocol.loops import facts as loop_facts
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptState
-from ftl2_enterprise.store import backup, database, schema_version
+from ftl2_enterprise.protocol.service import facts as service_facts
+from ftl2_enterprise.store import backup, database, events, schema_version
 from ftl2_enterprise.store.database import open_store
 from tests.support.database import ask, begun_iteration, one_of_each
 from tests.support.disk import mounted
@@ -35,6 +40,10 @@ MADE_ANEW = (
     "model_calls",
 )  # fmt: skip
 """By the migration 0003."""
+OLDER = [path for path in FROZEN if path.name < "loops-0003"]
+"""Those that the migration 0003 changes."""
+REPLACED = {("index", "events_by_loop")}
+"""By the migration 0004."""
 
 
 def unpacked(packed: Path, path: Path) -> Path:
@@ -45,6 +54,25 @@ def unpacked(packed: Path, path: Path) -> Path:
 @pytest.fixture(params=FROZEN, ids=lambda path: path.name.removesuffix(".db.gz"))
 def frozen(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return unpacked(request.param, tmp_path / "loops.db")
+
+
+@pytest.fixture(params=OLDER, ids=lambda path: path.name.removesuffix(".db.gz"))
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return unpacked(request.param, tmp_path / "loops.db")
+
+
+def with_subject(event: dict[str, object]) -> dict[str, object]:
+    """An event of the schema 0003 as one of the schema 0004."""
+    loop_id, iteration_id = event["loop_id"], event["iteration_id"]
+    data = json.loads(str(event["data"]))
+    return {
+        "id": event["id"],
+        "at": event["at"],
+        "kind": event["kind"],
+        "subject": "" if loop_id is None else f"loop:{loop_id}",
+        "actor": event["actor"],
+        "data": data if iteration_id is None else {"iteration_id": iteration_id, **data},
+    }
 
 
 def objects(path: Path) -> set[tuple[str, str]]:
@@ -84,10 +112,32 @@ def test_an_upgrade_keeps_every_row_index_and_trigger(frozen: Path) -> None:
     after = rows(frozen)
     counted = {row["name"]: row["seq"] for row in after.pop("sqlite_sequence")}
     assert all(counted[row["name"]] == row["seq"] for row in before.pop("sqlite_sequence"))
+    events = [{**event, "data": json.loads(str(event["data"]))} for event in after.pop("events")]
+    assert events == [with_subject(event) for event in before.pop("events")]
     for name, many in before.items():
         kept = [{column: row[column] for column in old} for old, row in zip(many, after[name], strict=True)]
         assert kept == many, name
-    assert there <= objects(frozen)
+    assert there - REPLACED <= objects(frozen)
+
+
+def test_the_events_of_an_upgraded_database_are_facts(tmp_path: Path) -> None:
+    newest = unpacked(FROZEN[-1], tmp_path / "loops.db")
+    with closing(open_store(newest, create=True)) as db, db.read() as tx:
+        found = events.list_events(tx, limit=1000)
+        of_loop = events.list_events(tx, subject="loop:11", limit=1000)
+    # Every kind that there was; those before were written by tests of the time, without their fields.
+    assert {event.kind for event in found} == {kind_of(fact) for fact in (*loop_facts.FACTS, *service_facts.FACTS)}
+    assert len(of_loop) > 40
+    for event in of_loop:
+        assert not isinstance(fact_of(event), UnknownFact), event
+    assert [event.subject for event in found if event.kind.startswith("service.")] == [""] * 4
+
+
+def test_the_log_of_an_upgraded_database_stays_append_only(frozen: Path) -> None:
+    with closing(open_store(frozen, create=True)) as db:
+        for change in ("UPDATE events SET kind = 'x'", "DELETE FROM events"):
+            with pytest.raises(IntegrityError, match="append-only"), db.write() as tx:
+                tx.connection.execute(text(change))
 
 
 def test_an_upgraded_database_is_as_a_new_one(frozen: Path) -> None:
@@ -159,7 +209,15 @@ def test_an_upgrade_that_would_lose_a_row_is_undone(frozen: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", MADE_ANEW)
-def test_an_upgrade_that_fails_at_a_table_is_undone(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_that_fails_at_a_table_is_undone(older: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_at(older, name, monkeypatch)
+
+
+def test_an_upgrade_that_fails_at_the_events_is_undone(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_at(frozen, "events", monkeypatch)
+
+
+def fails_at(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, there = rows(frozen), objects(frozen)
     rename = op.rename_table
 
@@ -180,7 +238,8 @@ def test_an_upgrade_that_fails_at_a_table_is_undone(frozen: Path, name: str, mon
 
 def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(frozen)) as connection:
-        connection.execute("UPDATE actions SET stdout = ? WHERE id <= 2", ("x" * 1_000_000,))
+        connection.execute("UPDATE actions SET stdout = ? WHERE id <= 2", ("x" * 600_000,))
+        connection.execute("INSERT INTO events (at, kind, data) VALUES (1, 'x', ?)", (f'{{"a":"{"x" * 900_000}"}}',))
         connection.commit()
     before = rows(frozen)
     with mounted(tmp_path, megabytes=3) as disk:
@@ -193,18 +252,26 @@ def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -
     assert rows(elsewhere)["actions"] == before["actions"]
 
 
-def test_an_upgrade_goes_by_no_table_that_it_does_not_know(frozen: Path) -> None:
+def test_an_upgrade_goes_by_no_table_that_it_does_not_know(older: Path) -> None:
+    changed_by_hand(older, "prompts")
+
+
+def test_an_upgrade_goes_by_no_event_log_that_it_does_not_know(frozen: Path) -> None:
+    changed_by_hand(frozen, "events")
+
+
+def changed_by_hand(frozen: Path, name: str) -> None:
     with closing(sqlite3.connect(frozen)) as connection:
-        connection.execute("ALTER TABLE prompts ADD COLUMN mine TEXT")
+        connection.execute(f"ALTER TABLE {name} ADD COLUMN mine TEXT")
         connection.commit()
     before = rows(frozen)
-    with pytest.raises(RuntimeError, match="the table prompts has other columns than it was made with"):
+    with pytest.raises(RuntimeError, match=f"the table {name} has other columns than it was made with"):
         open_store(frozen, create=True)
     assert rows(frozen) == before
 
 
-def test_a_table_that_counts_already_goes_on_counting(frozen: Path) -> None:
-    with closing(sqlite3.connect(frozen)) as connection:
+def test_a_table_that_counts_already_goes_on_counting(older: Path) -> None:
+    with closing(sqlite3.connect(older)) as connection:
         (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'prompts'").fetchone()
         indexes = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'prompts'")
         counts = re.sub(r"\bid INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", made, count=1)
@@ -217,7 +284,7 @@ def test_a_table_that_counts_already_goes_on_counting(frozen: Path) -> None:
             UPDATE sqlite_sequence SET seq = 700 WHERE name = 'prompts';
             {"; ".join(sql for (sql,) in indexes.fetchall())};
         """)
-    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+    with closing(open_store(older, create=True)) as db, db.write() as tx:
         assert schema(tx.connection) == wanted_schema()
         assert ask(tx, begun_iteration(tx, "new")) == 701
 

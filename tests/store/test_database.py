@@ -20,9 +20,12 @@ from sqlalchemy import text
 from ftl2_enterprise.core.faults import VARIABLE, InjectedFault
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.protocol.loops.facts import LoopPaused, LoopStarted
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import Store, open_store
 from tests.support.database import locked_by_another_process, spec
+from tests.support.facts import Noted, NotedAgain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +219,7 @@ def test_a_reader_sees_one_moment(db: Store) -> None:
 
 def test_a_reading_transaction_records_no_fact(db: Store) -> None:
     with db.read() as tx, pytest.raises(RuntimeError, match="cannot record"):
-        tx.emit("loop.created")
+        tx.emit(Noted(), subject="")
 
 
 def test_listeners_hear_what_was_committed_in_order(db: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -228,8 +231,8 @@ def test_listeners_hear_what_was_committed_in_order(db: Store, caplog: pytest.Lo
     db.listen(fails)
     remove = db.listen(heard.append)
     with caplog.at_level(logging.ERROR), db.write() as tx:
-        tx.emit("loop.paused", loop_id=1)
-        tx.emit("loop.started", loop_id=1, run=2)
+        tx.emit(LoopPaused(outcome=None, reason=None), subject="loop:1")
+        tx.emit(LoopStarted(run=2, resumed=False, max_iterations=10), subject="loop:1")
         assert heard == []
     assert [fact.kind for fact in heard] == ["loop.paused", "loop.started"]
     assert [record.getMessage() for record in caplog.records] == [
@@ -239,25 +242,25 @@ def test_listeners_hear_what_was_committed_in_order(db: Store, caplog: pytest.Lo
     with db.read() as reading:
         assert events.list_events(reading) == heard
     with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012
-        tx.emit("loop.failed")
+        tx.emit(Noted(), subject="loop:1")
         raise ZeroDivisionError
     remove()
     with db.write() as tx:
-        tx.emit("loop.completed")
+        tx.emit(Noted(), subject="loop:1")
     assert [fact.kind for fact in heard] == ["loop.paused", "loop.started"]
 
 
 def test_a_listener_may_use_the_store(db: Store) -> None:
     def answer(fact: Event) -> None:
-        if fact.kind == "first":
+        if fact.kind == kind_of(Noted):
             with db.write() as tx:
-                tx.emit("second")
+                tx.emit(NotedAgain(), subject="")
 
     db.listen(answer)
     with db.write() as tx:
-        tx.emit("first")
+        tx.emit(Noted(), subject="")
     with db.read() as reading:
-        assert [fact.kind for fact in events.list_events(reading)] == ["first", "second"]
+        assert [fact.kind for fact in events.list_events(reading)] == ["test.noted", "test.noted_again"]
 
 
 @pytest.mark.parametrize(("point", "kept"), [("before-commit", set()), ("after-commit", {"web"})])

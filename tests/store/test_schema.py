@@ -158,7 +158,7 @@ QUERIES: list[Callable[[Tx], object]] = [
     service_rows.firings,
     lambda tx: LoopManager(SupervisorSettings).ensure(tx, {}, tx.now, booted=False),
     lambda tx: events.list_events(tx, after=3),
-    lambda tx: events.list_events(tx, after=3, loop_id=1),
+    lambda tx: events.list_events(tx, after=3, subject="loop:1"),
 ]
 
 

@@ -15,6 +15,7 @@ from ftl2_enterprise.protocol.loops.nouns import ObservationState
 from ftl2_enterprise.store import events, texts
 from ftl2_enterprise.store.columns import json_text, plain
 from tests.support.database import begun_iteration, propose
+from tests.support.facts import Noted
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
@@ -108,16 +109,14 @@ def test_outputs_of_actions_and_observations(db: Store) -> None:
 
 def test_facts_are_plain_and_short(db: Store) -> None:
     with db.write() as tx:
-        fact = tx.emit(
-            "iteration.decided",
-            loop_id=1,
+        noted = Noted(
             iteration_id=2,
-            actor="eva",
-            reasoning="r" * 5000,
+            text="r" * 5000,
             actions=[{"module": "m" * 2001, "when": datetime.date(2026, 8, 1)}],
         )
-    assert len(fact.data["reasoning"]) == 2000
-    assert fact.data["reasoning"].endswith("r…")
+        fact = tx.emit(noted, subject="loop:1", actor="eva").event()
+    assert len(fact.data["text"]) == 2000
+    assert fact.data["text"].endswith("r…")
     assert len(fact.data["actions"][0]["module"]) == 2000
     assert fact.data["actions"][0]["when"] == "2026-08-01"
     with db.read() as reading:
@@ -127,9 +126,9 @@ def test_facts_are_plain_and_short(db: Store) -> None:
 
 def test_reading_the_log_from_a_cursor(db: Store) -> None:
     with db.write() as tx:
-        facts = [tx.emit("loop.paused", loop_id=n % 2) for n in range(10)]
+        facts = [tx.emit(Noted(), subject=f"loop:{n % 2}").event() for n in range(10)]
     with db.read() as tx:
         assert events.list_events(tx, limit=3) == facts[:3]
         assert events.list_events(tx, after=facts[2].id, limit=3) == facts[3:6]
-        assert events.list_events(tx, after=facts[2].id, loop_id=0) == [facts[4], facts[6], facts[8]]
+        assert events.list_events(tx, after=facts[2].id, subject="loop:0") == [facts[4], facts[6], facts[8]]
         assert events.list_events(tx, after=facts[-1].id) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,10 @@ from ftl2_enterprise.protocol.loops.nouns import (
     PromptState,
 )
 from ftl2_enterprise.protocol.loops.replies import LoopLine
+from tests.support import facts
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.fact import Fact
 
 NOW = SystemClock().now()
 
@@ -118,8 +122,11 @@ def iteration(n: int = 12, **fields: Any) -> Iteration:
     return Iteration(**(given | fields))
 
 
-def event(event_id: int, kind: str, loop_id: int | None = 1, **data: Any) -> Event:
-    return Event(id=event_id, at=NOW, kind=kind, loop_id=loop_id, iteration_id=12, data=data)
+def event(event_id: int, what: str | type[Fact], subject: str = "loop:1", **fields: Any) -> Event:
+    """An event of a fact, or of a kind that this version of the program does not know."""
+    if isinstance(what, str):
+        return Event(id=event_id, at=NOW, kind=what, subject=subject, data=fields)
+    return facts.event(what, id=event_id, at=NOW, subject=subject, **fields)
 
 
 def changed[T: Struct](noun: T, **fields: Any) -> T:

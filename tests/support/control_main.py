@@ -9,30 +9,33 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
+from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency, Why
 from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.loops.handlers import table as handlers
-from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops
+from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.loops.facts import LoopProcessEnded
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import UnitCall, unit
 from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Order
-from ftl2_enterprise.supervisor.control.service_units import note
 from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from ftl2_enterprise.wiring.loops import gather
+from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.store.tx import Tx
-    from ftl2_enterprise.store.unit import UnitCall
 
 
 class OwnWriter:
@@ -56,8 +59,8 @@ class OwnWriter:
         pass
 
     def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
-        def tell(fact: Event) -> None:
-            callback(Committed(fact.id, [fact.kind]))
+        def tell(event: Event) -> None:
+            callback(Committed(event.id, fact_of(event).wakes))
 
         return self._store.listen(tell)
 
@@ -66,7 +69,6 @@ class SimpleManager:
     """A process for every loop that wants to run; `slow` and `broken` loops are what they are called."""
 
     prefix = "loop"
-    wakes_on = ("loop.",)
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
         rows = tx.connection.execute(select(loops.c.id, loops.c.name, loops.c.desired, loops.c.state)).all()
@@ -80,14 +82,19 @@ class SimpleManager:
         )
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
-        return note.call("loop.process_ended", {"key": child.key, "why": ending.why.value, "status": ending.status})
+        return record_end.call(ending.why, ending.status)
+
+
+@unit
+def record_end(tx: Tx, why: Why, status: int | None) -> None:
+    """How a process ended; whose it was is of no matter here."""
+    tx.emit(sample(LoopProcessEnded, why=why, status=status), subject=SERVICE)
 
 
 class OtherManager:
     """Wants one process, always."""
 
     prefix = "other"
-    wakes_on = ()
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
         return Plan(start=() if children else ("other:1",), counts={"others": len(children)})
@@ -114,9 +121,11 @@ def main(given: dict[str, Any]) -> int:
         with read.read() as tx:
             return watches.newest(tx)
 
-    def name_of(loop_id: int) -> str | None:
+    def name_of(subject: str) -> str | None:
         with read.read() as tx:
-            return tx.connection.execute(select(loops.c.name).where(loops.c.id == loop_id)).scalar()
+            return tx.connection.execute(
+                select(loops.c.name).where("loop:" + cast(loops.c.id, Text) == subject)
+            ).scalar()
 
     directory = Path(loaded.settings.log.directory)
     directory.mkdir(exist_ok=True)
@@ -133,7 +142,7 @@ def main(given: dict[str, Any]) -> int:
                 gathers=gather.gathers(lambda: loaded.settings, read),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
-            find_loop=lambda tx, loop: loop_rows.get_loop(tx, loop).id,
+            find_loop=service_rows.find_subject,
             order=lambda key, found: Order(argument=key.partition(":")[2]),
             loaded=loaded,
             load=load,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -22,8 +22,10 @@ from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.tables import disabled_rules
+from ftl2_enterprise.protocol.loops.facts import LoopStarted
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
 from ftl2_enterprise.store.idempotency import handovers
+from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,7 @@ def started_loop(tx: Tx, name: str = "web") -> tuple[Loop, int]:
     """A loop that runs, and the generation of its claim."""
     loop = loop_rows.create_loop(tx, spec(name))
     generation = loop_rows.claim_loop(tx, loop.id, "me")
-    loop_rows.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
+    loop_rows.move_loop(tx, loop.id, generation, sample(LoopStarted), run=1)
     return loop_rows.get_loop(tx, loop.id), generation
 
 

@@ -192,7 +192,13 @@ class Bench:
         return [event.kind for event in self.events]
 
     def data(self, kind: str) -> list[dict[str, Any]]:
-        return [event.data for event in self.events if event.kind == kind]
+        """The data of the events of a kind, but for the iteration that they belong to."""
+        without = {"iteration_id"}
+        return [
+            {name: value for name, value in event.data.items() if name not in without}
+            for event in self.events
+            if event.kind == kind
+        ]
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.protocol.loops.facts import PromptAnswered, PromptAsked, PromptDismissed, PromptExpired
+from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import EventPage, ListEvents, WatchEvents
@@ -14,8 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ftl2_enterprise.protocol.fact import Fact
     from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.protocol.loops.replies import LoopLine
+
+
+CLOSED: dict[PromptState, type[Fact]] = {
+    PromptState.ANSWERED: PromptAnswered,
+    PromptState.EXPIRED: PromptExpired,
+    PromptState.DISMISSED: PromptDismissed,
+}
 
 
 class PlayedService(ScriptedService):
@@ -33,10 +43,10 @@ class PlayedService(ScriptedService):
         self.on(WatchEvents, self.events)
         self.on(ListEvents, lambda _request: EventPage(events=[], cursor=self.cursor))
 
-    def happen(self, kind: str, **data: Any) -> None:
+    def happen(self, fact: type[Fact], **fields: Any) -> None:
         """Tell those who watch."""
         self.cursor += 1
-        self.events.send(builders.event(self.cursor, kind, **data))
+        self.events.send(builders.event(self.cursor, fact, **fields))
 
     def opens(self, prompt: Prompt) -> None:
         """A prompt that is open from now on, and can be looked at."""
@@ -46,13 +56,13 @@ class PlayedService(ScriptedService):
     def asks(self, prompt: Prompt) -> None:
         """A prompt that is open from now on; what is known of prompts stays as it was."""
         self.prompts.append(PromptLine(prompt=prompt, loop="web"))
-        self.happen("prompt.asked", prompt_id=prompt.id)
+        self.happen(PromptAsked, prompt_id=prompt.id)
 
     def closes(self, prompt: Prompt) -> None:
         """The prompt as it is from now on: not open any more."""
         self.prompts = [one for one in self.prompts if one.prompt.id != prompt.id]
         self.shows(prompt)
-        self.happen(f"prompt.{prompt.state}", prompt_id=prompt.id)
+        self.happen(CLOSED[prompt.state], prompt_id=prompt.id)
 
     def shows(self, prompt: Prompt) -> None:
         """What is known of the prompt."""

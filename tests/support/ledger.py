@@ -11,47 +11,64 @@ import msgspec
 from sqlalchemy import text
 
 from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.protocol.fact import Fact, declare, kind_of
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
+from tests.support.facts import Awakening
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENTRY = "ledger.entry"
+
+class LedgerEntry(Fact, frozen=True, tag="ledger.entry"):
+    """Who has written it, and which of theirs it is."""
+
+    who: str
+    n: int
+
+
+(ENTRY,) = map(kind_of, declare(LedgerEntry))
 
 
 @unit
 def enter(tx: Tx, who: str, n: int) -> int:
-    return tx.emit(ENTRY, who=who, n=n).id
+    return tx.emit(LedgerEntry(who=who, n=n), subject=SERVICE).id
 
 
 @unit
 def enter_much(tx: Tx, who: str, n: int, much: str) -> int:
     """With a text of any length."""
     texts.put(tx, much)
-    return tx.emit(ENTRY, who=who, n=n).id
+    return tx.emit(LedgerEntry(who=who, n=n), subject=SERVICE).id
+
+
+@unit
+def enter_waking(tx: Tx) -> None:
+    """A fact after which managers look."""
+    tx.emit(Awakening(), subject=SERVICE)
 
 
 @unit
 def refuse(tx: Tx, who: str) -> None:
     """A refusal, after something was written."""
-    tx.emit(ENTRY, who=who, n=-1)
+    tx.emit(LedgerEntry(who=who, n=-1), subject=SERVICE)
     raise conflict(f"cannot serve {who}", "ask somebody else")
 
 
 @unit
 def stumble(tx: Tx, who: str) -> None:
     """A defect, after something was written."""
-    tx.emit(ENTRY, who=who, n=-1)
+    tx.emit(LedgerEntry(who=who, n=-1), subject=SERVICE)
     raise ZeroDivisionError(f"the secret of {who}")
 
 
 @unit
 def break_a_rule(tx: Tx, who: str) -> None:
     """A constraint of the database, after something was written."""
-    tx.emit(ENTRY, who=who, n=-1)
-    tx.connection.execute(text("INSERT INTO events (at, kind, data) VALUES (NULL, 'x', '{}')"))
+    tx.emit(LedgerEntry(who=who, n=-1), subject=SERVICE)
+    tx.connection.execute(text("INSERT INTO events (at, kind, subject, data) VALUES (NULL, 'x', '', '{}')"))
 
 
 class Entries:

@@ -77,7 +77,7 @@ def highest_given(path: Path) -> dict[str, int]:
         if "id" in table.c:
             highest[name] = max(highest.get(name, 0), *(cast("int", row["id"]) for row in found[name]), 0)
     for fact in found["events"]:
-        said = json.loads(str(fact["data"])) | {"iteration_id": fact["iteration_id"]}
+        said = {"iteration_id": fact.get("iteration_id"), **json.loads(str(fact["data"]))}
         for name, key in named.items():
             highest[name] = max(highest[name], said.get(key) or 0)
     return highest

@@ -24,6 +24,8 @@ from ftl2_enterprise.cli.tour.copying import copy_tour
 from ftl2_enterprise.cli.tour.scenario import Scene, TourFailed
 from ftl2_enterprise.cli.tour.service import TourService, follow
 from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.loops.facts import LoopConverged, LoopDrifted, LoopRested, LoopStopped
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Mode
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
 from ftl2_enterprise.render.exit_status import Exit
@@ -43,7 +45,6 @@ PATIENCE = 45.0
 """Seconds after which a step counts as failed when nobody has to answer."""
 PATIENCE_WITH_PERSON = 3600.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ENDED = {"loop.failed", "loop.blocked", "loop.completed", "loop.cancelled", "loop.paused"}
 
 
 @dataclass
@@ -57,16 +58,15 @@ class Seen:
 
     def __call__(self, event: Event) -> None:
         """Count."""
-        match event.kind:
-            case "loop.converged":
+        match fact := fact_of(event):
+            case LoopConverged():
                 self.converged += 1
-            case "loop.drifted":
+            case LoopDrifted():
                 self.drifted += 1
-            case "loop.rested" if event.data.get("failures"):
-                self.trouble = f"the loop is not in sync: {event.data.get('reason')}"
-            case kind if kind in ENDED:
-                reason = event.data.get("reason")
-                self.trouble = f"the loop ended early: {kind}" + (f": {reason}" if reason else "")
+            case LoopRested() if fact.failures:
+                self.trouble = f"the loop is not in sync: {fact.reason}"
+            case LoopStopped():
+                self.trouble = f"the loop ended early: {event.kind}" + (f": {fact.reason}" if fact.reason else "")
             case _:
                 pass
         self.news.set()

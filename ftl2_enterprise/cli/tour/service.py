@@ -19,6 +19,8 @@ from ftl2_enterprise import client
 from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.cli.tour.scenario import TourFailed
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.loops.facts import PromptAsked
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import GetHealth, WatchEvents
 
@@ -116,26 +118,27 @@ class TourService:
 async def follow(service: TourService, loop: Loop, *, people: Prompter, hear: Callable[[Event], None]) -> None:
     """Hear every fact of the loop from its beginning, and let people answer its questions. Runs until cancelled."""
     running = asyncio.get_running_loop()
-    facts: asyncio.Queue[Event | None] = asyncio.Queue()
+    events: asyncio.Queue[Event | None] = asyncio.Queue()
 
-    def put(fact: Event | None) -> None:
+    def put(event: Event | None) -> None:
         with suppress(RuntimeError):  # the tour is over
-            running.call_soon_threadsafe(facts.put_nowait, fact)
+            running.call_soon_threadsafe(events.put_nowait, event)
 
     def listen() -> None:
         with suppress(Problem, OSError):
-            for fact in watching.watch(WatchEvents(loop=str(loop.id), after=0)):
-                put(fact)
+            for event in watching.watch(WatchEvents(loop=str(loop.id), after=0)):
+                put(event)
         put(None)
 
     with service.connect() as watching, service.connect() as asking:
         thread = threading.Thread(target=listen, name="watch", daemon=True)
         thread.start()
         try:
-            while (fact := await facts.get()) is not None:
-                hear(fact)
-                if fact.kind == "prompt.asked":
-                    prompt = asking.call(ShowPrompt(prompt=fact.data["prompt_id"])).prompt
+            while (event := await events.get()) is not None:
+                hear(event)
+                fact = fact_of(event)
+                if isinstance(fact, PromptAsked):
+                    prompt = asking.call(ShowPrompt(prompt=fact.prompt_id)).prompt
                     answer = await people.ask(prompt)
                     if answer is not None:
                         asking.call(AnswerPrompt(prompt=prompt.id, answer=answer))

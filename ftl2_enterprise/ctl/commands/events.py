@@ -8,8 +8,23 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.ctl.registry import OF_LOOP, Command, Example, Flag, Group, Kind, limit
 from ftl2_enterprise.ctl.tokenizer import word
+from ftl2_enterprise.protocol.fact import Fact, fact_of
+from ftl2_enterprise.protocol.loops.facts import (
+    LOOP,
+    ActionDenied,
+    ActionLost,
+    ActionSucceeded,
+    LoopAsked,
+    LoopCompleted,
+    LoopConverged,
+    LoopDrifted,
+    ModelAsked,
+    PromptAsked,
+    PromptExpired,
+)
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import ListEvents, WatchEvents
+from ftl2_enterprise.protocol.subject import parse_subject
 from ftl2_enterprise.render.text import Line, Role, fields_text, line, moment, one_line, person
 
 if TYPE_CHECKING:
@@ -18,6 +33,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.ctl.session import Session
 
 LIMIT = 30
+NOT_SHOWN = {"iteration_id"}
+"""Fields that are for programs."""
 
 
 def run(session: Session, given: Given) -> int:
@@ -55,8 +72,12 @@ class _Names:
         self._session = session
         self._known: dict[int, str] | None = None
 
-    def of(self, loop_id: int) -> str:
-        """Its name, or its number when it is gone."""
+    def of(self, subject: str) -> str:
+        """The name of a loop, or its number when it is gone; empty for the service."""
+        parsed = parse_subject(subject)
+        return subject if parsed is None or parsed.kind != LOOP else self._of_loop(parsed.id)
+
+    def _of_loop(self, loop_id: int) -> str:
         if self._known is None:
             self._known = {loop.id: loop.name for loop in self._session.call(ListLoops(finished=True)).loops}
         if loop_id not in self._known:
@@ -81,25 +102,28 @@ def _tell(session: Session, event: Event, names: _Names) -> None:
 
 
 def _line(event: Event, names: _Names) -> Line:
-    loop = "" if event.loop_id is None else names.of(event.loop_id)
-    data = fields_text(event.data)
+    subject = names.of(event.subject)
+    data = fields_text({name: value for name, value in event.data.items() if name not in NOT_SHOWN})
     by = f" by {person(event.actor)}" if event.actor else ""
     return line(
         (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),
-        (f"{one_line(loop, 40)} " if loop else "", Role.STRONG),
-        (event.kind, _role(event.kind)),
+        (f"{one_line(subject, 40)} " if subject else "", Role.STRONG),
+        (event.kind, _role(fact_of(event))),
         (by, Role.FAINT),
         f" {one_line(data, 300)}" if data else "",
     )
 
 
-def _role(kind: str) -> Role:
-    word = kind.rpartition(".")[2]
-    if word in {"failed", "denied", "blocked", "broken", "refused", "crashed"}:
-        return Role.BAD
-    if word in {"asked", "drifted", "lost", "expired"}:
-        return Role.WARNING
-    return Role.GOOD if word in {"converged", "completed", "succeeded"} else Role.ACCENT
+def _role(fact: Fact) -> Role:
+    match fact:
+        case LoopConverged() | LoopCompleted() | ActionSucceeded():
+            return Role.GOOD
+        case LoopAsked() | PromptAsked() | ModelAsked() | LoopDrifted() | ActionLost() | PromptExpired():
+            return Role.WARNING
+        case ActionDenied():
+            return Role.BAD
+        case _:
+            return Role.BAD if fact.level == "warning" else Role.ACCENT
 
 
 COMMANDS = (

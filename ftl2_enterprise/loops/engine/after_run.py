@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.protocol.loops.facts import LoopBlocked, LoopCancelled, LoopCompleted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
 
@@ -13,7 +13,8 @@ from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 class End:
     """The loop ends, or stops until a person does something about it."""
 
-    event: LoopEvent
+    fact: type[EndFact]
+    """What is recorded of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,15 +26,17 @@ class Rest:
     failures: int
 
 
-ENDS: dict[Outcome, LoopEvent] = {
-    Outcome.CONVERGED: LoopEvent.COMPLETED,
-    Outcome.PREVIEWED: LoopEvent.COMPLETED,
-    Outcome.BLOCKED: LoopEvent.BLOCKED,
-    Outcome.NOT_CONVERGED: LoopEvent.FAILED,
-    Outcome.DENIED: LoopEvent.FAILED,
-    Outcome.MODEL_FAILED: LoopEvent.FAILED,
-    Outcome.FAILED: LoopEvent.FAILED,
-    Outcome.CANCELLED: LoopEvent.CANCELLED,
+type EndFact = LoopBlocked | LoopCompleted | LoopFailed | LoopCancelled
+
+ENDS: dict[Outcome, type[EndFact]] = {
+    Outcome.CONVERGED: LoopCompleted,
+    Outcome.PREVIEWED: LoopCompleted,
+    Outcome.BLOCKED: LoopBlocked,
+    Outcome.NOT_CONVERGED: LoopFailed,
+    Outcome.DENIED: LoopFailed,
+    Outcome.MODEL_FAILED: LoopFailed,
+    Outcome.FAILED: LoopFailed,
+    Outcome.CANCELLED: LoopCancelled,
 }
 
 
@@ -47,7 +50,7 @@ def after_run(
     """
     stays = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
     if mode is not Mode.CONTINUOUS or outcome not in stays:
-        return End(event=ENDS[outcome])
+        return End(fact=ENDS[outcome])
     if outcome is Outcome.CONVERGED:
         return Rest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
     delay = exponential(failures + 1, base=interval, cap=max(cap, interval))

@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import service as service_units
 from ftl2_enterprise.loops.units.service import OVER
+from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.replies import Deleted
 from ftl2_enterprise.protocol.loops.verbs import (
@@ -122,7 +123,7 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
     match loop.state:
         case LoopState.RESTING:
             service_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
-            tx.emit("loop.due", loop_id=loop.id, next_run_at=tx.now)
+            tx.emit(LoopDue(next_run_at=tx.now), subject=loop_subject(loop.id))
         case LoopState.PENDING | LoopState.RUNNING:
             pass
         case LoopState.WAITING:
@@ -145,7 +146,7 @@ def delete(tx: Tx, request: DeleteLoop) -> Deleted:
     if service_rows.is_held(loop):
         raise conflict(f"cannot delete {loop.name}: its process has not ended yet", "try again in a moment")
     service_rows.delete_loop(tx, loop.id)
-    tx.emit("loop.deleted", loop_id=loop.id, name=loop.name, state=loop.state)
+    tx.emit(LoopDeleted(name=loop.name, state=loop.state), subject=loop_subject(loop.id))
     return Deleted(id=loop.id, name=loop.name)
 
 

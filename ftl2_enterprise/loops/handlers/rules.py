@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.rules.files import RuleFile, find_one
+from ftl2_enterprise.protocol.loops.facts import RuleDisabled, RuleEnabled
 from ftl2_enterprise.protocol.loops.replies import RuleDetail, RuleInfo
 from ftl2_enterprise.protocol.loops.verbs import DisableRule, EnableRule, ListRules, ShowRule
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -47,7 +49,7 @@ def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
             "remove it from there",
         )
     if service_rows.enable_rule(tx, file.name):
-        tx.emit("rule.enabled", rule=file.name)
+        tx.emit(RuleEnabled(rule=file.name), subject=SERVICE)
     return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
 
 
@@ -55,7 +57,7 @@ def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
 def disable(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
     """Keep the rule of the file from firing in every loop."""
     if service_rows.disable_rule(tx, file.name):
-        tx.emit("rule.disabled", rule=file.name)
+        tx.emit(RuleDisabled(rule=file.name), subject=SERVICE)
     return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
 
 

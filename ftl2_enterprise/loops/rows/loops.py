@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import lease, problem
-from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, LOOP_EVENTS, IterationEvent, LoopEvent
 from ftl2_enterprise.loops.tables import ENDED_LOOPS, iterations, loops
+from ftl2_enterprise.protocol.loops.facts import LoopCreated, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
 
     from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.loops.lifecycle import MovingFact
     from ftl2_enterprise.store.tx import Tx
 
 _LOOPS = Reader(loops, Loop)
@@ -84,9 +86,8 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
             f"give another name with --name, or {way}",
         )
     loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
-    tx.emit(
-        "loop.created", loop_id=loop_id, name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run
-    )
+    created = LoopCreated(name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run)
+    tx.emit(created, subject=loop_subject(loop_id))
     return get_loop(tx, loop_id)
 
 
@@ -195,17 +196,16 @@ def move_loop(
     tx: Tx,
     loop_id: int,
     generation: int,
-    event: LoopEvent,
-    *,
-    data: dict[str, Any] | None = None,
+    fact: MovingFact,
     **values: Any,
 ) -> LoopState:
-    """Move a loop on, and record the fact `loop.<event>` with the data; returns the new state.
+    """Move a loop by the event that the fact stands for, and record the fact; returns the new state.
 
     `started_at` and `ended_at` follow from the move, and a start clears `outcome` and `reason`, unless given.
     Raises Problem(conflict) when another process has taken it over or moved it.
     """
     check_claim(tx, loop_id, generation)
+    event = LOOP_EVENTS[type(fact)]
     if event is LoopEvent.STARTED:
         values.setdefault("outcome", None)
         values.setdefault("reason", None)
@@ -214,7 +214,7 @@ def move_loop(
     ends = all(target in ENDED_LOOPS for target in LOOP.sources(event).values())
     values.setdefault("ended_at", tx.now if ends else None)
     state = transition(tx, LOOP, loops, loop_id, event, where={"generation": generation}, **values)
-    tx.emit(f"loop.{event}", loop_id=loop_id, **(data or {}))
+    tx.emit(fact, subject=loop_subject(loop_id))
     return state
 
 
@@ -300,11 +300,6 @@ def get_iterations(
 def iterations_of_run(tx: Tx, loop_id: int, run: int) -> list[Iteration]:
     """Every iteration of one run, in order of `n`."""
     return _ITERATIONS.all(_OF_RUN.rows(tx, {"of": loop_id, "in_run": run}))
-
-
-def emit(tx: Tx, iteration: Iteration, kind: str, /, **data: Any) -> None:
-    """Record a fact about the iteration."""
-    tx.emit(kind, loop_id=iteration.loop_id, iteration_id=iteration.id, **data)
 
 
 # --- within --------------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.rows.loops import add_to_loop, emit
+from ftl2_enterprise.loops.rows.loops import add_to_loop
 from ftl2_enterprise.loops.tables import loops, model_calls
+from ftl2_enterprise.protocol.loops.facts import ModelAnswered, ModelAsked, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, ModelCall
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
@@ -64,14 +65,9 @@ def begin_model_call(
     }
     call_id = _INSERT.insert(tx, row)
     add_to_loop(tx, iteration.loop_id, model_call_count=1)
-    emit(
-        tx,
-        iteration,
-        "model.asked",
-        call_id=call_id,
-        purpose=purpose,
-        provider=provider,
-        model=model,
+    tx.emit(
+        ModelAsked(iteration_id=iteration.id, call_id=call_id, purpose=purpose, provider=provider, model=model),
+        subject=loop_subject(iteration.loop_id),
     )
     return call_id
 
@@ -90,7 +86,7 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
     error: str | None,
     model: str | None = None,
 ) -> None:
-    """Write down how the call ended and what it cost, and record `model.answered`.
+    """Write down how the call ended and what it cost, and record it as ModelAnswered.
 
     Raises Problem(conflict) when that is known already.
     """
@@ -110,9 +106,7 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
         raise problem.conflict(f"cannot end the model call {call_id}: it is not in flight")
     loop_id, iteration_id = _OF.rows(tx, {"row_id": call_id})[0]
     add_to_loop(tx, loop_id, cost_usd=cost_usd or 0.0)
-    tx.emit(
-        "model.answered",
-        loop_id=loop_id,
+    answered = ModelAnswered(
         iteration_id=iteration_id,
         call_id=call_id,
         outcome=outcome,
@@ -122,6 +116,7 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
         cost_usd=cost_usd,
         error=error,
     )
+    tx.emit(answered, subject=loop_subject(loop_id))
 
 
 def get_model_calls(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[ModelCall]:

@@ -11,6 +11,13 @@ from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
 from ftl2_enterprise.loops.rows.loops import add_to_loop
 from ftl2_enterprise.loops.tables import iterations, loops, prompts
+from ftl2_enterprise.protocol.loops.facts import (
+    PromptAnswered,
+    PromptDismissed,
+    PromptExpired,
+    PromptFact,
+    loop_subject,
+)
 from ftl2_enterprise.protocol.loops.nouns import (
     Iteration,
     IterationOutcome,
@@ -88,7 +95,7 @@ def insert_prompt(
 def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) -> Prompt:
     """Record the answer, once. Raises Problem(conflict) when the question is open no more."""
     values = {"answer": answer, "answered_by": answered_by, "answered_at": tx.now}
-    return _close(tx, prompt_id, PromptEvent.ANSWERED, values, answer=answer, answered_by=answered_by)
+    return _close(tx, prompt_id, PromptEvent.ANSWERED, values)
 
 
 @unit
@@ -168,7 +175,7 @@ def _find(tx: Tx, prompt_id: int) -> Prompt | None:
     return _PROMPTS.get(tx, prompt_id) if prompt_id < BEYOND else None
 
 
-def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], **data: Any) -> Prompt:
+def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any]) -> Prompt:
     before = get_prompt(tx, prompt_id)
     if before.state is not PromptState.OPEN:
         by = f" by {before.answered_by}" if before.answered_by else ""
@@ -176,5 +183,23 @@ def _close(tx: Tx, prompt_id: int, event: PromptEvent, values: dict[str, Any], *
         raise problem.conflict(f"cannot {verb} the prompt {prompt_id}: it is {before.state}{by} already")
     transition(tx, PROMPT, prompts, prompt_id, event, **values)
     add_to_loop(tx, before.loop_id, open_prompts=-1)
-    tx.emit(f"prompt.{event}", loop_id=before.loop_id, iteration_id=before.iteration_id, prompt_id=prompt_id, **data)
-    return get_prompt(tx, prompt_id)
+    prompt = get_prompt(tx, prompt_id)
+    tx.emit(_closed(prompt, event), subject=loop_subject(prompt.loop_id))
+    return prompt
+
+
+def _closed(prompt: Prompt, event: PromptEvent) -> PromptFact:
+    """The fact that the prompt was closed by the event."""
+    match event:
+        case PromptEvent.ANSWERED:
+            assert prompt.answer is not None
+            return PromptAnswered(
+                iteration_id=prompt.iteration_id,
+                prompt_id=prompt.id,
+                answer=prompt.answer,
+                answered_by=prompt.answered_by,
+            )
+        case PromptEvent.EXPIRED:
+            return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
+        case PromptEvent.DISMISSED:
+            return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id)

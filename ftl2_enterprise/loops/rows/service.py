@@ -8,6 +8,8 @@ from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, sel
 
 from ftl2_enterprise.core.clock import after
 from ftl2_enterprise.core.lease import is_alive, pid_of
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops.rows.loops import get_loop
 from ftl2_enterprise.loops.tables import (
     TEXT_REFERRERS,
     actions,
@@ -22,11 +24,14 @@ from ftl2_enterprise.loops.tables import (
     resources,
     rule_results,
 )
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.protocol.loops.facts import LoopCrashed, LoopHurried, LoopProcessEnded, loop_subject
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import Action, LoopState, Prompt
 from ftl2_enterprise.protocol.loops.replies import LoopLine, Queued
 from ftl2_enterprise.store import texts
-from ftl2_enterprise.store.events import events
+from ftl2_enterprise.store.events import events, list_events
+from ftl2_enterprise.store.ids import BEYOND
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
@@ -70,22 +75,18 @@ _ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindpar
 _FOREVER = 2**63 - 1
 PREFIX = "loop"
 """Of the keys of loops' processes."""
-HURRIED = "loop.hurried"
-"""The fact that a loop which is being cancelled does not finish its step in hand. It counts for good, as a cancel."""
-CRASHED, PROCESS_ENDED = "loop.crashed", "loop.process_ended"
-"""The facts that tell how a process ended, other than as it should."""
 _LATEST = (
     select(events.c.id, events.c.kind, events.c.data)
-    .where(events.c.loop_id == bindparam("of"))
+    .where(events.c.subject == bindparam("of"))
     .order_by(events.c.id.desc())
     .limit(1_000)
     .subquery()
 )
 # Few facts can follow: the loop has one step left.
-_HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == HURRIED).limit(1))
+_HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == kind_of(LoopHurried)).limit(1))
 _LAST_END = Prepared(
     select(_LATEST.c.data)
-    .where(or_(_LATEST.c.kind == CRASHED, _LATEST.c.kind == PROCESS_ENDED))
+    .where(or_(_LATEST.c.kind == kind_of(LoopCrashed), _LATEST.c.kind == kind_of(LoopProcessEnded)))
     .order_by(_LATEST.c.id.desc())
     .limit(1)
 )
@@ -120,12 +121,12 @@ def is_held(loop: Loop) -> bool:
 
 def is_hurried(tx: Tx, loop_id: int) -> bool:
     """Whether the loop, which is being cancelled, is not to finish its step in hand."""
-    return _HURRIED.scalar(tx, {"of": loop_id}) is not None
+    return _HURRIED.scalar(tx, {"of": loop_subject(loop_id)}) is not None
 
 
 def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | None) -> bool:
     """Whether the newest fact about how a process of the loop ended is about this one."""
-    fact = _LAST_END.scalar(tx, {"of": loop_id})
+    fact = _LAST_END.scalar(tx, {"of": loop_subject(loop_id)})
     return (
         fact is not None and started_at is not None and (fact.get("pid"), fact.get("started_at")) == (pid, started_at)
     )
@@ -155,6 +156,18 @@ def lines(
         for row in rows
     ]
     return found, more
+
+
+def find_subject(tx: Tx, name: str) -> str:
+    """The subject of the loop of that name or id; of a deleted one by its id, as its facts remain. Raises Problem."""
+    try:
+        return loop_subject(get_loop(tx, name).id)
+    except Problem as problem:
+        if problem.code is Code.NOT_FOUND and name.isascii() and name.isdecimal() and int(name) < BEYOND:
+            gone = loop_subject(int(name))
+            if list_events(tx, subject=gone, limit=1):
+                return gone
+        raise
 
 
 def name_of_loop(tx: Tx, loop_id: int) -> str:

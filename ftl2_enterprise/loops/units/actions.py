@@ -6,7 +6,18 @@ from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
+from ftl2_enterprise.loops.rows import actions as action_rows
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionDenied,
+    ActionFact,
+    ActionFailed,
+    ActionLost,
+    ActionPreviewed,
+    ActionSkipped,
+    ActionStarted,
+    ActionSucceeded,
+    loop_subject,
+)
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
@@ -55,15 +66,30 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
     )
     if new.event is not None:
         action_rows.move_action(tx, row, new.event, error=new.reason)
-        facts: dict[str, Any] = {"action_id": row, "n": new.n, "of": of, "module": new.module, "host": new.host}
-        if new.event is ActionEvent.PREVIEWED:
-            facts["summary"] = new.summary
-        elif new.event is ActionEvent.FAILED:
-            facts |= {"error": new.reason, "rc": None, "seconds": 0.0}
-        else:
-            facts["reason"] = new.reason
-        loop_rows.emit(tx, iteration, f"action.{new.event}", **facts)
+        tx.emit(_settled(iteration, row, new, new.event, of), subject=loop_subject(iteration.loop_id))
     return row
+
+
+def _settled(iteration: Iteration, action_id: int, new: NewAction, event: ActionEvent, of: int) -> ActionFact:
+    """The fact that the new action is settled already."""
+    match event:
+        case ActionEvent.PREVIEWED:
+            return ActionPreviewed(
+                iteration_id=iteration.id, action_id=action_id, n=new.n, of=of, module=new.module, host=new.host,
+                summary=new.summary,
+            )  # fmt: skip
+        case ActionEvent.FAILED:
+            return ActionFailed(
+                iteration_id=iteration.id, action_id=action_id, n=new.n, of=of, module=new.module, host=new.host,
+                error=new.reason, rc=None, seconds=0.0,
+            )  # fmt: skip
+        case ActionEvent.DENIED:
+            return ActionDenied(
+                iteration_id=iteration.id, action_id=action_id, n=new.n, of=of, module=new.module, host=new.host,
+                reason=new.reason,
+            )  # fmt: skip
+        case _:
+            raise AssertionError(f"an action is not {event} before it begins")
 
 
 @unit
@@ -78,10 +104,8 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
     for action_id, summary in actions:
         action_rows.move_action(tx, action_id, ActionEvent.STARTED)
         action = action_rows.get_action(tx, action_id)
-        loop_rows.emit(
-            tx,
-            iteration,
-            "action.started",
+        started = ActionStarted(
+            iteration_id=iteration.id,
             action_id=action_id,
             n=action.n,
             of=of,
@@ -91,6 +115,7 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
             origin=action.origin,
             summary=summary,
         )
+        tx.emit(started, subject=loop_subject(iteration.loop_id))
 
 
 @unit
@@ -108,16 +133,40 @@ def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
         error=done.error,
     )
     action = action_rows.get_action(tx, done.id)
-    facts: dict[str, Any] = {"action_id": done.id, "n": action.n, "module": action.module, "host": action.host}
+    tx.emit(_ended(iteration, action, done), subject=loop_subject(iteration.loop_id))
+    return action
+
+
+def _ended(iteration: Iteration, action: Action, done: DoneAction) -> ActionFact:
+    """The fact that the action ended."""
     match done.event:
         case ActionEvent.SUCCEEDED:
-            facts |= {"changed": bool(done.changed), "seconds": done.seconds}
+            return ActionSucceeded(
+                iteration_id=iteration.id, action_id=action.id, n=action.n, module=action.module, host=action.host,
+                changed=bool(done.changed), seconds=done.seconds,
+            )  # fmt: skip
         case ActionEvent.FAILED:
-            facts |= {"error": done.error, "rc": done.rc, "seconds": done.seconds}
+            return ActionFailed(
+                iteration_id=iteration.id, action_id=action.id, n=action.n, module=action.module, host=action.host,
+                error=done.error, rc=done.rc, seconds=done.seconds,
+            )  # fmt: skip
+        case ActionEvent.DENIED:
+            return ActionDenied(
+                iteration_id=iteration.id, action_id=action.id, n=action.n, module=action.module, host=action.host,
+                reason=done.error,
+            )  # fmt: skip
+        case ActionEvent.SKIPPED:
+            return ActionSkipped(
+                iteration_id=iteration.id, action_id=action.id, n=action.n, module=action.module, host=action.host,
+                reason=done.error,
+            )  # fmt: skip
+        case ActionEvent.LOST:
+            return ActionLost(
+                iteration_id=iteration.id, action_id=action.id, n=action.n, module=action.module, host=action.host,
+                reason=done.error,
+            )  # fmt: skip
         case _:
-            facts["reason"] = done.error
-    loop_rows.emit(tx, iteration, f"action.{done.event}", **facts)
-    return action
+            raise AssertionError(f"an action does not end by being {done.event}")
 
 
 @unit

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import IterationEvent
 from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.facts import LoopAnswered, LoopAsked, PromptAsked, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Prompt
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
@@ -36,10 +37,8 @@ def ask(
         decision=decision,
         decided_at=tx.now,
     )
-    loop_rows.emit(
-        tx,
-        iteration,
-        "prompt.asked",
+    asked = PromptAsked(
+        iteration_id=iteration.id,
         prompt_id=prompt.id,
         question=prompt.question,
         options=prompt.options,
@@ -47,7 +46,8 @@ def ask(
         context=prompt.context,
         deadline_at=deadline,
     )
-    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+    tx.emit(asked, subject=loop_subject(iteration.loop_id))
+    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
     if decision.unmet:
         run_units.note_drift(tx, iteration, generation, decision)
     return prompt
@@ -56,7 +56,7 @@ def ask(
 @unit
 def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
     """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
-    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopEvent.ANSWERED, data={"prompt_id": prompt_id})
+    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAnswered(prompt_id=prompt_id))
     run_units.end_iteration(
         tx,
         iteration,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.facts import RuleBroken, RuleFired, RuleMatched, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationState
 from ftl2_enterprise.store.events import short
 from ftl2_enterprise.store.tx import Tx
@@ -19,7 +20,7 @@ def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, dige
         run_units.record_decision(
             tx, iteration, generation, Decision(reasoning=line, unmet=[line]), by=f"rule:{rule}", actions=[]
         )
-    loop_rows.emit(tx, iteration, "rule.matched", rule=rule)
+    tx.emit(RuleMatched(iteration_id=iteration.id, rule=rule), subject=loop_subject(iteration.loop_id))
     return rule_rows.insert_rule_result(
         tx, iteration, rule_name=rule, rule_digest=digest, matched=True, fired=True, success=None, detail=None
     )
@@ -39,18 +40,13 @@ def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: 
         detail=short(detail),
     )
     if not matched:
-        loop_rows.emit(tx, iteration, "rule.broken", rule=rule, error=detail)
+        broken = RuleBroken(iteration_id=iteration.id, rule=rule, error=detail)
+        tx.emit(broken, subject=loop_subject(iteration.loop_id))
 
 
 @unit
 def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
     """The rule's action is over."""
     rule_rows.update_rule_result(tx, result_id, success=success, detail=short(detail))
-    loop_rows.emit(
-        tx,
-        iteration,
-        "rule.fired",
-        rule=rule,
-        success=success,
-        detail=detail,
-    )
+    fired = RuleFired(iteration_id=iteration.id, rule=rule, success=success, detail=detail)
+    tx.emit(fired, subject=loop_subject(iteration.loop_id))

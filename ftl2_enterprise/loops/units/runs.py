@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
@@ -20,6 +20,22 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units
 from ftl2_enterprise.protocol.loops.decision import Decision
+from ftl2_enterprise.protocol.loops.facts import (
+    EndOfRun,
+    FailedObservation,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    IterationObserved,
+    IterationStarted,
+    LoopAsked,
+    LoopConverged,
+    LoopDrifted,
+    LoopLimitsChanged,
+    LoopStarted,
+    WantedAction,
+    loop_subject,
+)
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     CallOutcome,
@@ -46,8 +62,7 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
         tx,
         loop_id,
         generation,
-        LoopEvent.STARTED,
-        data={"run": run, "resumed": resumed, "max_iterations": max_iterations},
+        LoopStarted(run=run, resumed=resumed, max_iterations=max_iterations),
         run=run,
         next_run_at=None,
         restart_at=None,
@@ -56,7 +71,7 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
     if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:
         # It was paused while it waited: its question is settled in the state in which it was asked.
         prompt = prompt_rows.get_prompt_of_iteration(tx, iteration)
-        loop_rows.move_loop(tx, loop_id, generation, LoopEvent.ASKED, data={"prompt_id": prompt.id})
+        loop_rows.move_loop(tx, loop_id, generation, LoopAsked(prompt_id=prompt.id))
 
 
 @unit
@@ -64,17 +79,15 @@ def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any])
     """The loop goes on with other limits than it was asked with; what it is to reach stays."""
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.update_loop(tx, loop_id, generation, spec=msgspec.structs.replace(loop.spec, **limits))
-    tx.emit("loop.limits_changed", loop_id=loop_id, **limits)
+    tx.emit(LoopLimitsChanged(**limits), subject=loop_subject(loop_id))
     return loop_rows.get_loop(tx, loop_id)
 
 
 @unit
-def end_run(
-    tx: Tx, loop_id: int, generation: int, event: LoopEvent, *, data: dict[str, Any], values: dict[str, Any]
-) -> None:
+def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: dict[str, Any]) -> None:
     """The loop ends, rests, or stops until a person does something."""
     values = {name: short(value) if name == "reason" else value for name, value in values.items()}
-    loop_rows.move_loop(tx, loop_id, generation, event, data=data, **values)
+    loop_rows.move_loop(tx, loop_id, generation, fact, **values)
 
 
 # --- iterations ----------------------------------------------------------------------------------------------------
@@ -92,15 +105,8 @@ def begin_iteration(
 ) -> tuple[Iteration, list[int]]:
     """One more pass, with what it is about to look at; returns it with the ids of the looks."""
     iteration = loop_rows.insert_iteration(tx, loop_id, run)
-    tx.emit(
-        "iteration.started",
-        loop_id=loop_id,
-        iteration_id=iteration.id,
-        n=iteration.n,
-        run=run,
-        in_run=in_run,
-        of=budget,
-    )
+    started = IterationStarted(iteration_id=iteration.id, n=iteration.n, run=run, in_run=in_run, of=budget)
+    tx.emit(started, subject=loop_subject(loop_id))
     return iteration, observation_units.begin_observations(tx, iteration, looks or [])
 
 
@@ -128,16 +134,15 @@ def end_iteration(
     if loop_values:
         loop_rows.update_loop(tx, iteration.loop_id, generation, **loop_values)
     done = action_rows.get_actions_for_iteration(tx, iteration.id)
-    loop_rows.emit(
-        tx,
-        iteration,
-        "iteration.ended",
+    ended = IterationEnded(
+        iteration_id=iteration.id,
         n=iteration.n,
         outcome=outcome,
         error=error,
         changed=sum(1 for action in done if action.changed and action.state is ActionState.SUCCEEDED),
         failed=sum(1 for action in done if action.state is ActionState.FAILED),
     )
+    tx.emit(ended, subject=loop_subject(iteration.loop_id))
 
 
 @unit
@@ -157,15 +162,14 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
     end_iteration(tx, iteration, generation, outcome, loop_values=values)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
-    tx.emit(
-        "loop.converged",
-        loop_id=loop.id,
+    converged = LoopConverged(
         iteration_id=iteration.id,
         run=loop.run,
         iterations=len(of_run),
         changed=action_rows.count_changed(tx, [one.id for one in of_run]),
         by=by,
     )
+    tx.emit(converged, subject=loop_subject(loop.id))
 
 
 @unit
@@ -203,22 +207,16 @@ def observed(
         observation_units.end_observations(tx, iteration, generation, results)
     every = observation_rows.get_observations(tx, iteration.id)
     bad = [seen for seen in every if seen.state in {ObservationState.FAILED, ObservationState.UNKNOWN}]
-    loop_rows.emit(
-        tx,
-        iteration,
-        "iteration.observed",
+    subject = loop_subject(iteration.loop_id)
+    fact = IterationObserved(
+        iteration_id=iteration.id,
         names=list(dict.fromkeys(seen.name for seen in every)),
-        failed=[{"name": seen.name, "host": seen.host, "error": seen.error} for seen in bad],
+        failed=[FailedObservation(name=seen.name, host=seen.host, error=seen.error) for seen in bad],
         denied=[seen.name for seen in every if seen.state is ObservationState.DENIED],
     )
+    tx.emit(fact, subject=subject)
     if check is not None:
-        loop_rows.emit(
-            tx,
-            iteration,
-            "iteration.checked",
-            held=not check,
-            unmet=check,
-        )
+        tx.emit(IterationChecked(iteration_id=iteration.id, held=not check, unmet=check), subject=subject)
     loop_rows.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
 
 
@@ -236,19 +234,18 @@ def record_decision(
     actions: list[action_units.NewAction],
 ) -> list[int]:
     """Commit the decision with every action it means, before anything is done about it."""
-    loop_rows.emit(
-        tx,
-        iteration,
-        "iteration.decided",
+    decided = IterationDecided(
+        iteration_id=iteration.id,
         by=by,
         reasoning=decision.reasoning,
         converged=decision.converged,
         blocked=decision.blocked,
         question=decision.ask.question if decision.ask else None,
-        actions=[{"module": a.module, "host": a.host, "reason": a.reason} for a in decision.actions],
+        actions=[WantedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
         observe=[spec.name for spec in decision.observe],
         unmet=decision.unmet,
     )
+    tx.emit(decided, subject=loop_subject(iteration.loop_id))
     loop_rows.move_iteration(
         tx,
         iteration.id,
@@ -275,7 +272,7 @@ def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision
     """Say so when what was in its desired state is not any more."""
     loop = loop_rows.get_loop(tx, iteration.loop_id)
     if loop.condition is Condition.IN_SYNC:
-        tx.emit("loop.drifted", loop_id=loop.id, iteration_id=iteration.id, unmet=decision.unmet)
+        tx.emit(LoopDrifted(iteration_id=iteration.id, unmet=decision.unmet), subject=loop_subject(loop.id))
     if loop.condition is not Condition.DRIFTED:
         loop_rows.update_loop(tx, loop.id, generation, condition=Condition.DRIFTED)
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.children import Why
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.problem import Problem, conflict
-from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.restart_policy import End, Restarts, answer
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
+from ftl2_enterprise.protocol.loops.facts import (
+    LoopCancelled,
+    LoopCrashed,
+    LoopDesired,
+    LoopFailed,
+    LoopHurried,
+    LoopPaused,
+    LoopProcessEnded,
+    LoopRetried,
+    loop_subject,
+)
 from ftl2_enterprise.protocol.loops.nouns import Desired, IterationOutcome, Loop, LoopState, Outcome
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
@@ -28,13 +38,13 @@ def wish(tx: Tx, loop: Loop, desired: Desired) -> None:
     """Write down what is asked of the loop; whoever runs it reads it at its next safe point."""
     if loop.desired is not desired:
         loop_rows.set_desired(tx, loop.id, desired)
-        tx.emit("loop.desired", loop_id=loop.id, desired=desired)
+        tx.emit(LoopDesired(desired=desired), subject=loop_subject(loop.id))
 
 
 def hurry(tx: Tx, loop: Loop) -> None:
     """Write down that a loop which is being cancelled is not to finish its step in hand."""
     if not service_rows.is_hurried(tx, loop.id):
-        tx.emit(service_rows.HURRIED, loop_id=loop.id)
+        tx.emit(LoopHurried(), subject=loop_subject(loop.id))
 
 
 def settle(tx: Tx, loop: Loop) -> Loop:
@@ -61,8 +71,7 @@ def lose(tx: Tx, iteration: Iteration) -> None:
 
 def pause(tx: Tx, loop: Loop, *, reason: str) -> None:
     """The loop stays where it is until it is resumed."""
-    data = {"outcome": None, "reason": reason}
-    loop_rows.move_loop(tx, loop.id, loop.generation, LoopEvent.PAUSED, data=data, reason=reason)
+    loop_rows.move_loop(tx, loop.id, loop.generation, LoopPaused(outcome=None, reason=reason), reason=reason)
 
 
 def cancel(tx: Tx, loop: Loop) -> None:
@@ -73,14 +82,16 @@ def cancel(tx: Tx, loop: Loop) -> None:
         run_units.give_up(
             tx, iteration, loop.generation, outcome=IterationOutcome.INTERRUPTED, lost=LOST, reason=reason
         )
-    values = {"outcome": Outcome.CANCELLED, "reason": reason}
-    loop_rows.move_loop(tx, loop.id, loop.generation, LoopEvent.CANCELLED, data=values, next_run_at=None, **values)
+    fact = LoopCancelled(outcome=Outcome.CANCELLED, reason=reason)
+    loop_rows.move_loop(
+        tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None
+    )
 
 
 def retry(tx: Tx, loop: Loop) -> None:
     """A loop that has failed or is blocked waits for its turn again."""
     values = {"outcome": None, "reason": None, "next_run_at": None}
-    loop_rows.move_loop(tx, loop.id, loop.generation, LoopEvent.RETRIED, data={"was": loop.state}, **values)
+    loop_rows.move_loop(tx, loop.id, loop.generation, LoopRetried(was=loop.state), **values)
 
 
 def manage(tx: Tx, loop: Loop) -> None:
@@ -165,12 +176,20 @@ def _is_noted(end: End) -> bool:
     return end.is_crash or end.why is not Why.EXITED
 
 
-def _note_end(tx: Tx, loop: Loop, end: End, pid: int | None, started_at: Instant | None, **data: Any) -> None:
-    if _is_noted(end):
-        tx.emit(
-            service_rows.CRASHED if end.is_crash else service_rows.PROCESS_ENDED, loop_id=loop.id, why=end.why,
-            status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.told(), **data,
-        )  # fmt: skip
+def _note_end(
+    tx: Tx, loop: Loop, end: End, pid: int | None, started_at: Instant | None, *,
+    crashes: int | None = None, restart_at: Instant | None = None,
+) -> None:  # fmt: skip
+    if not _is_noted(end):
+        return
+    fact = LoopCrashed if end.is_crash else LoopProcessEnded
+    tx.emit(
+        fact(
+            why=end.why, status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.told(),
+            crashes=crashes, restart_at=restart_at,
+        ),
+        subject=loop_subject(loop.id),
+    )  # fmt: skip
 
 
 def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
@@ -178,8 +197,10 @@ def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
     iteration = loop_rows.open_iteration(tx, loop.id)
     if iteration is not None:
         run_units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
-    values = {"outcome": Outcome.FAILED, "reason": reason}
-    loop_rows.move_loop(tx, loop.id, loop.generation, LoopEvent.FAILED, data=values, next_run_at=None, **values)
+    fact = LoopFailed(outcome=Outcome.FAILED, reason=reason)
+    loop_rows.move_loop(
+        tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None
+    )
 
 
 @unit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
+from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.protocol.loops.decision import StateOp
+from ftl2_enterprise.protocol.loops.facts import StateChanged, StateRefused, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Iteration
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
@@ -12,8 +13,9 @@ from ftl2_enterprise.store.unit import unit
 @unit
 def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
     """Carry out the operations, and record why others make no sense."""
+    subject = loop_subject(iteration.loop_id)
     for reason in refused:
-        loop_rows.emit(tx, iteration, "state.refused", reason=reason)
+        tx.emit(StateRefused(iteration_id=iteration.id, reason=reason), subject=subject)
     for op in ops:
         match op.op:
             case "add_host":
@@ -32,4 +34,4 @@ def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list
             case _:
                 host_rows.remove_host(tx, iteration.loop_id, op.name, listed=op.data.get("listed") is True)
                 host_rows.remove_resource(tx, iteration.loop_id, op.name)
-        loop_rows.emit(tx, iteration, "state.changed", op=op.op, name=op.name)
+        tx.emit(StateChanged(iteration_id=iteration.id, op=op.op, name=op.name), subject=subject)

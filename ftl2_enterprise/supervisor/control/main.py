@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, unavailable
 from ftl2_enterprise.core.settings_restart import after_restart, until_restart
+from ftl2_enterprise.protocol.service.facts import ServiceReloaded, ServiceReloadFailed
 from ftl2_enterprise.protocol.service.verbs import Reloaded
 from ftl2_enterprise.supervisor.control import event_logger
 from ftl2_enterprise.supervisor.control.access import Guard
@@ -22,7 +23,7 @@ from ftl2_enterprise.supervisor.control.reconciler import Ensure
 from ftl2_enterprise.supervisor.control.retention import remove_old
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.server import Server
-from ftl2_enterprise.supervisor.control.system import RELOAD_FAILED, RELOADED, SYSTEM, noted, values_of
+from ftl2_enterprise.supervisor.control.system import SYSTEM, noted, values_of
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
 
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Clock, Instant
     from ftl2_enterprise.core.settings import Loaded, Settings
     from ftl2_enterprise.store.database import Store
-    from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.control.dispatch import Handlers
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.reconciler import Writing
     from ftl2_enterprise.supervisor.control.retention import Retention
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
-    from ftl2_enterprise.supervisor.control.watches import FindLoop
+    from ftl2_enterprise.supervisor.control.watches import FindSubject
     from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
@@ -69,7 +69,7 @@ class Parts:
     handlers: Handlers
     """Of the verbs that are not the service's own."""
     managers: Sequence[Manager]
-    find_loop: FindLoop
+    find_loop: FindSubject
     order: Callable[[str, Settings], Order]
     """What root is told to start for a key."""
     loaded: Loaded
@@ -104,7 +104,7 @@ class Control:
         self.guard: Guard = Guard(parts.loaded.settings.access)
         self.store: Store = parts.store
         self.writer: Writing = parts.writer
-        self.find_loop: Callable[[Tx, str], int] = parts.find_loop
+        self.find_loop: FindSubject = parts.find_loop
         self.version: str = parts.version
         self.data_version: DataVersion = DataVersion(parts.store.path)
         self.commits: Commits = Commits(self.data_version)
@@ -193,7 +193,7 @@ class Control:
     def committed(self, notice: Committed) -> None:
         """The writer has written facts."""
         self.commits.told()
-        self.ensure.committed(notice.kinds)
+        self.ensure.committed(wakes=notice.wakes)
 
     # --- what root says --------------------------------------------------------------------------------------------
 
@@ -246,10 +246,10 @@ class Control:
             reloaded = self.reload(announced=True)
         except Problem as problem:
             # Nobody can tell who sent a signal.
-            self.server.run(noted(self, None, RELOAD_FAILED, problem=str(problem)))
+            self.server.run(noted(self, None, ServiceReloadFailed(problem=str(problem))))
             return
         _log.info("settings were read again: %s", ", ".join(reloaded.changed) or "nothing has changed")
-        self.server.run(noted(self, None, RELOADED, changed=reloaded.changed))
+        self.server.run(noted(self, None, ServiceReloaded(changed=reloaded.changed)))
 
     # --- settings --------------------------------------------------------------------------------------------------
 

@@ -21,11 +21,6 @@ class Manager(Protocol):
         """What its keys begin with: `loop` for `loop:17`."""
         ...
 
-    @property
-    def wakes_on(self) -> tuple[str, ...]:
-        """Beginnings of the kinds of events after whose commit it wants to look."""
-        ...
-
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """Compare what is wanted with the children of its prefix; reads only, and never blocks.
 

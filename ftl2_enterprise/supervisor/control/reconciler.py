@@ -118,10 +118,9 @@ class Ensure:
         self._pulsed = float("-inf")
         self.wake()
 
-    def committed(self, kinds: Sequence[str]) -> None:
-        """Facts of these kinds were committed."""
-        wanted = tuple(prefix for manager in self._managers.values() for prefix in manager.wakes_on)
-        if any(kind.startswith(wanted) for kind in kinds):
+    def committed(self, *, wakes: bool) -> None:
+        """Facts were committed, one of which wakes managers or not."""
+        if wakes:
             self.wake()
 
     def ended(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.protocol.service.facts import ServiceFact
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -16,6 +16,6 @@ def prove(tx: Tx) -> Instant:
 
 
 @unit
-def note(tx: Tx, kind: str, data: dict[str, Any]) -> int:
+def note(tx: Tx, fact: ServiceFact) -> int:
     """A fact about the service; its id."""
-    return tx.emit(kind, **data).id
+    return tx.emit(fact, subject=SERVICE).id

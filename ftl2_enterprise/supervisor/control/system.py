@@ -11,6 +11,13 @@ import msgspec
 
 from ftl2_enterprise.core.problem import Problem, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.protocol.service.facts import (
+    ServiceReloaded,
+    ServiceReloadFailed,
+    ServiceShutdownAsked,
+    ServiceUpgradeAsked,
+)
 from ftl2_enterprise.protocol.service.verbs import (
     Accepted,
     EventPage,
@@ -32,12 +39,12 @@ from ftl2_enterprise.supervisor.control import watches
 from ftl2_enterprise.supervisor.control.service_units import note
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.service.facts import ServiceFact
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.dispatch import System
     from ftl2_enterprise.supervisor.control.main import Control
 
 
-RELOADED, RELOAD_FAILED = "service.reloaded", "service.reload_failed"
 NOTE_WITHIN = 2.0
 """Seconds."""
 
@@ -97,16 +104,16 @@ async def reload(control: Control, request: Reload, peer: Peer) -> Reloaded:
     try:
         reloaded = control.reload()
     except Problem as problem:
-        await noted(control, peer.actor, RELOAD_FAILED, problem=str(problem))
+        await noted(control, peer.actor, ServiceReloadFailed(problem=str(problem)))
         raise
-    await noted(control, peer.actor, RELOADED, changed=reloaded.changed)
+    await noted(control, peer.actor, ServiceReloaded(changed=reloaded.changed))
     return reloaded
 
 
 async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
     """Have root drain and end the service."""
     # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
-    await noted(control, peer.actor, "service.shutdown_asked", now=request.now)
+    await noted(control, peer.actor, ServiceShutdownAsked(now=request.now))
     _tell(control, {"shutdown": "now" if request.now else "drain"})
     if request.now:
         return Accepted(
@@ -122,7 +129,7 @@ async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
     """Have root replace itself by the program that is installed now."""
     if control.draining:
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
-    await noted(control, peer.actor, "service.upgrade_asked")
+    await noted(control, peer.actor, ServiceUpgradeAsked())
     _tell(control, {"upgrade": True})
     return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
 
@@ -138,14 +145,17 @@ async def list_events(control: Control, request: ListEvents, peer: Peer) -> Even
         return watches.page_of(tx, control.find_loop, request)
 
 
-async def noted(control: Control, actor: str | None, kind: str, **data: Any) -> None:
+async def noted(control: Control, actor: str | None, fact: ServiceFact) -> None:
     """Record who asked for it, if that is known; what the database cannot take is no reason not to do it."""
     try:
         async with asyncio.timeout(NOTE_WITHIN):
-            await control.writer.carry_out([note.call(kind, data)], actor=actor)
+            await control.writer.carry_out([note.call(fact)], actor=actor)
     except (Problem, TimeoutError) as error:
         _log.warning(
-            "%s by %s, which could not be recorded: %s", kind, actor or "a signal", error or "the writer is silent"
+            "%s by %s, which could not be recorded: %s",
+            kind_of(type(fact)),
+            actor or "a signal",
+            error or "the writer is silent",
         )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from ftl2_enterprise.core.event import Event
-from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.service.verbs import (
     EventPage,
     ListEvents,
@@ -18,6 +17,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     WatchEvents,
     WatchLogs,
 )
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.store.events import events, list_events
 from ftl2_enterprise.supervisor.logs.read import Follower
 
@@ -32,8 +32,8 @@ PAGE = 200
 FOLLOW = 0.2
 """Seconds between looks at a log file."""
 
-type FindLoop = Callable[[Tx, str], int]
-"""The id of the loop that is named; raises Problem."""
+type FindSubject = Callable[[Tx, str], str]
+"""The subject of that name or id, also of one that was deleted, as its facts remain. Raises Problem."""
 
 
 def newest(tx: Tx) -> int:
@@ -41,52 +41,36 @@ def newest(tx: Tx) -> int:
     return int(tx.connection.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
-def loop_of(tx: Tx, find: FindLoop, loop: str | None) -> int | None:
-    """The id of a loop; of a deleted one too, as its facts are still there."""
-    if loop is None:
-        return None
-    try:
-        return find(tx, loop)
-    except Problem as problem:
-        if problem.code is Code.NOT_FOUND and loop.isdecimal() and _has_facts(tx, int(loop)):
-            return int(loop)
-        raise
-
-
-def _has_facts(tx: Tx, loop_id: int) -> bool:
-    return loop_id < 1 << 63 and bool(list_events(tx, loop_id=loop_id, limit=1))
-
-
-def page_of(tx: Tx, find: FindLoop, request: ListEvents) -> EventPage:
+def page_of(tx: Tx, find: FindSubject, request: ListEvents) -> EventPage:
     """The facts that are asked for."""
-    loop_id = loop_of(tx, find, request.loop)
+    subject = None if request.loop is None else find(tx, request.loop)
     last = newest(tx)
     if request.newest:
-        found = _last_events(tx, loop_id, request.limit)
+        found = _last_events(tx, subject, request.limit)
         return EventPage(events=found, cursor=last)
-    found = list_events(tx, after=request.after, loop_id=loop_id, limit=request.limit)
+    found = list_events(tx, after=request.after, subject=subject, limit=request.limit)
     # A page that is not full was looked for up to the end.
     whole = len(found) < request.limit
     return EventPage(events=found, cursor=max(last, request.after) if whole else found[-1].id)
 
 
-def _last_events(tx: Tx, loop_id: int | None, limit: int) -> list[Event]:
+def _last_events(tx: Tx, subject: str | None, limit: int) -> list[Event]:
     query = select(events).order_by(events.c.id.desc()).limit(limit)
-    if loop_id is not None:
-        query = query.where(events.c.loop_id == loop_id)
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
     return [Event(**row) for row in reversed(tx.connection.execute(query).mappings().all())]
 
 
 async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator[Event]:
     """Facts behind the cursor, and all that come."""
     with control.store.read() as tx:
-        loop_id = loop_of(tx, control.find_loop, request.loop)
+        subject = None if request.loop is None else control.find_loop(tx, request.loop)
         cursor = newest(tx) if request.after is None else request.after
     while True:
         count = control.commits.count
         # The transaction is over before anything is sent: the client may take its time.
         with control.store.read() as tx:
-            page = list_events(tx, after=cursor, loop_id=loop_id, limit=PAGE)
+            page = list_events(tx, after=cursor, subject=subject, limit=PAGE)
         for event in page:
             cursor = event.id
             yield event
@@ -97,8 +81,8 @@ async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator
 async def watch_logs(control: Control, request: WatchLogs) -> AsyncGenerator[LogLine]:
     """The last lines, and with `follow` those to come."""
     with control.store.read() as tx:
-        loop_id = loop_of(tx, control.find_loop, request.loop)
-    follower = Follower(Path(control.settings.log.directory), loop_id, request.last)
+        subject = None if request.loop is None else control.find_loop(tx, request.loop)
+    follower = Follower(Path(control.settings.log.directory), subject or SERVICE, request.last)
     try:
         lines = follower.more() if request.last else []
         while True:

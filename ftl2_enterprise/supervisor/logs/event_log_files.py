@@ -12,10 +12,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.files import FULL_DISK, append, path_of, previous, remove
 from ftl2_enterprise.supervisor.logs.read import last_texts
-from ftl2_enterprise.supervisor.logs.record import decode, encode, of_fact
+from ftl2_enterprise.supervisor.logs.record import decode, encode, of_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,6 @@ BATCH = 500
 TAIL = 256 * 1024
 """Bytes at the end of a log in which the last fact is looked for."""
 CURSOR = "facts.cursor"
-DELETED = "loop.deleted"
 
 
 @dataclass(kw_only=True)
@@ -41,21 +41,21 @@ class FactLog:
     """Facts after a cursor, at most so many, in order."""
     newest: Callable[[], int]
     """The id of the last fact; 0 without one."""
-    name_of: Callable[[int], str | None]
-    """What a loop is called."""
+    name_of: Callable[[str], str | None]
+    """What a subject is called; None for one that is gone, and for the service."""
     _cursor: int | None = None
-    _logged: dict[int | None, int] = field(default_factory=dict[int | None, int])
-    """The last fact in the log of a loop, as far as it was looked up after a start."""
+    _logged: dict[str, int] = field(default_factory=dict[str, int])
+    """The last fact in the log of a subject, as far as it was looked up after a start."""
     _is_refused: bool = False
 
     def catch_up(self) -> bool:
         """Log the next facts; whether there may be more."""
         cursor = self._begin()
         facts = self.read(cursor, BATCH)
-        names = {loop_id: self.name_of(loop_id) for fact in facts if (loop_id := fact.loop_id) is not None}
-        lines = {fact.id: of_fact(fact, names.get(fact.loop_id or 0)) for fact in facts}
-        for loop_id, mine in _by_loop(facts).items():
-            if not self._write(loop_id, mine, lines):
+        names = {subject: self.name_of(subject) for subject in {fact.subject for fact in facts}}
+        lines = {fact.id: of_event(fact, names[fact.subject]) for fact in facts}
+        for subject, mine in _by_subject(facts).items():
+            if not self._write(subject, mine, lines):
                 # Of these facts nothing is lost: they are in the database, and are logged when there is room.
                 return False
         for fact in facts:
@@ -74,30 +74,30 @@ class FactLog:
             self._store(self._cursor)
         return self._cursor
 
-    def _write(self, loop_id: int | None, facts: Sequence[Event], all_lines: Mapping[int, LogLine]) -> bool:
-        path = path_of(self.directory, loop_id)
-        logged = self._logged.get(loop_id)
+    def _write(self, subject: str, facts: Sequence[Event], all_lines: Mapping[int, LogLine]) -> bool:
+        path = path_of(self.directory, subject)
+        logged = self._logged.get(subject)
         if logged is None:
             logged = _last_logged(path)
             if logged > self.newest():
                 # Of a database whose backup was restored since: what comes now has such numbers again.
                 logged = 0
-            self._logged[loop_id] = logged
+            self._logged[subject] = logged
         lines = [encode(all_lines[fact.id]) for fact in facts if fact.id > logged]
         try:
-            if facts[-1].kind == DELETED:
+            if fact_of(facts[-1]).is_final:
                 remove(path)
             elif lines:
                 append(path, b"".join(lines), self.max_bytes)
         except OSError as error:
             # What was written of them before the disk was full is found when the log is looked at again.
-            del self._logged[loop_id]
+            del self._logged[subject]
             if not self._is_refused:
-                log.get().warning("cannot write the log of a loop", path=str(path), error=error.strerror)
+                log.get().warning("cannot write a log", path=str(path), error=error.strerror)
             self._is_refused = True
             return error.errno not in FULL_DISK
         self._is_refused = False
-        self._logged[loop_id] = facts[-1].id
+        self._logged[subject] = facts[-1].id
         return True
 
     def _stored(self) -> int | None:
@@ -118,10 +118,10 @@ class FactLog:
             log.get().warning("cannot store how far facts are logged", error=error.strerror)
 
 
-def _by_loop(facts: Sequence[Event]) -> dict[int | None, list[Event]]:
-    found: dict[int | None, list[Event]] = {}
+def _by_subject(facts: Sequence[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
     for fact in facts:
-        found.setdefault(fact.loop_id, []).append(fact)
+        found.setdefault(fact.subject, []).append(fact)
     return found
 
 

@@ -23,9 +23,9 @@ MODE = 0o640
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
-def path_of(directory: Path, loop_id: int | None) -> Path:
-    """The log of a loop; that of the service without one."""
-    return directory / ("service.log" if loop_id is None else f"loop-{loop_id}.log")
+def path_of(directory: Path, subject: str) -> Path:
+    """The log of a subject: `loop-17.log` of `loop:17`, and `service.log` of the service itself."""
+    return directory / (f"{subject.replace(':', '-')}.log" if subject else "service.log")
 
 
 def previous(path: Path) -> Path:

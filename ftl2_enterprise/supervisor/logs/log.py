@@ -25,9 +25,10 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.settings import Level
 from ftl2_enterprise.protocol.service.verbs import LogLine
+from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.supervisor.logs import journal
 from ftl2_enterprise.supervisor.logs.files import File, path_of
-from ftl2_enterprise.supervisor.logs.record import decode, encode, for_eyes
+from ftl2_enterprise.supervisor.logs.record import about, decode, encode, for_eyes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping
@@ -143,21 +144,19 @@ def configure(
     level: Level = Level.INFO,
     directory: Path | None = None,
     max_bytes: int = 10_000_000,
-    loop_id: int | None = None,
-    loop: str | None = None,
+    subject: str = SERVICE,
+    name: str | None = None,
     threaded: bool = True,
 ) -> Log:
     """Set up logging in this process, anew when it was set up in the process that this one was forked from.
 
     `source` is the process: control, writer, loop:web. Not `threaded` in a process that is going to fork. With a
-    `directory` lines go into its service.log, or into the log of the loop, too.
+    `directory` lines go into the log of the subject there, too; `name` is what people call the subject.
     """
     global _log  # noqa: PLW0603 - a process has one log
-    file = None if directory is None else File(path_of(directory, loop_id), max_bytes)
+    file = None if directory is None else File(path_of(directory, subject), max_bytes)
     is_journal = journal.is_stderr(os.environ)
-    fields: dict[str, Any] = {} if loop is None else {"loop": loop}
-    if loop_id is not None:
-        fields["loop_id"] = loop_id
+    fields = about(subject, name)
     _log = Log(
         source=source,
         level=level,

@@ -23,8 +23,8 @@ MOST = 1024 * 1024
 class Follower:
     """The lines of one log from its last `last` ones on; each look gives what has come since."""
 
-    def __init__(self, directory: Path, loop_id: int | None, last: int) -> None:
-        self._path: Path = path_of(directory, loop_id)
+    def __init__(self, directory: Path, subject: str, last: int) -> None:
+        self._path: Path = path_of(directory, subject)
         self._descriptor: int | None = None
         self._rest: bytes = b""
         self._first: list[LogLine] = self._begin(last)
@@ -94,9 +94,9 @@ class Follower:
         return (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino)
 
 
-def last_lines(directory: Path, loop_id: int | None, count: int) -> list[LogLine]:
+def last_lines(directory: Path, subject: str, count: int) -> list[LogLine]:
     """The last lines of the log, oldest first."""
-    follower = Follower(directory, loop_id, count)
+    follower = Follower(directory, subject, count)
     try:
         return follower.more() if count else []
     finally:

@@ -9,7 +9,9 @@ import msgspec
 
 from ftl2_enterprise.core.clock import MICROSECONDS, Instant, iso
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.service.verbs import LogLine
+from ftl2_enterprise.protocol.subject import parse_subject
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
@@ -18,9 +20,8 @@ LONGEST_MESSAGE = 8 * 1024
 LONGEST_FIELD = 32 * 1024
 """Characters; a traceback fits."""
 
-WARNING_ENDINGS = {"failed", "blocked", "broken", "lost", "refused", "crashed", "hung", "expired"}
-DETAILS = {"iteration", "model", "state", "rule"}
-"""Kinds of facts that are told at `debug`, together with actions that have only begun."""
+SHORTER = {"iteration_id": "iteration", "action_id": "action"}
+"""Fields of facts that have another name in a line."""
 
 
 class Stored(Wire, frozen=True):
@@ -76,44 +77,25 @@ def shortened(value: Any, limit: int) -> Any:
     return f"{value[:half]}\n... {len(value) - 2 * half} characters left out ...\n{value[-half:]}"
 
 
-def of_fact(fact: Event, loop: str | None) -> LogLine:
-    """A fact of the event log as a line."""
-    fields: dict[str, Any] = {"event": fact.id}
-    if loop is not None:
-        fields["loop"] = loop
-    if fact.loop_id is not None:
-        fields["loop_id"] = fact.loop_id
-    if fact.iteration_id is not None:
-        fields["iteration"] = fact.iteration_id
-    if fact.actor is not None:
-        fields["actor"] = fact.actor
-    for name, value in fact.data.items():
-        fields.setdefault("action" if name == "action_id" else name, value)
-    source = f"loop:{loop}" if loop is not None else "service"
-    return LogLine(at=fact.at, level=level_of(fact), message=fact.kind, source=source, fields=fields)
+def about(subject: str, name: str | None) -> dict[str, Any]:
+    """The fields that name a subject: of `loop:17` its name as `loop`, and 17 as `loop_id`."""
+    parsed = parse_subject(subject)
+    if parsed is None:
+        return {}
+    named = {} if name is None else {parsed.kind: name}
+    return {**named, f"{parsed.kind}_id": parsed.id}
 
 
-def level_of(fact: Event) -> str:
-    """How much the fact matters to whoever reads the log of the whole service."""
-    noun, _, verb = fact.kind.rpartition(".")
-    if verb in WARNING_ENDINGS or fact.data.get("error"):
-        return "warning"
-    if fact.kind == "loop.rested":
-        return "warning" if fact.data.get("failures") else "debug"
-    if _is_routine(fact):
-        return "debug"
-    if noun in DETAILS or fact.kind in {"action.started", "action.previewed", "action.skipped"}:
-        return "debug"
-    return "info"
-
-
-def _is_routine(fact: Event) -> bool:
-    """Whether it only tells that a continuous loop has looked once more and found all in place."""
-    if fact.data.get("run", 1) == 1:
-        return False
-    if fact.kind == "loop.started":
-        return not fact.data.get("resumed")
-    return fact.kind == "loop.converged" and not fact.data.get("changed")
+def of_event(event: Event, name: str | None) -> LogLine:
+    """An event as a line; `name` is what people call its subject."""
+    fields: dict[str, Any] = {"event": event.id, **about(event.subject, name)}
+    if event.actor is not None:
+        fields["actor"] = event.actor
+    for field, value in event.data.items():
+        fields.setdefault(SHORTER.get(field, field), value)
+    parsed = parse_subject(event.subject)
+    source = "service" if parsed is None or name is None else f"{parsed.kind}:{name}"
+    return LogLine(at=event.at, level=fact_of(event).log_level(), message=event.kind, source=source, fields=fields)
 
 
 def for_eyes(line: LogLine) -> str:

@@ -97,7 +97,7 @@ class Batches:
             return [_failed(work, problem) for _, work in given[: len(answers) or None]]
         self._last.update(done)
         if tx.emitted:
-            self.notice = Committed(tx.emitted[-1].id, sorted({fact.kind for fact in tx.emitted}))
+            self.notice = Committed(tx.emitted[-1].id, any(emitted.fact.wakes for emitted in tx.emitted))
         return answers
 
     def where_things_stand(self) -> Committed:
@@ -194,7 +194,7 @@ class Batches:
 
 def merged(*notices: Committed) -> Committed:
     """Several notices in one."""
-    return Committed(max(one.event for one in notices), sorted({kind for one in notices for kind in one.kinds}))
+    return Committed(max(one.event for one in notices), any(one.wakes for one in notices))
 
 
 def _carry_out(tx: Tx, work: Work) -> bytes:

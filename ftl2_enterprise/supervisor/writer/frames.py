@@ -84,10 +84,10 @@ class Failed(Frame, frozen=True, tag="f"):
 
 
 class Committed(Frame, frozen=True, tag="c"):
-    """Facts were written: the id of the last one, and the kinds since the notice before."""
+    """Facts were written since the notice before: the id of the last one, and whether any of them wakes managers."""
 
     event: int
-    kinds: list[str] = []
+    wakes: bool = False
 
 
 type FromWriter = Done | Failed | Committed

@@ -18,6 +18,7 @@ from ftl2_enterprise.loops import process, secrets
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired
 from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
@@ -60,10 +61,10 @@ def run_loop(context: ChildContext) -> int:
             level=settings.log.level,
             directory=Path(settings.log.directory),
             max_bytes=settings.log.max_bytes,
-            loop_id=loop_id,
-            loop=loop.name,
+            subject=loop_subject(loop_id),
+            name=loop.name,
         )
-        child_output.capture(path_of(Path(settings.log.directory), loop_id))
+        child_output.capture(path_of(Path(settings.log.directory), loop_subject(loop_id)))
         secrets.hide_unit(os.environ)
         link = WriterLink(begun.writer)
         try:

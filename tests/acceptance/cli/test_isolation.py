@@ -124,7 +124,7 @@ def test_two_loops_in_one_directory_share_nothing_and_leave_nothing_there(tmp_pa
         assert f"{name}1" in prompts
         assert f"{other}1" not in prompts
         assert "old1" not in prompts
-    assert query(database, "select count(distinct loop_id) from events where kind = 'state.changed'") == [(2,)]
+    assert query(database, "select count(distinct subject) from events where kind = 'state.changed'") == [(2,)]
     assert query(database, "select count(*) from rule_results") == [(0,)]
 
 

@@ -10,6 +10,14 @@ import pytest
 
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.ctl.repl.line_history import NAME
+from ftl2_enterprise.protocol.loops.facts import (
+    IterationStarted,
+    LoopBlocked,
+    LoopCreated,
+    LoopFailed,
+    LoopRested,
+    PromptAnswered,
+)
 from ftl2_enterprise.protocol.loops.nouns import (
     Desired,
     LoopState,
@@ -217,7 +225,7 @@ def test_a_new_prompt_is_announced_above_the_line_that_is_typed(screen, service)
 def test_the_toolbar_follows_what_happens(screen, service):
     watched(service)
     service.loops[1] = builders.loop_line("database", id=2, state=LoopState.FAILED, reason="no space left")
-    service.happen("loop.failed")
+    service.happen(LoopFailed)
     screen.see("1 running", "1 failed", "✘ database failed: no space left")
 
 
@@ -279,9 +287,7 @@ def asking(service: Played) -> Played:
     def answered(request: AnswerPrompt) -> Any:
         del service.prompts[1]
         service.cursor += 1
-        told = builders.event(
-            service.cursor, "prompt.answered", answer=request.answer, answered_by="ada", prompt_id=3
-        )
+        told = builders.event(service.cursor, PromptAnswered, answer=request.answer, answered_by="ada", prompt_id=3)
         # Those who watch from a cursor are told what came after it.
         service.on(WatchEvents, lambda watch: service.since(watch, told))
         return builders.prompt(request.prompt, state=PromptState.ANSWERED, answer=request.answer, answered_by="ada")
@@ -316,11 +322,11 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen
     asked_screen.enter()
     asked_screen.see("answered: no (by ada)")
     until(lambda: asking.events.watchers == 2)
-    asking.happen("iteration.started", n=13, in_run=1, of=10)
+    asking.happen(IterationStarted, n=13, in_run=1, of=10)
     asked_screen.see("◆ iteration 13")
     resting = builders.loop(state=LoopState.RESTING, next_run_at=builders.ago(-3600))
     asking.on(ShowLoop, LoopDetail(loop=resting, process=None, open_prompts=[], last=None))
-    asking.happen("loop.rested", delay=3600.0)
+    asking.happen(LoopRested, delay=3600.0)
     asked_screen.see("next look in 60 min", "web: resting")
     goes_on(asked_screen)
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
@@ -422,13 +428,13 @@ def test_status_watch_is_a_display_that_stays(screen, service):
     screen.see("q leaves", "2 loops", "web", "database")
     screen.lose(INVITE)
     service.loops.append(builders.loop_line("third", id=3))
-    service.happen("loop.created")
+    service.happen(LoopCreated)
     screen.see("3 loops", "third")
     service.loops += [
         builders.loop_line("fourth", id=4, state=LoopState.COMPLETED),
         builders.loop_line("fifth", id=5, state=LoopState.BLOCKED),
     ]
-    service.happen("loop.blocked")
+    service.happen(LoopBlocked)
     # A display is seen while it is drawn, too: what is below is there when all of it is.
     text = screen.see("4 loops: 3 running, 1 blocked", "fifth", "web", "database", "third", "q leaves")
     assert text.index("fifth") < text.index("web")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
 from ftl2_enterprise.supervisor.logs.files import path_of
@@ -95,7 +96,7 @@ def test_submitted_loops_are_made_true_and_are_in_their_log_once(service: Daemon
     again = service.run.run("submit", "-f", _manifest(tmp_path))
     assert "site-2 submitted" in again.stdout
     log = tmp_path / "log"
-    facts = rows(service.run, "SELECT id FROM events WHERE loop_id = ? ORDER BY id", loop["id"])
+    facts = rows(service.run, "SELECT id FROM events WHERE subject = ? ORDER BY id", f"loop:{loop['id']}")
 
     def logged() -> list[int]:
         lines = last_lines(log, loop["id"], 1000)
@@ -120,11 +121,12 @@ def test_facts_are_logged_once_each_whoever_is_killed(service: Daemon, tmp_path:
         service.until_state(f"m{n}", LoopState.COMPLETED)
     for loop_id in range(1, 5):
         facts = [
-            fact for (fact,) in rows(service.run, "SELECT id FROM events WHERE loop_id = ? ORDER BY id", loop_id)
+            fact
+            for (fact,) in rows(service.run, "SELECT id FROM events WHERE subject = ? ORDER BY id", f"loop:{loop_id}")
         ]
 
         def logged(loop_id: int = loop_id) -> list[int]:
-            lines = last_lines(tmp_path / "log", loop_id, 1000)
+            lines = last_lines(tmp_path / "log", loop_subject(loop_id), 1000)
             return [line.fields["event"] for line in lines if "event" in line.fields]
 
         until(lambda facts=facts, logged=logged: len(logged()) >= len(facts))
@@ -183,7 +185,7 @@ def test_an_internal_error_is_an_id_to_people_and_whole_in_the_log(service: Daem
     assert len(crash_id) == 8
 
     def told() -> str | None:
-        lines = last_lines(tmp_path / "log", loop.id, 1000)
+        lines = last_lines(tmp_path / "log", loop_subject(loop.id), 1000)
         return next((str(one.fields["traceback"]) for one in lines if one.fields.get("crash") == crash_id), None)
 
     assert "Traceback (most recent call last)" in str(until(told))
@@ -213,7 +215,7 @@ def test_a_configuration_that_is_spoilt_while_the_service_runs_stops_nothing(ser
         until(is_another)
     service.submit("made", (tmp_path / _manifest(tmp_path)).read_text())
     service.until_state("made", LoopState.COMPLETED)
-    assert "the settings cannot be read" in path_of(tmp_path / "log", None).read_text()
+    assert "the settings cannot be read" in path_of(tmp_path / "log", "").read_text()
     # Control, which read them, says so until they are mended and read again.
     (problem,) = until(lambda: service.call(GetHealth()).problems)
     assert problem.startswith("the settings cannot be read, and those of the start are in force: ")

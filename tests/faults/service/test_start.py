@@ -75,7 +75,7 @@ def test_what_was_at_work_when_the_machine_failed_begins_spread_over_the_splay(t
         service.start(env={"PYTHONPATH": os.pathsep.join([str(tmp_path / "python"), *sys.path])})
         until(lambda: in_action(service, LOOPS, after=action))
         started = facts(service, "loop.started", after=fact)
-        assert len(started) == len({event.loop_id for event in started}) == LOOPS
+        assert len(started) == len({event.subject for event in started}) == LOOPS
         times = [seconds_between(started[0].at, event.at) for event in started]
         print(f"began after {[round(time, 2) for time in times]} s")
         # The first one may have taken its time to begin; nobody begins before it may.
@@ -113,9 +113,9 @@ def test_who_waits_for_a_place_gets_it_by_priority_and_age(tmp_path: Path, place
         fcntl.flock(other_gate, fcntl.LOCK_UN)
         for name in holders:
             service.until_state(name, LoopState.COMPLETED)
-        names = dict(rows(service.run, "SELECT id, name FROM loops"))
+        names = dict(rows(service.run, "SELECT 'loop:' || id, name FROM loops"))
         found = facts(service, "loop.started", "loop.completed")
-        begun = [names[event.loop_id] for event in found if event.kind == "loop.started"]
+        begun = [names[event.subject] for event in found if event.kind == "loop.started"]
         assert set(begun[:places]) == set(holders)
         assert begun[places:] == ["high-old", "high-new", "middle", "low-old", "low-new", "least"]
         at_work = list(itertools.accumulate(1 if event.kind == "loop.started" else -1 for event in found))

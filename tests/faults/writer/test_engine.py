@@ -59,7 +59,7 @@ async def loop_through(tmp_path, *, fault: str = "", direct: bool = False) -> tu
         finally:
             writer.close()
         with b.database.read() as tx:
-            facts = [(one.kind, one.iteration_id) for one in events.list_events(tx, limit=1000)]
+            facts = [(one.kind, one.data.get("iteration_id")) for one in events.list_events(tx, limit=1000)]
     return loop, facts, [call.module for call in modules.calls]
 
 

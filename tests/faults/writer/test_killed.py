@@ -111,7 +111,7 @@ async def test_many_in_flight_over_one_connection_survive_a_kill(tmp_path, datab
     assert entries.actors == {"uid0", "uid1", "uid2", None}
     # Each got the result of its own unit, also those whose first acknowledgement was lost.
     assert len(set(ids)) == 1000
-    assert notices[-1] == Committed(last, ["ledger.entry"])
+    assert notices[-1] == Committed(last, wakes=False)
 
 
 def test_without_a_writer_it_is_said_in_time_and_nothing_is_written(tmp_path, database):

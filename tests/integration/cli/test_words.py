@@ -14,6 +14,7 @@ from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store.database import open_store
 from tests.support.command import Command
 from tests.support.database import ask, started_loop
+from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ def test_status_has_the_words_of_the_other_program(
 ) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
-        loop_rows.move_loop(tx, loop.id, generation, move, **given)
+        loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[move]), **given)
         service_rows.change_loop(tx, loop.id, owner=None)
     with db.read() as tx:
         word = standing(loop_rows.get_loop(tx, "web")).word

@@ -13,6 +13,14 @@ import pytest
 from ftl2_enterprise.core.clock import iso
 from ftl2_enterprise.core.problem import Code, Problem, conflict, not_found
 from ftl2_enterprise.ctl import main as ctl_main
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionStarted,
+    ActionSucceeded,
+    IterationStarted,
+    LoopAsked,
+    LoopCompleted,
+    LoopFailed,
+)
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
@@ -541,7 +549,7 @@ def test_rules(service, ctl):
 
 def test_events_from_a_cursor(service, ctl):
     page = EventPage(
-        events=[builders.event(5, "loop.failed", reason="no way"), builders.event(6, "service.started", None)],
+        events=[builders.event(5, LoopFailed, reason="no way"), builders.event(6, "service.started", "")],
         cursor=6,
     )
     service.on(ListEvents, page)
@@ -563,7 +571,7 @@ def test_a_loop_that_is_not_listed_is_asked_for_once(service, ctl):
             raise not_found("cannot find the loop 8")
         return LoopDetail(loop=builders.loop("old", id=7), process=None, open_prompts=[], last=None)
 
-    told = [builders.event(number, "a.b", loop_id=number % 2 + 7) for number in range(10)]
+    told = [builders.event(number, "a.b", subject=f"loop:{number % 2 + 7}") for number in range(10)]
     service.on(ListEvents, EventPage(events=told, cursor=9))
     service.on(ListLoops, LoopPage(loops=[]))
     service.on(ShowLoop, loop)
@@ -846,9 +854,7 @@ def test_what_cannot_be_submitted(service, ctl, words, message):
 
 def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
     service.on(GetSettings, SETTINGS)
-    events = Stream(
-        [builders.event(101, "iteration.started", n=1, in_run=1, of=10), builders.event(102, "loop.failed")]
-    )
+    events = Stream([builders.event(101, IterationStarted, n=1, in_run=1, of=10), builders.event(102, LoopFailed)])
     service.on(ListEvents, EventPage(events=[], cursor=100))
     service.on(WatchEvents, events)
     service.on(SubmitLoop, builders.loop("web", state=LoopState.PENDING))
@@ -867,7 +873,7 @@ def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
 def test_a_loop_that_asks_is_left_with_the_numbers_of_its_own_prompts(service, ctl):
     service.on(GetSettings, SETTINGS)
     service.on(ListEvents, EventPage(events=[], cursor=100))
-    service.on(WatchEvents, Stream([builders.event(101, "loop.asked")]))
+    service.on(WatchEvents, Stream([builders.event(101, LoopAsked)]))
     service.on(SubmitLoop, builders.loop(state=LoopState.PENDING))
     asking = builders.loop(state=LoopState.WAITING, open_prompts=2)
     prompts = [builders.prompt(26), builders.prompt(25)]
@@ -881,7 +887,7 @@ def test_a_loop_that_asks_is_left_with_the_numbers_of_its_own_prompts(service, c
     service.on(
         ShowLoop, lambda _: LoopDetail(loop=next(states, done), process=None, open_prompts=prompts[1:], last=None)
     )
-    service.on(WatchEvents, Stream([builders.event(102, "loop.completed")]))
+    service.on(WatchEvents, Stream([builders.event(102, LoopCompleted)]))
     assert "  answer: ftl2ctl answer 25" in ctl("watch", "web")[1].splitlines()
 
 
@@ -905,8 +911,8 @@ def test_waiting_survives_a_restart_of_the_service(service, ctl):
 
     def items(request: WatchEvents) -> list[Any]:
         # The first watch is ended by the service after one event.
-        first = builders.event(101, "iteration.started", n=1, in_run=1, of=10)
-        return [first] if request.after == 100 else [builders.event(102, "loop.completed")]
+        first = builders.event(101, IterationStarted, n=1, in_run=1, of=10)
+        return [first] if request.after == 100 else [builders.event(102, LoopCompleted)]
 
     service.on(WatchEvents, items)
     status, out, _ = ctl("resume", "web", "--wait")
@@ -923,11 +929,11 @@ def test_waiting_survives_a_restart_of_the_service(service, ctl):
 
 def test_watch_begins_with_the_present_iteration(service, ctl):
     before = [
-        builders.event(90, "iteration.started", n=1, in_run=1, of=10),
-        builders.event(91, "iteration.started", n=2, in_run=2, of=10),
+        builders.event(90, IterationStarted, n=1, in_run=1, of=10),
+        builders.event(91, IterationStarted, n=2, in_run=2, of=10),
     ]
     service.on(ListEvents, EventPage(events=before, cursor=91))
-    service.on(WatchEvents, Stream([builders.event(92, "loop.completed")]))
+    service.on(WatchEvents, Stream([builders.event(92, LoopCompleted)]))
     converges(service)
     status, out, _ = ctl("watch", "web")
     assert status == 0
@@ -939,13 +945,13 @@ def test_watch_begins_with_the_present_iteration(service, ctl):
 def test_watch_and_show_tell_what_is_in_hand(service, ctl):
     common: dict[str, Any] = {"module": "shell", "host": "db1"}
     before = [
-        builders.event(90, "iteration.started", n=1, in_run=1, of=10),
-        builders.event(91, "action.started", action_id=4, n=1, summary="shell true", **common),
-        builders.event(92, "action.succeeded", action_id=4, n=1, changed=True, **common),
-        builders.event(93, "action.started", action_id=5, n=2, summary="shell sleep 1000", **common),
+        builders.event(90, IterationStarted, n=1, in_run=1, of=10),
+        builders.event(91, ActionStarted, action_id=4, n=1, summary="shell true", **common),
+        builders.event(92, ActionSucceeded, action_id=4, n=1, changed=True, **common),
+        builders.event(93, ActionStarted, action_id=5, n=2, summary="shell sleep 1000", **common),
     ]
     service.on(ListEvents, EventPage(events=before, cursor=93))
-    service.on(WatchEvents, Stream([builders.event(94, "loop.completed")]))
+    service.on(WatchEvents, Stream([builders.event(94, LoopCompleted)]))
     converges(service)
     shown = ctl("watch", "web")[1].splitlines()
     assert [one.partition("Z ")[2] for one in shown if "running" in one] == ["  running   shell on db1: sleep 1000"]

@@ -25,11 +25,13 @@ from ftl2_enterprise.loops.lifecycle import (
     PromptEvent,
 )
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.protocol.loops.facts import LoopFailed, LoopStarted, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.store.transition import transition
 from tests.support.database import Ticks, ask, begun_iteration, end_iteration, propose, spec, started_loop
+from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
@@ -49,7 +51,7 @@ def move(tx: Tx, kind: str, row: int, event: Any) -> Any:
     match kind:
         case "loop":
             generation = loop_rows.get_loop(tx, row).generation
-            return loop_rows.move_loop(tx, row, generation, event, **loop_values(event))
+            return loop_rows.move_loop(tx, row, generation, sample(LOOP_FACTS[event]), **loop_values(event))
         case "iteration":
             outcome = {"outcome": "acted"} if event is IterationEvent.ENDED else {}
             return loop_rows.move_iteration(tx, row, event, **outcome)
@@ -130,7 +132,7 @@ def test_a_move_with_many_outcomes_takes_the_right_one(db: Store, event: LoopEve
         tx.connection.execute(text("PRAGMA ignore_check_constraints = ON"))
         tx.connection.execute(text("UPDATE loops SET state = :state, started_at = 1"), {"state": source.value})
         tx.connection.execute(text("PRAGMA ignore_check_constraints = OFF"))
-        assert loop_rows.move_loop(tx, loop.id, 0, event, **loop_values(event)) is target
+        assert loop_rows.move_loop(tx, loop.id, 0, sample(LOOP_FACTS[event]), **loop_values(event)) is target
         assert loop_rows.get_loop(tx, loop.id).state is target
 
 
@@ -260,15 +262,15 @@ def test_counters_are_what_counting_says() -> None:
 def test_a_failed_loop_starts_again_without_its_old_reason(db: Store) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
-        loop_rows.move_loop(tx, loop.id, generation, LoopEvent.FAILED, outcome=Outcome.FAILED, reason="no disk")
+        loop_rows.move_loop(tx, loop.id, generation, sample(LoopFailed), outcome=Outcome.FAILED, reason="no disk")
         failed = loop_rows.get_loop(tx, loop.id)
     assert (failed.ended_at, failed.outcome, failed.reason) == (tx.now, Outcome.FAILED, "no disk")
     with db.write() as tx:
-        loop_rows.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=2, data={"run": 2})
+        loop_rows.move_loop(tx, loop.id, generation, LoopStarted(run=2, resumed=False, max_iterations=9), run=2)
         again = loop_rows.get_loop(tx, loop.id)
     assert (again.ended_at, again.outcome, again.reason, again.run) == (None, None, None, 2)
     assert again.started_at == loop.started_at
     with db.read() as reading:
-        facts = events.list_events(reading, loop_id=loop.id)
+        facts = events.list_events(reading, subject=loop_subject(loop.id))
     assert [fact.kind for fact in facts] == ["loop.created", "loop.started", "loop.failed", "loop.started"]
-    assert facts[-1].data == {"run": 2}
+    assert facts[-1].data == {"run": 2, "resumed": False, "max_iterations": 9}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.settings import SupervisorSettings
-from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.protocol.loops.facts import LoopRested
 from tests.support.database import spec, started_loop
+from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
@@ -23,7 +24,7 @@ def rests(tx: Tx, seconds: int) -> int:
     loop, generation = started_loop(tx)
     at = loop_rows.get_loop(tx, loop.id).updated_at
     service_rows.change_loop(tx, loop.id, managed=True)
-    loop_rows.move_loop(tx, loop.id, generation, LoopEvent.RESTED, next_run_at=at + seconds * SECOND)
+    loop_rows.move_loop(tx, loop.id, generation, sample(LoopRested), next_run_at=at + seconds * SECOND)
     return loop_rows.get_loop(tx, loop.id).updated_at
 
 

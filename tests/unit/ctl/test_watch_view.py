@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.ctl.watch_view import Watched, timed
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionSucceeded,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    IterationObserved,
+    IterationStarted,
+    LoopCompleted,
+    LoopConverged,
+    LoopDrifted,
+    LoopRested,
+    LoopStarted,
+)
 from ftl2_enterprise.render.loops.narrator import Narrator
 from ftl2_enterprise.render.text import fitted, line
+from tests.support import facts
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.fact import Fact
 
 HOUR = 3_600_000_000
 
 
-def at(second: int, kind: str, **data: Any) -> Event:
-    return Event(id=second, at=HOUR + second * 1_000_000, kind=kind, loop_id=1, iteration_id=1, data=data)
+def at(second: int, fact: type[Fact], **fields: Any) -> Event:
+    return facts.event(fact, id=second, at=HOUR + second * 1_000_000, **fields)
 
 
 def told(watched: Watched, *events: Event) -> list[str]:
@@ -22,17 +39,17 @@ def told(watched: Watched, *events: Event) -> list[str]:
 
 def look(second: int, n: int) -> list[Event]:
     return [
-        at(second, "loop.started", run=n, resumed=False),
-        at(second, "iteration.started", n=n, in_run=1, of=10),
-        at(second, "iteration.observed", names=["files"], failed=[], denied=[]),
-        at(second, "iteration.checked", held=True),
-        at(second, "loop.converged", run=n, iterations=1, changed=0, by="check"),
-        at(second, "iteration.ended", n=n, outcome="check_held"),
+        at(second, LoopStarted, run=n, resumed=False),
+        at(second, IterationStarted, n=n, in_run=1, of=10),
+        at(second, IterationObserved, names=["files"], failed=[], denied=[]),
+        at(second, IterationChecked, held=True),
+        at(second, LoopConverged, run=n, iterations=1, changed=0, by="check"),
+        at(second, IterationEnded, n=n, outcome="check_held"),
     ]
 
 
 def rest(second: int, **data: Any) -> Event:
-    return at(second, "loop.rested", **{"delay": 5.0, "outcome": "converged", "failures": 0} | data)
+    return at(second, LoopRested, **{"delay": 5.0, "outcome": "converged", "failures": 0} | data)
 
 
 def test_a_look_that_finds_all_in_place_is_one_line():
@@ -43,14 +60,21 @@ def test_a_look_that_finds_all_in_place_is_one_line():
 
 def test_where_something_happens_all_is_told_with_its_time():
     watched = Watched(Narrator())
-    facts = [
+    happened = [
         *look(1, 7)[:2],
-        at(2, "iteration.observed", names=["files"], failed=[], denied=[]),
-        at(3, "loop.drifted"),
-        at(3, "iteration.decided", by="manifest", reasoning="one is missing", unmet=["a", "b"], actions=[{}]),
-        at(4, "action.succeeded", action_id=1, module="copy", host="web1", changed=True),
+        at(2, IterationObserved, names=["files"], failed=[], denied=[]),
+        at(3, LoopDrifted),
+        at(
+            3,
+            IterationDecided,
+            by="manifest",
+            reasoning="one is missing",
+            unmet=["a", "b"],
+            actions=[{"module": "copy"}],
+        ),
+        at(4, ActionSucceeded, action_id=1, module="copy", host="web1", changed=True, seconds=1.5),
     ]
-    assert told(watched, *facts) == [
+    assert told(watched, *happened) == [
         "01:00:01Z run 7",
         "01:00:01Z iteration 7 (1 of 10)",
         "01:00:02Z   observed files",
@@ -59,12 +83,12 @@ def test_where_something_happens_all_is_told_with_its_time():
         "            not as desired: b",
         "            manifest: one is missing",
         "            manifest wants 1 action",
-        "01:00:04Z   changed   copy on web1",
+        "01:00:04Z   changed   copy on web1 (1.5 s)",
     ]
     mended = [
-        at(5, "iteration.started", n=8, in_run=2, of=10),
-        at(5, "iteration.decided", by="manifest", reasoning="all is in place", converged=True),
-        at(5, "loop.converged", run=7, iterations=2, changed=1, by="manifest"),
+        at(5, IterationStarted, n=8, in_run=2, of=10),
+        at(5, IterationDecided, by="manifest", reasoning="all is in place", converged=True),
+        at(5, LoopConverged, run=7, iterations=2, changed=1, by="manifest"),
     ]
     assert told(watched, *mended, rest(6)) == [
         "01:00:05Z iteration 8 (2 of 10)",
@@ -86,7 +110,7 @@ def test_a_look_that_fails_is_told_whole():
 
 def test_the_last_look_of_a_loop_that_ends_is_told():
     watched = Watched(Narrator())
-    assert told(watched, *look(1, 1), at(2, "loop.completed"))[-1].startswith("01:00:01Z converged after 1 iteration")
+    assert told(watched, *look(1, 1), at(2, LoopCompleted))[-1].startswith("01:00:01Z converged after 1 iteration")
 
 
 def test_what_was_held_back_can_be_told():

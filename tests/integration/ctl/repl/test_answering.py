@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import not_found
+from ftl2_enterprise.protocol.loops.facts import LoopAsked, LoopDeleted, PromptAnswered, PromptAsked
 from ftl2_enterprise.protocol.loops.nouns import LoopState, PromptState
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
@@ -76,7 +77,7 @@ def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
 
         service.prompts = []
         service.on(ShowPrompt, missing)
-        service.happen("loop.deleted")
+        service.happen(LoopDeleted)
     else:
         service.closes(settled)
     text = screen.see(told, "no answer is needed (Enter goes back): n")
@@ -140,14 +141,14 @@ def test_the_next_question_of_a_loop_that_is_followed_is_shown_once(service: Pla
     screen.enter("no")
     until(lambda: service.events.watchers == 2)
     looks = len(service.asked_for(ListPrompts))
-    service.happen("prompt.answered", prompt_id=7, answer="no", answered_by="ada")
+    service.happen(PromptAnswered, prompt_id=7, answer="no", answered_by="ada")
     service.prompts = [PromptLine(prompt=following, loop="web")]
-    service.happen("prompt.asked", prompt_id=8, question=following.question, options=following.options)
+    service.happen(PromptAsked, prompt_id=8, question=following.question, options=following.options)
     screen.see("prompt 8: And the other one?")
     # The shell has seen it too.
     until(lambda: len(service.asked_for(ListPrompts)) > looks + 1)
     service.on(ShowLoop, WAITING)
-    service.happen("loop.asked")
+    service.happen(LoopAsked)
     screen.see("waiting for an answer", "answer: answer 8")
     invited(screen, 2)
     service.opens(builders.prompt(9, "Something else?"))

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.ctl.repl.snapshot import Live
+from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules
@@ -49,6 +50,6 @@ def test_a_look_that_had_to_wait_does_not_delay_those_behind_it(tmp_path: Path) 
         states.append(LoopState.PAUSED)
         waits.set()
         until(lambda: [loop.state for loop in live.now.loops] == [LoopState.RESTING], seconds=5)
-        events.send(builders.event(1, "loop.paused"))
+        events.send(builders.event(1, LoopPaused))
         until(lambda: [loop.state for loop in live.now.loops] == [LoopState.PAUSED], seconds=5)
         live.stop()

@@ -13,7 +13,6 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import reconcile
 from ftl2_enterprise.loops.engine.context import RunLimits
-from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.ports import DeciderFailed, StopSignal
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -33,6 +32,7 @@ from ftl2_enterprise.protocol.loops.decision import (
     Operator,
     StateOp,
 )
+from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
     ActionState,
@@ -45,6 +45,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Outcome,
 )
 from tests.support.engine import Bench, ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -684,9 +685,8 @@ async def test_a_loop_that_was_paused_while_it_waited_still_takes_its_answer(tmp
     with bench(tmp_path, decider) as b:
         await b.run()
         journal = process.claim(b.database, b.loop_id)
-        journal.commit(
-            run_units.end_run, b.loop_id, journal.generation, LoopEvent.PAUSED, data={"reason": None}, values={}
-        )
+        with b.database.write() as tx:
+            loop_rows.move_loop(tx, b.loop_id, journal.generation, sample(LoopPaused))
         process.release(journal)
         loop = await b.run()
         assert loop.state is LoopState.WAITING

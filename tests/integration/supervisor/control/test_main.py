@@ -19,6 +19,7 @@ import pytest
 from ftl2_enterprise.cli.service import listener
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
+from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop, ShowLoop, StartLoop, SubmitLoop
 from ftl2_enterprise.protocol.service.verbs import (
@@ -35,6 +36,7 @@ from ftl2_enterprise.protocol.service.verbs import (
 from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.store.database import open_store
 from tests.support.control_process import REPOSITORY, ControlProcess, control
+from tests.support.facts import Noted
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -47,11 +49,11 @@ def submit(service: ControlProcess, name: str = "web") -> Loop:
     return service.call(SubmitLoop(spec=LoopSpec(name=name, desired_state="nginx answers")))
 
 
-def elsewhere(service: ControlProcess, name: str) -> None:
+def elsewhere(service: ControlProcess, n: int = 0) -> None:
     """A fact that another process writes by itself, as a run in the foreground does."""
     store = open_store(service.directory / "loops.db", create=False)
     with store.write() as tx:
-        tx.emit(name)
+        tx.emit(Noted(n=n), subject="")
     store.close()
 
 
@@ -88,7 +90,7 @@ def test_a_pause_asks_root_once_for_the_end_of_the_process(tmp_path: Path) -> No
         assert stop == {"stop": f"loop:{loop.id}", "urgency": "safe_point", "within": 60.0}
         for _ in range(3):
             looked = client.call(GetHealth()).looked_at
-            elsewhere(service, "loop.nothing")
+            elsewhere(service)
             until(lambda looked=looked: client.call(GetHealth()).looked_at != looked)
         assert len(service.root.heard("stop")) == 1
 
@@ -325,8 +327,8 @@ def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -
         watch = client.watch(WatchEvents(after=0))
         submit(service)
         assert next(watch).kind == "loop.created"
-        elsewhere(service, "elsewhere.written")
-        assert next(watch).kind == "elsewhere.written"
+        elsewhere(service)
+        assert next(watch).kind == "test.noted"
         # Calls go on beside it.
         assert client.call(GetVersion()).program == "0.1.0"
         watch.close()
@@ -340,10 +342,10 @@ def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -
 def test_a_page_of_events_says_where_to_go_on(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         for number in range(4):
-            elsewhere(service, f"fact.n{number}")
+            elsewhere(service, number)
         submit(service)
         first = client.call(ListEvents(limit=3))
-        assert ([one.kind for one in first.events], first.cursor) == (["fact.n0", "fact.n1", "fact.n2"], 3)
+        assert ([fact_of(one) for one in first.events], first.cursor) == ([Noted(n=n) for n in range(3)], 3)
         second = client.call(ListEvents(after=first.cursor, limit=2))
         assert [one.id for one in second.events] == [4, 5]
         rest = client.call(ListEvents(after=second.cursor))
@@ -389,8 +391,8 @@ def test_a_hundred_clients_are_answered_at_once(tmp_path: Path) -> None:
         clients = [service.connect() for _ in range(100)]
         watches = [client.watch(WatchEvents()) for client in clients]
         assert len({client.call(ShowLoop(loop="web")).loop.id for client in clients}) == 1
-        elsewhere(service, "all.see")
-        assert {next(watch).kind for watch in watches} == {"all.see"}
+        elsewhere(service)
+        assert {next(watch).kind for watch in watches} == {"test.noted"}
         for client in clients:
             client.close()
 
@@ -400,7 +402,7 @@ def test_a_watch_that_is_not_read_slows_nobody(tmp_path: Path) -> None:
         store = open_store(service.directory / "loops.db", create=False)
         with store.write() as tx:
             for number in range(3000):
-                tx.emit("much.to_read", text=f"{number} {'x' * 1500}")
+                tx.emit(Noted(text=f"{number} {'x' * 1500}"), subject="")
         lazy = [service.connect() for _ in range(10)]
         watches = [one.watch(WatchEvents(after=0)) for one in lazy]
         before = _rss(service.pid)

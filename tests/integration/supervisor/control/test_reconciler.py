@@ -23,6 +23,7 @@ from ftl2_enterprise.supervisor.control.event_logger import log_facts
 from ftl2_enterprise.supervisor.control.reconciler import Ensure, status_line
 from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, RootLink
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
+from tests.support.facts import Noted
 from tests.support.ledger import Entries, enter
 from tests.support.writing import writer_process
 
@@ -40,7 +41,6 @@ class Looker:
     """A manager that counts its looks and wants what it is told to want."""
 
     prefix = "loop"
-    wakes_on = ("loop.", "prompt.answered")
 
     def __init__(self) -> None:
         self.looks = 0
@@ -252,10 +252,10 @@ async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         looks = made.manager.looks
-        made.ensure.committed(["action.started", "prompts.answered"])
+        made.ensure.committed(wakes=False)
         await asyncio.sleep(0.05)
         assert made.manager.looks == looks
-        made.ensure.committed(["action.started", "loop.desired"])
+        made.ensure.committed(wakes=True)
         await made.looks(1)
 
 
@@ -263,7 +263,7 @@ async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> No
     async with stage(tmp_path) as made:
         await made.quiet()
         with made.store.write() as tx:
-            tx.emit("written.by_somebody")
+            tx.emit(Noted(), subject="")
         await made.looks(1)
         await made.quiet()
         made.children.ordered("loop:7", 1)
@@ -401,7 +401,7 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
         await asyncio.sleep(0.05)
         assert not any(task.done() for task in waiting)
         with store.write() as tx:
-            tx.emit("written.by_somebody")
+            tx.emit(Noted(), subject="")
         await asyncio.gather(*waiting)
     commits.close()
     version.close()

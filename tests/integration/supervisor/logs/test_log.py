@@ -27,7 +27,7 @@ from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
 directory = Path(sys.argv[1])
 def configure(**more):
-    return log.configure("loop:web", directory=directory, loop_id=17, loop="web", **more)
+    return log.configure("loop:web", directory=directory, subject="loop:17", name="web", **more)
 """
 
 
@@ -117,7 +117,7 @@ except KeyError as error:
     assert done.returncode == 0, done.stderr
     assert "hunter2" not in done.stderr
     assert "abc123" not in done.stderr
-    lines = last_lines(tmp_path, 17, 100)
+    lines = last_lines(tmp_path, "loop:17", 100)
     assert [line.message for line in lines][:2] == ["begun", "careful: password=[redacted]"]
     assert lines[0].fields == {"loop": "web", "loop_id": 17, "iteration": 4, "note": "it is [redacted]"}
     assert lines[-1].message == "internal error 1f2e"
@@ -137,12 +137,12 @@ log.learn(["hunter2hunter2"])
 child_output.capture()
 print("from python, hunter2hunter2")
 subprocess.run(["sh", "-c", "echo from a child >&2"], check=True)
-while len(path_of(directory, 17).read_bytes().splitlines()) < 2:
+while len(path_of(directory, "loop:17").read_bytes().splitlines()) < 2:
     time.sleep(0.01)
 """,
     )
     assert done.returncode == 0
-    lines = last_lines(tmp_path, 17, 10)
+    lines = last_lines(tmp_path, "loop:17", 10)
     assert [line.message for line in lines] == ["from python, [redacted]", "from a child"]
     assert all(line.source == "loop:web" for line in lines)
 
@@ -156,14 +156,14 @@ now = 0.0
 child_output.capture(clock=lambda: now)
 for n in range(5000):
     print("line", n)
-while b"last" not in path_of(directory, 17).read_bytes():
+while b"last" not in path_of(directory, "loop:17").read_bytes():
     now += 60.0
     print("last")
     time.sleep(0.01)
 """,
     )
     assert done.returncode == 0
-    messages = [line.message for line in last_lines(tmp_path, 17, 10_000)]
+    messages = [line.message for line in last_lines(tmp_path, "loop:17", 10_000)]
     assert len(messages) < 500
     assert "output lost" in messages
     assert messages[-1] == "last"
@@ -175,13 +175,13 @@ def test_the_last_words_of_a_process_that_dies_of_a_defect_are_kept(tmp_path: Pa
         tmp_path,
         """
 configure()
-child_output.capture(path_of(directory, 17))
+child_output.capture(path_of(directory, "loop:17"))
 import ctypes
 ctypes.string_at(0)
 """,
     )
     assert done.returncode == -signal.SIGSEGV
-    assert any("Segmentation fault" in line.message for line in last_lines(tmp_path, 17, 100))
+    assert any("Segmentation fault" in line.message for line in last_lines(tmp_path, "loop:17", 100))
 
 
 def test_a_stopped_reader_of_stderr_holds_up_nothing(tmp_path: Path) -> None:
@@ -204,6 +204,6 @@ Path(directory / "done").write_text("")
 
 
 def test_a_file_that_cannot_be_written_kills_nobody(tmp_path: Path) -> None:
-    path_of(tmp_path, 17).mkdir()
+    path_of(tmp_path, "loop:17").mkdir()
     done = _run(tmp_path, "configure(threaded=False)\nlog.get().warning('x')\nprint('alive')\n")
     assert done.stdout == "alive\n"

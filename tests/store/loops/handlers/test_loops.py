@@ -19,6 +19,7 @@ from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Desired,
@@ -32,6 +33,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.protocol.loops.replies import Deleted
 from ftl2_enterprise.store.events import list_events
 from tests.support.database import acting_loop, ask, one_of_each, spec, started_loop
+from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -66,7 +68,7 @@ def loop_in(tx: Tx, state: LoopState, *, held: bool = False) -> Loop:
         }
         if state is not L.RUNNING:
             event, values = moves[state]
-            loop_rows.move_loop(tx, loop.id, generation, event, **values)
+            loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), **values)
     service_rows.change_loop(tx, loop.id, managed=True, owner=lease.current() if held else None)
     return loop_rows.get_loop(tx, loop.id)
 
@@ -296,7 +298,7 @@ def test_deleting_takes_every_row_and_leaves_the_facts(db: Store) -> None:
         assert [loop.name for loop in loop_rows.list_loops(tx, finished=True)] == ["other"]
         assert len(prompt_rows.get_prompts(tx, other.id)) == 1
         assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 0
-        kinds = [event.kind for event in list_events(tx, loop_id=iteration.loop_id)]
+        kinds = [event.kind for event in list_events(tx, subject=loop_subject(iteration.loop_id))]
     assert kinds[-1] == "loop.deleted"
     assert "loop.started" in kinds
 

@@ -12,7 +12,7 @@ from ftl2_enterprise.core.children import Child, Queue, Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import prompting
 from ftl2_enterprise.loops.handlers import queries as query_handlers, table as handlers
-from ftl2_enterprise.loops.lifecycle import ActionEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -21,12 +21,14 @@ from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.protocol.loops.facts import LoopCompleted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import ActionState, PromptState
 from ftl2_enterprise.protocol.loops.replies import ProcessInfo, Queued
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.store import texts
 from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
+from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
@@ -61,7 +63,7 @@ def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
         for n in range(1, 6):
             loop, generation = started_loop(tx, f"loop-{n}")
             if n == 2:
-                loop_rows.move_loop(tx, loop.id, generation, LoopEvent.COMPLETED, outcome="converged")
+                loop_rows.move_loop(tx, loop.id, generation, sample(LoopCompleted), outcome="converged")
     first = see(db, verbs.ListLoops(limit=2))
     assert ([line.name for line in first.loops], first.more) == (["loop-5", "loop-4"], 4)
     rest = see(db, verbs.ListLoops(limit=2, before=first.more))
@@ -98,7 +100,7 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
         for name in ("a", "b", "c", "d"):
             loop, generation = started_loop(tx, name)
             if name in "bc":
-                loop_rows.move_loop(tx, loop.id, generation, LoopEvent.FAILED, outcome="failed", reason="no")
+                loop_rows.move_loop(tx, loop.id, generation, sample(LoopFailed), outcome="failed", reason="no")
     assert [line.name for line in see(db, verbs.ListLoops()).loops] == ["d", "c", "b", "a"]
     with db.write() as tx:
         long_ago = clock.after(tx.now, -2 * service_rows.RECENT)

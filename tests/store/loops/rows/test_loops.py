@@ -19,7 +19,9 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
     rules as rule_rows,
 )
+from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.facts import LoopCompleted, LoopStarted, PromptAnswered, loop_subject
 from ftl2_enterprise.protocol.loops.hosts import HostState
 from ftl2_enterprise.protocol.loops.nouns import (
     CallOutcome,
@@ -33,6 +35,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import Store, open_store
 from tests.support.database import ask, begun_iteration, end_iteration, propose, spec, started_loop
+from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
 def kinds(db: Store, loop_id: int) -> list[str]:
     with db.read() as tx:
-        return [fact.kind for fact in events.list_events(tx, loop_id=loop_id)]
+        return [fact.kind for fact in events.list_events(tx, subject=loop_subject(loop_id))]
 
 
 # --- finding loops -------------------------------------------------------------------------------------------------
@@ -55,7 +58,7 @@ def test_create(db: Store) -> None:
         (fact,) = events.list_events(tx)
     assert loop.spec == asked
     assert (loop.mode, loop.state, loop.desired, loop.condition) == ("continuous", "pending", "run", "unknown")
-    assert (fact.kind, fact.loop_id) == ("loop.created", loop.id)
+    assert (fact.kind, fact.subject) == ("loop.created", f"loop:{loop.id}")
     assert fact.data == {"name": "web", "mode": "continuous", "decider": "auto", "dry_run": False}
 
 
@@ -106,7 +109,7 @@ def test_pages_of_loops(db: Store) -> None:
     with db.write() as tx:
         made = [started_loop(tx, f"loop-{n}") for n in range(7)]
         for loop, generation in made[::2]:
-            loop_rows.move_loop(tx, loop.id, generation, LoopEvent.COMPLETED, outcome=Outcome.CONVERGED)
+            loop_rows.move_loop(tx, loop.id, generation, sample(LoopCompleted), outcome=Outcome.CONVERGED)
     with db.read() as tx:
         assert [loop.name for loop in loop_rows.list_loops(tx, finished=False)] == ["loop-5", "loop-3", "loop-1"]
         everything = [loop.id for loop in loop_rows.list_loops(tx, finished=True)]
@@ -127,7 +130,7 @@ def test_loops_that_failed_lately_and_how_many_have_ended(db: Store) -> None:
             ]
         ):
             loop, generation = started_loop(tx, f"loop-{n}")
-            loop_rows.move_loop(tx, loop.id, generation, event, outcome=outcome)
+            loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), outcome=outcome)
         started_loop(tx, "runs")
     with db.read() as tx:
         assert [loop.name for loop in loop_rows.list_recently_failed(tx, since=0)] == ["loop-2", "loop-0"]
@@ -147,7 +150,7 @@ def test_a_claim_fences_the_one_before(db: Store) -> None:
     assert (first, second) == (1, 2)
     for late in (
         lambda tx: loop_rows.update_loop(tx, loop.id, first, condition=Condition.IN_SYNC),
-        lambda tx: loop_rows.move_loop(tx, loop.id, first, LoopEvent.STARTED, run=1),
+        lambda tx: loop_rows.move_loop(tx, loop.id, first, sample(LoopStarted), run=1),
         lambda tx: loop_rows.check_claim(tx, loop.id, first),
     ):
         with pytest.raises(Problem) as caught, db.write() as tx:
@@ -159,7 +162,7 @@ def test_a_claim_fences_the_one_before(db: Store) -> None:
     with db.write() as tx:
         assert loop_rows.get_loop(tx, loop.id).condition is Condition.UNKNOWN
         loop_rows.update_loop(tx, loop.id, second, condition=Condition.IN_SYNC)
-        loop_rows.move_loop(tx, loop.id, second, LoopEvent.STARTED, run=1)
+        loop_rows.move_loop(tx, loop.id, second, sample(LoopStarted), run=1)
     with db.read() as tx:
         assert loop_rows.get_loop(tx, loop.id).condition is Condition.IN_SYNC
     assert kinds(db, loop.id) == ["loop.created", "loop.started"]
@@ -312,9 +315,10 @@ def test_an_answer_is_given_once(db: Store) -> None:
     with db.read() as tx:
         assert prompt_rows.get_prompt(tx, number) == answered
         assert loop_rows.get_loop(tx, iteration.loop_id).open_prompts == 0
-        fact = events.list_events(tx, loop_id=iteration.loop_id)[-1]
-    assert (fact.kind, fact.iteration_id) == ("prompt.answered", iteration.id)
-    assert fact.data == {"prompt_id": number, "answer": "8080", "answered_by": "eva"}
+        fact = events.list_events(tx, subject=loop_subject(iteration.loop_id))[-1]
+    assert fact_of(fact) == PromptAnswered(
+        iteration_id=iteration.id, prompt_id=number, answer="8080", answered_by="eva"
+    )
 
 
 def test_the_same_question_is_open_once(db: Store) -> None:

@@ -23,6 +23,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 )
 from ftl2_enterprise.store.events import list_events
 from tests.support.database import acting_loop, spec, started_loop
+from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -119,7 +120,7 @@ def test_a_process_that_dies_after_the_end_changes_nothing(db: Store, state: Loo
     with db.write() as tx:
         loop, generation = started_loop(tx)
         event = {L.COMPLETED: LoopEvent.COMPLETED, L.BLOCKED: LoopEvent.BLOCKED}[state]
-        loop_rows.move_loop(tx, loop.id, generation, event, outcome="blocked")
+        loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), outcome="blocked")
     after = end(db)
     assert (after.state, after.crashes) == (state, 0)
     assert "loop.crashed" not in kinds(db)
@@ -172,7 +173,7 @@ def test_a_stop_without_a_wish(db: Store, state: LoopState, served: bool) -> Non
         loop, generation = started_loop(tx)
         if state is not L.RUNNING:
             event = {L.RESTING: LoopEvent.RESTED, L.WAITING: LoopEvent.ASKED}[state]
-            loop_rows.move_loop(tx, loop.id, generation, event, next_run_at=5)
+            loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), next_run_at=5)
         after = service_units.obey(tx, loop.id, generation, reason="stopped", wakes_by_itself=served)
     stops = state is L.RUNNING or (state is L.RESTING and not served)
     assert (after.state, after.desired) == (L.PAUSED if stops else state, Desired.RUN)

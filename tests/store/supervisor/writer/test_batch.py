@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.writer.frames import (
     pack_work,
 )
 from tests.support.database import locked_by_another_process
-from tests.support.ledger import ENTRY, Entries, break_a_rule, enter, refuse
+from tests.support.ledger import Entries, break_a_rule, enter, enter_waking, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> No
     both = work(1, enter.call("a", 1), enter.call("a", 2), actor="eva (uid 1000)")
     (answer,) = batches.carry_out([(CLIENT, both)])
     assert answer == Done(0, 1, msgspec.Raw(enter.encode_result(2)))
-    assert batches.notice == Committed(2, [ENTRY])
+    assert batches.notice == Committed(2, wakes=False)
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
     assert Entries(path).actors == {"eva (uid 1000)"}
 
@@ -113,7 +113,7 @@ def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, pa
 
 def test_facts_of_what_failed_are_not_told(batches: Batches) -> None:
     batches.carry_out([(CLIENT, work(1, enter.call("a", 1))), (CLIENT, work(2, break_a_rule.call("a")))])
-    assert batches.notice == Committed(1, [ENTRY])
+    assert batches.notice == Committed(1, wakes=False)
 
 
 def test_a_batch_that_takes_long_leaves_the_rest(
@@ -142,4 +142,16 @@ def test_an_unknown_unit(batches: Batches) -> None:
 
 
 def test_notices_in_one() -> None:
-    assert merged(Committed(3, ["b"]), Committed(2, ["a", "b"])) == Committed(3, ["a", "b"])
+    assert merged(Committed(3), Committed(2)) == Committed(3, wakes=False)
+    assert merged(Committed(3), Committed(2, wakes=True)) == Committed(3, wakes=True)
+
+
+def test_a_notice_says_whether_managers_wake(batches: Batches) -> None:
+    batches.carry_out([(CLIENT, work(1, enter.call("a", 1), enter_waking.call(), enter.call("a", 2)))])
+    assert batches.notice == Committed(3, wakes=True)
+    batches.carry_out([(CLIENT, work(2, enter.call("a", 3)))])
+    assert batches.notice == Committed(4, wakes=False)
+    batches.carry_out(
+        [(CLIENT, work(3, enter_waking.call(), refuse.call("a"))), (CLIENT, work(4, enter.call("a", 4)))]
+    )
+    assert batches.notice == Committed(5, wakes=False)

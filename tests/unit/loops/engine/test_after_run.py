@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.backoff import exponential, jittered
 from ftl2_enterprise.loops.engine.after_run import End, Rest, after_run
-from ftl2_enterprise.loops.lifecycle import LoopEvent
+from ftl2_enterprise.protocol.loops.facts import LoopBlocked, LoopCompleted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
 
@@ -16,18 +16,18 @@ def follow(outcome, mode=Mode.CONTINUOUS, failures=0, random=0.5):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "event"),
+    ("outcome", "fact"),
     [
-        (Outcome.CONVERGED, LoopEvent.COMPLETED),
-        (Outcome.PREVIEWED, LoopEvent.COMPLETED),
-        (Outcome.NOT_CONVERGED, LoopEvent.FAILED),
-        (Outcome.DENIED, LoopEvent.FAILED),
-        (Outcome.MODEL_FAILED, LoopEvent.FAILED),
-        (Outcome.BLOCKED, LoopEvent.BLOCKED),
+        (Outcome.CONVERGED, LoopCompleted),
+        (Outcome.PREVIEWED, LoopCompleted),
+        (Outcome.NOT_CONVERGED, LoopFailed),
+        (Outcome.DENIED, LoopFailed),
+        (Outcome.MODEL_FAILED, LoopFailed),
+        (Outcome.BLOCKED, LoopBlocked),
     ],
 )
-def test_a_single_loop_ends(outcome, event):
-    assert follow(outcome, Mode.SINGLE) == End(event=event)
+def test_a_single_loop_ends(outcome, fact):
+    assert follow(outcome, Mode.SINGLE) == End(fact=fact)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.DENIED, Outcome.PREVIEWED])

@@ -9,16 +9,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionFailed,
+    ActionSucceeded,
+    IterationStarted,
+    LoopConverged,
+    LoopCreated,
+    LoopDeleted,
+    LoopDrifted,
+    LoopRested,
+    LoopStarted,
+)
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.supervisor.logs import files
 from ftl2_enterprise.supervisor.logs.event_log_files import CURSOR, FactLog
 from ftl2_enterprise.supervisor.logs.files import append, path_of, previous
 from ftl2_enterprise.supervisor.logs.read import Follower, last_lines
-from ftl2_enterprise.supervisor.logs.record import decode, encode, for_eyes, level_of, of_fact
+from ftl2_enterprise.supervisor.logs.record import decode, encode, for_eyes, of_event
+from tests.support.facts import Noted, event
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.fact import Fact
 
 AT = 1_700_000_000_123_000
 
@@ -58,7 +72,7 @@ def test_lines_for_eyes_show_fields_and_tracebacks() -> None:
 
 
 def test_a_full_file_is_kept_once(tmp_path: Path) -> None:
-    path = path_of(tmp_path, 17)
+    path = path_of(tmp_path, "loop:17")
     one = encode(_line("x" * 100))
     for _ in range(25):
         append(path, one, max_bytes=10 * len(one))
@@ -68,10 +82,10 @@ def test_a_full_file_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
-    path = path_of(tmp_path, 17)
+    path = path_of(tmp_path, "loop:17")
     path.write_bytes(encode(_line("first")) + b'{"at":"2026-')
     append(path, encode(_line("second")), 1000)
-    assert [line.message for line in last_lines(tmp_path, 17, 10)] == ["first", '{"at":"2026-', "second"]
+    assert [line.message for line in last_lines(tmp_path, "loop:17", 10)] == ["first", '{"at":"2026-', "second"]
 
 
 WRITER = """
@@ -79,6 +93,7 @@ import sys
 from pathlib import Path
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.supervisor.logs.files import append
+from tests.support.facts import Noted, event
 from ftl2_enterprise.supervisor.logs.record import encode
 who = sys.argv[2]
 for n in range(500):
@@ -87,9 +102,9 @@ for n in range(500):
 
 
 def test_several_processes_write_whole_lines_in_their_order(tmp_path: Path) -> None:
-    path = path_of(tmp_path, 1)
+    path = path_of(tmp_path, "loop:1")
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(who)]) for who in range(3)]
-    follower = Follower(tmp_path, 1, 10_000)
+    follower = Follower(tmp_path, "loop:1", 10_000)
     seen: list[str] = []
     while any(writer.poll() is None for writer in writers):
         seen += _messages(follower.more())
@@ -101,9 +116,9 @@ def test_several_processes_write_whole_lines_in_their_order(tmp_path: Path) -> N
 
 
 def test_a_follower_gets_every_line_over_rotations(tmp_path: Path) -> None:
-    path = path_of(tmp_path, 1)
+    path = path_of(tmp_path, "loop:1")
     append(path, encode(_line("0")), 400)
-    follower = Follower(tmp_path, 1, 10)
+    follower = Follower(tmp_path, "loop:1", 10)
     seen = _messages(follower.more())
     for n in range(1, 60):
         append(path, encode(_line(str(n))), 400)
@@ -114,23 +129,23 @@ def test_a_follower_gets_every_line_over_rotations(tmp_path: Path) -> None:
 
 
 def test_the_last_lines_reach_back_into_the_full_file(tmp_path: Path) -> None:
-    path = path_of(tmp_path, None)
+    path = path_of(tmp_path, "")
     for n in range(30):
         append(path, encode(_line(str(n))), 2_000)
     assert previous(path).exists()
     kept = [str(n) for n in range(30)]
-    shown = _messages(last_lines(tmp_path, None, 1000))
+    shown = _messages(last_lines(tmp_path, "", 1000))
     assert shown == kept[-len(shown) :]
     assert len(shown) > 20
-    assert _messages(last_lines(tmp_path, None, 2)) == ["28", "29"]
-    assert last_lines(tmp_path, None, 0) == []
-    assert last_lines(tmp_path, 99, 10) == []
+    assert _messages(last_lines(tmp_path, "", 2)) == ["28", "29"]
+    assert last_lines(tmp_path, "", 0) == []
+    assert last_lines(tmp_path, "loop:99", 10) == []
 
 
 def test_long_files_are_read_from_their_end(tmp_path: Path) -> None:
-    path = path_of(tmp_path, None)
+    path = path_of(tmp_path, "")
     path.write_bytes(b"".join(encode(_line("x" * 500, n=n)) for n in range(2000)))
-    shown = last_lines(tmp_path, None, 300)
+    shown = last_lines(tmp_path, "", 300)
     assert [line.fields["n"] for line in shown] == list(range(1700, 2000))
 
 
@@ -143,12 +158,10 @@ class Facts:
     def __init__(self) -> None:
         self.all: list[Event] = []
 
-    def add(self, *kinds: str, loop_id: int | None = 1) -> None:
-        for kind in kinds:
+    def add(self, *what: type[Fact], subject: str = "loop:1") -> None:
+        for one in what:
             number = len(self.all) + 1
-            self.all.append(
-                Event(id=number, at=AT + number, kind=kind, loop_id=loop_id, iteration_id=7, data={"n": 1})
-            )
+            self.all.append(event(one, id=number, at=AT + number, subject=subject))
 
     def log(self, directory: Path) -> FactLog:
         return FactLog(
@@ -156,58 +169,58 @@ class Facts:
             max_bytes=1_000_000,
             read=lambda cursor, limit: [fact for fact in self.all if fact.id > cursor][:limit],
             newest=lambda: self.all[-1].id if self.all else 0,
-            name_of=lambda loop_id: f"web{loop_id}",
+            name_of=lambda subject: f"web{subject.partition(':')[2]}" if subject else None,
         )
 
 
-def _ids(directory: Path, loop_id: int | None = 1) -> list[int]:
-    return [line.fields["event"] for line in last_lines(directory, loop_id, 10_000)]
+def _ids(directory: Path, subject: str = "loop:1") -> list[int]:
+    return [line.fields["event"] for line in last_lines(directory, subject, 10_000)]
 
 
 def test_facts_from_the_first_start_on_are_logged_once_each(tmp_path: Path) -> None:
     facts = Facts()
-    facts.add("loop.created")
+    facts.add(LoopCreated)
     log = facts.log(tmp_path)
     assert not log.catch_up()
     assert _ids(tmp_path) == []
-    facts.add("loop.started", "action.failed")
-    facts.add("service.started", loop_id=None)
+    facts.add(LoopStarted, ActionFailed)
+    facts.add(Noted, subject="")
     log.catch_up()
     log.catch_up()
-    facts.add("loop.converged")
+    facts.add(LoopConverged)
     facts.log(tmp_path).catch_up()
     assert _ids(tmp_path) == [2, 3, 5]
-    assert _ids(tmp_path, None) == [4]
-    (_, failed, _) = last_lines(tmp_path, 1, 10)
-    assert (failed.level, failed.source, failed.fields["iteration"]) == ("warning", "loop:web1", 7)
+    assert _ids(tmp_path, "") == [4]
+    (_, failed, _) = last_lines(tmp_path, "loop:1", 10)
+    assert (failed.level, failed.source, failed.fields["iteration"]) == ("warning", "loop:web1", 1)
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 3])
 def test_a_reader_that_died_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, written: int) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
-    facts.add("a", "b", "c")
+    facts.add(Noted, Noted, Noted)
     # What a killed reader leaves: some lines, perhaps half of one, and the cursor of before.
-    lines = [encode(of_fact(fact, "web1")) for fact in facts.all]
-    path_of(tmp_path, 1).write_bytes(b"".join(lines[:written]) + b"".join(lines[written : written + 1])[:20])
+    lines = [encode(of_event(fact, "web1")) for fact in facts.all]
+    path_of(tmp_path, "loop:1").write_bytes(b"".join(lines[:written]) + b"".join(lines[written : written + 1])[:20])
     log = facts.log(tmp_path)
     log.catch_up()
-    found = [line.fields.get("event") for line in last_lines(tmp_path, 1, 10)]
+    found = [line.fields.get("event") for line in last_lines(tmp_path, "loop:1", 10)]
     assert [event for event in found if event] == [1, 2, 3]
 
 
 def test_lines_of_others_do_not_hide_what_is_logged(tmp_path: Path) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
-    facts.add("a", "b")
+    facts.add(Noted, Noted)
     log = facts.log(tmp_path)
     log.catch_up()
     (tmp_path / CURSOR).write_text("0")
     for n in range(100):
-        append(path_of(tmp_path, 1), encode(_line("output", n=n)), 100_000)
-    facts.add("c")
+        append(path_of(tmp_path, "loop:1"), encode(_line("output", n=n)), 100_000)
+    facts.add(Noted)
     facts.log(tmp_path).catch_up()
-    events = [line.fields.get("event") for line in last_lines(tmp_path, 1, 1000)]
+    events = [line.fields.get("event") for line in last_lines(tmp_path, "loop:1", 1000)]
     assert [event for event in events if event] == [1, 2, 3]
 
 
@@ -215,8 +228,8 @@ def test_a_full_disk_delays_facts_and_loses_none(tmp_path: Path, monkeypatch: py
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
-    facts.add("a", "b")
-    facts.add("x", loop_id=2)
+    facts.add(Noted, Noted)
+    facts.add(Noted, subject="loop:2")
     real = os.write
 
     def half(descriptor: int, data: bytes) -> int:
@@ -226,37 +239,37 @@ def test_a_full_disk_delays_facts_and_loses_none(tmp_path: Path, monkeypatch: py
     assert not log.catch_up()
     monkeypatch.undo()
     log.catch_up()
-    events = [line.fields.get("event") for line in last_lines(tmp_path, 1, 1000)]
+    events = [line.fields.get("event") for line in last_lines(tmp_path, "loop:1", 1000)]
     assert [event for event in events if event] == [1, 2]
-    assert [event for event in _ids(tmp_path, 2) if event] == [3]
+    assert [event for event in _ids(tmp_path, "loop:2") if event] == [3]
 
 
 def test_a_log_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
-    path_of(tmp_path, 1).mkdir()
-    facts.add("a")
-    facts.add("b", loop_id=2)
+    path_of(tmp_path, "loop:1").mkdir()
+    facts.add(Noted)
+    facts.add(Noted, subject="loop:2")
     log.catch_up()
-    assert _ids(tmp_path, 2) == [2]
+    assert _ids(tmp_path, "loop:2") == [2]
 
 
 def test_a_restored_database_begins_anew(tmp_path: Path) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
-    facts.add("a", "b", "c")
+    facts.add(Noted, Noted, Noted)
     facts.log(tmp_path).catch_up()
     restored = Facts()
-    restored.add("a")
+    restored.add(Noted)
     log = restored.log(tmp_path)
     log.catch_up()
-    restored.add("other")
+    restored.add(Noted)
     log.catch_up()
     assert (tmp_path / CURSOR).read_text().strip("0\n") == "2"
     # The numbers of facts that only the log remembers are given again.
     assert _ids(tmp_path) == [1, 2, 3, 2]
-    restored.add("more")
+    restored.add(Noted)
     restored.log(tmp_path).catch_up()
     assert _ids(tmp_path) == [1, 2, 3, 2, 3]
 
@@ -265,19 +278,19 @@ def test_the_log_of_a_deleted_loop_goes_with_it(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
-    facts.add("loop.created")
+    facts.add(LoopCreated)
     log.catch_up()
-    assert path_of(tmp_path, 1).exists()
-    facts.add("loop.deleted")
+    assert path_of(tmp_path, "loop:1").exists()
+    facts.add(LoopDeleted)
     log.catch_up()
-    assert not path_of(tmp_path, 1).exists()
+    assert not path_of(tmp_path, "loop:1").exists()
 
 
 def test_many_facts_take_several_looks(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
-    facts.add(*["x"] * 1200)
+    facts.add(*[Noted] * 1200)
     assert log.catch_up()
     while log.catch_up():
         pass
@@ -285,21 +298,21 @@ def test_many_facts_take_several_looks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "data", "level"),
+    ("kind", "fields", "level"),
     [
-        ("loop.started", {"run": 1, "resumed": False}, "info"),
-        ("loop.started", {"run": 7, "resumed": True}, "info"),
-        ("loop.started", {"run": 7, "resumed": False}, "debug"),
-        ("loop.converged", {"run": 1, "changed": 0}, "info"),
-        ("loop.converged", {"run": 7, "changed": 2}, "info"),
-        ("loop.converged", {"run": 7, "changed": 0}, "debug"),
-        ("loop.rested", {"failures": 0}, "debug"),
-        ("loop.rested", {"failures": 1, "outcome": "not_converged"}, "warning"),
-        ("loop.drifted", {}, "info"),
-        ("action.succeeded", {"changed": True}, "info"),
-        ("action.failed", {}, "warning"),
-        ("iteration.started", {}, "debug"),
+        (LoopStarted, {"run": 1, "resumed": False}, "info"),
+        (LoopStarted, {"run": 7, "resumed": True}, "info"),
+        (LoopStarted, {"run": 7, "resumed": False}, "debug"),
+        (LoopConverged, {"run": 1, "changed": 0}, "info"),
+        (LoopConverged, {"run": 7, "changed": 2}, "info"),
+        (LoopConverged, {"run": 7, "changed": 0}, "debug"),
+        (LoopRested, {"failures": 0}, "debug"),
+        (LoopRested, {"failures": 1, "outcome": "not_converged"}, "warning"),
+        (LoopDrifted, {}, "info"),
+        (ActionSucceeded, {"changed": True}, "info"),
+        (ActionFailed, {}, "warning"),
+        (IterationStarted, {}, "debug"),
     ],
 )
-def test_a_loop_that_finds_all_in_place_does_not_fill_the_journal(kind, data, level):
-    assert level_of(Event(id=1, at=0, kind=kind, loop_id=1, iteration_id=None, data=data)) == level
+def test_a_loop_that_finds_all_in_place_does_not_fill_the_journal(kind, fields, level):
+    assert of_event(event(kind, **fields), "web").level == level

@@ -1,0 +1,36 @@
+"""The facts of the service itself. Their subject is empty; their actor is who asked, or null for a signal."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.fact import Fact, declare
+
+
+class ServiceReloaded(Fact, frozen=True, tag="service.reloaded"):
+    """The settings were read again. Without an actor a signal asked for it, as `systemctl reload` does."""
+
+    changed: list[str]
+    """Keys of the settings that have other values now."""
+
+
+class ServiceReloadFailed(Fact, frozen=True, tag="service.reload_failed"):
+    """The settings could not be read again; those in force stay in force."""
+
+    problem: str
+    """Why."""
+
+
+class ServiceShutdownAsked(Fact, frozen=True, tag="service.shutdown_asked"):
+    """The service was asked to end."""
+
+    now: bool
+    """Without waiting for loops to reach a safe point."""
+
+
+class ServiceUpgradeAsked(Fact, frozen=True, tag="service.upgrade_asked"):
+    """The service was asked to replace itself by the program that is installed now."""
+
+
+FACTS = declare(ServiceReloaded, ServiceReloadFailed, ServiceShutdownAsked, ServiceUpgradeAsked)
+"""Every fact of the service, in the order of the reference."""
+
+type ServiceFact = ServiceReloaded | ServiceReloadFailed | ServiceShutdownAsked | ServiceUpgradeAsked
