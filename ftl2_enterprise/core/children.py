@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.core.end_reason import Why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +46,6 @@ class Table(dict[str, Child]):
         """By the prefix of the keys."""
         self.draining: bool = False
         """The service is stopping: nobody becomes one any more."""
-
-
-class Why(StrEnum):
-    """Why a child ended."""
-
-    EXITED = "exited"
-    """By itself, or because it was asked to; its status says more."""
-    KILLED = "killed"
-    """By a signal that the supervisor did not send."""
-    HUNG = "hung"
-    """It gave no sign of life and was killed for that."""
-    LATE = "late"
-    """It was asked to end, did not, and was killed."""
-    NOT_STARTED = "not_started"
-    """It could not be forked."""
-    OUT_OF_MEMORY = "out_of_memory"
-    """It reached the memory limit of its cgroup."""
 
 
 class ExitStatus(IntEnum):

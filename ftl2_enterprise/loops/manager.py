@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, literal_column, select, type_coerce
 
-from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency, Why
+from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.restart_policy import End, Restarts
 from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops, prompts

@@ -6,8 +6,9 @@ import signal as signals
 from dataclasses import dataclass
 
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.core.children import ExitStatus, Why
+from ftl2_enterprise.core.children import ExitStatus
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
+from ftl2_enterprise.core.end_reason import Why
 
 WAITS: dict[int, float] = {ExitStatus.UNREACHABLE: 2.0, ExitStatus.HELD: 5.0}
 """Exit statuses that do not count as crashes, and the seconds until the next attempt."""

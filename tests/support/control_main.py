@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Text, cast, select
 
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency, Why
+from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import service as service_rows

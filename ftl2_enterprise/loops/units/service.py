@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.children import Why
 from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.restart_policy import End, Restarts, answer
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows

@@ -9,8 +9,8 @@ from typing import ClassVar, override
 
 from msgspec import UNSET, UnsetType
 
-from ftl2_enterprise.core.children import Why
 from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.fact import Fact, LogLevel, declare
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Desired, IterationOutcome, LoopState, Mode, Outcome

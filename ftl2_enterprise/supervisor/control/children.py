@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.children import Child, Ending, Table, Urgency, Why
+from ftl2_enterprise.core.children import Child, Ending, Table, Urgency
+from ftl2_enterprise.core.end_reason import Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftl2_enterprise.core.backoff import exponential
-from ftl2_enterprise.core.children import Urgency, Why
+from ftl2_enterprise.core.children import Urgency
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.supervisor.control.service_units import prove
 from ftl2_enterprise.supervisor.logs import log

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.children import Why
 from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.wire import Wire
 
 if TYPE_CHECKING:

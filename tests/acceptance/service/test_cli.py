@@ -99,12 +99,12 @@ def test_submitted_loops_are_made_true_and_are_in_their_log_once(service: Daemon
     facts = rows(service.run, "SELECT id FROM events WHERE subject = ? ORDER BY id", f"loop:{loop['id']}")
 
     def logged() -> list[int]:
-        lines = last_lines(log, loop["id"], 1000)
+        lines = last_lines(log, loop_subject(loop["id"]), 1000)
         return [line.fields["event"] for line in lines if "event" in line.fields]
 
     until(lambda: len(logged()) >= len(facts))
     assert logged() == [fact for (fact,) in facts]
-    assert path_of(log, loop["id"]).stat().st_mode & 0o777 == 0o640
+    assert path_of(log, loop_subject(loop["id"])).stat().st_mode & 0o777 == 0o640
 
 
 def test_facts_are_logged_once_each_whoever_is_killed(service: Daemon, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ftl2_enterprise.core.children import Why
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.restart_policy import JITTER, End, Restarts, answer
 
 NOW = 1_000_000_000_000

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency, Why
+from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.control import reconciler

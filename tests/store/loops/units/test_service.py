@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.core import lease
-from ftl2_enterprise.core.children import Child, Ending, Why
+from ftl2_enterprise.core.children import Child, Ending
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent

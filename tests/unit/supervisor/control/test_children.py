@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.core.children import Urgency, Why
+from ftl2_enterprise.core.children import Urgency
+from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
 
