@@ -25,6 +25,16 @@ _ACTIONS = Reader(actions, Action)
 _INSERT = Prepared(insert(actions))
 _LOOP_ID = Prepared(select(actions.c.loop_id).where(actions.c.id == bindparam("row_id")))
 _OF_ITERATION = Prepared(_ACTIONS.select().where(actions.c.iteration_id == bindparam("of")).order_by(actions.c.id))
+_CHANGED = Prepared(
+    select(func.count())
+    .select_from(actions.join(iterations, iterations.c.id == actions.c.iteration_id))
+    .where(
+        iterations.c.loop_id == bindparam("of"),
+        iterations.c.run == bindparam("in_run"),
+        actions.c.state == literal_column(f"'{ActionState.SUCCEEDED}'"),
+        actions.c.changed == literal_column("1"),
+    )
+)
 _UNKNOWN = Prepared(
     _ACTIONS.select()
     .join(iterations, iterations.c.id == actions.c.iteration_id)
@@ -152,13 +162,6 @@ def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list
     return _ACTIONS.all(_UNKNOWN.rows(tx, {"of": loop_id, "since": since_iteration_n}))
 
 
-def count_changed(tx: Tx, ids: Iterable[int]) -> int:
-    """How many actions of those iterations succeeded and changed something."""
-    wanted = list(ids)
-    changed = 0
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        part = actions.c.iteration_id.in_(wanted[start : start + _IDS_AT_ONCE])
-        done = actions.c.state == ActionState.SUCCEEDED
-        query = select(func.count()).where(part, done, actions.c.changed == literal_column("1"))
-        changed += tx.connection.execute(query).scalar_one()
-    return changed
+def count_changed(tx: Tx, loop_id: int, run: int) -> int:
+    """How many actions of one run succeeded and changed something."""
+    return int(_CHANGED.scalar(tx, {"of": loop_id, "in_run": run}))

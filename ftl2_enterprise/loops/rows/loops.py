@@ -45,6 +45,11 @@ _LOOPS_LOOKED_AT = 1_000
 
 _BY_ID = loops.c.id == bindparam("row_id")
 _FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("claimed")))
+_CLAIM = Prepared(
+    update(loops)
+    .where(_BY_ID)
+    .values(generation=loops.c.generation + 1, owner=bindparam("by"), updated_at=bindparam("at"))
+)
 _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
@@ -168,14 +173,9 @@ def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
 
     Returns the generation that the new owner's writes carry.
     """
-    taken = tx.connection.execute(
-        update(loops)
-        .where(loops.c.id == loop_id)
-        .values(generation=loops.c.generation + 1, owner=owner, updated_at=tx.now)
-    )
-    if taken.rowcount != 1:
+    if _CLAIM.change(tx, {"row_id": loop_id, "by": owner, "at": tx.now}) != 1:
         raise problem.not_found(f"cannot find the loop {loop_id}")
-    return tx.connection.execute(select(loops.c.generation).where(loops.c.id == loop_id)).scalar_one()
+    return int(_GENERATION.scalar(tx, {"row_id": loop_id}))
 
 
 def check_claim(tx: Tx, loop_id: int, generation: int) -> None:

@@ -166,7 +166,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
         iteration_id=iteration.id,
         run=loop.run,
         iterations=len(of_run),
-        changed=action_rows.count_changed(tx, [one.id for one in of_run]),
+        changed=action_rows.count_changed(tx, loop.id, loop.run),
         by=by,
     )
     tx.emit(converged, subject=loop_subject(loop.id))

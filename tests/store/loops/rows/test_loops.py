@@ -261,10 +261,8 @@ def test_unknown_and_changed_actions(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         lost: list[int] = []
-        iterations: list[int] = []
-        for _ in range(3):
-            iteration = loop_rows.insert_iteration(tx, loop.id, 1)
-            iterations.append(iteration.id)
+        for run in (1, 1, 2):
+            iteration = loop_rows.insert_iteration(tx, loop.id, run)
             for event in (ActionEvent.LOST, ActionEvent.SUCCEEDED):
                 action = propose(tx, iteration)
                 action_rows.move_action(tx, action, ActionEvent.STARTED)
@@ -275,8 +273,8 @@ def test_unknown_and_changed_actions(db: Store) -> None:
             end_iteration(tx, iteration.id)
         unknown = action_rows.get_unknown_actions(tx, loop.id, since_iteration_n=2)
         assert [action.id for action in unknown] == lost[1:]
-        assert action_rows.count_changed(tx, iterations[:2]) == 2
-        assert action_rows.count_changed(tx, []) == 0
+        assert [action_rows.count_changed(tx, loop.id, run) for run in (1, 2, 3)] == [2, 1, 0]
+        assert action_rows.count_changed(tx, loop.id + 1, 1) == 0
 
 
 def test_an_observation_ends_once(db: Store) -> None:
