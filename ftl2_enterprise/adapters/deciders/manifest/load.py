@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -107,15 +108,21 @@ def parse(
     )
 
 
+@cache
+def _shape() -> msgspec.inspect.Type:
+    """The fields of a manifest and of what is in it: deriving them takes longer than reading a manifest."""
+    return msgspec.inspect.type_info(Manifest)
+
+
 def _convert(document: Document) -> Manifest:
-    _refuse_unknown(document, document.value, msgspec.inspect.type_info(Manifest), ())
+    _refuse_unknown(document, document.value, _shape(), ())
     try:
         return msgspec.convert(document.value, Manifest)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         where = tuple(int(n) if n.isdigit() else key or n for key, n in _PART.findall(place.rstrip("`")))
         value = _value_at(document.value, where)
-        hint = _allowed(msgspec.inspect.type_info(Manifest), where) if "enum value" in message else None
+        hint = _allowed(_shape(), where) if "enum value" in message else None
         raise document.problem(where, _reworded(message, where, value), hint) from None
 
 
