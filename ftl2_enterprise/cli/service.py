@@ -55,7 +55,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
         )
-    from ftl2_enterprise.store import backup  # noqa: PLC0415 - not needed to refuse what is above
+    from ftl2_enterprise.store import schema_version  # noqa: PLC0415 - not needed to refuse what is above
+
+    if schema_version.is_current(database):
+        return lock
+    from ftl2_enterprise.store import backup  # noqa: PLC0415 - takes long to load, and is rarely needed
     from ftl2_enterprise.store.database import open_store  # noqa: PLC0415
 
     progress = _patience()

@@ -20,6 +20,7 @@ from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.store import schema_version
 from ftl2_enterprise.store.prepared import run
+from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.store.schema_version import Schema
 from ftl2_enterprise.store.sqlite_errors import explained, explained_os, primary_code
 from ftl2_enterprise.store.tx import Tx
@@ -97,11 +98,17 @@ class Store:
 
         What was compiled for the one before is kept, which is most of what opening costs. Raises Problem.
         """
-        self.close()
+        if self._is_open():
+            self.close()
         self.path = self._connector.path = path.absolute()
         _ensure_file(self.path, create=False)
         with self._explaining("open"):
             _ensure_schema(self._engine, self.path, create=False, patience=self._connector.busy_timeout)
+
+    def _is_open(self) -> bool:
+        """Whether a connection is kept for the next transaction."""
+        pool = self._engine.pool
+        return isinstance(pool, QueuePool) and pool.checkedin() > 0
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
@@ -167,6 +174,19 @@ def open_store(
         engine.dispose()
         raise
     return Store(path, engine, connector, clock, listeners)
+
+
+def open_throwaway(path: Path) -> Store:
+    """A new, temporary database; its tables are made as they are declared, without the migrations. Raises Problem."""
+    path = path.absolute()
+    _ensure_file(path, create=True)
+    engine = create_engine("sqlite://", creator=_Connector(path, BUSY_TIMEOUT), poolclass=QueuePool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        schema_version.create(connection, metadata)
+        connection.exec_driver_sql("COMMIT")
+    engine.dispose()
+    return open_store(path, create=False)
 
 
 def _ensure_file(path: Path, *, create: bool) -> None:
@@ -258,7 +278,8 @@ def _telling(connection: Connection, progress: Progress | None) -> Generator[Non
 
 def _ensure_wal(connection: Connection, path: Path, patience: float) -> None:
     deadline = time.monotonic() + patience
-    while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+    driver = connection.connection.driver_connection
+    while run(driver, "PRAGMA journal_mode").fetchone() != ("wal",):
         try:
             mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
         except exc.OperationalError as error:

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 from ftl2_enterprise.core import faults
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.store.database import open_throwaway
 from ftl2_enterprise.supervisor.forkserver import shared_memory
+from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.wiring import warmed_store
 from ftl2_enterprise.wiring.capabilities import capabilities
 
@@ -27,12 +28,13 @@ def preload() -> None:
 
 def _preload() -> None:
     with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
-        database = open_store(Path(name) / "warm-up.db", create=True)
+        database = open_throwaway(Path(name) / "warm-up.db")
         try:
             for capability in capabilities():
                 for kind in capability.child_kinds.values():
                     if kind.warm_up is not None:
                         kind.warm_up(database, Path(name))
+            log.warm_up()
         finally:
             database.close()
         warmed_store.keep(database)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +30,7 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store import events, idempotency, schema_version, texts
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.store.database import Store, open_store, open_throwaway
 from ftl2_enterprise.store.schema import metadata
 from tests.support.database import one_of_each
 from tests.support.schemas import schema, wanted_schema
@@ -62,6 +65,35 @@ def test_migrations_make_what_the_tables_say(db: Store) -> None:
     engine.dispose()
     assert made == wanted_schema()
     assert {name for kind, name in made if kind == "trigger"} == set(events.TRIGGERS)
+
+
+def test_a_throwaway_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+    thrown, kept = (
+        make(tmp_path / name)
+        for name, make in (("thrown.db", open_throwaway), ("kept.db", partial(open_store, create=True)))
+    )
+    with thrown.read() as one, kept.read() as other:
+        assert schema(one.connection) == schema(other.connection)
+        versions = [tx.connection.execute(text("SELECT * FROM alembic_version")).all() for tx in (one, other)]
+        assert versions[0] == versions[1]
+    for database in (thrown, kept):
+        database.close()
+
+
+def test_the_current_schema_is_recognized_without_sqlalchemy(db: Store, tmp_path: Path) -> None:
+    assert schema_version.is_current(db.path)
+    assert not schema_version.is_current(tmp_path / "missing.db")
+    for name, content in (("empty.db", b""), ("strange.db", b"no database" * 100)):
+        (tmp_path / name).write_bytes(content)
+        assert not schema_version.is_current(tmp_path / name)
+    with db.write() as tx:
+        old = {"old": schema_version.REVISIONS[0]}
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = :old"), old)
+    assert not schema_version.is_current(db.path)
+    code = "import sys; from ftl2_enterprise.store import schema_version; print('sqlalchemy' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 def test_the_version_is_known_without_alembic(db: Store) -> None:
@@ -133,7 +165,7 @@ QUERIES: list[Callable[[Tx], object]] = [
     lambda tx: action_rows.get_actions_for_loop(tx, 1),
     lambda tx: action_rows.get_actions_for_loop(tx, 1, before=9),
     lambda tx: action_rows.get_unknown_actions(tx, 1, since_iteration_n=1),
-    lambda tx: action_rows.count_changed(tx, [1, 2]),
+    lambda tx: action_rows.count_changed(tx, 1, 1),
     lambda tx: prompt_rows.get_prompt(tx, 1),
     lambda tx: prompt_rows.get_prompts(tx, 1),
     lambda tx: prompt_rows.get_prompts(tx, None, state=PromptState.OPEN),

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.remote import server
+from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
-from ftl2_enterprise.core.settings import Settings, StoreSettings
+from ftl2_enterprise.core.settings import Loaded, Settings, StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
@@ -30,6 +31,9 @@ steps:
   - name: nothing to do
     file: {path: "%s", state: directory}
 """
+ROUNDS = 4
+"""Runs of the small loop. The interpreter specializes bytecode in place (PEP 659) while it is executed the first few
+times: whatever is still generic after the fork is rewritten in every child, each time on a page that is copied."""
 
 
 class Nobody:
@@ -44,12 +48,15 @@ class Nobody:
 
 def warm_up(database: Store, directory: Path) -> None:
     """Run the small loop in this database, as a child of the service runs one."""
-    settings = Settings(store=StoreSettings(path=str(database.path)))
+    loaded = Loaded(settings=Settings(store=StoreSettings(path=str(database.path))), origins={})
+    # As a child gets them, so that the decoder of settings is built here.
+    settings = child_startup.decode(child_startup.Startup(writer="").renewed(loaded).encode()).in_force().settings
     wish = LoopSpec(name="warm-up", desired_state=MANIFEST % directory, mode=Mode.CONTINUOUS)
     spec = build.prepare(wish, settings)
     with database.write() as tx:
         loop = loop_rows.create_loop(tx, spec)
-    asyncio.run(_run(database, loop.id, settings))
+    for _ in range(ROUNDS):
+        asyncio.run(_run(database, loop.id, settings))
     server.load_ahead()
 
 
