@@ -89,6 +89,8 @@ class Log:
     waiting: deque[tuple[Sink, LogLine]] = field(default_factory=deque[tuple[Sink, LogLine]])
     dropped: int = 0
     wanted: threading.Condition = field(default_factory=threading.Condition)
+    threaded: bool = False
+    """Lines are written by a thread, which begins with the first one: most processes of loops never log any."""
     thread: threading.Thread | None = None
     busy: bool = False
 
@@ -97,11 +99,14 @@ class Log:
         if RANKS.get(line.level, 20) < RANKS[self.level]:
             return
         sinks = [sink for sink in (self.aloud, self.kept if keep else None) if sink is not None]
-        if self.thread is None:
+        if not self.threaded:
             for sink in sinks:
                 sink.write(line)
             return
         with self.wanted:
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.work, name="log", daemon=True)
+                self.thread.start()
             for sink in sinks:
                 if len(self.waiting) < QUEUE:
                     self.waiting.append((sink, line))
@@ -163,15 +168,19 @@ def configure(
         fields=fields,
         aloud=journal.Journal(source) if is_journal else Stderr(),
         kept=file,
+        threaded=threaded,
     )
     if threaded:
-        _log.thread = threading.Thread(target=_log.work, name="log", daemon=True)
-        _log.thread.start()
         atexit.unregister(close)
         atexit.register(close)
     _configure_structlog()
     _configure_logging(level)
     return _log
+
+
+def is_configured() -> bool:
+    """Whether lines go anywhere."""
+    return _log.aloud is not None
 
 
 def warm_up() -> None:
@@ -281,7 +290,10 @@ class _Bridge(logging.Handler):
 def _configure_logging(level: Level) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
-    root.setLevel(RANKS[level])
-    for name in NOISY:
-        logging.getLogger(name).setLevel(max(RANKS[level], logging.WARNING))
+    wanted = {root: RANKS[level]}
+    wanted |= {logging.getLogger(name): max(RANKS[level], logging.WARNING) for name in NOISY}
+    for logger, number in wanted.items():
+        # Each change makes every logger forget which levels it is enabled for.
+        if logger.level != number:
+            logger.setLevel(number)
     logging.captureWarnings(capture=True)
