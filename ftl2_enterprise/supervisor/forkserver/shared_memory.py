@@ -14,6 +14,9 @@ import ctypes
 import gc
 import sys
 import sysconfig
+from collections import deque
+from itertools import repeat
+from operator import rshift
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 
 IMMORTAL = 0xFFFF_FFFF
 """The count of an object that is never freed and no longer counted (PEP 683), in the lower half of its first word."""
-_ALREADY = 0x8000_0000
 SIZES = (*range(4096, 1024, -64), *range(1024, 16, -16))
 """Bytes of the holes that are filled."""
 POOL = 1 << 14
@@ -70,19 +72,20 @@ def is_counting_known() -> bool:
 
 
 def stop_counting() -> int:
-    """Make every object immortal that the collector knows or one of those refers to; how many they are."""
+    """Make every object immortal that the collector knows or one of those refers to; how many references there were.
+
+    An object is written to once for each reference to it, because finding out which were written to takes longer.
+    """
     known = gc.get_objects()
     referred = gc.get_referents(*known)
-    addresses = {id(one) for one in known}
-    addresses.update(map(id, referred))
-    addresses.update(map(id, _parts_of_code(referred)))
-    count = 0
-    for address in addresses:
-        word = ctypes.c_uint32.from_address(address)
-        if word.value < _ALREADY:
-            word.value = IMMORTAL
-            count += 1
-    return count
+    # All of memory as an array of counts: an object of ctypes for each of half a million takes a third of a second.
+    counts = memoryview((ctypes.c_uint32 * (1 << 45)).from_address(0)).cast("B").cast("I")
+    written = 0
+    for objects in (known, referred, _parts_of_code(referred)):
+        places = map(rshift, map(id, objects), repeat(2))
+        deque(map(counts.__setitem__, places, repeat(IMMORTAL)), maxlen=0)
+        written += len(objects)
+    return written
 
 
 _filling: list[bytes] = []
