@@ -225,8 +225,9 @@ class Control:
             self._drain(draining=True)
         if message.reload:
             self._reload_for_root()
-        # After an end there is nothing to start before it is recorded, and a look would hold up the one behind it.
-        if message.ended is None:
+        # After an end there is nothing to start before it is recorded, and a look would hold up the next message. A
+        # start that was requested changes nothing either: 200 of them would otherwise be 200 looks.
+        if message.ended is None and message.started is None:
             self.ensure.wake()
 
     def _note(self, problem: str) -> None:

@@ -79,7 +79,7 @@ class FactLog:
         logged = self._logged.get(subject)
         if logged is None:
             logged = _last_logged(path)
-            if logged > self.newest():
+            if logged and logged > self.newest():
                 # Of a database whose backup was restored since: what comes now has such numbers again.
                 logged = 0
             self._logged[subject] = logged
