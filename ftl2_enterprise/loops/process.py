@@ -47,15 +47,20 @@ class Crashed(Exception):
         self.crash_id: str = crash_id
 
 
-def claim(database: Store, loop_id: int, writer: Writer | None = None) -> LoopJournal:
-    """Take the loop for this process, which writes by itself unless it is told through whom.
+def take(loop_id: int, writer: Writer) -> int:
+    """Take the loop for this process; returns the generation that its writes carry.
 
-    Raises Problem(conflict) when it has ended or its holder lives.
+    Raises Problem(conflict) when the loop has ended or its owner is alive.
     """
-    writer = writer or DirectWriter(database)
     generation: int = writer.carry_out([claim_units.claim.call(loop_id, lease.current())])
     reach(FaultPoint.LOOP_CLAIMED)
-    return LoopJournal(database, writer, loop_id, generation)
+    return generation
+
+
+def claim(database: Store, loop_id: int, writer: Writer | None = None) -> LoopJournal:
+    """Take the loop for this process, which writes directly unless a writer is given. Raises as `take` does."""
+    writer = writer or DirectWriter(database)
+    return LoopJournal(database, writer, loop_id, take(loop_id, writer))
 
 
 def release(journal: LoopJournal) -> None:

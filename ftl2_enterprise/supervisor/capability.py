@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.retention import Retention
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, First
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class ChildKind:
 
     run: Callable[[ChildContext], int]
     """What the process does; returns its exit status."""
-    first: Callable[[Order], Any] | None = None
-    """Called before `run`, while the process has one thread and may still fork; `run` finds what it returns in its
+    first: First | None = None
+    """What is called before `run`, while the process has one thread and may still fork; `run` finds the result in its
     context."""
     warm_up: Callable[[Store, Path], None] | None = None
     """Executes once, before anything is forked, what every such child executes first, with an empty database and a

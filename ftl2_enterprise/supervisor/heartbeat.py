@@ -8,6 +8,8 @@ import time
 
 SLOTS = 16384
 SIZE = 8
+SHARED = (SLOTS + 1) * SIZE
+"""Bytes: the slots, and the number of children that are still to be forked."""
 
 
 class Slots:
@@ -15,7 +17,7 @@ class Slots:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._numbers = memoryview(mmap.mmap(fd, SLOTS * SIZE, trackfd=False)).cast("q")
+        self._numbers = memoryview(mmap.mmap(fd, SHARED, trackfd=False)).cast("q")
 
     def beat(self, slot: int) -> None:
         """Set it to now."""
@@ -25,6 +27,15 @@ class Slots:
     def beaten(self, slot: int) -> float:
         """When it was last set, as time.monotonic tells it."""
         return self._numbers[slot] / 1e9
+
+    def announce(self, waiting: int) -> None:
+        """Publish how many children are still to be forked; called by root only."""
+        self._numbers[SLOTS] = waiting
+
+    @property
+    def waiting(self) -> int:
+        """How many children are still to be forked."""
+        return self._numbers[SLOTS]
 
     def beat_forever(self, slot: int, every: float) -> None:
         """Keep setting it; what a thread of the child does."""
@@ -36,5 +47,5 @@ class Slots:
 def create() -> Slots:
     """New ones."""
     fd = os.memfd_create("heartbeats")
-    os.ftruncate(fd, SLOTS * SIZE)
+    os.ftruncate(fd, SHARED)
     return Slots(fd)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.supervisor.forkserver import main as forkserver
+from ftl2_enterprise.supervisor.forkserver.child_start import First
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext
+    from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
 RELAY = "TEST_RELAY"
 FAIL = "TEST_FORKSERVER"
@@ -153,5 +154,20 @@ def warm_up() -> None:
         sys.exit(9)
 
 
+def note(order: Order, what: str) -> None:
+    """Add a line about the child to the file that is its argument."""
+    with Path(order.argument).open("a") as file:
+        file.write(f"{what} {order.key}\n")
+
+
+FIRSTS = {
+    "polite": First(
+        claim=lambda order: note(order, "claimed"),
+        prepare=lambda order, _: note(order, "prepared"),
+    )
+}
+KINDS = {"control": control, "writer": writer, "loop": loop, "idle": idle, "polite": idle}
+
+
 if __name__ == "__main__":
-    sys.exit(forkserver.serve(Kinds({"control": control, "writer": writer, "loop": loop, "idle": idle}), warm_up))
+    sys.exit(forkserver.serve(Kinds(KINDS), warm_up, FIRSTS))

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ftl2_enterprise.supervisor import cgroups, prctl
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.heartbeat import Slots
 
     type Kinds = Mapping[str, Callable[["ChildContext"], int]]
-    type Firsts = Mapping[str, Callable[["Order"], Any]]
+    type Firsts = Mapping[str, "First"]
 
 LARGEST = 1 << 17
 """Bytes of an order: more than root takes from control, because it adds to it."""
@@ -31,6 +31,10 @@ CRASHED = 70
 """Exit status when the child's own work raised (EX_SOFTWARE)."""
 DEFAULT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
 REPARENTED = 0.0002
+PATIENCE = 2.0
+"""Seconds that a child lets others begin before it works, at most."""
+PAUSE_FOR_EACH, SHORTEST_PAUSE = 0.004, 0.01
+"""Seconds: what forking a child takes on a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class ChildContext:
     beat: Callable[[], None]
     """Give a sign of life; a thread does so all the time."""
     first: Any = None
-    """What was made before there was that thread."""
+    """What the `First` of its kind made before there was that thread."""
 
     @property
     def name(self) -> str:
@@ -80,6 +84,15 @@ class Order:
         )  # fmt: skip
 
 
+class First(NamedTuple):
+    """What a child of a kind does before its work, while it has one thread and can still fork."""
+
+    claim: Callable[[Order], Any]
+    """Called at once: what others are to know as soon as possible."""
+    prepare: Callable[[Order, Any], Any]
+    """Called with what `claim` returned, when no other child is to be forked first; its result is `context.first`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What is the same for every child."""
@@ -98,13 +111,17 @@ def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
         _prepare()
         order = _wait_for_order(orders)
         _become(order)
-        first = setting.firsts[order.kind](order) if order.kind in setting.firsts else None
+        first = setting.firsts.get(order.kind)
+        claimed = first.claim(order) if first else None
         _wait_for_root(setting.root, between)
+        if first:
+            _let_others_begin(setting.slots)
+        made = first.prepare(order, claimed) if first else None
         setting.slots.beat(order.slot)
         _thread.start_new_thread(_beat, (setting, order.slot))
         context = ChildContext(
             key=order.key, argument=order.argument, descriptors=order.descriptors,
-            beat=lambda: setting.slots.beat(order.slot), first=first,
+            beat=lambda: setting.slots.beat(order.slot), first=made,
         )  # fmt: skip
         status = setting.kinds[order.kind](context)
     except SystemExit as error:
@@ -116,6 +133,18 @@ def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
+
+
+def _let_others_begin(slots: Slots) -> None:
+    """Wait while root has other children to fork.
+
+    The others would wait for the processor time that the work of those that are there takes: of 200 loops that begin
+    at once, the last one would begin when most of the others are done.
+    """
+    until = time.monotonic() + PATIENCE
+    while (waiting := slots.waiting) > 0 and (left := until - time.monotonic()) > 0:
+        # So long that few of the checks are in vain.
+        time.sleep(min(left, max(SHORTEST_PAUSE, waiting * PAUSE_FOR_EACH)))
 
 
 def _beat(setting: Setting, slot: int) -> None:

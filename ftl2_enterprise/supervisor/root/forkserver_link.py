@@ -126,6 +126,7 @@ class Forker:
     def pump(self) -> None:
         """Ask for the next one, unless one is under way or something of a dead one is left."""
         root = self._root
+        root.slots.announce(len(self._waiting))
         while self._is_ready and self._channel and not self.in_flight and not root.children.cleaning:
             queue = self._own or self._waiting
             if not queue:

@@ -56,6 +56,6 @@ CAPABILITY = Capability(
     handlers=Handlers(reads=table.READS, writes=table.WRITES),
     gathers=_gathers,
     managers=_managers,
-    child_kinds={"loop": ChildKind(run=child.run_loop, first=child.fork_helper, warm_up=warm_up.warm_up)},
+    child_kinds={"loop": ChildKind(run=child.run_loop, first=child.FIRST, warm_up=warm_up.warm_up)},
     retention=_retention,
 )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from ftl2_enterprise.core.children import ExitStatus
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process, secrets
+from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import service as service_units
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired
+from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
@@ -29,57 +32,101 @@ from ftl2_enterprise.wiring.warmed_store import open_warmed
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.loops.engine.journal import LoopJournal
-    from ftl2_enterprise.protocol.loops.nouns import Loop
-    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 
 
-def fork_helper(order: Order) -> Helper | None:
-    """What performs the loop's calls on this machine: before it has a thread, and knows a secret."""
+@dataclass
+class ClaimedLoop:
+    """What the process of a loop has before it has a second thread."""
+
+    begun: child_startup.Startup
+    link: WriterLink
+    asked: list[int]
+    """Signals that asked the process to end before its event loop received them."""
+    generation: int = 0
+    refused: Problem | None = None
+    """Why the loop cannot be claimed."""
+    helper: Helper | None = None
+
+
+def claim_loop(order: Order) -> ClaimedLoop:
+    """Take the loop for this process; before that it has no owner."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begun = child_startup.decode(order.argument)
+    claimed = ClaimedLoop(begun=begun, link=WriterLink(begun.writer), asked=asked)
     try:
-        return Helper.fork(f"calls:{order.key.partition(':')[2]}")
-    except OSError:
-        return None  # a program is executed then, with the first call; it may say better what is wrong
+        claimed.generation = process.take(_loop_id(order.key), claimed.link)
+    except Problem as problem:
+        claimed.refused = problem
+    return claimed
+
+
+def fork_helper(order: Order, claimed: ClaimedLoop) -> ClaimedLoop:
+    """Fork what performs the loop's calls on this machine: before this process has a second thread or a secret."""
+    if claimed.refused is None:
+        # After an OSError a program is executed with the first call, and may give a better reason.
+        with contextlib.suppress(OSError):
+            claimed.helper = Helper.fork(f"calls:{_loop_id(order.key)}", forget=claimed.link.close)
+    return claimed
+
+
+FIRST = First(claim=claim_loop, prepare=fork_helper)
+
+
+def _loop_id(key: str) -> int:
+    return int(key.partition(":")[2])
 
 
 def run_loop(context: ChildContext) -> int:
     """Run one loop until there is nothing to do for a while; its row says where it stands."""
-    asked: list[int] = []
-    # Until the event loop listens: what is asked meanwhile is not lost.
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    loop_id = int(context.name)
-    begun = child_startup.decode(context.argument)
+    claimed: ClaimedLoop = context.first
+    loop_id = _loop_id(context.key)
+    settings: Settings | None = None
     try:
-        settings = begun.in_force().settings
+        settings = claimed.begun.in_force().settings
+        if claimed.refused is not None:
+            raise claimed.refused  # noqa: TRY301 - logged and turned into a status like what is raised below
         database = open_warmed(Path(settings.store.path))
-        with database.read() as tx:
-            loop = loop_rows.get_loop(tx, loop_id)
-        log.configure(
-            f"loop:{loop.name}",
-            level=settings.log.level,
-            directory=Path(settings.log.directory),
-            max_bytes=settings.log.max_bytes,
-            subject=loop_subject(loop_id),
-            name=loop.name,
-        )
-        child_output.capture(path_of(Path(settings.log.directory), loop_subject(loop_id)))
-        secrets.hide_unit(os.environ)
-        link = WriterLink(begun.writer)
         try:
-            return asyncio.run(_run(database, link, loop, settings, asked, context.first))
+            with database.read() as tx:
+                loop = loop_rows.get_loop(tx, loop_id)
+            _log_to(settings, loop_id, loop.name)
+            child_output.capture(path_of(Path(settings.log.directory), loop_subject(loop_id)))
+            secrets.hide_unit(os.environ)
+            journal = LoopJournal(database, claimed.link, loop_id, claimed.generation)
+            return asyncio.run(_run(journal, settings, claimed.asked, claimed.helper))
         finally:
-            link.close()
             database.close()
     except Problem as problem:
+        _log_early(settings, loop_id)
         log.get().log(_LEVEL.get(problem.code, 30), str(problem))
         return _STATUS.get(problem.code, ExitStatus.CRASHED)
     except Exception as error:
+        _log_early(settings, loop_id)
         log.crash(error)
         return ExitStatus.CRASHED
     finally:
+        claimed.link.close()
         log.close()
+
+
+def _log_to(settings: Settings, loop_id: int, name: str | None = None) -> None:
+    log.configure(
+        f"loop:{name or loop_id}",
+        level=settings.log.level,
+        directory=Path(settings.log.directory),
+        max_bytes=settings.log.max_bytes,
+        subject=loop_subject(loop_id),
+        name=name,
+    )
+
+
+def _log_early(settings: Settings | None, loop_id: int) -> None:
+    """Configure the log for an error that occurred before the name of the loop was known."""
+    if settings is not None and not log.is_configured():
+        _log_to(settings, loop_id)
 
 
 _STATUS = {
@@ -90,9 +137,7 @@ _STATUS = {
 _LEVEL = {Code.CONFLICT: 20, Code.NOT_FOUND: 20}
 
 
-async def _run(
-    database: Store, link: WriterLink, loop: Loop, settings: Settings, asked: list[int], helper: Helper | None
-) -> int:
+async def _run(journal: LoopJournal, settings: Settings, asked: list[int], helper: Helper | None) -> int:
     stop = StopSignal()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stop.ask)
@@ -106,7 +151,6 @@ async def _run(
     signal.signal(signal.SIGUSR1, wake)
     for _ in asked:
         stop.ask()
-    journal = process.claim(database, loop.id, link)
     try:
         await _work(journal, settings, stop, helper)
     finally:

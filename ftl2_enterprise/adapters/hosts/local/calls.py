@@ -20,7 +20,7 @@ from ftl2_enterprise.adapters.hosts.remote import frames, processes, server
 from ftl2_enterprise.supervisor import prctl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 ROOT = str(Path(ftl2_enterprise.__file__).parent.parent)
 # -I: nothing of the user's Python settings, and no module of the working directory, may get between.
@@ -52,16 +52,18 @@ class Helper:
         self._process: subprocess.Popen[bytes] | int = process
 
     @classmethod
-    def fork(cls, name: str) -> Self:
+    def fork(cls, name: str, forget: Callable[[], object] = lambda: None) -> Self:
         """As a copy of this process, which has done `server.load_ahead`: it is there at once.
 
-        This process must have one thread, and must not have read what no call is to know. Raises OSError.
+        This process must have one thread, and must not have read what no call is to know; what it holds that is no
+        business of a helper is released there by `forget`. Raises OSError.
         """
         ours, theirs = _pair()
         pid = os.fork()
         if pid == 0:
             try:
                 ours.close()
+                forget()
                 _be_a_helper(name)
                 server.main(theirs.detach())
             except Exception:
@@ -104,7 +106,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
 def _be_a_helper(name: str) -> None:
     """Become, in a fork, what a program that has just been started is."""
     os.setsid()
-    for number in (signal.SIGUSR1, signal.SIGINT):
+    for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     prctl.set_name(name)
     null = os.open(os.devnull, os.O_RDWR)

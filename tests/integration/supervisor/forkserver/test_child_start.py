@@ -1,0 +1,71 @@
+"""What a child does before its own work, and in which order many of them do it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.supervisor import heartbeat
+from ftl2_enterprise.supervisor.forkserver import child_start
+from tests.support.root_service import service
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CHILDREN = 12
+
+
+def test_children_claim_what_they_are_for_before_those_that_are_there_work(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with service(tmp_path) as root:
+        root.up()
+        for number in range(CHILDREN):
+            root.send(start=f"polite:{number}", argument=str(notes))
+        until(lambda: notes.exists() and notes.read_text().count("prepared") == CHILDREN)
+    lines = notes.read_text().split("\n")[:-1]
+    first = next(index for index, line in enumerate(lines) if line.startswith("prepared"))
+    # The last one or two may claim while the others are told already that all are forked.
+    assert first >= CHILDREN - 2, lines
+    assert sorted(lines) == sorted(
+        f"{what} polite:{number}" for what in ("claimed", "prepared") for number in range(CHILDREN)
+    )
+
+
+def test_one_alone_waits_for_nobody() -> None:
+    slots = heartbeat.create()
+    began = time.monotonic()
+    child_start._let_others_begin(slots)
+    assert time.monotonic() - began < child_start.SHORTEST_PAUSE
+
+
+def test_it_waits_until_root_has_nothing_to_fork() -> None:
+    slots = heartbeat.create()
+    slots.announce(3)
+    waiting = threading.Thread(target=child_start._let_others_begin, args=(slots,))
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    slots.announce(0)
+    waiting.join(child_start.PATIENCE / 2)
+    assert not waiting.is_alive()
+
+
+def test_it_waits_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_start, "PATIENCE", 0.05)
+    slots = heartbeat.create()
+    slots.announce(1000)
+    began = time.monotonic()
+    child_start._let_others_begin(slots)
+    assert 0.05 <= time.monotonic() - began < child_start.PAUSE_FOR_EACH * 1000
+
+
+def test_what_is_announced_is_no_life_sign() -> None:
+    slots = heartbeat.create()
+    slots.beat(heartbeat.SLOTS - 1)
+    beaten = slots.beaten(heartbeat.SLOTS - 1)
+    slots.announce(7)
+    assert (slots.waiting, slots.beaten(heartbeat.SLOTS - 1)) == (7, beaten)
