@@ -16,7 +16,6 @@ import sys
 import sysconfig
 from collections import deque
 from itertools import repeat
-from operator import rshift
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
@@ -82,7 +81,7 @@ def stop_counting() -> int:
     counts = memoryview((ctypes.c_uint32 * (1 << 45)).from_address(0)).cast("B").cast("I")
     written = 0
     for objects in (known, referred, _parts_of_code(referred)):
-        places = map(rshift, map(id, objects), repeat(2))
+        places = map(int.__rshift__, map(id, objects), repeat(2))
         deque(map(counts.__setitem__, places, repeat(IMMORTAL)), maxlen=0)
         written += len(objects)
     return written
