@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
+from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops.decision import Decision
-from ftl2_enterprise.protocol.loops.nouns import (
-    ActionState,
-    Condition,
-    IterationOutcome,
-    LoopState,
-    Outcome,
-)
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, IterationOutcome, LoopState, Mode, Outcome
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.rules import write_rule
+from tests.support.runs import actions, continuous, iterations, write_a_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,3 +171,82 @@ async def test_a_loop_of_rules_ends_at_once_when_policy_forbids_all_that_they_wo
     assert [one.outcome for one in iterations] == [IterationOutcome.DENIED, IterationOutcome.OBSERVED]
     assert loop.outcome is Outcome.DENIED
     assert "rule forbidden" in loop.reason
+
+
+async def test_a_rule_that_would_end_the_process_is_a_rule_that_failed(tmp_path):
+    rules = write_a_rule(tmp_path, "a_exits", "raise SystemExit(3)")
+    write_a_rule(tmp_path, "b_cancels", "raise asyncio.CancelledError")
+    write_a_rule(tmp_path, "c_talks", "raise ValueError('x' * 100_000)")
+    with bench(tmp_path, ScriptedDecider(DONE), rules_dir=rules) as b:
+        loop = await asyncio.wait_for(b.run(), 10)
+        fired = b.data("rule.fired")
+        (error, _) = [one.error for one in iterations(b)]
+    assert loop.outcome is Outcome.CONVERGED
+    assert [one["success"] for one in fired] == [False] * 3
+    assert "exit(3)" in fired[0]["detail"]
+    assert len(error) < 3_000
+
+
+async def test_rules_alone_do_not_say_in_sync_when_one_cannot_be_judged(tmp_path):
+    from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
+
+    rules = write_a_rule(tmp_path, "fine", "pass", condition="False")
+    with bench(tmp_path, RulesDecider(), rules_dir=rules, max_iterations=1) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+    for n, text in enumerate(("state['nothing']", "(")):
+        directory = tmp_path / str(n)
+        directory.mkdir()
+        write_a_rule(tmp_path, "broken", "pass", condition=text)
+        with bench(directory, RulesDecider(), rules_dir=rules, max_iterations=1) as b:
+            loop = await b.run()
+        assert loop.outcome is Outcome.NOT_CONVERGED, text
+        assert "broken" in loop.reason
+
+
+async def test_a_rule_does_not_fire_twice_in_a_row_across_runs_either(tmp_path):
+    rules = write_a_rule(tmp_path, "always", "await ftl.mend()")
+    modules = ScriptedModules()
+    decider = ScriptedDecider(Decision(reasoning="not yet"))
+    with bench(
+        tmp_path, decider, modules=modules, rules_dir=rules, mode=Mode.CONTINUOUS, interval=0.01, max_iterations=1
+    ) as b:
+        await continuous(b, 4)
+    assert len(modules.ran("mend")) == 2
+
+
+async def test_a_rule_reaches_no_more_hosts_at_once_than_anybody_else(tmp_path):
+    rules = write_a_rule(tmp_path, "wide", "await ftl['web'].touch()")
+    modules = ScriptedModules({f"h{n}": ["web"] for n in range(6)})
+    now, most = [0], [0]
+
+    async def touch():
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        await asyncio.sleep(0.01)
+        now[0] -= 1
+        return ok(changed=True)
+
+    modules.handlers["touch"] = lambda call: touch()
+    with bench(
+        tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=rules, limits=RunLimits(parallel_hosts=2)
+    ) as b:
+        await b.run()
+    assert (len(modules.ran("touch")), most[0]) == (6, 2)
+
+
+async def test_a_rule_may_pass_params_that_json_cannot_hold(tmp_path):
+    write_rule(
+        tmp_path / "rules",
+        "odd",
+        head="import pathlib",
+        action="await ftl.odd(path=pathlib.Path('/srv'), tags={'a'}, raw=b'x')",
+    )
+    modules = ScriptedModules()
+    with bench(tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=str(tmp_path / "rules")) as b:
+        loop = await b.run()
+        (row,) = actions(b)
+        with b.database.read() as tx:
+            (fired,) = rule_rows.get_rule_results(tx, iterations(b)[0].id)
+    assert loop.outcome is Outcome.CONVERGED
+    assert (row.module, row.state, row.params["path"]) == ("odd", ActionState.SUCCEEDED, "/srv")
+    assert fired.success is True

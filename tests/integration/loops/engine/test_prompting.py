@@ -11,11 +11,13 @@ from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import prompting, reconcile
 from ftl2_enterprise.loops.handlers import loops as loop_handlers
 from ftl2_enterprise.loops.ports import StopSignal
-from ftl2_enterprise.loops.rows import prompts
+from ftl2_enterprise.loops.rows import loops as loop_rows, prompts
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision
+from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from tests.support.engine import ScriptedDecider, ScriptedPeople, bench
+from tests.support.facts import sample
 
 WHICH = Ask(question="Which?", options=["a", "b"], key="which")
 DONE = Decision(converged=True)
@@ -123,3 +125,42 @@ async def test_a_continuous_loop_does_not_ask_again_by_itself_but_when_it_was_bl
         decider.script = [again]
         assert (await b.run()).state is LoopState.WAITING
         assert decider.situations[-1].answers == []
+
+
+async def test_an_answer_that_comes_with_the_deadline_counts(tmp_path, monkeypatch):
+    """Somebody answers elsewhere between the last look and the expiry."""
+    decider = ScriptedDecider(Decision(ask=Ask(question="Which?", options=["a", "b"], default="a")), DONE)
+    from ftl2_enterprise.loops.engine import prompting
+
+    expire = prompting._expire
+
+    def late(engine, prompt):
+        with engine.journal.store.write() as tx:
+            prompts.answer_prompt(tx, prompt.id, "b", "somebody")
+        expire(engine, prompt)
+
+    class Silent(ScriptedPeople):
+        async def ask(self, prompt):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(prompting, "_expire", late)
+    with bench(tmp_path, decider, people=Silent(), prompt_timeout=0.01) as b:
+        loop = await asyncio.wait_for(b.run(), 10)
+    assert loop.outcome is Outcome.CONVERGED
+    assert [one.answer for one in decider.situations[1].answers] == ["b"]
+
+
+async def test_a_loop_that_was_paused_while_it_waited_still_takes_its_answer(tmp_path):
+    decider = ScriptedDecider(Decision(ask=Ask(question="Which port?")), DONE)
+    with bench(tmp_path, decider) as b:
+        await b.run()
+        journal = process.claim(b.database, b.loop_id)
+        with b.database.write() as tx:
+            loop_rows.move_loop(tx, b.loop_id, journal.generation, sample(LoopPaused))
+        process.release(journal)
+        loop = await b.run()
+        assert loop.state is LoopState.WAITING
+        b.people.replies.append("80")
+        loop = await b.run()
+    assert loop.outcome is Outcome.CONVERGED
+    assert b.kinds().count("prompt.asked") == 1

@@ -1,0 +1,92 @@
+"""Observations: of groups, by the loop's own observers, of unknown hosts, and of values that JSON cannot hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ftl2_enterprise.loops.rows import observations as observation_rows
+from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import ObservationState, Outcome
+from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.runs import iterations
+
+DONE = Decision(converged=True)
+
+
+ODD: dict[str, Any] = {
+    "when": datetime(2026, 1, 2, tzinfo=UTC),
+    "where": Path("/srv"),
+    "raw": b"\xff\x00",
+    "many": {"b", "a"},
+    "nan": float("nan"),
+    "far": float("inf"),
+    "huge": 10**40,
+    "half": "\ud800",
+    3: "three",
+    None: "nothing",
+    "deep": {"error": ValueError("odd")},
+}
+
+
+async def test_a_group_is_observed_on_each_of_its_hosts(tmp_path):
+    modules = ScriptedModules({"a": ["web"], "b": ["web"]})
+    modules.handlers["command"] = lambda call: ok(rc=0, stdout=call.host)
+    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="who", module="command", host="web")])
+    with bench(tmp_path, decider, modules=modules) as b:
+        await b.run()
+    assert [one["stdout"] for one in decider.situations[0].state["who"]] == ["a", "b"]
+
+
+async def test_the_loops_own_observers_are_seen_by_every_decider(tmp_path):
+    modules = ScriptedModules()
+    modules.handlers["command"] = lambda call: ok(rc=0, stdout="up 3 days")
+    decider = ScriptedDecider(DONE)
+    observers = [ObservationSpec(name="uptime", module="command", params={"cmd": "uptime"})]
+    with bench(tmp_path, decider, modules=modules, observers=observers) as b:
+        await b.run()
+    assert decider.situations[0].state["uptime"]["stdout"] == "up 3 days"
+
+
+async def test_an_observation_of_an_unknown_host_fails_by_itself(tmp_path):
+    modules = ScriptedModules()
+    modules.handlers["command"] = lambda call: ok(rc=0, stdout="fine")
+    wanted = [
+        ObservationSpec(name="there", module="command", host="nowhere"),
+        ObservationSpec(name="here", module="command"),
+    ]
+    decider = ScriptedDecider(DONE, observe=wanted)
+    with bench(tmp_path, decider, modules=modules) as b:
+        loop = await b.run()
+    state = decider.situations[0].state
+    assert state["there"]["failed"] is True
+    assert "nowhere" in state["there"]["error"]
+    assert state["here"]["stdout"] == "fine"
+    assert loop.outcome is Outcome.CONVERGED
+
+
+async def test_an_observation_that_json_cannot_hold_does_not_fail_the_loop(tmp_path):
+    modules = ScriptedModules()
+    modules.handlers["facts"] = lambda call: ok(output=ODD)
+    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="facts", module="facts")])
+    with bench(tmp_path, decider, modules=modules) as b:
+        loop = await b.run()
+        with b.database.read() as tx:
+            (row,) = observation_rows.get_observations(tx, iterations(b)[0].id)
+    assert loop.outcome is Outcome.CONVERGED
+    assert row.state is ObservationState.SUCCEEDED
+    assert "2026-01-02" in row.result.shown
+    assert decider.situations[0].state["facts"]["where"] == "/srv"
+
+
+async def test_a_look_that_was_stored_redacted_is_refused_and_not_taken_otherwise(tmp_path):
+    modules = ScriptedModules()
+    wanted = ObservationSpec(name="grep", module="command", params={"password": "hunter2222"})
+    decider = ScriptedDecider(Decision(observe=[wanted]), DONE)
+    with bench(tmp_path, decider, modules=modules) as b:
+        await b.run()
+        with b.database.read() as tx:
+            rows = observation_rows.get_observations(tx, iterations(b)[1].id)
+    assert modules.calls == []
+    assert [row.state for row in rows] == [ObservationState.FAILED]
