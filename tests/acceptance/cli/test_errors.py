@@ -1,0 +1,96 @@
+"""Bad input, missing and unreadable files: one sentence on standard error, and the documented exit status."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli_runs import MAKE, ended, manifest
+from tests.support.command import MODULE, Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rnu"], "cannot understand the command line: no such command 'rnu'"),
+        (["run", "--max-iteration", "3", "x"], "--max-iterations"),
+        (["run", "x", "--max-iterations", "0"], "--max-iterations"),
+        (["run", "x", "--mode", "forever"], "forever"),
+        (["run"], "cannot take a desired state: there is none"),
+        (["run", "x", "-f", "y"], "cannot take a desired state: there are two"),
+        (["run", " "], "cannot take an empty desired state"),
+        (["run", "-f", "absent.txt"], "cannot read absent.txt: there is no such file"),
+        (["run", "absent.yaml"], "cannot read absent.yaml: there is no such file"),
+        (["run", "x", "--name", "12"], "cannot call a loop '12'"),
+        (["run", "x", "-i", "absent-hosts.yaml"], "absent-hosts.yaml"),
+        (["run", "x", "--policy", "absent-policy.yaml"], "absent-policy.yaml"),
+        (["run", "x", "-s", "nonsense"], "write MODULE.PARAM=ENV_VAR"),
+        (["run", "x"], "no model is configured"),
+        (["run", "x", "--decider", "claude", "--json"], "cannot"),
+        (["run", "--resume", "web", "--policy", "p"], "cannot use --policy together with --resume"),
+        (["respond", "0", "x"], "PROMPT_ID"),
+        (["history"], "LOOP"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(
+    command: Command, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    command.config = '[model]\ncommand = "/absent/claude"\n'
+    result = command.run(*arguments)
+    said = ended(result, 2)
+    assert result.stderr.startswith("error: cannot ")
+    assert words in said
+    assert not command.database.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["history", "x"], ["prompts"], ["respond", "1", "x"], ["run", "--resume", "x"]]
+)
+def test_a_missing_database_is_named_with_what_to_do(command: Command, arguments: list[str], tmp_path: Path) -> None:
+    said = ended(command.run(*arguments), 2)
+    assert f"cannot open the database {command.database}: it does not exist" in said
+    assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in said
+    assert not command.database.exists()
+
+
+def test_an_unknown_loop_or_question_is_an_error(command: Command, tmp_path: Path) -> None:
+    ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "frontend"), 0)
+    assert 'did you mean "frontend"?' in ended(command.run("history", "frontned"), 2)
+    assert "cannot find the prompt 99" in ended(command.run("respond", "99", "x"), 2)
+
+
+def test_a_broken_configuration_names_its_file(command: Command) -> None:
+    command.config = "[loops]\nintervals = 5\n"
+    said = ended(command.run("status"), 2)
+    assert "did you mean loops.interval?" in said
+    assert str(command.directory / "config.toml") in said
+
+
+def test_an_unexpected_error_is_an_id_here_and_whole_in_the_log(command: Command, tmp_path: Path) -> None:
+    result = command.run("run", "-f", manifest(tmp_path, MAKE), fault="loop-created=raise")
+    said = ended(result, 70)
+    crash_id = said.split("internal error ")[1].split()[0]
+    log = tmp_path / "ftl2-enterprise.log"
+    assert str(log) in said
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert crash_id in log.read_text()
+    assert "InjectedFault" in log.read_text()
+
+
+def test_a_reader_that_leaves_early_is_no_error(command: Command, tmp_path: Path) -> None:
+    ended(command.run("run", "-f", manifest(tmp_path, MAKE)), 0)
+    shell = subprocess.Popen(
+        command.argv("history", "made", "--json"), env=command.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert shell.stdout is not None
+    shell.stdout.close()
+    assert shell.stderr is not None
+    assert shell.stderr.read() == ""
+    shell.stderr.close()
+    assert shell.wait(timeout=30) == 141
