@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,13 +13,18 @@ from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import prompting, reconcile
 from ftl2_enterprise.loops.handlers import loops as loop_handlers
 from ftl2_enterprise.loops.ports import StopSignal
-from ftl2_enterprise.loops.rows import loops as loop_rows, prompts
+from ftl2_enterprise.loops.rows import loops as loop_rows, prompts, prompts as prompt_rows
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision
 from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
+from ftl2_enterprise.store.database import open_store
 from tests.support.engine import ScriptedDecider, ScriptedPeople, bench
 from tests.support.facts import sample
+from tests.support.people import Nobody
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WHICH = Ask(question="Which?", options=["a", "b"], key="which")
 DONE = Decision(converged=True)
@@ -164,3 +171,45 @@ async def test_a_loop_that_was_paused_while_it_waited_still_takes_its_answer(tmp
         loop = await b.run()
     assert loop.outcome is Outcome.CONVERGED
     assert b.kinds().count("prompt.asked") == 1
+
+
+async def test_an_answer_of_one_run_is_known_in_the_next(tmp_path: Path):
+    """A continuous loop does not ask the same again in every run."""
+    ask = Decision(ask=Ask(question="Which port?", key="port"))
+    deciding = ScriptedDecider(ask, Decision(converged=True))
+    people = ScriptedPeople(["80"])
+    with bench(tmp_path, deciding, people=people, mode=Mode.CONTINUOUS, interval=0.01) as b:
+
+        def listen(event: Any) -> None:
+            if event.kind == "loop.rested" and len(b.data("loop.rested")) == 2:
+                b.stop.ask()
+
+        b.database.listen(listen)
+        await b.run()
+    assert len(people.asked) == 1
+    last = deciding.situations[-1]
+    assert last.iteration == 1
+    assert [(answer.key, answer.answer) for answer in last.answers] == [("port", "80")]
+
+
+async def test_an_answer_from_another_process_lets_the_loop_go_on_at_once(tmp_path: Path):
+    deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
+    people: Any = Nobody()
+    with bench(tmp_path, deciding, people=people) as b:
+        running = asyncio.create_task(b.run())
+        await asyncio.wait_for(people.asked.wait(), 20)
+        assert b.loop().state is LoopState.WAITING
+        other = open_store(tmp_path / "loops.db", create=False)
+        try:
+            with other.write() as tx:
+                (prompt,) = prompt_rows.get_prompts(tx, b.loop_id)
+                prompt_rows.answer_prompt(tx, prompt.id, "8080", "ben")
+            answered = time.monotonic()
+        finally:
+            other.close()
+        loop = await asyncio.wait_for(running, 20)
+    assert time.monotonic() - answered < 3.0
+    assert loop.outcome is Outcome.CONVERGED
+    assert people.taken_back
+    (answer,) = deciding.situations[1].answers
+    assert (answer.answer, answer.answered_by) == ("8080", "ben")

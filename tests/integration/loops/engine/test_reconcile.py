@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
-from ftl2_enterprise.protocol.loops.decision import (
-    ActionSpec,
-    Ask,
-    Decision,
-    ObservationSpec,
-    StateOp,
-)
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     CallOutcome,
@@ -20,6 +17,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Outcome,
 )
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DONE = Decision(converged=True, reasoning="all is well")
 
@@ -256,3 +256,13 @@ async def test_an_action_whose_watcher_died_is_unknown_and_the_next_decision_is_
     assert len(modules.ran("stat")) == 2
     assert [one.id for one in decider.situations[1].unknown] == [row.id]
     assert loop.outcome is Outcome.CONVERGED
+
+
+async def test_iterations_follow_each_other_without_a_fixed_pause(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=True)
+    started = time.monotonic()
+    with bench(tmp_path, ScriptedDecider(Decision(actions=[ActionSpec(module="touch")])), modules=modules) as b:
+        loop = await b.run()
+    assert loop.iteration_count == 10
+    assert time.monotonic() - started < 10 * 1.0

@@ -1,0 +1,189 @@
+"""The decider with a model in a run: malformed answers, outages, what the model is sent, and cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
+from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
+from ftl2_enterprise.core import lease
+from ftl2_enterprise.loops.rows import model_calls as model_call_rows, observations as observation_rows
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, LoopState, Mode, Outcome
+from ftl2_enterprise.store import texts
+from tests.support.engine import ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.models import ScriptedModel, text, value
+from tests.support.runs import iterations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DONE = {"converged": True, "reasoning": "all is well"}
+
+
+ACT = {"reasoning": "act", "actions": [{"module": "touch"}]}
+
+
+def unreachable() -> ModelError:
+    return ModelError("cannot reach the model: it is away", CallOutcome.UNREACHABLE, temporary=True)
+
+
+class Pauses:
+    """Takes the place of sleeping, and remembers for how long."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def decider(*script: Any, retries: int = 2, pauses: Pauses | None = None, **given: Any) -> AiDecider:
+    return AiDecider(ScriptedModel(*script), retries=retries, sleep=pauses or Pauses(), random=lambda: 0.5, **given)
+
+
+def calls(b: Any) -> list[Any]:
+    with b.database.read() as tx:
+        return sorted(model_call_rows.get_model_calls(tx, b.loop_id), key=lambda call: call.id)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        value(["not", "an", "object"]),
+        value({"reasoning": "look", "observe": None, "actions": "touch"}),
+        value({"actions": [{"params": {"path": "/srv"}}]}),
+        value({"observe": [{"module": "stat"}]}),
+        text("I would rather not say."),
+        text('{"converged": tru'),
+    ],
+)
+async def test_an_answer_that_is_no_decision_costs_one_more_call_and_not_the_run(tmp_path: Path, rubbish: ModelReply):
+    with bench(tmp_path, decider(rubbish, value(DONE))) as b:
+        loop = await b.run()
+        assert [(call.purpose, call.outcome) for call in calls(b)] == [
+            ("decide", CallOutcome.MALFORMED),
+            ("repair", CallOutcome.OK),
+        ]
+    assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)
+
+
+async def test_a_model_is_not_sent_what_identifies_the_machine(tmp_path: Path):
+    model = ScriptedModel(value({"observe": [{"name": "os", "module": "touch"}]}), value(DONE))
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=False)
+    with bench(tmp_path, AiDecider(model), modules=modules) as b:
+        await b.run()
+        machine = lease.parse(lease.current()).machine
+        assert machine is not None
+        private = [machine, *([lease.MACHINE_ID.read_text().strip()] if lease.MACHINE_ID.exists() else [])]
+        assert len(model.requests) == 2
+        for request in model.requests:
+            assert not [one for one in private if one in repr(request)]
+
+
+async def test_a_failing_model_is_tried_again_after_pauses_and_spends_one_iteration(tmp_path: Path):
+    pauses = Pauses()
+    with bench(tmp_path, decider(unreachable, retries=3, pauses=pauses)) as b:
+        loop = await b.run()
+        assert [call.outcome for call in calls(b)] == [CallOutcome.UNREACHABLE] * 4
+    assert (loop.outcome, loop.iteration_count) == (Outcome.MODEL_FAILED, 1)
+    assert pauses.seconds == sorted(pauses.seconds)
+    assert len(pauses.seconds) == 3
+    assert pauses.seconds[0] >= 1.0
+    assert "cannot reach the model: it is away" in loop.reason
+
+
+async def test_a_short_outage_costs_neither_an_iteration_nor_the_run(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(changed=True)
+    script = [value(ACT), unreachable, unreachable, value(DONE)]
+    with bench(tmp_path, decider(*script), modules=modules, max_iterations=2) as b:
+        loop = await b.run()
+    assert (loop.outcome, loop.iteration_count, loop.model_call_count) == (Outcome.CONVERGED, 2, 4)
+
+
+async def test_a_continuous_loop_without_its_model_tries_ever_later(tmp_path: Path):
+    with bench(tmp_path, decider(unreachable, retries=0), mode=Mode.CONTINUOUS, interval=0.01) as b:
+
+        def listen(event: Any) -> None:
+            if event.kind == "loop.rested" and event.data["failures"] == 3:
+                b.stop.ask()
+
+        b.database.listen(listen)
+        loop = await b.run()
+    assert [round(data["delay"], 3) for data in b.data("loop.rested")] == [0.01, 0.02, 0.04]
+    assert {data["outcome"] for data in b.data("loop.rested")} == {"model_failed"}
+    assert loop.state is LoopState.PAUSED
+
+
+async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_database_whole(tmp_path: Path):
+    modules = ScriptedModules()
+    log = "".join(f"line {n} of a long log\n" for n in range(14_000))
+    assert len(log) > 300_000
+    modules.handlers["command"] = lambda call: ok(rc=0, stdout=log)
+    wanted = [ObservationSpec(name="log", module="command", params={"cmd": "cat log"})]
+    deciding = decider(value(DONE), observe=wanted)
+    with bench(tmp_path, deciding, modules=modules) as b:
+        loop = await b.run()
+        (call,) = calls(b)
+        with b.database.read() as tx:
+            (row,) = observation_rows.get_observations(tx, iterations(b)[0].id)
+            whole = texts.whole(tx, row.result)
+            request = texts.whole(tx, call.request)
+    assert loop.outcome is Outcome.CONVERGED
+    (sent,) = deciding._model.requests
+    assert len(sent.prompt) < 20_000
+    assert "line 0 of a long log" in sent.prompt
+    assert "line 13999 of a long log" in sent.prompt
+    assert "line 7000 of a long log" not in sent.prompt
+    assert "line 7000 of a long log" in whole
+    assert row.result.digest is not None
+    assert request == sent.prompt
+
+
+async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_asked(tmp_path: Path):
+    ask = {"reasoning": "two ports are free", "ask": {"question": "Which port?", "options": ["80", "8080"]}}
+    deciding = decider(value(ask), value(DONE))
+    with bench(tmp_path, deciding, people=ScriptedPeople(["8080"])) as b:
+        await b.run()
+    first, second = (request.prompt for request in deciding._model.requests)
+    assert "8080" not in first
+    assert "Which port?" in second
+    assert "8080" in second
+    assert "looked around" not in second
+
+
+async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path):
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: failed("exit 3", rc=3, stdout="out here", stderr="err here")
+    deciding = decider(value(ACT), value(DONE))
+    with bench(tmp_path, deciding, modules=modules) as b:
+        await b.run()
+    second = deciding._model.requests[1].prompt
+    for words in ("out here", "err here", '"rc":3', '"failed"'):
+        assert words in second
+
+
+async def test_tokens_cost_and_time_are_kept_for_each_call_and_summed_for_the_loop(tmp_path: Path):
+    with bench(tmp_path, decider(text("rubbish"), value(ACT), value(DONE)), max_iterations=3) as b:
+        loop = await b.run()
+        rows = calls(b)
+        with b.database.read() as tx:
+            answers = [texts.whole(tx, call.response) for call in rows]
+    assert [call.input_tokens for call in rows] == [None, 10, 10]
+    assert all(call.latency is not None and call.latency >= 0 for call in rows)
+    assert answers[0] == "rubbish"
+    assert "all is well" in answers[2]
+    assert (loop.model_call_count, round(loop.cost_usd, 6)) == (3, 0.02)
+
+
+async def test_a_loop_never_makes_a_call_beyond_what_it_may_cost(tmp_path: Path):
+    deciding = decider(value(ACT))
+    with bench(tmp_path, deciding, max_cost=0.025, max_iterations=10) as b:
+        loop = await b.run()
+    assert loop.outcome is Outcome.MODEL_FAILED
+    assert len(deciding._model.requests) == 3
+    assert loop.cost_usd == pytest.approx(0.03)

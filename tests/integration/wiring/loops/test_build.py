@@ -1,0 +1,48 @@
+"""A whole loop that is built in the process of a host program."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ftl2_enterprise.core.settings import load
+from ftl2_enterprise.loops.ports import StopSignal
+from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.wiring.loops import build
+from tests.support.engine import ScriptedPeople
+
+MANIFEST = """
+version: 1
+name: slow
+steps:
+  - name: slow
+    check: {{path: {base}/made}}
+    action: {{module: shell, params: {{cmd: "echo $$ > {base}/pid; exec sleep 600"}}}}
+"""
+
+
+async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_gives_the_loop_back(tmp_path: Path):
+    settings = load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
+    spec = build.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
+    database = build.open_database(settings, create=True)
+    try:
+        with database.write() as tx:
+            loop = loop_rows.create_loop(tx, spec)
+        running = asyncio.create_task(
+            build.run_loop(database, loop.id, settings=settings, people=ScriptedPeople(), stop=StopSignal())
+        )
+        pid_file = tmp_path / "pid"
+        async with asyncio.timeout(30):
+            while not (pid_file.exists() and pid_file.read_text().strip()):
+                await asyncio.sleep(0.02)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+        with database.read() as tx:
+            assert loop_rows.get_loop(tx, loop.id).owner is None
+    finally:
+        database.close()
