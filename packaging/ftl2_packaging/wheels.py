@@ -26,19 +26,29 @@ GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 
 def collect(build: Build) -> list[Path]:
-    """The wheels of the lock file, kept between builds, and that of this program. Raises CannotBuild."""
-    _look_at_python()
-    kept = build.cache / "wheels" / f"{_digest(LOCK)}-{build.machine}"
+    """The wheels of the lock file, and that of this program as the last one. Raises CannotBuild."""
+    return [*sorted(fetch(build).glob("*.whl")), build_own(build)]
+
+
+def fetch(build: Build) -> Path:
+    """The folder with the wheels of the lock file; they are downloaded once. Raises CannotBuild."""
+    _check_python()
+    kept = folder_of(build)
     if not kept.is_dir():
         partial = kept.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _fetch(partial, build)
+        _download(partial, build)
         partial.rename(kept)
-    return [*sorted(kept.glob("*.whl")), _own(build)]
+    return kept
 
 
-def _look_at_python() -> None:
+def folder_of(build: Build) -> Path:
+    """Where the wheels of the lock file are kept between builds; it exists only after they were downloaded."""
+    return build.cache / "wheels" / f"{_digest(LOCK)}-{build.machine}"
+
+
+def _check_python() -> None:
     if f"{sys.version_info[0]}.{sys.version_info[1]}" != PYTHON:
         raise CannotBuild(
             f"cannot build with Python {sys.version_info[0]}.{sys.version_info[1]}: the byte-code in the package is"
@@ -50,7 +60,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _fetch(into: Path, build: Build) -> None:
+def _download(into: Path, build: Build) -> None:
     built, plain = into / "built.txt", into / "plain.txt"
     requirements = re.split(r"\n(?=\S)", LOCK.read_text(encoding="utf-8").strip())
     is_source = {one: one.partition("==")[0] in SOURCE_ONLY for one in requirements}
@@ -63,7 +73,8 @@ def _fetch(into: Path, build: Build) -> None:
     _pip("wheel", *common, "--no-build-isolation", "--wheel-dir", str(into), "--requirement", str(built), build=build)
 
 
-def _own(build: Build) -> Path:
+def build_own(build: Build) -> Path:
+    """The wheel of this program. Raises CannotBuild."""
     folder = build.work / "own"
     folder.mkdir(parents=True, exist_ok=True)
     _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], build)
