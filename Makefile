@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each sets up what it needs in .venv; nothing else on the machine is touched.
+# `make help` lists the targets. Each creates what it needs in .venv, and changes nothing else on the machine.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK_OPTIONS = $(UPGRADE) --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 PACKAGES := ftl2_enterprise tests bench packaging docs .ci
-# One more than a small build machine has cores, because most tests wait for something; make test JOBS=8 for more.
+# One more than the cores of a small build machine, because most tests wait; use make test JOBS=8 on a larger one.
 JOBS ?= 3
 
 .PHONY: help
@@ -20,7 +20,7 @@ $(VENV)/python.stamp: packaging/find-python
 		|| "$$python" -m venv --clear $(VENV)
 	@touch $@
 
-# pip's own cache makes a second set-up fast; hashes make it the same one.
+# The cache of pip makes the second installation fast; the hashes make it identical.
 $(VENV)/run.stamp: $(VENV)/python.stamp packaging/requirements.lock pyproject.toml
 	@echo "setting up $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements.lock
@@ -33,15 +33,14 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp packaging/requirements-dev.lock
 	@touch $@
 
 .PHONY: run
-run: $(VENV)/run.stamp ## the tour: a loop that converges, drifts and mends, on a scratch directory
+run: $(VENV)/run.stamp ## the tour: a loop converges, drifts and repairs, in a temporary directory
 	@$(BIN)/ftl2-enterprise tour
 
-# Machines first, so that the slowest tests do not come last.
 MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
 EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
 .PHONY: test
-test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no machine of its own
+test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no booted machine
 	@$(BIN)/python -m pytest $(EVERYTHING_ELSE)
 
 $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock pyproject.toml
@@ -62,7 +61,7 @@ faults: $(VENV)/dev.stamp ## the fault suite alone
 
 CAMPAIGNS ?= 200
 .PHONY: faults-long
-faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), each fault point by itself, 200 loops under fire
+faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), every fault point, kills among 200 loops
 	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/run/test_crash_campaign.py
 	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/service/test_loop_killed.py
 	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/service/test_campaign.py tests/faults/service/test_many_loops.py
@@ -87,12 +86,12 @@ check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling,
 	@$(BIN)/python docs/diagrams.py --check
 
 .PHONY: format
-format: $(VENV)/dev.stamp ## format and mend what can be mended
+format: $(VENV)/dev.stamp ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --quiet --fix $(PACKAGES) || true
 	@$(BIN)/ruff format --quiet $(PACKAGES)
 
 .PHONY: reference
-reference: $(VENV)/run.stamp ## make the generated pages of docs/reference anew
+reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the drawing of the layers
 	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
 		> docs/reference/lifecycles.md
 	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference import document; print(document(), end="")' \
@@ -119,7 +118,7 @@ $(VENV)/package.stamp: $(VENV)/run.stamp packaging/requirements-package.lock pac
 	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging wheels || echo "tests that need these wheels are skipped"
 	@touch $@
 
-# RELEASE counts the builds of a version: make deb RELEASE=2 makes an upgrade of the first one.
+# RELEASE counts the builds of a version: make deb RELEASE=2 builds an upgrade of the first one.
 RELEASE ?= 1
 .PHONY: deb
 deb: $(VENV)/package.stamp ## the Debian package, into build/
@@ -129,8 +128,8 @@ deb: $(VENV)/package.stamp ## the Debian package, into build/
 rpm: $(VENV)/package.stamp ## the RPM package, into build/
 	@PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging rpm --release $(RELEASE)
 
-# The packages and the builds before them, on Debian 13 machines that are booted for the tests; root is needed. The tree
-# that they boot from is kept in ~/.cache/ftl2-enterprise. Where no machine can be booted every test is skipped with the reason.
+# Two builds of the packages, on Debian 13 machines that the tests boot; this needs root. The tree that the machines boot is
+# cached in ~/.cache/ftl2-enterprise. If no machine can be booted, every test is skipped with the reason.
 .PHONY: acceptance
 acceptance: machines ## the packages on a real systemd
 	@$(BIN)/python -m pytest $(MACHINES)
@@ -140,22 +139,22 @@ machines: $(VENV)/dev.stamp $(VENV)/package.stamp
 	@if $(BIN)/python -m tests.acceptance.systemd.tree; then for release in 1 2; do \
 		PYTHONPATH=packaging $(BIN)/python -m ftl2_packaging deb rpm --release $$release || exit 1; done; fi
 
-# Everything, as CI runs it: a test that fails is run once more, by itself, at the end, and is named as unstable if it passes.
+# Everything, as CI runs it: a test that fails is run once more, alone, at the end, and is named as unstable if it passes.
 .PHONY: test-ci
 test-ci: machines
 	@$(BIN)/python .ci/run_tests.py $(MACHINES) -- $(EVERYTHING_ELSE)
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp ## measure, as ratios against peers in the same run
+bench: $(VENV)/dev.stamp ## measure, as ratios to peers in the same run
 	@$(BIN)/python -m bench
 
 .PHONY: bench-supervisor
-bench-supervisor: $(VENV)/dev.stamp ## the service beside supervisord, circus and runit; some minutes
+bench-supervisor: $(VENV)/dev.stamp ## compare the service with supervisord, circus and runit; some minutes
 	@packaging/fetch-peers $(VENV)/peers $(BIN)/python
 	@$(BIN)/python -m bench.peers $(VENV)/peers
 
 .PHONY: lock
-lock: $(VENV)/dev.stamp ## resolve pyproject.toml into the lock files; kept versions stay (UPGRADE=--upgrade for the newest)
+lock: $(VENV)/dev.stamp ## resolve pyproject.toml into the lock files; UPGRADE=--upgrade for the newest versions
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --output-file packaging/requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev pyproject.toml --output-file packaging/requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:package --output-file packaging/requirements-package.lock
@@ -164,5 +163,5 @@ lock: $(VENV)/dev.stamp ## resolve pyproject.toml into the lock files; kept vers
 		--output-file packaging/requirements-lowest.lock
 
 .PHONY: clean
-clean: ## remove the environment and what tools left
+clean: ## remove the environment and the caches of tools
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

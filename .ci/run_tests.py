@@ -1,4 +1,4 @@
-"""Runs groups of tests one after the other; a test that failed is run once more, by itself, at the end.
+"""Runs groups of tests one after the other; a test that failed is run once more, alone, at the end.
 
     run_tests.py GROUP... -- GROUP... [-- ...]
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     failed = sorted(test for test, outcome in outcomes.items() if outcome == "failed")
     unstable: list[str] = []
     if 0 < len(failed) <= MOST_REPEATED:
-        print(f"\n{len(failed)} failed; each is run once more, by itself", flush=True)
+        print(f"\n{len(failed)} failed; each is run once more, alone", flush=True)
         for test in failed:
             again, _ = run(["-p", "no:randomly", test])
             if again.get(test) == "passed":

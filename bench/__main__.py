@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named: python -m bench [store|engine|start ...]."""
+"""`make bench` runs every benchmark; `python -m bench store engine` runs the named ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control socket: a ping and the status of 200 loops over a connection that stays open; and control killed."""
+"""The control socket: a ping and the status of 200 loops over one connection, and the gap when control is killed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GOAL_GAP = 250.0
 """Milliseconds from the death of control to the first answer of the next one."""
 KILLS = 10
 HEALTHY = 1.2
-"""Seconds after which a process is started again at once: that is when control is killed next."""
+"""Seconds after which root restarts a process immediately; control is killed again after that time."""
 
 
 def run() -> list[Row]:
@@ -65,7 +65,7 @@ def run() -> list[Row]:
 
 
 def _gaps() -> list[float]:
-    """Milliseconds without an answer each time that the control of a whole service is killed."""
+    """Milliseconds until the next answer, for each kill of the control of a complete service."""
     with tempfile.TemporaryDirectory() as folder, daemon(Path(folder)) as service:
         service.start()
         found: list[float] = []
@@ -103,7 +103,7 @@ _stores: dict[Path, Any] = {}
 
 
 def _changed(client: Client, directory: Path) -> None:
-    """A commit of another process makes what was kept old; what the commit costs is in the time."""
+    """A commit of another process invalidates the cache; the time includes the commit."""
     if directory not in _stores:
         _stores[directory] = open_store(directory / "loops.db", create=False)
     with _stores[directory].write() as tx:

@@ -1,4 +1,4 @@
-"""`ftl2ctl` as a command, against what Python itself takes: the status of one loop and of 200."""
+"""`ftl2ctl` as a command, compared with an empty Python program: the status of one loop and of 200."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run() -> list[Row]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, ScriptedService(Path(folder) / "s") as service:
         command = [sys.executable, "-m", MODULE, "--socket", str(service.path), "status"]
-        # As installed: with its compiled modules.
+        # As installed: with byte-code.
         env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         for count in (1, 200):
             service.on(ListLoops, LoopPage(loops=[loop_line(f"loop-{n}", id=n) for n in range(count)]))

@@ -1,4 +1,4 @@
-"""What the engine costs beside the work itself, against a plain script that does the same work and keeps less."""
+"""The overhead of the engine, compared with a plain script that does the same work and records less."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Nobody:
 
 
 class _Decider:
-    """Acts `ITERATIONS - 1` times, then says that all is well."""
+    """A decider that acts `ITERATIONS - 1` times and then converges."""
 
     name = "claude"
     is_model = False
@@ -55,15 +55,15 @@ class _Decider:
 
 @dataclass(frozen=True, kw_only=True)
 class _Took:
-    """Milliseconds of a loop of ITERATIONS."""
+    """Milliseconds of a loop with ITERATIONS iterations."""
 
     iteration: float
     until_asked: float
-    """From the beginning of the run until its decider is asked for the first time."""
+    """Milliseconds from the start of the run to the first call of its decider."""
 
 
 def _ours(directory: Path, actions: int) -> _Took:
-    # No model is asked, but one has to be there.
+    # The model is not called, but is required.
     model = ModelSettings(command="true")
     settings = Settings(store=StoreSettings(path=str(directory / "loops.db")), model=model)
     database = open_store(directory / "loops.db", create=True)
@@ -99,7 +99,7 @@ def _ours(directory: Path, actions: int) -> _Took:
 
 
 def _peer(directory: Path, actions: int) -> float:
-    """The same commands one after the other, and four transactions for each iteration, as a plain script would."""
+    """A plain script: the same commands sequentially, with four transactions for each iteration."""
     connection = sqlite3.connect(directory / "peer.db", isolation_level=None)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")

@@ -1,4 +1,4 @@
-"""From typing the command to its first iteration, and what a status line costs."""
+"""Time from the start of the command to its first iteration, and the cost of a status line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database: recording, rebuilding a history, and pages that cost the same however much lies behind them.
+"""The database: recording, rebuilding a history, and pages whose cost does not depend on the size of the table.
 
 The peers are what one writes first: a transaction for each row, a query for each iteration, pages by OFFSET.
 """
@@ -70,7 +70,7 @@ def _record(db: Store, loop_id: int) -> None:
 
 
 def _record_in_four(db: Store, loop_id: int) -> None:
-    """The same, but each action in a transaction of its own, as is written first."""
+    """The same with a separate transaction for each action, as a first version would do it."""
     with db.write() as tx:
         iteration = loop_rows.insert_iteration(tx, loop_id, 1)
         loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED, decided_by="rules")
@@ -93,7 +93,7 @@ def _recording(directory: Path) -> list[Row]:
     numbers = iter(range(1, 1_000_000))
 
     def naively() -> None:
-        """Only the end of each row, in four transactions, without lifecycles and counters."""
+        """Only the final state of each row, in four transactions, without lifecycles and counters."""
         with db.write() as tx:
             row = {
                 "loop_id": naive_id, "run": 1, "n": next(numbers), "state": IterationState.ENDED,
@@ -175,7 +175,7 @@ def _pages(directory: Path) -> list[Row]:
     def by_offset() -> object:
         with large.read() as tx:
             query = select(actions.c.id).where(actions.c.loop_id == 1).order_by(actions.c.id.desc())
-            # The first half of the rows belongs to loop 1, so this is the same place.
+            # The first half of the rows belongs to loop 1, so both queries return the same page.
             return list(tx.connection.execute(query.limit(PAGE).offset(MANY // 2 - middle + 1)).scalars())
 
     assert by_key() == by_offset()
@@ -208,10 +208,10 @@ def _newest_actions(db: Store) -> int:
 
 
 def _filled(path: Path, amount: int) -> Store:
-    """A database with that many actions, three for each iteration: half of them in one loop, the rest in many.
+    """A database with `amount` actions, three for each iteration: half of them in one loop, the rest in many.
 
-    Every loop but one page has ended. In the small one all rows belong to one loop: each page is as full as in the
-    large one, and only what lies behind differs.
+    All loops except those of one page have ended. In the small database all rows belong to one loop, so each page is as
+    full as in the large one, and only the number of other rows differs.
     """
     open_store(path, create=True).close()
     loops, half = (LOOPS, amount // 2) if amount > FEW else (PAGE + 1, amount)

@@ -1,4 +1,4 @@
-"""Durable units of work: many processes through the writer, against many that write by themselves.
+"""Durable units of work: many processes through the writer, compared with many that write directly.
 
 A unit is what a loop does at each step: the fence (one UPDATE), a fact (one INSERT), synchronous FULL.
 
@@ -38,7 +38,7 @@ from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
 LOOPS = 100
 WRITERS = (1, 8, 32, 100)
 WARM_UP = 20
-"""Units of each process before the measurement: the pages that it writes become its own."""
+"""Units of each process before the measurement, so that copies of shared memory pages are not measured."""
 
 
 class BenchStep(Fact, frozen=True, tag="bench.step"):
@@ -51,7 +51,7 @@ class BenchStep(Fact, frozen=True, tag="bench.step"):
 
 @unit
 def step(tx: Tx, loop_id: int, n: int) -> int:
-    """A fact, as a step of a loop records it."""
+    """Record a fact, as a step of a loop does."""
     return tx.emit(BenchStep(n=n, module="service", host="web1"), subject=loop_subject(loop_id)).id
 
 
@@ -65,7 +65,7 @@ def make(path: Path) -> None:
 
 
 def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: Any, results: Any) -> None:
-    """Writes one unit after the other until the time is over."""
+    """Write units sequentially until the time is over."""
     if kind == "writer":
         writer: Any = WriterLink(address)
     else:
@@ -87,7 +87,7 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
 def measure(kind: str, writers: int, seconds: float, place: Path, profile: str | None) -> dict[str, Any]:
     path = place / f"{kind}-{writers}.db"
     make(path)
-    # As the forkserver does.
+    # Like the forkserver.
     gc.collect()
     gc.freeze()
     context = multiprocessing.get_context("fork")
@@ -167,7 +167,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as place:
         for writers in WRITERS:
             direct, ours = (measure(kind, writers, 2.0, Path(place), None) for kind in ("direct", "writer"))
-            what, against = f"durable units, {writers} processes", "each process writes by itself"
+            what, against = f"durable units, {writers} processes", "each process writes directly"
             each = [1e6 / one["per_second"] for one in (ours, direct)]
             rows.append(Row(name=f"{what}: time for one", ours=each[0], peer=each[1], unit="us", against=against))
             late = [one["p99_ms"] for one in (ours, direct)]

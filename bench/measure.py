@@ -1,4 +1,4 @@
-"""Rows of a benchmark: ours against a peer in the same run, so that the ratio holds on any machine."""
+"""Rows of a benchmark: ours and a peer in the same run, so that the ratio applies to any machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Row:
     peer: float
     unit: str
     against: str
-    """What the peer is, in a few words."""
+    """A short description of the peer."""
 
     @property
     def ratio(self) -> float:
@@ -40,7 +40,7 @@ def median_ms(action: Callable[[], object], *, runs: int) -> float:
 def side_by_side(
     ours: Callable[[], object], peer: Callable[[], object], *, runs: int, warmup: int = 1
 ) -> tuple[float, float]:
-    """Median milliseconds of both, taken in turn, so that a busy moment of the machine hits both."""
+    """Median milliseconds of both, measured alternately, so that other load affects both."""
     for _ in range(warmup):
         ours()
         peer()

@@ -1,8 +1,8 @@
-"""`make bench-supervisor`: ours beside supervisord, circus and runit, the same figures in one run.
+"""`make bench-supervisor`: the same figures for our service, supervisord, circus and runit, in one run.
 
     python -m bench.peers CACHE [--children N]
 
-CACHE holds the peers (packaging/fetch-peers puts them there); one that is missing is left out, and said so.
+CACHE contains the peers (packaging/fetch-peers downloads them); missing ones are reported and left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.peers.peers import Peer
 
 FULL, FULL_ROUNDS = 10, 3
-"""Children that import everything, and how often each is killed: it costs a peer a second of processor time."""
+"""Children that import everything, and how often each is killed; a peer needs a second for a restart."""
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=200)
     parser.add_argument("--idle", type=float, default=30.0, help="seconds over which idle CPU is measured")
     given = parser.parse_args()
-    # A supervisor that changes its directory finds its programs all the same.
+    # Absolute, because a supervisor may change its directory.
     supervisors: list[Peer] = [ours.Ours(), *peers.available(given.cache.resolve())]
     missing = {"supervisord", "circus", "runit"} - {each.name for each in supervisors}
     if missing:
@@ -44,15 +44,15 @@ def main() -> None:
         try:
             figures[each.name] = measure(each, given.children, given.idle)
         except TimeoutError as error:
-            # What was measured before is not to be lost.
+            # Keep the previous measurements.
             print(f"{each.name} cannot be measured: {error}")
     show(figures)
     disk = spread(syncs(Path(tempfile.gettempdir()), 1000))
-    print(f"this disk, fdatasync of 8 kB, which a restart of ours waits for, ms: {disk}")
+    print(f"this disk, fdatasync of 8 kB, for which our restart waits, ms: {disk}")
 
 
 def syncs(directory: Path, count: int) -> list[float]:
-    """Milliseconds of each; what a supervisor that writes down what it does cannot be faster than."""
+    """Milliseconds of each; the minimum for a supervisor that records its work durably."""
     times: list[float] = []
     with tempfile.TemporaryFile(dir=directory) as file:
         for _ in range(count):
@@ -104,7 +104,7 @@ def bare(peer: Peer, count: int, idle: float) -> dict[str, str]:
             process.until(lambda: not any(process.is_alive(pid) for pid in kids.values()), 120, "children to end")
             found["stop all, s"] = f"{time.perf_counter() - began:.2f}"
             if isinstance(peer, ours.Ours):
-                # Above each loop keeps its process, to be compared; by default one that rests has none.
+                # Above, each loop keeps its process, for comparison; by default, a resting loop has none.
                 peer.start_as_shipped()
                 found[idle_as_shipped] = f"{sum(process.memory(pid)['pss'] for pid in peer.pids()):.0f}"
                 peer.stop()
@@ -114,10 +114,10 @@ def bare(peer: Peer, count: int, idle: float) -> dict[str, str]:
 
 
 def full(peer: Peer) -> dict[str, str]:
-    """Children that have imported what a loop's process needs; how long one is away after SIGKILL.
+    """Children that have imported what a loop's process needs: the time until one is back after SIGKILL.
 
-    A child is back when it has imported everything: a peer's says so, ours has everything imported when it is there.
-    Then ours opens the database and claims its loop.
+    A child is back when it has imported everything: the child of a peer reports it. Ours has everything imported when it
+    starts; it is back when it has opened the database and claimed its loop.
     """
     kids: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="ftl2-bench-") as name, process.Ready(Path(name)) as ready:
@@ -129,7 +129,7 @@ def full(peer: Peer) -> dict[str, str]:
             claimed: list[float] = []
             for _ in range(FULL_ROUNDS):
                 for key in list(kids):
-                    # Each one has run for longer than what a supervisor takes for a failed start.
+                    # Each child has run for longer than a supervisor considers a failed start.
                     time.sleep(1.1 / FULL)
                     began, at = time.perf_counter(), time.time()
                     os.kill(kids[key], signal.SIGKILL)
@@ -168,7 +168,7 @@ def spread(times: Sequence[float]) -> str:
 
 
 def show(figures: dict[str, dict[str, str]]) -> None:
-    """A table: figures down, supervisors across; two numbers are p50 / p99 unless said otherwise."""
+    """Print a table: a row for each figure, a column for each supervisor; two numbers are p50 / p99 unless noted."""
     rows = list(next(iter(figures.values())))
     width = max(len(row) for row in rows)
     print()

@@ -1,4 +1,4 @@
-"""The service, seen like a peer: its children are loops that rest in their processes."""
+"""Our service as a peer: its children are loops that rest in their processes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ restart_limit = 100000
 
 KEEPS_PROCESSES = "rest = 1000000\n"
 LOOK = 0.005
-"""Seconds between two looks for a new claim: looking all the time would take a processor from what is measured."""
+"""Seconds between two queries for a new claim: polling more often would disturb the measured service."""
 
 
 class Ours:
@@ -83,7 +83,7 @@ class Ours:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(90)
         with closing(sqlite3.connect(self._database, isolation_level=None)) as database:
-            # What rests is due when the service starts, so that every loop has a process then, and keeps it.
+            # A resting loop is due when the service starts, so every loop gets a process, and keeps it.
             database.execute("UPDATE loops SET next_run_at = 1 WHERE state = 'resting'")
 
     def start(self, *, watching: bool = True) -> None:
@@ -95,7 +95,7 @@ class Ours:
             process.until(self._answers, 60, "the service to answer")
 
     def start_as_shipped(self) -> None:
-        """Start it again with loops that give their processes back while they rest; returns when none has one."""
+        """Restart it with loops that end their processes while they rest; returns when no loop has one."""
         self._config.write_text(self._config.read_text().replace(KEEPS_PROCESSES, ""))
         self.start(watching=False)
 
@@ -112,7 +112,7 @@ class Ours:
         return False
 
     def _tell(self) -> None:
-        """Say at `ready` which loop has a new process: it has claimed the loop, so it is past its imports."""
+        """Report to `ready` which loop has a new process: it has claimed the loop, so its imports are complete."""
         query = "SELECT name, owner FROM loops WHERE owner IS NOT NULL"
         seen: dict[str, str] = {}
         with (
@@ -130,11 +130,11 @@ class Ours:
     def pids(self) -> list[int]:
         with client.connect(str(self._socket)) as service:
             own = {each.name: each.pid for each in service.call(GetHealth()).processes if each.pid is not None}
-        # Below the forkserver is the child that it has in advance.
+        # The child of the forkserver is the one in advance.
         return [*own.values(), *process_tree.below({own["forkserver"]}) - {own["forkserver"]}]
 
     def started_at(self, name: str) -> float:
-        """When the process of a loop was there, in seconds of the wall clock."""
+        """When the process of a loop was ready, in seconds of the wall clock."""
         with client.connect(str(self._socket)) as service:
             found = service.call(ShowLoop(loop=name)).process
         assert found is not None

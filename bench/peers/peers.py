@@ -1,4 +1,4 @@
-"""Process supervisors that people use, each with the same children, behind one small interface."""
+"""Common process supervisors with the same children and one small interface."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Peer(Protocol):
     name: str
 
     def prepare(self, directory: Path, count: int, ready: Path, kind: str) -> None:
-        """Configure that many children, which say at `ready` that they are there."""
+        """Configure `count` children, which report to `ready` when they run."""
         ...
 
     def start(self) -> None: ...
     def pids(self) -> list[int]: ...
     def status(self) -> Callable[[], object]:
-        """A call that asks for the state of all children over whatever stays connected."""
+        """A call that requests the state of all children over a persistent connection."""
         ...
 
     def status_command(self) -> list[str]: ...
     def stop(self) -> None:
-        """Ask it to end everything; returns when it has ended."""
+        """Stop it and its children; returns when it has exited."""
         ...
 
 
 def child(key: int, ready: Path, kind: str) -> list[str]:
-    """The command of one child. A bare one loads nothing but what it needs to say that it is there."""
+    """The command of one child. A bare one loads only what it needs to report that it runs."""
     options = ["-ISE"] if kind == "bare" else []
     return [sys.executable, *options, str(CHILD), f"c{key}", str(ready), kind]
 
@@ -79,7 +79,7 @@ class Supervisord:
         return [self._process.pid]
 
     def status(self) -> Callable[[], object]:
-        # Its own transport, in its own environment: the call is timed there and the time printed.
+        # The transport of the peer, in its own environment: the call is timed there, and the time is printed.
         return _timed_elsewhere(
             self._programs / "python",
             "from supervisor.xmlrpc import SupervisorTransport\n"
@@ -173,7 +173,7 @@ class Runit:
         return [str(self._programs / "sv"), "status", *(str(path) for path in sorted(self._directory.iterdir()))]
 
     def stop(self) -> None:
-        # HUP: every runsv is told to end its child and itself.
+        # HUP: every runsv ends its child and exits.
         runsv = self.pids()[1:]
         self._process.send_signal(signal.SIGHUP)
         self._process.wait(60)
@@ -203,7 +203,7 @@ def spawn(command: list[Any], environment: dict[str, str] | None = None) -> subp
 
 
 def _timed_elsewhere(python: Path, prepare: str) -> Callable[[], float]:
-    """A call in another environment: returns the milliseconds that it took there."""
+    """A call in another environment; returns the milliseconds that it took there."""
     loop = (
         "import sys, time\n"
         "call()\n"
@@ -227,7 +227,7 @@ def _timed_elsewhere(python: Path, prepare: str) -> Callable[[], float]:
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """Of one call; what a call in another environment says itself counts."""
+    """Milliseconds of one call; a call in another environment reports its own time."""
     began = time.perf_counter()
     said = call()
     took = (time.perf_counter() - began) * 1000
@@ -235,7 +235,7 @@ def milliseconds(call: Callable[[], object]) -> float:
 
 
 def end(peer: Peer, children: list[int]) -> None:
-    """Leave nothing behind, whatever went wrong."""
+    """Kill all remaining processes, also after an error."""
     with suppress(Exception):
         children = [*peer.pids(), *children]
     for pid in children:

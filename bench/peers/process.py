@@ -1,4 +1,4 @@
-"""Looking at processes from outside, the same way for ours and for every peer."""
+"""Memory and processor time of processes, measured in the same way for all supervisors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Ready:
-    """Where children say that they are there."""
+    """A socket to which children report that they run."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "ready.sock"
@@ -30,7 +30,7 @@ class Ready:
         self._socket.close()
 
     def next(self, limit: float) -> tuple[str, int]:
-        """Key and pid of the next child that is there. Raises TimeoutError."""
+        """Key and pid of the next child that reports. Raises TimeoutError."""
         self._socket.settimeout(limit)
         key, pid = self._socket.recv(256).decode().split()
         return key, int(pid)
@@ -46,7 +46,7 @@ class Ready:
 
 
 def until(condition: Callable[[], bool], limit: float, what: str) -> None:
-    """Wait for the condition. Raises TimeoutError that says what was waited for."""
+    """Wait for the condition. Raises TimeoutError with its description."""
     deadline = time.monotonic() + limit
     while not condition():
         if time.monotonic() > deadline:
@@ -90,7 +90,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def tree(pid: int) -> list[int]:
-    """The process and everything below it."""
+    """The process and all its descendants."""
     found = [pid]
     for each in found:
         for task in Path(f"/proc/{each}/task").glob("*/children"):

@@ -1,4 +1,4 @@
-"""From the source tree to a package."""
+"""Builds the packages from the source tree with nfpm."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMPLETIONS = {"bash": "completion.bash", "zsh": "completion.zsh", "fish": "comp
 
 
 def make(build: Build, formats: Iterable[str]) -> list[Path]:
-    """Make the packages; one build at a time, because what is kept between builds is shared. Raises CannotBuild."""
+    """Build the packages; one build at a time, because the caches are shared. Raises CannotBuild."""
     build.cache.mkdir(parents=True, exist_ok=True)
     build.output.mkdir(parents=True, exist_ok=True)
     with (build.cache / ".lock").open("w") as lock:
@@ -63,7 +63,7 @@ def _prepare(build: Build) -> list[licences.Bundled]:
 
 
 def _description(build: Build, kind: str, licence: str) -> Path:
-    """The one description as nfpm reads it for a format."""
+    """The description of the packages, with the variables and the documents of one format."""
     path = build.work / f"nfpm.{kind}.yaml"
     template = Template((PACKAGING / "nfpm.yaml").read_text(encoding="utf-8"))
     values = {
@@ -88,7 +88,7 @@ def _description(build: Build, kind: str, licence: str) -> Path:
 def _contents(content: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     if content.get("type") != "document":
         return [content]
-    # Only RPM marks documents: nfpm leaves what is marked out of a Debian package, and takes no pattern for it.
+    # Only RPM marks documents: nfpm omits marked files from a Debian package, and accepts no pattern for them.
     content = {**content, "type": "doc" if kind == "rpm" else "file"}
     source = str(content["src"])
     if "*" not in source:
@@ -115,7 +115,7 @@ def _texts(build: Build, bundled: list[licences.Bundled]) -> None:
     _write_compressed(texts / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
     _write_compressed(texts / "changelog.Debian.gz", debian_changelog(build, _date(build)).encode())
     for pattern in DOCUMENTS:
-        # Copied, so that the package is made from one state of them.
+        # Copied, so that later changes of the source have no effect on this build.
         for path in SOURCE.glob(pattern):
             copy = texts / path.relative_to(SOURCE)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def _write_compressed(path: Path, content: bytes) -> None:
 def _write(build: Build, formats: Iterable[str], licence: str) -> list[Path]:
     nfpm = Path(sys.executable).parent / "nfpm"
     if not nfpm.exists():
-        raise CannotBuild("cannot find nfpm: `make deb` installs it, and what else builds packages, into .venv")
+        raise CannotBuild("cannot find nfpm: `make deb` installs it into .venv")
     made: list[Path] = []
     for kind in formats:
         before = {path: path.stat().st_mtime_ns for path in build.output.glob(f"*.{kind}")}
@@ -154,6 +154,6 @@ def _write(build: Build, formats: Iterable[str], licence: str) -> list[Path]:
             check=False,
         )
         if done.returncode:
-            raise CannotBuild(f"cannot make the {kind}: {(done.stderr + done.stdout).strip()}")
+            raise CannotBuild(f"cannot build the {kind}: {(done.stderr + done.stdout).strip()}")
         made += [path for path in build.output.glob(f"*.{kind}") if before.get(path) != path.stat().st_mtime_ns]
     return made

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ftl2_packaging.places import Build
 
 MAINTAINER = "ftl2-enterprise maintainers <maintainers@ftl2-enterprise.invalid>"
-"""Who distributes the packages names itself here."""
+"""A distributor of the packages replaces this."""
 
 
 def rpm_changelog(build: Build, date: datetime) -> str:
-    """As nfpm reads it (JSON is YAML)."""
+    """The changelog in the format of nfpm (JSON is YAML)."""
     return json.dumps(
         [
             {
@@ -35,7 +35,7 @@ def rpm_changelog(build: Build, date: datetime) -> str:
 
 
 def debian_changelog(build: Build, date: datetime) -> str:
-    """As Debian's policy has it; nfpm would make points of the lines that an entry goes on in."""
+    """The changelog in the format of Debian's policy (4.4); nfpm would make an item of every line."""
     entries = [
         textwrap.fill(entry, width=78, initial_indent="  * ", subsequent_indent="    ", break_on_hyphens=False)
         for entry in _entries()
@@ -45,7 +45,7 @@ def debian_changelog(build: Build, date: datetime) -> str:
 
 
 def _entries() -> list[str]:
-    """What is not released yet is the version that is built."""
+    """The entries of the newest section, which is the version that is built."""
     text = (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = text.split("\n## ")[1].partition("\n")[2]
     return [" ".join(entry.split()).replace("`", "") for entry in re.split(r"^- ", newest, flags=re.MULTILINE)[1:]]

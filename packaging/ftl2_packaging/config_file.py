@@ -8,35 +8,35 @@ from itertools import groupby
 from ftl2_packaging.options import Option, every_option, plain, sentence, without_flag
 
 _HEAD = """\
-# Settings of ftl2-enterprise. Nothing has to be set: what is commented out is the default, as the service has it.
+# Settings of ftl2-enterprise. All are optional: the commented values are the defaults of the service.
 #
-# Files in /etc/ftl2-enterprise/conf.d/*.toml are read after this one, by name; then come variables of the environment
-# (FTL2_ENTERPRISE_SECTION_KEY). ftl2-enterprise.toml(5) tells more.
+# Files in /etc/ftl2-enterprise/conf.d/*.toml are read after this one, in order of name, then environment variables
+# (FTL2_ENTERPRISE_SECTION_KEY). See ftl2-enterprise.toml(5).
 #
-#     ftl2-enterprise config show              checks this file, and tells where each value comes from
-#     systemctl reload ftl2-enterprise         has it read again; what needs a restart is marked
+#     ftl2-enterprise config show              checks this file, and shows the origin of each value
+#     systemctl reload ftl2-enterprise         loads it again; settings that need a restart are marked
 """
 _SECTIONS = {
-    "store": "Where the database is.",
-    "model": "Who decides when the desired state is no manifest, and what it may cost.",
-    "loops": "What a loop gets unless it is asked for otherwise, and the engine's limits.",
+    "store": "The database.",
+    "model": "The decider of desired states that are not a manifest, and its cost.",
+    "loops": "Defaults of loops, and limits of the engine.",
     "supervisor": "How the service runs its processes.",
-    "access": "Who may do what over the socket. Root and the user of the service may always do everything.",
-    "limits": "What each loop may use together with all that it runs.",
-    "log": "What is logged, and where the logs of loops are.",
+    "access": "Access over the socket. Root and the user of the service always have every access.",
+    "limits": "Limits of each loop together with all its processes.",
+    "log": "What is logged, and the directory of the logs of loops.",
 }
 
 
 def document() -> str:
-    """The file."""
+    """The text of the file."""
     parts = [_HEAD]
     for section, members in groupby(every_option(), key=lambda option: option.section):
         parts.append(f"\n# {_SECTIONS[section]}\n[{section}]\n")
-        parts += [_told(option) for option in members]
+        parts += [_commented(option) for option in members]
     return "\n".join(parts)
 
 
-def _told(option: Option) -> str:
+def _commented(option: Option) -> str:
     notes = [option.kind]
     if not option.has_default:
         notes.append("not set by default")

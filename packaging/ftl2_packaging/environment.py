@@ -1,4 +1,4 @@
-"""The environment under /usr/lib/ftl2-enterprise: what a virtual environment of the system's Python would be."""
+"""The environment in /usr/lib/ftl2-enterprise: a virtual environment of the system's Python, without pip."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ STRIPPED_FOLDERS = (
     "segment/analytics/test",
     "sqlalchemy/testing",
 )
-"""Tests that are installed with what they test."""
+"""Tests that distributions install together with their code."""
 STRIPPED_NAMES = frozenset(
     {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt", "zip-safe", "top_level.txt"}
 )
-"""Of what describes a distribution: of use to installers alone."""
+"""Metadata of distributions that only installers use."""
 STRIPPED_ENDINGS = (".pyi", ".pxd", ".pyx", ".c", ".h", ".cpp")
 
 _SETTINGS = f"""\
@@ -45,7 +45,7 @@ executable = {INTERPRETER}
 
 
 def make(build: Build, wheels: Iterable[Path]) -> None:
-    """Make it anew; the last of the wheels is that of this program."""
+    """Create the environment from the wheels; the last one is that of this program."""
     *others, own = wheels
     root = build.environment
     shutil.rmtree(root, ignore_errors=True)
@@ -62,7 +62,7 @@ def make(build: Build, wheels: Iterable[Path]) -> None:
 
 
 def _of_others(build: Build, wheels: Iterable[Path]) -> Path:
-    """What is bundled, unpacked and compiled; kept until the lock file or this file changes."""
+    """The bundled distributions, unpacked and compiled; cached until the lock file or this file changes."""
     digest = hashlib.sha256(wheel_files.LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
     kept = build.cache / "bundled" / f"{digest}-{build.machine}"
     if not kept.is_dir():
@@ -84,7 +84,7 @@ def _unpack(wheel: Path, packages: Path) -> None:
             path = PurePosixPath(entry.filename)
             top = path.parts[0]
             if entry.is_dir() or top.endswith(".data"):
-                # No wheel of the lock file has anything there but headers and programs that are of no use here.
+                # The wheels of the lock file have only headers and programs there, which the service does not need.
                 continue
             if top.endswith(".dist-info") and (path.name in STRIPPED_NAMES or "licenses" in path.parts):
                 continue
@@ -105,9 +105,9 @@ def _programs(folder: Path) -> None:
 
 
 def _compile(folder: Path, packages: Path) -> None:
-    """Byte-code that is believed without looking at the source: only another package changes either.
+    """Compile to byte-code that Python does not compare with the source: only another package changes either.
 
-    In one process and one order, with one seed of hashes: otherwise the bytes would differ from build to build.
+    One process, a fixed order and a fixed hash seed: otherwise the bytes would differ between builds.
     """
     shown_as = ["-s", str(packages), "-p", f"/{ENVIRONMENT}/{SITE_PACKAGES}"]
     words = ["-q", "--invalidation-mode", "unchecked-hash", *shown_as, str(folder)]
@@ -123,7 +123,7 @@ def _compile(folder: Path, packages: Path) -> None:
 
 
 def settle(root: Path, epoch: int) -> None:
-    """One date and the usual modes for everything below."""
+    """Set one date and the usual modes for all files below the folder."""
     for folder, _, names in os.walk(root):
         Path(folder).chmod(0o755)
         for name in names:

@@ -1,4 +1,4 @@
-"""Who owns what is in the package, and under which licence: read from the wheels."""
+"""The owners and licences of the contents of the package, read from the wheels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ COMMON = {
     "Apache-2.0": ("Apache License", 8000),
     "GPL-3": ("GNU GENERAL PUBLIC LICENSE", 20000),
 }
-"""Texts that every Debian system has under /usr/share/common-licenses: how they begin, and how long they are."""
+"""Texts in /usr/share/common-licenses of every Debian system: their beginning and their length."""
 _SHARED = "ansible"
-"""A namespace in which two distributions have their folders."""
+"""A namespace package that several distributions share."""
 _FILE = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
 _OWNER = re.compile(r"^\W*copyright (?:\(c\)|©|:)?\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 _FULL_STOP = re.compile(r"[.,]?\s*(all rights reserved\.?)?$", re.IGNORECASE)
@@ -30,23 +30,23 @@ _FULL_STOP = re.compile(r"[.,]?\s*(all rights reserved\.?)?$", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Bundled:
-    """One distribution that is in the package."""
+    """One bundled distribution."""
 
     name: str
     version: str
     licence: str
     owners: list[str]
     places: list[str]
-    """In site-packages."""
+    """Its paths in site-packages."""
     comment: str = ""
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """Its files of licences and notices."""
     texts_with: dict[str, str] = field(default_factory=dict[str, str])
-    """Of its licences, those whose text another work brings."""
+    """Licences whose text is in another bundled distribution, with the name of that distribution."""
 
 
 def read(wheels: Iterable[Path]) -> list[Bundled]:
-    """Each of the wheels but our own. Raises CannotBuild when a licence is not said, or its text is not there."""
+    """All wheels except the one of this program. Raises CannotBuild when a licence or its text is missing."""
     known = tomllib.loads((PACKAGING / "licences.toml").read_text(encoding="utf-8"))
     own = f"{NAME.replace('-', '_')}-"
     found = [_read(wheel, known) for wheel in wheels if not wheel.name.startswith(own)]
@@ -54,7 +54,7 @@ def read(wheels: Iterable[Path]) -> list[Bundled]:
     for one in found:
         for licence, other in one.texts_with.items():
             if licences.get(other) != licence:
-                raise CannotBuild(f"cannot tell the text of {licence} for {one.name}: {other} does not bring it")
+                raise CannotBuild(f"cannot find the text of {licence} for {one.name}: {other} does not contain it")
     return sorted(found, key=lambda one: one.name)
 
 
@@ -70,11 +70,13 @@ def _read(wheel: Path, known: dict[str, Any]) -> Bundled:
     licence = more.get("licence") or head["License-Expression"] or head["License"]
     owners = [more["copyright"]] if "copyright" in more else _owners(texts.values())
     if not licence or not owners:
-        raise CannotBuild(f"cannot tell the licence of {name}: the wheel does not name it; put it into licences.toml")
+        raise CannotBuild(
+            f"cannot determine the licence of {name}: the wheel does not name it; add it to licences.toml"
+        )
     texts_with = more.get("texts", {})
     unknown = set(re.split(r" AND | OR ", licence)) - {"Apache-2.0", "GPL-3.0-or-later", *texts_with}
     if unknown and not texts:
-        raise CannotBuild(f"cannot tell the text of {', '.join(sorted(unknown))} for {name}: it is not in the wheel")
+        raise CannotBuild(f"cannot find the text of {', '.join(sorted(unknown))} for {name}: it is not in the wheel")
     tops = sorted({_place(path) for path in names if not path.parts[0].endswith(".data")})
     return Bundled(
         name=name,
@@ -89,7 +91,7 @@ def _read(wheel: Path, known: dict[str, Any]) -> Bundled:
 
 
 def _place(path: PurePosixPath) -> str:
-    """The first folder that belongs to one distribution alone."""
+    """The shortest path that belongs to only one distribution."""
     depth = 2 if path.parts[0] == _SHARED else 1
     return str(path) if len(path.parts) <= depth else f"{'/'.join(path.parts[:depth])}/*"
 
@@ -99,7 +101,7 @@ def _owners(texts: Iterable[str]) -> list[str]:
     for text in texts:
         for owner in _OWNER.findall(text):
             told = _FULL_STOP.sub("", " ".join(owner.split()))
-            # What an empty form of a licence says, and sentences about copyright, are no owners.
+            # Placeholders of licence templates, and sentences about copyright, are not owners.
             if (
                 told
                 and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", told, re.I)
@@ -114,7 +116,7 @@ def copyright_file(bundled: Iterable[Bundled]) -> str:
     parts = [
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
         f"Upstream-Name: {NAME}",
-        "Comment: The environment under /usr/lib holds Python modules of others as they were published, without",
+        "Comment: The environment in /usr/lib contains Python modules of other projects as published, without",
         " their tests. Each is listed here with its version, its owners and its licence.",
         "",
         "Files: *",
@@ -133,7 +135,7 @@ def copyright_file(bundled: Iterable[Bundled]) -> str:
 
 
 def _short_name(one: Bundled) -> str:
-    """Of a licence whose text stands here: as SPDX has it, with the name of the work, because texts differ."""
+    """The name of a licence in the file: the SPDX expression, or the name of the work if its text differs."""
     expression = one.licence.replace(" AND ", " and ").replace(" OR ", " or ")
     return f"{one.name}-licence" if _own_texts(one) or one.texts_with else expression
 
@@ -151,7 +153,7 @@ def _text(one: Bundled) -> list[str]:
         *(["Apache-2.0 is in /usr/share/common-licenses."] if _has_common(one, "Apache-2.0") else []),
         *(["GPL-3.0-or-later is in /usr/share/common-licenses/GPL-3."] if _has_common(one, "GPL-3") else []),
         *[
-            f"The text of {licence} is, but for the owners, the one of {other}."
+            f"The text of {licence} is that of {other}, except the owners."
             for licence, other in one.texts_with.items()
         ],
     ]
@@ -186,13 +188,13 @@ def _stanzas() -> list[str]:
 
 
 def expression(bundled: Iterable[Bundled]) -> str:
-    """The licences of the whole, as SPDX has it; what is bundled can be chosen from, and is not chosen from here."""
+    """The SPDX expression of the whole package; alternatives of a bundled work stay alternatives."""
     parts = {part for one in bundled for part in one.licence.split(" AND ")} | {"Apache-2.0"}
     return " AND ".join(f"({part})" if " OR " in part else part for part in sorted(parts))
 
 
 def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
-    """Every text as it was published, a folder for each work; and our own."""
+    """Write every licence text as published, in a folder for each work, and the one of this program."""
     folder.mkdir(parents=True)
     (folder / "LICENSE").write_bytes((SOURCE / "LICENSE").read_bytes())
     for one in bundled:
@@ -201,7 +203,7 @@ def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
         told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(
             f"Copyright: {who}\n" for who in one.owners
         )
-        others = [f"The text of {licence} is that in ../{other}.\n" for licence, other in one.texts_with.items()]
+        others = [f"The text of {licence} is in ../{other}.\n" for licence, other in one.texts_with.items()]
         (own / "ABOUT").write_text("".join([told, *others, one.comment]).rstrip() + "\n", encoding="utf-8")
         for name, text in one.texts.items():
             (own / name).write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The manual pages, from what --help and the references are made from."""
+"""The manual pages, from the same sources as --help and the references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PLACES = (
 
 
 def documents(build: Build) -> dict[str, str]:
-    """Each page by the name of its file."""
+    """All pages, by file name."""
     return {
         "ftl2ctl.1": str(_ftl2ctl(build)),
         "ftl2-enterprise.8": str(_ftl2_enterprise(build)),
@@ -53,20 +53,20 @@ def _page(build: Build, name: str, section: int, manual: str) -> Page:
 
 def _ftl2ctl(build: Build) -> Page:
     page = _page(build, PROGRAM, 1, _USER)
-    page.name(PROGRAM, "steer the ftl2-enterprise service")
+    page.name(PROGRAM, "control the ftl2-enterprise service")
     page.section("SYNOPSIS")
     page.example(f"{PROGRAM} COMMAND [ARGUMENT...] [OPTION...]", PROGRAM, f"{PROGRAM} < FILE")
     page.section("DESCRIPTION")
     page.paragraph(help_text.PURPOSE)
     page.paragraph(
-        f"With a command, `{PROGRAM}` carries it out. On a terminal and without a command it is a shell with"
-        " completion and history. With standard input from a file or a pipe, each line is a command; the"
-        " first one that fails ends it."
+        f"With a command, `{PROGRAM}` executes it. Without a command, on a terminal, it is an interactive shell with"
+        " completion and history. If standard input is a file or a pipe, each line is a command, and the first one"
+        " that fails ends the program."
     )
     page.paragraph(
-        "LOOP is a name, the beginning of one that no other has, or an id. Times are shown as how long ago; JSON has"
-        " them in ISO 8601 and UTC. Who may do what is settled by the settings under `access`: by default members of"
-        " the group `ftl2` may look and steer."
+        "LOOP is a name, an unambiguous prefix of a name, or an id. Times are shown relative to now; JSON contains"
+        " ISO 8601 in UTC. The settings under `access` control who may do what: by default, members of the group"
+        " `ftl2` may view and operate."
     )
     page.section("OPTIONS OF EVERY COMMAND")
     page.definitions(_flags(GLOBAL_FLAGS))
@@ -77,11 +77,11 @@ def _ftl2ctl(build: Build) -> Page:
             _command(page, command)
     page.section("EXIT STATUS")
     page.definitions(_parted(text) for text in help_text.common_statuses())
-    page.paragraph("Commands that wait for a loop (`--wait`, `watch`) also tell how it stands:")
+    page.paragraph("Commands that wait for a loop (`--wait`, `watch`) also report its state:")
     page.definitions(_parted(text) for text in help_text.how_a_loop_stands())
     page.section("ENVIRONMENT")
-    page.definition(", ".join(SOCKET_VARIABLES), "Where the service listens, unless `--socket` says it.")
-    page.definition("NO_COLOR", "Shows nothing in colours.")
+    page.definition(", ".join(SOCKET_VARIABLES), "The socket of the service, unless `--socket` is given.")
+    page.definition("NO_COLOR", "Disables colours.")
     page.section("FILES")
     page.definition("/run/ftl2-enterprise/control.sock", "Where the system's service listens.")
     page.definition("$XDG_RUNTIME_DIR/ftl2-enterprise/control.sock", "Where a user's own service listens.")
@@ -93,7 +93,7 @@ def _ftl2ctl(build: Build) -> Page:
 def _command(page: Page, command: Command) -> None:
     details = [command.summary, *(" ".join(part.split()) for part in command.details.split("\n\n"))]
     if command.aliases:
-        details.append(f"Also called: {', '.join(f'`{alias}`' for alias in command.aliases)}.")
+        details.append(f"Aliases: {', '.join(f'`{alias}`' for alias in command.aliases)}.")
     if command.in_shell_only:
         details.append("In the shell only.")
     page.definition(command.usage, *details)
@@ -132,8 +132,8 @@ def _ftl2_enterprise(build: Build) -> Page:
     page.section("DESCRIPTION")
     page.paragraphs(cli.group.help or "")
     page.paragraph(
-        "As a service it is started by systemd as `ftl2-enterprise.service` and steered with `ftl2ctl`(1). `run` does"
-        " the same for one loop in the foreground, without a service."
+        "systemd starts the service as `ftl2-enterprise.service`, and `ftl2ctl`(1) controls it. `run` runs one loop"
+        " in the foreground, without a service."
     )
     page.section("OPTIONS")
     page.definitions(_parameters(cli.group, context))
@@ -146,13 +146,15 @@ def _ftl2_enterprise(build: Build) -> Page:
     page.section("SIGNALS")
     page.paragraph("To the main process of the service:")
     page.definition(
-        "TERM, INT", "Let every loop finish the step in hand, then end; the loops go on with the next start."
+        "TERM, INT", "Let every loop finish its current step, then exit; the loops continue after the next start."
     )
-    page.definition("QUIT", "End now. What was in flight is unknown, and looked at with the next start.")
-    page.definition("HUP", "Read the settings again, as `systemctl reload` does.")
+    page.definition(
+        "QUIT", "Exit immediately. Actions in progress become unknown; the loops observe again after the next start."
+    )
+    page.definition("HUP", "Reload the settings, like `systemctl reload`.")
     page.section("ENVIRONMENT")
     page.definition("FTL2_ENTERPRISE_SECTION_KEY", "A setting, such as `FTL2_ENTERPRISE_LOOPS_INTERVAL`.")
-    page.definition("NO_COLOR", "Shows nothing in colours.")
+    page.definition("NO_COLOR", "Disables colours.")
     page.section("FILES")
     page.definitions(_PLACES)
     page.section("SEE ALSO")
@@ -195,18 +197,18 @@ def _settings(build: Build) -> Page:
     page.example("/etc/ftl2-enterprise/config.toml", "/etc/ftl2-enterprise/conf.d/*.toml")
     page.section("DESCRIPTION")
     page.paragraph(
-        "The files are TOML: tables with keys. Everything works without them. A value is taken from the last of"
-        " these that gives one: the defaults; `config.toml`; the files of `conf.d`, by name; the environment, where"
-        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are written with commas; options of"
-        " the command. With `--config FILE`, that file is read instead of those in /etc."
+        "The files are TOML. All settings are optional. The value of a setting comes from the last of these sources"
+        " that contains it: the defaults; `config.toml`; the files of `conf.d`, in order of name; the environment, where"
+        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are separated by commas; options of"
+        " the command. `--config FILE` replaces the files in /etc."
     )
     page.paragraph(
         "An unknown key is refused with the nearest known name. A relative path is relative to its file."
-        " `ftl2-enterprise config show` prints each value and where it came from."
+        " `ftl2-enterprise config show` prints each value and its source."
     )
     page.paragraph(
-        "A running service reads its settings again with `systemctl reload ftl2-enterprise`. Loops go by the new ones"
-        " from their next start on."
+        "`systemctl reload ftl2-enterprise` reloads the settings of a running service. A loop uses the new settings"
+        " when its process starts the next time."
     )
     for section, members in groupby(every_option(), key=lambda option: option.section):
         page.section(f"[{section}]")

@@ -24,9 +24,9 @@ OF_THE_SERVICE = {
     "supervisor.socket": "/run/ftl2-enterprise/control.sock",
     "log.directory": "/var/log/ftl2-enterprise",
 }
-"""Where the unit's directories are."""
+"""Paths in the directories of the unit."""
 EXAMPLES: dict[str, Any] = {"model.max_cost": 5.0, "loops.prompt_timeout": 86400.0, "limits.pids": 200}
-"""For those without a default."""
+"""Example values of settings without a default."""
 _ALIASES = {
     "Seconds": "more than 0",
     "Days": "days, 0 or more",
@@ -50,17 +50,17 @@ class Option:
 
     @property
     def section(self) -> str:
-        """The table that it is in."""
+        """The TOML table of the setting."""
         return self.key.partition(".")[0]
 
     @property
     def name(self) -> str:
-        """Its name in there."""
+        """The key in that table."""
         return self.key.partition(".")[2]
 
 
 def every_option() -> list[Option]:
-    """All of them, in the order of the model. Raises CannotBuild when the reference lacks one."""
+    """All settings, in the order of the model. Raises CannotBuild when one is missing in the reference."""
     meanings = _meanings()
     found = list(_options(meanings))
     if unknown := set(meanings) - {option.key for option in found}:
@@ -99,7 +99,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _kind(hint: Any) -> str:
-    """What may be written, in words."""
+    """A description of the accepted values."""
     alias = getattr(hint, "__name__", "")
     if alias in _ALIASES:
         return _ALIASES[alias]
@@ -117,20 +117,20 @@ def _kind(hint: Any) -> str:
     if len(parts) == 2 and isinstance(parts[1], msgspec.Meta):
         number = "a whole number" if parts[0] is int else "a number"
         return f"{number}, at least {parts[1].ge}"
-    raise CannotBuild(f"cannot say what {hint} is")
+    raise CannotBuild(f"cannot describe the type {hint}")
 
 
 def sentence(text: str) -> str:
-    """With a capital and a full stop."""
+    """The text with a capital letter and a full stop."""
     first = text if text.startswith("`") else text[:1].upper() + text[1:]
     return first if first.endswith((".", "!")) else f"{first}."
 
 
 def without_flag(text: str) -> str:
-    """Without the option of the command that says the same, which is of no use in a file."""
+    """The text without the equivalent command-line option, which does not apply to a file."""
     return re.sub(r"; `(?:supervise )?--[a-z-]+`$", "", text)
 
 
 def plain(text: str) -> str:
-    """Without the marks of Markdown."""
+    """The text without Markdown syntax."""
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "").replace("\\|", "|")

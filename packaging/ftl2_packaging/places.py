@@ -1,4 +1,4 @@
-"""Where things are in the source tree, and what is being built."""
+"""Paths of the source tree, and the parameters of a build."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class CannotBuild(Exception):
-    """Says what is missing, in a sentence."""
+    """The message is one sentence about what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """One build: everything that decides which bytes come out."""
+    """One build: everything that determines the bytes of the result."""
 
     output: Path
     cache: Path
-    """What is kept between builds."""
+    """The folder of files that are kept between builds."""
     version: str
     release: str
     epoch: int
-    """Seconds since 1970 that every file is dated with."""
+    """The date of every file, in seconds since 1970."""
     machine: str = platform.machine()
 
     @property
     def architecture(self) -> str:
-        """As Debian calls it."""
+        """Debian's name of the architecture."""
         return _ARCHITECTURES[self.machine]
 
     @property
     def work(self) -> Path:
-        """What the packages are made from."""
+        """The folder of the files that go into the packages."""
         return self.output / "package"
 
     @property
     def environment(self) -> Path:
-        """What becomes /usr/lib/ftl2-enterprise."""
+        """The folder that becomes /usr/lib/ftl2-enterprise."""
         return self.work / "environment"
 
 
 def of_source(output: Path, release: str) -> Build:
-    """What the source tree says. Raises CannotBuild."""
+    """A build of the source tree; version and date come from it. Raises CannotBuild."""
     if platform.machine() not in _ARCHITECTURES:
         raise CannotBuild(f"cannot build a package for {platform.machine()}: only for {', '.join(_ARCHITECTURES)}")
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))
@@ -69,4 +69,6 @@ def _epoch() -> int:
     try:
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise CannotBuild("cannot tell the date of the source: set SOURCE_DATE_EPOCH, or build in a clone") from error
+        raise CannotBuild(
+            "cannot determine the date of the source: set SOURCE_DATE_EPOCH, or build in a clone"
+        ) from error

@@ -31,21 +31,21 @@ class Page:
         self._is_begun = False
 
     def name(self, name: str, purpose: str) -> None:
-        """What apropos(1) finds."""
+        """The NAME section, which apropos(1) searches."""
         self.section("NAME")
         self._lines.append(f"{_escaped(name)} \\- {_escaped(purpose)}")
 
     def paragraph(self, text: str) -> None:
-        """Running text, in which backquotes mark what is typed."""
+        """A paragraph; text in backquotes is bold."""
         self._lines += [*self._parting(), *_filled(text)]
 
     def paragraphs(self, text: str) -> None:
-        """Several, parted by empty lines."""
+        """Several paragraphs, separated by empty lines."""
         for part in re.split(r"\n\s*\n", text.strip()):
             self.paragraph(" ".join(part.split()))
 
     def definition(self, term: str, *texts: str) -> None:
-        """A term and what it is."""
+        """A term and its meaning."""
         self._is_begun = True
         self._lines += [".TP", f"\\fB{_escaped(term)}\\fR"]
         for place, text in enumerate(text for text in texts if text):
@@ -54,24 +54,24 @@ class Page:
             self._lines += _filled(text)
 
     def definitions(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Several, each with one text."""
+        """Several terms, each with one meaning."""
         for term, text in rows:
             self.definition(term, text)
 
     def indented(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Definitions that belong to the one before."""
+        """Definitions below the previous one."""
         if rows:
             self._lines.append(".RS")
             self.definitions(rows)
             self._lines.append(".RE")
 
     def example(self, *lines: str, indent: bool = False) -> None:
-        """Lines as they are."""
+        """Lines without formatting."""
         begin, end = (".RS", ".RE") if indent else (".RS 4", ".RE")
         self._lines += [*self._parting(), begin, ".EX", *(_guarded(_escaped(line)) for line in lines), ".EE", end]
 
     def _parting(self) -> list[str]:
-        """What parts it from what is above; a heading does that itself."""
+        """Separate the next text from the previous one; a heading needs no separation."""
         is_begun, self._is_begun = self._is_begun, True
         return [".PP"] if is_begun else []
 
@@ -95,7 +95,7 @@ def _escaped(text: str) -> str:
 
 
 def _guarded(line: str) -> str:
-    """A line that begins with a dot would be a macro."""
+    """Protect a line that begins with a dot or a quote, which would be a macro."""
     return f"\\&{line}" if line.startswith((".", "'")) else line
 
 

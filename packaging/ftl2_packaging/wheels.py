@@ -1,4 +1,4 @@
-"""The wheels of everything that is bundled: downloaded by the hashes of the lock file, for any present Linux."""
+"""The wheels of the bundled distributions, downloaded by the hashes of the lock file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 LOCK = PACKAGING / "requirements.lock"
 SOURCE_ONLY = ("sdnotify",)
-"""Published without a wheel; theirs is made here. They hold nothing that would have to be compiled."""
+"""Distributions that are published without a wheel; it is built here. They are pure Python."""
 GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-"""Not whatever this machine happens to have, so that the package is the same wherever it is built."""
+"""Fixed, and not the version of the build machine, so that the package is the same on every machine."""
 
 
 def collect(build: Build) -> list[Path]:
@@ -52,7 +52,7 @@ def _check_python() -> None:
     if f"{sys.version_info[0]}.{sys.version_info[1]}" != PYTHON:
         raise CannotBuild(
             f"cannot build with Python {sys.version_info[0]}.{sys.version_info[1]}: the byte-code in the package is"
-            f" for {PYTHON}; make .venv with it (make clean, then make PYTHON=python{PYTHON} deb)"
+            f" for {PYTHON}; create .venv with it (make clean, then make PYTHON=python{PYTHON} deb)"
         )
 
 
@@ -90,4 +90,4 @@ def _run(command: Sequence[str], build: Build) -> None:
     done = subprocess.run(command, cwd=SOURCE, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
-        raise CannotBuild(f"cannot get what is bundled: {' '.join(command[2:4])} failed:\n{tail}")
+        raise CannotBuild(f"cannot download the bundled wheels: {' '.join(command[2:4])} failed:\n{tail}")

@@ -135,10 +135,10 @@ def test_a_new_schema_is_migrated_between_stop_and_start_with_a_backup(host: Hos
     kept = host.database.with_name("loops.db.0001")
     assert revision(kept) == "0001"
     assert done.stdout.splitlines() == [
-        "ftl2-enterprise: this version changes the database; the service is stopped for that",
+        "ftl2-enterprise: this version migrates the database; the service is stopped for the migration",
         f"ftl2-enterprise: database as it was is kept: {kept}",
         f"ftl2-enterprise: database is up to date: {host.database}",
-        "ftl2-enterprise: the service runs again",
+        "ftl2-enterprise: the service is running again",
     ]
     assert not (host.directory / "stopped").exists()
 
@@ -160,7 +160,7 @@ def test_what_was_stopped_for_a_change_that_failed_is_started_by_the_next_versio
     kept.mkdir()
     failed = host.upgrade()
     assert failed.returncode == 1
-    assert "The database is as it was, and the service is stopped." in failed.stderr
+    assert "The database is unchanged, and the service is stopped." in failed.stderr
     assert revision(host.database) == "0001"
     again = host.upgrade()
     assert again.returncode == 1
@@ -194,8 +194,8 @@ def test_a_database_that_cannot_be_used_is_untouched_and_the_service_goes_on(
     before = host.database.read_bytes()
     done = host.upgrade()
     assert done.returncode == 1
-    assert f"cannot put this version into service: it cannot use the database {host.database}" in done.stderr
-    assert "the version before still runs" in done.stderr
+    assert f"cannot use this version: it cannot use the database {host.database}" in done.stderr
+    assert "the previous version is still running" in done.stderr
     assert "Traceback" not in done.stderr
     assert reason in done.stderr
     assert host.told() == []

@@ -24,10 +24,10 @@ def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
     bytes_before, content_before, pids = digest_of(running), sql(running, ".dump"), running.pids()
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS))
     assert refused.status != 0
-    assert f"cannot put this version into service: it cannot use the database {DATABASE}." in refused.said
-    assert "The database is as it was, and the version before still runs." in refused.said
+    assert f"cannot use this version: it cannot use the database {DATABASE}." in refused.said
+    assert "The database is unchanged, and the previous version is still running." in refused.said
     assert "CHECK constraint failed: loops_priority_range" in refused.said
-    assert "Install the version before again, or a later one." in refused.said
+    assert "Install the previous version again, or a later one." in refused.said
     assert "Traceback" not in refused.said
     assert version(running) == ("3", "iF")
     assert digest_of(running) == bytes_before
