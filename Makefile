@@ -40,7 +40,11 @@ MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
 EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
 .PHONY: test
-test: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no booted machine
+test: $(VENV)/dev.stamp $(VENV)/package.stamp ## unit, store and integration tests, and a few of each slower kind
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --quick --ignore=tests/acceptance/systemd
+
+.PHONY: test-all
+test-all: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no booted machine
 	@$(BIN)/python -m pytest $(EVERYTHING_ELSE)
 
 $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock pyproject.toml

@@ -210,8 +210,8 @@ def _newest_actions(db: Store) -> int:
 def _filled(path: Path, amount: int) -> Store:
     """A database with `amount` actions, three for each iteration: half of them in one loop, the rest in many.
 
-    All loops except those of one page have ended. In the small database all rows belong to one loop, so each page is as
-    full as in the large one, and only the number of other rows differs.
+    All loops except those of one page have ended. In the small database all rows belong to one loop, so each page is
+    as full as in the large one, and only the number of other rows differs.
     """
     open_store(path, create=True).close()
     loops, half = (LOOPS, amount // 2) if amount > FEW else (PAGE + 1, amount)

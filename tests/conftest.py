@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+QUICK_FOLDERS = ("tests/unit", "tests/store", "tests/integration")
 
 # What runs in the background of a script, or under nohup, ignores these, and so would every program of a test.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
@@ -19,3 +24,39 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("any machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run unit, store and integration tests, and those of tests/quick.txt"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--quick"):
+        return
+    chosen = [*QUICK_FOLDERS, *quick_entries()]
+    unused = set(chosen)
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        matching = {entry for entry in chosen if is_within(item.nodeid, entry)}
+        unused -= matching
+        (kept if matching else dropped).append(item)
+    if unused and not config.args_source == pytest.Config.ArgsSource.ARGS:
+        raise pytest.UsageError(
+            f"cannot select {', '.join(sorted(unused))} of tests/quick.txt: there is no such test"
+        )
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+
+
+def quick_entries() -> list[str]:
+    """The lines of tests/quick.txt."""
+    lines = (ROOT / "tests" / "quick.txt").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def is_within(test: str, entry: str) -> bool:
+    """Whether the test is the entry, or a parameter, a test of the file, or below the folder that the entry names."""
+    return test == entry or test.startswith((f"{entry}/", f"{entry}::", f"{entry}["))

@@ -116,8 +116,8 @@ def bare(peer: Peer, count: int, idle: float) -> dict[str, str]:
 def full(peer: Peer) -> dict[str, str]:
     """Children that have imported what a loop's process needs: the time until one is back after SIGKILL.
 
-    A child is back when it has imported everything: the child of a peer reports it. Ours has everything imported when it
-    starts; it is back when it has opened the database and claimed its loop.
+    A child is back when it has imported everything: the child of a peer reports it. Ours has everything imported when
+    it starts; it is back when it has opened the database and claimed its loop.
     """
     kids: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="ftl2-bench-") as name, process.Ready(Path(name)) as ready:

@@ -198,9 +198,9 @@ def _settings(build: Build) -> Page:
     page.section("DESCRIPTION")
     page.paragraph(
         "The files are TOML. All settings are optional. The value of a setting comes from the last of these sources"
-        " that contains it: the defaults; `config.toml`; the files of `conf.d`, in order of name; the environment, where"
-        " the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are separated by commas; options of"
-        " the command. `--config FILE` replaces the files in /etc."
+        " that contains it: the defaults; `config.toml`; the files of `conf.d`, in order of name; the environment,"
+        " where the key `loops.interval` is `FTL2_ENTERPRISE_LOOPS_INTERVAL` and lists are separated by commas;"
+        " options of the command. `--config FILE` replaces the files in /etc."
     )
     page.paragraph(
         "An unknown key is refused with the nearest known name. A relative path is relative to its file."

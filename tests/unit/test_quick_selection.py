@@ -1,0 +1,30 @@
+"""tests/quick.txt names tests that exist, of every slower kind."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import QUICK_FOLDERS, ROOT, is_within, quick_entries
+
+SLOWER = ("acceptance", "compat", "faults", "packaging")
+
+
+def test_every_entry_names_something_that_exists() -> None:
+    for entry in quick_entries():
+        file, _, test = entry.partition("::")
+        assert (ROOT / file).exists(), entry
+        assert not test or re.search(rf"^(?:async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), entry
+
+
+def test_each_kind_is_there() -> None:
+    kinds = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+    quick = {folder.rpartition("/")[2] for folder in QUICK_FOLDERS}
+    assert kinds == quick | set(SLOWER)
+    assert {entry.split("/")[1] for entry in quick_entries()} == set(SLOWER)
+
+
+def test_an_entry_selects_its_file_its_tests_and_their_parameters() -> None:
+    assert is_within("tests/a/test_b.py::test_c[1]", "tests/a/test_b.py::test_c")
+    assert is_within("tests/a/test_b.py::test_c", "tests/a/test_b.py")
+    assert is_within("tests/a/test_b.py::test_c", "tests/a")
+    assert not is_within("tests/a/test_b.py::test_cd", "tests/a/test_b.py::test_c")
