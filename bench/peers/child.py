@@ -9,11 +9,7 @@ import sys
 def main() -> None:
     key, path, kind = sys.argv[1:4]
     if kind == "full":
-<<<<<<< HEAD
-        import ftl2_enterprise.wiring.loops.capability  # noqa: F401, PLC0415 - that it takes long is what is measured
-=======
-        import ftl2_enterprise.wiring.child  # noqa: F401, PLC0415 - the import time is part of the measurement
->>>>>>> 23462b5 (packaging, systemd, bench: plain English in messages, comments and docstrings)
+        import ftl2_enterprise.wiring.loops.capability  # noqa: F401, PLC0415 - the import time is measured
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.sendto(f"{key} {os.getpid()}".encode(), path)
     while True:
