@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest, parse
+from ftl2_enterprise.adapters.deciders.manifest.load import load_text
 from ftl2_enterprise.loops.ports import (
     ModelCallLog,
     ModuleCall,
@@ -26,16 +26,17 @@ from ftl2_enterprise.protocol.text import StoredText
 
 if TYPE_CHECKING:
     from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
+    from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan
     from ftl2_enterprise.protocol.loops.decision import Decision
 
 NOT_CALLED: Any = None
 
 
-def manifest(text: str, directory: Path = Path("/nowhere"), **variables: Any) -> LoadedManifest:
-    return parse(text, source="m.yaml", directory=directory, vars=variables)
+def manifest(text: str, directory: Path = Path("/nowhere"), **variables: Any) -> ManifestPlan:
+    return load_text(text, source="m.yaml", directory=directory, vars=variables)
 
 
-def steps(text: str, directory: Path = Path("/nowhere"), before: str = "") -> LoadedManifest:
+def steps(text: str, directory: Path = Path("/nowhere"), before: str = "") -> ManifestPlan:
     return manifest(f"version: 1\nname: test\n{before}steps:\n{text}", directory)
 
 

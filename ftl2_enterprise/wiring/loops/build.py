@@ -14,7 +14,7 @@ import msgspec
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
-from ftl2_enterprise.adapters.deciders.manifest.load import looks_like_manifest, parse
+from ftl2_enterprise.adapters.deciders.manifest.load import load_text, looks_like_manifest
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.adapters.hosts import module_catalogue
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
@@ -39,7 +39,7 @@ from ftl2_enterprise.store.database import Store, open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ftl2_enterprise.adapters.deciders.manifest.load import LoadedManifest
+    from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan
     from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.loops.engine.journal import LoopJournal
@@ -81,7 +81,7 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> L
     )
     needs = read(prepared, settings, runs_rules=runs_rules)
     if isinstance(needs.decider, ManifestDecider):
-        _check_names(needs.decider.loaded, needs.inventory)
+        _check_names(needs.decider.plan, needs.inventory)
     return prepared
 
 
@@ -141,10 +141,10 @@ def _policy(path: str | None) -> Policy:
     return load_policy(Path(path))
 
 
-def _check_names(manifest: LoadedManifest, inventory: Inventory) -> None:
+def _check_names(manifest: ManifestPlan, inventory: Inventory) -> None:
     """Refuse a manifest that names modules or hosts which do not exist. Raises Problem."""
     for step in manifest.steps:
-        for action in step.works:
+        for action in step.actions:
             refused = [module_catalogue.find(action.module, local=local) for local in (True, False)]
             if all(isinstance(why, str) for why in refused):
                 raise invalid(str(refused[0]), f"the step {step.step.name!r} names it")
@@ -152,9 +152,9 @@ def _check_names(manifest: LoadedManifest, inventory: Inventory) -> None:
             inventory.expand(target)
 
 
-def _manifest(spec: LoopSpec) -> LoadedManifest:
+def _manifest(spec: LoopSpec) -> ManifestPlan:
     source = Path(spec.source) if spec.source else None
-    return parse(
+    return load_text(
         spec.desired_state,
         source=str(source) if source else "the desired state",
         directory=source.parent if source else Path.cwd(),

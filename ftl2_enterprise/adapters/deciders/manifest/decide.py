@@ -1,38 +1,30 @@
-"""The manifest decider: what to do next follows from a manifest and from what was seen, without a model."""
+"""The manifest decider: what to do next follows from a manifest and from what was observed, without a model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest import judge as manifest_judge, template as manifest_template
-from ftl2_enterprise.adapters.deciders.manifest.judge import (
-    SETTLED,
-    CannotJudge,
-    Expand,
-    Standing,
-    Verdict,
-    View,
-)
-from ftl2_enterprise.adapters.deciders.manifest.load import (
-    LoadedManifest,
-    load,
-    looks_like_manifest,
-    parse,
-)
-from ftl2_enterprise.adapters.deciders.manifest.steps import Prepared, Work, wanted
+from ftl2_enterprise.adapters.deciders.manifest import failures, template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest.failures import LEAVE_OUT, RETRY, STOP
+from ftl2_enterprise.adapters.deciders.manifest.judge import SETTLED, StepStatus, StepVerdict, judge
+from ftl2_enterprise.adapters.deciders.manifest.observe import observations
+from ftl2_enterprise.adapters.deciders.manifest.paths import desired_path
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
+from ftl2_enterprise.adapters.deciders.manifest.view import CannotJudge, ManifestView, known_answers
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
-from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, Action, ActionState, IterationOutcome
+from ftl2_enterprise.protocol.loops.manifest import FileState
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from ftl2_enterprise.loops.ports import ModelCallLog, ObservationResult, PastIteration, PromptAnswer, Situation
-
-RETRY, LEAVE_OUT, STOP = "try again", "leave this step out", "stop"
-_FAILED = "failed:"
+    from ftl2_enterprise.adapters.deciders.manifest.file_checks import DesiredPath
+    from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan, PlannedStep
+    from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedAction
+    from ftl2_enterprise.adapters.deciders.manifest.view import Expand
+    from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation
 
 
 class ManifestDecider:
@@ -41,30 +33,30 @@ class ManifestDecider:
     name: str = "manifest"
     is_model: bool = False
 
-    def __init__(self, loaded: LoadedManifest, *, expand: Expand | None = None) -> None:
-        self.loaded: LoadedManifest = loaded
+    def __init__(self, plan: ManifestPlan, *, expand: Expand | None = None) -> None:
+        self.plan: ManifestPlan = plan
         self.expand: Expand = expand or _only_itself
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
-        """What the checks look at, as far as the answers are known."""
-        known, _ = manifest_judge.told(self.loaded, answers)
+        """What the checks observe, as far as it follows from the answers that are known."""
+        known, _ = known_answers(self.plan, answers)
         try:
-            return manifest_judge.observations(View(loaded=self.loaded, expand=self.expand, known=known))
+            return observations(ManifestView(plan=self.plan, expand=self.expand, answers=known))
         except (CannotJudge, Problem):
-            # The decision that follows says it, as the reason why the loop is blocked.
+            # The decision that follows reports it, as the reason why the loop is blocked.
             return ()
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Converged, a question, or the actions of every step that is out of place and may be acted upon."""
-        known, refused = manifest_judge.told(self.loaded, situation.answers)
-        seen: dict[tuple[str, str], ObservationResult] = {(one.name, one.host): one for one in situation.seen}
-        view = View(loaded=self.loaded, expand=self.expand, known=known, seen=seen)
+        known, unanswered = known_answers(self.plan, situation.answers)
+        results = {(one.name, one.host): one for one in situation.seen}
+        view = ManifestView(plan=self.plan, expand=self.expand, answers=known, results=results)
         try:
-            manifest_judge.observations(view)
-            manifest_judge.read_paths(view)
-            return _Deciding.begin(view, situation).decide(refused)
+            observations(view)
+            view.read_paths()
+            return _ManifestDecision.begin(view, situation).decide(unanswered)
         except CannotJudge as error:
-            return _blocked(self.loaded.document.problem(error.where, error.why).message)
+            return _blocked(self.plan.problem(error.where, error.why).message)
         except Problem as problem:
             return _blocked(str(problem))
 
@@ -78,55 +70,59 @@ def _blocked(reason: str, unmet: Sequence[str] = ()) -> Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Deciding:
+class _ManifestDecision:
     """One decision in the making: where every step stands on each of its hosts."""
 
-    view: View
+    view: ManifestView
     situation: Situation
     hosts: Mapping[str, Sequence[str]]
-    verdicts: Mapping[tuple[str, str], Verdict]
+    verdicts: Mapping[tuple[str, str], StepVerdict]
 
     @classmethod
-    def begin(cls, view: View, situation: Situation) -> _Deciding:
-        hosts = {step.step.name: view.hosts(step.targets) for step in view.loaded.steps}
+    def begin(cls, view: ManifestView, situation: Situation) -> _ManifestDecision:
+        hosts = {step.step.name: view.hosts(step.targets) for step in view.plan.steps}
         verdicts = {
-            (step.step.name, host): manifest_judge.judge(view, step, host)
-            for step in view.loaded.steps
+            (step.step.name, host): judge(view, step, host)
+            for step in view.plan.steps
             for host in hosts[step.step.name]
         }
-        _leave_out(view.loaded.steps, hosts, verdicts, _left_out(situation.answers))
+        for name in failures.left_out(view.plan.steps, situation.answers) & hosts.keys():
+            for host in hosts[name]:
+                # What is in place anyway is not left out.
+                if verdicts[name, host].status not in SETTLED:
+                    verdicts[name, host] = StepVerdict(status=StepStatus.LEFT_OUT)
         return cls(view=view, situation=situation, hosts=hosts, verdicts=verdicts)
 
-    def decide(self, refused: set[str]) -> Decision:
-        if all(one.standing in SETTLED or one.standing is Standing.LEFT_OUT for one in self.verdicts.values()):
+    def decide(self, unanswered: set[str]) -> Decision:
+        if all(one.status in SETTLED or one.status is StepStatus.LEFT_OUT for one in self.verdicts.values()):
             return Decision(reasoning=self._in_place(), converged=True)
         unmet = self._unmet()
         ready = [pair for pair in self._pairs() if self._is_ready(*pair)]
         for step, host in ready:
             if (key := self._question_for(step, host)) is not None:
-                return self._ask(key, step, refused, unmet)
+                return self._ask(key, step, unanswered, unmet)
         stuck = self._after_failures(ready, unmet)
         if stuck is not None:
             return stuck
-        acting = [pair for pair in ready if self._verdict(*pair).standing is Standing.OUT_OF_PLACE]
+        acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
         actions = list(self._actions(acting))
         return Decision(reasoning=self._reasoning(acting), actions=actions, unmet=unmet)
 
     # --- where things stand ----------------------------------------------------------------------------------------
 
-    def _pairs(self) -> Iterator[tuple[Prepared, str]]:
-        for step in self.view.loaded.steps:
+    def _pairs(self) -> Iterator[tuple[PlannedStep, str]]:
+        for step in self.view.plan.steps:
             for host in self.hosts[step.step.name]:
                 yield step, host
 
-    def _verdict(self, step: Prepared, host: str) -> Verdict:
+    def _verdict(self, step: PlannedStep, host: str) -> StepVerdict:
         return self.verdicts[step.step.name, host]
 
-    def _is_ready(self, step: Prepared, host: str) -> bool:
+    def _is_ready(self, step: PlannedStep, host: str) -> bool:
         """Whether all that the step requires is in place: on this host where it exists here too, else everywhere."""
         for name in step.step.requires:
             where = [host] if host in self.hosts[name] else self.hosts[name]
-            if any(self.verdicts[name, one].standing not in SETTLED for one in where):
+            if any(self.verdicts[name, one].status not in SETTLED for one in where):
                 return False
         return True
 
@@ -134,37 +130,37 @@ class _Deciding:
         lines: dict[str, None] = {}
         for step, host in self._pairs():
             verdict, name = self._verdict(step, host), step.step.name
-            match verdict.standing:
-                case Standing.OUT_OF_PLACE:
+            match verdict.status:
+                case StepStatus.OUT_OF_PLACE:
                     lines.update(dict.fromkeys(f"{name} on {host}: {line}" for line in verdict.lines))
-                case Standing.UNKNOWN:
+                case StepStatus.UNKNOWN:
                     lines.update(dict.fromkeys(_unknown(name, host, line) for line in verdict.lines))
-                case Standing.UNANSWERED:
-                    lines[f"{name} on {host}: needs the answer to {verdict.key!r}"] = None
-                case Standing.IN_PLACE | Standing.NOT_WANTED | Standing.LEFT_OUT:
+                case StepStatus.UNANSWERED:
+                    lines[f"{name} on {host}: needs the answer to {verdict.question!r}"] = None
+                case StepStatus.IN_PLACE | StepStatus.NOT_WANTED | StepStatus.LEFT_OUT:
                     pass
         return list(lines)
 
     def _in_place(self) -> str:
-        left = self._named(Standing.LEFT_OUT)
-        total = len(self.view.loaded.steps)
+        left = self._named(StepStatus.LEFT_OUT)
+        total = len(self.view.plan.steps)
         if left:
             return f"Everything is in place but what a person left out: {', '.join(left)}."
         return f"All {total} steps are in place." if total > 1 else "The step is in place."
 
-    def _named(self, standing: Standing) -> list[str]:
+    def _named(self, status: StepStatus) -> list[str]:
         return list(
             dict.fromkeys(
-                step.step.name for step, host in self._pairs() if self._verdict(step, host).standing is standing
+                step.step.name for step, host in self._pairs() if self._verdict(step, host).status is status
             )
         )
 
-    def _reasoning(self, acting: Sequence[tuple[Prepared, str]]) -> str:
-        total = len(self.view.loaded.steps)
-        out = self._named(Standing.OUT_OF_PLACE)
+    def _reasoning(self, acting: Sequence[tuple[PlannedStep, str]]) -> str:
+        total = len(self.view.plan.steps)
+        out = self._named(StepStatus.OUT_OF_PLACE)
         now = list(dict.fromkeys(step.step.name for step, _ in acting))
         # A step may be out of place on one host and wait for its answer on another; it is counted once.
-        unanswered = [name for name in self._named(Standing.UNANSWERED) if name not in out]
+        unanswered = [name for name in self._named(StepStatus.UNANSWERED) if name not in out]
         asking = f"{len(unanswered)} {'needs' if len(unanswered) == 1 else 'need'} an answer"
         if out:
             stand = f"{len(out)} of {_counted(total, 'step')} {'is' if len(out) == 1 else 'are'} out of place"
@@ -179,7 +175,7 @@ class _Deciding:
             parts.append(f"Waiting for what they require: {', '.join(waiting)}.")
         if unanswered:
             parts.append(f"Asked about later: {', '.join(unanswered)}.")
-        if unknown := self._named(Standing.UNKNOWN):
+        if unknown := self._named(StepStatus.UNKNOWN):
             parts.append(f"Unknown: {', '.join(unknown)}.")
         if self.situation.unknown:
             parts.append(
@@ -189,15 +185,15 @@ class _Deciding:
 
     # --- questions -------------------------------------------------------------------------------------------------
 
-    def _question_for(self, step: Prepared, host: str) -> str | None:
+    def _question_for(self, step: PlannedStep, host: str) -> str | None:
         verdict = self._verdict(step, host)
-        if verdict.standing is Standing.OUT_OF_PLACE:
-            return self.view.first_unanswered(step.work_reads)
-        return verdict.key
+        if verdict.status is StepStatus.OUT_OF_PLACE:
+            return self.view.first_unanswered(step.action_reads)
+        return verdict.question
 
-    def _ask(self, key: str, step: Prepared, refused: set[str], unmet: list[str]) -> Decision:
-        question = self.view.loaded.question(key)
-        if key in refused:
+    def _ask(self, key: str, step: PlannedStep, unanswered: set[str], unmet: list[str]) -> Decision:
+        question = self.view.plan.question(key)
+        if key in unanswered:
             why = f"cannot go on with {step.step.name!r}: nobody answered {question.question!r}, which has no default"
             return _blocked(why, unmet)
         ask = Ask(
@@ -208,45 +204,48 @@ class _Deciding:
         )
         return Decision(reasoning=f"{step.step.name} needs the answer.", ask=ask, unmet=unmet)
 
-    def _after_failures(self, ready: Sequence[tuple[Prepared, str]], unmet: list[str]) -> Decision | None:
+    def _after_failures(self, ready: Sequence[tuple[PlannedStep, str]], unmet: list[str]) -> Decision | None:
         """What a person said about a step that keeps failing, or the question what to do about it."""
         past, answers = self.situation.past, self.situation.answers
         asked = bool(past) and past[-1].outcome == IterationOutcome.ASKED
         last = answers[-1] if answers else None
-        if asked and last is not None and last.key.startswith(_FAILED) and last.answer in {STOP, None}:
+        stopped = failures.step_of(last.key) if asked and last is not None and last.answer in {STOP, None} else None
+        if last is not None and stopped is not None:
             someone = None if last.is_default else last.answered_by
             who = f"{someone} said so" if last.answer and someone else "nobody said how to go on"
-            return _blocked(f"cannot go on with {_step_of(last.key)!r}, which keeps failing: {who}", unmet)
+            return _blocked(f"cannot go on with {stopped!r}, which keeps failing: {who}", unmet)
         if not self.situation.must_ask:
             return None
-        step, host, failures, why = _culprit(ready, self._verdict, past)
-        if step is None:
+        acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
+        failed = failures.last_failed(acting, past)
+        if failed is None:
             return _blocked(
                 f"cannot go on: too many iterations failed, and no step can be acted upon: {unmet[0]}", unmet
             )
-        name = step.step.name
-        times = f"{failures} times" if failures != 1 else "once"
+        name = failed.step.step.name
+        times = f"{failed.times} times" if failed.times != 1 else "once"
+        why = f": {failed.error}" if failed.error else ""
         ask = Ask(
-            question=f"Step {name!r} has failed {times} on {host}{why}. What shall be done?",
+            question=f"Step {name!r} has failed {times} on {failed.host}{why}. What shall be done?",
             options=[RETRY, LEAVE_OUT, STOP],
             default=STOP,
-            key=f"{_FAILED}{sum(_step_of(one.key) == name for one in answers) + 1}:{name}",
+            key=failures.question_key(name, answers),
         )
         return Decision(reasoning=f"{name} keeps failing.", ask=ask, unmet=unmet)
 
     # --- actions ---------------------------------------------------------------------------------------------------
 
-    def _actions(self, acting: Sequence[tuple[Prepared, str]]) -> Iterator[ActionSpec]:
+    def _actions(self, acting: Sequence[tuple[PlannedStep, str]]) -> Iterator[ActionSpec]:
         by_step: dict[str, list[str]] = {}
         for step, host in acting:
             by_step.setdefault(step.step.name, []).append(host)
-        for step in self.view.loaded.steps:
+        for step in self.view.plan.steps:
             hosts = by_step.get(step.step.name, [])
-            for n in range(len(step.works)):
-                where = [host for host in hosts if n in self._verdict(step, host).works]
+            for n in range(len(step.actions)):
+                where = [host for host in hosts if n in self._verdict(step, host).actions]
                 yield from self._together(step, where, [self._action(step, n, host) for host in where])
 
-    def _together(self, step: Prepared, hosts: Sequence[str], specs: Sequence[ActionSpec]) -> Sequence[ActionSpec]:
+    def _together(self, step: PlannedStep, hosts: Sequence[str], specs: Sequence[ActionSpec]) -> Sequence[ActionSpec]:
         """One action for the whole group, run side by side, where it is the same for every host of the group."""
         if len(hosts) < 2:
             return specs
@@ -258,26 +257,31 @@ class _Deciding:
         reason = first.reason if len({one.reason for one in specs}) == 1 else step.step.name
         return [ActionSpec(module=first.module, params=first.params, host=target, reason=reason)]
 
-    def _action(self, step: Prepared, n: int, host: str) -> ActionSpec:
-        work, verdict = step.works[n], self._verdict(step, host)
-        scope = self.view.scope(host, step.work_reads)
+    def _action(self, step: PlannedStep, n: int, host: str) -> ActionSpec:
+        action, verdict = step.actions[n], self._verdict(step, host)
+        scope = self.view.scope(host, step.action_reads)
         try:
-            module, params = self._call(work, host, scope)
-            reason = str(manifest_template.render(work.reason, scope)) if work.reason else None
+            module, params = self._call(action, host, scope)
+            reason = str(manifest_template.render(action.reason, scope)) if action.reason else None
         except CannotRender as error:
-            raise CannotJudge(work.where, f"the step {step.step.name!r}: {error}") from None
-        because = reason or f"{step.step.name}: {verdict.why.get(n) or '; '.join(verdict.lines)}"
+            raise CannotJudge(action.where, f"the step {step.step.name!r}: {error}") from None
+        because = reason or f"{step.step.name}: {verdict.reasons.get(n) or '; '.join(verdict.lines)}"
         return ActionSpec(module=module, params=params, host=host, reason=because)
 
-    def _call(self, work: Work, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        if work.own is None:
-            return work.module, manifest_template.render(dict(work.params), scope)
-        want, params = wanted(work, scope)
-        if want.digest is not None:
+    def _call(self, action: ResolvedAction, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        if action.path_params is None:
+            return action.module, manifest_template.render(dict(action.params), scope)
+        desired, params = desired_path(action, scope)
+        if desired.digest is not None:
             return "copy", params
-        if "force" not in params and manifest_judge.link_needs_force(self.view, host, want):
+        if "force" not in params and self._replaces_link(desired, host):
             params["force"] = True
         return "file", params
+
+    def _replaces_link(self, desired: DesiredPath, host: str) -> bool:
+        """Whether another link is at the path of a desired link: replacing it loses nothing."""
+        observed = self.view.paths.get(host)
+        return desired.state is FileState.LINK and observed is not None and desired.path in observed.links
 
 
 def _counted(number: int, noun: str) -> str:
@@ -287,81 +291,3 @@ def _counted(number: int, noun: str) -> str:
 def _unknown(name: str, host: str, line: str) -> str:
     """A host that cannot be seen is said once, not once for each of its steps."""
     return line if line.startswith(f"{host} cannot be observed") else f"{name} on {host}: {line}"
-
-
-def _step_of(key: str) -> str | None:
-    """The step that a question about failures was about."""
-    return key.split(":", 2)[2] if key.startswith(_FAILED) and key.count(":") >= 2 else None
-
-
-def _left_out(answers: Sequence[PromptAnswer]) -> set[str]:
-    """Steps that a person left out; the last word on a step counts."""
-    words = {name: answer.answer for answer in answers if (name := _step_of(answer.key)) is not None}
-    return {name for name, word in words.items() if word == LEAVE_OUT}
-
-
-def _leave_out(
-    steps: Sequence[Prepared],
-    hosts: Mapping[str, Sequence[str]],
-    verdicts: dict[tuple[str, str], Verdict],
-    names: set[str],
-) -> None:
-    """Leave out these steps, and with them whatever requires them, unless it is in place anyway."""
-    left = set(names)
-    while more := {one.step.name for one in steps if left.intersection(one.step.requires)} - left:
-        left |= more
-    for name in left.intersection(hosts):
-        for host in hosts[name]:
-            if verdicts[name, host].standing not in SETTLED:
-                verdicts[name, host] = Verdict(standing=Standing.LEFT_OUT)
-
-
-def _culprit(
-    ready: Sequence[tuple[Prepared, str]],
-    verdict_of: Callable[[Prepared, str], Verdict],
-    past: Sequence[PastIteration],
-) -> tuple[Prepared | None, str, int, str]:
-    """The step that failed last, where, how many times in a row, and why."""
-    candidates = [(step, host) for step, host in ready if verdict_of(step, host).standing is Standing.OUT_OF_PLACE]
-    for one in reversed(past):
-        failed = [action for action in one.actions if action.state is ActionState.FAILED]
-        for action in failed:
-            for step, host in candidates:
-                if _may_be_from(action, step, host):
-                    return step, host, _in_a_row(past, step, host), f": {action.error}" if action.error else ""
-        if failed:
-            break
-    return (candidates[0][0], candidates[0][1], 1, "") if candidates else (None, LOCALHOST, 0, "")
-
-
-def _may_be_from(action: Action, step: Prepared, host: str) -> bool:
-    """Whether an action is one of the step's: the same module on the same host and, if it has one, the same path."""
-    if action.host != host:
-        return False
-    for work in step.works:
-        if work.own is None and work.module == action.module and _is_alike(work.params, action.params):
-            return True
-        path = action.params.get("path") or action.params.get("dest")
-        if work.own is not None and action.module in {"file", "copy"}:
-            raw = work.params.get("path") or work.params.get("dest")
-            return path == raw or "{" in str(raw)
-    return False
-
-
-def _is_alike(raw: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Whether parameters can come from these: those that are no templates are equal."""
-    return raw.keys() == params.keys() and all("{" in str(raw[key]) or raw[key] == params[key] for key in raw)
-
-
-def _in_a_row(past: Sequence[PastIteration], step: Prepared, host: str) -> int:
-    count = 0
-    for one in reversed(past):
-        if one.outcome == IterationOutcome.ASKED:
-            continue
-        if not any(action.state is ActionState.FAILED and _may_be_from(action, step, host) for action in one.actions):
-            break
-        count += 1
-    return max(count, 1)
-
-
-__all__ = ["ManifestDecider", "load", "looks_like_manifest", "parse"]

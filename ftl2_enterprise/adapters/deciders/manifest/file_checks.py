@@ -52,7 +52,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Want:
+class DesiredPath:
     """What a path should be."""
 
     path: str
@@ -67,7 +67,7 @@ class Want:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status:
+class PathStatus:
     """One line of `stat`."""
 
     mode: int
@@ -81,15 +81,16 @@ class Status:
 
 
 @dataclass(kw_only=True)
-class Looked:
+class ObservedPaths:
     """What one or more calls saw of a host."""
 
     paths: set[str] = field(default_factory=set[str])
     """Those that were looked at."""
-    own: dict[str, Status] = field(default_factory=dict[str, Status])
-    real: dict[str, Status] = field(default_factory=dict[str, Status])
+    own: dict[str, PathStatus] = field(default_factory=dict[str, PathStatus])
+    real: dict[str, PathStatus] = field(default_factory=dict[str, PathStatus])
     """With links followed."""
     hidden: set[str] = field(default_factory=set[str])
+    """Those that this user may not examine: whether they exist is not known."""
     links: dict[str, str] = field(default_factory=dict[str, str])
     digests: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -131,7 +132,7 @@ def _script(paths: Mapping[str, bool]) -> str:
     }
 
 
-def read(stdout: str, into: Looked) -> bool:
+def read(stdout: str, into: ObservedPaths) -> bool:
     """Add what a call printed; False when it was cut short or saw not even /, and then nothing is added."""
     sections: dict[str, list[str]] = {}
     current: list[str] = []
@@ -156,54 +157,54 @@ def read(stdout: str, into: Looked) -> bool:
     return True
 
 
-def _statuses(lines: Iterable[str]) -> Iterator[tuple[str, Status]]:
+def _statuses(lines: Iterable[str]) -> Iterator[tuple[str, PathStatus]]:
     for line in lines:
         parts = line.split("|", 3)
         if len(parts) == 4:
-            yield parts[3], Status(mode=int(parts[0], 16), owner=parts[1], group=parts[2])
+            yield parts[3], PathStatus(mode=int(parts[0], 16), owner=parts[1], group=parts[2])
 
 
-def differences(want: Want, looked: Looked) -> list[str]:
+def differences(desired: DesiredPath, observed: ObservedPaths) -> list[str]:
     """How the path differs from what it should be; empty when it does not."""
-    path = want.path
-    own = looked.own.get(path)
-    if want.state is FileState.ABSENT:
+    path = desired.path
+    own = observed.own.get(path)
+    if desired.state is FileState.ABSENT:
         return [f"is there, {own.kind}"] if own else []
     if own is None:
         return ["does not exist"]
-    if want.state is FileState.LINK:
-        target = looked.links.get(path)
+    if desired.state is FileState.LINK:
+        target = observed.links.get(path)
         if target is None:
             return [f"is {own.kind}, not a link"]
-        return [] if target == want.target else [f"leads to {target}, not {want.target}"]
-    status = looked.real.get(path)
+        return [] if target == desired.target else [f"leads to {target}, not {desired.target}"]
+    status = observed.real.get(path)
     if status is None:
         return ["is a link that leads nowhere"]
-    wrong = _wrong_kind(want, status)
+    wrong = _wrong_kind(desired, status)
     if wrong:
         return [wrong]
-    return [*_content(want, looked), *_permissions(want, status)]
+    return [*_content(desired, observed), *_permissions(desired, status)]
 
 
-def _wrong_kind(want: Want, status: Status) -> str | None:
-    expected = {FileState.FILE: "a file", FileState.DIRECTORY: "a directory"}.get(want.state or FileState.TOUCH)
+def _wrong_kind(desired: DesiredPath, status: PathStatus) -> str | None:
+    expected = {FileState.FILE: "a file", FileState.DIRECTORY: "a directory"}.get(desired.state or FileState.TOUCH)
     return f"is {status.kind}, not {expected}" if expected and status.kind != expected else None
 
 
-def _content(want: Want, looked: Looked) -> Iterator[str]:
-    if want.digest is not None:
-        found = looked.digests.get(want.path)
+def _content(desired: DesiredPath, observed: ObservedPaths) -> Iterator[str]:
+    if desired.digest is not None:
+        found = observed.digests.get(desired.path)
         if found is None:
             yield "content cannot be read"
-        elif found != want.digest:
+        elif found != desired.digest:
             yield "content differs"
 
 
-def _permissions(want: Want, status: Status) -> Iterator[str]:
+def _permissions(desired: DesiredPath, status: PathStatus) -> Iterator[str]:
     mode = stat.S_IMODE(status.mode)
-    if want.mode is not None and mode != want.mode:
-        yield f"mode is {mode:04o}, not {want.mode:04o}"
-    if want.owner is not None and status.owner != want.owner:
-        yield f"owner is {status.owner}, not {want.owner}"
-    if want.group is not None and status.group != want.group:
-        yield f"group is {status.group}, not {want.group}"
+    if desired.mode is not None and mode != desired.mode:
+        yield f"mode is {mode:04o}, not {desired.mode:04o}"
+    if desired.owner is not None and status.owner != desired.owner:
+        yield f"owner is {status.owner}, not {desired.owner}"
+    if desired.group is not None and status.group != desired.group:
+        yield f"group is {status.group}, not {desired.group}"

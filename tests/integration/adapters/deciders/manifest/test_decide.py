@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider, load
+from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
+from ftl2_enterprise.adapters.deciders.manifest.load import load
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls

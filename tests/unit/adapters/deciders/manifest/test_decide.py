@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.adapters.deciders.manifest.decide import LEAVE_OUT, RETRY, STOP, ManifestDecider
+from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
+from ftl2_enterprise.adapters.deciders.manifest.failures import LEAVE_OUT, RETRY, STOP
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, PromptAnswer

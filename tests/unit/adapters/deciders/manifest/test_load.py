@@ -185,7 +185,7 @@ def test_scalars_are_what_they_look_like() -> None:
 @pytest.mark.parametrize("written", ["0644", '"0644"', "644", "0o644"])
 def test_a_mode_means_what_is_written(written: str) -> None:
     loaded = steps(f"  - {{name: a, file: {{path: /a, mode: {written}}}}}\n")
-    assert str(loaded.steps[0].works[0].params["mode"]).lstrip("0").lstrip("o") == "644"
+    assert str(loaded.steps[0].actions[0].params["mode"]).lstrip("0").lstrip("o") == "644"
 
 
 def test_vars_use_those_above_them_and_can_be_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Steps that keep failing: which one it is, and what a person has decided about it. Pure.
+
+The question about such a step has the key `failed:N:NAME`, with N counting how often it was asked about that step, so
+that each time is a question of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.adapters.deciders.manifest.plan import PlannedStep
+    from ftl2_enterprise.loops.ports import PastIteration, PromptAnswer
+    from ftl2_enterprise.protocol.loops.nouns import Action
+
+RETRY, LEAVE_OUT, STOP = "try again", "leave this step out", "stop"
+"""The options of the question."""
+_FAILED = "failed:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedStep:
+    """A step that failed, and how often in a row."""
+
+    step: PlannedStep
+    host: str
+    times: int = 1
+    error: str | None = None
+
+
+def question_key(step: str, answers: Sequence[PromptAnswer]) -> str:
+    """The key of the next question about the step."""
+    return f"{_FAILED}{sum(step_of(one.key) == step for one in answers) + 1}:{step}"
+
+
+def step_of(key: str) -> str | None:
+    """The step that a question is about; None for a question of the manifest itself."""
+    return key.split(":", 2)[2] if key.startswith(_FAILED) and key.count(":") >= 2 else None
+
+
+def left_out(steps: Sequence[PlannedStep], answers: Sequence[PromptAnswer]) -> set[str]:
+    """The steps that a person chose to leave out, by the last answer about each, and all steps that require them."""
+    words = {name: answer.answer for answer in answers if (name := step_of(answer.key)) is not None}
+    left = {name for name, word in words.items() if word == LEAVE_OUT}
+    while more := {one.step.name for one in steps if left.intersection(one.step.requires)} - left:
+        left |= more
+    return left
+
+
+def last_failed(candidates: Sequence[tuple[PlannedStep, str]], past: Sequence[PastIteration]) -> FailedStep | None:
+    """The candidate that failed last; the first one if no failed action is known to be from any of them."""
+    for one in reversed(past):
+        failed = [action for action in one.actions if action.state is ActionState.FAILED]
+        for action in failed:
+            for step, host in candidates:
+                if _may_be_from(action, step, host):
+                    return FailedStep(step=step, host=host, times=_in_a_row(past, step, host), error=action.error)
+        if failed:
+            break
+    return FailedStep(step=candidates[0][0], host=candidates[0][1]) if candidates else None
+
+
+def _may_be_from(action: Action, step: PlannedStep, host: str) -> bool:
+    """Whether an action is one of the step's: the same module on the same host and, if it has one, the same path."""
+    if action.host != host:
+        return False
+    for one in step.actions:
+        if one.path_params is None and one.module == action.module and _is_alike(one.params, action.params):
+            return True
+        path = action.params.get("path") or action.params.get("dest")
+        if one.path_params is not None and action.module in {"file", "copy"}:
+            raw = one.params.get("path") or one.params.get("dest")
+            return path == raw or "{" in str(raw)
+    return False
+
+
+def _is_alike(raw: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Whether parameters can have been rendered from these: those that are not templates are equal."""
+    return raw.keys() == params.keys() and all("{" in str(raw[key]) or raw[key] == params[key] for key in raw)
+
+
+def _in_a_row(past: Sequence[PastIteration], step: PlannedStep, host: str) -> int:
+    count = 0
+    for one in reversed(past):
+        if one.outcome == IterationOutcome.ASKED:
+            continue
+        if not any(action.state is ActionState.FAILED and _may_be_from(action, step, host) for action in one.actions):
+            break
+        count += 1
+    return max(count, 1)

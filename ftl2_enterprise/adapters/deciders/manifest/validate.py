@@ -1,0 +1,182 @@
+"""Third step of loading a manifest: what makes no sense is refused, although every name in it refers to something.
+
+A step comes out with exactly one kind of check, so that nothing behind this has to consider combinations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.adapters.deciders.manifest import template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest.paths import mode_fault, path_fault, path_of
+from ftl2_enterprise.adapters.deciders.manifest.resolve import early_scope
+from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender, References
+from ftl2_enterprise.protocol.loops.decision import Operator
+from ftl2_enterprise.protocol.loops.manifest import CopyParams, Expect, FileParams, FileState, StepCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.adapters.deciders.manifest.resolve import (
+        ResolvedAction,
+        ResolvedLook,
+        ResolvedManifest,
+        ResolvedStep,
+    )
+    from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Where
+    from ftl2_enterprise.core.problem import Problem
+
+_NOT_FOR_LOOKING = "observations are made before anything is decided, so they cannot read what was observed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationCheck:
+    """The step is in place when the result of a module is as expected."""
+
+    module: str
+    params: Mapping[str, Any]
+    expect: tuple[Expect, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandCheck:
+    """The step is in place when a shell command ends with 0 and its result is as expected."""
+
+    command: str
+    expect: tuple[Expect, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathCheck:
+    """The step is in place when a path exists, with this state and mode where they are given."""
+
+    path: str
+    state: FileState | None
+    mode: str | int | None
+
+
+type ManifestCheck = ObservationCheck | CommandCheck | PathCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidStep:
+    """A step that makes sense."""
+
+    resolved: ResolvedStep
+    check: ManifestCheck | None
+    """None when it follows from the actions, all of which then have parameters of a path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidManifest:
+    """A manifest that makes sense, as far as that can be known without its hosts."""
+
+    resolved: ResolvedManifest
+    steps: tuple[ValidStep, ...]
+
+
+def validate(resolved: ResolvedManifest) -> ValidManifest:
+    """Check everything that can be checked without touching a host. Raises Problem(invalid)."""
+    validator = _Validator(resolved=resolved)
+    validator.check_questions()
+    for look in resolved.looks:
+        validator.check_look(look)
+    return ValidManifest(resolved=resolved, steps=tuple(validator.step(step) for step in resolved.steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Validator:
+    resolved: ResolvedManifest
+
+    def check_questions(self) -> None:
+        for n, question in enumerate(self.resolved.manifest.questions):
+            options = [str(option) for option in question.options]
+            if question.default is not None and options and str(question.default) not in options:
+                what = f"the default {question.default!r} of the question {question.key!r} is not one of its options"
+                raise self._problem(("questions", n, "default"), what, f"options: {', '.join(options)}")
+
+    def check_look(self, look: ResolvedLook) -> None:
+        if _reads_observed(look.reads):
+            what = f"the observation {look.look.name!r} reads observed"
+            raise self._problem((*look.where, "params"), what, _NOT_FOR_LOOKING)
+
+    def step(self, resolved: ResolvedStep) -> ValidStep:
+        name = resolved.step.name
+        keys = [key for key in ("file", "copy", "template", "action", "actions") if getattr(resolved.step, key)]
+        if len(keys) != 1:
+            what = f"has {' and '.join(f'`{key}`' for key in keys)}" if keys else "has nothing to do"
+            hint = "give exactly one of file, copy, template, action and actions"
+            raise self._problem(resolved.where, f"the step {name!r} {what}", hint)
+        for action in resolved.actions:
+            self._check_action(action)
+        check = self._check(resolved)
+        if _reads_observed(resolved.observe_reads):
+            what = f"the step {name!r} reads observed in what it looks at"
+            raise self._problem(resolved.where, what, _NOT_FOR_LOOKING)
+        return ValidStep(resolved=resolved, check=check)
+
+    def _problem(self, where: Where, what: str, hint: str | None = None) -> Problem:
+        return self.resolved.document.problem(where, what, hint)
+
+    def _check_action(self, action: ResolvedAction) -> None:
+        match action.path_params:
+            case None:
+                return
+            case FileParams(state=FileState.LINK, src=None):
+                raise self._problem(action.where, "a link needs `src`: where it leads")
+            case CopyParams() as params if (params.content is None) == (params.src is None):
+                raise self._problem(action.where, "copy needs exactly one of `content` and `src`")
+            case _:
+                key, path = path_of(action.params)
+                self._check_path((*action.where, key), path, action.params.get("mode"))
+
+    def _check(self, resolved: ResolvedStep) -> ManifestCheck | None:
+        check, where = resolved.step.check, (*resolved.where, "check")
+        if check is None:
+            for action in resolved.actions:
+                if action.path_params is None:
+                    what = f"has no check, and none follows from the module {action.module!r}"
+                    hint = "add `check:` with command, path or observe"
+                    raise self._problem(resolved.where, f"the step {resolved.step.name!r} {what}", hint)
+            return None
+        if sum(bool(one) for one in (check.observe, check.command, check.path)) != 1:
+            raise self._problem(where, "a check needs exactly one of `observe`, `command` and `path`")
+        if check.path is None and (check.state is not None or check.mode is not None):
+            raise self._problem(where, "`state` and `mode` belong to a check with `path`")
+        if check.path is not None:
+            if check.expect:
+                raise self._problem((*where, "expect"), "`expect` belongs to a check with `observe` or `command`")
+            self._check_path(where, check.path, check.mode)
+            return PathCheck(path=check.path, state=check.state, mode=check.mode)
+        if check.observe is not None:
+            if not check.expect:
+                hint = "say what the observation should show"
+                raise self._problem(where, "a check with `observe` needs `expect`", hint)
+            observe = check.observe
+            return ObservationCheck(module=observe.module, params=observe.params, expect=_expectations(check))
+        return CommandCheck(command=check.command or "", expect=_expectations(check))
+
+    def _check_path(self, where: Where, path: Any, mode: str | int | None) -> None:
+        """Refuse a bad path or mode now, unless it depends on something that is known only later."""
+        scope = early_scope(self.resolved.vars, self.resolved.directory)
+        for value, fault_of in ((path, path_fault), (mode, mode_fault)):
+            late = manifest_template.references(value).names - manifest_template.EARLY - manifest_template.BUILT_IN
+            if value is None or late:
+                continue
+            try:
+                fault = fault_of(manifest_template.render(value, scope))
+            except CannotRender as error:
+                fault = str(error)
+            if fault:
+                raise self._problem(where, fault)
+
+
+def _reads_observed(reads: References) -> bool:
+    return bool(reads.observed) or "observed" in reads.names
+
+
+def _expectations(check: StepCheck) -> tuple[Expect, ...]:
+    if isinstance(check.expect, list):
+        return tuple(check.expect)
+    return tuple(Expect(path=path, op=Operator.EQUALS, value=value) for path, value in check.expect.items())
