@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from ftl2_enterprise.core.clock import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.core.end_reason import Why
 
 
@@ -28,24 +29,23 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Who is due and waits for a free place."""
+    """Keys that are due and wait for a free place, whichever manager they are of."""
 
     order: Mapping[str, int] = field(default_factory=dict[str, int])
-    """By key, from 1."""
+    """Place of each key, from 1."""
     taken: int = 0
     places: int = 0
-    """How many processes there may be at a time."""
+    """How many children there may be at a time."""
 
 
 class Table(dict[str, Child]):
-    """Every child by its key, and who waits to become one."""
+    """Every child by its key, and the queue of those to come."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.queues: dict[str, Queue] = {}
-        """By the prefix of the keys."""
+        self.queue: Queue = Queue()
         self.draining: bool = False
-        """The service is stopping: nobody becomes one any more."""
+        """The service is stopping: no child is started any more."""
 
 
 class ExitStatus(IntEnum):
@@ -91,17 +91,31 @@ class Urgency(StrEnum):
     """By SIGKILL to all of its processes."""
 
 
+class Candidate(NamedTuple):
+    """A key that is due for a process."""
+
+    key: str
+    priority: int = 0
+    """The higher one goes first."""
+    since: Instant = 0
+    """Since when it is due: among those of equal priority, the earlier one goes first."""
+    counted_as: str = ""
+    """The word of the plan's `counts` under which it is counted, unless it has to wait for a place."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a manager wants done, and when it wants to look again if nothing wakes it before."""
+    """What has to change so that the children of one manager are as its rows require."""
 
-    start: tuple[str, ...] = ()
-    """Keys, the most urgent first; the supervisor starts as many as it has room for."""
+    start: tuple[Candidate, ...] = ()
+    """Every key that is due and has no child, in the order of the manager. How many of them are started is decided
+    over the plans of all managers, as there is one limit for all children."""
     stop: Mapping[str, Urgency] = field(default_factory=dict[str, Urgency])
     wake: tuple[str, ...] = ()
-    """Keys of children that are to look at their rows."""
+    """Keys of children that have to read their rows again."""
+    yields: Mapping[str, Instant] = field(default_factory=dict[str, Instant])
+    """Keys of children that only rest, and until when. They end at a safe point when others wait for a place."""
     look_again: float | None = None
-    """Seconds."""
-    queue: Queue = field(default_factory=Queue)
+    """Seconds after which the manager has to be asked again, if nothing wakes it before."""
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
-    """For the status line: how many are in which state."""
+    """For the status line and `health`: how many rows are in which state."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, literal_column, select, type_coerce
 
-from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
+from ftl2_enterprise.core.children import Candidate, Child, Plan, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.restart_policy import End, Restarts
@@ -96,6 +96,11 @@ class LoopManager:
         """Its keys are `loop:17`."""
         return service_rows.PREFIX
 
+    @property
+    def status_words(self) -> Mapping[str, str]:
+        """States that the status line names otherwise."""
+        return _STATUS_WORDS
+
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """Compare what is wanted with the children."""
         settings = self._settings()
@@ -113,15 +118,7 @@ class LoopManager:
             and service_rows.key_of(row.id) in children
             and service_rows.is_hurried(tx, row.id)
         }
-        return compare(
-            rows,
-            deadlines,
-            children,
-            now,
-            max_running=settings.max_running,
-            begins=self._begins,
-            hurried=hurried,
-        )
+        return compare(rows, deadlines, children, now, begins=self._begins, hurried=hurried)
 
     def _in_time(self, row: Row, now: Instant) -> Row:
         """The row, with times that are not further away than they were meant to be when it was written."""
@@ -165,22 +162,16 @@ def compare(
     children: Mapping[str, Child],
     now: Instant,
     *,
-    max_running: int,
     begins: Mapping[int, Instant],
     hurried: Collection[int] = (),
 ) -> Plan:
-    """What is to be started, stopped and woken. Pure.
-
-    Whoever is due waits for a place: the higher priority first, then whoever has been due for longer. Processes that
-    only rest give their places to those who wait.
-    """
+    """Which loops are due for a process, and which processes have to end or to read their rows again. Pure."""
     counts = Counter[str]()
     stop: dict[str, Urgency] = {}
     wake: list[str] = []
-    queue: list[tuple[int, Instant, int]] = []
-    rests: list[tuple[Instant, str]] = []
+    queue: list[tuple[int, Instant, int, str]] = []
+    rests: dict[str, Instant] = {}
     next_at: Instant | None = None
-    states: dict[int, str] = {}
     for row in rows:
         counts[row.state] += 1
         key = service_rows.key_of(row.id)
@@ -192,39 +183,25 @@ def compare(
                 if (row.next_run_at or 0) <= now:
                     wake.append(key)
                 else:
-                    rests.append((row.next_run_at or 0, key))
+                    rests[key] = row.next_run_at or 0
             continue
         due = due_at(row, deadlines.get(row.id))
         if due is None:
             continue
         begin = max(due, begins.get(row.id, 0))
         if begin <= now:
-            queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id))
-            states[row.id] = row.state
+            queue.append((-(row.priority if row.desired == Desired.RUN else _FIRST), due, row.id, row.state))
         elif next_at is None or begin < next_at:
             next_at = begin
     queue.sort()
-    room = max(0, max_running - len(children))
-    waiting = [loop_id for _, _, loop_id in queue[room:]]
-    if waiting:
-        counts["queued"] = len(waiting)
-        # So that each loop is counted once.
-        counts.subtract(states[loop_id] for loop_id in waiting)
-        ending = len(stop) + sum(child.stopping for key, child in children.items() if key not in stop)
-        rests.sort(reverse=True)
-        stop |= {key: Urgency.SAFE_POINT for _, key in rests[: max(0, len(waiting) - ending)]}
     return Plan(
-        start=tuple(service_rows.key_of(loop_id) for _, _, loop_id in queue[:room]),
+        start=tuple(
+            Candidate(service_rows.key_of(loop_id), -rank, due, state) for rank, due, loop_id, state in queue
+        ),
         stop=stop,
         wake=tuple(wake),
+        yields=rests,
         look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
-        queue=Queue(
-            order={service_rows.key_of(loop_id): place for place, loop_id in enumerate(waiting, start=1)},
-            taken=max(max_running, len(children)),
-            places=max_running,
-        )
-        if waiting
-        else Queue(),
         counts={word: counts[word] for word in _WORDS if counts[word]},
     )
 
@@ -232,12 +209,12 @@ def compare(
 _WORDS = (
     LoopState.RUNNING.value,
     LoopState.WAITING.value,
-    "queued",
     LoopState.RESTING.value,
     LoopState.PENDING.value,
     LoopState.PAUSED.value,
     LoopState.BLOCKED.value,
 )
+_STATUS_WORDS = {LoopState.WAITING.value: "waiting for you", LoopState.PENDING.value: "starting"}
 _MUST_STOP = {LoopState.PENDING, LoopState.RUNNING, LoopState.WAITING, LoopState.RESTING}
 
 
@@ -270,11 +247,11 @@ def splayed(
     splay: float,
 ) -> dict[int, Instant]:
     """When each loop that is due now may begin, so that all of them do not begin at once. Pure."""
-    every = compare(rows, deadlines, children, now, max_running=len(rows) + len(children), begins={}).start
+    every = compare(rows, deadlines, children, now, begins={}).start
     if len(every) < 2:
         return {}
     gap = min(SPLAY_GAP, splay / len(every))
-    return {int(key.partition(":")[2]): after(now, gap * place) for place, key in enumerate(every)}
+    return {int(one.key.partition(":")[2]): after(now, gap * place) for place, one in enumerate(every)}
 
 
 def _urgency(row: Row, child: Child, *, is_hurried: bool) -> Urgency | None:

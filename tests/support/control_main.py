@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Text, cast, select
 
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
+from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.loops.handlers import table as handlers
@@ -70,6 +70,7 @@ class SimpleManager:
     """A process for every loop that wants to run; `slow` and `broken` loops are what they are called."""
 
     prefix = "loop"
+    status_words: Mapping[str, str] = {}
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
         rows = tx.connection.execute(select(loops.c.id, loops.c.name, loops.c.desired, loops.c.state)).all()
@@ -77,7 +78,7 @@ class SimpleManager:
             raise RuntimeError("this manager is broken on purpose")
         wanted = {f"loop:{row.id}" for row in rows if row.desired is Desired.RUN and row.state is LoopState.PENDING}
         return Plan(
-            start=tuple(sorted(wanted - set(children))),
+            start=tuple(map(Candidate, sorted(wanted - set(children)))),
             stop={key: Urgency.SAFE_POINT for key in children if key not in wanted},
             counts={"running": len(children)},
         )
@@ -96,9 +97,10 @@ class OtherManager:
     """Wants one process, always."""
 
     prefix = "other"
+    status_words: Mapping[str, str] = {}
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
-        return Plan(start=() if children else ("other:1",), counts={"others": len(children)})
+        return Plan(start=() if children else (Candidate("other:1"),), counts={"others": len(children)})
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
         return None

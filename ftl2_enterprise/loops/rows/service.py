@@ -107,7 +107,8 @@ def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) 
 
 def queued(loop_id: int, children: Table) -> Queued | None:
     """Where the loop stands in the queue for a place; None when it does not."""
-    if (queue := children.queues.get(PREFIX)) is None or not queue.order:
+    queue = children.queue
+    if not queue.order:
         return None
     key = key_of(loop_id)
     place = None if key in children else queue.order.get(key)

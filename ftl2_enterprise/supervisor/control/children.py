@@ -39,10 +39,10 @@ class Children:
         """Those whose keys begin so."""
         return {key: child for key, child in self._table.items() if key.startswith(f"{prefix}:")}
 
-    def queued(self, prefix: str, queue: Queue) -> None:
-        """A manager says who waits for a place."""
-        if self._table.queues.get(prefix) != queue:
-            self._table.queues[prefix] = queue
+    def queued(self, queue: Queue) -> None:
+        """Replace the queue of the keys that wait for a place."""
+        if self._table.queue != queue:
+            self._table.queue = queue
             self.version += 1
 
     def drain(self, *, draining: bool) -> None:

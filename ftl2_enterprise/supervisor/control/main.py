@@ -121,7 +121,7 @@ class Control:
             version=DataVersion(parts.store.path),
             clock=parts.clock,
             order=lambda key: parts.order(key, self.settings),
-            within=lambda: self.settings.supervisor.drain_timeout,
+            settings=lambda: self.settings.supervisor,
         )
         self.server: Server = Server(
             Answers(self, dispatch), version=parts.version, most=lambda: self.settings.supervisor.max_connections

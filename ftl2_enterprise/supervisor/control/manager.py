@@ -21,8 +21,13 @@ class Manager(Protocol):
         """What its keys begin with: `loop` for `loop:17`."""
         ...
 
+    @property
+    def status_words(self) -> Mapping[str, str]:
+        """How the status line names the counts of its plans; a word that is not in it is shown as it is."""
+        ...
+
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
-        """Compare what is wanted with the children of its prefix; reads only, and never blocks.
+        """Compare its rows with the children of its prefix; reads only, and never blocks.
 
         `booted`: the service has just been started, so that much may be due at once.
         """

@@ -12,16 +12,19 @@ from ftl2_enterprise.core.backoff import exponential
 from ftl2_enterprise.core.children import Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.supervisor.control.admission import admit
 from ftl2_enterprise.supervisor.control.service_units import prove
 from ftl2_enterprise.supervisor.logs import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ftl2_enterprise.core.children import Child, Ending, Plan
     from ftl2_enterprise.core.clock import Clock, Instant
+    from ftl2_enterprise.core.settings import SupervisorSettings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
+    from ftl2_enterprise.supervisor.control.admission import Admission
     from ftl2_enterprise.supervisor.control.children import Children
     from ftl2_enterprise.supervisor.control.commit_watch import DataVersion
     from ftl2_enterprise.supervisor.control.manager import Manager
@@ -44,6 +47,8 @@ NOW_WITHIN = 10.0
 REFUSED_BASE, REFUSED_CAP = 0.2, 30.0
 """Seconds until root is asked again for what could not be started."""
 _RETRY = 0.25
+ADMISSION = "admission"
+"""The name under which a failure to start what is due is kept among the problems."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +81,7 @@ class Ensure:
 
     def __init__(
         self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager], version: DataVersion,
-        clock: Clock, order: Callable[[str], Order], within: Callable[[], float],
+        clock: Clock, order: Callable[[str], Order], settings: Callable[[], SupervisorSettings],
     ) -> None:  # fmt: skip
         self._store: Store = store
         self._writer: Writing = writer
@@ -85,7 +90,8 @@ class Ensure:
         self._version: DataVersion = version
         self._clock: Clock = clock
         self._order: Callable[[str], Order] = order
-        self._within: Callable[[], float] = within
+        self._settings: Callable[[], SupervisorSettings] = settings
+        self._words: dict[str, str] = {word: shown for one in managers for word, shown in one.status_words.items()}
         self._root: RootLink | None = None
         self._woken: asyncio.Event = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,7 +107,7 @@ class Ensure:
         self.ready: bool = False
         self.looked_at: Instant | None = None
         self.writer_latency: float | None = None
-        self.counts: dict[str, int] = {}
+        self.counts: Mapping[str, int] = {}
         self.problems: dict[str, str] = {}
         """What is wrong, by who found it."""
         self.status: str = ""
@@ -197,36 +203,41 @@ class Ensure:
         return IDLE_LOOK if self.alive_each is None else min(IDLE_LOOK, self.alive_each)
 
     def _look(self, root: RootLink) -> float:
-        """Have every manager look, and tell root; the seconds after which one wants to look again."""
+        """Ask every manager for its plan, and have root execute them; the seconds until one has to be asked again."""
         now = self._clock.now()
         again = float("inf")
-        counts: dict[str, int] = {}
+        plans: list[Plan] = []
         for prefix, manager in self._managers.items():
-            plan = self._manage(prefix, manager, root, now)
+            plan = self._plan(prefix, manager, now)
             if plan is None:
-                # Nobody knows what it would have wanted: ask again soon.
+                # What it would have required is unknown: ask again soon.
                 again = min(again, CHECK)
                 continue
-            again = min(again, plan[1])
-            for word, count in plan[0].counts.items():
-                counts[word] = counts.get(word, 0) + count
+            plans.append(plan)
+            again = min(again, self._end_and_wake(plan, root))
+        admission = admit(plans, self._children.table, max_running=self._settings().max_running)
+        try:
+            again = min(again, self._admit(admission, root, now))
+        except Exception as error:
+            self.problems[ADMISSION] = f"cannot start what is due: internal error {log.crash(error)}"
+            again = min(again, CHECK)
+        else:
+            self.problems.pop(ADMISSION, None)
         for key in list(self._children.old):
             if not root.has_room:
                 again = min(again, _RETRY)
                 break
             self._stop(root, key, Urgency.SAFE_POINT)
         self.looked_at = now
-        self.counts = counts
+        self.counts = admission.counts
         self.tell()
         return again
 
-    def _manage(self, prefix: str, manager: Manager, root: RootLink, now: Instant) -> tuple[Plan, float] | None:
-        """Have one manager look and tell root what it wants; None when it fails, which must not stop the others."""
+    def _plan(self, prefix: str, manager: Manager, now: Instant) -> Plan | None:
+        """The plan of one manager; None when it fails, which must not stop the others."""
         try:
             with self._store.read() as tx:
                 plan = manager.ensure(tx, self._children.of(prefix), now, booted=self.booted)
-            again = self._carry_out(plan, root, now)
-            self._children.queued(prefix, plan.queue)
         except Problem as problem:
             self._trouble(prefix, f"the manager of {prefix} cannot look: {problem}")
             return None
@@ -235,14 +246,14 @@ class Ensure:
             self.problems[prefix] = f"the manager of {prefix} failed: internal error {crash_id}"
             return None
         self.problems.pop(prefix, None)
-        return plan, again
+        return plan
 
     def _trouble(self, who: str, text: str) -> None:
         if self.problems.get(who) != text:
             _log.warning("%s", text)
         self.problems[who] = text
 
-    def _carry_out(self, plan: Plan, root: RootLink, now: Instant) -> float:
+    def _end_and_wake(self, plan: Plan, root: RootLink) -> float:
         again = float("inf") if plan.look_again is None else max(0.0, plan.look_again)
         for key, urgency in plan.stop.items():
             if not root.has_room:
@@ -252,8 +263,17 @@ class Ensure:
             child = self._children.table.get(key)
             if child is not None and child.pid is not None:
                 root.send({"wake": key})
-        for key in plan.start:
-            # While the service drains nothing is started: what should run goes on with the next start.
+        return again
+
+    def _admit(self, admission: Admission, root: RootLink, now: Instant) -> float:
+        again = float("inf")
+        self._children.queued(admission.queue)
+        for key in admission.end:
+            if not root.has_room:
+                return _RETRY
+            self._stop(root, key, Urgency.SAFE_POINT)
+        for key in admission.start:
+            # While the service drains nothing is started: what is due continues with the next start.
             if self.draining or key in self._children.table:
                 continue
             left = self._refused.get(key, (0, 0.0))[1] - time.monotonic()
@@ -261,8 +281,7 @@ class Ensure:
                 again = min(again, left)
                 continue
             if not root.has_room:
-                again = min(again, _RETRY)
-                break
+                return min(again, _RETRY)
             root.start(key, self._order(key))
             self._children.ordered(key, now)
         return again
@@ -270,7 +289,9 @@ class Ensure:
     def _stop(self, root: RootLink, key: str, urgency: Urgency) -> None:
         if not self._children.asked(key, urgency):
             return
-        within = {Urgency.SAFE_POINT: self._within(), Urgency.NOW: NOW_WITHIN, Urgency.KILL: 0.0}[urgency]
+        within = {Urgency.SAFE_POINT: self._settings().drain_timeout, Urgency.NOW: NOW_WITHIN, Urgency.KILL: 0.0}[
+            urgency
+        ]
         root.send({"stop": key, "urgency": urgency.value, "within": within})
 
     @property
@@ -282,7 +303,7 @@ class Ensure:
 
     def tell(self) -> None:
         """Tell root the status line when it is another one."""
-        text = status_line(self.counts, self.problems.values(), draining=self.draining)
+        text = status_line(self.counts, self._words, self.problems.values(), draining=self.draining)
         if text != self.status and self._root is not None:
             self.status = text
             self._root.send({"status": text})
@@ -327,13 +348,11 @@ class Ensure:
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
 
-_WORDS = {"waiting": "waiting for you", "pending": "starting"}
-
-
-def status_line(counts: dict[str, int], problems: Sequence[str] | Any, *, draining: bool) -> str:
-    """What systemctl shows."""
-    parts = [f"{count} {_WORDS.get(word, word)}" for word, count in counts.items() if count]
-    text = ", ".join(parts) or "no loop wants anything"
+def status_line(
+    counts: Mapping[str, int], words: Mapping[str, str], problems: Iterable[str], *, draining: bool
+) -> str:
+    """What `systemctl status` shows: how many are in which state, and what is wrong."""
+    text = ", ".join(f"{count} {words.get(word, word)}" for word, count in counts.items() if count) or "idle"
     if draining:
         text = f"stopping: {text}"
     return "; ".join([text, *problems])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_status_says_what_the_service_does(machine: Machine[Nspawn]) -> None:
     status = machine.run("systemctl", "status", "ftl2-enterprise")
     assert "Active: active (running)" in status
-    assert 'Status: "no loop wants anything"' in status
+    assert 'Status: "idle"' in status
     machine.submit("greeting", QUESTION)
     machine.until_state("greeting", "waiting")
     machine.until(lambda: "wait" in machine.show("StatusText"))

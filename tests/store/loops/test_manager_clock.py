@@ -10,6 +10,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_ro
 from ftl2_enterprise.protocol.loops.facts import LoopRested
 from tests.support.database import spec, started_loop
 from tests.support.facts import sample
+from tests.support.plans import keys
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
@@ -40,11 +41,11 @@ def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None
         assert manager.ensure(tx, {}, back, booted=False).look_again == left
         # It does not begin anew with every look.
         assert manager.ensure(tx, {}, back + 20 * SECOND, booted=False).look_again == left - 20
-        assert manager.ensure(tx, {}, back + round(left * SECOND), booted=False).start == ("loop:1",)
+        assert keys(manager.ensure(tx, {}, back + round(left * SECOND), booted=False)) == ("loop:1",)
         # Back once more, and then right again: each time it is due when it was meant to be.
         assert manager.ensure(tx, {}, back - HOUR, booted=False).look_again == left
         assert manager.ensure(tx, {}, due - 5 * SECOND, booted=False).look_again == 5.0
-        assert manager.ensure(tx, {}, due, booted=False).start == ("loop:1",)
+        assert keys(manager.ensure(tx, {}, due, booted=False)) == ("loop:1",)
 
 
 def test_what_was_made_in_what_is_the_future_now_is_started(db: Store) -> None:
@@ -52,9 +53,8 @@ def test_what_was_made_in_what_is_the_future_now_is_started(db: Store) -> None:
         loop = loop_rows.create_loop(tx, spec())
         service_rows.change_loop(tx, loop.id, managed=True)
     with db.read() as tx:
-        assert LoopManager(SupervisorSettings).ensure(tx, {}, loop.created_at - HOUR, booted=False).start == (
-            "loop:1",
-        )
+        plan = LoopManager(SupervisorSettings).ensure(tx, {}, loop.created_at - HOUR, booted=False)
+        assert keys(plan) == ("loop:1",)
 
 
 def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
@@ -66,7 +66,7 @@ def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
     manager = LoopManager(SupervisorSettings)
     with db.read() as tx:
         assert manager.ensure(tx, {}, written - HOUR, booted=False).look_again == (at - written) / SECOND
-        assert manager.ensure(tx, {}, written - HOUR + at - written, booted=False).start == ("loop:1",)
+        assert keys(manager.ensure(tx, {}, written - HOUR + at - written, booted=False)) == ("loop:1",)
 
 
 def test_a_splayed_start_is_not_kept_back(db: Store) -> None:
@@ -76,5 +76,5 @@ def test_a_splayed_start_is_not_kept_back(db: Store) -> None:
             loop = loop_rows.create_loop(tx, spec(name))
             service_rows.change_loop(tx, loop.id, managed=True)
     with db.read() as tx:
-        assert manager.ensure(tx, {}, tx.now, booted=True).start == ("loop:1",)
-        assert manager.ensure(tx, {}, tx.now - HOUR, booted=True).start == ("loop:1", "loop:2")
+        assert keys(manager.ensure(tx, {}, tx.now, booted=True)) == ("loop:1",)
+        assert keys(manager.ensure(tx, {}, tx.now - HOUR, booted=True)) == ("loop:1", "loop:2")

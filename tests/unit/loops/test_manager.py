@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
 from ftl2_enterprise.loops.manager import Row, compare, due_at, splayed
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
+from ftl2_enterprise.supervisor.control.admission import Admission, admit
+from tests.support.plans import keys
 
 L, D = LoopState, Desired
 NOW = 1_000_000_000
@@ -28,10 +30,15 @@ def child(number: int = 1, *, stopping: bool = False, pid: int | None = 7) -> Ch
     return Child(key=f"loop:{number}", pid=pid, started_at=0, stopping=stopping)
 
 
-def look(*rows: Row, children: tuple[Child, ...] = (), max_running: int = 10, **values: Any) -> Plan:
+def look(*rows: Row, children: tuple[Child, ...] = (), **values: Any) -> Plan:
     given: dict[str, Any] = {"begins": {}, "deadlines": {}, **values}
     deadlines = given.pop("deadlines")
-    return compare(rows, deadlines, {c.key: c for c in children}, NOW, max_running=max_running, **given)
+    return compare(rows, deadlines, {c.key: c for c in children}, NOW, **given)
+
+
+def admitted(*rows: Row, children: tuple[Child, ...] = (), max_running: int = 10) -> Admission:
+    """What becomes of the plan when there are no other managers."""
+    return admit([look(*rows, children=children)], {c.key: c for c in children}, max_running=max_running)
 
 
 DUE: list[tuple[Row, int | None, int | None]] = [
@@ -109,15 +116,15 @@ def test_the_queue_is_fair() -> None:
         row(L.PENDING, id=5, created_at=1, priority=-5),
         row(L.RUNNING, D.CANCEL, id=6, created_at=50),
     ]
-    assert look(*rows).start == ("loop:6", "loop:4", "loop:3", "loop:2", "loop:1", "loop:5")
-    plan = look(*rows, max_running=3)
+    assert admitted(*rows).start == ("loop:6", "loop:4", "loop:3", "loop:2", "loop:1", "loop:5")
+    plan = admitted(*rows, max_running=3)
     assert plan.start == ("loop:6", "loop:4", "loop:3")
     # Each loop is counted once.
     assert plan.counts == {"running": 1, "queued": 3, "pending": 2}
     assert plan.queue == Queue(order={"loop:2": 1, "loop:1": 2, "loop:5": 3}, taken=3, places=3)
-    assert look(*rows).queue == Queue()
-    assert look(*rows, max_running=1, children=(child(8), child(9))).queue.taken == 2
-    assert look(*rows, max_running=2, children=(child(8), child(9))).start == ()
+    assert admitted(*rows).queue == Queue()
+    assert admitted(*rows, max_running=1, children=(child(8), child(9))).queue.taken == 2
+    assert admitted(*rows, max_running=2, children=(child(8), child(9))).start == ()
 
 
 def test_who_only_rests_gives_its_place_to_who_waits() -> None:
@@ -130,15 +137,16 @@ def test_who_only_rests_gives_its_place_to_who_waits() -> None:
         row(L.PENDING, id=6),
     ]
     children = (child(1), child(2), child(3), child(4))
-    plan = look(*rows, children=children, max_running=4)
+    assert look(*rows, children=children).stop == {}
+    plan = admitted(*rows, children=children, max_running=4)
     # Those whose next run is the furthest away, and no more of them than are waited for.
-    assert (plan.start, plan.stop) == ((), {"loop:2": Urgency.SAFE_POINT, "loop:3": Urgency.SAFE_POINT})
-    assert look(*rows, children=children, max_running=5).stop == {"loop:2": Urgency.SAFE_POINT}
-    assert look(*rows, children=children, max_running=6).stop == {}
+    assert (plan.start, plan.end) == ((), ("loop:2", "loop:3"))
+    assert admitted(*rows, children=children, max_running=5).end == ("loop:2",)
+    assert admitted(*rows, children=children, max_running=6).end == ()
     # One that ends already is a place to come.
     ending = (child(1), child(2, stopping=True), child(3), child(4))
-    assert look(*rows, children=ending, max_running=4).stop == {"loop:3": Urgency.SAFE_POINT}
-    assert look(*rows, children=(child(4),), max_running=1).stop == {}
+    assert admitted(*rows, children=ending, max_running=4).end == ("loop:3",)
+    assert admitted(*rows, children=(child(4),), max_running=1).end == ()
 
 
 def test_it_wants_to_look_again_when_the_next_one_is_due() -> None:
@@ -162,7 +170,7 @@ def test_a_boot_is_splayed_by_the_order_of_the_queue() -> None:
     assert max(splayed(rows, {}, {}, NOW, splay=0.5).values()) < NOW + SECOND // 2
     assert set(splayed(rows, {}, {}, NOW, splay=0).values()) == {NOW}
     assert splayed(rows[:1], {}, {}, NOW, splay=10.0) == {}
-    assert len(look(*rows, begins=begins, max_running=200).start) == 1
+    assert len(look(*rows, begins=begins).start) == 1
 
 
 instants = st.one_of(st.none(), st.integers(NOW - 5, NOW + 5))
@@ -195,29 +203,37 @@ def many_rows(draw: st.DrawFn) -> list[Row]:
 )
 def test_whatever_there_is(rows: list[Row], running: dict[int, bool], most: int, deadlines: dict[int, int]) -> None:
     children = {f"loop:{n}": child(n, stopping=stopping) for n, stopping in running.items()}
-    plan = compare(rows, deadlines, children, NOW, max_running=most, begins={})
+    plan = compare(rows, deadlines, children, NOW, begins={})
+    admission = admit([plan], children, max_running=most)
     by_key = {f"loop:{one.id}": one for one in rows}
     # Never a second process, never more than there is room for, and everybody else has to wait for a reason.
-    assert not set(plan.start) & set(children)
-    assert len(plan.start) <= max(0, most - len(children))
-    assert len(set(plan.start)) == len(plan.start)
+    assert not set(keys(plan)) & set(children)
+    assert len(admission.start) <= max(0, most - len(children))
+    assert len(set(keys(plan))) == len(plan.start)
     due = {key for key, one in by_key.items() if (at := due_at(one, deadlines.get(one.id))) is not None and at <= NOW}
-    assert set(plan.start) <= due - set(children)
-    if len(plan.start) < most - len(children):
-        assert set(plan.start) == due - set(children)
-    assert set(plan.stop) <= set(children)
-    waits = len(due - set(children)) - len(plan.start)
+    assert set(keys(plan)) == due - set(children)
+    assert set(admission.start) <= due - set(children)
+    if len(admission.start) < most - len(children):
+        assert set(admission.start) == due - set(children)
+    stopped = {*plan.stop, *admission.end}
+    assert stopped <= set(children)
+    waits = len(due - set(children)) - len(admission.start)
+    assert waits == len(admission.queue.order)
     for key in plan.stop:
-        assert by_key[key].desired != D.RUN or (by_key[key].state == L.RESTING and waits > 0)
-    assert set(plan.wake) <= set(children) - set(plan.stop)
+        assert by_key[key].desired != D.RUN
+    for key in admission.end:
+        assert by_key[key].state == L.RESTING
+        assert waits > 0
+    assert set(plan.wake) <= set(children) - stopped
     # Once what it wants is done, it wants nothing more at the same instant.
-    after = {**children, **{key: child(int(key[5:])) for key in plan.start}}
+    after = {**children, **{key: child(int(key[5:])) for key in admission.start}}
     after = {
-        key: Child(key=key, pid=1, started_at=0, stopping=one.stopping or key in plan.stop)
+        key: Child(key=key, pid=1, started_at=0, stopping=one.stopping or key in stopped)
         for key, one in after.items()
     }
-    again = compare(rows, deadlines, after, NOW, max_running=most, begins={})
-    assert again.start == ()
-    assert all(urgency is Urgency.NOW for key, urgency in again.stop.items() if key in plan.stop)
+    again = compare(rows, deadlines, after, NOW, begins={})
+    admitted_again = admit([again], after, max_running=most)
+    assert (admitted_again.start, admitted_again.end) == ((), ())
+    assert all(urgency is Urgency.NOW for key, urgency in again.stop.items() if key in stopped)
     if plan.look_again is not None:
         assert plan.look_again > 0

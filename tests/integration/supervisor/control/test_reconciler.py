@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ftl2_enterprise.core.children import Child, Ending, Plan, Urgency
+from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import unavailable
+from ftl2_enterprise.core.settings import SupervisorSettings
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.control import reconciler
 from ftl2_enterprise.supervisor.control.children import Children
@@ -42,6 +43,7 @@ class Looker:
     """A manager that counts its looks and wants what it is told to want."""
 
     prefix = "loop"
+    status_words: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self.looks = 0
@@ -95,7 +97,7 @@ class Stage:
             version=DataVersion(store.path),
             clock=SystemClock(),
             order=lambda key: Order(argument=key),
-            within=lambda: 7.0,
+            settings=lambda: SupervisorSettings(drain_timeout=7.0, max_running=5000),
         )
         self._end = end
 
@@ -196,7 +198,7 @@ async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
         assert "the disk is full" in made.ensure.problems["writer"]
         assert made.ensure.status.endswith(made.ensure.problems["writer"])
         made.writer.mood = "answers"
-        await made.hears({"alive": True}, {"status": "no loop wants anything"})
+        await made.hears({"alive": True}, {"status": "idle"})
         assert not made.ensure.problems
 
 
@@ -295,7 +297,7 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         made.ensure.draining = True
-        made.manager.plan = Plan(start=("loop:1",))
+        made.manager.plan = Plan(start=(Candidate("loop:1"),))
         made.ensure.wake()
         await made.looks(1)
         assert not [one for one in made.heard() if "start" in one]
@@ -358,7 +360,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
     wanted = {f"loop:{number}" for number in range(3000)}
     async with stage(tmp_path) as made:
         await made.quiet()
-        made.manager.plan = Plan(start=tuple(sorted(wanted)))
+        made.manager.plan = Plan(start=tuple(map(Candidate, sorted(wanted))))
         made.ensure.wake()
         await made.looks(1)
         found: set[str] = set()
@@ -409,10 +411,13 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
     store.close()
 
 
+WORDS = {"waiting": "waiting for you", "pending": "starting"}
+
+
 @pytest.mark.parametrize(
     ("counts", "problems", "draining", "line"),
     [
-        ({}, [], False, "no loop wants anything"),
+        ({}, [], False, "idle"),
         ({"running": 12, "waiting": 2, "failed": 1}, [], False, "12 running, 2 waiting for you, 1 failed"),
         ({"running": 0, "resting": 3}, [], False, "3 resting"),
         ({"queued": 2, "pending": 1}, [], False, "2 queued, 1 starting"),
@@ -423,4 +428,4 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
 def test_the_status_line_says_what_matters(
     counts: dict[str, int], problems: list[str], draining: bool, line: str
 ) -> None:
-    assert status_line(counts, problems, draining=draining) == line
+    assert status_line(counts, WORDS, problems, draining=draining) == line

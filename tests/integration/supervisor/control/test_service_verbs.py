@@ -105,7 +105,7 @@ def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None
             told = list(service.root.told)
             return [one["status"] for one in told[: told.index({"ready": True})] if "status" in one][-1]
 
-        problem = reload("[supervisor]\nmax_connection = 5").removeprefix("no loop wants anything; ")
+        problem = reload("[supervisor]\nmax_connection = 5").removeprefix("idle; ")
         assert problem.startswith("the settings could not be read again: ")
         assert "max_connection" in problem
         # Whatever else happens.
@@ -167,7 +167,7 @@ def test_whoever_asks_the_socket_hears_of_root(tmp_path: Path) -> None:
 def test_what_root_has_found_wrong_is_told(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         service.root.send({"problem": "nobody can connect"})
-        until(lambda: {"status": "no loop wants anything; nobody can connect"} in service.root.told)
+        until(lambda: {"status": "idle; nobody can connect"} in service.root.told)
         assert client.call(GetHealth()).problems == ["nobody can connect"]
         service.root.send({"problem": ""})
         until(lambda: client.call(GetHealth()).ok)

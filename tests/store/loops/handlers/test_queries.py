@@ -78,7 +78,7 @@ def test_who_waits_for_a_place_is_told_so(db: Store) -> None:
         first, second = (loop_rows.create_loop(tx, spec(name)) for name in ("a", "b"))
     children = Table()
     children["loop:1"] = Child(key="loop:1", pid=7, started_at=0)
-    children.queues["loop"] = Queue(order={"loop:1": 1, "loop:2": 2}, taken=1, places=1)
+    children.queue = Queue(order={"loop:1": 1, "loop:2": 2}, taken=1, places=1)
     with db.read() as tx:
         lines = query_handlers.list_loops(tx, verbs.ListLoops(), children).loops
         details = [

@@ -25,6 +25,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.store.events import list_events
 from tests.support.database import acting_loop, spec, started_loop
 from tests.support.facts import LOOP_FACTS, sample
+from tests.support.plans import keys
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -212,10 +213,10 @@ def test_the_manager_reads_what_is_managed_and_open(db: Store) -> None:
         service_units.cancel(tx, loop)
     with db.read() as tx:
         plan = manager.ensure(tx, {}, tx.now, booted=False)
-        assert plan.start == ("loop:1", "loop:2")
+        assert keys(plan) == ("loop:1", "loop:2")
         assert plan.counts == {"pending": 2}
         # Only the first look after a boot is splayed, and only what was due then.
         booted = LoopManager(lambda: SETTINGS)
         first = booted.ensure(tx, {}, tx.now, booted=True)
-        assert (first.start, first.look_again) == (("loop:1",), 0.01)
-        assert booted.ensure(tx, {}, tx.now + 10_000, booted=True).start == ("loop:1", "loop:2")
+        assert (keys(first), first.look_again) == (("loop:1",), 0.01)
+        assert keys(booted.ensure(tx, {}, tx.now + 10_000, booted=True)) == ("loop:1", "loop:2")
