@@ -98,7 +98,7 @@ format: $(VENV)/dev.stamp ## format, and fix what ruff can fix
 reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the drawing of the layers
 	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
 		> docs/reference/lifecycles.md
-	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference import document; print(document(), end="")' \
+	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference_page import document; print(document(), end="")' \
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
 	@$(BIN)/python docs/diagrams.py

@@ -1,4 +1,4 @@
-"""The client of the control socket. It is loaded for every command, so it imports as little as it can."""
+"""The client of the control socket. Every command loads it, so it imports as little as possible."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request, Watch
 
     type Waits = Callable[[float, float], object]
-    """Called once with the seconds that have passed without an answer, and those after which it is given up."""
+    """Called once with the seconds that have passed without an answer, and the seconds after which it is given up."""
 
 TIMEOUT = 30.0
-"""Seconds that an answer may take, unless the caller says otherwise."""
+"""Default maximum of seconds to wait for an answer."""
 SOON = 2.0
-"""Seconds without an answer after which whoever waits is told so."""
+"""Seconds without an answer after which `waits` is called."""
 _START = "start it with `systemctl start ftl2-enterprise`, or `ftl2-enterprise supervise` without systemd"
 _CHUNK = 256 * 1024
 
@@ -49,7 +49,7 @@ _replies: dict[type[Request[Any]], msgspec.msgpack.Decoder[Any]] = {}
 
 
 class ConnectionLost(Problem):
-    """The service was reached and is not any more; what was asked for may have been done or not."""
+    """The connection to the service was lost; whether a request was executed is unknown."""
 
 
 class Client:
@@ -62,16 +62,16 @@ class Client:
         self._splitter: Splitter = Splitter()
         self._arrived: deque[bytes] = deque()
         self._watched: dict[int, deque[Item | Done | Failure]] = {}
-        """What came for watches while something else was waited for."""
+        """Frames of watches that arrived while another reply was awaited."""
         self._last_id: int = 0
         self.service: str = ""
-        """Version of the program at the other end."""
+        """Version of the service."""
 
     def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
-        """Ask, and wait for the reply.
+        """Make a request, and wait for the reply.
 
-        Raises the Problem that the service answers with; ConnectionLost; Problem(unavailable) when nothing comes in
-        time. After the latter two it is not known whether something that writes was carried out.
+        Raises the Problem that the service replies with; ConnectionLost; Problem(unavailable) when no reply comes in
+        time. After the latter two it is unknown whether a request that writes was executed.
         """
         call_id = self._ask(request)
         within = self._timeout if timeout is None else timeout
@@ -86,20 +86,20 @@ class Client:
                     self._keep(frame)
 
     def watch[I](self, request: Watch[I]) -> Generator[I]:
-        """The items as they come, until none can come any more; closing the iterator ends the watch.
+        """The items as they come, until the service ends the watch; closing the iterator ends it, too.
 
-        Raises Problems as call() does, but waits as long as it takes.
+        Raises Problem as call() does, but waits without a limit.
         """
         call_id = self._ask(request)
         mine = self._watched[call_id] = deque()
         return self._items(call_id, mine, _decoder_of(type(request)))
 
     def fileno(self) -> int:
-        """For select(): readable when something has arrived, of whatever is watched."""
+        """The descriptor for select(); it is readable when something has arrived for any watch."""
         return self._stream.fileno()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._stream.close()
 
     def __enter__(self) -> Self:
@@ -109,7 +109,7 @@ class Client:
         self.close()
 
     def greet(self, program: str) -> None:
-        """Say hello and hear it. Raises Problem when the other side speaks another version."""
+        """Exchange greetings. Raises Problem when the service speaks another version of the protocol."""
         self._send(Hello(protocol=VERSION, program=program))
         match self._receive(time.monotonic() + self._timeout, self._timeout):
             case Welcome(protocol=protocol, version=version) if protocol == VERSION:
@@ -121,7 +121,7 @@ class Client:
                     "use the ftl2ctl that came with the service",
                 )
             case frame:
-                raise invalid(f"cannot talk to the service: it began with {type(frame).__name__.lower()}")
+                raise invalid(f"cannot talk to the service: its first frame is {type(frame).__name__.lower()}")
 
     def _items[I](
         self, call_id: int, mine: deque[Item | Done | Failure], decoder: msgspec.msgpack.Decoder[I]
@@ -156,7 +156,7 @@ class Client:
             self._send(Cancel(id=call_id))
 
     def _keep(self, frame: FromService) -> None:
-        """Put by what belongs to a watch; what belongs to a call that was given up is dropped."""
+        """Keep a frame of a watch for later; drop a late reply to a call that was given up."""
         if isinstance(frame, Item | Done | Failure) and (waiting := self._watched.get(frame.id)) is not None:
             waiting.append(frame)
 
@@ -168,7 +168,7 @@ class Client:
         except TimeoutError as error:
             raise self._late(self._timeout) from error
         except OSError as error:
-            # The service may have said why before it closed.
+            # The service may have sent the reason before it closed.
             while True:
                 try:
                     self._receive(time.monotonic() + 1.0, 1.0)
@@ -181,7 +181,7 @@ class Client:
                 self._stream.settimeout(self._left(deadline, within))
                 data = self._stream.recv(_CHUNK)
             except TimeoutError:
-                # Either that is to be told, or it is the end.
+                # _left() then calls `waits`, or raises.
                 continue
             except OSError as error:
                 raise _lost() from error
@@ -193,7 +193,7 @@ class Client:
         except msgspec.MsgspecError as error:
             raise invalid(f"cannot understand the service: {error}", "is it the right socket?") from error
         if isinstance(frame, Failure) and frame.id == 0:
-            # The last thing that it says on this connection.
+            # Id 0: the service ends the connection.
             problem = _problem(frame)
             if problem.code is Code.UNAVAILABLE:
                 raise ConnectionLost(problem.code, problem.message, hint=problem.hint)
@@ -201,7 +201,7 @@ class Client:
         return frame
 
     def _left(self, deadline: float | None, within: float) -> float | None:
-        """Seconds until something has to be done about it that nothing arrives; None for never."""
+        """Seconds until the wait is explained or given up; None for no limit. Raises Problem when it is over."""
         if deadline is None:
             return None
         left = deadline - time.monotonic()
@@ -219,14 +219,14 @@ class Client:
     def _late(seconds: float) -> Problem:
         return unavailable(
             f"cannot wait any longer: the service has not answered within {seconds:g} s",
-            "it may be busy or stopped; try again, or look at its log",
+            "it may be busy or stopped; try again, or see its log",
         )
 
 
 def connect(
     path: str | os.PathLike[str], timeout: float = TIMEOUT, *, program: str = "", waits: Waits | None = None
 ) -> Client:
-    """Connect to the service that listens there; `timeout` is for this and for each answer.
+    """Connect to the service on the socket at that path; `timeout` is for this and for each answer.
 
     `waits` is called when the first answer takes long.
 
@@ -255,7 +255,7 @@ def _unreachable(error: OSError, path: str) -> Problem:
         case errno.ENOENT | errno.ENOTDIR:
             return unavailable(f"{what}: there is no such socket", _START)
         case errno.ECONNREFUSED:
-            return unavailable(f"{what}: nobody listens", _START)
+            return unavailable(f"{what}: no process listens", _START)
         case errno.EACCES | errno.EPERM:
             return Problem(
                 Code.DENIED,
@@ -263,7 +263,7 @@ def _unreachable(error: OSError, path: str) -> Problem:
                 hint="ask for membership of the socket's group (`ls -l` shows it), then log in again",
             )
         case errno.EAGAIN | None:
-            # EAGAIN: the queue of connections is full. No number: the time is over, or the path is too long.
+            # EAGAIN: the queue of connections is full. None: a timeout, or the path is too long.
             if isinstance(error, TimeoutError) or error.errno is not None:
                 return unavailable(f"{what}: it does not answer", "it may be starting; try again")
             return invalid(f"{what}: {error}", "give another path with --socket")
@@ -274,8 +274,8 @@ def _unreachable(error: OSError, path: str) -> Problem:
 def _lost() -> Problem:
     return ConnectionLost(
         Code.UNAVAILABLE,
-        "cannot go on: the connection to the service was lost",
-        hint="it may be restarting; look whether what you asked for was done, and try again",
+        "cannot continue: the connection to the service was lost",
+        hint="it may be restarting; check whether the request was executed, and try again",
     )
 
 

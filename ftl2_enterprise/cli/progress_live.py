@@ -33,7 +33,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     RuleMatched,
 )
 from ftl2_enterprise.render.loops.narrator import Narrator
-from ftl2_enterprise.render.loops.prompt_text import INDENT
+from ftl2_enterprise.render.loops.prompts import INDENT
 from ftl2_enterprise.render.text import Line, Role, Span, duration, fitted, line, one_line
 
 if TYPE_CHECKING:

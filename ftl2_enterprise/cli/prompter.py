@@ -1,4 +1,4 @@
-"""Who answers the questions of a loop that runs in this process."""
+"""Answers the prompts of a loop that runs in this process: a person at the terminal, or defaults."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.render.loops.answers import resolve
-from ftl2_enterprise.render.loops.prompt_text import question
+from ftl2_enterprise.protocol.loops.answers import resolve
+from ftl2_enterprise.render.loops.prompts import question
+from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def user_name() -> str:
-    """Who runs this process, as it is recorded with an answer."""
+    """The user of this process, as recorded with an answer."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -32,24 +33,24 @@ def user_name() -> str:
 
 
 def is_asked_here() -> bool:
-    """Whether a person sits at standard input."""
-    return sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison] - cron closes it
+    """Whether standard input is a terminal."""
+    return is_terminal(sys.stdin)
 
 
 class NonInteractivePeople:
-    """Nobody is asked: the default counts, else the first option; else the loop waits."""
+    """Asks no person: the default applies, else the first option; without either the loop waits."""
 
     name: str = "default"
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """What counts when nobody is asked."""
+        """The default or the first option; None without either."""
         if prompt.default is not None:
             return prompt.default
         return prompt.options[0] if prompt.options else None
 
 
 class TerminalPeople:
-    """Asks on this process's terminal, or reads lines from whatever is its standard input."""
+    """Asks on the terminal of this process, or reads answers as lines from its standard input."""
 
     def __init__(self, painter: Painter, progress: Progress, lines: LineReader | None = None) -> None:
         self.name: str = user_name()
@@ -59,7 +60,7 @@ class TerminalPeople:
         progress.narrator.with_questions = False
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """The answer, asked again until it is one; None at the end of the input."""
+        """A valid answer, asked for until it is valid; None at the end of the input."""
         with self._progress.suspended():
             self._show(prompt)
             self._lines.forget()
@@ -83,7 +84,7 @@ class TerminalPeople:
                     self._painter.print(line((problem.message, Role.WARNING), f"; {problem.hint}", indent=2))
 
     def _leave(self) -> None:
-        """End the line with the invitation, or what comes next is written behind it."""
+        """End the line of the invitation, so that output continues on the next one."""
         if self._lines.is_terminal:
             with suppress(OSError):
                 self._painter.stream.write("\n")
@@ -102,7 +103,7 @@ class TerminalPeople:
 
 
 class LineReader:
-    """Reads lines without a thread, so that a question can be taken back and nothing keeps the process alive."""
+    """Reads lines without a thread, so that a question can be withdrawn and nothing keeps the process alive."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._descriptor = -1 if stream is None else stream.fileno()
@@ -111,17 +112,17 @@ class LineReader:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody types."""
+        """Whether the input is typed."""
         return self._descriptor >= 0 and os.isatty(self._descriptor)
 
     def forget(self) -> None:
-        """Drop what was typed before the question was shown: it was not meant as its answer."""
+        """Drop what was typed before the question was shown, because it was not meant as an answer."""
         if self.is_terminal:
             self._buffer = b""
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     async def read(self) -> str | None:
-        """The next line without its end; None when there is none. After Ctrl-D a terminal can be read again."""
+        """The next line without its line break; None at the end of input; after Ctrl-D a terminal has more."""
         self._ended = self._descriptor < 0
         while b"\n" not in self._buffer and not self._ended:
             await self._readable()
@@ -138,7 +139,7 @@ class LineReader:
         try:
             data = os.read(self._descriptor, 4096)
         except OSError:
-            # The terminal went away.
+            # The terminal was closed.
             data = b""
         self._buffer += data
         self._ended = not data
@@ -149,7 +150,7 @@ class LineReader:
         try:
             running.add_reader(self._descriptor, _settle(ready))
         except PermissionError:
-            # A regular file is always readable, and epoll says so by refusing it.
+            # A regular file is always readable; epoll refuses it.
             return
         try:
             await ready

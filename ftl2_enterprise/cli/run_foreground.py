@@ -1,4 +1,4 @@
-"""Runs a loop in this process, with signals that ask it to stop."""
+"""Runs a loop in this process; signals request that it stops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def run(
 ) -> Loop:
     """Run the loop until it ends, waits or is stopped; returns its row. Raises Problem.
 
-    `begun` is called when nothing refuses it: before anything is shown.
+    `begun` is called once the loop is claimed, before anything is shown.
     """
     crash_report.configure(settings.log.level, Path(settings.store.path).parent)
     from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
@@ -49,7 +49,7 @@ async def run(
             store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
         )
     finally:
-        # Nothing is left to be tidied up; an exception in the middle of the end would be one more thing to tell of.
+        # Nothing is left to clean up, and an exception in the middle of the end would have to be reported.
         signal.signal(CTRL_C, signal.SIG_DFL)
         for number in FROM_OTHERS:
             running.remove_signal_handler(number)
@@ -58,10 +58,10 @@ async def run(
 
 
 def hear(running: asyncio.AbstractEventLoop, stop: StopSignal, progress: Progress) -> None:
-    """Have the signals ask for a stop."""
+    """Install the signal handlers that request a stop."""
     for number in (CTRL_C, *FROM_OTHERS):
         running.add_signal_handler(number, partial(_asked, stop, progress))
-    # In a storm of them there is no room for one more, which would say nothing new and is nothing to tell of.
+    # Many signals at once fill the wake-up pipe; one more carries no information, so there is no warning.
     signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 

@@ -1,4 +1,4 @@
-"""What a run came to so far, whichever processes ran it: counted from what is stored."""
+"""Counts of a whole run from the database, whichever processes ran it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def of_run(tx: Tx, loop: Loop) -> Tally:
     tally = Tally(iterations=len(ids))
     for actions in action_rows.get_actions_for_iterations(tx, ids).values():
         for kind in map(kind_of, actions):
-            # What has only been proposed, or runs, has come to nothing yet.
+            # Proposed and running actions have no result yet.
             if hasattr(tally, kind):
                 setattr(tally, kind, getattr(tally, kind) + 1)
     for call in (one for iteration in ids for one in model_call_rows.get_model_calls_for_iteration(tx, iteration)):

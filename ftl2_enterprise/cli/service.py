@@ -1,4 +1,4 @@
-"""The service as seen from the command line: what has to hold before it may start, and how to reach one that runs."""
+"""The service from the command line: preparing directories and database for it, and connecting to one that runs."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ import struct
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import lockfile, paths
 from ftl2_enterprise.core.problem import Problem, conflict, invalid, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.client import Client
     from ftl2_enterprise.core.settings import Settings
 
 PATIENCE = 120.0
-"""Seconds for which the service manager is asked, while the database is changed."""
+"""Seconds of start-up time that are requested of systemd while the database is migrated."""
 ASKED_EACH = 5.0
+"""Seconds between two such requests."""
 DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
 
 
 def lock_path(database: str) -> str:
-    """The file that tells which service has the database."""
+    """The lock file of the service that has the database; it holds the path of its socket."""
     return f"{database}.service"
 
 
 def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
-    """Make directories and database ready for this process to be the service.
+    """Prepare directories and database, so that this process can become the service.
 
-    Returns the descriptor of the lock on the database, which this process holds until it ends or closes it. Raises
-    Problem; what was made until then is harmless.
+    Returns the descriptor of the lock on the database, which the process holds until it ends or closes it. Raises
+    Problem; what was created until then is harmless.
     """
     database = Path(settings.store.path)
     listening = Path(settings.supervisor.socket)
@@ -46,20 +47,20 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
     if not is_given:
         _directory(listening.parent, SOCKET_MODE, "listen in", "give another --socket")
     if not is_given:
-        _look_for_another(listening)
+        _check_socket(listening)
     lock = _held(lock_path(str(database)), database)
-    # For those who know the database and ask for its service.
+    # Clients that know the database find its service by this path.
     os.ftruncate(lock, 0)
     os.pwrite(lock, settings.supervisor.socket.encode(), 0)
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise unavailable(
-            f"cannot use the database {database}: uid {os.geteuid()} may not write it", "look at its mode and owner"
+            f"cannot use the database {database}: uid {os.geteuid()} may not write it", "check its mode and owner"
         )
-    from ftl2_enterprise.store import schema_version  # noqa: PLC0415 - not needed to refuse what is above
+    from ftl2_enterprise.store import schema_version  # noqa: PLC0415 - the checks above come first
 
     if schema_version.is_current(database):
         return lock
-    from ftl2_enterprise.store import backup  # noqa: PLC0415 - takes long to load, and is rarely needed
+    from ftl2_enterprise.store import backup  # noqa: PLC0415 - slow to import, and rarely needed
     from ftl2_enterprise.store.database import open_store  # noqa: PLC0415
 
     progress = _patience()
@@ -70,28 +71,28 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
 
 
 def _patience() -> Callable[[], None]:
-    """Asks the service manager for time while it is called: what takes long is not to be ended in the middle."""
-    from ftl2_enterprise.supervisor.root.notify import Manager  # noqa: PLC0415 - needed by `supervise` alone
+    """A function that requests more start-up time of systemd, so that a long migration is not killed."""
+    from ftl2_enterprise.supervisor.root.notify import Manager  # noqa: PLC0415 - for `supervise` only
 
     manager, asked = Manager(), 0.0
 
-    def goes_on() -> None:
+    def extend() -> None:
         nonlocal asked
         if time.monotonic() - asked >= ASKED_EACH:
             asked = time.monotonic()
             manager.extend(PATIENCE)
-            manager.status("brings the database up to date")
+            manager.status("migrating the database")
 
-    return goes_on
+    return extend
 
 
 def is_socket_given(environ: Mapping[str, str]) -> bool:
-    """Whether systemd listens for this very process already."""
+    """Whether systemd passes a listening socket to this process (sd_listen_fds(3))."""
     return environ.get("LISTEN_PID") == str(os.getpid()) and environ.get("LISTEN_FDS", "0") != "0"
 
 
 def holder(settings: Settings) -> int | None:
-    """The pid of the service that has the database of the settings; 0 when it cannot be told."""
+    """The pid of the service that has the database; 0 when the pid is unknown, None when there is no service."""
     return lockfile.holder(lock_path(settings.store.path))
 
 
@@ -116,22 +117,22 @@ def _held(lock: str, database: Path) -> int:
     try:
         held = lockfile.hold(lock)
     except OSError as error:
-        raise _refused(Path(lock), "make the lock file", error, "look at its mode and owner") from error
+        raise _refused(Path(lock), "make the lock file", error, "check its mode and owner") from error
     if held is None:
         pid = lockfile.holder(lock)
         who = f"process {pid}" if pid else "another process"
         raise conflict(
             f"cannot serve the database {database}: the service of {who} has it",
-            "steer that one with `ftl2ctl`, or give another --db",
+            "control that one with `ftl2ctl`, or give another --db",
         )
     return held
 
 
-def _look_for_another(path: Path) -> None:
-    """Refuse a path that is in use. Root takes a lock when it listens, so this is for the sake of a clear word."""
+def _check_socket(path: Path) -> None:
+    """Refuse a socket path that is in use. Root locks it when it listens; this check gives a clearer message."""
     try:
         if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-            raise invalid(f"cannot listen on {path}: there is something else", "give another --socket")
+            raise invalid(f"cannot listen on {path}: it is not a socket", "give another --socket")
     except OSError as error:
         raise _refused(path, "listen on", error, "give another --socket") from error
     pid = listener(str(path))
@@ -139,7 +140,7 @@ def _look_for_another(path: Path) -> None:
         who = {0: "another service listens", SYSTEMD: "systemd listens for another service"}
         raise conflict(
             f"cannot listen on {path}: {who.get(pid, f'process {pid} of another service listens')} there",
-            "steer that one with `ftl2ctl`, or give --socket",
+            "control that one with `ftl2ctl`, or give --socket",
         )
 
 
@@ -149,22 +150,22 @@ _CREDENTIALS = struct.Struct("=iII")
 
 
 def listener(path: str) -> int | None:
-    """The pid of who listens on that socket; 0 when it cannot be told, None when nobody does."""
+    """The pid of the process that listens on the socket; 0 when it is unknown, None when no process listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as trial:
         try:
             trial.connect(path)
         except BlockingIOError:
-            # Its queue is full: busy, but there.
+            # Its queue of connections is full.
             return 0
         except OSError:
             return None
         pid = _CREDENTIALS.unpack(trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
-    # systemd keeps sockets of services that have ended.
+    # systemd keeps listening on sockets of services that have ended.
     return pid if pid and Path(f"/proc/{pid}").exists() else 0
 
 
 def is_answered(path: str) -> bool:
-    """Whether somebody listens on that socket."""
+    """Whether a process listens on the socket."""
     return listener(path) is not None
 
 
@@ -174,8 +175,8 @@ KEY = "supervisor.socket"
 
 
 @contextmanager
-def reach(session: Session) -> Generator[tuple[Client, str]]:
-    """A connection to the service, and the database that it has. Raises Problem when there is none."""
+def reach(session: CliSession) -> Generator[tuple[Client, str]]:
+    """A connection to the service, and the path of its database. Raises Problem."""
     from ftl2_enterprise import client  # noqa: PLC0415
     from ftl2_enterprise.protocol.service.verbs import GetHealth  # noqa: PLC0415
 
@@ -190,13 +191,13 @@ def reach(session: Session) -> Generator[tuple[Client, str]]:
         yield connection, database
 
 
-def is_there(session: Session) -> bool:
-    """Whether a service listens where this user would look for one."""
+def is_there(session: CliSession) -> bool:
+    """Whether a service listens on the socket that this user connects to."""
     return is_answered(_socket(session))
 
 
-def _socket(session: Session) -> str:
-    """Where the settings say; else of the service that has the database; else this user's own, else the system's."""
+def _socket(session: CliSession) -> str:
+    """The socket of the settings; else of the service that has the database; else the user's or the system's."""
     named = session.settings.supervisor.socket
     if session.loaded.origins[KEY] != "default":
         return named
@@ -204,12 +205,3 @@ def _socket(session: Session) -> str:
         return Path(lock_path(session.settings.store.path)).read_text().strip() or named
     of_the_system = f"{paths.RUN}/{paths.SOCKET}"
     return named if Path(named).exists() or not Path(of_the_system).exists() else of_the_system
-
-
-def limits(connection: Client, names: Iterable[str]) -> dict[str, Any]:
-    """What the settings of the service say of loops."""
-    from ftl2_enterprise.protocol.service.verbs import GetSettings  # noqa: PLC0415
-
-    found = {one.key: one.value for one in connection.call(GetSettings())}
-    values = {name: found.get(f"loops.{name}") for name in names}
-    return {name: value for name, value in values.items() if value is not None}

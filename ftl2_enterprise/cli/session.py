@@ -1,7 +1,8 @@
-"""What every command of one call shares: its settings, its streams, how it was called."""
+"""What a command works with: its settings, its streams, and how the program was called."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.core import settings as setting
 from ftl2_enterprise.render.colour import Painter, painter
 
@@ -16,39 +18,37 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Loaded, Settings
     from ftl2_enterprise.store.database import Store
 
-PROGRAM = "ftl2-enterprise"
-
 
 def called_as(given: str, search: str | None = None) -> list[str]:
-    """The words that call this program again: its name where that finds it, else the way it was called."""
+    """The words that call this program again: its name if that finds it, else the path by which it was called."""
     if Path(given).suffix == ".py":
         # python -m gives the path of the module.
         return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2_enterprise"]
-    if Path(given).name != PROGRAM:
-        return [PROGRAM]
-    found = shutil.which(PROGRAM, path=search)
+    if Path(given).name != FTL2_ENTERPRISE.name:
+        return [FTL2_ENTERPRISE.name]
+    found = shutil.which(FTL2_ENTERPRISE.name, path=search)
     try:
         is_found = found is not None and Path(found).samefile(given)
     except OSError:
         is_found = True
-    return [PROGRAM] if is_found else [given]
+    return [FTL2_ENTERPRISE.name] if is_found else [given]
 
 
 @dataclass
-class Session:
-    """Made by the group from its options."""
+class CliSession:
+    """The session of one command."""
 
     db: str | None = None
     config: Path | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
-    """Settings that the command's own options give."""
+    """Settings that are given by options of the command."""
     wants_json: bool = False
-    """The command prints JSON, so its problems are told as JSON as well."""
+    """The command prints JSON; its problems are printed as JSON, too."""
     out: Painter = field(default_factory=painter)
 
     @property
     def flags(self) -> dict[str, str]:
-        """Settings that were given on the command line."""
+        """Settings that are given on the command line."""
         return self.options if self.db is None else {"store.path": self.db, **self.options}
 
     @cached_property
@@ -63,7 +63,7 @@ class Session:
 
     @property
     def program(self) -> list[str]:
-        """How to call this program so that it finds the same database."""
+        """The words that call this program with the same database and configuration."""
         words = called_as(sys.argv[0])
         if self.db is not None:
             words += ["--db", self.settings.store.path]
@@ -72,7 +72,17 @@ class Session:
         return words
 
     def open_store(self) -> Store:
-        """The database, which must exist. Raises Problem."""
+        """Open the database, which must exist. Raises Problem."""
         from ftl2_enterprise.store.database import open_store  # noqa: PLC0415 - not needed for --help
 
         return open_store(Path(self.settings.store.path), create=False)
+
+    def command(self, *words: str) -> str:
+        """A command of this program with the same database, as it is typed into a shell."""
+        return shlex.join([*self.program, *words])
+
+    def document(self, value: object) -> None:
+        """Print a JSON document."""
+        from ftl2_enterprise.render import json_output  # noqa: PLC0415 - for programs only
+
+        self.out.stream.write(json_output.text(value) + "\n")

@@ -1,6 +1,6 @@
-"""The commands that the service renders: asked for and printed before anything is loaded. See decision 10.
+"""Views that the service renders, requested and printed before anything else is loaded; see decision 10.
 
-What does not go as it nearly always does, is left to the program as a whole, which asks again and explains.
+Whatever is unusual is left to the whole program, which requests it again and explains what is wrong.
 """
 
 from __future__ import annotations
@@ -12,29 +12,28 @@ import time
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.render import terminal
 
-VIEWS = ("status", "list", "show", "prompts")
-"""Commands, and aliases of them, that are declared as views."""
+VIEWS = {"status": "status", "list": "status", "show": "show", "prompts": "prompts"}
+"""Commands and aliases of them that are views, and the views that the service knows."""
 OPTIONS = ("--json", "--all", "-a", "--limit", "-n")
-"""What may be given with them; others are for the program as a whole, many of which need no service."""
+"""Options of views. Others are for the whole program; many of them need no service."""
 WITHIN = 0.5
-"""Seconds that it may take; who waits for longer is told so by the program as a whole."""
-INTERRUPTED = 130
-"""As a shell tells the end by SIGINT."""
+"""Seconds to wait for the service; the whole program explains a longer wait."""
 
 _CHUNK = 256 * 1024
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a frame."""
 _WIDEST = 9999
+_TRUE, _FALSE = b"\xc3", b"\xc2"
 _WELCOME = b"\x83\xa4type\xa7welcome\xa8protocol\x01\xa7version"
 _REPLY = b"\x83\xa4type\xa5reply\xa2id\x01\xa6result\x81\xa4text"
 _SIZES = {0xD9: 1, 0xDA: 2, 0xDB: 4}
-"""Bytes of the size of a string, by the byte before them."""
+"""Number of bytes of a string's length, by the byte before them."""
 _SHORT = range(0xA0, 0xC0)
-"""Bytes that are the beginning of a string and its size, from 0 on."""
+"""First bytes of short strings; their difference from the first is the length."""
 
 
 def show(words: list[str]) -> bool:
-    """Print what the command prints; False when the whole program has to do it. Raises OSError of the printing."""
+    """Print a view; False when the whole program has to run. Raises OSError when printing fails."""
     # A program may be started with its streams closed.
     if sys.stdout is None or (text := _rendered(words)) is None:  # pyright: ignore[reportUnnecessaryComparison]
         return False
@@ -46,10 +45,10 @@ def show(words: list[str]) -> bool:
 
 
 def interrupted() -> int:
-    """The exit status after Ctrl-C; the prompt of the shell is not to stand behind the ^C."""
+    """The exit status after Ctrl-C, with a line break after the `^C` that the terminal echoes."""
     if sys.stderr is not None and sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         sys.stderr.write("\n")
-    return INTERRUPTED
+    return terminal.INTERRUPTED
 
 
 def _rendered(words: list[str]) -> str | None:
@@ -58,27 +57,69 @@ def _rendered(words: list[str]) -> str | None:
         socket, words = "".join(words[1:2]), words[2:]
         if not socket.strip():
             return None
-    if not words or words[0] not in VIEWS or words == ["show"] or not all(map(_is_simple, words[1:])):
+    try:
+        fields = _fields(words)
+    except UnicodeEncodeError:
+        return None
+    if fields is None:
         return None
     is_terminal, has_colour = terminal.of(sys.stdout, os.environ)
     width = terminal.columns(sys.stdout) if is_terminal else 0
     path = socket or paths.client_socket(os.environ)
     if path is None or width > _WIDEST:
         return None
+    fields |= {"width": _integer(width), "colour": _TRUE if has_colour else _FALSE, "socket": _string(socket)}
     try:
-        text = _answer(path, _framed(_HELLO) + _framed(_call(words, width, socket, has_colour=has_colour)))
+        text = _answer(path, _framed(_HELLO) + _framed(_call(fields)))
     except (OSError, ValueError):
         return None
     return text if text is not None and _is_harmless(text, has_colour=has_colour) else None
 
 
-def _is_simple(word: str) -> bool:
-    """Whether it is no option, or one of those that views have."""
-    return not word.startswith("-") or word.partition("=")[0] in OPTIONS or word.startswith("-n")
+def _fields(words: list[str]) -> dict[str, bytes] | None:
+    """The encoded fields of the request `Render`; None for any other command line than the usual ones of views."""
+    if not words or words[0] not in VIEWS or words == ["show"]:
+        return None
+    fields = {"view": _string(VIEWS[words[0]])}
+    rest = words[1:]
+    while rest:
+        word = rest.pop(0)
+        if word == "--json":
+            fields["json"] = _TRUE
+        elif word in ("--all", "-a") and words[0] != "show":
+            fields["every"] = _TRUE
+        elif word.startswith(("-n", "--limit")) and words[0] != "show":
+            number = _number(word, rest)
+            if number is None:
+                return None
+            fields["limit"] = _integer(number)
+        elif word.startswith("-") or not word.strip() or "of" in fields:
+            return None
+        else:
+            fields["of"] = _string(word)
+    return fields
+
+
+def _number(word: str, rest: list[str]) -> int | None:
+    """The value of `-n 20`, `-n20`, `--limit 20` or `--limit=20`; None when it is not a usual number."""
+    if word in ("-n", "--limit"):
+        value = rest.pop(0) if rest else ""
+    elif word.startswith("-n"):
+        value = word[2:].removeprefix("=")
+    else:
+        name, _, value = word.partition("=")
+        if name != "--limit":
+            return None
+    is_usual = value.isascii() and value.isdecimal() and 0 < len(value) <= _DIGITS and int(value) > 0
+    return int(value) if is_usual else None
+
+
+_DIGITS = 6
+"""Of a number of entries."""
 
 
 def _is_harmless(text: str, *, has_colour: bool) -> bool:
-    """Whether nothing in it steers a terminal but colours, if they were wanted: whoever listens there may lie."""
+    """Whether it has no control sequences but the requested colours, because any program may listen on a socket."""
     first, *coloured = text.split("\x1b")
     plain = [first]
     for part in coloured:
@@ -96,6 +137,10 @@ def _framed(body: bytes) -> bytes:
     return len(body).to_bytes(4) + body
 
 
+def _integer(value: int) -> bytes:
+    return b"\xce" + value.to_bytes(4)
+
+
 def _string(value: str | None) -> bytes:
     if value is None:
         return b"\xc0"
@@ -106,21 +151,16 @@ def _string(value: str | None) -> bytes:
 _HELLO = b"\x83" + b"".join(map(_string, ("type", "hello", "program", "ftl2ctl", "protocol"))) + b"\x01"
 
 
-def _call(words: list[str], width: int, socket: str | None, *, has_colour: bool) -> bytes:
-    fields = {
-        "type": _string("system.render"),
-        "words": b"\xdd" + len(words).to_bytes(4) + b"".join(map(_string, words)),
-        "width": b"\xce" + width.to_bytes(4),
-        "colour": b"\xc3" if has_colour else b"\xc2",
-        "socket": _string(socket),
-    }
-    request = b"\x85" + b"".join(_string(name) + value for name, value in fields.items())
+def _call(fields: dict[str, bytes]) -> bytes:
+    """A call of `system.render` with these fields; the id is 1."""
+    fields = {"type": _string("system.render"), **fields}
+    request = (0x80 | len(fields)).to_bytes() + b"".join(_string(name) + value for name, value in fields.items())
     return b"\x83" + b"".join(map(_string, ("type", "call", "id"))) + b"\x01" + _string("request") + request
 
 
 def _answer(path: str, asked: bytes) -> str | None:
-    # What the module socket adds to this takes as long to load as the service to answer.
-    import _socket  # noqa: PLC0415 - of no use when something else is asked for
+    # The module `socket`, which wraps this one, takes as long to load as the service to reply.
+    import _socket  # noqa: PLC0415 - only for views
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     deadline = time.monotonic() + WITHIN
@@ -144,7 +184,7 @@ def _answer(path: str, asked: bytes) -> str | None:
 
 
 def _two_frames(data: bytearray) -> tuple[bytes, bytes] | None:
-    """The bodies of the first two, once they are whole. Raises ValueError for one that is too long."""
+    """The bodies of the first two frames; None until they are complete. Raises ValueError for a frame too long."""
     bodies: list[bytes] = []
     at = 0
     while len(bodies) < 2:
@@ -159,7 +199,7 @@ def _two_frames(data: bytearray) -> tuple[bytes, bytes] | None:
 
 
 def _text(string: bytes) -> str | None:
-    """A string that is all there is. Raises ValueError when it is not UTF-8."""
+    """The string that these bytes are; None when they are anything else. Raises ValueError when it is not UTF-8."""
     first = string[0] if string else 0
     head = 1 + _SIZES.get(first, 0)
     if first in _SHORT:

@@ -1,4 +1,4 @@
-"""Who is asked when a command wants to know something."""
+"""Asks the user: for confirmation, or for the answer to a prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.render.loops.answers import resolve
+from ftl2_enterprise.protocol.loops.answers import resolve
+from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
 if TYPE_CHECKING:
@@ -20,33 +21,33 @@ if TYPE_CHECKING:
 
 
 UNREAD = 0.5
-"""Seconds in which nobody reads a question: an Enter so soon was meant for what stood there before."""
-SETTLED = "no answer is needed (Enter goes back)"
-"""What the line that takes an answer says once the prompt is settled."""
+"""Seconds in which a question cannot have been read: an Enter within them was typed for something else."""
+SETTLED = "no answer is needed (Enter returns)"
+"""The invitation once the prompt is settled."""
 
 
 class Silence(Enum):
     """Why there is no answer."""
 
     LATER = "later"
-    """The person does not want to give one now."""
+    """The user gives none now."""
     SETTLED = "settled"
-    """None is wanted any more, and the person has been told."""
+    """The prompt was settled, and the user was notified."""
 
 
 class Asker(Protocol):
-    """A person at a terminal."""
+    """The user at a terminal."""
 
     def confirms(self, question: str) -> bool:
-        """Whether it is wanted; no is what silence means."""
+        """Whether the user confirms; anything but yes is no."""
         ...
 
     def answer(self, prompt: Prompt, loop: str) -> str | Silence:
-        """A valid answer, asked again until it is one; else why there is none."""
+        """A valid answer, asked for until it is valid; else why there is none."""
         ...
 
     def has_shown(self, prompt_id: int) -> None:
-        """A command has shown the prompt, so that nobody needs to be told of it."""
+        """A command has shown the prompt: it need not be announced."""
         ...
 
 
@@ -57,15 +58,15 @@ class TerminalAsker:
         self._out = out
 
     def confirms(self, question: str) -> bool:
-        """Whether the person says yes."""
+        """Whether the user says yes."""
         return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
     def answer(self, prompt: Prompt, loop: str) -> str | Silence:
-        """A valid answer."""
+        """A valid answer, or why there is none."""
         return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
 
     def has_shown(self, prompt_id: int) -> None:
-        """Nobody is told of prompts here."""
+        """Prompts are not announced here."""
 
     def _read(self, invite: str) -> str | None:
         forget_typed()
@@ -86,7 +87,10 @@ def until_valid(
     is_settled: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> str | Silence:
-    """Read until it is an answer. Nothing typed takes the default, or where there is none, ends it."""
+    """Read until there is a valid answer. An empty line takes the default; without one it ends the question.
+
+    `read` returns None at the end of the input.
+    """
     asked_at = clock()
     while True:
         text = read()
@@ -96,7 +100,10 @@ def until_valid(
             return Silence.LATER
         if not text.strip() and prompt.default is not None and clock() - asked_at < UNREAD:
             out.print(
-                line(("that was too soon to be meant: Enter once more takes the default", Role.WARNING), indent=2)
+                line(
+                    ("Enter came before the question could be read: press it again for the default", Role.WARNING),
+                    indent=2,
+                )
             )
             continue
         if not text.strip():
@@ -108,22 +115,20 @@ def until_valid(
 
 
 def invitation(prompt: Prompt, loop: str) -> str:
-    """Which prompt is answered, as others may be announced above it, and what can be typed."""
+    """What is asked for and what can be typed; it names the prompt, because others may be announced above it."""
     choice = f"1-{len(prompt.options)}" if prompt.options else "text"
-    silent = "Enter for later"
+    empty = "Enter for later"
     if prompt.default is not None:
-        silent = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
-    return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {silent})"
+        empty = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
+    return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {empty})"
 
 
 def forget_typed() -> None:
-    """Drop what was typed before the question appeared: it was not meant as its answer."""
+    """Drop what was typed before the question appeared, because it was not meant as an answer."""
     if sys.stdin.isatty():
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def here(out: Painter) -> Asker | None:
-    """Who sits at standard input."""
-    # A program may be started with its standard input closed.
-    reads = sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
-    return TerminalAsker(out) if reads and out.stream.isatty() else None
+    """The user at this program's terminal; None without one."""
+    return TerminalAsker(out) if is_terminal(sys.stdin) and out.stream.isatty() else None

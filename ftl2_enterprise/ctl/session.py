@@ -1,4 +1,4 @@
-"""What the commands of one call share: the streams, the connection, how to name this program."""
+"""What a command works with: the streams, the connection to the service, and how commands are typed here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.clock import Instant, SystemClock
 from ftl2_enterprise.core.problem import unavailable
-from ftl2_enterprise.ctl.registry import PROGRAM
+from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.protocol.verb import Access
-from ftl2_enterprise.render.text import Line, Role, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.ctl.prompter import Asker
     from ftl2_enterprise.protocol.verb import Request, Watch
     from ftl2_enterprise.render.colour import Painter
+    from ftl2_enterprise.render.text import Line
+    from ftl2_enterprise.render.view import ViewContent
 
-HELLO = PROGRAM
 
-
-class Session:
-    """One for each command; it connects when something is asked for."""
+class CtlSession:
+    """The session of one command; it connects with the first call. It is the `ViewReader` of views."""
 
     def __init__(
         self,
@@ -40,29 +39,29 @@ class Session:
         within: float = client.TIMEOUT,
         waits: Waits | None = None,
     ) -> None:
-        """`within` is how many seconds the service may take to answer, once it is connected to too.
+        """`within` is how many seconds the service may take to accept the connection, and for each reply.
 
-        `waits` is called when it takes long.
+        `waits` is called when that takes long.
         """
         self._waits: Waits | None = waits
         self._within: float = within
         self.out: Painter = out
         self.wants_json: bool = wants_json
         self.is_shell: bool = is_shell
-        """The commands are typed into the shell, without the name of the program."""
+        """Commands are typed into the shell, without the name of the program."""
         self._asker: Asker | None = asker
         self.variables: Mapping[str, str] = os.environ if variables is None else variables
         self.socket: str | None = socket
-        """As it was given."""
+        """The value of --socket."""
         self._client: Client | None = None
 
     # --- the service -----------------------------------------------------------------------------------------------
 
     def call[R](self, request: Request[R], *, timeout: float | None = None) -> R:
-        """Ask the service. Raises Problem.
+        """Make a request. Raises Problem.
 
-        What only looks is asked once more when the connection is lost: a service that is upgraded, or whose control
-        process was started again, answers the next one.
+        A request that only reads is repeated once when the connection is lost, because a service that is upgraded, or
+        whose control process was restarted, answers on the next connection.
         """
         try:
             return self._connected().call(request, timeout=timeout)
@@ -73,7 +72,7 @@ class Session:
             return self._connected().call(request, timeout=timeout)
 
     def watch[I](self, request: Watch[I]) -> Generator[I]:
-        """Watch on a connection of its own, so that calls can be made meanwhile. Raises Problem."""
+        """Watch on a separate connection, so that calls can be made in the meantime. Raises Problem."""
         connection = self.connect()
         try:
             yield from connection.watch(request)
@@ -84,10 +83,10 @@ class Session:
         """A connection that the caller closes. Raises Problem."""
         path = socket_path(self.socket, self.variables)
         try:
-            return client.connect(path, self._within, program=HELLO, waits=self._waits)
+            return client.connect(path, self._within, program=FTL2CTL.name, waits=self._waits)
         except client.ConnectionLost:
-            # It stopped to serve while it was greeted. Nothing has been asked yet, and the next one may be there.
-            return client.connect(path, self._within, program=HELLO, waits=self._waits)
+            # The service ended during the greeting. Nothing was requested yet, and its successor may be there.
+            return client.connect(path, self._within, program=FTL2CTL.name, waits=self._waits)
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -95,7 +94,7 @@ class Session:
         return self._client
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection; the next call opens another one."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -106,15 +105,27 @@ class Session:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # --- people and programs ---------------------------------------------------------------------------------------
+    # --- output ----------------------------------------------------------------------------------------------------
 
     def now(self) -> Instant:
-        """The time."""
+        """The present time."""
         return SystemClock().now()
 
     @property
+    def room(self) -> int | None:
+        """Columns that a table may take; None when the output is no terminal."""
+        return self.out.room
+
+    def command(self, words: str) -> str:
+        """A command as it is typed here, with the same socket."""
+        if self.is_shell:
+            return words
+        where = f" --socket {self.socket}" if self.socket else ""
+        return f"{FTL2CTL.name}{where} {words}"
+
+    @property
     def asker(self) -> Asker | None:
-        """Who is asked when something is to be known from a person; None when nobody is there."""
+        """Who is asked when a command needs to know something; None without a terminal."""
         if self._asker is None:
             from ftl2_enterprise.ctl import prompter  # noqa: PLC0415 - most commands ask nothing
 
@@ -122,44 +133,38 @@ class Session:
         return self._asker
 
     def print(self, lines: Line | Iterable[Line]) -> None:
-        """Lines for people."""
+        """Print lines for people."""
         self.out.print(lines)
 
+    def view(self, view: ViewContent) -> int:
+        """Print a view, for people or for programs; returns the exit status of success."""
+        self.reply(view.document, view.lines)
+        return 0
+
     def reply(self, value: Any, lines: Callable[[], Line | Iterable[Line]]) -> None:
-        """What a command has found or done: a document for programs, else its lines for people."""
+        """Print a result: its document for programs, else its lines for people."""
         if self.wants_json:
             self.document(value)
         else:
             self.print(lines())
 
     def document(self, value: Any) -> None:
-        """One JSON document for programs."""
-        from ftl2_enterprise.render import json_output  # noqa: PLC0415 - not needed for people
+        """Print one JSON document."""
+        from ftl2_enterprise.render import json_output  # noqa: PLC0415 - for programs only
 
         self.out.stream.write(json_output.text(json_output.document(value)) + "\n")
         self.out.stream.flush()
 
     def item(self, value: Any) -> None:
-        """One line of JSON, when more may follow."""
+        """Print JSON on one line; more may follow."""
         from ftl2_enterprise.render import json_output  # noqa: PLC0415
 
         self.out.stream.write(json_output.compact(json_output.document(value)) + "\n")
         self.out.stream.flush()
 
-    def command(self, words: str) -> str:
-        """How a command is typed here."""
-        if self.is_shell:
-            return words
-        where = f" --socket {self.socket}" if self.socket else ""
-        return f"{PROGRAM}{where} {words}"
-
-    def offer(self, what: str, words: str, *, indent: int = 0) -> Line:
-        """A line with what can be done next, and the command that does it."""
-        return line((f"{what}: ", Role.FAINT), (self.command(words), Role.COMMAND), indent=indent)
-
 
 def socket_path(given: str | None, variables: Mapping[str, str]) -> str:
-    """Where the service is expected: as given, as a variable says, else the system's or this user's own.
+    """The socket of the service: as given, from a variable, else the system's or this user's own.
 
     Raises Problem(unavailable) when there is none.
     """

@@ -1,4 +1,4 @@
-"""Where a person's own files are."""
+"""Directories of the user's own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def own_dir(variables: Mapping[str, str]) -> str:
-    """The directory of this person, root or not; the service's own directories are nobody's."""
+    """The state directory of this user, also of root, whose service has its own."""
     named = variables.get("XDG_STATE_HOME", "")
     # The XDG specification wants relative values ignored.
     base = named if named.startswith("/") else os.path.expanduser("~/.local/state")  # noqa: PTH111

@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _load() -> Callable[[], int]:
-    from ftl2_enterprise.cli import main as cli  # noqa: PLC0415 - as main_of() says
+    from ftl2_enterprise.cli import main as cli  # noqa: PLC0415 - main_of() imports it
 
     return cli.main
 

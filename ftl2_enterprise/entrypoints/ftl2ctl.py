@@ -1,4 +1,4 @@
-"""The `ftl2ctl` command. What the service renders is printed before anything else is loaded."""
+"""The `ftl2ctl` command. Views that the service renders are printed before anything else is loaded."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def main() -> None:
         sys.exit(fast_path.interrupted())
     except OSError as error:
         failure = error
-    from ftl2_enterprise.entrypoints import loading  # noqa: PLC0415 - takes longer than a glance
+    from ftl2_enterprise.entrypoints import loading  # noqa: PLC0415 - takes longer than a view
 
     sys.exit(loading.main_of(lambda: _load(failure)))
 
 
 def _load(failure: OSError | None) -> Callable[[], int]:
     _without_extensions()
-    from ftl2_enterprise.ctl import main as shell  # noqa: PLC0415 - as main_of() says
+    from ftl2_enterprise.ctl import main as ctl  # noqa: PLC0415 - main_of() imports it
 
-    return shell.main if failure is None else lambda: shell.ended_by(failure)
+    return ctl.main if failure is None else lambda: ctl.ended_by(failure)
 
 
 def _without_extensions() -> None:
-    """Load msgspec without typing_extensions, which takes a third of the time of a whole command.
+    """Import msgspec without typing_extensions, which takes a third of the time of a whole command.
 
-    msgspec uses it where it is installed, for what the present Python has itself.
+    msgspec imports it if it is installed, for features that this Python has itself.
     """
     if "typing_extensions" in sys.modules:
         return
-    sys.modules["typing_extensions"] = None  # pyright: ignore[reportArgumentType] - Python's way to say "not there"
+    sys.modules["typing_extensions"] = None  # pyright: ignore[reportArgumentType] - None makes the import fail
     try:
         import msgspec  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
     finally:

@@ -1,4 +1,4 @@
-"""How the commands load: in the least time, and without a traceback when Ctrl-C comes meanwhile."""
+"""Imports and runs a program in the least time, and without a traceback when Ctrl-C comes in between."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import gc
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import interrupt
+from ftl2_enterprise.render.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INTERRUPTED = 130
-"""The shell's word for a program that Ctrl-C ended."""
-
 
 def main_of(load: Callable[[], Callable[[], int]]) -> int:
-    """Import the program, run it, and return its exit status.
-
-    Ctrl-C never leads to a traceback.
-    """
-    # Hardly anything of what is imported is garbage: to look for some, then and at the end, takes a seventh of the
-    # time of a short command.
+    """Import the program by `load`, run it, and return its exit status. Ctrl-C never leads to a traceback."""
+    # Hardly anything that is imported becomes garbage; collecting during imports and at the end takes a seventh of
+    # the time of a short command.
     gc.disable()
     try:
         with interrupt.Fatal():

@@ -40,13 +40,13 @@ def record(error: BaseException, directory: Path | None) -> Problem:
         where = f"the log {path} cannot be written: {failure.strerror}"
     else:
         where = f"details are in {path}"
-    return Problem(Code.INTERNAL, f"cannot go on: internal error {crash_id}", hint=where)
+    return Problem(Code.INTERNAL, f"cannot continue: internal error {crash_id}", hint=where)
 
 
 def append(path: Path, text: str) -> None:
     """Add to a file that only its owner may read; links are not followed, as others may write where it is."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace") as file:
+    options = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, options, 0o600), "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
 
 

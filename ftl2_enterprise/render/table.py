@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: wide columns are shortened, the least needed ones are left out."""
+"""Tables that fit the terminal: wide columns are shortened, the least important ones are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 GAP = 2
 NARROWEST = 4
-"""Columns to which anything may be shortened when nothing else helps."""
+"""Columns to which every column may be shortened as the last resort."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -22,35 +22,35 @@ class Column(msgspec.Struct, frozen=True):
 
     title: str
     right: bool = False
-    """Numbers stand below each other."""
+    """Aligned to the right, for numbers."""
     least: int = 0
-    """May be shortened to this; 0: it is shown whole."""
-    spare: int = 0
-    """Left out when the table is too wide, those with the highest number first; 0: never."""
+    """Columns to which it may be shortened; 0: it is shown in full."""
+    drop: int = 0
+    """Left out when the table is too wide, the highest number first; 0: never."""
 
 
 type Cell = tuple[Span, ...]
 
 
-# Most cells of a long table say the same as the one above.
+# Most cells of a long table are equal to the one above.
 @lru_cache(maxsize=1024)
 def cell(*pieces: Piece) -> Cell:
-    """Pieces that stand in one place of a table."""
+    """One cell of a table, of pieces."""
     return line(*pieces).spans
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None = None) -> list[Line]:
-    """Titles and rows; no wider than `room`, or as wide as they are when there is no limit.
+    """Titles and rows, at most `room` columns wide; None for no limit.
 
-    With a limit symbols count and are shown; without one they do not and are not.
+    With a limit symbols are shown and counted in widths; without one they are not.
     """
-    shown = [n for n, column in enumerate(columns) if _says_something(column, n, rows)]
+    shown = [n for n, column in enumerate(columns) if _has_values(column, n, rows)]
     with_symbols = room is not None
-    # Measured once: a list of some hundred loops is to be there at once.
+    # Measured once, because tables have hundreds of rows.
     measured = [[_width(one, with_symbols=with_symbols) for one in row] for row in rows]
     widths = [max(width(column.title), *(row[n] for row in measured), 0) for n, column in enumerate(columns)]
     if room is not None:
-        while _least(columns, widths, shown) > room and (n := _next_to_leave(columns, shown)) is not None:
+        while _least(columns, widths, shown) > room and (n := _next_to_drop(columns, shown)) is not None:
             shown.remove(n)
         _shrink(columns, widths, shown, room)
     titles = [cell((column.title, Role.FAINT)) for column in columns]
@@ -58,9 +58,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int |
     return lines + [_row(row, found, columns, widths, shown) for row, found in zip(rows, measured, strict=True)]
 
 
-def _says_something(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> bool:
-    # A column that may be left out and has nothing to tell is left out wherever there is room or not.
-    return not column.spare or any(span.text.strip() not in {"", "-"} for row in rows for span in row[n])
+def _has_values(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> bool:
+    # A column that may be left out and has no value is left out even if there is room.
+    return not column.drop or any(span.text.strip() not in {"", "-"} for row in rows for span in row[n])
 
 
 def _width(one: Cell, *, with_symbols: bool) -> int:
@@ -73,18 +73,18 @@ def _least(columns: Sequence[Column], widths: list[int], shown: list[int]) -> in
     return sum(min(widths[n], columns[n].least or widths[n]) for n in shown) + GAP * (len(shown) - 1)
 
 
-def _next_to_leave(columns: Sequence[Column], shown: list[int]) -> int | None:
-    spare = [n for n in shown if columns[n].spare]
-    return max(spare, key=lambda n: columns[n].spare) if spare else None
+def _next_to_drop(columns: Sequence[Column], shown: list[int]) -> int | None:
+    droppable = [n for n in shown if columns[n].drop]
+    return max(droppable, key=lambda n: columns[n].drop) if droppable else None
 
 
 def _shrink(columns: Sequence[Column], widths: list[int], shown: list[int], room: int) -> None:
     for floor in ({n: columns[n].least or widths[n] for n in shown}, dict.fromkeys(shown, NARROWEST)):
         while sum(widths[n] for n in shown) + GAP * (len(shown) - 1) > room:
-            open_to_it = [n for n in shown if widths[n] > floor[n]]
-            if not open_to_it:
+            shrinkable = [n for n in shown if widths[n] > floor[n]]
+            if not shrinkable:
                 break
-            widths[max(open_to_it, key=lambda n: widths[n])] -= 1
+            widths[max(shrinkable, key=lambda n: widths[n])] -= 1
 
 
 def _row(

@@ -110,6 +110,13 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+def quoted(name: str) -> str:
+    """A name as one word of a command line, with quotation marks where it needs them."""
+    import shlex  # noqa: PLC0415 - most lines offer no command
+
+    return shlex.quote(" ".join(name.split()))
+
+
 def person(actor: str | None) -> str:
     """The name of who did something, without the ids that the record has with it."""
     return one_line((actor or "somebody").partition(" (uid ")[0], 60)

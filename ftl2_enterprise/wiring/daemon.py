@@ -23,6 +23,7 @@ from ftl2_enterprise.supervisor.control.root_link import Limits, Order
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
+from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.capabilities import capabilities
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.store.database import Store
-    from ftl2_enterprise.supervisor.control.dispatch import Renderer, Verb
-
-    type Renders = Mapping[Verb, Renderer]
-    """Who renders: a front end, which is above this layer."""
 
 
 class Live:
@@ -66,16 +63,16 @@ def load(begun: Startup) -> tuple[Loaded, str | None]:
         return begun.in_force(), why
 
 
-def run(descriptors: Mapping[str, int], begun: Startup, renders: Renders) -> int:
+def run(descriptors: Mapping[str, int], begun: Startup) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
     database = open_store(Path(begun.in_force().settings.store.path), create=False)
     try:
-        return control.main(parts(descriptors, begun, database, renders))
+        return control.main(parts(descriptors, begun, database))
     finally:
         database.close()
 
 
-def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, renders: Renders) -> control.Parts:
+def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
     """What control is made of."""
     (read, unread), in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
@@ -86,7 +83,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store, rende
         root=socket.socket(fileno=descriptors["root"]),
         store=database,
         writer=WriterClient(begun.writer),
-        handlers=Handlers(renders=renders).joined(
+        handlers=Handlers(renders=views.RENDERS).joined(
             *(one.handlers for one in found), *(one.gathers(context) for one in found)
         ),
         managers=[manager for one in found for manager in one.managers(context)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,12 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Firsts, Kinds
-    from ftl2_enterprise.wiring.daemon import Renders
 
 
-def run_control(context: ChildContext, renders: Renders) -> int:
+def run_control(context: ChildContext) -> int:
     """Run control in this process until root or the service ends; returns the exit status."""
     begun = child_startup.decode(context.argument)
-    return _run("control", begun, lambda settings: daemon.run(context.descriptors, begun, renders))
+    return _run("control", begun, lambda settings: daemon.run(context.descriptors, begun))
 
 
 def run_writer(context: ChildContext) -> int:
@@ -61,10 +59,10 @@ def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int
         log.close()
 
 
-def kinds(renders: Renders) -> Kinds:
+def kinds() -> Kinds:
     """What is run for a key, by what precedes its colon."""
     found: dict[str, Callable[[ChildContext], int]] = {
-        "control": partial(run_control, renders=renders),
+        "control": run_control,
         "writer": run_writer,
     }
     for capability in capabilities():

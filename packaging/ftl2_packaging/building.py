@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftl2_enterprise.ctl.commands import completion
+from ftl2_enterprise.ctl.commands.shell import completion
 from ftl2_packaging import config_file, environment, licences, manpages, wheels
 from ftl2_packaging.changelog import MAINTAINER, debian_changelog, rpm_changelog
 from ftl2_packaging.places import PACKAGING, SOURCE, CannotBuild

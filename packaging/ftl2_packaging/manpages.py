@@ -1,35 +1,38 @@
-"""The manual pages, from the same sources as --help and the references."""
+"""The manual pages, from the declarations that help and references are made from."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from ftl2_enterprise.cli import main as cli
+from ftl2_enterprise.cli import program as cli
+from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
+from ftl2_enterprise.commandline import help_text, reference
+from ftl2_enterprise.commandline.finder import every_command
 from ftl2_enterprise.core.paths import SOCKET_VARIABLES
-from ftl2_enterprise.ctl import help_text
-from ftl2_enterprise.ctl.registry import GLOBAL_FLAGS, PROGRAM, every_command
-from ftl2_enterprise.render import exit_status
+from ftl2_enterprise.ctl import exit_statuses
+from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_packaging.options import every_option, sentence
 from ftl2_packaging.troff import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ftl2_enterprise.ctl.registry import Command, Flag
+    from ftl2_enterprise.commandline.declaration import Command, Option, Program
     from ftl2_packaging.places import Build
 
 _USER, _ADMINISTRATOR, _FILES = "User Commands", "System Administration", "File Formats"
 _PLACES = (
     ("/etc/ftl2-enterprise/config.toml", "The settings; see ftl2-enterprise.toml(5)."),
     ("/etc/ftl2-enterprise/conf.d/*.toml", "More settings, read after those."),
-    ("/etc/ftl2-enterprise/rules/", "Rules that spare the model."),
-    ("/etc/credstore/ftl2.*", "Secrets that systemd hands to the service."),
+    ("/etc/ftl2-enterprise/rules/", "Rules, which decide without a model."),
+    ("/etc/credstore/ftl2.*", "Secrets that systemd passes to the service."),
     ("/run/ftl2-enterprise/control.sock", "Where the service listens."),
-    ("/var/lib/ftl2-enterprise/loops.db", "The database; in its directory is also `.ssh` of the service."),
+    (
+        "/var/lib/ftl2-enterprise/loops.db",
+        "The database; its directory is the home directory of the service, with `.ssh`.",
+    ),
     ("/var/log/ftl2-enterprise/", "The logs of loops, and of the service's own processes."),
 )
 
@@ -52,14 +55,15 @@ def _page(build: Build, name: str, section: int, manual: str) -> Page:
 
 
 def _ftl2ctl(build: Build) -> Page:
-    page = _page(build, PROGRAM, 1, _USER)
-    page.name(PROGRAM, "control the ftl2-enterprise service")
+    name = FTL2CTL.name
+    page = _page(build, name, 1, _USER)
+    page.name(name, "control the ftl2-enterprise service")
     page.section("SYNOPSIS")
-    page.example(f"{PROGRAM} COMMAND [ARGUMENT...] [OPTION...]", PROGRAM, f"{PROGRAM} < FILE")
+    page.example(f"{name} COMMAND [ARGUMENT...] [OPTION...]", name, f"{name} < FILE")
     page.section("DESCRIPTION")
-    page.paragraph(help_text.PURPOSE)
+    page.paragraph(FTL2CTL.purpose)
     page.paragraph(
-        f"With a command, `{PROGRAM}` executes it. Without a command, on a terminal, it is an interactive shell with"
+        f"With a command, `{name}` executes it. Without a command, on a terminal, it is an interactive shell with"
         " completion and history. If standard input is a file or a pipe, each line is a command, and the first one"
         " that fails ends the program."
     )
@@ -69,80 +73,76 @@ def _ftl2ctl(build: Build) -> Page:
         " `ftl2` may view and operate."
     )
     page.section("OPTIONS OF EVERY COMMAND")
-    page.definitions(_flags(GLOBAL_FLAGS))
-    page.section("COMMANDS")
-    for group, members in groupby(every_command(), key=lambda one: one.group):
-        page.subsection(str(group))
-        for command in members:
-            _command(page, command)
+    page.definitions(_options(FTL2CTL.options))
+    _commands(page, FTL2CTL)
     page.section("EXIT STATUS")
-    page.definitions(_parted(text) for text in help_text.common_statuses())
-    page.paragraph("Commands that wait for a loop (`--wait`, `watch`) also report its state:")
-    page.definitions(_parted(text) for text in help_text.how_a_loop_stands())
+    page.definitions(_sentences(exit_statuses.common()))
+    page.paragraph("Commands that follow a loop (`--wait`, `watch`) also report its state:")
+    page.definitions(_sentences(exit_statuses.of_loops()))
     page.section("ENVIRONMENT")
     page.definition(", ".join(SOCKET_VARIABLES), "The socket of the service, unless `--socket` is given.")
     page.definition("NO_COLOR", "Disables colours.")
     page.section("FILES")
-    page.definition("/run/ftl2-enterprise/control.sock", "Where the system's service listens.")
-    page.definition("$XDG_RUNTIME_DIR/ftl2-enterprise/control.sock", "Where a user's own service listens.")
+    page.definition("/run/ftl2-enterprise/control.sock", "Socket of the system's service.")
+    page.definition("$XDG_RUNTIME_DIR/ftl2-enterprise/control.sock", "Socket of a user's own service.")
     page.section("SEE ALSO")
     page.paragraph("`ftl2-enterprise`(8), `ftl2-enterprise.toml`(5), `systemctl`(1), `journalctl`(1)")
     return page
 
 
-def _command(page: Page, command: Command) -> None:
-    details = [command.summary, *(" ".join(part.split()) for part in command.details.split("\n\n"))]
+def _commands(page: Page, program: Program) -> None:
+    page.section("COMMANDS")
+    for group, members in groupby(every_command(program), key=lambda one: one.group):
+        page.subsection(group.title)
+        for command in members:
+            _command(page, program, command)
+
+
+def _command(page: Page, program: Program, command: Command) -> None:
+    details = [command.summary, *(" ".join(part.split()) for part in command.details.split("\n\n") if part)]
     if command.aliases:
         details.append(f"Aliases: {', '.join(f'`{alias}`' for alias in command.aliases)}.")
     if command.in_shell_only:
         details.append("In the shell only.")
     page.definition(command.usage, *details)
-    page.indented([*((one.shown, one.help) for one in command.arguments if one.help), *_flags(command.flags)])
-    page.indented(
-        [(f"Status {text.partition(': ')[0]}", sentence(text.partition(": ")[2])) for text in command.statuses]
-    )
-    program = "" if command.in_shell_only else f"{PROGRAM} "
+    page.indented([*((one.shown, one.help) for one in command.arguments if one.help), *_options(command.options)])
+    statuses = [help_text.parted(text) for text in command.statuses]
+    page.indented([(f"Status {number}", sentence(meaning)) for number, meaning in statuses])
+    prefix = "" if command.in_shell_only else f"{program.name} "
     if command.examples:
         widest = max(len(example.words) for example in command.examples) + 2
-        lines = [
-            f"{program}{one.words:<{widest}}{f'# {one.help}' if one.help else ''}".rstrip()
-            for one in command.examples
-        ]
+        lines = [reference.example_line(prefix, one.words, one.help, widest) for one in command.examples]
         page.example(*lines, indent=True)
 
 
-def _flags(flags: Sequence[Flag]) -> list[tuple[str, str]]:
-    return [(flag.shown, help_text.about(flag)) for flag in flags]
+def _options(options: Sequence[Option]) -> list[tuple[str, str]]:
+    return [(option.shown, help_text.about(option)) for option in options]
 
 
-def _parted(text: str) -> tuple[str, str]:
-    number, _, meaning = text.partition(": ")
-    return number, sentence(meaning)
+def _sentences(statuses: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(number, sentence(meaning)) for number, meaning in statuses]
 
 
 # --- ftl2-enterprise(8) --------------------------------------------------------------------------------------------
 
 
 def _ftl2_enterprise(build: Build) -> Page:
-    context = click.Context(cli.group, info_name=cli.PROGRAM, **cli.group.context_settings)
-    page = _page(build, cli.PROGRAM, 8, _ADMINISTRATOR)
-    page.name(cli.PROGRAM, "keep infrastructure in its desired state")
+    name = FTL2_ENTERPRISE.name
+    page = _page(build, name, 8, _ADMINISTRATOR)
+    page.name(name, "keep infrastructure in its desired state")
     page.section("SYNOPSIS")
-    page.example(f"{cli.PROGRAM} [OPTION...] COMMAND [ARGUMENT...]", "systemctl start ftl2-enterprise")
+    page.example(f"{name} [OPTION...] COMMAND [ARGUMENT...]", "systemctl start ftl2-enterprise")
     page.section("DESCRIPTION")
-    page.paragraphs(cli.group.help or "")
+    page.paragraph(FTL2_ENTERPRISE.purpose)
     page.paragraph(
         "systemd starts the service as `ftl2-enterprise.service`, and `ftl2ctl`(1) controls it. `run` runs one loop"
         " in the foreground, without a service."
     )
-    page.section("OPTIONS")
-    page.definitions(_parameters(cli.group, context))
-    page.section("COMMANDS")
-    for words, command in _commands(cli.group, context):
-        if not command.hidden:
-            _click_command(page, words, command, context)
+    page.section("OPTIONS OF EVERY COMMAND")
+    page.definitions(_options(FTL2_ENTERPRISE.options))
+    _commands(page, FTL2_ENTERPRISE)
     page.section("EXIT STATUS")
-    page.definitions((str(status.value), sentence(meaning)) for status, meaning in exit_status.MEANINGS.items())
+    page.definitions(_sentences(cli.statuses()))
     page.section("SIGNALS")
     page.paragraph("To the main process of the service:")
     page.definition(
@@ -161,30 +161,6 @@ def _ftl2_enterprise(build: Build) -> Page:
     page.paragraph("`ftl2ctl`(1), `ftl2-enterprise.toml`(5), `systemctl`(1), `systemd-creds`(1)")
     page.paragraph("/usr/share/doc/ftl2-enterprise/")
     return page
-
-
-def _commands(group: click.Group, context: click.Context, before: str = "") -> list[tuple[str, click.Command]]:
-    found: list[tuple[str, click.Command]] = []
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            found += _commands(command, context, f"{before}{name} ")
-        elif command is not None:
-            found.append((f"{before}{name}", command))
-    return found
-
-
-def _click_command(page: Page, words: str, command: click.Command, parent: click.Context) -> None:
-    context = click.Context(command, info_name=words, parent=parent)
-    usage = " ".join([words, *command.collect_usage_pieces(context)]).replace("[OPTIONS]", "[OPTION...]")
-    texts = [" ".join(part.split()) for part in (command.help or "").replace("\b", "").split("\n\n")]
-    page.definition(usage, *texts)
-    page.indented(_parameters(command, context))
-
-
-def _parameters(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
-    records: list[Any] = [one.get_help_record(context) for one in command.get_params(context)]
-    return [(record[0], record[1]) for record in records if record and record[1]]
 
 
 # --- ftl2-enterprise.toml(5) ---------------------------------------------------------------------------------------
@@ -218,7 +194,7 @@ def _settings(build: Build) -> Page:
                 if option.has_default
                 else f"Not set by default. Example: `{option.written}`."
             )
-            restart = " Counts only when the service starts." if option.needs_restart else ""
+            restart = " Takes effect when the service starts." if option.needs_restart else ""
             page.definition(option.key, sentence(option.meaning), f"{sentence(option.kind)} {default}{restart}")
     page.section("EXAMPLES")
     page.example(

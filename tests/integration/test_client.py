@@ -103,7 +103,7 @@ def test_a_socket_that_a_dead_service_has_left_is_told_from_one_that_is_not_ther
     left.bind(str(path))
     left.close()
     told = problem_of(path)
-    assert (told.code, told.message) == (Code.UNAVAILABLE, f"cannot reach the service at {path}: nobody listens")
+    assert (told.code, told.message) == (Code.UNAVAILABLE, f"cannot reach the service at {path}: no process listens")
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_told_so() -> None:

@@ -31,7 +31,7 @@ def test_a_dry_run_tries_a_copy_and_leaves_nothing(old: Path, capsys: pytest.Cap
     assert cli.main(["--db", str(old), "init-db", "--dry-run"]) == WOULD_CHANGE
     assert old.read_bytes() == before
     assert [path.name for path in old.parent.iterdir()] == [old.name]
-    assert "can be brought up to date" in capsys.readouterr().out
+    assert "can be migrated" in capsys.readouterr().out
 
 
 def test_a_backup_is_the_database_before(old: Path) -> None:

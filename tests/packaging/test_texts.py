@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
 import msgspec
 import pytest
 
-from ftl2_enterprise.cli import main as cli
+from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
+from ftl2_enterprise.commandline.finder import every_command
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.ctl.registry import every_command
+from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_packaging import config_file, manpages, options, places, troff
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.declaration import Program
 
 BUILD = places.Build(output=Path("none"), cache=Path("none"), version="1.2.3", release="1", epoch=1_700_000_000)
 PAGES = ["ftl2ctl.1", "ftl2-enterprise.8", "ftl2-enterprise.toml.5"]
@@ -68,26 +72,14 @@ def test_the_page_on_settings_has_every_setting(pages: dict[str, str]) -> None:
         assert f"\\fB{option.key}\\fR" in pages["ftl2-enterprise.toml.5"]
 
 
-def test_the_page_of_ftl2ctl_has_every_command_and_option(pages: dict[str, str]) -> None:
-    page = pages["ftl2ctl.1"]
-    for command in every_command():
-        assert f"\\fB{command.usage}\\fR" in page
-        for flag in command.flags:
-            assert f"\\fB{flag.shown}\\fR" in page, f"{command.name} {flag.option}"
-
-
-def test_the_page_of_ftl2_enterprise_has_every_command_and_option(pages: dict[str, str]) -> None:
-    page = pages["ftl2-enterprise.8"]
-    context = click.Context(cli.group)
-    for name in cli.group.list_commands(context):
-        command = cli.group.get_command(context, name)
-        assert command is not None
-        if command.hidden or isinstance(command, click.Group):
-            continue
-        assert f"\\fB{name}" in page
-        for parameter in command.params:
-            if isinstance(parameter, click.Option) and not parameter.hidden:
-                assert all(option in page for option in parameter.opts), f"{name} {parameter.opts}"
+@pytest.mark.parametrize(("name", "program"), [("ftl2ctl.1", FTL2CTL), ("ftl2-enterprise.8", FTL2_ENTERPRISE)])
+def test_the_page_of_a_program_has_every_command_and_option(
+    pages: dict[str, str], name: str, program: Program
+) -> None:
+    for command in every_command(program):
+        assert f"\\fB{command.usage}\\fR" in pages[name]
+        for option in command.options:
+            assert f"\\fB{option.shown}\\fR" in pages[name], f"{command.name} {option.long}"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -98,7 +90,7 @@ def test_no_line_of_a_page_is_a_macro_by_accident(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_mandoc_has_nothing_to_say(name: str, tmp_path: Path) -> None:
+def test_mandoc_reports_nothing(name: str, tmp_path: Path) -> None:
     if shutil.which("mandoc") is None:
         pytest.skip("mandoc is not installed")
     (tmp_path / name).write_text(manpages.documents(BUILD)[name])

@@ -14,7 +14,6 @@ from sqlalchemy import Text, cast, select
 from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.ctl import server_render
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops
@@ -30,6 +29,7 @@ from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Order
 from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.writer.frames import Committed
+from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.loops import gather
 from tests.support.facts import sample
 
@@ -141,7 +141,7 @@ def main(given: dict[str, Any]) -> int:
             handlers=Handlers(
                 reads=handlers.READS,
                 writes=handlers.WRITES,
-                renders=server_render.RENDERS,
+                renders=views.RENDERS,
                 gathers=gather.gathers(lambda: loaded.settings, read),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ftl2_enterprise.cli.main import COMMANDS
+from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
+from ftl2_enterprise.commandline import finder
 from ftl2_enterprise.core import settings
-from ftl2_enterprise.ctl.registry import MODULES
+from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
 
 PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem != "index")
@@ -47,9 +48,9 @@ def test_commands_exist() -> None:
         if (match := re.match(rf"\s*(?:nohup |\./python\S+ -I \./)?ftl2-enterprise {word}", text))
     }
     steering = {match[1] for text in texts if (match := re.match(rf"\s*(?:until )?ftl2ctl {word}", text))}
-    assert {"supervise", "config", "init-db"} <= ours <= set(COMMANDS)
+    assert {"supervise", "config", "init-db"} <= ours <= set(finder.names(FTL2_ENTERPRISE))
     assert {"submit", "reload", "upgrade", "health"} <= steering
-    assert steering <= set(MODULES)
+    assert steering <= set(finder.names(FTL2CTL))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from ftl2_enterprise.ctl.registry import every_command
 
 from ftl2_enterprise.cli.main import COMMANDS
-from ftl2_enterprise.ctl.registry import every_command
 
 PAGE = Path("docs/reference/prototype-names.md").read_text()
 FUNCTIONS = sorted(set(re.findall(r"`(ftl2_enterprise\.[a-z_.]+)\(", PAGE)))

@@ -2,62 +2,69 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-import click
-
-from ftl2_enterprise.cli.history import Page, page_lines, read_page
+from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Argument, Command, Example, Option, limit
 from ftl2_enterprise.render import json_output
-from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.protocol.loops.replies import History
+
+LIMIT = 50
 
 
-@click.command("history")
-@click.argument("loop")
-@click.option("--actions", "with_actions", is_flag=True, help="Show each action with its host and what became of it.")
-@click.option("--changed", "only_changed", is_flag=True, help="Only those that changed something, failed or asked.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--limit", type=click.IntRange(min=1, max=10_000), default=50, show_default=True, help="Iterations on a page."
-)
-@click.option("--before", type=click.IntRange(min=1), metavar="N", help="The page before iteration N.")
-@click.pass_obj
-def command(
-    session: Session,
-    loop: str,
-    *,
-    with_actions: bool,
-    only_changed: bool,
-    as_json: bool,
-    limit: int,
-    before: int | None,
-) -> int:
-    """Show the last iterations of LOOP (its name, its id, or how its name begins), oldest first."""
-    session.wants_json = as_json
+def run(session: CliSession, given: GivenValues) -> int:
+    """Show the last iterations."""
+    from ftl2_enterprise.cli.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
+    from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.render.loops.history import history_view  # noqa: PLC0415
+
     with session.open_store().read() as tx:
-        page = read_page(tx, loop, with_actions=with_actions, before=before, limit=limit, only_changed=only_changed)
-        now = tx.now
-    if as_json:
-        session.out.stream.write(json_output.text(_document(page)) + "\n")
-        return 0
-    session.out.print(page_lines(page, now))
-    if page.before is not None:
-        flags = [*(["--changed"] if only_changed else []), *(["--actions"] if with_actions else [])]
-        words = [*session.program, "history", page.loop.name, *flags]
-        earlier = shlex.join([*words, "--before", str(page.before)])
-        session.out.print(line(("earlier: ", Role.FAINT), (earlier, Role.COMMAND)))
+        view = history_view(
+            LocalReader(session, tx),
+            loop=given.text("loop"),
+            actions=given.has("actions"),
+            changed=given.has("changed"),
+            before=given.maybe_number("before"),
+            limit=given.number("limit", LIMIT),
+        )
+        if given.has("json"):
+            page: History = view.document
+            prompts = prompt_rows.get_prompts(tx, page.loop.id)
+            session.document(_document(page, prompts, with_actions=given.has("actions")))
+        else:
+            session.out.print(view.lines())
     return 0
 
 
-def _document(page: Page) -> dict[str, object]:
+def _document(page: History, prompts: Sequence[Prompt], *, with_actions: bool) -> dict[str, object]:
     iterations: list[object] = []
     for iteration in page.iterations:
         shown = json_output.document(iteration)
-        shown["prompts"] = json_output.document(page.prompts.get(iteration.id, []))
-        if page.actions is not None:
-            shown["actions"] = json_output.document(page.actions[iteration.id])
+        shown["prompts"] = json_output.document([one for one in prompts if one.iteration_id == iteration.id])
+        if with_actions:
+            shown["actions"] = json_output.document([one for one in page.actions if one.iteration_id == iteration.id])
         iterations.append(shown)
-    return {"loop": json_output.document(page.loop), "iterations": iterations, "before": page.before}
+    return {"loop": json_output.document(page.loop), "iterations": iterations, "before": page.more}
+
+
+COMMAND = Command(
+    summary="Show the last iterations of a loop, oldest first.",
+    group=LOOPS,
+    run=run,
+    arguments=(Argument("loop", TEXT, "Name, unambiguous prefix of a name, or id."),),
+    options=(
+        Option("actions", "Include each action with its result."),
+        Option("changed", "Only iterations that changed something, failed or asked."),
+        JSON,
+        limit(LIMIT, "Maximum number of iterations, newest first.", at_most=10_000),
+        Option("before", "Only iterations before number N.", NUMBER, value="N", at_least=1),
+    ),
+    examples=(Example("history web"), Example("history web --actions --limit 3")),
+)

@@ -1,4 +1,4 @@
-"""`init-db`: create the database, or bring its schema up to date."""
+"""`init-db`: create the database, or migrate it to the present schema."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from ftl2_enterprise.cli.program import ADMINISTRATION
+from ftl2_enterprise.commandline.declaration import Command, Example, Option
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.render import crash_report
@@ -17,35 +17,32 @@ from ftl2_enterprise.render.text import Role, line, symbol
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
+
+WOULD_CHANGE = 7
+"""The status of a dry run that found something to do, as for loops."""
 
 
-@click.command("init-db")
-@click.option("--dry-run", is_flag=True, help="Try it on a copy, and change nothing.")
-@click.option("--backup", is_flag=True, help="Before a database is changed, keep a copy beside it.")
-@click.pass_obj
-def command(session: Session, *, dry_run: bool, backup: bool) -> int:
-    """Create the database, or bring it up to date. Doing it twice is harmless.
-
-    With --dry-run the status is 7 when it would be created or changed.
-    """
-    from ftl2_enterprise.store import backup as store_backup  # noqa: PLC0415
+def run(session: CliSession, given: GivenValues) -> int:
+    """Create or migrate the database; with --dry-run, only find out whether that would work."""
+    from ftl2_enterprise.store import backup as store_backup  # noqa: PLC0415 - SQLAlchemy is not needed for help
     from ftl2_enterprise.store.database import open_store  # noqa: PLC0415
 
     path = Path(session.settings.store.path)
     existed = path.exists()
-    if dry_run:
+    if given.has("dry-run"):
         with _explaining(path):
             would_change = store_backup.rehearse(path)
         if not would_change:
             session.out.print(line(symbol("✔", Role.GOOD), f"database is up to date: {path}"))
             return Exit.OK
-        what = "can be brought up to date" if existed else "would be created"
+        what = "can be migrated" if existed else "would be created"
         session.out.print(line(symbol("!", Role.WARNING), f"database {what}: {path}"))
-        return Exit.WOULD_CHANGE
-    kept = store_backup.back_up(path) if backup else None
+        return WOULD_CHANGE
+    kept = store_backup.back_up(path) if given.has("backup") else None
     if kept is not None:
-        session.out.print(line(symbol("✔", Role.GOOD), f"database as it was is kept: {kept}"))
+        session.out.print(line(symbol("✔", Role.GOOD), f"backup of the database: {kept}"))
     with _explaining(path):
         open_store(path, create=True).close()
     what = "is up to date" if existed else "created"
@@ -55,7 +52,7 @@ def command(session: Session, *, dry_run: bool, backup: bool) -> int:
 
 @contextmanager
 def _explaining(path: Path) -> Generator[None]:
-    """A change of the database that fails says at what, because whoever installs a package sees nothing else."""
+    """Add the cause to an unexpected error: the installer of a package sees nothing but this message."""
     try:
         yield
     except Problem:
@@ -63,7 +60,21 @@ def _explaining(path: Path) -> Generator[None]:
     except Exception as error:
         internal = crash_report.record(error, path.parent)
         cause = Redactor().text(str(getattr(error, "orig", None) or error)).partition("\n")[0]
-        said = f"cannot bring the database {path} up to date: {cause or type(error).__name__}"
+        message = f"cannot migrate the database {path}: {cause or type(error).__name__}"
         raise Problem(
-            internal.code, f"{said} ({internal.message.rpartition(': ')[2]})", hint=internal.hint
+            internal.code, f"{message} ({internal.message.rpartition(': ')[2]})", hint=internal.hint
         ) from error
+
+
+COMMAND = Command(
+    summary="Create the database, or migrate it to the schema of this version.",
+    group=ADMINISTRATION,
+    run=run,
+    options=(
+        Option("dry-run", "Try the migration on a copy, and change nothing."),
+        Option("backup", "Keep a copy of the database before it is migrated."),
+    ),
+    details="Repeating it is harmless.",
+    statuses=("7: with --dry-run, the database would be created or migrated",),
+    examples=(Example("init-db"), Example("init-db --dry-run")),
+)

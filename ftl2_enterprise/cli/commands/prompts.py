@@ -1,47 +1,36 @@
-"""`prompts`: what loops ask people."""
+"""`prompts`: the open prompts of loops."""
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-import click
-
+from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.render import json_output
-from ftl2_enterprise.render.loops.prompt_text import question
-from ftl2_enterprise.render.text import Role, ago, line, one_line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
 
 
-@click.command("prompts")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def command(session: Session, *, as_json: bool) -> int:
-    """List the prompts that wait for an answer."""
-    session.wants_json = as_json
-    from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
-    from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
+def run(session: CliSession, given: GivenValues) -> int:
+    """List the prompts."""
+    from ftl2_enterprise.cli.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
+    from ftl2_enterprise.render.loops.prompts import prompts_view  # noqa: PLC0415
 
     with session.open_store().read() as tx:
-        prompts = prompt_rows.get_prompts(tx, None, state=PromptState.OPEN)
-        names = {loop_id: loop_rows.get_loop(tx, loop_id).name for loop_id in {prompt.loop_id for prompt in prompts}}
-        now = tx.now
-    if as_json:
-        result = [{**json_output.document(prompt), "loop": names[prompt.loop_id]} for prompt in prompts]
-        session.out.stream.write(json_output.text(result) + "\n")
-        return 0
-    if not prompts:
-        session.out.print(line("no open prompts"))
-    for prompt in prompts:
-        asked = f"loop {one_line(names[prompt.loop_id])}, asked {ago(prompt.asked_at, now)}"
-        answer = shlex.join([*session.program, "respond", str(prompt.id)])
-        session.out.print(
-            [
-                line((asked, Role.FAINT)),
-                *question(prompt.id, prompt.question, prompt.options, prompt.default),
-                line((f"{answer} ANSWER", Role.COMMAND), indent=4),
-            ]
-        )
+        view = prompts_view(LocalReader(session, tx), loop=None, settled=False)
+        if given.has("json"):
+            session.document([{**json_output.document(one.prompt), "loop": one.loop} for one in view.document])
+        else:
+            session.out.print(view.lines())
     return 0
+
+
+COMMAND = Command(
+    summary="List the open prompts of loops, oldest first.",
+    group=LOOPS,
+    run=run,
+    options=(JSON,),
+    examples=(Example("prompts"),),
+)

@@ -1,34 +1,28 @@
-"""`respond`: answer a prompt of a loop."""
+"""`respond`: answer a prompt, through the service if it has the database."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from ftl2_enterprise.cli.program import LOOPS
 from ftl2_enterprise.cli.prompter import user_name
-from ftl2_enterprise.render.loops.answers import resolve
-from ftl2_enterprise.render.text import Role, line, one_line, symbol
+from ftl2_enterprise.commandline.declaration import POSITIVE, TEXT, Argument, Command, Example
+from ftl2_enterprise.protocol.loops.answers import resolve
+from ftl2_enterprise.render.text import Role, line, one_line, quoted, symbol
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
 
 
-@click.command("respond")
-@click.argument("prompt_id", type=click.IntRange(min=1))
-@click.argument("answer")
-@click.pass_obj
-def command(session: Session, prompt_id: int, answer: str) -> int:
-    """Answer a prompt: with an option, its number, or a text where there are no options.
+def run(session: CliSession, given: GivenValues) -> int:
+    """Submit the answer."""
+    from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
 
-    A prompt that is settled already is not answered again: that is a conflict.
-    """
-    from ftl2_enterprise.cli import service  # noqa: PLC0415
-
+    prompt_id, answer = given.number("prompt-id", 0), given.text("answer")
     path = Path(session.settings.store.path)
-    # Who has the database writes it. A user without one means the service of the system.
+    # The service is the only writer of its database. A user without a database means the system's service.
     if service.holder(session.settings) is not None or (
         session.db is None and not path.exists() and service.is_there(session)
     ):
@@ -36,18 +30,18 @@ def command(session: Session, prompt_id: int, answer: str) -> int:
     return _write(session, prompt_id, answer)
 
 
-def _ask_service(session: Session, prompt_id: int, answer: str) -> int:
+def _ask_service(session: CliSession, prompt_id: int, answer: str) -> int:
     from ftl2_enterprise.cli import service  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowLoop  # noqa: PLC0415
 
     with service.reach(session) as (connection, _):
         prompt = connection.call(AnswerPrompt(prompt=prompt_id, answer=answer))
         loop = connection.call(ShowLoop(loop=str(prompt.loop_id))).loop
-    _tell(session, prompt_id, loop.name, prompt.answer or "")
+    _confirm(session, prompt_id, loop.name, prompt.answer or "")
     return 0
 
 
-def _write(session: Session, prompt_id: int, answer: str) -> int:
+def _write(session: CliSession, prompt_id: int, answer: str) -> int:
     from ftl2_enterprise.core import lease  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
@@ -67,16 +61,16 @@ def _write(session: Session, prompt_id: int, answer: str) -> int:
         chosen = Redactor().text(resolve(prompt, answer))
         prompt_rows.answer_prompt(tx, prompt_id, chosen, user_name())
         loop = loop_rows.get_loop(tx, prompt.loop_id)
-    _tell(session, prompt_id, loop.name, chosen)
+    _confirm(session, prompt_id, loop.name, chosen)
     if loop.managed:
-        session.out.print(line(("the loop goes on when its service is started", Role.FAINT), indent=2))
+        session.out.print(line(("the loop continues when its service is started", Role.FAINT), indent=2))
     elif loop.owner is None or not lease.is_alive(loop.owner):
-        again = shlex.join([*session.program, "run", "--resume", loop.name])
-        session.out.print(line(("go on:   ", Role.FAINT), (again, Role.COMMAND), indent=2))
+        resume = f"{session.command()} run --resume {quoted(loop.name)}"
+        session.out.print(line(("resume: ", Role.FAINT), (resume, Role.COMMAND), indent=2))
     return 0
 
 
-def _tell(session: Session, prompt_id: int, loop: str, answer: str) -> None:
+def _confirm(session: CliSession, prompt_id: int, loop: str, answer: str) -> None:
     session.out.print(
         line(
             symbol("✔", Role.GOOD),
@@ -84,3 +78,16 @@ def _tell(session: Session, prompt_id: int, loop: str, answer: str) -> None:
             (one_line(answer), Role.STRONG),
         )
     )
+
+
+COMMAND = Command(
+    summary="Answer a prompt with an option, its number, or text if it has no options.",
+    group=LOOPS,
+    run=run,
+    arguments=(
+        Argument("prompt-id", POSITIVE, "Number of the prompt."),
+        Argument("answer", TEXT, "An option, its number, or text."),
+    ),
+    details="A prompt that is settled is not answered again: that is a conflict.",
+    examples=(Example("respond 3 yes"), Example("respond 3 1", "with the number of an option")),
+)

@@ -1,4 +1,4 @@
-"""`run`: make a desired state true, in this process."""
+"""`run`: run a loop in this process, in the foreground."""
 
 from __future__ import annotations
 
@@ -6,108 +6,66 @@ import asyncio
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
-from click.core import ParameterSource
 
-from ftl2_enterprise.cli import run_foreground, run_options
+from ftl2_enterprise.cli import run_foreground
+from ftl2_enterprise.cli.program import LOOPS
 from ftl2_enterprise.cli.progress import Progress, progress
 from ftl2_enterprise.cli.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
-from ftl2_enterprise.cli.summary import summary
+from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
+from ftl2_enterprise.commandline.loops import options
+from ftl2_enterprise.commandline.loops.desired_state import check_interval, read_desired_state
 from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter
-from ftl2_enterprise.render.exit_status import exit_of
-from ftl2_enterprise.render.loops import desired_state, narrator
-from ftl2_enterprise.render.loops.state_words import outcome_line
-from ftl2_enterprise.render.text import Role, duration, line
+from ftl2_enterprise.render.loops import narrator
+from ftl2_enterprise.render.loops.exit_status import exit_of
+from ftl2_enterprise.render.loops.standing import outcome_line
+from ftl2_enterprise.render.loops.summary import summary
+from ftl2_enterprise.render.text import Role, duration, line, quoted
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.protocol.loops.nouns import Action
     from ftl2_enterprise.render.loops.narrator import Narrator, Tally
     from ftl2_enterprise.store.database import Store
 
-WITH_RESUME = {"resume", "quiet", "as_json", "non_interactive"}
-"""Options that do not change what the loop was asked with."""
-LIMITS = {"max_iterations", "interval", "max_ask_delay", "max_cost", "action_timeout"}
-"""What a loop may go on with differently; what it is to reach, where and by which rules stays as it was."""
+WITH_RESUME = {"resume", "quiet", "json", "non-interactive", "db", "config"}
+"""Options that do not change the specification of the loop."""
+LIMITS = {"max-iterations", "interval", "max-ask-delay", "max-cost", "action-timeout"}
+"""Options by which a resumed loop may continue with other limits; the rest of its specification stays."""
 
 
-@click.command("run")
-@run_options.DESIRED_STATE
-@click.option(
-    "-f",
-    "--file",
-    type=click.Path(path_type=Path),
-    help="Read the desired state, or a manifest, from FILE; `-` is standard input.",
-)
-@click.option("-i", "--inventory", metavar="FILE", help="The hosts; this machine when not given.")
-@run_options.NAME
-@run_options.MODE
-@click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.  [default: 10]")
-@click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.  [default: 60]")
-@run_options.DRY_RUN
-@click.option("--quiet", is_flag=True, help="Only the summary, or the error.")
-@run_options.POLICY
-@run_options.ENVIRONMENT
-@run_options.RULES_DIR
-@click.option("-s", "--secret", "secrets", multiple=True, metavar="MODULE.PARAM=ENV_VAR", help="Bind a secret.")
-@click.option("--non-interactive", is_flag=True, help="Ask nobody: take defaults, else first options.")
-@click.option(
-    "--max-ask-delay",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Ask after N iterations in a row with failures; 0 never.",
-)
-@run_options.DECIDER
-@run_options.MODEL
-@run_options.MAX_COST
-@click.option(
-    "--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.  [default: 300]"
-)
-@click.option(
-    "--resume",
-    metavar="LOOP",
-    help="Go on with a loop that has not converged; limits may be given anew.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
-@click.pass_context
-def command(context: click.Context, **options: Any) -> int:
-    """Make DESIRED_STATE true: observe, decide, act, and look again until it is.
-
-    The desired state is a sentence for a model, or the name of a manifest (site.yaml). Without a model, rules alone
-    decide. Every step is recorded; `history` shows it, and `--resume` goes on after a stop or a crash.
-    """
-    # Until the loop runs, and has its own way with Ctrl-C, nothing has to be tidied up.
+def run(session: CliSession, given: GivenValues) -> int:
+    """Run a new loop, or resume one; the exit status is that of its outcome."""
+    # Until the loop runs and handles Ctrl-C itself, there is nothing to clean up.
     with interrupt.Fatal():
-        return _run(context, context.obj, options)
+        return _run(session, given)
 
 
-def _run(context: click.Context, session: Session, options: dict[str, Any]) -> int:
-    session.wants_json = options["as_json"]
+def _run(session: CliSession, given: GivenValues) -> int:
     begun = time.monotonic()
-    if options["resume"] is not None:
-        limits = _limits(context)
+    wants_json = given.has("json")
+    if (resumed := given.maybe("resume")) is not None:
+        limits = _limits(given)
         store = session.open_store()
-        loop = _find(store, options["resume"])
+        loop = _find(store, resumed)
         if loop.state is LoopState.COMPLETED:
-            return _had_ended(session, loop, as_json=options["as_json"])
+            return _had_ended(session, loop, wants_json=wants_json)
     else:
         limits = {}
-        spec = _prepared(options, session.settings)
+        spec = _prepared(given, session.settings)
         store = _open(session.settings)
-        loop = _create(store, spec, is_named=options["name"] is not None)
-    shown = progress(session.out, silent=options["quiet"] or options["as_json"])
-    people = _people(session, shown, silent=options["as_json"], non_interactive=options["non_interactive"])
+        loop = _create(store, spec, is_named=given.has("name"))
+    shown = progress(session.out, silent=given.has("quiet") or wants_json)
+    people = _people(session, shown, silent=wants_json, non_interactive=given.has("non-interactive"))
     _give_lookups(shown.narrator, store)
     header = partial(shown.say, narrator.header(loop))
     try:
@@ -117,104 +75,97 @@ def _run(context: click.Context, session: Session, options: dict[str, Any]) -> i
         loop = asyncio.run(work)
     except Problem as problem:
         shown.close()
-        raise _with_way_on(problem, session, loop) from problem
+        raise _with_resume(problem, session, loop) from problem
     finally:
         shown.close()
-    # The event loop has given Ctrl-C its usual way back when it was closed.
+    # Closing the event loop has restored the default handling of Ctrl-C.
     with interrupt.Fatal():
-        _report(session, store, loop, shown.narrator.tally, seconds=time.monotonic() - begun, options=options)
+        _report(session, store, loop, shown.narrator.tally, seconds=time.monotonic() - begun, given=given)
     return exit_of(loop)
 
 
 def _report(
-    session: Session, store: Store, loop: Loop, seen: Tally, *, seconds: float, options: dict[str, Any]
+    session: CliSession, store: Store, loop: Loop, seen: Tally, *, seconds: float, given: GivenValues
 ) -> None:
-    """How it ended. Once resumed, a run is counted whole: what was done before belongs to it."""
+    """Print how it ended. The counts of a resumed run include what earlier processes did."""
     from ftl2_enterprise.cli import run_totals  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
 
     with store.read() as tx:
         prompts = prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN)
-        whole = run_totals.of_run(tx, loop) if options["resume"] is not None and loop.mode is Mode.SINGLE else seen
-    if options["as_json"]:
-        result = {
-            "loop": json_output.document(loop),
-            "exit_status": exit_of(loop).value,
-            "seen": {**vars(seen), "actions": seen.actions, "seconds": round(seconds, 3)},
-            "prompts": json_output.document(prompts),
-        }
-        session.out.stream.write(json_output.text(result) + "\n")
+        whole = run_totals.of_run(tx, loop) if given.has("resume") and loop.mode is Mode.SINGLE else seen
+    if given.has("json"):
+        session.document(
+            {
+                "loop": json_output.document(loop),
+                "exit_status": exit_of(loop).value,
+                "seen": {**vars(seen), "actions": seen.actions, "seconds": round(seconds, 3)},
+                "prompts": json_output.document(prompts),
+            }
+        )
         return
     took = duration(seconds) + ("" if whole.iterations == seen.iterations else " since it was resumed")
-    lines = summary(loop, whole, took=took, prompts=prompts, program=session.program)
-    session.out.print(lines if options["quiet"] else [line(), *lines])
+    lines = summary(loop, whole, took=took, prompts=prompts, command=lambda words: f"{session.command()} {words}")
+    session.out.print(lines if given.has("quiet") else [line(), *lines])
 
 
-def _had_ended(session: Session, loop: Loop, *, as_json: bool) -> int:
-    """A loop that is resumed and has got where it was to get, as after a kill between its end and its process's."""
+def _had_ended(session: CliSession, loop: Loop, *, wants_json: bool) -> int:
+    """The reply for a resumed loop that has completed, such as after a kill between its end and its process's."""
     status = exit_of(loop)
-    if as_json:
-        result: dict[str, Any] = {
-            "loop": json_output.document(loop),
-            "exit_status": status.value,
-            "seen": None,
-            "prompts": [],
-        }
-        session.out.stream.write(json_output.text(result) + "\n")
+    if wants_json:
+        session.document(
+            {"loop": json_output.document(loop), "exit_status": status.value, "seen": None, "prompts": []}
+        )
     else:
-        told = line(("it had ended before: nothing was done now", Role.FAINT), indent=2)
-        session.out.print([outcome_line(loop), told])
+        why = line(("it had ended before: nothing was done now", Role.FAINT), indent=2)
+        session.out.print([outcome_line(loop), why])
     return status
 
 
-# --- what is asked for ---------------------------------------------------------------------------------------------
+# --- the specification ---------------------------------------------------------------------------------------------
 
 
-def _limits(context: click.Context) -> dict[str, Any]:
-    """The limits that were given with --resume. Raises Problem when anything else was."""
-    given = {
-        parameter.name or "": parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in WITH_RESUME
-        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    }
-    for name, option in given.items():
+def _limits(given: GivenValues) -> dict[str, Any]:
+    """The limits that were given with --resume. Raises Problem when another option was."""
+    changed = {name: value for name, value in given.values.items() if name not in WITH_RESUME}
+    for name in changed:
         if name not in LIMITS:
+            shown = "a desired state" if name == options.DESIRED_STATE.name else f"--{name}"
             raise invalid(
-                f"cannot use {option} together with --resume: the loop goes on as it was asked for",
-                "start a new loop to ask for something else",
+                f"cannot use {shown} together with --resume: the specification of the loop does not change",
+                "start a new loop for another one",
             )
-    return {name: context.params[name] for name in given}
+    return {name.replace("-", "_"): value for name, value in changed.items()}
 
 
-def _prepared(options: dict[str, Any], settings: Settings) -> LoopSpec:
+def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
     from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
 
-    path = options["file"]
-    text, source = desired_state.read_desired_state(options["desired_state"], None if path is None else str(path))
-    limits, name = settings.loops, options["name"]
+    text, source = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
+    limits, mode = settings.loops, Mode(given.maybe("mode") or Mode.SINGLE)
+    name = given.maybe("name")
     if name is None:
-        name = name_for(text, source, dry_run=options["dry_run"])
+        name = name_for(text, source, dry_run=given.has("dry-run"))
     check_name(name)
-    desired_state.check_interval(Mode(options["mode"]), options["interval"])
+    check_interval(mode, given.maybe_float("interval"))
     spec = LoopSpec(
         name=name,
         desired_state=text,
-        mode=Mode(options["mode"]),
-        decider=options["decider"],
+        mode=mode,
+        decider=given.maybe("decider") or "auto",
         source=source,
-        inventory=options["inventory"],
-        policy=options["policy"],
-        environment=options["environment"],
-        rules_dir=options["rules_dir"],
-        secrets=list(options["secrets"]),
-        max_iterations=options["max_iterations"] or limits.max_iterations,
-        interval=options["interval"] or limits.interval,
-        dry_run=options["dry_run"],
-        max_ask_delay=options["max_ask_delay"],
-        model=options["model"],
-        max_cost=options["max_cost"],
-        action_timeout=options["action_timeout"] or limits.action_timeout,
+        inventory=given.maybe("inventory"),
+        policy=given.maybe("policy"),
+        environment=given.maybe("environment") or "",
+        rules_dir=given.maybe("rules-dir"),
+        secrets=given.many("secret"),
+        max_iterations=given.maybe_number("max-iterations") or limits.max_iterations,
+        interval=given.maybe_float("interval") or limits.interval,
+        dry_run=given.has("dry-run"),
+        max_ask_delay=given.number("max-ask-delay", 0),
+        model=given.maybe("model"),
+        max_cost=given.maybe_float("max-cost"),
+        action_timeout=given.maybe_float("action-timeout") or limits.action_timeout,
         prompt_timeout=limits.prompt_timeout,
     )
     return build.prepare(spec, settings)
@@ -262,19 +213,66 @@ def _give_lookups(told: Narrator, store: Store) -> None:
 
 
 def _people(
-    session: Session, shown: Progress, *, silent: bool, non_interactive: bool
+    session: CliSession, shown: Progress, *, silent: bool, non_interactive: bool
 ) -> NonInteractivePeople | TerminalPeople:
     if non_interactive:
         return NonInteractivePeople()
-    # Where standard output is a file or JSON, the question goes to where the person may look.
+    # When standard output is a file or JSON, questions go to standard error.
     to_stderr = silent or not session.out.is_terminal
     return TerminalPeople(painter(sys.stderr) if to_stderr and is_asked_here() else session.out, shown)
 
 
-def _with_way_on(problem: Problem, session: Session, loop: Loop) -> Problem:
-    """What to do once the cause is gone: the loop is recorded, so it can be resumed."""
+def _with_resume(problem: Problem, session: CliSession, loop: Loop) -> Problem:
+    """The problem with how to resume the loop once the cause is gone; the loop is recorded."""
     if problem.code is not Code.UNAVAILABLE:
         return problem
-    again = " ".join([*session.program, "run", "--resume", loop.name])
-    hint = f"{problem.hint}; then: {again}" if problem.hint else f"then: {again}"
+    resume = f"{session.command()} run --resume {quoted(loop.name)}"
+    hint = f"{problem.hint}; then: {resume}" if problem.hint else f"then: {resume}"
     return Problem(problem.code, problem.message, hint=hint)
+
+
+COMMAND = Command(
+    summary="Run a loop in the foreground, without a service: observe, decide and execute until it has converged.",
+    group=LOOPS,
+    run=run,
+    arguments=(options.DESIRED_STATE,),
+    options=(
+        options.FILE,
+        options.inventory("this machine"),
+        options.NAME,
+        options.MODE,
+        options.MAX_ITERATIONS,
+        options.INTERVAL,
+        options.DRY_RUN,
+        Option("quiet", "Print only the summary, or the error."),
+        options.POLICY,
+        options.ENVIRONMENT,
+        options.RULES_DIR,
+        Option(
+            "secret",
+            "Bind a secret to a parameter of a module, from a variable of the environment.",
+            TEXT,
+            short="s",
+            value="MODULE.PARAM=ENV_VAR",
+            many=True,
+        ),
+        Option("non-interactive", "Do not ask: take defaults, else first options."),
+        options.MAX_ASK_DELAY,
+        options.DECIDER,
+        options.MODEL,
+        options.MAX_COST,
+        options.ACTION_TIMEOUT,
+        Option("resume", "Resume a loop that has not converged; limits may be changed.", TEXT, value="LOOP"),
+        Option("json", "Print one JSON document at the end, and nothing else."),
+    ),
+    details=(
+        "The desired state is a sentence for a model, or the file name of a manifest (site.yaml). Without a model, "
+        "rules alone decide. Every step is recorded; `history` shows it, and `--resume` continues after a stop or a "
+        "crash."
+    ),
+    examples=(
+        Example("run site.yaml"),
+        Example("run site.yaml -i hosts.yaml --dry-run"),
+        Example("run --resume site"),
+    ),
+)

@@ -1,101 +1,73 @@
-"""`submit`: hand a desired state to the service."""
+"""`submit`: submit a desired state to the service."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from ftl2_enterprise.cli import run_options
+from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.commandline.declaration import Command, Example, Option
+from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.loops.naming import check_name
-from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Mode
 from ftl2_enterprise.render import json_output
-from ftl2_enterprise.render.loops import desired_state
-from ftl2_enterprise.render.text import Role, line, one_line, symbol
+from ftl2_enterprise.render.text import Role, line, one_line, quoted, symbol
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
-
-PATHS = ("inventory", "policy", "rules_dir")
-LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
-"""What the settings say when the command line does not."""
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
 
 
-@click.command("submit")
-@run_options.DESIRED_STATE
-@click.option(
-    "-f", "--file", metavar="FILE", help="Read the desired state, or a manifest, from FILE; `-` is standard input."
-)
-@click.option("-i", "--inventory", metavar="FILE", help="The hosts; the service's machine when not given.")
-@run_options.NAME
-@run_options.MODE
-@click.option("--max-iterations", type=click.IntRange(min=1), help="Iterations of one run.")
-@click.option("--interval", type=click.FloatRange(min=0, min_open=True), help="Seconds between runs.")
-@run_options.DRY_RUN
-@run_options.POLICY
-@run_options.ENVIRONMENT
-@run_options.RULES_DIR
-@click.option(
-    "-s",
-    "--secret",
-    "secrets",
-    multiple=True,
-    metavar="MODULE.PARAM=SOURCE",
-    help="Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
-)
-@click.option("--max-ask-delay", type=click.IntRange(min=0), default=0, metavar="N", help="As for `run`.")
-@run_options.DECIDER
-@run_options.MODEL
-@run_options.MAX_COST
-@click.option("--action-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one action.")
-@click.option("--paused", is_flag=True, help="Write it down, but do not start it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def command(session: Session, **options: Any) -> int:
-    """Hand DESIRED_STATE to the service, which makes it true in a process of its own.
-
-    `ftl2ctl submit` does the same, and can follow the loop.
-    """
-    from ftl2_enterprise.cli import service  # noqa: PLC0415 - nothing of it is needed for --help
+def run(session: CliSession, given: GivenValues) -> int:
+    """Submit it."""
+    from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.commandline.loops.desired_state import read_desired_state  # noqa: PLC0415
+    from ftl2_enterprise.commandline.loops.spec import spec_of  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.verbs import SubmitLoop  # noqa: PLC0415
+    from ftl2_enterprise.protocol.service.verbs import GetSettings  # noqa: PLC0415
 
-    session.wants_json = options["as_json"]
-    text, source = desired_state.read_desired_state(options["desired_state"], options["file"])
-    if options["name"] is not None:
-        check_name(options["name"])
-    desired_state.check_interval(Mode(options["mode"]), options["interval"])
-    given = {
-        field: options[field]
-        for field in ("environment", "decider", "dry_run", "max_ask_delay", "model", "max_cost")
-        if options[field] is not None
-    }
+    if (name := given.maybe("name")) is not None:
+        check_name(name)
+    desired = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
     with service.reach(session) as (connection, _):
-        limits = service.limits(connection, LIMITS)
-        limits |= {field: options[field] for field in LIMITS if options.get(field) is not None}
-        spec = LoopSpec(
-            # Without a name the service makes one that is free.
-            name=options["name"] or "",
-            desired_state=text,
-            source=source,
-            mode=Mode(options["mode"]),
-            secrets=list(options["secrets"]),
-            # The service has another working directory.
-            **{field: str(Path(options[field]).expanduser().absolute()) for field in PATHS if options[field]},
-            **given,
-            **limits,
-        )
-        loop = connection.call(SubmitLoop(spec=spec, paused=options["paused"]))
-    if options["as_json"]:
-        session.out.stream.write(json_output.text(json_output.document(loop)) + "\n")
+        spec = spec_of(given, desired, lambda: connection.call(GetSettings()))
+        loop = connection.call(SubmitLoop(spec=spec, paused=given.has("paused")))
+    if given.has("json"):
+        session.document(json_output.document(loop))
         return 0
-    state = "written down, not started" if options["paused"] else "submitted"
-    follow = shlex.join(["ftl2ctl", "watch", loop.name])
+    state = "created paused" if given.has("paused") else "submitted"
     session.out.print(
         [
             line(symbol("✔", Role.GOOD), f"loop {loop.id} ", (one_line(loop.name), Role.STRONG), f" {state}"),
-            line(("follow: ", Role.FAINT), (follow, Role.COMMAND), indent=2),
+            line(("follow: ", Role.FAINT), (f"ftl2ctl watch {quoted(loop.name)}", Role.COMMAND), indent=2),
         ]
     )
     return 0
+
+
+COMMAND = Command(
+    summary="Submit a desired state to the service, which runs it as a loop in its own process.",
+    group=LOOPS,
+    run=run,
+    arguments=(options.DESIRED_STATE,),
+    options=(
+        options.FILE,
+        options.inventory("the machine of the service"),
+        options.NAME,
+        options.MODE,
+        options.MAX_ITERATIONS,
+        options.INTERVAL,
+        options.DRY_RUN,
+        options.POLICY,
+        options.ENVIRONMENT,
+        options.RULES_DIR,
+        options.SECRET,
+        options.MAX_ASK_DELAY,
+        options.DECIDER,
+        options.MODEL,
+        options.MAX_COST,
+        options.ACTION_TIMEOUT,
+        Option("paused", "Create the loop paused."),
+        JSON,
+    ),
+    details="`ftl2ctl submit` does the same, and can follow the loop.",
+    examples=(Example("submit site.yaml"), Example("submit -f site.yaml --mode continuous --interval 300")),
+)

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
-import click
-
+from ftl2_enterprise.cli.program import SERVICE
+from ftl2_enterprise.commandline.declaration import PATH, TEXT, Command, Example, Option
 from ftl2_enterprise.core.problem import unavailable
-from ftl2_enterprise.render.text import Line, Role, line, symbol
+from ftl2_enterprise.render.text import Line, Role, line, quoted, symbol
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.settings import Loaded, Settings
 
 
-@click.command("supervise")
-@click.option("--socket", metavar="PATH", help="Listen there; by default where the settings say (see `config show`).")
-@click.option("--max-running", metavar="N", help="Loops that have a process at a time.")
-@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
-@click.pass_obj
-def command(session: Session, socket: str | None, max_running: str | None, log_level: str | None) -> int:
-    """Run the service: it keeps every submitted loop running, and `ftl2ctl` steers it.
-
-    It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its step, Ctrl-C once more or SIGQUIT ends at
-    once; the loops go on with the next start. SIGHUP reads the settings again.
-    """
-    from ftl2_enterprise.cli import service  # noqa: PLC0415 - of no use to other commands
+def run(session: CliSession, given: GivenValues) -> int:
+    """Prepare directories and database, then replace this process by the root of the service."""
+    from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
     from ftl2_enterprise.core import child_startup  # noqa: PLC0415
     from ftl2_enterprise.supervisor import start  # noqa: PLC0415
 
-    options = {"supervisor.socket": socket, "supervisor.max_running": max_running, "log.level": log_level}
+    options = {
+        "supervisor.socket": given.maybe("socket"),
+        "supervisor.max_running": given.maybe("max-running"),
+        "log.level": given.maybe("log-level"),
+    }
     session.options = {key: value for key, value in options.items() if value is not None}
     settings = session.settings
     service.prepare(settings, os.environ)
@@ -40,7 +35,7 @@ def command(session: Session, socket: str | None, max_running: str | None, log_l
         session.out.stream.flush()
     begun = child_startup.Startup(
         config=str(session.config.absolute()) if session.config else None,
-        # Every process of the service is told the same, wherever it is.
+        # As absolute paths, because the processes of the service have other working directories.
         flags={key: _as_text(session.loaded, key) for key in session.flags},
         writer=child_startup.writer_socket(settings.supervisor.socket),
     ).renewed(session.loaded)
@@ -61,21 +56,40 @@ def command(session: Session, socket: str | None, max_running: str | None, log_l
 
 
 def _as_text(loaded: Loaded, key: str) -> str:
-    """The value as it is in force: a relative path has become an absolute one."""
+    """The value in force, in which a relative path has become an absolute one."""
     section, _, name = key.partition(".")
     return str(getattr(getattr(loaded.settings, section), name))
 
 
 def _greeting(settings: Settings) -> list[Line]:
-    steer = shlex.join(["ftl2ctl", "--socket", settings.supervisor.socket])
+    control = f"ftl2ctl --socket {quoted(settings.supervisor.socket)}"
     return [
         line(symbol("●", Role.GOOD), f"the service listens on {settings.supervisor.socket}"),
         line((f"{'database:':<10}", Role.FAINT), settings.store.path, indent=2),
         line((f"{'logs:':<10}", Role.FAINT), settings.log.directory, indent=2),
-        line((f"{'steer it:':<10}", Role.FAINT), (steer, Role.COMMAND), indent=2),
+        line((f"{'control:':<10}", Role.FAINT), (control, Role.COMMAND), indent=2),
         line(
-            (f"{'end it:':<10}", Role.FAINT),
-            "Ctrl-C, twice to end it at once; the loops go on with the next start",
+            (f"{'stop:':<10}", Role.FAINT),
+            "Ctrl-C; twice to stop without waiting for current steps",
             indent=2,
         ),
     ]
+
+
+COMMAND = Command(
+    summary="Run the service, which keeps every submitted loop running; `ftl2ctl` controls it.",
+    group=SERVICE,
+    run=run,
+    options=(
+        Option(
+            "socket", "Socket to listen on; by default that of the settings (see `config show`).", PATH, value="PATH"
+        ),
+        Option("max-running", "Maximum number of loops that have a process at the same time.", TEXT, value="N"),
+        Option("log-level", "Log level: debug, info, warning or error.", TEXT, value="LEVEL"),
+    ),
+    details=(
+        "It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its current step; a second Ctrl-C or "
+        "SIGQUIT ends it at once; loops continue after the next start. SIGHUP reloads the settings."
+    ),
+    examples=(Example("supervise"), Example("--db loops.db supervise --socket ./control.sock")),
+)

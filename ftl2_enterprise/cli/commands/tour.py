@@ -1,31 +1,39 @@
-"""`tour`: a loop that converges, drifts and mends, on a scratch directory."""
+"""`tour`: a loop that converges, drifts and is repaired, in a scratch directory."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from ftl2_enterprise.cli.program import PROGRAM_ITSELF
+from ftl2_enterprise.commandline.declaration import PATH, Command, Example, Option
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.session import Session
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
 
 
-@click.command("tour")
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where to put the scratch directory; by default the directory for temporary files.",
+def run(session: CliSession, given: GivenValues) -> int:
+    """Run the tour."""
+    from ftl2_enterprise.cli.tour import main as tour  # noqa: PLC0415 - not needed for help
+
+    directory = given.maybe("directory")
+    return tour.tour(
+        session, None if directory is None else Path(directory), non_interactive=given.has("non-interactive")
+    )
+
+
+COMMAND = Command(
+    summary="Watch a loop at work: it converges, something is broken, and it is repaired.",
+    group=PROGRAM_ITSELF,
+    run=run,
+    options=(
+        Option("directory", "Scratch directory; by default a new one for temporary files.", PATH, value="DIR"),
+        Option("non-interactive", "Do not ask and do not pause, even on a terminal."),
+    ),
+    details=(
+        "Everything happens in one scratch directory, without root, network or model. The tour ends without leaving "
+        "anything running."
+    ),
+    examples=(Example("tour"),),
 )
-@click.option("--non-interactive", is_flag=True, help="Ask nobody and do not pause, also on a terminal.")
-@click.pass_obj
-def command(session: Session, *, directory: Path | None, non_interactive: bool) -> int:
-    """Watch a loop at work: it converges, something is broken, it is mended.
-
-    Everything happens below one scratch directory: no root, no network, no model. Ends by itself and leaves nothing
-    running.
-    """
-    from ftl2_enterprise.cli.tour import main as tour  # noqa: PLC0415
-
-    return tour.tour(session, directory, non_interactive=non_interactive)

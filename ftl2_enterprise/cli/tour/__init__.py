@@ -1,1 +1,1 @@
-"""The tour: a manifest, its templates and its service; `tour` copies them into a scratch directory and runs them."""
+"""The tour: its manifest, templates and managed service, which `tour` copies into a scratch directory and runs."""

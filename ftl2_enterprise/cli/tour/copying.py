@@ -1,4 +1,4 @@
-"""Puts the tour's manifest where it may be changed."""
+"""Copies the manifest of the tour into a directory, where it may be changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES = ("manifest.yaml", "heartbeat.sh", "templates/service.conf.j2", "template
 
 
 def copy_tour(directory: Path) -> Path:
-    """Copy the tour into an existing directory and return its manifest; what it manages is `host` beside it."""
+    """Copy the files into an existing directory; returns the manifest, which manages `host` next to it."""
     origin = resources.files(__package__)
     for name in FILES:
         target = directory / name

@@ -1,6 +1,6 @@
-"""The tour: a service with a real continuous loop over a scratch directory, and somebody who breaks what it keeps.
+"""The tour: a service with a real continuous loop in a scratch directory, in which something is then broken.
 
-What it claims is looked up in the directory itself, so that a tour cannot succeed by its own account.
+Each claim is verified in the directory itself, so that the tour cannot succeed only because the loop says so.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.history import page_lines, read_page
+from ftl2_enterprise.cli.local_reader import LocalReader
 from ftl2_enterprise.cli.progress import Progress, progress
 from ftl2_enterprise.cli.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
-from ftl2_enterprise.cli.session import Session, called_as
+from ftl2_enterprise.cli.session import CliSession, called_as
 from ftl2_enterprise.cli.tour.copying import copy_tour
 from ftl2_enterprise.cli.tour.scenario import Scene, TourFailed
 from ftl2_enterprise.cli.tour.service import TourService, follow
@@ -28,8 +28,9 @@ from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopConverged, LoopDrifted, LoopRested, LoopStopped
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Mode
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.render.exit_status import Exit
 from ftl2_enterprise.render.loops import narrator
+from ftl2_enterprise.render.loops.exit_status import LoopExit
+from ftl2_enterprise.render.loops.history import history_view
 from ftl2_enterprise.render.text import Line, Role, count, line, symbol
 
 if TYPE_CHECKING:
@@ -42,14 +43,14 @@ NAME = "tour"
 INTERVAL = 2.0
 MAX_ITERATIONS = 6
 PATIENCE = 45.0
-"""Seconds after which a step counts as failed when nobody has to answer."""
+"""Seconds after which a step has failed, if no person has to answer."""
 PATIENCE_WITH_PERSON = 3600.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
-class Seen:
-    """Facts of the loop, and a way to wait for one."""
+class TourFacts:
+    """Counts the facts of the loop, and waits for them."""
 
     converged: int = 0
     drifted: int = 0
@@ -57,7 +58,7 @@ class Seen:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __call__(self, event: Event) -> None:
-        """Count."""
+        """Count a fact."""
         match fact := fact_of(event):
             case LoopConverged():
                 self.converged += 1
@@ -72,7 +73,7 @@ class Seen:
         self.news.set()
 
     async def until(self, holds: Callable[[], bool], *, patience: float, what: str) -> None:
-        """Wait until it holds. Raises TourFailed when it takes too long."""
+        """Wait until the condition holds. Raises TourFailed when that takes too long, or the loop is in trouble."""
         try:
             async with asyncio.timeout(patience):
                 while not holds():
@@ -86,31 +87,31 @@ class Seen:
 
 @dataclass(kw_only=True)
 class Guide:
-    """Leads through the tour."""
+    """The course of the tour."""
 
     scene: Scene
     shown: Progress
-    seen: Seen
+    seen: TourFacts
     stop: asyncio.Event
     is_watched: bool
-    """A person looks on: explain, and leave time to read."""
+    """On a terminal: pauses leave time to read."""
 
     async def lead(self) -> None:
-        """Wait for convergence, break something, wait for it to be mended, and end the loop. Raises TourFailed."""
+        """Wait for convergence, break something, and wait until it is repaired. Raises TourFailed."""
         patience = PATIENCE_WITH_PERSON if self.is_watched else PATIENCE
         await self.seen.until(lambda: self.seen.converged >= 1, patience=patience, what="convergence")
         self.scene.check("the loop says that it converged")
-        await self._caption("Everything is in place, and the loop keeps looking. Now something goes wrong.", 3)
+        await self._caption("Everything is as desired, and the loop keeps checking. Now something goes wrong.", 3)
         drifts, settled = self.seen.drifted, self.seen.converged
         pid = self.scene.damage()
         config = self.scene.config.relative_to(self.scene.directory)
         await self._caption(f"Broken by hand: {config} was edited, and the service (process {pid}) was killed.", 0)
         await self.seen.until(lambda: self.seen.drifted > drifts, patience=PATIENCE, what="finding the drift")
-        await self.seen.until(lambda: self.seen.converged > settled, patience=PATIENCE, what="mending the drift")
-        self.scene.check("the loop says that it mended the drift")
+        await self.seen.until(lambda: self.seen.converged > settled, patience=PATIENCE, what="repairing the drift")
+        self.scene.check("the loop says that it repaired the drift")
         if self.scene.service() == pid:
-            raise TourFailed("the service was never ended, so nothing was mended")
-        await self._caption("Found and mended. That is all that a loop does, for as long as it is wanted.", 3)
+            raise TourFailed("the service was never killed, so nothing was repaired")
+        await self._caption("Found and repaired. That is what a loop does, as long as it runs.", 3)
 
     async def _caption(self, text: str, seconds: float) -> None:
         self.shown.say([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
@@ -119,8 +120,8 @@ class Guide:
                 await asyncio.wait_for(self.stop.wait(), seconds)
 
 
-def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> int:
-    """Give the tour; returns the exit status."""
+def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) -> int:
+    """Run the tour; returns the exit status."""
     is_watched = session.out.is_terminal and is_asked_here() and not non_interactive
     scene = Scene(_scratch(directory))
     service = TourService(scene.directory)
@@ -141,13 +142,13 @@ def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> 
         _show_history(session, service)
         session.out.print(_over(shown))
         if is_watched:
-            goes_on = _steer(session, service, scene)
+            goes_on = _hand_to_shell(session, service, scene)
     except (TourFailed, Problem) as failed:
         shown.close()
         session.out.print(
-            [line((f"error: cannot finish the tour: {failed}", Role.BAD)), _next("look at", str(scene.directory))]
+            [line((f"error: cannot finish the tour: {failed}", Role.BAD)), _next("see", str(scene.directory))]
         )
-        return Exit.NOT_CONVERGED
+        return LoopExit.NOT_CONVERGED
     finally:
         shown.close()
         if not goes_on:
@@ -155,7 +156,7 @@ def tour(session: Session, directory: Path | None, *, non_interactive: bool) -> 
             scene.end_service()
     session.out.print(_come_back(service) if goes_on else [line("Nothing is left running.", indent=2)])
     session.out.print(_farewell(service, scene))
-    return Exit.OK
+    return LoopExit.CONVERGED
 
 
 def _submit(service: TourService, manifest: Path) -> Loop:
@@ -175,8 +176,8 @@ def _submit(service: TourService, manifest: Path) -> Loop:
 async def _run(
     service: TourService, loop: Loop, *, scene: Scene, shown: Progress, people: Prompter, watched: bool
 ) -> bool:
-    """The loop and its guide, side by side; whether the person stopped the tour."""
-    stop, seen = asyncio.Event(), Seen()
+    """Follow the loop and run the course of the tour; returns whether the user stopped it."""
+    stop, seen = asyncio.Event(), TourFacts()
     running = asyncio.get_running_loop()
     for number in SIGNALS:
         running.add_signal_handler(number, stop.set)
@@ -207,26 +208,26 @@ async def _run(
             running.remove_signal_handler(number)
 
 
-def _steer(session: Session, service: TourService, scene: Scene) -> bool:
-    """Leave the person in the shell, with the loop running; whether it still runs when they come back."""
+def _hand_to_shell(session: CliSession, service: TourService, scene: Scene) -> bool:
+    """Start the shell with the loop running; returns whether the service still runs afterwards."""
     config = scene.config
     session.out.print(
         [
             line(),
-            line(symbol("┃", Role.ACCENT), ("Now it is yours: this is ftl2ctl, and the loop goes on.", Role.STRONG)),
+            line(symbol("┃", Role.ACCENT), ("This is ftl2ctl, the shell; the loop continues.", Role.STRONG)),
             line(symbol("┃", Role.ACCENT), "Try ", ("status", Role.COMMAND), ", ", ("watch tour", Role.COMMAND),
                  ", ", ("pause tour", Role.COMMAND), ", ", ("resume tour", Role.COMMAND), ", ",
                  ("help", Role.COMMAND), "."),
-            line(symbol("┃", Role.ACCENT), "Break something in another terminal and watch: ",
+            line(symbol("┃", Role.ACCENT), "Break something in another terminal, and watch: ",
                  (shlex.join(["rm", str(config)]), Role.COMMAND)),
             line(),
         ]
     )  # fmt: skip
     session.out.stream.flush()
-    # Ctrl-C belongs to the shell, which clears its line.
+    # Ctrl-C is for the shell, which clears its line.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        subprocess.run([*service.steer()], check=False, preexec_fn=_default_interrupt)
+        subprocess.run([*service.control()], check=False, preexec_fn=_default_interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
     return service.is_running()
@@ -236,19 +237,18 @@ def _default_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stopped(session: Session) -> int:
+def _stopped(session: CliSession) -> int:
     session.out.print(line(symbol("■", Role.WARNING), ("tour stopped", Role.WARNING), "; nothing is left running"))
-    return Exit.STOPPED
+    return LoopExit.STOPPED
 
 
-def _show_history(session: Session, service: TourService) -> None:
+def _show_history(session: CliSession, service: TourService) -> None:
     session.db = str(service.database)
     vars(session).pop("loaded", None)
     with contextlib.closing(session.open_store()) as store, store.read() as tx:
-        page = read_page(tx, NAME, with_actions=True, before=None, limit=50)
-        session.out.print(
-            [line(("History, as `history tour --actions` shows it", Role.STRONG)), *page_lines(page, tx.now)]
-        )
+        page = history_view(LocalReader(session, tx), loop=NAME, actions=True, changed=False, before=None, limit=50)
+        head = line(("History, as `history tour --actions` shows it", Role.STRONG))
+        session.out.print([head, *page.lines()])
 
 
 def _scratch(directory: Path | None) -> Path:
@@ -257,18 +257,18 @@ def _scratch(directory: Path | None) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise invalid(f"cannot give the tour in {directory}: it is not empty", "name another directory")
+            raise invalid(f"cannot use {directory} for the tour: it is not empty", "give another directory")
     except OSError as error:
-        raise invalid(f"cannot give the tour in {directory}: {(error.strerror or 'failed').lower()}") from error
+        raise invalid(f"cannot use {directory} for the tour: {(error.strerror or 'failed').lower()}") from error
     return directory.resolve()
 
 
 def _welcome(scene: Scene) -> list[Line]:
     return [
-        line(symbol("┃", Role.ACCENT), ("A tour: a service, and a loop in it", Role.STRONG)),
+        line(symbol("┃", Role.ACCENT), ("A tour: a service that runs a loop", Role.STRONG)),
         line(
             symbol("┃", Role.ACCENT),
-            "A manifest says how a small service is to be: directories, configuration, a process.",
+            "A manifest describes the desired state of a small service: directories, configuration, a process.",
         ),
         line(symbol("┃", Role.ACCENT), f"The managed host is the directory {scene.host}"),
         line(),
@@ -281,15 +281,17 @@ def _over(shown: Progress) -> list[Line]:
     did = ", ".join(count(number, noun) for number, noun in counts)
     return [
         line(),
-        line(symbol("✔", Role.GOOD), ("the tour is over", Role.GOOD), f": converged, broken, found, mended ({did})"),
+        line(
+            symbol("✔", Role.GOOD), ("the tour is over", Role.GOOD), f": converged, broken, found, repaired ({did})"
+        ),
     ]
 
 
 def _come_back(service: TourService) -> list[Line]:
     return [
-        line(symbol("●", Role.GOOD), f"the service goes on without you (process {service.pid})"),
-        _next("come back", shlex.join(service.steer())),
-        _next("stop it", shlex.join([*service.steer(), "shutdown"])),
+        line(symbol("●", Role.GOOD), f"the service continues without you (process {service.pid})"),
+        _next("return", shlex.join(service.control())),
+        _next("stop", shlex.join([*service.control(), "shutdown"])),
     ]
 
 
@@ -298,10 +300,10 @@ def _farewell(service: TourService, scene: Scene) -> list[Line]:
         [*called_as(sys.argv[0]), "--db", str(service.database), "history", NAME, "--actions", "--json"]
     )
     return [
-        _next("look at", str(scene.directory / "manifest.yaml")),
-        _next("ask", again),
+        _next("manifest", str(scene.directory / "manifest.yaml")),
+        _next("history", again),
         _next("your own", shlex.join([*called_as(sys.argv[0]), "run", "YOUR_MANIFEST.yaml", "--dry-run"])),
-        _next("tidy up", shlex.join(["rm", "-r", str(scene.directory)])),
+        _next("clean up", shlex.join(["rm", "-r", str(scene.directory)])),
     ]
 
 

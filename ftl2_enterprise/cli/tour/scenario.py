@@ -1,4 +1,4 @@
-"""The scene of the tour: a scratch directory that a loop manages, and how something in it gets broken."""
+"""The scene of the tour: a scratch directory that a loop manages, and the damage done to it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ BROKEN_LINE = "interval=999  # changed by hand\n"
 
 
 class TourFailed(Exception):
-    """Something that the tour promises did not happen."""
+    """Something that the tour claims did not happen."""
 
 
 @dataclass
 class Scene:
-    """The scratch directory and what is to be seen in it."""
+    """The scratch directory and what is in it."""
 
     directory: Path
 
     @property
     def host(self) -> Path:
-        """What the loop manages."""
+        """The directory that the loop manages."""
         return self.directory / "host"
 
     @property
     def config(self) -> Path:
-        """The file that gets broken."""
+        """The file that is damaged."""
         return self.host / "etc" / "service.conf"
 
     def service(self) -> int | None:
-        """The pid of the service that runs in the scratch directory; another process of that pid is none."""
+        """The pid of the managed service, if the process in its pid file runs in the scratch directory; else None."""
         try:
             pid = int((self.host / "run" / "service.pid").read_text())
             at_home = Path(f"/proc/{pid}/cwd").resolve() == self.host.resolve()
-            # It leads a group of its own, so that what it started can be ended with it.
+            # It leads its own process group, so that its children can be killed with it.
             return pid if at_home and os.getpgid(pid) == pid and _is_alive(pid) else None
         except (OSError, ValueError):
             return None
 
     def check(self, moment: str) -> None:
-        """Raises TourFailed unless the directory is as the manifest says."""
+        """Verify that the directory is as the manifest says. Raises TourFailed when it is not."""
         if not self.config.is_file() or BROKEN_LINE in self.config.read_text():
             raise TourFailed(f"{moment}, but {self.config} is not as the manifest says")
         if self.service() is None:
             raise TourFailed(f"{moment}, but the service does not run")
 
     def damage(self) -> int:
-        """Edit a configuration file and kill the service, as people and accidents do; returns the pid."""
+        """Edit a configuration file and kill the managed service; returns its pid. Raises TourFailed."""
         pid = self.service()
         if pid is None:
             raise TourFailed("the service ended before anything was broken")
@@ -59,7 +59,7 @@ class Scene:
         return pid
 
     def end_service(self) -> None:
-        """End the service that the loop keeps, and wait until it is gone."""
+        """Kill the managed service, and wait until it has ended."""
         pid = self.service()
         if pid is None:
             return
@@ -68,7 +68,7 @@ class Scene:
         except ProcessLookupError:
             return
         try:
-            # The name may have passed to another process between the look and the open.
+            # The pid may have been reused between the check and the open.
             if self.service() == pid:
                 os.killpg(pid, signal.SIGKILL)
                 select.select([descriptor], [], [], 5.0)

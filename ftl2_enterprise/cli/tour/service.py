@@ -1,4 +1,4 @@
-"""The service of the tour: on embedded defaults, everything of it in the scratch directory."""
+"""The service of the tour, with the default settings and all its files in the scratch directory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 START_LIMIT = 30.0
 STOP_LIMIT = 30.0
 _CONFIG = """\
-# The service of the tour. `ftl2-enterprise --config {config} config show` tells every setting.
+# The service of the tour. `ftl2-enterprise --config {config} config show` shows every setting.
 [store]
 path = "{directory}/loops.db"
 
@@ -47,11 +47,11 @@ directory = "{directory}/log"
 level = "info"
 """
 LONGEST_ADDRESS = 100
-"""Bytes of a socket's path that every Unix takes (sun_path, unix(7)), with some to spare."""
+"""Bytes of a socket's path that every Unix accepts (sun_path, unix(7)), with a margin."""
 
 
 class TourService:
-    """A service of its own, which may outlive the tour."""
+    """A separate service, which may continue after the tour."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -63,12 +63,12 @@ class TourService:
 
     @property
     def pid(self) -> int:
-        """Of its root process."""
+        """The pid of its root process."""
         assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and wait until it answers. Raises TourFailed with what it said."""
+        """Start it, and wait until it is healthy. Raises TourFailed with its last message."""
         if len(os.fsencode(self.socket)) > LONGEST_ADDRESS:
             raise TourFailed(f"the path {self.socket} is too long for a socket; give a shorter --directory")
         self.config.write_text(
@@ -83,8 +83,8 @@ class TourService:
         until = time.monotonic() + START_LIMIT
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
-                said = self.log.read_text(errors="replace").strip().splitlines()
-                raise TourFailed(f"the service did not start: {said[-1] if said else 'it said nothing'}")
+                lines = self.log.read_text(errors="replace").strip().splitlines()
+                raise TourFailed(f"the service did not start: {lines[-1] if lines else 'it printed nothing'}")
             time.sleep(0.02)
 
     def _answers(self) -> bool:
@@ -93,19 +93,19 @@ class TourService:
         return False
 
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether its root process has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def connect(self) -> client.Client:
         """A connection. Raises Problem."""
         return client.connect(str(self.socket))
 
-    def steer(self) -> list[str]:
-        """The words of `ftl2ctl` for this service."""
+    def control(self) -> list[str]:
+        """The words that call `ftl2ctl` for this service."""
         return [*_control(), "--socket", str(self.socket)]
 
     def stop(self) -> None:
-        """End it and wait; its loops stay in the database."""
+        """End it and wait for its end; its loops stay in the database."""
         if self._process is None:
             return
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
@@ -116,7 +116,7 @@ class TourService:
 
 
 async def follow(service: TourService, loop: Loop, *, people: Prompter, hear: Callable[[Event], None]) -> None:
-    """Hear every fact of the loop from its beginning, and let people answer its questions. Runs until cancelled."""
+    """Pass every event of the loop to `hear`, and have people answer its prompts. Runs until it is cancelled."""
     running = asyncio.get_running_loop()
     events: asyncio.Queue[Event | None] = asyncio.Queue()
 
@@ -155,9 +155,9 @@ def _program() -> list[str]:
 
 
 def _control() -> list[str]:
-    """How to call ftl2ctl: by its name where that finds the one beside this program."""
-    beside = Path(sys.argv[0]).absolute().with_name("ftl2ctl")
-    if not beside.exists():
+    """The words that call the ftl2ctl of this installation: its name if that finds it, else its path."""
+    sibling = Path(sys.argv[0]).absolute().with_name("ftl2ctl")
+    if not sibling.exists():
         return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl"]
     found = shutil.which("ftl2ctl")
-    return ["ftl2ctl"] if found is not None and Path(found).samefile(beside) else [str(beside)]
+    return ["ftl2ctl"] if found is not None and Path(found).samefile(sibling) else [str(sibling)]

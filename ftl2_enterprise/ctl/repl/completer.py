@@ -1,4 +1,4 @@
-"""Completion in the shell: the same candidates as those of bash, zsh and fish, and paths."""
+"""Completion in the shell: the same candidates as in bash, zsh and fish, and file names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 SPECIAL = set(" \t\n\"'\\")
-"""What splits or joins words."""
+"""Characters that need quotation marks."""
 
 
 class ShellCompleter(Completer):
@@ -66,7 +66,7 @@ def _paths(endings: tuple[str, ...]) -> PathCompleter:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """The words before the one at the end, and that one; a quotation mark may still be open in it."""
+    """The complete words, and the unfinished one at the end, in which a quotation mark may be open."""
     for closing in ("", "'", '"'):
         try:
             words = shlex.split(text + closing)
@@ -79,7 +79,7 @@ def split(text: str) -> tuple[list[str], str]:
 
 
 def _typed(text: str) -> int:
-    """How many characters of the line the word at the end takes, with its quotation mark."""
+    """The length of the unfinished word in the line, with its quotation mark."""
     at = len(text)
     while at > 0:
         at -= 1

@@ -1,4 +1,4 @@
-"""The lines that were typed, over the ends of the shell; answers are not kept, they may be anything."""
+"""The history of typed lines, kept in a file between shells; answers to prompts are not kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 NAME = "ftl2ctl_history"
 KEPT = 2000
-"""Lines; more are dropped when the shell begins."""
+"""Maximum number of lines, applied when the shell starts."""
 
 
-class Recall(History):
-    """Kept in a file that only its owner can read; in memory alone where it cannot be written."""
+class LineHistory(History):
+    """A history in a file that only its owner can read; in memory only when the file cannot be written."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Recall(History):
 
     @override
     def append_string(self, string: str) -> None:
-        # The same line twice in a row is found once.
+        # A line that repeats the one before is kept once.
         known = self.get_strings()
         if not known or known[-1] != string:
             super().append_string(string)
@@ -48,14 +48,14 @@ class Recall(History):
 
 
 def to_keep(text: str) -> str:
-    """The line as it may be stored."""
+    """The part of a line that may be stored: no answer to a prompt; empty for a line that begins with a blank."""
     first = " ".join(text.split("\n"))
     try:
         words = tokenizer.split(first)
     except Problem:
         words = first.split()
     if not words or text.startswith(" "):
-        # As bash does: a line that begins with a blank is not meant to be remembered.
+        # As in bash, a line that begins with a blank is not kept.
         return ""
     if words[0] == "answer" and len(words) > 2:
         return " ".join(words[:2])
@@ -63,7 +63,7 @@ def to_keep(text: str) -> str:
 
 
 def path(variables: Mapping[str, str]) -> str:
-    """Where the lines are."""
+    """The path of the file."""
     return f"{user_dirs.own_dir(variables)}/{NAME}"
 
 

@@ -1,4 +1,4 @@
-"""The shell: what `ftl2ctl` is without arguments on a terminal."""
+"""The shell: `ftl2ctl` without arguments on a terminal."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
+from ftl2_enterprise.commandline import problem_output
+from ftl2_enterprise.commandline.values import GivenValues
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.ctl import main as ctl, problem_output, prompter, tokenizer
-from ftl2_enterprise.ctl.commands.exit import LEAVE
+from ftl2_enterprise.ctl import prompter, runner, tokenizer
+from ftl2_enterprise.ctl.commands.shell.exit import LEAVE
 from ftl2_enterprise.ctl.completion import Candidate
+from ftl2_enterprise.ctl.problem_text import as_typed
+from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.ctl.repl import line_history, notifications, toolbar
 from ftl2_enterprise.ctl.repl.completer import AnswerCompleter, ShellCompleter
-from ftl2_enterprise.ctl.repl.snapshot import Live, Snapshot
+from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot, Snapshot
 from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.render.loops.prompts import settled_notice
 from ftl2_enterprise.render.text import Line, Role, count, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from typing import Any
 
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -37,43 +41,44 @@ if TYPE_CHECKING:
     from ftl2_enterprise.render.colour import Painter
 
 PROMPT = "ftl2ctl> "
-FIRST_LOOK = 1.0
-"""Seconds that the greeting waits for the service to answer."""
+FIRST_READ = 1.0
+"""Seconds that the greeting waits for the service to reply."""
 
 
 class Shell:
-    """Reads lines and runs them; says what happens meanwhile above the line that is being typed."""
+    """Reads lines and runs them; prints notices above the line that is being typed."""
 
-    def __init__(self, out: Painter, flags: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    def __init__(self, out: Painter, leading: GivenValues, variables: Mapping[str, str]) -> None:
         self._out = out
-        self._flags = {name: value for name, value in flags.items() if name in {"socket", "timeout"}}
-        self._socket: str | None = flags.get("socket")
-        self._live = Live(out, self._socket, self._changed)
+        kept = {name: value for name, value in leading.values.items() if name in {"socket", "timeout"}}
+        self._leading = GivenValues(kept)
+        self._socket = leading.maybe("socket")
+        self._live = LiveSnapshot(out, self._socket, self._changed)
         self._lock = threading.Lock()
         self._is_at_prompt = False
-        self._told = Snapshot()
-        """What the person has been told of; what differs is news."""
+        self._announced = Snapshot()
+        """The state that the user knows; what differs from it is announced."""
         self._shown: set[int] = set()
-        """Prompts that commands have shown."""
-        self._has_looked = threading.Event()
+        """Prompts that commands have shown, which are not announced."""
+        self._is_read = threading.Event()
         self._status = 0
         self._current: PromptSession[str] | None = None
         self._late: list[Line] = []
-        """What could not be said when it was found."""
+        """Notices that had to wait while a command was running."""
         self._asked: int | None = None
-        """The prompt whose answer is being typed,"""
+        """The prompt whose answer is being typed."""
         self._is_settled = False
-        """and whether it is not open any more."""
+        """Whether that prompt was settled in the meantime."""
         self._lines = self._session(
-            history=line_history.Recall(line_history.path(variables)),
+            history=line_history.LineHistory(line_history.path(variables)),
             completer=ShellCompleter(self._live),
             suggests=True,
         )
 
     def run(self) -> int:
-        """Until the person leaves; the status of the last command."""
+        """Run until the user leaves; the exit status is 0."""
         self._live.start()
-        self._has_looked.wait(FIRST_LOOK)
+        self._is_read.wait(FIRST_READ)
         self._greet()
         try:
             while True:
@@ -87,19 +92,19 @@ class Shell:
                     break
         finally:
             self._live.stop()
-        self._out.print(line("the loops go on; come back with ", (f"{self._way_back()}", Role.COMMAND)))
+        self._out.print(line("loops continue; return with ", (self._command(), Role.COMMAND)))
         return 0
 
     def read(self, session: PromptSession[str], invite: str | Callable[[], str]) -> str:
-        """A line. Raises KeyboardInterrupt and EOFError."""
-        # Raw: what is announced has its colours as they are written.
+        """Read a line. Raises KeyboardInterrupt and EOFError."""
+        # Raw, because notices contain escape sequences for their colours.
         with patch_stdout(raw=True):
             with self._lock:
                 self._is_at_prompt, self._current = True, session
-                # What happened while a command was printing.
-                told, self._late = [*self._news(self._live.now), *self._late], []
-                if told:
-                    sys.stdout.write(self._out.text(told))
+                # What happened while a command was running.
+                notices, self._late = [*self._news(self._live.now), *self._late], []
+                if notices:
+                    sys.stdout.write(self._out.text(notices))
             try:
                 return session.prompt(lambda: [("class:prompt", invite if isinstance(invite, str) else invite())])
             finally:
@@ -108,7 +113,7 @@ class Shell:
 
     @contextmanager
     def asks(self, prompt_id: int) -> Generator[Callable[[], bool]]:
-        """While its answer is typed, the prompt is watched; gives what tells whether it is settled."""
+        """Watch the prompt while its answer is typed; yields a function that says whether it was settled."""
         self._asked, self._is_settled = prompt_id, False
         try:
             yield lambda: self._is_settled
@@ -116,7 +121,7 @@ class Shell:
             self._asked = None
 
     def asking_session(self, options: list[Candidate]) -> PromptSession[str]:
-        """For an answer: it is not remembered."""
+        """An input session for an answer, which is not kept in the history."""
         return self._session(history=DummyHistory(), completer=AnswerCompleter(options), suggests=False)
 
     def _session(self, *, history: History, completer: Completer, suggests: bool) -> PromptSession[str]:
@@ -126,7 +131,7 @@ class Shell:
             complete_while_typing=False,
             enable_suspend=True,
             enable_history_search=suggests,
-            # Without colours it could not be told from what was typed.
+            # Without colours a suggestion looks like typed text.
             auto_suggest=AutoSuggestFromHistory() if suggests and self._out.has_colour else None,
             bottom_toolbar=self._toolbar,
             style=Style.from_dict(toolbar.STYLES),
@@ -138,21 +143,21 @@ class Shell:
         return [*toolbar.fragments(self._live.now, self._out.columns)]
 
     def _run_lines(self, text: str) -> bool:
-        """Run what was typed, or pasted; False when the person leaves."""
+        """Run the lines that were typed or pasted; False when the user leaves."""
         for one in text.split("\n"):
             try:
                 words = tokenizer.split(one)
                 if not words:
                     continue
-                self._status = ctl.run(
+                self._status = runner.run(
                     words,
                     out=self._out,
-                    flags=self._flags,
+                    leading=self._leading,
                     asker=ShellAsker(self, self._out),
                     is_shell=True,
                 )
             except Problem as problem:
-                self._status = problem_output.failed(problem, is_shell=True)
+                self._status = problem_output.show(as_typed(problem, None, is_shell=True))
             except KeyboardInterrupt:
                 self._out.print(line())
                 return True
@@ -160,70 +165,70 @@ class Shell:
                 return False
             self._live.wake()
             if self._status:
-                # What was pasted behind a command that failed was not meant to run without it.
+                # Pasted lines after one that failed were not meant to run without it.
                 break
         return True
 
-    # --- what is said unasked --------------------------------------------------------------------------------------
+    # --- notices ---------------------------------------------------------------------------------------------------
 
     def _changed(self, before: Snapshot, now: Snapshot) -> None:
-        """Called by the thread that looks."""
+        """Called by the thread that reads the service."""
         del before
         settled = self._settled(now)
         with self._lock:
-            if not self._has_looked.is_set():
-                # It is greeted.
-                self._told = now
-                self._has_looked.set()
+            if not self._is_read.is_set():
+                # The greeting shows this state.
+                self._announced = now
+                self._is_read.set()
             current = self._current if self._is_at_prompt else None
             if current is None:
                 self._late += settled
                 return
-            if told := [*self._news(now), *settled]:
-                sys.stdout.write(self._out.text(told))
+            if notices := [*self._news(now), *settled]:
+                sys.stdout.write(self._out.text(notices))
                 sys.stdout.flush()
         current.app.invalidate()
 
     def _news(self, now: Snapshot) -> list[Line]:
-        told = notifications.news(self._told, now, shown=self._shown)
-        self._told = now
-        return told
+        notices = notifications.news(self._announced, now, shown=self._shown)
+        self._announced = now
+        return notices
 
     def has_shown(self, prompt_id: int) -> None:
-        """A command has shown the prompt: it is no news."""
+        """A command has shown the prompt: it is not announced."""
         with self._lock:
             self._shown.add(prompt_id)
 
     def _settled(self, now: Snapshot) -> list[Line]:
-        """That the prompt whose answer is being typed needs none any more."""
+        """The notice that the prompt whose answer is being typed was settled."""
         asked = self._asked
         if asked is None or self._is_settled or now.problem or asked in {one.prompt.id for one in now.prompts}:
             return []
         try:
             prompt = self._live.prompt(asked)
         except Problem:
-            # The next look finds out.
+            # The next read finds out.
             return []
         if (prompt is not None and prompt.state is PromptState.OPEN) or asked != self._asked:
             return []
         self._is_settled = True
-        return [notifications.settled_line(asked, prompt)]
+        return [settled_notice(asked, prompt)]
 
     def _greet(self) -> None:
         now = self._live.now
         self._out.print(
             line(
-                ("ftl2ctl", Role.STRONG),
+                (FTL2CTL.name, Role.STRONG),
                 ": ",
                 ("help", Role.ACCENT),
-                " lists the commands, Tab completes, Ctrl-D leaves",
+                " lists the commands, Tab completes, Ctrl-D quits",
             )
         )
         if now.problem is not None:
-            told = [line((notifications.away(now), Role.BAD)), line(now.problem.message, indent=2)]
-            self._out.print(told + ([line((now.problem.hint, Role.FAINT), indent=2)] if now.problem.hint else []))
-        elif not now.has_looked:
-            self._out.print(line(("the service has not answered yet", Role.FAINT)))
+            why = [line((notifications.away(now), Role.BAD)), line(now.problem.message, indent=2)]
+            self._out.print(why + ([line((now.problem.hint, Role.FAINT), indent=2)] if now.problem.hint else []))
+        elif not now.is_read:
+            self._out.print(line(("the service has not replied yet", Role.FAINT)))
         elif now.prompts:
             waiting = count(len(now.prompts), "prompt")
             verb = "waits" if len(now.prompts) == 1 else "wait"
@@ -231,28 +236,28 @@ class Shell:
         elif not now.loops:
             self._out.print(line("no loops yet: ", ("submit -f FILE", Role.COMMAND)))
 
-    def _way_back(self) -> str:
-        return f"ftl2ctl --socket {self._socket}" if self._socket else "ftl2ctl"
+    def _command(self) -> str:
+        return f"{FTL2CTL.name} --socket {self._socket}" if self._socket else FTL2CTL.name
 
 
 class ShellAsker:
-    """Asks with the shell's own lines: completion, toolbar and announcements stay."""
+    """Asks with the input line of the shell, so that completion, toolbar and notices stay."""
 
     def __init__(self, shell: Shell, out: Painter) -> None:
         self._shell = shell
         self._out = out
 
     def has_shown(self, prompt_id: int) -> None:
-        """It is not announced."""
+        """The prompt is not announced."""
         self._shell.has_shown(prompt_id)
 
     def confirms(self, question: str) -> bool:
-        """Whether the person says yes."""
+        """Whether the user says yes."""
         answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 
     def answer(self, prompt: Prompt, loop: str) -> str | prompter.Silence:
-        """A valid answer; none is taken once the prompt is settled otherwise."""
+        """A valid answer; none is accepted once the prompt is settled."""
         options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
         self.has_shown(prompt.id)
         with self._shell.asks(prompt.id) as is_settled:
@@ -264,7 +269,7 @@ class ShellAsker:
     def _read(self, options: list[Candidate], invite: str | Callable[[], str]) -> str | None:
         session = self._shell.asking_session(options)
         prompter.forget_typed()
-        # What stood behind an Enter has been read already.
+        # What was typed after an Enter was read with it.
         clear_typeahead(session.input)
         try:
             return self._shell.read(session, invite)
@@ -272,6 +277,6 @@ class ShellAsker:
             return None
 
 
-def run(out: Painter, *, flags: Mapping[str, Any], variables: Mapping[str, str]) -> int:
-    """The shell; the exit status."""
-    return Shell(out, flags, variables).run()
+def run(out: Painter, *, leading: GivenValues, variables: Mapping[str, str]) -> int:
+    """Run the shell; returns the exit status."""
+    return Shell(out, leading, variables).run()

@@ -1,13 +1,13 @@
-"""The line below the prompt: what runs, what waits, what failed, or that nothing can be seen."""
+"""The line below the input: counts of loops and prompts, or why there are none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.ctl.loop_tables import numbers
-from ftl2_enterprise.ctl.loop_text import STOPPING
 from ftl2_enterprise.ctl.repl.notifications import away
 from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.render.loops.loop_table import numbers
+from ftl2_enterprise.render.loops.standing import STOPPING
 from ftl2_enterprise.render.text import Role, count, width
 
 if TYPE_CHECKING:
@@ -24,23 +24,23 @@ STYLES: dict[str, str] = {
     "prompt": "bold fg:ansicyan",
     "auto-suggestion": "fg:ansibrightblack",
 }
-NOT_TOLD = {LoopState.COMPLETED, LoopState.CANCELLED}
+NOT_COUNTED = {LoopState.COMPLETED, LoopState.CANCELLED}
 
 type Fragments = list[tuple[str, str]]
 
 
 def fragments(now: Snapshot, columns: int) -> Fragments:
-    """The toolbar, no wider than that."""
+    """The toolbar, as pairs of style and text, at most so many columns wide."""
     if now.problem is not None:
         return _fitting([("class:bad", f" ✘ {away(now)}")], columns)
-    if not now.has_looked:
+    if not now.is_read:
         return _fitting([("class:faint", " connecting ...")], columns)
     parts: Fragments = [("class:warning", f" {STOPPING}")] if now.draining else []
-    for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_TOLD]):
+    for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_COUNTED]):
         parts += [("", "  ")] if parts else [("", " ")]
         parts.append((_style(role), f"{number} {word}"))
     if not parts:
-        parts = [("class:faint", " no loops at work")]
+        parts = [("class:faint", " no active loops")]
     if now.prompts:
         hint = f"   {count(len(now.prompts), 'prompt')}: answer"
         parts.append(("class:warning", hint))
@@ -57,7 +57,7 @@ def _style(role: Role) -> str:
 
 
 def _fitting(parts: Fragments, columns: int) -> Fragments:
-    """Without what does not fit, the last part first."""
+    """Without the last parts, until the others fit."""
     while len(parts) > 1 and sum(width(text) for _, text in parts) > columns:
         parts = parts[:-1]
     return parts

@@ -13,11 +13,10 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
     service as service_rows,
 )
+from ftl2_enterprise.protocol.loops.answers import resolve, short
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
-from ftl2_enterprise.render.loops.answers import resolve
-from ftl2_enterprise.render.text import one_line
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -74,5 +73,5 @@ def _check_open(prompt: Prompt, verb: str) -> None:
         return
     given = ""
     if prompt.answered_by:
-        given = f" by {one_line(prompt.answered_by)}: {one_line(prompt.answer or '', 80)!r}"
+        given = f" by {short(prompt.answered_by, 200)}: {short(prompt.answer or '', 80)!r}"
     raise conflict(f"cannot {verb} prompt {prompt.id}: it is {prompt.state}{given}")

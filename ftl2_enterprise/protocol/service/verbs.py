@@ -98,7 +98,7 @@ class LogLine(Wire, frozen=True):
 
 
 class Rendered(Wire, frozen=True):
-    """What a command prints."""
+    """The text of a view."""
 
     text: str
 
@@ -164,18 +164,25 @@ class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
 
 
 class Render(Request[Rendered], frozen=True, tag="system.render"):
-    """What a command that only looks prints on success, made here, so that its caller need not load what makes it.
+    """The text that a view prints, made by the service so that its caller need not load what makes it.
 
-    Refused for other commands and for what is too much; the caller makes that by itself.
+    Refused for unknown views and for long lists; the caller then reads and renders itself.
     """
 
-    words: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=20)]
-    """As they are typed behind the name of the program."""
+    view: Annotated[str, Meta(max_length=50)]
+    of: Annotated[str, Meta(max_length=1000)] | None = None
+    """The name or id of what is shown; for views of many it limits them."""
+    every: bool = False
+    """Include what has ended or is settled."""
+    limit: Annotated[int, Meta(ge=1)] | None = None
+    """Maximum number of entries; the view's own default without it."""
+    json: bool = False
+    """A document for programs instead of lines for people."""
     width: Annotated[int, Meta(ge=0, le=9999)] = 0
-    """Columns of the terminal; 0: it is not printed on one that shows symbols."""
+    """Columns of the terminal; 0 when the text is not for a terminal that shows symbols."""
     colour: bool = False
     socket: Annotated[str, Meta(max_length=200)] | None = None
-    """As it was given, to be told in commands that are offered."""
+    """The value of the caller's --socket, which is repeated in commands that are offered."""
 
 
 VERBS = (

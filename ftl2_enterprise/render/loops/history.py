@@ -1,73 +1,147 @@
-"""The history of a loop as lines: iterations, why, and actions."""
+"""The history of a loop as lines: iterations with their reasons, prompts and actions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, Loop, Prompt
-from ftl2_enterprise.render.loops import state_words
-from ftl2_enterprise.render.loops.prompt_text import failure
+from ftl2_enterprise.protocol.loops.nouns import Action, Iteration, Loop, Prompt
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
+from ftl2_enterprise.render.loops.actions import action_lines
+from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS, ITERATION_WORDS
 from ftl2_enterprise.render.text import (
     Line,
     Role,
-    Span,
     ago,
     count,
+    dollars,
     duration,
     line,
     moment,
     one_line,
     person,
+    quoted,
 )
+from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ftl2_enterprise.protocol.loops.replies import History
+    from ftl2_enterprise.render.view import ViewReader
+
+LIMIT = 20
 SHOWN_UNMET = 8
 
 
+def history_view(
+    reader: ViewReader, *, loop: str, actions: bool, changed: bool, before: int | None, limit: int = LIMIT
+) -> ViewContent:
+    """The last iterations of a loop, oldest first; the document is the reply `History`."""
+    request = GetHistory(loop=loop, actions=actions, before=before, limit=limit, changed=changed)
+    page = reader.call(request)
+    while changed and page.more is not None and len(page.iterations) < limit:
+        # The service searches a bounded number of iterations per call; changes may be further back.
+        left = limit - len(page.iterations)
+        earlier = reader.call(replace(request, before=page.more, limit=left))
+        page = replace(
+            earlier,
+            iterations=[*earlier.iterations, *page.iterations],
+            actions=[*earlier.actions, *page.actions],
+        )
+    return ViewContent(page, lambda: _view_lines(reader, page, request))
+
+
+def _view_lines(reader: ViewReader, page: History, request: GetHistory) -> list[Line]:
+    prompts: list[Prompt] = []
+    if page.iterations:
+        found = reader.call(ListPrompts(loop=str(page.loop.id), settled=True, limit=1000))
+        prompts = [one.prompt for one in found]
+    lines = page_lines(page, prompts, reader.now(), only_changed=request.changed)
+    name = quoted(page.loop.name)
+    if page.iterations and page.more is not None:
+        options = "".join(
+            f" --{option}" for option, given in (("changed", request.changed), ("actions", request.actions)) if given
+        )
+        lines.append(offer(reader, "earlier", f"history {name} --before {page.more}{options}"))
+    elif page.iterations and not request.actions and page.loop.action_count:
+        options = " --changed" if request.changed else ""
+        lines.append(offer(reader, "with actions", f"history {name}{options} --actions"))
+    return lines
+
+
+def page_lines(page: History, prompts: Sequence[Prompt], now: Instant, *, only_changed: bool = False) -> list[Line]:
+    """A page of history: the loop, then its iterations with their prompts and actions."""
+    lines = header(page.loop, now)
+    if not page.iterations:
+        none = "no iteration changed anything, failed or asked" if only_changed else "no iterations yet"
+        return [*lines, line((none, Role.FAINT), indent=2)]
+    asked: Mapping[int, list[Prompt]] = _by_iteration(prompts)
+    done: Mapping[int, list[Action]] = _by_iteration(page.actions)
+    # Iterations without changes are left out on purpose.
+    gaps = {} if only_changed else removed_lines(page.iterations, from_first=page.more is None)
+    for iteration in page.iterations:
+        lines += [gaps[iteration.id]] if iteration.id in gaps else []
+        lines += iteration_lines(iteration, asked.get(iteration.id, []))
+        for action in done.get(iteration.id, []):
+            lines += action_lines(action)
+    return lines
+
+
+def _by_iteration[T: (Action, Prompt)](nouns: Sequence[T]) -> dict[int, list[T]]:
+    found: dict[int, list[T]] = {}
+    for one in nouns:
+        found.setdefault(one.iteration_id, []).append(one)
+    return found
+
+
 def header(loop: Loop, now: Instant) -> list[Line]:
-    """How the loop stands, with its counts."""
+    """The state of the loop, with its counts."""
+    where = standing(loop)
     condition, role = CONDITION_WORDS[loop.condition]
-    seen = f", seen {ago(loop.observed_at, now)}" if loop.observed_at is not None else ""
+    seen = f", observed {ago(loop.observed_at, now)}" if loop.observed_at is not None else ""
     counts = f"{count(loop.iteration_count, 'iteration')}, {count(loop.action_count, 'action')}"
     changes = f" ({loop.changed_count} changed, {loop.failed_count} failed)" if loop.action_count else ""
-    first = line(
-        ("loop ", Role.FAINT),
-        (one_line(loop.name), Role.STRONG),
-        f" ({loop.mode}, {loop.spec.decider}): {loop.state}, ",
-        (condition, role),
-        (seen, Role.FAINT),
-    )
-    lines = [first, line((f"{counts}{changes}", Role.FAINT), indent=2)]
+    lines = [
+        line(
+            ("loop ", Role.FAINT),
+            (one_line(loop.name), Role.STRONG),
+            f" ({loop.mode}, {loop.spec.decider}): ",
+            (where.word, where.role),
+            ", ",
+            (condition, role),
+            (seen, Role.FAINT),
+        ),
+        line((f"{counts}{changes}", Role.FAINT), indent=2),
+    ]
     if loop.model_call_count:
-        lines.append(
-            line((f"{count(loop.model_call_count, 'model call')}, ${loop.cost_usd:.4f}", Role.FAINT), indent=2)
-        )
+        calls = f"{count(loop.model_call_count, 'model call')}, {dollars(loop.cost_usd)}"
+        lines.append(line((calls, Role.FAINT), indent=2))
     if loop.reason:
         lines.append(line(one_line(loop.reason, 300), indent=2))
     return lines
 
 
-def forgotten_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[int, Line]:
-    """By the id of the iteration before which they were: how many looks are not kept any more.
+def removed_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[int, Line]:
+    """How many no-op iterations were removed, by the id of the iteration before which they were.
 
-    The iterations are in order, none left out; with `from_first` they begin with the first that is kept.
+    The iterations are in order, and none is left out; with `from_first` they begin with the first that is kept.
     """
     found: dict[int, Line] = {}
     expected = 1 if from_first or not iterations else iterations[0].n
     for one in iterations:
         if one.n > expected:
-            looks = count(one.n - expected, "look")
-            found[one.id] = line((f"{looks} that found everything in place, not kept any more", Role.FAINT))
+            removed = count(one.n - expected, "no-op iteration")
+            found[one.id] = line((f"{removed}, no longer kept", Role.FAINT))
         expected = one.n + 1
     return found
 
 
 def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> list[Line]:
-    """What an iteration did and why, with the questions that it asked."""
+    """What an iteration did and why, with its prompts."""
     if iteration.outcome is None:
         word, role = str(iteration.state), Role.ACCENT
     else:
@@ -100,42 +174,3 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> lis
         asked = f"prompt {prompt.id}: {one_line(prompt.question)} "
         lines.append(line((asked, Role.WARNING), ("-> ", Role.FAINT), (answer, Role.STRONG), by, indent=2))
     return lines
-
-
-def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
-    """What became of an action, and why when it did not succeed; how long it runs already when `now` is given."""
-    target = f" (of {one_line(action.target)})" if action.target not in {action.host, ""} else ""
-    facts: list[str] = []
-    if action.rc is not None:
-        facts.append(f"rc {action.rc}")
-    if action.started_at is not None and action.ended_at is not None:
-        facts.append(duration(seconds_between(action.started_at, action.ended_at)))
-    elif now is not None and action.started_at is not None and action.state is ActionState.RUNNING:
-        facts.append(f"for {duration(seconds_between(action.started_at, now))}")
-    if action.origin != "decision":
-        facts.append(one_line(action.origin))
-    lines = [
-        line(
-            *state_words.action_mark(state_words.kind_of(action)),
-            Span(f" {action.n}. ", Role.FAINT),
-            (one_line(f"{action.module} on {action.host}"), Role.STRONG),
-            target,
-            f": {summary_of(action)}",
-            (f" ({', '.join(facts)})" if facts else "", Role.FAINT),
-            indent=2,
-        )
-    ]
-    if action.error and action.state is ActionState.FAILED:
-        return [*lines, *failure(one_line(action.error, 300), action.rc, action.stderr.shown)]
-    if action.error:
-        lines.append(line(one_line(action.error, 300), indent=4))
-    return lines
-
-
-def summary_of(action: Action) -> str:
-    """What the call was given, on one line."""
-    return one_line(" ".join(f"{name}={_value(value)}" for name, value in action.params.items()), 120)
-
-
-def _value(value: object) -> str:
-    return one_line(str(value), 60)

@@ -38,7 +38,8 @@ from ftl2_enterprise.protocol.loops.facts import (
 )
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
 from ftl2_enterprise.render.loops import state_words
-from ftl2_enterprise.render.loops.prompt_text import DEEPER, INDENT, answered, failure, question
+from ftl2_enterprise.render.loops.actions import failure
+from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, answered, question
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:

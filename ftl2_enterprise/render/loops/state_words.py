@@ -1,4 +1,4 @@
-"""The words, symbols and roles by which people tell states apart. No two outcomes share a word."""
+"""Words, symbols and roles of states, outcomes and conditions. No two outcomes share a word."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Condition,
     IterationOutcome,
-    Loop,
     LoopState,
     Outcome,
 )
-from ftl2_enterprise.render.text import Line, Role, Span, line, symbol
+from ftl2_enterprise.render.text import Role, Span, symbol
 
 WORD_COLUMNS = 9
+"""Width of the words of actions, so that what follows is aligned."""
 
 ACTION_WORDS: dict[str, tuple[str, str, Role]] = {
     "changed": ("✔", "changed", Role.CHANGED),
@@ -50,6 +50,18 @@ STATE_ROLES: dict[LoopState, Role] = {
     LoopState.CANCELLED: Role.FAINT,
 }
 
+STATE_SYMBOLS: dict[LoopState, str] = {
+    LoopState.PENDING: "○",
+    LoopState.RUNNING: "●",
+    LoopState.WAITING: "?",
+    LoopState.RESTING: "◌",
+    LoopState.PAUSED: "■",
+    LoopState.BLOCKED: "⊘",
+    LoopState.COMPLETED: "✔",
+    LoopState.FAILED: "✘",
+    LoopState.CANCELLED: "■",
+}
+
 CONDITION_WORDS: dict[Condition, tuple[str, Role]] = {
     Condition.IN_SYNC: ("in sync", Role.GOOD),
     Condition.DRIFTED: ("drifted", Role.WARNING),
@@ -73,32 +85,13 @@ ITERATION_WORDS: dict[IterationOutcome, tuple[str, Role]] = {
 
 
 def kind_of(action: Action) -> str:
-    """The key of ACTION_WORDS for an action: a success is told apart by whether it changed something."""
+    """The key of ACTION_WORDS for an action: `changed` or `ok` for a success, else its state."""
     if action.state is ActionState.SUCCEEDED:
         return "changed" if action.changed else "ok"
     return str(action.state)
 
 
 def action_mark(kind: str) -> tuple[Span, Span]:
-    """Symbol and word of what became of an action."""
+    """Symbol and padded word of an action's result, by its key in ACTION_WORDS."""
     sign, word, role = ACTION_WORDS[kind]
     return symbol(sign, role), Span(word.ljust(WORD_COLUMNS), role)
-
-
-def outcome_line(loop: Loop) -> Line:
-    """How the loop stands, in one line: the word that counts, its name, and why."""
-    mark, word, role = _verdict(loop)
-    reason = [f": {loop.reason}"] if loop.reason else []
-    return line(symbol(mark, role), (word, role), f": loop {loop.name}", *reason)
-
-
-def _verdict(loop: Loop) -> tuple[str, str, Role]:
-    match loop.state:
-        case LoopState.WAITING:
-            return "?", "waiting for an answer", Role.WARNING
-        case LoopState.PAUSED:
-            return "■", "stopped", Role.WARNING
-        case _ if loop.outcome is not None:
-            return OUTCOME_WORDS[loop.outcome]
-        case _:
-            return "●", str(loop.state), STATE_ROLES[loop.state]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["rnu"], "cannot understand the command line: no such command 'rnu'"),
+        (["rnu"], "cannot find a command 'rnu'"),
         (["run", "--max-iteration", "3", "x"], "--max-iterations"),
         (["run", "x", "--max-iterations", "0"], "--max-iterations"),
         (["run", "x", "--mode", "forever"], "forever"),
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
         (["run", "x"], "no model is configured"),
         (["run", "x", "--decider", "claude", "--json"], "cannot"),
         (["run", "--resume", "web", "--policy", "p"], "cannot use --policy together with --resume"),
-        (["respond", "0", "x"], "PROMPT_ID"),
-        (["history"], "LOOP"),
+        (["respond", "0", "x"], "cannot take 0 for PROMPT_ID"),
+        (["history"], "cannot run `history` without LOOP"),
+        (["--confg", "x", "status"], "did you mean --config?"),
+        (["run", "x", "--json=yes"], "cannot take a value for --json"),
     ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(

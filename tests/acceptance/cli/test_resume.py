@@ -16,7 +16,7 @@ def test_an_internal_error_has_one_id_everywhere_and_the_loop_can_be_resumed(tmp
     crashed = command.run("run", str(tmp_path / "crash.yaml"), fault="observations-recorded=raise")
     assert crashed.returncode == 70, crashed.stdout + crashed.stderr
     assert "Traceback" not in crashed.stdout + crashed.stderr
-    found = re.search(r"cannot go on: internal error ([0-9a-f]{8})", crashed.stderr)
+    found = re.search(r"cannot continue: internal error ([0-9a-f]{8})", crashed.stderr)
     assert found, crashed.stderr
     log = tmp_path / "ftl2-enterprise.log"
     assert found[1] in log.read_text()

@@ -6,8 +6,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+from ftl2_enterprise.cli.program import statuses
 from ftl2_enterprise.protocol.loops.nouns import Outcome
-from ftl2_enterprise.render.exit_status import MEANINGS, OUTCOMES, Exit
+from ftl2_enterprise.render.exit_status import Exit
+from ftl2_enterprise.render.loops.exit_status import MEANINGS, OUTCOMES, LoopExit
 from tests.support.cli_runs import MAKE, ended, manifest
 from tests.support.command import MODULE, Command
 
@@ -77,8 +79,9 @@ def test_a_question_that_nobody_answers_ends_with_8_and_can_be_answered_later(
     assert "respond 1" in said
     shown = ended(command.run("status"), 0)
     assert "waiting" in shown
-    assert "made: Which colour?" in shown
-    assert "1) red" in ended(command.run("prompts"), 0)
+    assert "prompt 1 of made, " in shown
+    assert "Which colour?" in shown
+    assert "red | blue" in ended(command.run("prompts"), 0)
     assert "answered: red" in ended(command.run("respond", "1", "1"), 0)
     again = ended(command.run("respond", "1", "2"), 75)
     assert "cannot answer prompt 1: it is answered" in again
@@ -106,15 +109,16 @@ def test_without_a_person_the_default_is_taken(command: Command, tmp_path: Path)
 def test_every_outcome_has_a_status_of_its_own() -> None:
     assert set(OUTCOMES) == set(Outcome)
     assert len(set(OUTCOMES.values())) == len(Outcome)
-    assert set(MEANINGS) == set(Exit)
+    assert set(MEANINGS) == set(LoopExit)
 
 
 def test_the_reference_and_the_help_list_every_status(command: Command) -> None:
     page = Path("docs/reference/exit-status.md").read_text()
     shown = ended(command.run("--help"), 0)
-    for status in Exit:
-        assert f"| {status.value} |" in page
-        assert f"\n  {status.value} " in shown
+    assert {int(status) for status, _ in statuses()} == {*map(int, Exit), *map(int, LoopExit)}
+    for status, _ in statuses():
+        assert f"| {status} |" in page
+        assert f"\n  {status} " in shown
 
 
 def test_a_name_that_is_taken_is_refused_and_a_made_one_is_counted_up(command: Command, tmp_path: Path) -> None:

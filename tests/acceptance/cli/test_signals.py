@@ -26,7 +26,7 @@ def test_a_signal_stops_a_resting_loop_and_it_can_go_on(
     out, err = process.communicate(timeout=30)
     assert process.returncode == 6, out + err
     assert "stopping at the next safe point" in out
-    assert "stopped: loop made" in out
+    assert "paused: loop made" in out
     assert "run --resume made" in out
     assert "Traceback" not in err
     assert "paused" in ended(command.run("status"), 0)

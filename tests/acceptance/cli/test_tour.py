@@ -87,7 +87,7 @@ def on_a_terminal(command: Command, scratch: Path, *, answer: str) -> Screen:
     screen = Screen(argv, columns=200, rows=60, HOME=str(command.directory))
     screen.see("Enter for normal")
     screen.enter(answer)
-    screen.see("Now it is yours", "ftl2ctl>", seconds=60)
+    screen.see("This is ftl2ctl, the shell", "ftl2ctl>", seconds=60)
     return screen
 
 
@@ -110,7 +110,7 @@ def test_the_service_of_the_tour_goes_on_when_the_person_leaves(command: Command
     with on_a_terminal(command, scratch, answer="") as screen:
         screen.type("\x04")
         assert screen.end() == 0
-        assert "the service goes on without you" in screen.text
+        assert "the service continues without you" in screen.text
         assert f"--socket {scratch}/control.sock shutdown" in screen.text
     with client.connect(str(scratch / "control.sock")) as service:
         (scratch / "host" / "etc" / "service.conf").unlink()

@@ -17,19 +17,20 @@ from tests.support.command import MODULE, Command
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], "Usage"),
+        (["--help"], "usage: ftl2-enterprise COMMAND"),
         (["run", "--help"], "--max-iterations"),
-        (["config", "show", "--help"], "Usage"),
+        (["config", "show", "--help"], "usage: ftl2-enterprise config show"),
+        (["help", "run"], "--max-iterations"),
     ],
 )
 def test_help(command: Command, arguments: list[str], words: str) -> None:
     assert words in ended(command.run(*arguments), 0)
 
 
-def test_no_command_at_all_is_a_wish_for_help(command: Command) -> None:
+def test_without_a_command_the_help_is_shown(command: Command) -> None:
     argv = [sys.executable, "-m", MODULE]
     result = subprocess.run(argv, env=command.environment(), capture_output=True, text=True, timeout=30, check=False)
-    assert "Exit statuses" in ended(result, 0)
+    assert "Exit status" in ended(result, 0)
 
 
 def test_an_empty_database_is_made_once(command: Command) -> None:
@@ -47,8 +48,8 @@ def test_status_shows_loops_that_failed_in_the_last_day(command: Command, tmp_pa
     with sqlite3.connect(command.database) as connection:
         connection.execute("update loops set ended_at = ended_at - 90000000000 where name = 'old'")
     connection.close()
-    head, row, blank, more = ended(command.run("status"), 0).splitlines()
-    assert (head.split()[1], row.split()[1], blank) == ("LOOP", "new", "")
+    counts, head, row, blank, more = ended(command.run("status"), 0).splitlines()
+    assert (counts, head.split()[0], row.split()[0], blank) == ("1 loop: 1 failed", "LOOP", "new", "")
     assert "not converged" in row
     assert more.startswith("2 more loops have ended: ")
     assert [loop["name"] for loop in parsed(command, "status")["loops"]] == ["new"]
@@ -77,7 +78,7 @@ def test_status_shows_ended_loops_only_when_asked(command: Command, tmp_path: Pa
         ended(command.run("run", "-f", path), 0)
     shown = ended(command.run("status"), 0)
     assert "made-3" not in shown
-    assert shown.startswith("no loops but 3 that have ended: ")
+    assert shown.startswith("3 loops have ended, no other: ")
     assert shown.endswith(" status --all\n")
     page = ended(command.run("status", "--all", "--limit", "2"), 0)
     assert "made-3" in page

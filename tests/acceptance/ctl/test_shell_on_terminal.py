@@ -99,7 +99,7 @@ def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
         screen.type("\x04")
         status = screen.end()
     assert status == 0
-    assert f"the loops go on; come back with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
+    assert f"loops continue; return with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
 
 
 def test_tab_completes_commands_and_loops(screen, service):
@@ -168,7 +168,7 @@ def test_ctrl_z_suspends_it(service, tmp_path):
         screen.see("2 running")
         goes_on(screen)
         screen.enter("exit")
-        screen.see("come back with")
+        screen.see("return with")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_the_shell_comes_back_when_the_service_does(screen, service):
     screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
     service.prompts.append(PromptLine(prompt=builders.prompt(9), loop="web"))
     service.start()
-    screen.see("the service is there", "web asks: Restart nginx now?", "2 running")
+    screen.see("the service is back", "web asks: Restart nginx now?", "2 running")
     screen.enter("b")
     text = screen.see("web: paused")
     assert text.count("✘ the service is unreachable") == 1
@@ -339,7 +339,7 @@ def test_ctrl_c_leaves_a_loop_that_is_followed_to_itself(asked_screen, asking):
     asked_screen.see("answered: yes")
     until(lambda: asking.events.watchers == 2)
     asked_screen.type("\x03")
-    asked_screen.see("web goes on alone: watch web")
+    asked_screen.see("web continues: watch web")
     goes_on(asked_screen)
 
 
@@ -347,11 +347,11 @@ def test_an_answer_can_wait(asked_screen, asking):
     asked_screen.enter("answer")
     asked_screen.see("answer 3 of web (1-2")
     asked_screen.enter()
-    asked_screen.see("it stays open: answer 3")
+    asked_screen.see("the prompt stays open: answer 3")
     asked_screen.enter("answer")
     asked_screen.wait(lambda text: text.count("answer 3 of web (1-2") == 2)
     asked_screen.type("\x03")
-    asked_screen.wait(lambda text: text.count("it stays open: answer 3") == 2)
+    asked_screen.wait(lambda text: text.count("the prompt stays open: answer 3") == 2)
     assert not asking.asked_for(AnswerPrompt)
 
 
@@ -361,7 +361,7 @@ def test_the_line_that_takes_an_answer_says_whose_it_is_and_how_to_leave_it(aske
     asked_screen.enter("answer 3")
     asked_screen.see("answer 3 of web (1-2, Enter for no, Ctrl-C for later):")
     asked_screen.type("\x03")
-    asked_screen.see("it stays open: answer 3")
+    asked_screen.see("the prompt stays open: answer 3")
     assert not asking.asked_for(AnswerPrompt)
 
 
@@ -371,7 +371,7 @@ def test_an_answer_typed_while_the_service_starts_anew_is_given(asked_screen, as
     asking.stop()
     asked_screen.see("the service is unreachable")
     asking.start()
-    asked_screen.see("the service is there")
+    asked_screen.see("the service is back")
     asked_screen.enter("2")
     asked_screen.see("answered: no")
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
@@ -425,7 +425,7 @@ def test_tables_fit_the_terminal(service, tmp_path, columns):
 
 def test_status_watch_is_a_display_that_stays(screen, service):
     screen.enter("status --watch")
-    screen.see("q leaves", "2 loops", "web", "database")
+    screen.see("q quits", "2 loops", "web", "database")
     screen.lose(INVITE)
     service.loops.append(builders.loop_line("third", id=3))
     service.happen(LoopCreated)
@@ -436,7 +436,7 @@ def test_status_watch_is_a_display_that_stays(screen, service):
     ]
     service.happen(LoopBlocked)
     # A display is seen while it is drawn, too: what is below is there when all of it is.
-    text = screen.see("4 loops: 3 running, 1 blocked", "fifth", "web", "database", "third", "q leaves")
+    text = screen.see("4 loops: 3 running, 1 blocked", "fifth", "web", "database", "third", "q quits")
     assert text.index("fifth") < text.index("web")
     assert "fourth" not in text
     service.stop()

@@ -118,7 +118,7 @@ def test_a_prompt_is_answered_after_the_service_was_killed_and_started_again(ser
         service.wait()
         screen.see("the service is unreachable, trying again")
         service.start()
-        screen.see("the service is there", "1 waiting for you")
+        screen.see("the service is back", "1 waiting for you")
         screen.enter("answer")
         screen.see(" of asks (1-2")
         screen.enter("2")

@@ -152,7 +152,7 @@ def test_prompts_are_answered_through_the_service_and_without_one(service: Daemo
     assert service.stop() == 0
     answered = service.run.run("respond", "2", "1")
     assert "answered: red" in answered.stdout
-    assert "goes on when its service is started" in answered.stdout
+    assert "continues when its service is started" in answered.stdout
     service.start()
     service.until_state("later", LoopState.COMPLETED)
     assert (tmp_path / "made").read_text() == "red\n"

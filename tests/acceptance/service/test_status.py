@@ -56,11 +56,11 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
-        assert said(service, "cancel", "gated") == "gated: cancelling (it finishes the step in hand first)"
+        assert said(service, "cancel", "gated") == "gated: cancelling (it finishes its current step first)"
         refused = said(service, "delete", "gated", "--yes")
         assert "cannot delete gated: it is being cancelled" in refused
         assert "`ftl2ctl cancel --now gated` cuts that off" in refused
-        assert said(service, *words) == "gated: cancelling (its step in hand is cut off)"
+        assert said(service, *words) == "gated: cancelling (its current step is cut off)"
         loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
         assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)
         (action,) = service.call(ListActions(loop="gated")).actions
@@ -86,13 +86,13 @@ def test_that_it_stops_is_shown(tmp_path: Path) -> None:
         service.signal(signal.SIGTERM)
         until(lambda: service.call(ListLoops()).draining)
         told = said(service, "status")
-        assert told.startswith("the service is stopping: 1 loop finishes its step in hand")
-        assert "goes on with the next start of the service" in told
-        assert "next look" not in told
+        assert told.startswith("the service is stopping: 1 loop finishes its current step")
+        assert "continues after the next start of the service" in told
+        assert "next check" not in told
         assert json.loads(run(service, "status", "--json").stdout)["draining"] is True
         shown = said(service, "show", "rests")
         assert "the service is stopping" in shown
-        assert "next look" not in shown
+        assert "next check" not in shown
         (tmp_path / "gate").touch()
         assert service.wait() == 0
 

@@ -1,4 +1,4 @@
-"""The scripted service of a test, and `ftl2ctl` connected to it."""
+"""A scripted service, and command lines of ftl2ctl that run in this process against it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ftl2_enterprise.ctl import main as ctl_main
 from tests.support.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tests.integration.ctl.replies import Ctl
+    type Ctl = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

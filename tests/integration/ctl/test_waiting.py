@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise import client
-from ftl2_enterprise.ctl import main as ctl, registry
+from ftl2_enterprise.ctl import main as ctl
+from ftl2_enterprise.ctl.program import TIMEOUT
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from tests.support import builders
@@ -52,7 +53,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch, gate: threading.Event) -> None:
     monkeypatch.setattr(sys.stderr, "write", written)
 
 
-def test_whoever_waits_is_told_so_once(
+def test_a_long_wait_is_explained_once(
     monkeypatch: pytest.MonkeyPatch, gate: threading.Event, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -60,11 +61,11 @@ def test_whoever_waits_is_told_so_once(
     assert ctl.main(["status", "--timeout", "20"]) == 0
     out, err = capsys.readouterr()
     assert "web" in out
-    assert err == "the service has not answered for 0 s; waiting up to 20 s (Ctrl-C leaves)\n"
+    assert err == "the service has not answered for 0 s; waiting up to 20 s (Ctrl-C quits)\n"
 
 
 @pytest.mark.parametrize("words", [["--timeout", "0.2", "status"], ["status", "--timeout=0.2"]])
-def test_a_pipe_is_told_nothing_but_the_end(
+def test_in_a_pipe_only_the_end_is_reported(
     monkeypatch: pytest.MonkeyPatch, gate: threading.Event, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     monkeypatch.setattr(client, "SOON", 0.05)
@@ -92,10 +93,10 @@ def test_a_short_limit_is_not_announced(
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "soon", "1e9"])
-def test_a_limit_that_is_none(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_limit_that_is_no_time_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ctl.main(["status", f"--timeout={limit}"]) == 2
     assert "cannot take" in capsys.readouterr().err
 
 
-def test_the_help_tells_the_limit_that_holds() -> None:
-    assert float(registry.TIMEOUT.default) == client.TIMEOUT
+def test_the_help_shows_the_limit_in_force() -> None:
+    assert float(TIMEOUT.default) == client.TIMEOUT

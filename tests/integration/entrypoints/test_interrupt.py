@@ -68,6 +68,7 @@ match sys.argv[1]:
 """
 DIRTY = """
 import sys
+import msgspec
 from ftl2_enterprise.cli import main as cli
 from ftl2_enterprise.cli.commands import status
 
@@ -77,7 +78,7 @@ def interrupted(*_, **__):
     finally:
         raise RuntimeError("the connection is of no use any more")
 
-status.command.callback = interrupted
+status.COMMAND = msgspec.structs.replace(status.COMMAND, run=interrupted)
 sys.exit(cli.main(["status"]))
 """
 STORM = """

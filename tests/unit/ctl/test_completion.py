@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from ftl2_enterprise.ctl import completion, name_lookup
+from ftl2_enterprise.ctl import completion
 from ftl2_enterprise.ctl.completion import Candidate
 from ftl2_enterprise.ctl.repl import completer
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
-from tests.support.builders import loop_line
+from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine, RuleInfo
+from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules
+from ftl2_enterprise.protocol.service.verbs import GetSettings, SettingLine
+from tests.support.builders import loop_line, prompt
 
 
 class Known:
-    def loops(self, command=""):
-        return [Candidate("web", "running"), Candidate("web two", "paused"), Candidate("数据库", "resting")]
+    """A service with three loops, two open prompts, a rule and three settings."""
 
-    def prompts(self):
-        return [Candidate("3", "web: Restart?"), Candidate("12", "db: Drop?")]
+    REPLIES = {
+        ListLoops: LoopPage(
+            loops=[
+                loop_line("web"),
+                loop_line("web two", state=LoopState.PAUSED),
+                loop_line("数据库", state=LoopState.RESTING),
+            ]
+        ),
+        ListPrompts: [
+            PromptLine(loop="web", prompt=prompt(3, options=["yes", "not now"])),
+            PromptLine(loop="db", prompt=prompt(12, options=[])),
+        ],
+        ListRules: [RuleInfo(name="restart_nginx", description="", path="/r", digest="d", enabled=True)],
+        GetSettings: [
+            SettingLine(key=key, value=1, origin="default") for key in ("log.level", "log.keep", "supervisor.splay")
+        ],
+    }
 
-    def rules(self):
-        return [Candidate("restart_nginx", "")]
-
-    def answers(self, prompt):
-        return [Candidate("yes", ""), Candidate("not now", "")] if prompt == 3 else []
-
-    def settings(self):
-        return name_lookup.setting_candidates(["log.level", "log.keep", "supervisor.splay"])
+    def ask(self, request: Any) -> Any:
+        return self.REPLIES[type(request)]
 
 
 def words_for(text: str, *, in_shell: bool = True) -> list[str]:
@@ -86,7 +99,7 @@ def test_commands_of_the_shell_are_offered_in_it_only():
 
 
 @pytest.mark.parametrize("text", ["submit -f ", "submit --file ", "--socket ", "submit --policy=a"])
-def test_paths_are_left_to_whoever_asks(text):
+def test_file_names_are_left_to_the_caller(text):
     *before, start = text.split(" ")
     assert completion.complete(before, start, Known(), in_shell=True).files
 
@@ -169,20 +182,16 @@ LOOPS = [
         ("show", " ".join(one.name for one in LOOPS)),
     ],
 )
-def test_only_loops_about_which_a_command_does_something_are_offered(command, offered):
-    class Known(name_lookup.AskedNames):
-        def __init__(self):
-            pass
-
-        def loops(self, command=""):
-            return name_lookup.loop_candidates(LOOPS, command)
+def test_only_loops_that_a_command_applies_to_are_offered(command, offered):
+    class Listed(Known):
+        REPLIES = {ListLoops: LoopPage(loops=LOOPS)}
 
     for in_shell in (True, False):
-        found = completion.complete([command], "", Known(), in_shell=in_shell).candidates
+        found = completion.complete([command], "", Listed(), in_shell=in_shell).candidates
         assert [one.word for one in found] == offered.split()
 
 
 def test_an_answer_is_completed_from_its_options():
-    options = completer.AnswerCompleter(Known().answers(3))
+    options = completer.AnswerCompleter([Candidate("yes"), Candidate("not now")])
     found = options.get_completions(Document("NO"), CompleteEvent())
     assert [one.text for one in found] == ["not now"]

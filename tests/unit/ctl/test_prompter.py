@@ -33,7 +33,7 @@ class Person:
         return answer
 
     @property
-    def told(self) -> str:
+    def printed(self) -> str:
         stream = self.out.stream
         assert isinstance(stream, io.StringIO)
         return stream.getvalue()
@@ -45,10 +45,10 @@ def test_enter_takes_the_default_and_without_one_leaves_the_prompt_open():
     assert Person((3.0, None)).answer("no") is Silence.LATER
 
 
-def test_an_enter_so_soon_that_nobody_has_read_the_question_does_not_commit_its_default():
+def test_an_enter_before_the_question_could_be_read_does_not_take_the_default():
     person = Person((UNREAD / 2, "\n"), (3.0, "\n"))
     assert person.answer("no") == "no"
-    assert "too soon" in person.told
+    assert "before the question could be read" in person.printed
     assert Person((UNREAD / 2, ""), (UNREAD * 0.9, ""), (1.0, "yes")).answer("no") == "yes"
 
 

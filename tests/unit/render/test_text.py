@@ -1,20 +1,15 @@
-"""Texts for people: nothing that a host prints may steer the terminal, and every measure is readable."""
+"""Texts for people: nothing that a host prints controls the terminal, and every measure is readable."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
 
-from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.render import text
 from ftl2_enterprise.render.colour import Painter, painter
-from ftl2_enterprise.render.text import Role, Span, fitted, line, symbol
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ftl2_enterprise.render.text import Role, Span, fields_text, fitted, line, person, symbol
 
 
 @pytest.mark.parametrize(
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
         ("two\nlines\r\n", "two\nlines\n"),
     ],
 )
-def test_what_hosts_print_cannot_steer_the_terminal(raw: str, shown: str) -> None:
+def test_what_hosts_print_cannot_control_the_terminal(raw: str, shown: str) -> None:
     assert text.clean(raw) == shown
 
 
@@ -52,7 +47,7 @@ def test_one_line_is_one_short_line(raw: str, limit: int) -> None:
     assert len(shown) <= limit
 
 
-def test_the_last_lines_are_those_that_say_something() -> None:
+def test_the_last_lines_are_those_that_are_not_blank() -> None:
     assert text.last_lines("a\n\nb\n  \nc\n\n", 2) == ["b", "c"]
     assert text.last_lines("", 5) == []
 
@@ -115,7 +110,7 @@ def test_a_command_is_never_broken_so_that_it_can_be_copied() -> None:
     assert [part.plain for part in fitted(again, 24)] == [again.plain]
 
 
-def test_what_stands_around_a_command_is_broken_at_blanks() -> None:
+def test_the_text_around_a_command_is_broken_at_blanks() -> None:
     hint = line(
         ("hint: ", Role.ACCENT),
         "give another name, or first ",
@@ -140,14 +135,30 @@ def test_a_word_of_several_pieces_is_not_broken_between_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("on_path", [True, False])
-def test_a_hint_calls_the_program_so_that_it_is_found(tmp_path: Path, *, on_path: bool) -> None:
-    program = tmp_path / "ftl2-enterprise"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    search = str(tmp_path) if on_path else "/nowhere"
-    assert called_as(str(program), search) == (["ftl2-enterprise"] if on_path else [str(program)])
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"a": 1, "b": None, "c": "", "d": [], "e": {}}, "a=1"),
+        ({"names": ["x", "y"]}, 'names="x, y"'),
+        ({"ok": True, "text": "two\nlines"}, 'ok=true text="two lines"'),
+        ({"error": 'no "file" here', "rc": 1}, 'error="no \\"file\\" here" rc=1'),
+        ({"limits": {"a": [1, 2]}}, 'limits={"a":[1,2]}'),
+        ({"actions": [{"module": "shell"}]}, 'actions=[{"module":"shell"}]'),
+        ({"restart_at": 1_000_000}, 'restart_at="1970-01-01 00:00:01Z"'),
+        ({"name": "\x1b[2Jx"}, "name=x"),
+    ],
+)
+def test_fields_are_shown_on_one_line(fields, shown):
+    assert fields_text(fields) == shown
 
 
-def test_run_as_a_module_it_is_called_as_one() -> None:
-    assert called_as("/x/entrypoints/ftl2_enterprise.py")[1:] == ["-m", "ftl2_enterprise.entrypoints.ftl2_enterprise"]
+@pytest.mark.parametrize(
+    ("actor", "name"), [("ada (uid 7, pid 8)", "ada"), ("default", "default"), (None, "somebody")]
+)
+def test_people_are_named_without_their_ids(actor, name):
+    assert person(actor) == name
+
+
+def test_a_broken_line_continues_below_its_value():
+    lines = fitted(line("name      ", "some words that do not fit", hang=10), 30)
+    assert [one.plain.rstrip() for one in lines] == ["name      some words that do", "          not fit"]

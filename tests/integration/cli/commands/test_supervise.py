@@ -75,7 +75,7 @@ def test_a_file_in_the_place_of_the_socket_is_refused(asked: settings.Settings) 
     path = Path(asked.supervisor.socket)
     path.parent.mkdir()
     path.write_text("precious")
-    with pytest.raises(Problem, match="there is something else"):
+    with pytest.raises(Problem, match="it is not a socket"):
         service.prepare(asked, {})
     assert path.read_text() == "precious"
 

@@ -58,8 +58,8 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
             builders.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
             "! prompt 7 was answered by alice: yes",
         ),
-        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 has expired: nobody answered in time"),
-        (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed: no answer is wanted any more"),
+        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 has expired without an answer"),
+        (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed and needs no answer"),
         (GONE, "! prompt 7 is gone: its loop was deleted"),
     ],
 )
@@ -80,9 +80,9 @@ def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
         service.happen(LoopDeleted)
     else:
         service.closes(settled)
-    text = screen.see(told, "no answer is needed (Enter goes back): n")
+    text = screen.see(told, "no answer is needed (Enter returns): n")
     lines = [one.strip() for one in text.splitlines()]
-    assert lines.index(told) < lines.index("no answer is needed (Enter goes back): n")
+    assert lines.index(told) < lines.index("no answer is needed (Enter returns): n")
     screen.enter("o")
     screen.see("nothing was sent")
     invited(screen, 2)
@@ -101,7 +101,7 @@ def test_what_was_typed_before_the_question_appeared_does_not_answer_it(
     screen.type("answer 7\r1\r")
     screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
     screen.type("\x03")
-    screen.see("it stays open: answer 7")
+    screen.see("the prompt stays open: answer 7")
     assert not service.asked_for(AnswerPrompt)
 
 
@@ -125,7 +125,7 @@ def test_what_was_typed_while_the_question_was_fetched_does_not_answer_it(
     goes_on.set()
     screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
     screen.type("\x03")
-    screen.see("it stays open: answer 7")
+    screen.see("the prompt stays open: answer 7")
     assert not service.asked_for(AnswerPrompt)
 
 
@@ -149,7 +149,7 @@ def test_the_next_question_of_a_loop_that_is_followed_is_shown_once(service: Pla
     until(lambda: len(service.asked_for(ListPrompts)) > looks + 1)
     service.on(ShowLoop, WAITING)
     service.happen(LoopAsked)
-    screen.see("waiting for an answer", "answer: answer 8")
+    screen.see("waiting for you", "answer: answer 8")
     invited(screen, 2)
     service.opens(builders.prompt(9, "Something else?"))
     text = screen.see("web asks: Something else?")

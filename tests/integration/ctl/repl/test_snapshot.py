@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.ctl.repl.snapshot import Live
+from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot
 from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage
@@ -38,7 +38,7 @@ def test_a_look_that_had_to_wait_does_not_delay_those_behind_it(tmp_path: Path) 
         service.on(ListPrompts, [])
         service.on(ListRules, [])
         service.on(WatchEvents, events)
-        live = Live(
+        live = LiveSnapshot(
             Painter(stream=io.StringIO(), is_terminal=False, has_colour=False),
             str(service.path),
             lambda before, after: None,

@@ -1,0 +1,95 @@
+"""Options of the commands that submit or run a loop, declared once for both programs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import (
+    DOLLARS,
+    NUMBER,
+    PATH,
+    SECONDS,
+    TEXT,
+    Argument,
+    Option,
+    ValueKind,
+)
+from ftl2_enterprise.commandline.loops.desired_state import DECIDERS, MANIFESTS, MODES
+from ftl2_enterprise.core.problem import invalid
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+
+
+def _name(shown: str, word: str) -> str:
+    if not word.strip():
+        raise invalid(f"cannot take an empty {shown}", "without it, a name is derived")
+    return word
+
+
+NAME_TEXT = ValueKind(name="name", check=_name)
+SENTENCE_OR_MANIFEST = ValueKind(name="text", is_path=True, endings=MANIFESTS)
+
+DESIRED_STATE = Argument(
+    "desired-state",
+    SENTENCE_OR_MANIFEST,
+    "A sentence, or the file name of a manifest (site.yaml).",
+    optional=True,
+    rest=True,
+)
+FILE = Option(
+    "file",
+    "Read the desired state or a manifest from FILE; `-` is standard input.",
+    PATH,
+    short="f",
+    value="FILE",
+)
+NAME = Option(
+    "name", "Name of the loop; by default derived from the desired state.", NAME_TEXT, short="n", value="NAME"
+)
+MODE = Option(
+    "mode",
+    "Converge once, or keep the desired state.",
+    TEXT,
+    choices=tuple(map(str, MODES)),
+    default="single",
+)
+INTERVAL = Option("interval", "Seconds between the runs of a continuous loop.", SECONDS, above=0)
+DRY_RUN = Option("dry-run", "Show what would be changed, and change nothing.")
+POLICY = Option("policy", "Policy file that restricts what the loop may do.", PATH, value="FILE")
+ENVIRONMENT = Option("environment", "Environment that policy rules match, such as `production`.", TEXT, value="NAME")
+RULES_DIR = Option("rules-dir", "Directory of rules, which decide without a model.", PATH, value="DIR")
+DECIDER = Option("decider", "Decider of the loop.", TEXT, choices=DECIDERS, default="auto")
+MODEL = Option("model", "Model that the decider calls.", TEXT, value="NAME")
+MAX_COST = Option("max-cost", "Maximum cost of the loop's model calls.", DOLLARS, value="USD", at_least=0)
+MAX_ITERATIONS = Option("max-iterations", "Maximum iterations per run.", NUMBER, at_least=1)
+MAX_ASK_DELAY = Option(
+    "max-ask-delay",
+    "Ask a person after this many iterations in a row with failures; 0 never asks.",
+    NUMBER,
+    at_least=0,
+    default="0",
+)
+ACTION_TIMEOUT = Option("action-timeout", "Maximum seconds per action.", SECONDS, above=0)
+
+
+def inventory(default: str) -> Option:
+    """`--inventory`; the default is described for the help."""
+    return Option("inventory", f"Inventory of the hosts; by default {default}.", PATH, short="i", value="FILE")
+
+
+SECRET = Option(
+    "secret",
+    "Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
+    TEXT,
+    short="s",
+    value="MODULE.PARAM=SOURCE",
+    many=True,
+)
+
+
+def absolute(given: GivenValues, option: str) -> str | None:
+    """The absolute path of an option, because the service has another working directory; None without the option."""
+    path = given.maybe(option)
+    return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - pathlib costs a client too much

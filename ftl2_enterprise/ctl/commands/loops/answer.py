@@ -1,0 +1,100 @@
+"""`answer`: answer a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import Argument, Command, Example, Option
+from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.ctl.loops.arguments import ANSWER, PROMPT_ID, PROMPTS
+from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowPrompt
+from ftl2_enterprise.render.loops.prompts import answered, detail_lines
+from ftl2_enterprise.render.text import Role, line
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.prompter import Asker
+    from ftl2_enterprise.ctl.session import CtlSession
+
+
+def run(session: CtlSession, given: GivenValues) -> int:
+    """Submit the answer that is given; without one, ask the user for it and follow the loop."""
+    if given.has("answer"):
+        request = AnswerPrompt(prompt=given.number("prompt", 0), answer=given.text("answer"))
+        if given.has("wait"):
+            from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415 - most calls do not wait
+
+            return follow.after_call(session, request)
+        prompt = session.call(request)
+        session.reply(prompt, lambda: answered(prompt.answer, prompt.answered_by))
+        return 0
+    asker, prompt_id = session.asker, given.maybe_number("prompt")
+    if asker is None or session.wants_json:
+        raise invalid(
+            "cannot ask for the answer: there is no terminal",
+            f"give prompt and answer: `{session.command('answer PROMPT ANSWER')}`"
+            if prompt_id is None
+            else f"give the answer: `{session.command(f'answer {prompt_id} ANSWER')}`",
+        )
+    if prompt_id is None:
+        prompt_id = _oldest(session)
+    if prompt_id is None:
+        session.print(line("no open prompts"))
+        return 0
+    return _ask(session, asker, prompt_id, follows=given.has("wait"))
+
+
+def _oldest(session: CtlSession) -> int | None:
+    waiting = session.call(ListPrompts(limit=1000))
+    return min(waiting, key=lambda one: (one.prompt.asked_at, one.prompt.id)).prompt.id if waiting else None
+
+
+def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) -> int:
+    """Show the prompt, read the answer, submit it and follow the loop."""
+    from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415 - for terminals only
+    from ftl2_enterprise.ctl.prompter import Silence  # noqa: PLC0415
+
+    detail = session.call(ShowPrompt(prompt=prompt_id))
+    session.print(detail_lines(detail, session.now()))
+    if detail.prompt.state is not PromptState.OPEN:
+        return 0
+    # The service may end while the user types.
+    session.close()
+    text = asker.answer(detail.prompt, detail.loop)
+    if text is Silence.SETTLED:
+        session.print(line("nothing was sent"))
+        return 0
+    if text is Silence.LATER:
+        session.print(line("the prompt stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
+        return 0
+    status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
+    # The prompt is answered: what becomes of the loop is no failure of this command.
+    return status if follows else 0
+
+
+COMMAND = Command(
+    summary="Answer a prompt; without a number, the oldest open one.",
+    group=PROMPTS,
+    run=run,
+    verbs=(AnswerPrompt, ListPrompts, ShowPrompt),
+    arguments=(
+        Argument("prompt", PROMPT_ID, "Number of the prompt.", optional=True),
+        Argument("answer", ANSWER, "An option, its number, or text.", optional=True, rest=True),
+    ),
+    options=(
+        Option(
+            "wait", "Follow the loop until it ends, rests or asks again; the exit status tells its state.", short="w"
+        ),
+    ),
+    details=(
+        "Without an answer, the prompt is shown with its options, its reason and the observations, and you type the "
+        "answer; then the loop is followed. Ctrl-C stops following, and the loop continues."
+    ),
+    examples=(
+        Example("answer", "the oldest open prompt"),
+        Example("answer 3", "prompt 3"),
+        Example("answer 3 yes", "with an option, or any text if there are none"),
+        Example("answer 3 1", "with the number of an option"),
+    ),
+)

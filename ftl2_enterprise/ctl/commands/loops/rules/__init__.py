@@ -1,0 +1,1 @@
+"""Commands about rules, which decide without a model."""

@@ -1,0 +1,18 @@
+"""`run-now`: begin the next run of a resting loop now."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.commandline.declaration import Command, Example
+from ftl2_enterprise.ctl.loops import control
+from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
+from ftl2_enterprise.protocol.loops.verbs import RunLoopNow
+
+COMMAND = Command(
+    summary="Begin the next run of a resting loop now.",
+    group=LOOPS,
+    run=control.one(RunLoopNow),
+    verbs=(RunLoopNow,),
+    arguments=(LOOP,),
+    options=(control.WAIT,),
+    examples=(Example("run-now web"), Example("run-now web --wait")),
+)

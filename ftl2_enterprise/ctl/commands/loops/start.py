@@ -1,0 +1,18 @@
+"""`start`: run a loop."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.commandline.declaration import Command, Example
+from ftl2_enterprise.ctl.loops import control
+from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
+from ftl2_enterprise.protocol.loops.verbs import StartLoop
+
+COMMAND = Command(
+    summary="Start a loop: a new, paused or blocked one, or one that a foreground run left.",
+    group=LOOPS,
+    run=control.one(StartLoop),
+    verbs=(StartLoop,),
+    arguments=(LOOP,),
+    options=(control.WAIT,),
+    examples=(Example("start web"), Example("start web --wait")),
+)

@@ -1,0 +1,1 @@
+"""Commands about the service itself: its events, its logs, its settings, its life."""

@@ -1,0 +1,3 @@
+"""Commands that need no service."""
+
+ALIASES = {"quit": "exit"}

@@ -1,0 +1,31 @@
+"""`exit`: leave the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import Command, Example
+from ftl2_enterprise.ctl.program import SHELL
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.session import CtlSession
+
+LEAVE = -1
+"""Returned instead of an exit status: the shell ends."""
+
+
+def run(session: CtlSession, given: GivenValues) -> int:
+    """End the shell."""
+    del session, given
+    return LEAVE
+
+
+COMMAND = Command(
+    summary="Leave the shell, as Ctrl-D does; loops continue.",
+    group=SHELL,
+    run=run,
+    in_shell_only=True,
+    has_json=False,
+    examples=(Example("exit"),),
+)

@@ -1,0 +1,41 @@
+"""The exit statuses of `ftl2ctl`, as its help and its reference list them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import EXIT_STATUS, Code
+from ftl2_enterprise.render.loops.exit_status import MEANINGS
+from ftl2_enterprise.render.terminal import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.declaration import Command
+
+CODES: dict[Code, str] = {
+    Code.INVALID: "wrong usage or bad input; nothing was changed",
+    Code.NOT_FOUND: "there is no such loop, prompt, rule or text",
+    Code.CONFLICT: "not possible in the present state: the loop has ended, the name is taken, the prompt is settled",
+    Code.DENIED: "this user may not do that",
+    Code.UNAVAILABLE: "the service cannot be reached, or cannot work now; try again later",
+    Code.INTERNAL: "internal error; the log of the service, or the file that is named, has the details",
+}
+
+
+def of(command: Command) -> list[tuple[str, str]]:
+    """Statuses of the command that not every command has, as pairs of number and meaning."""
+    follows = any(option.name == "wait" for option in command.options) or command.name == "watch"
+    return of_loops() if follows else []
+
+
+def of_loops() -> list[tuple[str, str]]:
+    """The statuses of commands that follow a loop."""
+    return [(str(status.value), meaning) for status, meaning in MEANINGS.items() if status.value]
+
+
+def common() -> list[tuple[str, str]]:
+    """The statuses of every command."""
+    by_status: dict[int, list[str]] = {}
+    for code, meaning in CODES.items():
+        by_status.setdefault(EXIT_STATUS[code], []).append(meaning)
+    shown = [(str(status), "; or ".join(meanings)) for status, meanings in sorted(by_status.items())]
+    return [("0", "success"), *shown, (str(INTERRUPTED), "ended by Ctrl-C")]

@@ -1,0 +1,34 @@
+"""Problems of the service in the words of the user: commands instead of verbs, this program instead of the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.ctl.program import FTL2CTL
+from ftl2_enterprise.protocol.verb import name_of
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.declaration import Command
+
+OTHER_PROGRAM = "ftl2-enterprise"
+SHARED = ("status", "history", "prompts")
+"""Commands of both programs; hints of the service name the other one."""
+
+
+def as_typed(problem: Problem, command: Command | None, *, is_shell: bool = False) -> Problem:
+    """The same problem with the command's name for the verb's, and hints as they are typed here."""
+    message, hint = problem.message, problem.hint
+    for verb in command.verbs if command is not None else ():
+        if message.startswith(refused := f"cannot do {name_of(verb)}: "):
+            assert command is not None
+            message = f"cannot do {command.name}: {message.removeprefix(refused)}"
+            break
+    if hint:
+        for name in SHARED:
+            hint = hint.replace(f"`{OTHER_PROGRAM} {name}", f"`{FTL2CTL.name} {name}")
+        if is_shell:
+            hint = hint.replace(f"`{FTL2CTL.name} ", "`")
+    return (
+        problem if (message, hint) == (problem.message, problem.hint) else Problem(problem.code, message, hint=hint)
+    )

@@ -1,0 +1,63 @@
+"""Exit statuses of commands that run or follow a loop: each outcome has its own."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ftl2_enterprise.protocol.loops.nouns import Loop, LoopState, Outcome
+
+
+class LoopExit(IntEnum):
+    """How a loop ended, or where it was left."""
+
+    CONVERGED = 0
+    NOT_CONVERGED = 1
+    BLOCKED = 3
+    DENIED = 4
+    MODEL_FAILED = 5
+    STOPPED = 6
+    WOULD_CHANGE = 7
+    WAITING = 8
+    FAILED = 9
+
+
+MEANINGS: dict[LoopExit, str] = {
+    LoopExit.CONVERGED: "converged; a dry run found nothing to change",
+    LoopExit.NOT_CONVERGED: "not converged within the maximum number of iterations",
+    LoopExit.BLOCKED: "blocked: the loop cannot continue without a person",
+    LoopExit.DENIED: "denied: policy allows nothing that is left to do",
+    LoopExit.MODEL_FAILED: "model failed: there was no decision",
+    LoopExit.STOPPED: "paused, stopped or cancelled",
+    LoopExit.WOULD_CHANGE: "a dry run found something to change",
+    LoopExit.WAITING: "waiting for the answer to a prompt",
+    LoopExit.FAILED: "failed for another reason, which is shown",
+}
+
+OUTCOMES: dict[Outcome, LoopExit] = {
+    Outcome.CONVERGED: LoopExit.CONVERGED,
+    Outcome.PREVIEWED: LoopExit.WOULD_CHANGE,
+    Outcome.NOT_CONVERGED: LoopExit.NOT_CONVERGED,
+    Outcome.BLOCKED: LoopExit.BLOCKED,
+    Outcome.DENIED: LoopExit.DENIED,
+    Outcome.MODEL_FAILED: LoopExit.MODEL_FAILED,
+    Outcome.CANCELLED: LoopExit.STOPPED,
+    Outcome.FAILED: LoopExit.FAILED,
+}
+
+
+def exit_of(loop: Loop) -> LoopExit:
+    """The status of a command that ran or followed the loop until now."""
+    match loop.state:
+        case LoopState.WAITING:
+            return LoopExit.WAITING
+        case LoopState.BLOCKED:
+            return LoopExit.BLOCKED
+        case LoopState.PAUSED:
+            return LoopExit.STOPPED
+        case LoopState.RESTING:
+            # A continuous loop does not end: its last run counts.
+            return LoopExit.NOT_CONVERGED if loop.failures else LoopExit.CONVERGED
+        case _ if loop.outcome is not None:
+            return OUTCOMES[loop.outcome]
+        case _:
+            return LoopExit.STOPPED

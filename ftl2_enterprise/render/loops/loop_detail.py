@@ -1,0 +1,173 @@
+"""The view of one loop: its state and why, its specification, its last iteration, its open prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
+from ftl2_enterprise.render.loops.actions import action_lines
+from ftl2_enterprise.render.loops.history import iteration_lines
+from ftl2_enterprise.render.loops.loop_table import stopping_lines
+from ftl2_enterprise.render.loops.prompts import question
+from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, standing, why
+from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS
+from ftl2_enterprise.render.text import (
+    Line,
+    Piece,
+    Role,
+    ago,
+    count,
+    dollars,
+    duration,
+    line,
+    moment,
+    one_line,
+    person,
+    quoted,
+    symbol,
+)
+from ftl2_enterprise.render.view import ViewContent
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
+    from ftl2_enterprise.protocol.loops.replies import LoopDetail
+    from ftl2_enterprise.render.view import ViewReader
+
+LABEL_COLUMNS = 10
+SHOWN_ACTIONS = 10
+
+
+def loop_view(reader: ViewReader, *, loop: str) -> ViewContent:
+    """One loop, by name, prefix of a name, or id; the document is the reply `LoopDetail`."""
+    detail = reader.call(ShowLoop(loop=loop))
+    return ViewContent(detail, lambda: _lines(reader, detail))
+
+
+def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
+    loop, now = detail.loop, reader.now()
+    where = standing(loop, detail.queued)
+    condition, role = CONDITION_WORDS[loop.condition]
+    seen: list[Piece] = (
+        [", ", (condition, role), (f" (observed {ago(loop.observed_at, now)})", Role.FAINT)]
+        if loop.observed_at is not None
+        else []
+    )
+    shown = [
+        *stopping_lines(None, draining=detail.draining),
+        line(
+            symbol(where.symbol, where.role),
+            (one_line(loop.name), Role.STRONG),
+            (f" (id {loop.id})  ", Role.FAINT),
+            (where.word, where.role),
+            *seen,
+        ),
+    ]
+    if reason := why(loop, now, detail.queued, draining=detail.draining):
+        shown.append(_fact("why", reason))
+    shown.append(_fact("desired", one_line(loop.spec.source or loop.desired_state, 300)))
+    shown.append(_fact("mode", _mode(loop)))
+    if limits := _limits(loop):
+        shown.append(_fact("with", limits))
+    if detail.process is not None:
+        shown.append(_fact("process", _process(detail, now)))
+    shown.append(_fact("done", _done(loop)))
+    shown.append(_fact("submitted", _submitted(loop, now)))
+    if loop.crashes:
+        since = f" since {ago(loop.crashes_since, now)}" if loop.crashes_since else ""
+        shown.append(_fact("crashes", f"{loop.crashes}{since}"))
+    if detail.last is not None:
+        shown += [line(), *iteration_lines(detail.last), *_actions(reader, detail.last, now)]
+    for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
+        shown += [line(), *question(prompt.id, prompt.question, prompt.options, prompt.default)]
+    shown += _next(reader, detail)
+    return shown
+
+
+def _actions(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
+    """The actions of the last iteration; of many, the last ones."""
+    page = reader.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
+    actions = [one for one in page.actions if one.iteration_id == last.id]
+    earlier = len(actions) - SHOWN_ACTIONS
+    before = [line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2)] if earlier > 0 else []
+    return before + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
+
+
+def _fact(label: str, *pieces: Piece) -> Line:
+    return line((f"{label:<{LABEL_COLUMNS}}", Role.FAINT), *pieces, indent=2, hang=LABEL_COLUMNS)
+
+
+def _mode(loop: Loop) -> str:
+    spec = loop.spec
+    parts = [str(loop.mode), f"decided by {spec.decider}"]
+    if spec.model:
+        parts.append(f"model {one_line(spec.model)}")
+    if spec.dry_run:
+        parts.append("dry run")
+    if loop.mode == "continuous":
+        parts.append(f"every {duration(spec.interval)}")
+    if loop.priority:
+        parts.append(f"priority {loop.priority}")
+    return ", ".join(parts)
+
+
+def _limits(loop: Loop) -> str:
+    spec = loop.spec
+    named = (
+        ("inventory", spec.inventory),
+        ("policy", spec.policy),
+        ("environment", spec.environment),
+        ("rules", spec.rules_dir),
+        ("at most", dollars(spec.max_cost) if spec.max_cost is not None else None),
+    )
+    return ", ".join(f"{name} {one_line(value)}" for name, value in named if value)
+
+
+def _process(detail: LoopDetail, now: Instant) -> str:
+    process = detail.process
+    assert process is not None
+    pid = f"pid {process.pid}, " if process.pid is not None else ""
+    stopping = ", stopping" if process.stopping else ""
+    return f"{pid}started {ago(process.started_at, now)}{stopping}"
+
+
+def _done(loop: Loop) -> str:
+    parts = [f"run {loop.run}", count(loop.iteration_count, "iteration")]
+    parts.append(f"{count(loop.action_count, 'action')} ({loop.changed_count} changed, {loop.failed_count} failed)")
+    if loop.model_call_count:
+        parts.append(f"{count(loop.model_call_count, 'model call')} for {dollars(loop.cost_usd)}")
+    return ", ".join(parts)
+
+
+def _submitted(loop: Loop, now: Instant) -> str:
+    by = f" by {person(loop.submitted_by)}" if loop.submitted_by else ""
+    ended = f"; ended {ago(loop.ended_at, now)}" if loop.ended_at is not None else ""
+    return f"{moment(loop.created_at)}{by}{ended}"
+
+
+def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:
+    """The commands that make sense in this state."""
+    loop = detail.loop
+    name = quoted(loop.name)
+    commands: list[tuple[str, str]] = [("answer", f"answer {prompt.id}") for prompt in detail.open_prompts[:3]]
+    match loop.state:
+        case LoopState.PAUSED:
+            commands.append(("resume", f"resume {name}"))
+        case LoopState.BLOCKED | LoopState.FAILED:
+            commands.append(("try again", f"retry {name}"))
+        case LoopState.RESTING:
+            commands.append(("check now", f"run-now {name}"))
+        case state if state not in {*ENDED, *AT_REST}:
+            commands.append(("follow", f"watch {name}"))
+        case _:
+            pass
+    commands.append(("history", f"history {name} --actions"))
+    widest = max(len(label) for label, _ in commands) + 2
+    return [
+        line(),
+        *(
+            line((f"{label + ':':<{widest}}", Role.FAINT), (reader.command(words), Role.COMMAND), indent=2)
+            for label, words in commands
+        ),
+    ]

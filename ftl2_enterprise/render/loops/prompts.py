@@ -1,0 +1,217 @@
+"""Prompts as lines: the question, its answer, the list of prompts, and the notices about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.protocol.loops.verbs import ListPrompts
+from ftl2_enterprise.render.loops.standing import until
+from ftl2_enterprise.render.table import Column, cell, table
+from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, person, symbol
+from ftl2_enterprise.render.view import ViewContent, offer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops.nouns import Observation, Prompt
+    from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
+    from ftl2_enterprise.render.view import ViewReader
+
+INDENT = 2
+DEEPER = 4
+LIMIT = 200
+SHOWN_OBSERVATIONS = 8
+INTERNAL = "manifest:files"
+"""The observation by which a manifest reads its own files."""
+SAYS_LITTLE = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
+"""Fields of a module's result that do not help to answer."""
+COLUMNS = (
+    Column("ID", right=True),
+    Column("LOOP", least=10),
+    Column("ASKED"),
+    Column("STATE", drop=4),
+    Column("QUESTION", least=20),
+    Column("OPTIONS", least=10, drop=3),
+    Column("UNTIL", drop=2),
+    Column("ANSWER", least=8, drop=1),
+)
+
+
+# --- one prompt ----------------------------------------------------------------------------------------------------
+
+
+def question(prompt_id: int, text: str, options: Sequence[str], default: str | None) -> list[Line]:
+    """A question with its numbered options."""
+    lines = [
+        line(symbol("?", Role.WARNING), (f"prompt {prompt_id}: ", Role.WARNING), one_line(text, 600), indent=INDENT)
+    ]
+    for n, option in enumerate(options, start=1):
+        mark = [(" (default)", Role.FAINT)] if option == default else []
+        lines.append(line((f"{n}) ", Role.ACCENT), one_line(option), *mark, indent=DEEPER))
+    if default is not None and default not in options:
+        lines.append(line((f"default: {one_line(default)}", Role.FAINT), indent=DEEPER))
+    return lines
+
+
+def answered(answer: object, by: object) -> Line:
+    """An answer, and who gave it."""
+    return line(
+        symbol("✔", Role.GOOD),
+        "answered: ",
+        (one_line(str(answer)), Role.STRONG),
+        (f" (by {person(None if by is None else str(by))})", Role.FAINT),
+        indent=INDENT,
+    )
+
+
+def dismissed(prompt: Prompt) -> Line:
+    """The reply to a dismissal: what the loop continues with."""
+    what: tuple[str | tuple[str, Role], ...] = ("; its decider is notified that there is no answer",)
+    if prompt.answer is not None:
+        what = ("; the loop continues with the default: ", (one_line(prompt.answer, 120), Role.STRONG))
+    return line((f"prompt {prompt.id}", Role.STRONG), ": dismissed", *what)
+
+
+def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
+    """The question with its options, its reason, what was observed, and its answer if it is settled."""
+    prompt = detail.prompt
+    shown = [
+        line(
+            (one_line(detail.loop), Role.STRONG),
+            f" asks, {ago(prompt.asked_at, now)}",
+            (_desired(detail), Role.FAINT),
+        ),
+        *question(prompt.id, prompt.question, prompt.options, prompt.default),
+    ]
+    if prompt.context:
+        shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
+    # How a manifest reads its files is of no interest; the result is among the reasons.
+    seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
+    if seen:
+        shown.append(line(("observed:", Role.FAINT), indent=INDENT))
+        shown += [_observation(one) for one in seen[:SHOWN_OBSERVATIONS]]
+        more = len(seen) - SHOWN_OBSERVATIONS
+        if more > 0:
+            shown.append(line((f"and {more} more", Role.FAINT), indent=DEEPER))
+    if prompt.state is not PromptState.OPEN:
+        shown.append(
+            answered(prompt.answer, prompt.answered_by)
+            if prompt.answer is not None
+            else line((f"it is {prompt.state}", Role.WARNING), indent=INDENT)
+        )
+    return shown
+
+
+def _desired(detail: PromptDetail) -> str:
+    # A manifest does not fit on one line.
+    is_text = "\n" not in detail.desired_state.strip()
+    return f"  (desired state: {one_line(detail.desired_state, 160)})" if is_text else ""
+
+
+def _observation(one: Observation) -> Line:
+    what = one_line(one.error or _result_text(one.result.shown), 160)
+    role = Role.BAD if one.error else Role.PLAIN
+    return line((f"{one_line(f'{one.name} on {one.host}', 100)}: ", Role.FAINT), (what, role), indent=DEEPER)
+
+
+def _result_text(result: str) -> str:
+    """The part of a module's result that people read: its output, else its fields."""
+    try:
+        fields = msgspec.json.decode(result, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        # A long result is stored shortened, which is not valid JSON.
+        return result
+    output = str(fields.get("stdout") or fields.get("msg") or "").strip()
+    return output or fields_text({name: value for name, value in fields.items() if name not in SAYS_LITTLE})
+
+
+# --- lists of prompts ----------------------------------------------------------------------------------------------
+
+
+def prompts_view(reader: ViewReader, *, loop: str | None, settled: bool, limit: int = LIMIT) -> ViewContent:
+    """The open prompts, or all of them, oldest first; of one loop if it is given."""
+    found = reader.call(ListPrompts(loop=loop, settled=settled, limit=limit))
+    # The service lists the newest first, so that a limit leaves out old ones.
+    found.sort(key=lambda one: (one.prompt.asked_at, one.prompt.id))
+    return ViewContent(found, lambda: prompts_table(reader, found, settled=settled))
+
+
+def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: bool) -> list[Line]:
+    """The table of prompts, and how to answer the oldest."""
+    if not found:
+        return [line("no prompts" if settled else "no open prompts")]
+    now = reader.now()
+    rows = [
+        [
+            cell((str(one.prompt.id), Role.STRONG)),
+            cell(one_line(one.loop, 80)),
+            cell((ago(one.prompt.asked_at, now), Role.FAINT)),
+            cell(str(one.prompt.state) if settled else "-"),
+            cell(one_line(one.prompt.question, 300)),
+            cell(one_line(" | ".join(one.prompt.options), 120) or "any text"),
+            cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
+            cell(one_line(one.prompt.answer, 120) if one.prompt.answer is not None else "-"),
+        ]
+        for one in found
+    ]
+    shown = table(COLUMNS, rows, reader.room)
+    if not settled:
+        shown.append(offer(reader, "answer the oldest", f"answer {found[0].prompt.id}"))
+    return shown
+
+
+def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most: int = 5) -> list[Line]:
+    """Open prompts below a list of loops, oldest first, each with the command that answers it."""
+    now = reader.now()
+    oldest = sorted(prompts, key=lambda one: one.prompt.asked_at)
+    lines: list[Line] = []
+    for one in oldest[:most]:
+        lines.append(
+            line(
+                symbol("?", Role.WARNING),
+                (f"prompt {one.prompt.id}", Role.WARNING),
+                f" of {one_line(one.loop, 60)}, {ago(one.prompt.asked_at, now)}: ",
+                one_line(one.prompt.question, 200),
+            )
+        )
+        lines.append(line(("-> ", Role.FAINT), (reader.command(f"answer {one.prompt.id}"), Role.COMMAND), indent=2))
+    if len(oldest) > most:
+        lines.append(offer(reader, f"and {len(oldest) - most} more", "prompts"))
+    return lines
+
+
+# --- notices -------------------------------------------------------------------------------------------------------
+
+
+def asked_notice(one: PromptLine) -> list[Line]:
+    """That a loop asks something, while the user does something else."""
+    choices = " / ".join(one_line(option, 40) for option in one.prompt.options)
+    return [
+        line(
+            symbol("?", Role.WARNING),
+            (f"{one_line(one.loop, 60)} asks", Role.WARNING),
+            f": {one_line(one.prompt.question, 300)}",
+            (f" ({choices})" if choices else "", Role.FAINT),
+        ),
+        line(("-> ", Role.FAINT), (f"answer {one.prompt.id}", Role.COMMAND), indent=2),
+    ]
+
+
+def settled_notice(prompt_id: int, prompt: Prompt | None) -> Line:
+    """That a prompt was settled while the user typed its answer; None when its loop was deleted."""
+    what: tuple[str | tuple[str, Role], ...]
+    match prompt.state if prompt is not None else None:
+        case None:
+            what = (" is gone: its loop was deleted",)
+        case PromptState.EXPIRED:
+            what = (" has expired without an answer",)
+        case PromptState.DISMISSED:
+            what = (" was dismissed and needs no answer",)
+        case _:
+            assert prompt is not None
+            what = (f" was answered by {person(prompt.answered_by)}: ", (one_line(prompt.answer or ""), Role.STRONG))
+    return line(symbol("!", Role.WARNING), (f"prompt {prompt_id}", Role.WARNING), *what)

@@ -1,0 +1,26 @@
+"""Events of the event log as lines that show every field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.render.text import Line, Role, fields_text, line, moment, one_line, person
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
+
+NOT_SHOWN = {"iteration_id"}
+"""Fields that are for programs."""
+
+
+def event_line(event: Event, subject: str, role: Role) -> Line:
+    """Id, time, the name of what the event is about, kind in this role, actor, fields."""
+    data = fields_text({name: value for name, value in event.data.items() if name not in NOT_SHOWN})
+    by = f" by {person(event.actor)}" if event.actor else ""
+    return line(
+        (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),
+        (f"{one_line(subject, 40)} " if subject else "", Role.STRONG),
+        (event.kind, role),
+        (by, Role.FAINT),
+        f" {one_line(data, 300)}" if data else "",
+    )

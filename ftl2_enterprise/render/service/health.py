@@ -1,0 +1,43 @@
+"""The health of the service as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.render.table import Column, cell, table
+from ftl2_enterprise.render.text import Line, Role, ago, clean, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.service.verbs import Health
+
+COLUMNS = (Column("PROCESS"), Column("PID", right=True), Column("STARTED"), Column("RESTARTS", right=True))
+
+
+def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
+    """Whether it is healthy, its problems, and its processes."""
+    word = ("healthy", Role.GOOD) if found.ok else ("unhealthy", Role.BAD)
+    mark = symbol("✔", Role.GOOD) if found.ok else symbol("✘", Role.BAD)
+    draining = [", ", ("stopping", Role.WARNING)] if found.draining else []
+    lines = [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
+    lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
+    latency = f"{found.writer_latency * 1000:.1f} ms" if found.writer_latency is not None else "unknown"
+    facts = (
+        ("started", ago(found.started_at, now)),
+        ("checked", f"all desired states {ago(found.looked_at, now)}"),
+        ("writer", f"{latency} per commit"),
+        ("database", one_line(found.database, 300)),
+        ("socket", one_line(found.socket, 300)),
+        ("counts", ", ".join(f"{name} {number}" for name, number in found.counts.items()) or "none"),
+    )
+    lines += [line((f"{name:<10}", Role.FAINT), value, indent=2, hang=10) for name, value in facts]
+    rows = [
+        [
+            cell((one.name, Role.STRONG)),
+            cell(str(one.pid) if one.pid is not None else ("none", Role.BAD)),
+            cell((ago(one.since, now), Role.FAINT)),
+            cell((str(one.restarts), Role.WARNING if one.restarts else Role.FAINT)),
+        ]
+        for one in found.processes
+    ]
+    return lines + (table(COLUMNS, rows, room) if rows else [])

@@ -1,0 +1,14 @@
+"""Enabling a rule."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.loops.verbs import (
+    EnableRule,
+)
+from tests.integration.ctl.samples import RULE
+
+
+def test_the_rule_may_fire(service, ctl):
+    service.on(EnableRule, RULE)
+    assert ctl("rules", "enable", "mend")[1] == "mend: on (may fire)\n"
+    assert service.asked_for(EnableRule) == [EnableRule(rule="mend")]

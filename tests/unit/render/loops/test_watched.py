@@ -1,0 +1,128 @@
+"""What is told of a loop that is watched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.protocol.loops.facts import (
+    ActionSucceeded,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    IterationObserved,
+    IterationStarted,
+    LoopCompleted,
+    LoopConverged,
+    LoopDrifted,
+    LoopRested,
+    LoopStarted,
+)
+from ftl2_enterprise.render.loops.narrator import Narrator
+from ftl2_enterprise.render.loops.watched import Watched, timed
+from ftl2_enterprise.render.text import fitted, line
+from tests.support import facts
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.fact import Fact
+
+HOUR = 3_600_000_000
+
+
+def at(second: int, fact: type[Fact], **fields: Any) -> Event:
+    return facts.event(fact, id=second, at=HOUR + second * 1_000_000, **fields)
+
+
+def told(watched: Watched, *events: Event) -> list[str]:
+    return [one.plain for event in events for one in watched.tell(event)]
+
+
+def look(second: int, n: int) -> list[Event]:
+    return [
+        at(second, LoopStarted, run=n, resumed=False),
+        at(second, IterationStarted, n=n, in_run=1, of=10),
+        at(second, IterationObserved, names=["files"], failed=[], denied=[]),
+        at(second, IterationChecked, held=True),
+        at(second, LoopConverged, run=n, iterations=1, changed=0, by="check"),
+        at(second, IterationEnded, n=n, outcome="check_held"),
+    ]
+
+
+def rest(second: int, **data: Any) -> Event:
+    return at(second, LoopRested, **{"delay": 5.0, "outcome": "converged", "failures": 0} | data)
+
+
+def test_a_look_that_finds_all_in_place_is_one_line():
+    watched = Watched(Narrator())
+    assert told(watched, *look(1, 7), rest(2)) == ["01:00:02Z iteration 7: as desired"]
+    assert told(watched, *look(6, 8), rest(7)) == ["01:00:07Z iteration 8: as desired"]
+
+
+def test_where_something_happens_all_is_told_with_its_time():
+    watched = Watched(Narrator())
+    happened = [
+        *look(1, 7)[:2],
+        at(2, IterationObserved, names=["files"], failed=[], denied=[]),
+        at(3, LoopDrifted),
+        at(
+            3,
+            IterationDecided,
+            by="manifest",
+            reasoning="one is missing",
+            unmet=["a", "b"],
+            actions=[{"module": "copy"}],
+        ),
+        at(4, ActionSucceeded, action_id=1, module="copy", host="web1", changed=True, seconds=1.5),
+    ]
+    assert told(watched, *happened) == [
+        "01:00:01Z run 7",
+        "01:00:01Z iteration 7 (1 of 10)",
+        "01:00:02Z   observed files",
+        "01:00:03Z   drift: what was in place is not any more",
+        "01:00:03Z   not as desired: a",
+        "            not as desired: b",
+        "            manifest: one is missing",
+        "            manifest wants 1 action",
+        "01:00:04Z   changed   copy on web1 (1.5 s)",
+    ]
+    mended = [
+        at(5, IterationStarted, n=8, in_run=2, of=10),
+        at(5, IterationDecided, by="manifest", reasoning="all is in place", converged=True),
+        at(5, LoopConverged, run=7, iterations=2, changed=1, by="manifest"),
+    ]
+    assert told(watched, *mended, rest(6)) == [
+        "01:00:05Z iteration 8 (2 of 10)",
+        "01:00:05Z   manifest: all is in place",
+        "01:00:05Z converged after 2 iterations: 1 change (found by manifest)",
+        "01:00:06Z next look in 5.0 s",
+    ]
+
+
+def test_a_look_that_fails_is_told_whole():
+    watched = Watched(Narrator())
+    lines = told(watched, *look(1, 7)[:2], rest(2, outcome="failed", failures=1, reason="no route"))
+    assert lines == [
+        "01:00:01Z run 7",
+        "01:00:01Z iteration 7 (1 of 10)",
+        "01:00:02Z failed: no route; 1 run in a row; next try in 5.0 s",
+    ]
+
+
+def test_the_last_look_of_a_loop_that_ends_is_told():
+    watched = Watched(Narrator())
+    assert told(watched, *look(1, 1), at(2, LoopCompleted))[-1].startswith("01:00:01Z converged after 1 iteration")
+
+
+def test_what_was_held_back_can_be_told():
+    watched = Watched(Narrator())
+    assert not told(watched, *look(1, 7)[:3])
+    assert [one.plain for one in watched.so_far()][-1] == "01:00:01Z   observed files"
+    assert told(watched, rest(2)) == ["01:00:02Z next look in 5.0 s"]
+
+
+def test_a_long_line_goes_on_beside_its_time():
+    (one,) = timed([line("one two three four five six", indent=2)], HOUR)
+    assert [part.plain.rstrip() for part in fitted(one, 32)] == [
+        "01:00:00Z   one two three four",
+        " " * 14 + "five six",
+    ]
