@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from ftl2_enterprise.ctl.registry import every_command
 
-from ftl2_enterprise.cli.main import COMMANDS
+from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
+from ftl2_enterprise.commandline.finder import places
+from ftl2_enterprise.ctl.program import FTL2CTL
 
 PAGE = Path("docs/reference/prototype-names.md").read_text()
 FUNCTIONS = sorted(set(re.findall(r"`(ftl2_enterprise\.[a-z_.]+)\(", PAGE)))
@@ -42,5 +43,5 @@ def test_the_function_exists(name: str) -> None:
 def test_the_commands_exist() -> None:
     ours = set(re.findall(r"`ftl2-enterprise ([a-z-]+)", REPLACEMENTS))
     client = set(re.findall(r"`ftl2ctl ([a-z-]+)", REPLACEMENTS))
-    assert {"init-db", "run", "supervise", "respond", "history"} <= ours <= set(COMMANDS)
-    assert {"submit", "answer", "status"} <= client <= {command.name for command in every_command()}
+    assert {"init-db", "run", "supervise", "respond", "history"} <= ours <= set(places(FTL2_ENTERPRISE))
+    assert {"submit", "answer", "status"} <= client <= set(places(FTL2CTL))

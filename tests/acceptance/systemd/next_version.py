@@ -93,9 +93,9 @@ def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
 
 
 def _migrate(environment: Path, migration: str) -> None:
-    version = environment / STORE / "version.py"
+    version = environment / STORE / "schema_version.py"
     text, changed = re.subn(rf'("{PRESENT}")(?=,?\s*\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
-    assert changed == 1, "version.py does not list the migrations as it did"
+    assert changed == 1, "schema_version.py does not list the migrations as it did"
     version.write_text(text)
     added = environment / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
     added.write_text(_HEAD + migration)

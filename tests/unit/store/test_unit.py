@@ -33,7 +33,7 @@ def test_the_writers_process_knows_every_unit_that_there_is() -> None:
         for name in re.findall(r"^@unit\n(?:@.*\n)*def (\w+)", file.read_text(), re.MULTILINE)
     }
     program = (
-        "from ftl2_enterprise.wiring import processes; processes.kinds({});"
+        "from ftl2_enterprise.wiring import processes; processes.kinds();"
         "from ftl2_enterprise.store.unit import UNITS; print(*UNITS)"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
