@@ -35,11 +35,12 @@ def test_children_claim_what_they_are_for_before_those_that_are_there_work(tmp_p
     )
 
 
-def test_one_alone_waits_for_nobody() -> None:
-    slots = heartbeat.create()
-    began = time.monotonic()
-    child_start._let_others_begin(slots)
-    assert time.monotonic() - began < child_start.SHORTEST_PAUSE
+def test_a_child_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"it waits for {seconds} s")
+
+    monkeypatch.setattr(child_start.time, "sleep", sleep)
+    child_start._let_others_begin(heartbeat.create())
 
 
 def test_it_waits_until_root_has_nothing_to_fork() -> None:

@@ -28,6 +28,9 @@ from ftl2_enterprise.supervisor.logs.files import path_of
 directory = Path(sys.argv[1])
 def configure(**more):
     return log.configure("loop:web", directory=directory, subject="loop:17", name="web", **more)
+def written():
+    path = path_of(directory, "loop:17")
+    return path.read_bytes() if path.exists() else b""
 """
 
 
@@ -137,7 +140,7 @@ log.learn(["hunter2hunter2"])
 child_output.capture()
 print("from python, hunter2hunter2")
 subprocess.run(["sh", "-c", "echo from a child >&2"], check=True)
-while len(path_of(directory, "loop:17").read_bytes().splitlines()) < 2:
+while len(written().splitlines()) < 2:
     time.sleep(0.01)
 """,
     )
@@ -156,7 +159,7 @@ now = 0.0
 child_output.capture(clock=lambda: now)
 for n in range(5000):
     print("line", n)
-while b"last" not in path_of(directory, "loop:17").read_bytes():
+while b"last" not in written():
     now += 60.0
     print("last")
     time.sleep(0.01)
