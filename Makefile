@@ -101,6 +101,7 @@ reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the dra
 	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference_page import document; print(document(), end="")' \
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
+	@$(BIN)/python -m ftl2_enterprise.protocol.fact_reference > docs/reference/events.md
 	@$(BIN)/python docs/diagrams.py
 
 $(VENV)/docs.stamp: $(VENV)/python.stamp packaging/requirements-docs.lock
