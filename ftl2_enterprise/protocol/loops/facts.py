@@ -14,7 +14,6 @@ from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.fact import Fact, LogLevel, declare
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Desired, IterationOutcome, LoopState, Mode, Outcome
-from ftl2_enterprise.protocol.subject import Subject
 
 LOOP = "loop"
 """The kind of subject that a loop is."""
@@ -22,7 +21,8 @@ LOOP = "loop"
 
 def loop_subject(loop_id: int) -> str:
     """The subject of facts about the loop."""
-    return str(Subject(LOOP, loop_id))
+    # As str(Subject(LOOP, loop_id)), in a third of the time: every unit of work records a fact.
+    return f"{LOOP}:{loop_id}"
 
 
 # --- loops: what is wanted -----------------------------------------------------------------------------------------
