@@ -1,4 +1,4 @@
-"""Finds every process that a run started: a mark in the environment is inherited, whatever session a child makes."""
+"""Finds every process that a run started by a mark in the environment, which is inherited in any session."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _COUNTER = itertools.count(1)
 
 
 def command(directory: Path, config: str = "") -> Command:
-    """A command whose processes can be found by its mark."""
+    """A command whose processes can be found by a mark that no other command has."""
     return Command(directory, config=config, env={VARIABLE: f"{os.getpid()}.{time.monotonic_ns()}.{next(_COUNTER)}"})
 
 
 def processes(run: Command) -> dict[int, str]:
-    """Living processes of the command's runs, with their command lines."""
+    """Processes of the command's runs that have not ended: process id to the end of the command line."""
     entry = f"{VARIABLE}={run.env[VARIABLE]}".encode()
     found: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -37,7 +37,7 @@ def processes(run: Command) -> dict[int, str]:
 
 
 def none_left(run: Command, *, seconds: float = 0.0) -> bool:
-    """Whether no process is left within that time; those that are left make the failure's message."""
+    """Whether all processes have ended within `seconds`. Raises AssertionError that lists those that have not."""
     deadline = time.monotonic() + seconds
     while left := processes(run):
         if time.monotonic() >= deadline:
@@ -48,7 +48,7 @@ def none_left(run: Command, *, seconds: float = 0.0) -> bool:
 
 @contextlib.contextmanager
 def cleared(run: Command) -> Iterator[Command]:
-    """Kill what the test left, on purpose or not."""
+    """Kill at the end whatever the test has left running, on purpose or not."""
     try:
         yield run
     finally:
@@ -56,7 +56,7 @@ def cleared(run: Command) -> Iterator[Command]:
 
 
 def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What the database says."""
+    """Rows of the command's database, read directly."""
     connection = sqlite3.connect(run.database, timeout=10)
     try:
         return connection.execute(query, values).fetchall()
@@ -64,10 +64,23 @@ def rows(run: Command, query: str, *values: Any) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def kill_all(run: Command) -> int:
-    """kill -9 whatever lives of the command's runs; how many that were."""
-    living = processes(run)
-    for pid in living:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return len(living)
+def kill_all(run: Command, *, limit: float = 10.0) -> int:
+    """kill -9 every process of the command's runs, until none is left; the number of processes that were killed.
+
+    One pass is not enough: a process that is forked after /proc was listed is not in the list, and a process whose
+    parent was killed while it held it stopped (SIGSTOP, as the supervisor of a call does before it kills) stays
+    stopped until it is killed here. Two passes in a row must find none, because for a moment within execve(2) the
+    environment of a process reads as empty.
+    """
+    deadline = time.monotonic() + limit
+    killed: set[int] = set()
+    empty = 0
+    while empty < 2:
+        living = processes(run)
+        assert not living or time.monotonic() < deadline, f"processes cannot be killed: {living}"
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed.update(living)
+        empty = 0 if living else empty + 1
+    return len(killed)
