@@ -15,6 +15,7 @@ MEANINGS = {
     "entrypoints": "what the console scripts call; first code of each process",
     "cli": "ftl2-enterprise: run, supervise, tour",
     "ctl": "ftl2ctl: commands and the interactive shell",
+    "commandline": "declarations of commands, parsing, help and completion of both programs",
     "wiring": "assembles the service, a loop's process, and the foreground run",
     "adapters": "hosts and inventories, deciders, models: where the world is touched",
     "supervisor": "root, forkserver, writer, control, logs",
