@@ -85,10 +85,10 @@ STORM = """
 import asyncio, os, signal
 from ftl2_enterprise.cli import run_foreground
 from ftl2_enterprise.cli.progress import SilentProgress
-from ftl2_enterprise.loops.ports import Stop
+from ftl2_enterprise.loops.ports import StopSignal
 
 async def storm():
-    stop = Stop()
+    stop = StopSignal()
     run_foreground.hear(asyncio.get_running_loop(), stop, SilentProgress())
     for _ in range(5_000):
         os.kill(os.getpid(), signal.SIGINT)
