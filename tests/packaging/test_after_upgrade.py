@@ -136,7 +136,7 @@ def test_a_new_schema_is_migrated_between_stop_and_start_with_a_backup(host: Hos
     assert revision(kept) == "0001"
     assert done.stdout.splitlines() == [
         "ftl2-enterprise: this version migrates the database; the service is stopped for the migration",
-        f"ftl2-enterprise: database as it was is kept: {kept}",
+        f"ftl2-enterprise: backup of the database: {kept}",
         f"ftl2-enterprise: database is up to date: {host.database}",
         "ftl2-enterprise: the service is running again",
     ]

@@ -114,15 +114,15 @@ def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Packages) 
 
 def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, CHANGES)).said
-    assert "ftl2-enterprise: this version changes the database; the service is stopped for that" in said
-    assert f"ftl2-enterprise: database as it was is kept: {HOME}/loops.db.{PRESENT}" in said
-    assert "ftl2-enterprise: the service runs again" in said
+    assert "ftl2-enterprise: this version migrates the database; the service is stopped for the migration" in said
+    assert f"ftl2-enterprise: backup of the database: {HOME}/loops.db.{PRESENT}" in said
+    assert "ftl2-enterprise: the service is running again" in said
     assert revision(running) == NEXT
     all_go_on(running)
     # A downgrade is refused: the files are of the old version, what runs is not.
     pids = running.pids()
     said = rpm(running, "--upgrade", rpms.previous, "--oldpackage").said
-    assert "cannot put this version into service" in said
+    assert "cannot use this version" in said
     assert "newer than this program" in said
     assert running.pids() == pids
     assert revision(running) == NEXT
@@ -131,7 +131,7 @@ def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Pa
 def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     pids = running.pids()
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, FAILS)).said
-    assert "cannot put this version into service" in said
+    assert "cannot use this version" in said
     assert "the version before still runs" in said
     assert "CHECK constraint failed: loops_priority_range" in said
     assert revision(running) == PRESENT

@@ -38,7 +38,7 @@ def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
     # It is refused again, as often as somebody tries, and the service of the version before goes on.
     again = running.try_("dpkg", "--configure", "--pending")
     assert again.status != 0
-    assert "cannot put this version into service" in again.said
+    assert "cannot use this version" in again.said
     # Loops too: those that are there, and one that comes only now.
     assert running.submit("late", MESSAGE.replace("message", "late"), "--wait", user="alice").status == 0
     running.run("ftl2ctl", "answer", "1", "hello", user="alice")
@@ -63,7 +63,7 @@ def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
 ) -> None:
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS_IN_EARNEST))
     assert refused.status != 0
-    assert "The database is as it was, and the service is stopped." in refused.said
+    assert "The database is unchanged, and the service is stopped." in refused.said
     assert "the disk has gone" in refused.said
     assert "Traceback" not in refused.said
     assert not running.is_active()
@@ -71,7 +71,7 @@ def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
     assert sql(running, ".dump") == sql(running, ".dump", KEPT)
     # It ran before, so it runs again with the version that can use the database.
     said = install(running, packages.previous, "--allow-downgrades").said
-    assert "ftl2-enterprise: the service runs again" in said
+    assert "ftl2-enterprise: the service is running again" in said
     assert version(running) == ("1", "ii")
     all_go_on(running)
     assert not running.exists("/run/ftl2-enterprise.stopped")

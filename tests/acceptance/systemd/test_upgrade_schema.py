@@ -40,10 +40,10 @@ def test_a_change_of_the_database_loses_nothing(running: Machine[Nspawn], later:
     before = {table: sql(running, f"SELECT count(*) FROM {table}") for table in ("loops", "actions", "prompts")}
     said = install(running, later).said
     assert [line for line in said.splitlines() if line.startswith("ftl2-enterprise: ")] == [
-        "ftl2-enterprise: this version changes the database; the service is stopped for that",
-        f"ftl2-enterprise: database as it was is kept: {KEPT}",
+        "ftl2-enterprise: this version migrates the database; the service is stopped for the migration",
+        f"ftl2-enterprise: backup of the database: {KEPT}",
         f"ftl2-enterprise: database is up to date: {DATABASE}",
-        "ftl2-enterprise: the service runs again",
+        "ftl2-enterprise: the service is running again",
     ]
     assert "Traceback" not in said
     assert version(running) == ("3", "ii")
@@ -81,7 +81,7 @@ def test_what_a_version_would_do_can_be_seen_before(running: Machine[Nspawn], la
     before = sql(running, ".dump")
     running.engine.put(later, f"{FILES}/{later.name}")
     (look,) = [example for example in examples(PAGE) if "--dry-run" in example.script]
-    dataclasses.replace(look, status=7, says=["can be brought up to date"]).follow(running)
+    dataclasses.replace(look, status=7, says=["can be migrated"]).follow(running)
     assert sql(running, ".dump") == before
     assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
 
@@ -92,7 +92,7 @@ def test_an_older_version_is_refused_and_the_newer_one_goes_on(
     pids = upgraded.pids()
     refused = try_to_install(upgraded, packages.previous, "--allow-downgrades")
     assert refused.status != 0
-    assert "cannot put this version into service" in refused.said
+    assert "cannot use this version" in refused.said
     assert f"its schema {NEXT} is newer than this program" in refused.said
     assert "the version before still runs" in refused.said
     assert "Traceback" not in refused.said
