@@ -18,13 +18,12 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Instant
 
-MACHINE_ID = Path("/etc/machine-id")
+MACHINE_ID = "/etc/machine-id"
 """See machine-id(5)."""
 APPLICATION = bytes.fromhex("993d5fc07d854c2ba3355e4038fbeb21")
 """Of this program, for the ids of machines; `systemd-id128 machine-id --app-specific=` derives the same ones."""
@@ -92,7 +91,7 @@ def printable(owner: str) -> str:
 
 @cache
 def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return _read("/proc/sys/kernel/random/boot_id").strip()
 
 
 @cache
@@ -107,7 +106,7 @@ def _machine() -> str:
     import hmac  # noqa: PLC0415 - front ends that only read owners do without it
 
     try:
-        given = MACHINE_ID.read_text(encoding="ascii", errors="replace").strip()
+        given = _read(MACHINE_ID).strip()
     except OSError:
         given = ""
     if _ID.fullmatch(given) is None:
@@ -122,11 +121,16 @@ def _machine() -> str:
 def _start_time(pid: int) -> str | None:
     """Field 22 of /proc/PID/stat; None when the process has ended."""
     try:
-        # A process may call itself by any bytes.
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        stat = _read(f"/proc/{pid}/stat")
     except OSError:
         return None
     # The command's name may hold spaces and brackets; fields are counted from its last bracket (proc(5)).
     fields = stat[stat.rindex(")") + 2 :].split()
     # A zombie does nothing any more, but its row stays until its parent reaps it.
     return None if fields[0] in "ZX" else fields[19]
+
+
+def _read(path: str) -> str:
+    # A process may call itself by any bytes, hence "replace".
+    with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - pathlib costs a client too much
+        return file.read()

@@ -1,4 +1,4 @@
-"""Which iterations need not be kept for ever: looks that found everything in place. See decision 11."""
+"""Which iterations need not be kept indefinitely: no-op iterations. See decision 11."""
 
 from __future__ import annotations
 

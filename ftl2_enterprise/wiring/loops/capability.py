@@ -48,7 +48,7 @@ def _retention(context: ControlContext) -> Sequence[Retention]:
         calls = [retention.forget_looks.call(list(some)) for some in batched(ids, REMOVED_AT_ONCE, strict=False)]
         return Stretch(calls=calls, next=following)
 
-    return [Retention(kept=kept, what="looks that found everything in place", stretch=stretch)]
+    return [Retention(kept=kept, what="no-op iterations", stretch=stretch)]
 
 
 CAPABILITY = Capability(

@@ -75,7 +75,8 @@ def places(tree: trees.Tree) -> Iterator[Iterator[Path]]:
     runs = tree.directory / "runs"
     for old in runs.glob("*"):
         if not Path(f"/proc/{old.name}").exists():
-            shutil.rmtree(old)
+            # Workers clean up at the same time: what one has removed, the other does not find.
+            shutil.rmtree(old, ignore_errors=True)
     here = runs / str(os.getpid())
     here.mkdir(parents=True, exist_ok=True)
     if in_memory := _available() > ENOUGH:

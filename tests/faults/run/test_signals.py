@@ -26,7 +26,7 @@ def test_one_signal_lets_the_action_end_and_the_loop_goes_on_later_without_repea
     run.release()
     said = run.end()
     assert run.process.returncode == STOPPED, said
-    assert "stopped: loop held" in said
+    assert "paused: loop held" in said
     assert "run --resume held" in said
     assert run.rows("select state from loops") == [("paused",)]
     assert run.rows("select state from actions order by n") == [("succeeded",), ("proposed",)]

@@ -34,4 +34,4 @@ def test_the_service_manager_is_asked_for_time_before_it_is_told_of_the_start(tm
         until(is_ready)
     first = said.index("EXTEND_TIMEOUT_USEC=120000000")
     assert first < said.index("READY=1")
-    assert said[first + 1] == "STATUS=brings the database up to date"
+    assert said[first + 1] == "STATUS=migrating the database"

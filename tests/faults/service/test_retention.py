@@ -1,4 +1,4 @@
-"""The service removes looks that found everything in place, and says so; what was done stays, whoever is killed."""
+"""The service removes no-op iterations, and says so; what was done stays, whoever is killed."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
             [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
-        assert " looks that found everything in place, not kept any more" in whole
-        assert "looks that found everything in place were removed: they ended more than" in service.output.read_text()
+        assert " no-op iterations, no longer kept" in whole
+        assert "no-op iterations were removed: they ended more than" in service.output.read_text()
         # From a reload on they are kept for ever.
         config = service.directory / "config.toml"
         config.write_text(config.read_text().replace(f"keep_looks = {SECOND}", "keep_looks = 0"))

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from ftl2_enterprise.core.lease import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ELSEWHERE = "0123456789abcdef0123456789abcdef"
 EARLIER_BOOT = "00000000-0000-0000-0000-000000000000"
@@ -149,7 +149,7 @@ def test_the_machine_is_a_keyed_hash_of_its_id(machine_id: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not shutil.which("systemd-id128") or not lease.MACHINE_ID.exists(), reason="needs systemd's program"
+    not shutil.which("systemd-id128") or not Path(lease.MACHINE_ID).exists(), reason="needs systemd's program"
 )
 def test_the_machine_is_what_systemd_derives() -> None:
     program = ["systemd-id128", "machine-id", f"--app-specific={lease.APPLICATION.hex()}"]

@@ -66,7 +66,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "rule.disable": {"rule": "x"},
     "text.get": {"digest": "x"},
     "log.watch": {},
-    "system.render": {"words": ["status"]},
+    "system.render": {"view": "status"},
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,6 @@ from ftl2_enterprise.store import texts
 from tests.support.engine import ScriptedModules, ScriptedPeople, bench, failed, ok
 from tests.support.models import ScriptedModel, text, value
 from tests.support.runs import iterations
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DONE = {"converged": True, "reasoning": "all is well"}
 
@@ -78,7 +76,8 @@ async def test_a_model_is_not_sent_what_identifies_the_machine(tmp_path: Path):
         await b.run()
         machine = lease.parse(lease.current()).machine
         assert machine is not None
-        private = [machine, *([lease.MACHINE_ID.read_text().strip()] if lease.MACHINE_ID.exists() else [])]
+        kept = Path(lease.MACHINE_ID)
+        private = [machine, *([kept.read_text().strip()] if kept.exists() else [])]
         assert len(model.requests) == 2
         for request in model.requests:
             assert not [one for one in private if one in repr(request)]
