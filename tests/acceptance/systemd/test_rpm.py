@@ -132,7 +132,7 @@ def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rp
     pids = running.pids()
     said = rpm(running, "--upgrade", rpm_successor(tmp_path, FAILS)).said
     assert "cannot use this version" in said
-    assert "the version before still runs" in said
+    assert "the previous version is still running" in said
     assert "CHECK constraint failed: loops_priority_range" in said
     assert revision(running) == PRESENT
     assert running.pids() == pids

@@ -94,7 +94,7 @@ def test_an_older_version_is_refused_and_the_newer_one_goes_on(
     assert refused.status != 0
     assert "cannot use this version" in refused.said
     assert f"its schema {NEXT} is newer than this program" in refused.said
-    assert "the version before still runs" in refused.said
+    assert "the previous version is still running" in refused.said
     assert "Traceback" not in refused.said
     assert version(upgraded) == ("1", "iF")
     assert sql(upgraded, "SELECT version_num FROM alembic_version") == NEXT
