@@ -72,9 +72,9 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
 
 def _patience() -> Callable[[], None]:
     """A function that requests more start-up time of systemd, so that a long migration is not killed."""
-    from ftl2_enterprise.supervisor.root.notify import Manager  # noqa: PLC0415 - for `supervise` only
+    from ftl2_enterprise.supervisor.root.notify import ServiceManager  # noqa: PLC0415 - for `supervise` only
 
-    manager, asked = Manager(), 0.0
+    manager, asked = ServiceManager(), 0.0
 
     def extend() -> None:
         nonlocal asked

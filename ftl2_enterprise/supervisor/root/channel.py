@@ -1,4 +1,4 @@
-"""One end of a pair of sequenced-packet sockets with a JSON object a message; it never waits for the other end."""
+"""One end of a pair of sequenced-packet sockets, with one JSON object in each packet. It never waits for the peer."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ftl2_enterprise.supervisor.root.event_loop import Loop
+    from ftl2_enterprise.supervisor.root.event_loop import EventLoop
 
     type Message = dict[str, Any]
 
 LARGEST = 65536
+"""Bytes of a message."""
 MOST_QUEUED = 4096
+"""Messages that may wait for the peer."""
 AT_A_TIME = 64
-"""Messages that are read before somebody else has a turn."""
+"""Messages that are read before other descriptors have their turn."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends."""
+    """Create two connected sockets."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 class Channel:
-    """Root's end."""
+    """The end of root. `received` may raise: the message is logged and ignored."""
 
     def __init__(
-        self, name: str, end: socket.socket, loop: Loop, *, received: Callable[[Message], None],
+        self, name: str, end: socket.socket, loop: EventLoop, *, received: Callable[[Message], None],
         closed: Callable[[], None],
     ) -> None:  # fmt: skip
         end.settimeout(0.0)
@@ -46,21 +48,21 @@ class Channel:
         loop.watch(end.fileno(), self._turn)
 
     def fileno(self) -> int:
-        """Its descriptor, for the one that takes over."""
+        """The descriptor, for the program that root executes in its place."""
         return self._end.fileno()
 
     @property
     def is_full(self) -> bool:
-        """Whether too much waits for the other end."""
+        """Whether the peer has not read so many messages that it is considered hung."""
         return len(self._queue) >= MOST_QUEUED
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> bool:
-        """Send it or keep it until the other end reads; False when nobody is there or too much waits already."""
+        """Send a message, or queue it until the peer reads; False when the peer is gone or the queue is full."""
         if not self._open:
             return False
         data = json.dumps(message, separators=(",", ":")).encode()
         if descriptors:
-            # The forkserver has always room: one message is under way at a time. Control may have none now.
+            # The forkserver always has room, because it gets one message at a time. Control may have none now.
             return self._try_send(data, descriptors) is True
         sent = False if self._queue else self._try_send(data)
         if sent is False:
@@ -71,13 +73,13 @@ class Channel:
         return sent is not None
 
     def finish(self) -> None:
-        """Read what the other end has said before it ended, and end it."""
-        while self._open and self._ready():
+        """Process the messages that the peer sent before it ended, and close."""
+        while self._open and self._receive():
             pass
         self.close()
 
     def close(self) -> None:
-        """End it."""
+        """Stop watching, and discard what the peer has not read."""
         if self._open:
             self._open = False
             self._queue.clear()
@@ -85,7 +87,7 @@ class Channel:
             self._end.close()
 
     def _try_send(self, data: bytes, descriptors: Sequence[int] = ()) -> bool | None:
-        """True when it is sent, False when there is no room, None when nobody is there."""
+        """True when the data is sent, False when there is no room, None when the peer is gone."""
         try:
             if descriptors:
                 socket.send_fds(self._end, [data], list(descriptors))
@@ -104,11 +106,11 @@ class Channel:
             if not self._queue:
                 self._loop.want_write(self._end.fileno(), self._turn, writing=False)
         for _ in range(AT_A_TIME):
-            if not self._ready():
+            if not self._receive():
                 return
 
-    def _ready(self) -> bool:
-        """Take one message; False when there is none."""
+    def _receive(self) -> bool:
+        """Process one message; False when there is none."""
         try:
             data, _, flags, _ = self._end.recvmsg(LARGEST)
         except BlockingIOError:
@@ -119,20 +121,20 @@ class Channel:
             self.close()
             self._closed()
             return False
-        self._take(data, flags)
+        self._process(data, flags)
         return self._open
 
-    def _take(self, data: bytes, flags: int) -> None:
+    def _process(self, data: bytes, flags: int) -> None:
         try:
             self._received(_object(data, flags))
         except Exception as error:
-            # Whatever the others say, root lives on.
+            # No message of another process may end root.
             say(f"cannot understand a message from {self._name}: {error!r}: {data[:200]!r}", WARNING)
 
 
 def _object(data: bytes, flags: int) -> Message:
     if flags & socket.MSG_TRUNC:
-        raise ValueError("it is too long")
+        raise ValueError("the message is too long")
     if not data.startswith(b"{"):
-        raise ValueError("it is no object")
+        raise ValueError("the message is not an object")
     return json.loads(data)

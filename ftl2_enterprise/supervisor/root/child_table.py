@@ -1,11 +1,11 @@
-"""The table of children."""
+"""The table of children: every process that root has started and that is not cleaned up yet."""
 
 from __future__ import annotations
 
 import time
 
 from ftl2_enterprise.supervisor.heartbeat import SLOTS
-from ftl2_enterprise.supervisor.root.config import CHECK, OWN
+from ftl2_enterprise.supervisor.root.config import CHECK, CORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.root.event_loop import Timer
 
 KEPT = ("key", "pid", "slot", "at", "started", "argument", "cgroup", "stopping", "generation")
-"""What is known of a child over an exec."""
+"""Attributes of a child that root keeps when it executes itself."""
 
 
-class Child:
-    """One process; a key never has two."""
+class ChildRecord:
+    """One process. No two records of the table have the same key."""
 
     def __init__(
         self, key: str, pid: int, *, slot: int | None = None, argument: str = "", cgroup: str | None = None,
@@ -27,99 +27,103 @@ class Child:
         self.key = key
         self.pid = pid
         self.slot = slot
+        """Index of its heartbeat."""
         self.argument = argument
         self.cgroup = cgroup
         self.generation = generation
+        """How often root had executed itself when the child was started."""
         self.at = time.time_ns() // 1000
+        """When it was started: microseconds since 1970."""
         self.started = time.monotonic()
         self.stopping = False
         """It was asked to end."""
         self.asked = 0
-        """How often it got the TERM signal."""
+        """How many TERM signals were sent."""
         self.why: str | None = None
-        """Why it was killed, when root did."""
+        """Why root killed it, if it did."""
         self.limit: Timer | None = None
-        """When it is late."""
+        """Kills it when it does not end in time."""
         self.status: int | None = None
-        """As waitpid told it; what it left behind is being killed then."""
+        """The status of waitpid(2). The processes that it left are being killed then."""
         self.ended = 0.0
+        """On the monotonic clock."""
 
     @property
-    def is_own(self) -> bool:
+    def is_core(self) -> bool:
         """Whether it is one of the supervisor's own processes."""
-        return self.key.partition("@")[0] in OWN or self.key == CHECK
+        return self.key.partition("@")[0] in CORE or self.key == CHECK
 
 
-class Table:
-    """All of them, and the slots for their life signs."""
+class ChildTable:
+    """The children by key and by pid, and the slots of their heartbeats."""
 
     def __init__(self) -> None:
-        self._children: dict[str, Child] = {}
-        self._pids: dict[int, Child] = {}
-        self._fresh = 0
-        """Slots from here on have never been used."""
+        self._children: dict[str, ChildRecord] = {}
+        self._pids: dict[int, ChildRecord] = {}
+        self._unused = 0
+        """Slots from this one on have never been used."""
         self._free: list[int] = []
 
-    def __iter__(self) -> Iterator[Child]:
+    def __iter__(self) -> Iterator[ChildRecord]:
         return iter(list(self._children.values()))
 
-    def get(self, key: str) -> Child | None:
-        """The child of a key."""
+    def get(self, key: str) -> ChildRecord | None:
+        """The child with the key."""
         return self._children.get(key)
 
-    def of_pid(self, pid: int) -> Child | None:
-        """The child with the process id."""
+    def of_pid(self, pid: int) -> ChildRecord | None:
+        """The child with the process id, if it has not been reaped."""
         return self._pids.get(pid)
 
     def pids(self) -> set[int]:
-        """Of all that have not been reaped."""
+        """The process ids of the children that have not been reaped."""
         return set(self._pids)
 
     def take_slot(self) -> int | None:
-        """A slot for a child that is being started."""
+        """Reserve a slot for a child that is being started; None when all are in use."""
         if self._free:
             return self._free.pop()
-        if self._fresh == SLOTS:
+        if self._unused == SLOTS:
             return None
-        self._fresh += 1
-        return self._fresh - 1
+        self._unused += 1
+        return self._unused - 1
 
     def give_slot(self, slot: int | None) -> None:
-        """It was not needed."""
+        """Release a slot."""
         if slot is not None:
             self._free.append(slot)
 
-    def add(self, child: Child) -> None:
-        """It lives."""
+    def add(self, child: ChildRecord) -> None:
+        """Add a child that was started."""
         self._children[child.key] = child
         self._pids[child.pid] = child
 
-    def rename(self, child: Child, key: str) -> None:
-        """Make room for another process of its key."""
+    def rename(self, child: ChildRecord, key: str) -> None:
+        """Give a child another key, so that a second process can be started under its present one."""
         del self._children[child.key]
         child.key = key
         self._children[key] = child
 
-    def reaped(self, child: Child) -> None:
-        """Its process id may be somebody else's from now on."""
+    def reaped(self, child: ChildRecord) -> None:
+        """Forget the process id, which the kernel may assign to another process from now on."""
         self._pids.pop(child.pid, None)
 
-    def remove(self, child: Child) -> None:
-        """Nothing of it is left."""
+    def remove(self, child: ChildRecord) -> None:
+        """Remove a reaped child, and release its slot."""
         del self._children[child.key]
         self.give_slot(child.slot)
 
     def to_state(self) -> list[dict[str, object]]:
-        """As plain values."""
+        """The table as JSON values, for `restore`."""
         return [{name: getattr(child, name) for name in KEPT} for child in self]
 
     def restore(self, lines: list[dict[str, object]]) -> None:
-        """Take over what another root, which is this process, has known."""
+        """Take over the table of the program that this process executed before."""
         for line in lines:
-            child = Child(str(line["key"]), int(str(line["pid"])))
+            child = ChildRecord(str(line["key"]), int(str(line["pid"])))
             for name in KEPT:
                 setattr(child, name, line[name])
             self.add(child)
         taken = {child.slot for child in self if child.slot is not None}
-        self._fresh = max(taken, default=-1) + 1
-        self._free = [slot for slot in range(self._fresh) if slot not in taken]
+        self._unused = max(taken, default=-1) + 1
+        self._free = [slot for slot in range(self._unused) if slot not in taken]

@@ -1,4 +1,7 @@
-"""What root is told when it is started: one JSON object in a memfd, so that it is the same over an exec in place."""
+"""The configuration of root: one JSON object in a memfd, which root keeps when it executes itself.
+
+The names of the values are therefore read by other versions of the program.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,37 @@ if TYPE_CHECKING:
     from typing import Any
 
 CONTROL, WRITER, FORKSERVER, CHECK = "control", "writer", "forkserver", "check"
-OWN = (FORKSERVER, WRITER, CONTROL)
+CORE = (FORKSERVER, WRITER, CONTROL)
+"""Keys of the supervisor's own processes, in the order in which they are started."""
 
 REQUIRED = ("forkserver", "control_socket", "writer_socket")
 DEFAULTS: dict[str, object] = {
-    "search_path": [],  # directories where the package and sdnotify are
-    "arguments": {},  # of writer and control: what a child of that key is given
-    "logs": {},  # of writer and control: where their output goes, if not where root's goes
-    "control_mode": 0o666,  # access is settled for each verb by who the peer is
+    "search_path": [],  # directories that contain the package and sdnotify
+    "arguments": {},  # of writer and control: the argument of the child, by key
+    "logs": {},  # of writer and control: the file for their output, by key; root's output if there is none
+    "control_mode": 0o666,  # access is checked for each verb, by the identity of the peer
     "heartbeat": 10.0,
     "hung_after": 60.0,
-    "alive_within": 120.0,  # control that has said it is alive says it again within this
+    "alive_within": 120.0,  # seconds within which control, having sent `alive` once, sends it again
     "drain_timeout": 60.0,
     "quit_timeout": 5.0,
-    "end_timeout": 10.0,  # for control and the writer to end when asked
-    "patience": 5.0,  # how often more time is asked for while it ends; each time four times as much
+    "end_timeout": 10.0,  # seconds for control and the writer to end when asked
+    "patience": 5.0,  # seconds between requests for more time to stop; each asks for four times as much
     "fork_timeout": 30.0,
-    "socket_look": 5.0,  # between looks whether clients find the control socket
+    "socket_look": 5.0,  # seconds between two checks that clients find the control socket
     "import_timeout": 120.0,
     "restart_delay": 0.1,
     "restart_cap": 5.0,
-    "healthy_after": 1.0,  # one of them that ran this long is started again at once
-    "forkserver_limit": 5,  # failures in a row after which the service gives up
+    "healthy_after": 1.0,  # seconds after which a core process that ended is restarted immediately
+    "forkserver_limit": 5,  # consecutive failures after which the service gives up
     "own_limit": 10,
-    "oom_score_adj": 200,  # of loops, so that they are chosen before the supervisor
-    "cgroup": None,  # the delegated directory; looked for when it is None, "" for none
+    "oom_score_adj": 200,  # of all other children, so that the kernel chooses them before the supervisor
+    "cgroup": None,  # the delegated directory; None: find it, "": none
 }
 
 
 class Config:
-    """The values, checked only for being there: who calls execute_root has checked the settings."""
+    """The values. Only their presence is checked: the caller of `execute_root` has validated the settings."""
 
     forkserver: list[str]
     control_socket: str
@@ -77,7 +81,7 @@ class Config:
 
 
 def store(name: str, content: object) -> int:
-    """Put it into a memfd that an executed program inherits."""
+    """Write the content as JSON into a memfd that an executed program inherits; returns its descriptor."""
     fd = os.memfd_create(name, 0)
     with os.fdopen(os.dup(fd), "w") as file:
         json.dump(content, file)
@@ -85,5 +89,5 @@ def store(name: str, content: object) -> int:
 
 
 def load(fd: int) -> dict[str, Any]:
-    """What was put there."""
+    """Read what `store` wrote."""
     return json.loads(os.pread(fd, os.fstat(fd).st_size, 0))

@@ -1,4 +1,4 @@
-"""Root's side of what it and control say to one another."""
+"""Root's side of the channel to control."""
 
 from __future__ import annotations
 
@@ -7,236 +7,234 @@ import math
 import os
 
 from ftl2_enterprise.supervisor.root.channel import LARGEST, Channel
-from ftl2_enterprise.supervisor.root.config import CONTROL, OWN
-from ftl2_enterprise.supervisor.root.forkserver_link import Request
+from ftl2_enterprise.supervisor.root.config import CONTROL, CORE
 from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
+    from typing import Protocol
 
     from ftl2_enterprise.supervisor.root.channel import Message
-    from ftl2_enterprise.supervisor.root.child_table import Child
-    from ftl2_enterprise.supervisor.root.event_loop import Timer
-    from ftl2_enterprise.supervisor.root.main import Root
+    from ftl2_enterprise.supervisor.root.child_table import ChildRecord
+    from ftl2_enterprise.supervisor.root.event_loop import EventLoop, Timer
+
+    class ControlOwner(Protocol):
+        """What control requests of root."""
+
+        def start_child(self, key: str, argument: str, limits: dict[str, object] | None, log: str | None) -> None:
+            """Fork a process for the key, unless there is one."""
+            ...
+
+        def stop_child(self, key: str, urgency: str, within: float) -> None:
+            """End the process of the key. Raises ValueError if control may not do that."""
+            ...
+
+        def wake_child(self, key: str) -> None:
+            """Let the process of the key read its row again."""
+            ...
+
+        def control_is_alive(self) -> None:
+            """The managers have completed a pass, and the writer acknowledged a unit of work."""
+            ...
+
+        def control_is_ready(self) -> None:
+            """Clients are served, with the settings that are in effect."""
+            ...
+
+        def control_reloads(self) -> None:
+            """The settings are being loaded again."""
+            ...
+
+        def set_status(self, text: str) -> None:
+            """Show a line in the status of the service."""
+            ...
+
+        def shut_down(self, *, now: bool) -> None:
+            """Stop the service."""
+            ...
+
+        def upgrade_in_place(self) -> None:
+            """Replace the program by the installed one."""
+            ...
+
+        def control_hung_up(self) -> None:
+            """Control closed the channel."""
+            ...
+
+        def kill_control(self) -> None:
+            """Control reads nothing, or sends nothing."""
+            ...
+
 
 MOST_UNRECORDED = 2048
-"""Of ends: fewer than may wait for control, so that a new one can be told of all of them."""
+"""Ends of children that are kept: fewer messages than may wait for control, so that a new one can get all of them."""
 ROOM = LARGEST - 8192
-"""For the lines of the table in one message."""
+"""Bytes for the entries of the table in one message."""
 ALIVE_EACH, SILENT_FOR = 1 / 3, 2 / 3
-"""Parts of the service manager's watchdog period: control looks at least so often, and is killed, before everything
-else is with it, when it was silent for so long."""
+"""Parts of the watchdog period of the service manager. Control sends `alive` at least once in the first one. If it is
+silent for the second one it is killed, before the service manager kills the whole service."""
 
 
-class Control:
-    """The channel to control, which may be missing at any time."""
+class ControlLink:
+    """The channel to control, which may be missing at any time.
 
-    def __init__(self, root: Root) -> None:
-        self._root = root
-        self.channel: Channel | None = None
-        self.unrecorded: dict[int, Message] = {}
-        """Ends by their numbers: what was sent to a control that died may never have been read."""
+    `alive_within` is the time, in seconds, after which a control that has sent `alive` once is considered hung.
+    """
+
+    def __init__(self, loop: EventLoop, owner: ControlOwner, *, alive_within: float, watchdog: float | None) -> None:
+        self._loop = loop
+        self._owner = owner
+        self._alive_within = min(alive_within, watchdog * SILENT_FOR) if watchdog else alive_within
+        self._channel: Channel | None = None
+        self._unrecorded: dict[int, Message] = {}
+        """Ends by their numbers: a control that died may not have read what it was sent."""
         self._last_end = 0
         self._alive: Timer | None = None
 
-    def connect(self, end: socket.socket) -> None:
-        """A new control: tell it everything."""
-        self.attach(end)
-        self._hello()
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a control."""
+        return self._channel is not None
+
+    def fileno(self) -> int | None:
+        """The descriptor of the channel, for the program that root executes in its place."""
+        return None if self._channel is None else self._channel.fileno()
 
     def attach(self, end: socket.socket) -> None:
-        """Talk to a control that knows everything."""
-        self.lost()
-        self.channel = Channel(CONTROL, end, self._root.loop, received=self._received, closed=self._hung_up)
+        """Use the channel to a control that has been greeted."""
+        self.detach()
+        self._channel = Channel(CONTROL, end, self._loop, received=self._received, closed=self._hung_up)
 
-    def lost(self) -> None:
-        """Control has ended."""
+    def detach(self) -> None:
+        """Close the channel, if there is one."""
         if self._alive is not None:
             self._alive.cancel()
             self._alive = None
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
-    # --- telling -------------------------------------------------------------------------------------------------
+    # --- to control ----------------------------------------------------------------------------------------------
 
-    def tell_started(self, child: Child) -> None:
-        """A child lives."""
-        self._send({"started": child.key, "pid": child.pid, "at": child.at})
+    def greet(self, header: Message, table: list[Message]) -> None:
+        """Send the state that a new control starts from, and every end that is not recorded yet."""
+        parts = split(table)
+        ends = list(self._unrecorded.values())
+        if ends:
+            # The last part follows the ends: control must not check, and start a process, before it knows of them.
+            parts.append([])
+        for part in parts[:-1]:
+            self.send({"hello": {"table": part, **header, "more": True}})
+        for message in ends:
+            self.send(message)
+        self.send({"hello": {"table": parts[-1], **header, "more": False}})
 
-    def tell_not_started(self, key: str, why: str) -> None:
+    def report_started(self, child: ChildRecord) -> None:
+        """A child was started, or exists already."""
+        self.send({"started": child.key, "pid": child.pid, "at": child.at})
+
+    def report_not_started(self, key: str, why: str) -> None:
         """A child could not be started."""
-        self._tell_end({"ended": key, "pid": None, "at": None, "why": "not_started", "status": None, "signal": None,
-                        "ran": 0.0, "text": why})  # fmt: skip
+        self._report_end({"ended": key, "pid": None, "at": None, "why": "not_started", "status": None, "signal": None,
+                          "ran": 0.0, "text": why})  # fmt: skip
 
-    def tell_ended(self, child: Child, why: str) -> None:
+    def report_ended(self, child: ChildRecord, why: str) -> None:
         """Nothing is left of a child."""
         status = child.status or 0
         signaled = os.WIFSIGNALED(status)
-        self._tell_end({
+        self._report_end({
             "ended": child.key, "pid": child.pid, "at": child.at, "why": why,
             "status": None if signaled else os.WEXITSTATUS(status),
             "signal": os.WTERMSIG(status) if signaled else None, "ran": round(child.ended - child.started, 6),
             "text": None,
         })  # fmt: skip
 
-    def tell(self, word: str) -> None:
-        """`drain` or `reload`."""
-        self._send({word: True})
+    def give_listener(self, listener: socket.socket) -> bool:
+        """Have control listen on another socket from now on; False when the message cannot be sent now."""
+        return self._channel is not None and self._channel.send({"listen": True}, [listener.fileno()])
 
-    def tell_processes(self) -> None:
-        """One of the supervisor's own processes was started or has ended."""
-        self._send({"processes": self._root.own.lines()})
+    def send(self, message: Message) -> None:
+        """Send a message. It is lost without a control; one that reads nothing is killed."""
+        if self._channel is not None and not self._channel.send(message) and self._channel.is_full:
+            self._owner.kill_control()
 
-    def tell_problem(self) -> None:
-        """What is wrong, or no longer."""
-        self._send({"problem": self._root.listening.problem})
+    @property
+    def unrecorded(self) -> Sequence[Message]:
+        """The ends that no control has recorded, for `restore`."""
+        return list(self._unrecorded.values())
 
-    def give(self, listener: socket.socket) -> bool:
-        """Have it listen here from now on; False when it cannot be told now."""
-        return self.channel is not None and self.channel.send({"listen": True}, [listener.fileno()])
-
-    def restore(self, unrecorded: list[Message]) -> None:
-        """Take over the ends that the program before had told of, or could not tell of."""
+    def restore(self, unrecorded: Sequence[Message]) -> None:
+        """Take over the ends of the program that this process executed before."""
         for message in unrecorded:
             self._last_end = message["number"]
-            self.unrecorded[self._last_end] = message
+            self._unrecorded[self._last_end] = message
 
-    def _tell_end(self, message: Message) -> None:
+    def _report_end(self, message: Message) -> None:
         self._last_end += 1
         message["number"] = self._last_end
-        self.unrecorded[self._last_end] = message
-        if len(self.unrecorded) > MOST_UNRECORDED:
-            del self.unrecorded[next(iter(self.unrecorded))]
-        self._send(message)
+        self._unrecorded[self._last_end] = message
+        if len(self._unrecorded) > MOST_UNRECORDED:
+            del self._unrecorded[next(iter(self._unrecorded))]
+        self.send(message)
 
-    def _send(self, message: Message) -> bool:
-        if self.channel is None:
-            return False
-        if self.channel.send(message):
-            return True
-        if self.channel.is_full:
-            # It reads nothing, so there is no use in it.
-            self._kill()
-        return False
-
-    def _hello(self) -> None:
-        root = self._root
-        watchdog = root.systemd.watchdog
-        header: Message = {
-            "started_at": root.started_at, "booted": not root.was_ready, "draining": root.ending.is_begun,
-            "processes": root.own.lines(), "alive_each": None if watchdog is None else watchdog * ALIVE_EACH,
-            "problem": root.listening.problem,
-        }  # fmt: skip
-        lines = [
-            {
-                "key": child.key, "pid": child.pid, "at": child.at, "stopping": child.stopping,
-                "old": child.generation != root.generation,
-            }
-            for child in root.table if not child.is_own
-        ]  # fmt: skip
-        parts = split(lines)
-        ends = list(self.unrecorded.values())
-        if ends:
-            # It is not to look, and start something anew, before it knows of them.
-            parts.append([])
-        for part in parts[:-1]:
-            self._send({"hello": {"table": part, **header, "more": True}})
-        for message in ends:
-            self._send(message)
-        self._send({"hello": {"table": parts[-1], **header, "more": False}})
-
-    # --- listening -----------------------------------------------------------------------------------------------
+    # --- from control ----------------------------------------------------------------------------------------------
 
     def _received(self, message: Message) -> None:
-        root = self._root
+        owner = self._owner
         match message:
             case {"start": str(key)}:
                 self._start(key, message)
             case {"stop": str(key), "urgency": str(urgency), "within": int() | float() as within}:
-                self._stop(key, urgency, float(within))
+                if not 0 <= within < math.inf:
+                    raise ValueError("the time is not valid")
+                owner.stop_child(key, urgency, float(within))
             case {"wake": str(key)}:
-                child = root.table.get(key)
-                if child is not None and not child.is_own:
-                    root.children.wake(child)
+                owner.wake_child(key)
             case {"recorded": int() as number}:
-                self.unrecorded.pop(number, None)
+                self._unrecorded.pop(number, None)
             case {"alive": True}:
                 self._is_alive()
             case {"ready": True}:
-                root.control_is_ready()
+                owner.control_is_ready()
             case {"reloading": True}:
-                root.reloading()
+                owner.control_reloads()
             case {"status": str(text)}:
-                root.set_status(text)
+                owner.set_status(text)
             case {"shutdown": "drain" | "now" as urgency}:
-                root.ending.begin(now=urgency == "now")
+                owner.shut_down(now=urgency == "now")
             case {"upgrade": True}:
-                root.upgrade.begin()
+                owner.upgrade_in_place()
             case _:
-                raise ValueError("no such message")
+                raise ValueError("there is no such message")
 
     def _start(self, key: str, message: Message) -> None:
-        root = self._root
-        if key.partition("@")[0] in OWN or ":" not in key:
-            raise ValueError("it is no key for control to start")
-        if root.ending.is_begun:
-            self.tell_not_started(key, "the service is stopping")
-            return
-        child = root.table.get(key)
-        if child is not None and child.status is None:
-            self.tell_started(child)
-            return
-        if root.forker.find(key) is not None:
-            return
+        if key.partition("@")[0] in CORE or ":" not in key:
+            raise ValueError("control may not start this key")
         limits: dict[str, object] | None = message.get("cgroup")
         log: str | None = message.get("log")
         if type(message.get("cgroup", {})) not in {dict, type(None)}:
-            raise TypeError("cgroup is an object or null")
-        root.forker.request(Request(key, str(message.get("argument", "")), limits=limits, log=log))
-
-    def _stop(self, key: str, urgency: str, within: float) -> None:
-        if not 0 <= within < math.inf:
-            raise ValueError("it is no time")
-        root = self._root
-        child = root.table.get(key)
-        if child is not None:
-            if child.is_own:
-                raise ValueError("it is no key for control to stop")
-            root.children.stop(child, urgency, within)
-        elif root.forker.forget(key):
-            self.tell_not_started(key, "it was asked to end before it began")
-        elif (request := root.forker.find(key)) is not None:
-            request.stop = (urgency, within)
+            raise TypeError("cgroup is not an object")
+        self._owner.start_child(key, str(message.get("argument", "")), limits, log)
 
     def _is_alive(self) -> None:
-        root = self._root
         if self._alive is not None:
             self._alive.cancel()
-        within, watchdog = root.config.alive_within, root.systemd.watchdog
-        self._alive = root.loop.after(min(within, watchdog * SILENT_FOR) if watchdog else within, self._silent)
-        if not root.ending.is_begun:
-            root.systemd.say("WATCHDOG=1")
+        self._alive = self._loop.after(self._alive_within, self._silent)
+        self._owner.control_is_alive()
 
     def _silent(self) -> None:
-        say("control does not say any more that it is alive, and is killed", WARNING)
-        self._kill()
+        say("control has not sent that it is alive, and is killed", WARNING)
+        self._owner.kill_control()
 
     def _hung_up(self) -> None:
-        self.lost()
-        child = self._root.table.get(CONTROL)
-        if child is not None:
-            self._root.children.expect_end(child)
-
-    def _kill(self) -> None:
-        child = self._root.table.get(CONTROL)
-        if child is not None:
-            self._root.children.kill(child, "hung")
+        self.detach()
+        self._owner.control_hung_up()
 
 
 def split(lines: list[Message], room: int = ROOM) -> list[list[Message]]:
-    """The lines in parts that fit into a message each; one empty part when there are none."""
+    """Split the lines into parts that fit into a message each; one empty part when there are none."""
     parts: list[list[Message]] = [[]]
     size = 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""Root's event loop: descriptors, timers and signals in one thread."""
+"""The event loop of root: descriptors, timers and signals in one thread."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    type Call = Callable[[], None]
+    type Callback = Callable[[], None]
 
-LONGEST = 3600.0
+LONGEST_WAIT = 3600.0
+"""Seconds."""
 
 
 class Timer:
-    """Something to be called later."""
+    """A call that is due at a time of the monotonic clock."""
 
     __slots__ = ("call", "when")
 
-    def __init__(self, when: float, call: Call) -> None:
+    def __init__(self, when: float, call: Callback) -> None:
         self.when = when
-        self.call: Call | None = call
+        self.call: Callback | None = call
 
     def cancel(self) -> None:
-        """Forget it."""
+        """Do not call; the event loop discards the timer when its time has come."""
         self.call = None
 
 
-class Loop:
-    """Calls what is ready, one after the other."""
+class EventLoop:
+    """Executes callbacks one after the other. None of them may block."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = 0
-        self._signals: dict[int, Call] = {}
+        self._signals: dict[int, Callback] = {}
         self._caught: set[int] = set()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -46,40 +47,44 @@ class Loop:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wake)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
-    def on_signal(self, number: int, call: Call) -> None:
-        """Call it after the signal came, in its turn; signals that come together may be one call."""
+    def catch(self, numbers: Iterable[int]) -> None:
+        """Record these signals from now on; `turn` executes what `on_signal` sets for them."""
+        for number in numbers:
+            signal.signal(number, lambda caught, _: self._caught.add(caught))
+
+    def on_signal(self, number: int, call: Callback) -> None:
+        """Set the callback of a signal. Signals that arrive together may be merged into one call."""
         self._signals[number] = call
-        signal.signal(number, lambda caught, _: self._caught.add(caught))
 
     def take_back(self, among: set[signal.Signals]) -> set[int]:
-        """Those of the signals that came and whose calls have had no turn yet; now they will have none."""
+        """Return those of the signals that arrived and whose callbacks have not been executed, and discard them."""
         caught = self._caught & among
         self._caught -= caught
         return caught
 
-    def watch(self, fd: int, call: Call) -> None:
-        """Call it whenever the descriptor can be read."""
+    def watch(self, fd: int, call: Callback) -> None:
+        """Execute the callback whenever the descriptor is readable."""
         self._selector.register(fd, selectors.EVENT_READ, call)
 
-    def want_write(self, fd: int, call: Call, *, writing: bool) -> None:
-        """Call it when the descriptor can be written too, or no longer."""
+    def want_write(self, fd: int, call: Callback, *, writing: bool) -> None:
+        """Also execute the callback when the watched descriptor is writable, or stop doing so."""
         self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0), call)
 
     def unwatch(self, fd: int) -> None:
-        """No longer."""
+        """Stop watching the descriptor; call this before it is closed."""
         self._selector.unregister(fd)
 
-    def after(self, seconds: float, call: Call) -> Timer:
-        """Call it once, that much later."""
+    def after(self, seconds: float, call: Callback) -> Timer:
+        """Execute the callback once, after that many seconds."""
         timer = Timer(time.monotonic() + seconds, call)
         self._count += 1
         heapq.heappush(self._timers, (timer.when, self._count, timer))
         return timer
 
     def turn(self) -> None:
-        """Wait for something and do what is due."""
+        """Wait for an event, then execute the callbacks of descriptors, signals and timers, in that order."""
         for key, _ in self._selector.select(self._pause()):
-            # An earlier call of the same turn may have closed it.
+            # An earlier callback of the same turn may have closed it.
             if current := self._selector.get_map().get(key.fd):
                 current.data()
         while self._caught:
@@ -95,7 +100,7 @@ class Loop:
             heapq.heappop(self._timers)
         if self._caught:
             return 0.0
-        return min(max(self._timers[0][0] - time.monotonic(), 0.0), LONGEST) if self._timers else LONGEST
+        return min(max(self._timers[0][0] - time.monotonic(), 0.0), LONGEST_WAIT) if self._timers else LONGEST_WAIT
 
     def _drain_wake(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Root's side of the forkserver: starts it, and asks it for one child at a time."""
+"""Root's side of the forkserver: executes it, and requests one child at a time."""
 
 from __future__ import annotations
 
@@ -9,34 +9,80 @@ import signal
 from ftl2_enterprise.supervisor import cgroups
 from ftl2_enterprise.supervisor.root import process_tree
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
-from ftl2_enterprise.supervisor.root.child_table import Child
-from ftl2_enterprise.supervisor.root.config import CONTROL, FORKSERVER, OWN, WRITER
+from ftl2_enterprise.supervisor.root.child_table import ChildRecord
+from ftl2_enterprise.supervisor.root.config import CONTROL, CORE, FORKSERVER, WRITER
 from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
+    from typing import Protocol
 
     from ftl2_enterprise.supervisor.root.channel import Message
-    from ftl2_enterprise.supervisor.root.event_loop import Timer
-    from ftl2_enterprise.supervisor.root.main import Root
+    from ftl2_enterprise.supervisor.root.child_stopper import ChildStopper
+    from ftl2_enterprise.supervisor.root.child_table import ChildTable
+    from ftl2_enterprise.supervisor.root.config import Config
+    from ftl2_enterprise.supervisor.root.event_loop import EventLoop, Timer
+    from ftl2_enterprise.supervisor.root.resources import Resources
+
+    class ForkserverOwner(Protocol):
+        """What the link reports, and what it has to know."""
+
+        generation: int
+        """How often root has executed itself."""
+        cgroup: str | None
+        """The directory below which a child gets a cgroup."""
+
+        def is_needed(self, name: str) -> bool:
+            """Whether a core process is still to be started."""
+            ...
+
+        def may_fork(self) -> bool:
+            """Whether nothing of an ended child is left."""
+            ...
+
+        def forkserver_failed(self) -> None:
+            """The forkserver could not be executed."""
+            ...
+
+        def forkserver_started(self, child: ChildRecord) -> None:
+            """The forkserver was executed, and is importing."""
+            ...
+
+        def forkserver_is_ready(self) -> None:
+            """The forkserver can fork."""
+            ...
+
+        def child_forked(self, request: ForkRequest, child: ChildRecord, exit_status: int | None) -> None:
+            """A requested child is in the table. It has already ended if there is a status."""
+            ...
+
+        def child_not_forked(self, key: str, why: str) -> None:
+            """A requested child will not exist."""
+            ...
+
+        def fork_answered(self) -> None:
+            """The forkserver answered, so no child is without a key."""
+            ...
+
 
 CHANNEL_FD, HEARTBEAT_FD, SAFE_FD = 3, 4, 10
 MOST_ATTEMPTS = 2
+"""Forkservers that may end while they fork the same child."""
 NOT_FOR_CHILDREN = (
     "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", process_tree.CALL_MARK.decode().removesuffix("="),
 )  # fmt: skip
-"""The service manager listens to root alone; and a service that an action has started is no part of that action."""
+"""The service manager talks to root alone; and a service that an action started does not belong to that action."""
 
 
-def variables() -> dict[str, str]:
-    """The environment of what root executes."""
+def child_environment() -> dict[str, str]:
+    """The environment of the programs that root executes."""
     return {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
 
 
-class Request:
-    """A child that is wanted."""
+class ForkRequest:
+    """A child that is to be forked."""
 
     def __init__(
         self, key: str, argument: str, *, limits: Mapping[str, object] | None = None, log: str | None = None
@@ -44,38 +90,67 @@ class Request:
         self.key = key
         self.argument = argument
         self.limits = limits
+        """Of its cgroup."""
         self.log = log
+        """The file for its output; root's output if there is none."""
         self.stop: tuple[str, float] | None = None
-        """It was asked to end before it began."""
+        """How it was asked to end (`ChildStopper.stop`) before it was forked."""
         self.attempts = 0
-        """Forkservers that ended before they had answered it."""
+        """Forkservers that ended before they answered."""
         self.slot: int | None = None
         self.cgroup: str | None = None
         self.ends: tuple[socket.socket, ...] = ()
-        """Of control's channel."""
+        """Of control: root's end of the channel, and the end of the child."""
+
+    def take_channel(self) -> socket.socket | None:
+        """Root's end of the channel to a forked control."""
+        if not self.ends:
+            return None
+        ours, theirs = self.ends
+        theirs.close()
+        self.ends = ()
+        return ours
+
+    @property
+    def is_core(self) -> bool:
+        """Whether it is for one of the supervisor's own processes."""
+        return self.key in CORE
 
 
-class Forker:
-    """The forkserver, and what waits for it."""
+class ForkserverLink:
+    """The forkserver, and the requests that wait for it."""
 
-    def __init__(self, root: Root) -> None:
-        self._root = root
+    def __init__(
+        self, loop: EventLoop, table: ChildTable, config: Config, resources: Resources, stopper: ChildStopper,
+        owner: ForkserverOwner,
+    ) -> None:  # fmt: skip
+        self._loop = loop
+        self._table = table
+        self._config = config
+        self._resources = resources
+        self._stopper = stopper
+        self._owner = owner
         self._channel: Channel | None = None
         self._is_ready = False
-        self._own: dict[str, Request] = {}
-        self._waiting: dict[str, Request] = {}
+        self._core: dict[str, ForkRequest] = {}
+        self._waiting: dict[str, ForkRequest] = {}
         self._timer: Timer | None = None
-        self.in_flight: Request | None = None
-        self.early: dict[int, int] = {}
-        """What ended before the forkserver has said for which key it was forked."""
+        self._in_flight: ForkRequest | None = None
+        self._exited_early: dict[int, int] = {}
+        """Statuses of processes that ended before the forkserver answered, by pid."""
+
+    @property
+    def key_in_flight(self) -> str | None:
+        """The key of the child that the forkserver is forking."""
+        return None if self._in_flight is None else self._in_flight.key
 
     def start(self) -> None:
         """Execute the forkserver."""
-        root = self._root
+        slots, config = self._resources.slots, self._config
         ours, theirs = pair()
-        # Out of the way of the numbers that they get in the child.
-        fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SAFE_FD) for fd in (theirs.fileno(), root.slots.fd)]
-        argv = [*root.config.forkserver, str(os.getpid()), str(root.config.heartbeat)]
+        # Duplicates above the numbers that the descriptors get in the child.
+        fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SAFE_FD) for fd in (theirs.fileno(), slots.fd)]
+        argv = [*config.forkserver, str(os.getpid()), str(config.heartbeat)]
         try:
             null = os.open(os.devnull, os.O_RDWR)
             fds.append(null)
@@ -83,7 +158,7 @@ class Forker:
             pid = os.posix_spawn(
                 argv[0],
                 argv,
-                variables(),
+                child_environment(),
                 file_actions=actions,
                 setsid=True,
                 setsigmask=(),
@@ -92,142 +167,126 @@ class Forker:
         except OSError as error:
             ours.close()
             say(f"cannot execute {argv[0]}: {error.strerror}", WARNING)
-            root.own.failed(FORKSERVER, 0.0)
+            self._owner.forkserver_failed()
             return
         finally:
             theirs.close()
             for fd in fds:
                 os.close(fd)
-        self._channel = Channel(FORKSERVER, ours, root.loop, received=self._received, closed=self._closed)
-        child = Child(FORKSERVER, pid, generation=root.generation)
-        root.table.add(child)
-        self._expect(root.config.import_timeout)
-        root.own.started(child)
+        self._channel = Channel(FORKSERVER, ours, self._loop, received=self._received, closed=self._closed)
+        child = ChildRecord(FORKSERVER, pid, generation=self._owner.generation)
+        self._table.add(child)
+        self._expect_answer(config.import_timeout)
+        self._owner.forkserver_started(child)
 
-    def request(self, request: Request) -> None:
-        """Have it forked when its turn comes; the supervisor's own processes come first."""
-        (self._own if request.key in OWN else self._waiting)[request.key] = request
+    def request(self, request: ForkRequest) -> None:
+        """Queue a request. Core processes are forked before the others."""
+        (self._core if request.is_core else self._waiting)[request.key] = request
         self.pump()
 
-    def find(self, key: str) -> Request | None:
-        """What has been requested and is not a child yet."""
-        if self.in_flight is not None and self.in_flight.key == key:
-            return self.in_flight
+    def find(self, key: str) -> ForkRequest | None:
+        """The request for a child that is not forked yet. Core processes are not found while they wait."""
+        if self._in_flight is not None and self._in_flight.key == key:
+            return self._in_flight
         return self._waiting.get(key)
 
-    def forget(self, key: str) -> bool:
-        """Take a request back; False when it is under way or there is none."""
+    def withdraw(self, key: str) -> bool:
+        """Remove a queued request; False when there is none, or the child is already being forked."""
         return self._waiting.pop(key, None) is not None
 
     def waiting(self) -> list[str]:
-        """Keys of loops that wait for their turn."""
+        """The keys of the queued requests, without those for core processes."""
         return list(self._waiting)
 
     def pump(self) -> None:
-        """Ask for the next one, unless one is under way or something of a dead one is left."""
-        root = self._root
-        root.slots.announce(len(self._waiting))
-        while self._is_ready and self._channel and not self.in_flight and not root.children.cleaning:
-            queue = self._own or self._waiting
+        """Send the next request, unless the forkserver is busy or something of an ended child is left."""
+        self._resources.slots.announce(len(self._waiting))
+        while self._is_ready and self._channel and not self._in_flight and self._owner.may_fork():
+            queue = self._core or self._waiting
             if not queue:
                 return
             request = queue.pop(next(iter(queue)))
-            if request.key not in OWN or root.ending.wants(request.key):
+            if not request.is_core or self._owner.is_needed(request.key):
                 self._send(self._channel, request)
 
-    def died(self) -> None:
-        """Its process has ended."""
+    def exited_early(self, pid: int, status: int) -> None:
+        """Remember the end of a process that is not in the table: its pid may be in the next answer."""
+        if self._in_flight is not None:
+            self._exited_early[pid] = status
+
+    def exited(self) -> None:
+        """The forkserver has ended: process its last messages, and queue the request in flight again."""
         if self._channel is not None:
             self._channel.finish()
         self._lost()
 
     # --- one request ---------------------------------------------------------------------------------------------
 
-    def _send(self, channel: Channel, request: Request) -> None:
-        root = self._root
-        request.slot = root.table.take_slot()
+    def _send(self, channel: Channel, request: ForkRequest) -> None:
+        resources, cgroup = self._resources, self._owner.cgroup
+        request.slot = self._table.take_slot()
         if request.slot is None:
             self._refuse(request, "there are too many processes")
             return
-        root.slots.beat(request.slot)
+        resources.slots.beat(request.slot)
         try:
-            if request.limits and root.cgroup:
-                request.cgroup = cgroups.make(root.cgroup, request.key, request.limits)
+            if request.limits and cgroup:
+                request.cgroup = cgroups.make(cgroup, request.key, request.limits)
         except (OSError, ValueError) as error:
-            self._refuse(request, f"its cgroup cannot be made: {error}")
+            self._refuse(request, f"cannot create its cgroup: {error}")
             return
         descriptors: dict[str, int] = {}
         if request.key == WRITER:
-            descriptors["writer"] = root.writer_socket.fileno()
+            descriptors["writer"] = resources.writer_socket.fileno()
         elif request.key == CONTROL:
             request.ends = pair()
-            descriptors = {"root": request.ends[1].fileno(), "control": root.control_socket.fileno()}
+            descriptors = {"root": request.ends[1].fileno(), "control": resources.control_socket.fileno()}
         message: Message = {
             "fork": request.key, "slot": request.slot, "argument": request.argument, "cgroup": request.cgroup,
             "log": request.log, "descriptors": list(descriptors),
-            "oom": 0 if request.key in OWN else root.config.oom_score_adj,
+            "oom": 0 if request.is_core else self._config.oom_score_adj,
         }  # fmt: skip
-        self.in_flight = request
-        self._expect(root.config.fork_timeout)
+        self._in_flight = request
+        self._expect_answer(self._config.fork_timeout)
         if not channel.send(message, list(descriptors.values())):
-            self._hung_up()
+            self._kill()
 
     def _received(self, message: Message) -> None:
-        root, request = self._root, self.in_flight
         if message.get("ready"):
-            self._expect(None)
+            self._expect_answer(None)
             self._is_ready = True
-            root.own.records[FORKSERVER].is_ready = True
-            root.forkserver_is_ready()
+            self._owner.forkserver_is_ready()
             self.pump()
             return
+        request = self._in_flight
         key = message.get("forked", message.get("failed"))
         if request is None or key != request.key:
-            raise ValueError("it answers what was not asked")
-        self._expect(None)
-        self.in_flight = None
+            raise ValueError("this child was not requested")
+        self._expect_answer(None)
+        self._in_flight = None
         if "failed" in message:
             self._refuse(request, str(message["why"]))
         else:
             self._forked(request, int(str(message["pid"])))
-        self.early.clear()
-        # All of them may have waited for this answer.
-        root.children.clean()
-        root.ending.go_on()
-        root.upgrade.go_on()
+        self._exited_early.clear()
+        self._owner.fork_answered()
         self.pump()
 
-    def _forked(self, request: Request, pid: int) -> None:
-        root = self._root
-        child = Child(
+    def _forked(self, request: ForkRequest, pid: int) -> None:
+        child = ChildRecord(
             request.key, pid, slot=request.slot, argument=request.argument, cgroup=request.cgroup,
-            generation=root.generation,
+            generation=self._owner.generation,
         )  # fmt: skip
-        root.table.add(child)
-        if child.is_own:
-            root.own.started(child)
-        else:
-            root.control.tell_started(child)
-        if request.ends:
-            request.ends[1].close()
-            root.control.connect(request.ends[0])
-            request.ends = ()
-        if request.stop is not None:
-            root.children.stop(child, *request.stop)
-        root.ending.caught(child)
-        if pid in self.early:
-            root.children.gone(child, self.early[pid])
+        self._table.add(child)
+        self._owner.child_forked(request, child, self._exited_early.get(pid))
 
-    def _refuse(self, request: Request, why: str) -> None:
+    def _refuse(self, request: ForkRequest, why: str) -> None:
         self._release(request)
         say(f"cannot start {request.key}: {why}", WARNING)
-        if request.key in OWN:
-            self._root.own.failed(request.key, 0.0)
-        else:
-            self._root.control.tell_not_started(request.key, why)
+        self._owner.child_not_forked(request.key, why)
 
-    def _release(self, request: Request) -> None:
-        self._root.table.give_slot(request.slot)
+    def _release(self, request: ForkRequest) -> None:
+        self._table.give_slot(request.slot)
         request.slot = None
         if request.cgroup is not None:
             cgroups.remove(request.cgroup)
@@ -238,40 +297,40 @@ class Forker:
 
     # --- its end -------------------------------------------------------------------------------------------------
 
-    def _expect(self, seconds: float | None) -> None:
+    def _expect_answer(self, seconds: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if seconds is None else self._root.loop.after(seconds, self._late)
+        self._timer = None if seconds is None else self._loop.after(seconds, self._late)
 
     def _late(self) -> None:
         say("the forkserver does not answer", WARNING)
-        self._hung_up()
+        self._kill()
 
     def _closed(self) -> None:
         self._is_ready = False
-        child = self._root.table.get(FORKSERVER)
+        child = self._table.get(FORKSERVER)
         if child is not None:
-            self._root.children.expect_end(child)
+            self._stopper.expect_end(child)
 
-    def _hung_up(self) -> None:
-        child = self._root.table.get(FORKSERVER)
+    def _kill(self) -> None:
+        child = self._table.get(FORKSERVER)
         if child is not None:
-            self._root.children.kill(child, "hung")
+            self._stopper.kill(child, "hung")
 
     def _lost(self) -> None:
         self._channel = None
         self._is_ready = False
-        self._expect(None)
-        request, self.in_flight = self.in_flight, None
+        self._expect_answer(None)
+        request, self._in_flight = self._in_flight, None
         if request is None:
             return
-        # Whether it was forked is not known; if it was, it is nobody's and is killed before the next fork.
+        # It is not known whether the child was forked. If so, it is a leftover, and is killed before the next fork.
         request.attempts += 1
         if request.attempts > MOST_ATTEMPTS:
-            self._refuse(request, "the forkserver ends when it is asked for it")
+            self._refuse(request, "the forkserver ends whenever it forks this child")
             return
         self._release(request)
-        queue = self._own if request.key in OWN else self._waiting
+        queue = self._core if request.is_core else self._waiting
         rest = dict(queue)
         queue.clear()
         queue[request.key] = request

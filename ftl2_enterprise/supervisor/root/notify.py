@@ -1,4 +1,4 @@
-"""What root tells the service manager, when there is one (sd_notify)."""
+"""Notifications to the service manager, if there is one (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 LONGEST_STATUS = 500
 
 
-class Manager:
-    """Speaks to the socket that NOTIFY_SOCKET names; says nothing when none is named."""
+class ServiceManager:
+    """Sends to the socket that NOTIFY_SOCKET names; does nothing without that variable."""
 
     def __init__(self) -> None:
         self.address = os.environ.get("NOTIFY_SOCKET", "")
@@ -25,33 +25,33 @@ class Manager:
             # A service manager that does not read must not stop root.
             self._notifier.socket.settimeout(0.0)
         self.watchdog = _watchdog() if self.address else None
-        """Seconds within which it wants to hear that the service lives; not asked for when it is None."""
+        """Seconds within which it expects a keep-alive; None if it expects none."""
 
     @property
     def keeps_descriptors(self) -> bool:
-        """Whether it has said that it keeps some over a restart (systemd 254 and later)."""
+        """Whether it stores descriptors over a restart of the service (FDSTORE, systemd 254 and later)."""
         return bool(self.address) and os.environ.get("FDSTORE", "0") not in {"", "0"}
 
     def say(self, *lines: str) -> None:
-        """Send the assignments together."""
+        """Send assignments in one message."""
         if self._notifier is not None:
             # sdnotify encodes as Latin-1, the service manager wants UTF-8.
             self._notifier.notify("\n".join(lines).encode().decode("latin-1"))
 
     def status(self, text: str) -> None:
-        """What `systemctl status` shows."""
+        """Set the line that `systemctl status` shows."""
         self.say(f"STATUS={text[:LONGEST_STATUS]}".replace("\n", " "))
 
     def reloading(self) -> None:
-        """A reload begins; READY=1 ends it."""
+        """Report that a reload begins; READY=1 ends it."""
         self.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def extend(self, seconds: float) -> None:
-        """Ask for patience: it takes this much longer."""
+        """Ask for more time to stop: that many seconds from now."""
         self.say(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     def keep(self, name: str, descriptors: Sequence[int]) -> None:
-        """Hand over descriptors that a restarted service gets back under that name."""
+        """Store descriptors that a restarted service gets back under that name; they replace the previous ones."""
         if self.keeps_descriptors:
             self._send_descriptors([f"FDSTOREREMOVE=1\nFDNAME={name}", f"FDSTORE=1\nFDNAME={name}"], descriptors)
 
@@ -68,8 +68,8 @@ class Manager:
 
 
 def _watchdog() -> float | None:
-    """Stays in the environment of root, for the program that is executed in its place."""
-    # A service that some other one has started has inherited what is not meant for it.
+    """The watchdog period in seconds. The variables stay in the environment, for the program that root executes."""
+    # The variables may be inherited from another service that started this one.
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     micros = os.environ.get("WATCHDOG_USEC", "")
@@ -77,7 +77,7 @@ def _watchdog() -> float | None:
 
 
 def given_descriptors() -> dict[int, str]:
-    """What the service manager has passed to this process, with names; forgotten in the environment."""
+    """The descriptors that the service manager passed, with their names; removes the variables that list them."""
     count, pid = os.environ.pop("LISTEN_FDS", "0"), os.environ.pop("LISTEN_PID", "")
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     if not count.isdigit() or pid != str(os.getpid()):

@@ -1,4 +1,4 @@
-"""Whether clients still find the control socket under its name, and what is done when they do not."""
+"""Checks that clients find the control socket under its name, and binds it again when they do not."""
 
 from __future__ import annotations
 
@@ -8,67 +8,95 @@ from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ftl2_enterprise.supervisor.root.main import Root
+    import socket
+    from typing import Protocol
+
+    from ftl2_enterprise.supervisor.root.config import Config
+    from ftl2_enterprise.supervisor.root.event_loop import EventLoop
+    from ftl2_enterprise.supervisor.root.notify import ServiceManager
+    from ftl2_enterprise.supervisor.root.resources import Resources
+
+    class SocketOwner(Protocol):
+        """What serves the socket, and is notified of problems with it."""
+
+        def is_ending(self) -> bool:
+            """Whether the service stops, so that clients are no longer expected."""
+            ...
+
+        def has_control(self) -> bool:
+            """Whether there is a process that serves clients."""
+            ...
+
+        def give_listener(self, listener: socket.socket) -> bool:
+            """Have control listen on this socket too; False when the message cannot be sent now."""
+            ...
+
+        def socket_problem_changed(self) -> None:
+            """The value of `SocketWatch.problem` is another one."""
+            ...
 
 
-class Listening:
-    """Looks again and again: nobody is told when a name is taken away, and a socket without one serves nobody."""
+class SocketWatch:
+    """Checks periodically: the kernel does not report that a name was removed."""
 
-    def __init__(self, root: Root) -> None:
-        self._root = root
-        self.identity: sockets.Identity | None = None
-        """What stood under the name when the socket was there."""
+    def __init__(
+        self, loop: EventLoop, config: Config, resources: Resources, manager: ServiceManager, owner: SocketOwner,
+        identity: sockets.Identity | None = None,
+    ) -> None:  # fmt: skip
+        self._loop = loop
+        self._path = config.control_socket
+        self._mode = config.control_mode
+        self._every = config.socket_look
+        self._resources = resources
+        self._manager = manager
+        self._owner = owner
+        self.identity: sockets.Identity | None = identity or sockets.identity(self._path)
+        """The file under the name when the socket was bound."""
         self.problem = ""
+        """Why clients cannot connect, in a sentence; empty when they can."""
 
-    def note(self) -> None:
-        """What stands there now is the socket."""
-        self.identity = sockets.identity(self._root.config.control_socket)
-
-    def is_there(self) -> bool:
-        """Whether it stands there still."""
-        # While the socket lives no other file gets its number, so one that is the same is the same file.
-        found = sockets.identity(self._root.config.control_socket)
+    def is_bound(self) -> bool:
+        """Whether the file under the name is still the socket."""
+        # As long as the socket lives no other file gets its inode number.
+        found = sockets.identity(self._path)
         return found is not None and found == self.identity
 
-    def look(self) -> None:
-        """See that it is there, for ever."""
-        root = self._root
-        if root.ending.is_begun:
+    def check(self) -> None:
+        """Check now, and periodically until the service stops."""
+        if self._owner.is_ending():
             return
-        self._tell(self._mend())
-        root.loop.after(root.config.socket_look, self.look)
+        self._report(self._repair())
+        self._loop.after(self._every, self.check)
 
-    def _mend(self) -> str:
-        """Put it back where it is root's own; what is wrong then."""
-        root, path = self._root, self._root.config.control_socket
-        if self.is_there():
+    def _repair(self) -> str:
+        """Bind the socket again if it belongs to root; returns what is wrong afterwards."""
+        path = self._path
+        if self.is_bound():
             return ""
-        if root.activated:
-            return f"nobody can connect: {path} was removed or replaced; restart the socket unit and the service"
-        if root.control.channel is None:
-            # Whoever waits in the old one is to be taken over by somebody.
+        if self._resources.activated:
+            return f"clients cannot connect: {path} was removed or replaced; restart the socket unit and the service"
+        if not self._owner.has_control():
+            # Clients that wait on the old socket must be served by the process that gets the new one.
             return self.problem
         if sockets.is_served(path):
-            return f"nobody can connect: another process listens at {path}"
+            return f"clients cannot connect: another process listens at {path}"
         try:
-            fresh = sockets.listen(path, root.config.control_mode)
+            fresh = sockets.listen(path, self._mode)
         except sockets.NotMade as error:
-            return f"nobody can connect: {path} was removed, and it {error}"
-        if not root.control.give(fresh):
-            # Nobody accepts from it; it is replaced by the next look.
+            return f"clients cannot connect: {path} was removed, and the service {error}"
+        if not self._owner.give_listener(fresh):
+            # No process accepts from it; the next check replaces it.
             fresh.close()
             return self.problem
-        # Control has the old one too, and serves who waits there.
-        root.control_socket.close()
-        root.control_socket = fresh
-        self.note()
-        root.systemd.keep(CONTROL, [fresh.fileno()])
-        say(f"{path} was removed or replaced, and is there again", WARNING)
+        self._resources.replace_control_socket(fresh)
+        self.identity = sockets.identity(path)
+        self._manager.keep(CONTROL, [fresh.fileno()])
+        say(f"{path} was removed or replaced, and is bound again", WARNING)
         return ""
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if problem != self.problem:
             self.problem = problem
             if problem:
                 say(problem, WARNING)
-            self._root.control.tell_problem()
+            self._owner.socket_problem_changed()

@@ -153,7 +153,7 @@ def test_what_ends_every_forkserver_is_given_up_and_nothing_else(made: Service):
     loop = made.start_loop(1)
     made.send(start="poison:1", argument="")
     ended = made.told("ended", "poison:1")
-    assert (ended["why"], ended["text"]) == ("not_started", "the forkserver ends when it is asked for it")
+    assert (ended["why"], ended["text"]) == ("not_started", "the forkserver ends whenever it forks this child")
     assert is_alive(made.start_loop(2))
     assert is_alive(loop)
 
@@ -240,7 +240,7 @@ def test_a_control_that_no_longer_says_it_is_alive_is_replaced(tmp_path: Path):
         made.send(alive=True)
         made.meet()
         assert made.control_pid != first
-        assert "control does not say any more that it is alive" in made.errors()
+        assert "control has not sent that it is alive" in made.errors()
 
 
 def test_a_control_that_does_not_read_stops_nothing(made: Service):
@@ -261,9 +261,9 @@ def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Pa
     with service(tmp_path, restart_delay=0.01, forkserver_limit=3) as made:
         made.start(**{root_kinds.FAIL: str(broken)})
         assert made.wait() == core_processes.GIVEN_UP
-        assert "cannot go on: forkserver has failed 4 times in a row" in made.errors()
+        assert "cannot continue: forkserver has failed 4 times in a row" in made.errors()
         assert "Traceback" not in made.errors()
-        assert any(line.startswith("STATUS=cannot go on") for line in made.notices("STATUS=cannot"))
+        assert any(line.startswith("STATUS=cannot continue") for line in made.notices("STATUS=cannot"))
         assert made.living() == {}
 
 
@@ -324,7 +324,7 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
                     made.send(start=key, argument="")
         hear(0.02)
     assert kills > 50
-    assert "cannot go on" not in made.errors()
+    assert "cannot continue" not in made.errors()
 
     def settled() -> bool:
         hear(0.05)

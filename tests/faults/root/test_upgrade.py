@@ -146,7 +146,7 @@ def test_a_signal_during_the_exec_is_not_lost(made: Service, late: float):
     made.up()
     made.start_loop(1)
     made.send(upgrade=True)
-    while "executing anew" not in made.errors():
+    while "in place" not in made.errors():
         pass  # in the moment when it says so: it may have heard the signal, and not have got to heeding it
     time.sleep(late)
     os.kill(made.pid, signal.SIGTERM)

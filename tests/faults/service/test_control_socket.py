@@ -26,4 +26,4 @@ def test_a_control_socket_that_was_removed_is_there_again_and_nobody_who_is_conn
         service.until_state("web", LoopState.COMPLETED)
         assert before.call(GetHealth()).ok
     assert service.pids() == pids
-    assert f"{service.socket} was removed or replaced, and is there again" in service.output.read_text()
+    assert f"{service.socket} was removed or replaced, and is bound again" in service.output.read_text()

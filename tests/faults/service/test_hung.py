@@ -66,7 +66,7 @@ def test_a_loop_whose_event_loop_is_held_up_is_not_hung(tmp_path: Path) -> None:
         assert process == same
         assert over - begun >= BLOCKED
         assert service.crashes() == []
-        assert "no sign of life" not in service.output.read_text()
+        assert "sent no heartbeat" not in service.output.read_text()
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)
 
@@ -78,6 +78,6 @@ def test_a_loop_in_which_nothing_runs_any_more_is_hung_and_replaced(tmp_path: Pa
         (hung, _), (process, _), (same, _) = begun_and_over(service)
         assert hung != process == same
         assert [each.data["why"] for each in service.crashes()] == ["hung"]
-        assert "no sign of life" in service.output.read_text()
+        assert "sent no heartbeat" in service.output.read_text()
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)

@@ -77,7 +77,7 @@ def test_a_limit_that_cannot_be_read_keeps_the_loop_from_starting(tmp_path: Path
         made.send(start="loop:1", argument="", cgroup={"memory": "much"})
         ended = made.told("ended", "loop:1")
         assert ended["why"] == "not_started"
-        assert "its cgroup cannot be made" in ended["text"]
+        assert "cannot create its cgroup" in ended["text"]
 
 
 def test_without_a_delegated_cgroup_loops_run_without_limits(tmp_path: Path):

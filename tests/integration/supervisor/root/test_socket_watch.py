@@ -42,7 +42,7 @@ def test_one_that_was_removed_is_there_again(made: Service, *, upgraded: bool) -
     made.told("listen")
     assert made.ask() == made.control_pid
     assert path.stat().st_mode & 0o777 == 0o666
-    until(lambda: f"{path} was removed or replaced, and is there again" in made.errors())
+    until(lambda: f"{path} was removed or replaced, and is bound again" in made.errors())
     # The next service gets the one that has the name.
     made.notices("FDSTORE=1")
     # A control that is started again has it too, and so has one after another removal.
@@ -63,11 +63,11 @@ def test_who_listens_there_instead_is_left_alone_until_it_ends(made: Service) ->
     temporary = made.directory / "other"
     with bound(temporary) as other:
         temporary.rename(path)
-        assert made.told("problem")["problem"] == f"nobody can connect: another process listens at {path}"
+        assert made.told("problem")["problem"] == f"clients cannot connect: another process listens at {path}"
         assert other.getsockname() == str(temporary)
         # Whoever comes later is told so too.
         os.kill(made.control_pid, 9)
-        assert made.meet()["problem"] == f"nobody can connect: another process listens at {path}"
+        assert made.meet()["problem"] == f"clients cannot connect: another process listens at {path}"
         made.send(ready=True)
     made.told("listen")
     assert made.told("problem", "") == {"problem": ""}
@@ -91,7 +91,7 @@ def test_one_that_cannot_be_put_back_is_told(made: Service) -> None:
     path.unlink()
     path.mkdir()
     (path / "file").touch()
-    assert "was removed, and it cannot listen at" in made.told("problem")["problem"]
+    assert "was removed, and the service cannot listen at" in made.told("problem")["problem"]
     (path / "file").unlink()
     path.rmdir()
     made.told("problem", "")
@@ -104,7 +104,7 @@ def test_one_of_the_service_manager_is_only_told_of(made: Service) -> None:
         made.up(fds=(listener.fileno(),), LISTEN_FDNAMES="ftl2-enterprise.socket")
         kept = made.directory / "kept"
         path.rename(kept)
-        told = f"nobody can connect: {path} was removed or replaced; restart the socket unit and the service"
+        told = f"clients cannot connect: {path} was removed or replaced; restart the socket unit and the service"
         assert made.told("problem")["problem"] == told
         assert not path.exists()
         kept.rename(path)

@@ -14,14 +14,14 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOOPS = "stopping: 2 loops finish the steps that they have in hand, within 60 s; "
+BOTH = "stopping: 2 processes finish their current steps within 60 s; "
 
 
 @pytest.mark.parametrize(
     ("asked", "next_one", "told"),
     [
-        (signal.SIGINT, signal.SIGINT, f"{LOOPS}Ctrl-C once more ends them now"),
-        (signal.SIGTERM, signal.SIGQUIT, f"{LOOPS}SIGQUIT ends them now"),
+        (signal.SIGINT, signal.SIGINT, f"{BOTH}Ctrl-C once more stops them now"),
+        (signal.SIGTERM, signal.SIGQUIT, f"{BOTH}SIGQUIT stops them now"),
     ],
 )
 def test_it_says_once_what_it_waits_for_and_how_to_hurry_it(
@@ -49,4 +49,4 @@ def test_where_nothing_is_waited_for_it_says_so(tmp_path: Path) -> None:
         made.up(notify=False)
         os.kill(made.pid, signal.SIGINT)
         assert made.wait() == 0
-        assert "stopping: no loop has a step in hand\n" in made.errors()
+        assert "stopping: no process has a step in progress\n" in made.errors()

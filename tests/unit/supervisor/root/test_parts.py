@@ -9,8 +9,8 @@ import pytest
 from ftl2_enterprise.supervisor import cgroups
 from ftl2_enterprise.supervisor.root import channel, control_link, core_processes
 from ftl2_enterprise.supervisor.root.channel import LARGEST
-from ftl2_enterprise.supervisor.root.child_table import Child, Table
-from ftl2_enterprise.supervisor.root.event_loop import Loop
+from ftl2_enterprise.supervisor.root.child_table import ChildRecord, ChildTable
+from ftl2_enterprise.supervisor.root.event_loop import EventLoop
 
 
 def line(number: int) -> dict[str, object]:
@@ -53,14 +53,14 @@ def test_a_limit_that_cannot_be_read_is_refused():
 
 
 def test_slots_are_used_again_and_known_after_an_exec():
-    table = Table()
+    table = ChildTable()
     for number in range(3):
-        table.add(Child(f"loop:{number}", 100 + number, slot=table.take_slot()))
+        table.add(ChildRecord(f"loop:{number}", 100 + number, slot=table.take_slot()))
     first = table.get("loop:0")
     assert first is not None
     table.reaped(first)
     table.remove(first)
-    restored = Table()
+    restored = ChildTable()
     restored.restore(table.to_state())
     assert {child.key for child in restored} == {"loop:1", "loop:2"}
     assert restored.take_slot() == 0
@@ -69,7 +69,7 @@ def test_slots_are_used_again_and_known_after_an_exec():
 
 def test_what_nobody_takes_any_more_is_not_said_to_be_sent():
     ours, theirs = channel.pair()
-    made = channel.Channel("control", ours, Loop(), received=lambda message: None, closed=lambda: None)
+    made = channel.Channel("control", ours, EventLoop(), received=lambda message: None, closed=lambda: None)
     assert made.send({"ended": "loop:1"})
     theirs.close()
     assert not made.send({"ended": "loop:2"})
