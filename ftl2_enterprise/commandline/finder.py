@@ -8,12 +8,11 @@ names for its commands as `ALIASES`. A new capability adds a package of commands
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 
-from ftl2_enterprise.core import interrupt
+from ftl2_enterprise.core import interrupt, packages
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ def places(program: Program) -> dict[str, Place]:
     """The place of each command by the command's name, without importing any of them."""
     found: dict[str, Place] = {}
     for package, path in _packages(program):
-        names, families = _listed(path)
+        names, families = packages.inside(path)
         found |= {_typed(name): Place(f"{package}.{name}", package) for name in names}
         for family in families:
-            inside, _ = _listed(os.path.join(path, family))  # noqa: PTH118 - pathlib costs a client too much
+            inside, _ = packages.inside(os.path.join(path, family))  # noqa: PTH118 - pathlib costs a client too much
             found |= {
                 f"{_typed(family)} {_typed(name)}": Place(f"{package}.{family}.{name}", package) for name in inside
             }
@@ -124,23 +123,8 @@ def _packages(program: Program) -> list[tuple[str, str]]:
     return [
         (f"{program.package}.{name}", os.path.join(path, name))  # noqa: PTH118
         for path in paths
-        for name in _listed(path)[1]
+        for name in packages.inside(path)[1]
     ]
-
-
-def _listed(path: str) -> tuple[list[str], list[str]]:
-    """The names of the modules in a directory, and of the packages in it; sorted."""
-    modules: set[str] = set()
-    packages: set[str] = set()
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.name.startswith(("_", ".")):
-                continue
-            if entry.name.endswith((".py", ".pyc")):
-                modules.add(entry.name.partition(".")[0])
-            elif entry.is_dir():
-                packages.add(entry.name)
-    return sorted(modules), sorted(packages)
 
 
 def _load(name: str, place: Place) -> Command:
@@ -156,7 +140,7 @@ def _aliases_of(package: str) -> dict[str, str]:
 def _import(name: str) -> ModuleType:
     # Ctrl-C must not be lost in a callback of the import system.
     with interrupt.Fatal():
-        return import_module(name)
+        return packages.load(name)
 
 
 def _typed(name: str) -> str:

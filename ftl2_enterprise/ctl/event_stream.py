@@ -27,14 +27,14 @@ def cursor(session: CtlSession) -> int:
     return session.call(ListEvents(newest=True, limit=1)).cursor
 
 
-def events(session: CtlSession, *, loop: str | None, after: int) -> Generator[Event]:
+def events(session: CtlSession, *, subject: str | None, after: int) -> Generator[Event]:
     """The events after the cursor, without end; none is missed or repeated when the service restarts.
 
     Raises Problem; Problem(unavailable) when the service does not come back.
     """
 
     def request(_connection: int) -> WatchEvents:
-        return WatchEvents(loop=loop, after=after)
+        return WatchEvents(subject=subject, after=after)
 
     for event, _ in reconnected(session, request, was_reached=True):
         after = event.id

@@ -9,11 +9,9 @@ import os
 import sys
 import time
 
-from ftl2_enterprise.core import paths
+from ftl2_enterprise.core import packages, paths
 from ftl2_enterprise.render import terminal
 
-VIEWS = {"status": "status", "list": "status", "show": "show", "prompts": "prompts"}
-"""Commands and aliases of them that are views, and the views that the service knows."""
 OPTIONS = ("--json", "--all", "-a", "--limit", "-n")
 """Options of views. Others are for the whole program; many of them need no service."""
 WITHIN = 0.5
@@ -76,19 +74,34 @@ def _rendered(words: list[str]) -> str | None:
     return text if text is not None and _is_harmless(text, has_colour=has_colour) else None
 
 
+def views(kind: str) -> dict[str, str]:
+    """Commands and aliases of them that are views of one thing or of many, and the views that the service knows.
+
+    `kind` is `OF_ONE` or `OF_MANY`, which the modules `views` of the packages of `ctl` declare.
+    """
+    found: dict[str, str] = {}
+    for module in packages.modules_named("views", among="ftl2_enterprise.ctl"):
+        found.update(getattr(packages.load(module), kind))
+    return found
+
+
 def _fields(words: list[str]) -> dict[str, bytes] | None:
     """The encoded fields of the request `Render`; None for any other command line than the usual ones of views."""
-    if not words or words[0] not in VIEWS or words == ["show"]:
+    if not words or words[0].startswith("-"):
         return None
-    fields = {"view": _string(VIEWS[words[0]])}
+    many, single = views("OF_MANY"), views("OF_ONE")
+    is_list = words[0] in many
+    if not is_list and (words[0] not in single or len(words) == 1):
+        return None
+    fields = {"view": _string(many[words[0]] if is_list else single[words[0]])}
     rest = words[1:]
     while rest:
         word = rest.pop(0)
         if word == "--json":
             fields["json"] = _TRUE
-        elif word in ("--all", "-a") and words[0] != "show":
+        elif is_list and word in ("--all", "-a"):
             fields["every"] = _TRUE
-        elif word.startswith(("-n", "--limit")) and words[0] != "show":
+        elif is_list and word.startswith(("-n", "--limit")):
             number = _number(word, rest)
             if number is None:
                 return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
+from ftl2_enterprise.core import packages
 from ftl2_enterprise.core.wire import Wire
 
 if TYPE_CHECKING:
@@ -69,8 +70,18 @@ def declare[F: Fact](*facts: type[F]) -> tuple[type[F], ...]:
     return facts
 
 
+@cache
+def declare_all() -> None:
+    """Make the facts of every package known: those of `protocol/*/facts.py`, found by folder."""
+    for module in packages.modules_named("facts", among="ftl2_enterprise.protocol"):
+        packages.load(module)
+
+
 def fact_of(event: Event) -> Fact:
     """The fact that the event records. Never raises: an old client reads the events of a newer service."""
+    if event.kind not in _DECLARED:
+        # A reader need not import the capabilities whose facts it reads.
+        declare_all()
     declared = _DECLARED.get(event.kind)
     if declared is not None:
         try:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UnsetType, inspect as types
 
+from ftl2_enterprise.core import packages
 from ftl2_enterprise.protocol.fact import Fact, kind_of
-from ftl2_enterprise.protocol.loops import facts as loop_facts
-from ftl2_enterprise.protocol.service import facts as service_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +36,8 @@ needs attention, or is routine, a single fact may have another one.
 
 def document() -> str:
     """The page."""
-    return "".join([_HEAD, *_section("Loops", loop_facts.FACTS), *_section("The service", service_facts.FACTS)])
+    found = [packages.load(name) for name in packages.modules_named("facts", among="ftl2_enterprise.protocol")]
+    return "".join([_HEAD, *(line for module in found for line in _section(module.TITLE, module.FACTS))])
 
 
 def _section(title: str, facts: Iterable[type[Fact]]) -> Iterable[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.retention import Retention
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, First
+    from ftl2_enterprise.supervisor.subjects import SubjectKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,5 +70,7 @@ class Capability:
     """Which compare desired and actual state, one for each kind of child."""
     child_kinds: Mapping[str, ChildKind] = field(default_factory=dict[str, ChildKind])
     """By what precedes the colon in the key of such a child."""
+    subjects: Sequence[SubjectKind] = ()
+    """The kinds of things that its facts and logs are about."""
     retention: Callable[[ControlContext], Sequence[Retention]] = _none
     """Which rows are removed after a while."""

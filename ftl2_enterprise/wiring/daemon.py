@@ -11,9 +11,6 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
-from ftl2_enterprise.loops.rows import service as service_rows
-from ftl2_enterprise.protocol.loops.facts import LOOP
-from ftl2_enterprise.protocol.subject import parse_subject
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.capability import ControlContext
@@ -22,6 +19,7 @@ from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Limits, Order
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.capabilities import capabilities
@@ -77,7 +75,9 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     (read, unread), in_force = load(begun), begun.in_force()
     loaded = until_restart(read, in_force)
     live = Live(loaded)
-    found, context = capabilities(), ControlContext(settings=lambda: live.settings, store=database)
+    found = capabilities()
+    subjects = Subjects(kind for one in found for kind in one.subjects)
+    context = ControlContext(settings=lambda: live.settings, store=database)
     return control.Parts(
         listener=socket.socket(fileno=descriptors["control"]),
         root=socket.socket(fileno=descriptors["root"]),
@@ -87,14 +87,14 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
             *(one.handlers for one in found), *(one.gathers(context) for one in found)
         ),
         managers=[manager for one in found for manager in one.managers(context)],
-        find_loop=service_rows.find_subject,
+        subjects=subjects,
         order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
         in_force=in_force,
         unread=unread,
         load=begun.load,
         version=metadata.version("ftl2-enterprise"),
-        facts=_facts(database, loaded.settings),
+        facts=_facts(database, subjects, loaded.settings),
         retention=[retention for one in found for retention in one.retention(context)],
         applied=live.apply,
     )
@@ -110,8 +110,8 @@ def _cgroup(settings: Settings) -> Limits | None:
     return None if found == Limits() else found
 
 
-def _facts(database: Store, settings: Settings) -> FactLog:
-    """Who puts facts into the logs of loops."""
+def _facts(database: Store, subjects: Subjects, settings: Settings) -> FactLog:
+    """What writes facts into the logs of their subjects."""
 
     def after(cursor: int, limit: int) -> Sequence[Event]:
         with database.read() as tx:
@@ -122,11 +122,8 @@ def _facts(database: Store, settings: Settings) -> FactLog:
             return watches.newest(tx)
 
     def name_of(subject: str) -> str | None:
-        parsed = parse_subject(subject)
-        if parsed is None or parsed.kind != LOOP:
-            return None
         with database.read() as tx:
-            return service_rows.name_of_loop(tx, parsed.id) or None
+            return subjects.name_of(tx, subject)
 
     directory = Path(settings.log.directory)
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)

@@ -12,7 +12,7 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.service.verbs import Render, Rendered
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import Painter
-from ftl2_enterprise.render.loops import views as loop_views
+from ftl2_enterprise.render.views import views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ MOST = 300
 """Entries of a list: the service answers no other client while it renders."""
 CLIENT = "ftl2ctl"
 """The program for which views are rendered; offered commands begin with its name."""
-VIEWS = {**loop_views.VIEWS}
+VIEWS = views()
 
 
 def render(ask: Ask, request: Render) -> Rendered:

@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import select
 
 from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.handlers import table as handlers
-from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopProcessEnded
@@ -28,9 +27,10 @@ from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_link import Order
 from ftl2_enterprise.supervisor.logs import event_log_files
+from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from ftl2_enterprise.wiring import views
-from ftl2_enterprise.wiring.loops import gather
+from ftl2_enterprise.wiring.loops import capability, gather
 from tests.support.facts import sample
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ class OtherManager:
         return None
 
 
+SUBJECTS = Subjects(capability.CAPABILITY.subjects)
+
+
 def main(given: dict[str, Any]) -> int:
     database = Path(given["database"])
     read = open_store(database, create=True)
@@ -126,9 +129,7 @@ def main(given: dict[str, Any]) -> int:
 
     def name_of(subject: str) -> str | None:
         with read.read() as tx:
-            return tx.connection.execute(
-                select(loops.c.name).where("loop:" + cast(loops.c.id, Text) == subject)
-            ).scalar()
+            return SUBJECTS.name_of(tx, subject)
 
     directory = Path(loaded.settings.log.directory)
     directory.mkdir(exist_ok=True)
@@ -145,7 +146,7 @@ def main(given: dict[str, Any]) -> int:
                 gathers=gather.gathers(lambda: loaded.settings, read),
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
-            find_loop=service_rows.find_subject,
+            subjects=SUBJECTS,
             order=lambda key, found: Order(argument=key.partition(":")[2]),
             loaded=loaded,
             load=load,

@@ -20,7 +20,7 @@ from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.cli.tour.scenario import TourFailed
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.fact import fact_of
-from ftl2_enterprise.protocol.loops.facts import PromptAsked
+from ftl2_enterprise.protocol.loops.facts import PromptAsked, loop_subject
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import GetHealth, WatchEvents
 
@@ -126,7 +126,7 @@ async def follow(service: TourService, loop: Loop, *, people: Prompter, hear: Ca
 
     def listen() -> None:
         with suppress(Problem, OSError):
-            for event in watching.watch(WatchEvents(loop=str(loop.id), after=0)):
+            for event in watching.watch(WatchEvents(subject=loop_subject(loop.id), after=0)):
                 put(event)
         put(None)
 

@@ -8,7 +8,6 @@ from ftl2_enterprise.core.problem import invalid
 LOOPS = HelpGroup("Loops", 10)
 PROMPTS = HelpGroup("Prompts", 20)
 RULES = HelpGroup("Rules", 30)
-HISTORY = HelpGroup("History", 40)
 
 _NAMES = "ftl2_enterprise.ctl.loops.names"
 

@@ -18,6 +18,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopPaused,
     LoopRested,
     PromptAsked,
+    loop_subject,
 )
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt
 from ftl2_enterprise.protocol.loops.verbs import ListActions, ShowLoop, ShowPrompt
@@ -74,7 +75,7 @@ def follow(session: CtlSession, loop: Loop, *, after: int) -> int:
 def _follow(session: CtlSession, loop: Loop, printer: Printer, *, after: int, until_end: bool = False) -> int:
     wait_for = ENDS if until_end else STOPS
     try:
-        with closing(event_stream.events(session, loop=str(loop.id), after=after)) as events:
+        with closing(event_stream.events(session, subject=loop_subject(loop.id), after=after)) as events:
             for event in events:
                 _print(session, printer, event)
                 if isinstance(fact_of(event), wait_for):
@@ -92,7 +93,7 @@ def _follow(session: CtlSession, loop: Loop, printer: Printer, *, after: int, un
 def from_now(session: CtlSession, detail: LoopDetail) -> int:
     """Print what the current iteration did so far, then its events until it ends. Raises Problem."""
     loop = detail.loop
-    page = session.call(ListEvents(loop=str(loop.id), newest=True, limit=READ_BACK))
+    page = session.call(ListEvents(subject=loop_subject(loop.id), newest=True, limit=READ_BACK))
     watched = Watched(_narrator(session, loop))
     if not session.wants_json:
         session.print(header(loop))

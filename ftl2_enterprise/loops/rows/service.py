@@ -171,9 +171,14 @@ def find_subject(tx: Tx, name: str) -> str:
         raise
 
 
+def find_name(tx: Tx, loop_id: int) -> str | None:
+    """Its name; None when it is gone."""
+    return _NAME.scalar(tx, {"row_id": loop_id})
+
+
 def name_of_loop(tx: Tx, loop_id: int) -> str:
     """Its name; empty when it is gone."""
-    return _NAME.scalar(tx, {"row_id": loop_id}) or ""
+    return find_name(tx, loop_id) or ""
 
 
 def is_taken(tx: Tx, name: str) -> bool:

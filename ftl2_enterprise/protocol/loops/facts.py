@@ -613,6 +613,9 @@ class StateRefused(IterationFact, frozen=True, tag="state.refused"):
     """Why."""
 
 
+TITLE = "Loops"
+"""Of the section in the reference."""
+
 FACTS = declare(
     LoopCreated,
     LoopLimitsChanged,

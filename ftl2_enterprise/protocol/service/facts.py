@@ -30,6 +30,9 @@ class ServiceUpgradeAsked(Fact, frozen=True, tag="service.upgrade_asked"):
     """The service was asked to replace itself by the program that is installed now."""
 
 
+TITLE = "The service"
+"""Of the section in the reference."""
+
 FACTS = declare(ServiceReloaded, ServiceReloadFailed, ServiceShutdownAsked, ServiceUpgradeAsked)
 """Every fact of the service, in the order of the reference."""
 

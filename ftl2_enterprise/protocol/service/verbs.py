@@ -87,13 +87,13 @@ class EventPage(Wire, frozen=True):
 
 
 class LogLine(Wire, frozen=True):
-    """One line of the log of a loop or of the service."""
+    """One line of the log of a subject or of the service."""
 
     at: Instant
     level: str
     message: str
     source: str
-    """`loop:NAME`, or the process of the supervisor."""
+    """`KIND:NAME` of the subject, or the process of the supervisor."""
     fields: dict[str, Any] = {}
 
 
@@ -142,7 +142,8 @@ class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
 class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
     """Facts after a cursor; `newest` asks for the last ones instead."""
 
-    loop: str | None = None
+    subject: str | None = None
+    """What they are about: `KIND:ID`, `KIND:NAME`, or a name or id that only one kind of subject has."""
     after: int = 0
     newest: bool = False
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -151,14 +152,16 @@ class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
 class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
     """Facts as they happen, after a cursor; from now on when there is none."""
 
-    loop: str | None = None
+    subject: str | None = None
+    """As of `ListEvents`."""
     after: int | None = None
 
 
 class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
-    """Lines of a loop's log, or of the service's own; with `follow` also those to come."""
+    """Lines of the log of a subject, or of the service; with `follow` also those to come."""
 
-    loop: str | None = None
+    subject: str | None = None
+    """As of `ListEvents`."""
     last: Annotated[int, Meta(ge=0, le=10_000)] = 100
     follow: bool = False
 

@@ -1,4 +1,4 @@
-"""The roles of facts in the event log: what went well, what needs attention, what failed."""
+"""The roles of facts of loops in the event log, where they are not those of their levels."""
 
 from __future__ import annotations
 
@@ -21,15 +21,8 @@ from ftl2_enterprise.render.text import Role
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.fact import Fact
 
-
-def role_of(fact: Fact) -> Role:
-    """The role of a fact; those of other capabilities have the role of their level."""
-    match fact:
-        case LoopConverged() | LoopCompleted() | ActionSucceeded():
-            return Role.GOOD
-        case LoopAsked() | PromptAsked() | ModelAsked() | LoopDrifted() | ActionLost() | PromptExpired():
-            return Role.WARNING
-        case ActionDenied():
-            return Role.BAD
-        case _:
-            return Role.BAD if fact.level in {"warning", "error"} else Role.ACCENT
+ROLES: dict[type[Fact], Role] = {
+    **dict.fromkeys((LoopConverged, LoopCompleted, ActionSucceeded), Role.GOOD),
+    **dict.fromkeys((LoopAsked, PromptAsked, ModelAsked, LoopDrifted, ActionLost, PromptExpired), Role.WARNING),
+    ActionDenied: Role.BAD,
+}

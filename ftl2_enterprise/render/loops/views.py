@@ -9,10 +9,9 @@ from ftl2_enterprise.render.loops import loop_list, prompts
 from ftl2_enterprise.render.loops.loop_detail import loop_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ftl2_enterprise.protocol.service.verbs import Render
     from ftl2_enterprise.render.view import ViewContent, ViewReader
+    from ftl2_enterprise.render.views import View
 
 
 def _status(reader: ViewReader, request: Render) -> ViewContent:
@@ -31,7 +30,7 @@ def _prompts(reader: ViewReader, request: Render) -> ViewContent:
     return prompts.prompts_view(reader, loop=request.of, settled=request.every, limit=request.limit or prompts.LIMIT)
 
 
-VIEWS: dict[str, Callable[[ViewReader, Render], ViewContent]] = {
+VIEWS: dict[str, View] = {
     "status": _status,
     "show": _show,
     "prompts": _prompts,

@@ -9,14 +9,17 @@ from ftl2_enterprise.render.text import Line, Role, clean, fields_text, line, mo
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.service.verbs import LogLine
 
-NOT_SHOWN = {"loop", "loop_id", "event", "iteration"}
-"""Fields that repeat the source, or are for programs."""
+NOT_SHOWN = {"event", "iteration"}
+"""Fields that are for programs."""
 _ROLES = {"warning": Role.WARNING, "error": Role.BAD, "critical": Role.BAD}
 
 
 def log_line(one: LogLine) -> Line:
     """Time, level if it is a warning or worse, source, message, fields."""
-    fields = fields_text({name: value for name, value in one.fields.items() if name not in NOT_SHOWN}, 120)
+    kind = one.source.partition(":")[0]
+    # They repeat the source, `KIND:NAME`.
+    hidden = {*NOT_SHOWN, kind, f"{kind}_id"}
+    fields = fields_text({name: value for name, value in one.fields.items() if name not in hidden}, 120)
     level = (f"{one.level} ", _ROLES[one.level]) if one.level in _ROLES else ""
     return line(
         (f"{moment(one.at)} ", Role.FAINT),

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.reconciler import Writing
     from ftl2_enterprise.supervisor.control.retention import Retention
     from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
-    from ftl2_enterprise.supervisor.control.watches import FindSubject
     from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
+    from ftl2_enterprise.supervisor.subjects import Subjects
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
 SILENT = 5.0
@@ -69,7 +69,8 @@ class Parts:
     handlers: Handlers
     """Of the verbs that are not the service's own."""
     managers: Sequence[Manager]
-    find_loop: FindSubject
+    subjects: Subjects
+    """What facts and logs are about."""
     order: Callable[[str, Settings], Order]
     """What root is told to start for a key."""
     loaded: Loaded
@@ -104,7 +105,7 @@ class Control:
         self.guard: Guard = Guard(parts.loaded.settings.access)
         self.store: Store = parts.store
         self.writer: Writing = parts.writer
-        self.find_loop: FindSubject = parts.find_loop
+        self.subjects: Subjects = parts.subjects
         self.version: str = parts.version
         self.data_version: DataVersion = DataVersion(parts.store.path)
         self.commits: Commits = Commits(self.data_version)

@@ -142,7 +142,7 @@ def _tell(control: Control, message: dict[str, Any]) -> None:
 async def list_events(control: Control, request: ListEvents, peer: Peer) -> EventPage:
     """Facts from the event log."""
     with control.store.read() as tx:
-        return watches.page_of(tx, control.find_loop, request)
+        return watches.page_of(tx, control.subjects, request)
 
 
 async def noted(control: Control, actor: str | None, fact: ServiceFact) -> None:

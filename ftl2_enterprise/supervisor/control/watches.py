@@ -22,18 +22,14 @@ from ftl2_enterprise.store.events import events, list_events
 from ftl2_enterprise.supervisor.logs.read import Follower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.control.main import Control
+    from ftl2_enterprise.supervisor.subjects import Subjects
 
 PAGE = 200
 """Facts that are read at a time."""
 FOLLOW = 0.2
 """Seconds between looks at a log file."""
-
-type FindSubject = Callable[[Tx, str], str]
-"""The subject of that name or id, also of one that was deleted, as its facts remain. Raises Problem."""
 
 
 def newest(tx: Tx) -> int:
@@ -41,9 +37,9 @@ def newest(tx: Tx) -> int:
     return int(tx.connection.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
-def page_of(tx: Tx, find: FindSubject, request: ListEvents) -> EventPage:
-    """The facts that are asked for."""
-    subject = None if request.loop is None else find(tx, request.loop)
+def page_of(tx: Tx, subjects: Subjects, request: ListEvents) -> EventPage:
+    """The facts that are asked for. Raises Problem."""
+    subject = None if request.subject is None else subjects.find(tx, request.subject)
     last = newest(tx)
     if request.newest:
         found = _last_events(tx, subject, request.limit)
@@ -64,7 +60,7 @@ def _last_events(tx: Tx, subject: str | None, limit: int) -> list[Event]:
 async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator[Event]:
     """Facts behind the cursor, and all that come."""
     with control.store.read() as tx:
-        subject = None if request.loop is None else control.find_loop(tx, request.loop)
+        subject = None if request.subject is None else control.subjects.find(tx, request.subject)
         cursor = newest(tx) if request.after is None else request.after
     while True:
         count = control.commits.count
@@ -81,7 +77,7 @@ async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator
 async def watch_logs(control: Control, request: WatchLogs) -> AsyncGenerator[LogLine]:
     """The last lines, and with `follow` those to come."""
     with control.store.read() as tx:
-        subject = None if request.loop is None else control.find_loop(tx, request.loop)
+        subject = None if request.subject is None else control.subjects.find(tx, request.subject)
     follower = Follower(Path(control.settings.log.directory), subject or SERVICE, request.last)
     try:
         lines = follower.more() if request.last else []

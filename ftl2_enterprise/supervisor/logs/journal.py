@@ -22,14 +22,8 @@ if TYPE_CHECKING:
 SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "ftl2-enterprise"
 PRIORITIES = {"error": 3, "warning": 4, "info": 6, "debug": 7}
-FIELDS = {
-    "loop": "FTL2_LOOP",
-    "loop_id": "FTL2_LOOP_ID",
-    "iteration": "FTL2_ITERATION",
-    "action": "FTL2_ACTION",
-    "event": "FTL2_EVENT",
-    "crash": "FTL2_CRASH",
-}
+FIELDS = {"iteration", "action", "event", "crash"}
+"""Fields of a line that are fields of its entry, besides the ids in it and the names that belong to them."""
 _LENGTH = struct.Struct("<Q")
 
 
@@ -52,8 +46,9 @@ def entry(line: LogLine, process: str) -> bytes:
         "FTL2_PROCESS": process,
     }
     for name, value in line.fields.items():
-        if name in FIELDS and value is not None:
-            fields[FIELDS[name]] = str(value)
+        is_name = f"{name}_id" in line.fields
+        if value is not None and (name in FIELDS or name.endswith("_id") or is_name) and name.isascii():
+            fields[f"FTL2_{name.upper()}"] = str(value)
     return b"".join(_field(name, value) for name, value in fields.items())
 
 
@@ -65,7 +60,7 @@ def _field(name: str, value: str) -> bytes:
 
 
 class Journal:
-    """Sends lines to the journal; what it cannot take at once is lost, because logging must not hold up a loop."""
+    """Sends lines to the journal; what it cannot take at once is lost: logging must not hold up the process."""
 
     def __init__(self, process: str, path: str = SOCKET) -> None:
         self._process: str = process

@@ -104,16 +104,23 @@ def for_eyes(line: LogLine) -> str:
     return f"{iso(line.at)[11:19]} {line.source}  {level}{with_fields(line)}"
 
 
-NOT_SHOWN = {"loop", "loop_id", "event", "iteration", "logger", "traceback"}
-"""Fields that say again what the source says, or are for programs."""
+NOT_SHOWN = {"event", "iteration", "logger", "traceback"}
+"""Fields that are for programs."""
+
+
+def repeated(line: LogLine) -> set[str]:
+    """Fields that repeat the source: of a line from `loop:web` the fields `loop` and `loop_id`."""
+    kind, colon, _ = line.source.partition(":")
+    return {kind, f"{kind}_id"} if colon else set()
 
 
 def with_fields(line: LogLine) -> str:
     """Message and fields on one line, and the traceback, when there is one, under it."""
+    hidden = NOT_SHOWN | repeated(line)
     shown = [
         f"{name}={_plain(iso(value) if name.endswith('_at') and isinstance(value, int) else value)}"
         for name, value in line.fields.items()
-        if name not in NOT_SHOWN and value is not None and value != []
+        if name not in hidden and value is not None and value != []
     ]
     text = " ".join([line.message, *shown])
     traceback = line.fields.get("traceback")

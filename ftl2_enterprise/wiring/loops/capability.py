@@ -9,9 +9,12 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.loops import retention
 from ftl2_enterprise.loops.handlers import table
 from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.protocol.loops.facts import LOOP
 from ftl2_enterprise.supervisor.capability import Capability, ChildKind
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.retention import Retention, Stretch
+from ftl2_enterprise.supervisor.subjects import SubjectKind
 from ftl2_enterprise.wiring.loops import child, gather, warm_up
 
 if TYPE_CHECKING:
@@ -57,5 +60,6 @@ CAPABILITY = Capability(
     gathers=_gathers,
     managers=_managers,
     child_kinds={"loop": ChildKind(run=child.run_loop, first=child.FIRST, warm_up=warm_up.warm_up)},
+    subjects=[SubjectKind(kind=LOOP, find=service_rows.find_subject, name_of=service_rows.find_name)],
     retention=_retention,
 )

@@ -43,9 +43,9 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
     until((tmp_path / "begun").exists)
     cursor = service.call(ListEvents(newest=True, limit=1)).cursor
     watchers = [
-        Watcher(service, WatchEvents(loop="web")),
-        Watcher(service, WatchEvents(loop="web", after=0)),
-        Watcher(service, WatchLogs(loop="web", follow=True)),
+        Watcher(service, WatchEvents(subject="web")),
+        Watcher(service, WatchEvents(subject="web", after=0)),
+        Watcher(service, WatchLogs(subject="web", follow=True)),
         Watcher(service, WatchEvents()),
     ]
     for one in watchers:

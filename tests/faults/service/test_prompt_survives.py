@@ -48,7 +48,7 @@ def held(service: Daemon, tmp_path: Path) -> None:
     assert (line.prompt.state, line.prompt.answer) == (PromptState.ANSWERED, "9090")
     # One decision that asked and one with the answer: none to find out again where it was.
     assert calls(tmp_path) == 2
-    events = service.call(ListEvents(loop="web", limit=1000)).events
+    events = service.call(ListEvents(subject="web", limit=1000)).events
     answered = next(event for event in events if event.kind == "prompt.answered")
     assert answered.actor
     at_work = next(event for event in events if event.id > answered.id and event.kind.startswith("iteration."))

@@ -74,7 +74,7 @@ def test_the_terminal_is_described(scripted: ScriptedService) -> None:
         assert scripted.asked == [wanted]
 
 
-def test_it_loads_eleven_small_modules(scripted: ScriptedService) -> None:
+def test_it_loads_fourteen_small_modules(scripted: ScriptedService) -> None:
     scripted.on(Render, Rendered(text=""))
     program = (
         "import sys; before = set(sys.modules); from ftl2_enterprise.entrypoints import ftl2ctl;"
@@ -87,9 +87,12 @@ def test_it_loads_eleven_small_modules(scripted: ScriptedService) -> None:
         "_socket",
         "ftl2_enterprise",
         "ftl2_enterprise.core",
+        "ftl2_enterprise.core.packages",
         "ftl2_enterprise.core.paths",
         "ftl2_enterprise.ctl",
         "ftl2_enterprise.ctl.fast_path",
+        "ftl2_enterprise.ctl.loops",
+        "ftl2_enterprise.ctl.loops.views",
         "ftl2_enterprise.entrypoints",
         "ftl2_enterprise.entrypoints.ftl2ctl",
         "ftl2_enterprise.render",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option, limit
-from ftl2_enterprise.ctl.loops.arguments import HISTORY, LOOP
+from ftl2_enterprise.ctl.loops.arguments import LOOP
+from ftl2_enterprise.ctl.subjects import HISTORY
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
 from ftl2_enterprise.render.loops.history import LIMIT, history_view
 

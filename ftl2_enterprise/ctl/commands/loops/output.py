@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Argument, Command, Example
-from ftl2_enterprise.ctl.loops.arguments import DIGEST, HISTORY
+from ftl2_enterprise.ctl.loops.arguments import DIGEST
+from ftl2_enterprise.ctl.subjects import HISTORY
 from ftl2_enterprise.protocol.loops.verbs import GetText
 from ftl2_enterprise.render.text import clean
 

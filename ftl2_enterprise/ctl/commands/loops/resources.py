@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example, limit
-from ftl2_enterprise.ctl.loops.arguments import HISTORY, ONLY_LOOP
+from ftl2_enterprise.ctl.loops.arguments import ONLY_LOOP
+from ftl2_enterprise.ctl.subjects import HISTORY
 from ftl2_enterprise.protocol.loops.verbs import ListResources
 from ftl2_enterprise.render.loops.inventory import LIMIT, resources_view
 

@@ -1,4 +1,4 @@
-"""`logs`: the log of a loop's process, or of the service."""
+"""`logs`: the log of a subject, such as what its process wrote, or of the service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ftl2_enterprise.commandline.declaration import NUMBER, Argument, Command, Example, Option
 from ftl2_enterprise.ctl import event_stream
-from ftl2_enterprise.ctl.loops.arguments import HISTORY, LOOP_REF
+from ftl2_enterprise.ctl.subjects import HISTORY, SUBJECT, SUBJECT_HELP
 from ftl2_enterprise.protocol.service.verbs import WatchLogs
 from ftl2_enterprise.render.service.logs import log_line
 from ftl2_enterprise.render.text import line, one_line
@@ -27,8 +27,8 @@ REREAD = 1_000
 
 def run(session: CtlSession, given: GivenValues) -> int:
     """Print the lines; with --follow, also new ones as they come."""
-    loop, shown = given.maybe("loop"), 0
-    request = WatchLogs(loop=loop, last=given.number("limit", 100), follow=given.has("follow"))
+    subject, shown = given.maybe("subject"), 0
+    request = WatchLogs(subject=subject, last=given.number("limit", 100), follow=given.has("follow"))
     with closing(_followed(session, request) if request.follow else session.watch(request)) as found:
         for one in found:
             shown += 1
@@ -37,7 +37,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
             else:
                 session.print(log_line(one))
     if not shown and not session.wants_json:
-        session.print(line(f"the log of {one_line(loop)} is empty" if loop else "the log is empty"))
+        session.print(line(f"the log of {one_line(subject)} is empty" if subject else "the log is empty"))
     return 0
 
 
@@ -64,11 +64,13 @@ def _followed(session: CtlSession, request: WatchLogs) -> Generator[LogLine]:
 
 
 COMMAND = Command(
-    summary="Show the log of a loop, or of the service.",
+    summary="Show the log of the service, or of one thing that it runs.",
     group=HISTORY,
     run=run,
     verbs=(WatchLogs,),
-    arguments=(Argument("loop", LOOP_REF, "Log of this loop; by default, of the service.", optional=True),),
+    arguments=(
+        Argument("subject", SUBJECT, f"Whose log, by default that of the service: {SUBJECT_HELP}", optional=True),
+    ),
     options=(
         Option("follow", "Also show new lines as they are logged, until Ctrl-C.", short="f"),
         Option("limit", "Maximum number of lines.", NUMBER, short="n", at_least=0, at_most=10_000, default="100"),

@@ -30,11 +30,11 @@ def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -
         # Calls go on beside it.
         assert client.call(GetVersion()).program == "0.1.0"
         watch.close()
-        of_loop = client.watch(WatchEvents(loop="web", after=0))
+        of_loop = client.watch(WatchEvents(subject="web", after=0))
         assert next(of_loop).kind == "loop.created"
         of_loop.close()
         with pytest.raises(Problem, match="web2"):
-            next(client.watch(WatchEvents(loop="web2")))
+            next(client.watch(WatchEvents(subject="web2")))
 
 
 def test_a_page_of_events_says_where_to_go_on(tmp_path: Path) -> None:
@@ -49,24 +49,24 @@ def test_a_page_of_events_says_where_to_go_on(tmp_path: Path) -> None:
         rest = client.call(ListEvents(after=second.cursor))
         assert (rest.events, rest.cursor) == ([], 5)
         # Nothing of this loop, but all was looked at.
-        assert client.call(ListEvents(loop="web", limit=2)).cursor == 5
+        assert client.call(ListEvents(subject="web", limit=2)).cursor == 5
         assert [one.id for one in client.call(ListEvents(newest=True, limit=2)).events] == [4, 5]
         # The facts of a deleted loop are found by its id.
-        assert client.call(ListEvents(loop="1")).events
+        assert client.call(ListEvents(subject="1")).events
         with pytest.raises(Problem):
-            client.call(ListEvents(loop="77"))
+            client.call(ListEvents(subject="77"))
 
 
 def test_the_log_of_a_loop_is_followed(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         submit(service)
-        watch = client.watch(WatchLogs(loop="web", follow=True))
+        watch = client.watch(WatchLogs(subject="web", follow=True))
         assert next(watch).message == "loop.created"
         client.call(PauseLoop(loop="web"))
         assert next(watch).message == "loop.desired"
         assert next(watch).message == "loop.paused"
         watch.close()
-        assert [one.message for one in client.watch(WatchLogs(loop="web", last=1))] == ["loop.paused"]
+        assert [one.message for one in client.watch(WatchLogs(subject="web", last=1))] == ["loop.paused"]
 
 
 def test_the_list_that_is_kept_is_never_an_old_one(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_lines_with_their_fields(service, ctl):
     status, out, _ = ctl("logs", "web", "-n", "5")
     assert status == 0
     assert out.endswith("error loop:web: gone action=7\n")
-    assert service.asked_for(WatchLogs)[0] == WatchLogs(loop="web", last=5)
+    assert service.asked_for(WatchLogs)[0] == WatchLogs(subject="web", last=5)
     assert json.loads(ctl("logs", "--json")[1])["fields"] == {"action": 7}
     fields = {"event": 12, "loop": "web", "loop_id": 1, "iteration": 3, "reasoning": "nginx is down", "rc": 1}
     service.on(WatchLogs, [builders.changed(line, level="debug", message="iteration.decided", fields=fields)])
