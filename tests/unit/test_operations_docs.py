@@ -11,7 +11,10 @@ from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.commandline import finder
 from ftl2_enterprise.core import settings
 from ftl2_enterprise.ctl.program import FTL2CTL
+from ftl2_enterprise.protocol.loops.facts import LOOP
+from ftl2_enterprise.protocol.subject import Subject
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
+from ftl2_enterprise.supervisor.logs.record import about
 
 PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem != "index")
 CODE = re.compile(r"`([^`\n]+)`|```(?:sh|toml|ini)\n(.*?)```", re.DOTALL)
@@ -61,7 +64,8 @@ def test_settings_and_fields_exist(page: Path) -> None:
     assert named <= keys
     fields = set(re.findall(r"FTL2_[A-Z_]+(?==|`)", page.read_text()))
     variables = {f"FTL2_ENTERPRISE_{key.replace('.', '_').upper()}" for key in keys}
-    assert fields <= {*FIELDS.values(), "FTL2_PROCESS", *variables}
+    of_lines = {f"FTL2_{name.upper()}" for name in (*FIELDS, *about(str(Subject(LOOP, 1)), "web"))}
+    assert fields <= {*of_lines, "FTL2_PROCESS", *variables}
 
 
 def test_the_examples_that_are_copied_are_there() -> None:
