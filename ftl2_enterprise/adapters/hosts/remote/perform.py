@@ -11,10 +11,103 @@ from ftl2_enterprise.adapters.hosts.remote import frames, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     Request = dict[str, Any]
+
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _./:=@%+,-")
+"""Characters that mean nothing to a shell, with the blank that separates words."""
+IN_SHELLS = frozenset(
+    # fmt: off
+    [
+        ".",
+        ":",
+        "[",
+        "alias",
+        "bg",
+        "bind",
+        "break",
+        "builtin",
+        "caller",
+        "case",
+        "cd",
+        "chdir",
+        "command",
+        "compgen",
+        "complete",
+        "compopt",
+        "continue",
+        "coproc",
+        "declare",
+        "dirs",
+        "disown",
+        "do",
+        "done",
+        "echo",
+        "elif",
+        "else",
+        "enable",
+        "esac",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "false",
+        "fc",
+        "fg",
+        "fi",
+        "for",
+        "function",
+        "getopts",
+        "hash",
+        "help",
+        "history",
+        "if",
+        "in",
+        "jobs",
+        "kill",
+        "let",
+        "local",
+        "logout",
+        "mapfile",
+        "newgrp",
+        "popd",
+        "print",
+        "printf",
+        "pushd",
+        "pwd",
+        "read",
+        "readarray",
+        "readonly",
+        "return",
+        "select",
+        "set",
+        "shift",
+        "shopt",
+        "sleep",
+        "source",
+        "suspend",
+        "test",
+        "then",
+        "time",
+        "times",
+        "trap",
+        "true",
+        "type",
+        "typeset",
+        "ulimit",
+        "umask",
+        "unalias",
+        "unset",
+        "until",
+        "wait",
+        "whence",
+        "while",
+    ]
+    # fmt: on
+)
+"""Builtins and reserved words of dash, bash, BusyBox and ksh: a program of the same name may behave differently."""
 
 
 def perform(request: Request, cancel_fd: int | None = None) -> bytes:
@@ -46,11 +139,32 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
         cwd = None if directory is None else os.path.expanduser(directory)  # noqa: PTH111
         if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112
             raise ValueError(f"the directory {directory} does not exist")
-        return processes.executing(request["argv"], cwd=cwd, env=_environment(request))
+        environment = _environment(request)
+        started = processes.executing(request["argv"], cwd=cwd, env=environment)
+        # A shell in another directory also corrects the variable PWD.
+        words = None if cwd else shell_free(request["argv"], os.environ if environment is None else environment)
+        if words is None:
+            return started
+        return processes.first_of(processes.executing(words, env=environment), started)
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
     work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
     return processes.forking(lambda: _speak(work, request))
+
+
+def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> list[str] | None:
+    """The words of a command for /bin/sh that needs no shell; None when it may need one.
+
+    It needs none when it consists of one program that is not built into a shell, and of words in which nothing is
+    expanded or quoted. Executing it directly saves the start of the shell, which takes as long as a small program.
+    """
+    if len(argv) != 3 or list(argv[:2]) != ["/bin/sh", "-c"] or "PATH" not in environment:
+        return None
+    words = argv[2].split(" ")
+    program = words[0]
+    if not program or program in IN_SHELLS or "=" in program or not PLAIN.issuperset(argv[2]):
+        return None
+    return [word for word in words if word]
 
 
 def _stdin(request: Request) -> bytes:

@@ -127,3 +127,23 @@ async def test_secrets_that_come_back_inside_json_are_hidden(tmp_path: Path) -> 
         assert "to\\" not in str(result)
     finally:
         await modules.close()
+
+
+async def test_a_command_that_cannot_be_executed_says_what_a_shell_says(modules: Ftl2Modules, tmp_path: Path) -> None:
+    missing = await run(modules, "command", cmd="no-such-program-here --version")
+    assert (missing.rc, "not found" in missing.stderr) == (127, True)
+    plain = tmp_path / "plain"
+    plain.write_text("echo from $0\n")
+    refused = await run(modules, "command", cmd=str(plain))
+    assert (refused.rc, "ermission denied" in refused.stderr) == (126, True)
+    # A script without an interpreter line is one for the shell.
+    plain.chmod(0o755)
+    assert (await run(modules, "command", cmd=str(plain))).stdout == f"from {plain}\n"
+
+
+async def test_the_search_path_of_the_call_counts_without_a_shell_too(modules: Ftl2Modules, tmp_path: Path) -> None:
+    program = tmp_path / "hostname"
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(0o755)
+    result = await run(modules, "command", cmd="hostname", environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert result.stdout == "mine\n"
