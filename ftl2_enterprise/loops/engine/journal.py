@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Concatenate
+from typing import TYPE_CHECKING, Any, Concatenate
 
+from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.loops.units import claim as claim_units
 
 if TYPE_CHECKING:
@@ -24,19 +25,28 @@ class LoopJournal:
         self.generation: int = generation
         self._fence: UnitCall = claim_units.fence.call(loop_id, generation)
         self._deferred: list[UnitCall] = []
+        self._reached: list[FaultPoint] = []
 
     def commit[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Carry out the unit in one transaction.
+        """Execute the deferred units and then this one in one transaction; returns the result of this one.
 
         Raises Problem(conflict) when another process has claimed the loop since; then nothing was written.
         """
-        # Taken out first: what was to come with a unit that fails must not come with a later one.
+        # Taken out first: if this transaction fails, the deferred units must not be written with a later one.
         deferred, self._deferred = self._deferred, []
-        return self.writer.carry_out([self._fence, *deferred, unit.call(*args, **kwargs)])
+        reached, self._reached = self._reached, []
+        result = self.writer.carry_out([self._fence, *deferred, unit.call(*args, **kwargs)])
+        for point in reached:
+            reach(point)
+        return result
 
-    def defer[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Carry out the unit in the transaction of the next one, before it: both are there, or neither is."""
+    def defer[**P](self, unit: Unit[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Execute the unit in the transaction of the next commit, before its unit: both are written, or neither."""
         self._deferred.append(unit.call(*args, **kwargs))
+
+    def reach_with_next(self, point: FaultPoint) -> None:
+        """Reach the point after the next commit, which writes what was deferred."""
+        self._reached.append(point)
 
     def read[**P, R](self, query: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask something of the database."""

@@ -240,9 +240,13 @@ async def _judge(
     allowed = fire_rules.allowed(engine, iteration, judged.matches)
     if allowed:
         return await fire_rules.fire(engine, now.loop, iteration, allowed)
-    journal.commit(run_units.observed, iteration, journal.generation, check=unmet, results=results)
+    # A decider without a model decides at once and has no effect, so one commit records the results and the decision.
+    # What a model is paid for, and facts of hosts that the decision reads from the database, are committed before it.
+    is_committed_first = engine.decider.is_model or (results is not None and bool(results.facts))
+    record = journal.commit if is_committed_first else journal.defer
+    record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
     if results is not None:
-        reach(FaultPoint.OBSERVATIONS_RECORDED)
+        (reach if is_committed_first else journal.reach_with_next)(FaultPoint.OBSERVATIONS_RECORDED)
     if unmet == [] and not judged.matches:
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
@@ -279,9 +283,13 @@ async def _decide(
         return await _wait_for_answer(engine, iteration)
     rows = execute.plan(engine, decision.actions, origin="decision")
     stored = decide.redacted(engine, decision)
-    ids = engine.journal.commit(
-        run_units.record_decision, iteration, engine.journal.generation, stored, by=by, actions=rows
-    )
+    journal = engine.journal
+    if not rows:
+        # Nothing is done about this decision: it is committed with the end of the iteration.
+        journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
+        journal.reach_with_next(FaultPoint.DECISION_RECORDED)
+        return await _execute(engine, now.loop, iteration, decision, [])
+    ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
     reach(FaultPoint.DECISION_RECORDED)
     return await _execute(engine, now.loop, iteration, decision, execute.runnable(decision.actions, rows, ids))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ftl2_enterprise.loops.rows import actions as action_rows
-from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
+from ftl2_enterprise.loops.rows import actions as action_rows, observations as observation_rows
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 from tests.support.runs import actions, iterations
@@ -98,3 +99,81 @@ async def test_a_blocked_decision_is_recorded_with_its_end_or_not_at_all(tmp_pat
                 assert len(stored) == 1
                 return
     raise AssertionError("a run does not take that many writes")
+
+
+def commits_of(b: Any) -> list[list[str]]:
+    """The facts of each transaction of the bench's loop from now on, filled in while it runs."""
+    found: list[list[str]] = []
+    write = b.database.write
+
+    def recording() -> Any:
+        @contextlib.contextmanager
+        def watched() -> Any:
+            with write() as tx:
+                yield tx
+                found.append([kind_of(type(one.fact)) for one in tx.emitted])
+
+        return watched()
+
+    b.database.write = recording
+    return found
+
+
+LOOK = ObservationSpec(name="disk", module="touch")
+NOTHING = Decision(reasoning="rules may act")
+
+
+def handlers() -> ScriptedModules:
+    modules = ScriptedModules()
+    modules.handlers["touch"] = lambda call: ok(rc=0)
+    return modules
+
+
+async def test_results_and_a_decision_without_a_model_and_without_actions_are_one_commit(tmp_path):
+    with bench(tmp_path, ScriptedDecider(NOTHING, DONE, observe=[LOOK]), modules=handlers()) as b:
+        commits = commits_of(b)
+        await b.run()
+    of_iterations = [kinds for kinds in commits if any(kind.startswith("iteration.") for kind in kinds)]
+    assert of_iterations == [
+        ["iteration.started"],
+        ["iteration.observed", "iteration.decided", "iteration.ended"],
+        ["iteration.started"],
+        ["iteration.observed", "iteration.decided", "iteration.ended", "loop.converged"],
+    ]
+
+
+async def test_a_decision_with_actions_is_committed_before_them(tmp_path):
+    act = Decision(actions=[ActionSpec(module="touch")])
+    with bench(tmp_path, ScriptedDecider(act, DONE, observe=[LOOK]), modules=handlers()) as b:
+        commits = commits_of(b)
+        await b.run()
+    begun = next(n for n, kinds in enumerate(commits) if "action.started" in kinds)
+    assert "iteration.decided" in [kind for kinds in commits[:begun] for kind in kinds]
+    assert "iteration.decided" not in commits[begun]
+
+
+async def test_results_are_committed_before_a_model_is_asked(tmp_path):
+    seen: list[str] = []
+
+    def decide(situation: Any) -> Decision:
+        with b.database.read() as tx:
+            seen.extend(row.state for row in observation_rows.get_observations(tx, iterations(b)[-1].id))
+        return DONE
+
+    with bench(tmp_path, ScriptedDecider(decide, observe=[LOOK], is_model=True), modules=handlers()) as b:
+        await b.run()
+    assert seen == ["succeeded"]
+
+
+async def test_results_that_wait_for_the_decision_are_written_when_the_run_ends_without_one(tmp_path):
+    def interrupted(situation: Any) -> Decision:
+        raise Interrupted
+
+    modules = handlers()
+    with bench(tmp_path, ScriptedDecider(interrupted, observe=[LOOK]), modules=modules) as b:
+        with contextlib.suppress(Interrupted):
+            await b.run()
+        b.decider = ScriptedDecider(DONE, observe=[LOOK])
+        loop = await b.run()
+    assert loop.outcome is Outcome.CONVERGED
+    assert len(modules.calls) == 1
