@@ -34,7 +34,8 @@ LOOP_POINTS = [
         F.LOOP_CLAIMED: [1],
         F.ITERATION_STARTED: [1, 2],
         F.OBSERVATION_DONE: [1, 3],
-        F.OBSERVATIONS_RECORDED: [1, 2],
+        # The first time they are recorded with the only question: who dies there does not get to `PROMPT_ASKED`.
+        F.OBSERVATIONS_RECORDED: [2, 3],
         F.DECISION_RECORDED: [1, 2],
         F.PROMPT_ASKED: [1],
         F.PROMPT_ANSWERED: [1],

@@ -26,8 +26,9 @@ def test_a_program_with_plain_words_needs_no_shell(text: str, words: list[str]) 
     "text",
     [
         "", " ", " hostname", "echo a", "cd /", "test -f /x", "[ -f /x ]", "A=1 env", "a | b", "a;b", "a &",
-        "a&&b", "ls *", "ls ?", "ls ~", "echo $HOME", "a `b`", "a 'b'", 'a "b"', "a \\b", "a > b", "a < b", "a (b)", "a {b,c}", "! a",
-        "a # b", "a\nb", "a\tb", "ls [ab]", "ls ^a", "umask 022", "exit 3", "true", "kill 1", "time ls", "ulimit -n", "ls \u00e4", "a\rb",
+        "a&&b", "ls *", "ls ?", "ls ~", "echo $HOME", "a `b`", "a 'b'", 'a "b"', "a \\b", "a > b",
+        "a < b", "a (b)", "a {b,c}", "! a", "a # b", "a\nb", "a\tb", "ls [ab]", "ls ^a", "umask 022",
+        "exit 3", "true", "kill 1", "time ls", "ulimit -n", "ls \u00e4", "a\rb",
     ],
 )  # fmt: skip
 def test_whatever_a_shell_may_treat_differently_is_left_to_it(text: str) -> None:
