@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.core.settings import ModelSettings, Settings, StoreSettings
+from ftl2_enterprise.adapters.models.settings import ModelSettings
+from ftl2_enterprise.core.settings_sections import StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation, StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
@@ -19,6 +20,7 @@ from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, Observ
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.settings import MODEL
 
 COMMANDS = ["hostname", "uptime", "df -h /", "free -m"]
 ITERATIONS = 20
@@ -65,7 +67,7 @@ class _Took:
 def _ours(directory: Path, actions: int) -> _Took:
     # The model is not called, but is required.
     model = ModelSettings(command="true")
-    settings = Settings(store=StoreSettings(path=str(directory / "loops.db")), model=model)
+    settings = MODEL.of(StoreSettings(path=str(directory / "loops.db")), model)
     database = open_store(directory / "loops.db", create=True)
     looks = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
     spec = LoopSpec(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
-from ftl2_enterprise.core import settings as setting
 from ftl2_enterprise.render.colour import Painter, painter
+from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Loaded, Settings
@@ -54,7 +54,12 @@ class CliSession:
     @cached_property
     def loaded(self) -> Loaded:
         """The settings and their origins. Raises Problem."""
-        return setting.load(config=self.config, flags=self.flags)
+        from ftl2_enterprise.wiring.settings import MODEL  # noqa: PLC0415 - not needed for --help
+
+        loaded = MODEL.load(config=self.config, flags=self.flags)
+        for sentence in loaded.renamed:
+            painter(sys.stderr).print(line((f"warning: {sentence}", Role.WARNING)))
+        return loaded
 
     @property
     def settings(self) -> Settings:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
-from ftl2_enterprise.core import settings
-from ftl2_enterprise.core.settings import SECTIONS, Loaded, Settings
+from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.wire import Wire
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.settings import SettingsModel
 
 
 class Startup(Wire, frozen=True, kw_only=True):
-    """The argument of control, of the writer and of every loop's process.
+    """The argument of control, of the writer and of every child.
 
     It may have been made by another version of the program, which was replaced in place since.
     """
@@ -29,25 +31,21 @@ class Startup(Wire, frozen=True, kw_only=True):
     """The settings that were in force, by section and name."""
     origins: dict[str, str] = {}
 
-    def load(self) -> Loaded:
+    def load(self, model: SettingsModel) -> Loaded:
         """The settings as they stand in files and environment now. Raises Problem."""
-        return settings.load(config=Path(self.config) if self.config else None, flags=self.flags)
+        return model.load(config=Path(self.config) if self.config else None, flags=self.flags)
 
-    def in_force(self) -> Loaded:
+    def in_force(self, model: SettingsModel) -> Loaded:
         """The settings that were in force when this was made: a file that was spoilt since then stops no process.
 
         Raises Problem only when there are none and the file cannot be used.
         """
-        known = {
-            section: {name: value for name, value in self.values.get(section, {}).items() if name in fields}
-            for section, model in SECTIONS.items()
-            if (fields := model.__struct_fields__)
-        }
+        if not self.values:
+            return self.load(model)
         try:
-            found = msgspec.convert(known, Settings)
+            return Loaded(settings=model.known(self.values), origins=self.origins)
         except msgspec.ValidationError:
-            return self.load()
-        return Loaded(settings=found, origins=self.origins) if self.values else self.load()
+            return self.load(model)
 
     def renewed(self, loaded: Loaded) -> Startup:
         """The same with these settings."""

@@ -12,13 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings_sections import Refuse
 
 SMALLEST_MEMORY = 32 * 1024 * 1024
-"""A loop's process with less could not do its first step."""
+"""Bytes. A child with less could not do its first step."""
 LONGEST_SOCKET = 96
 """Bytes. The kernel takes 107 as the path of a Unix socket, and the service has others beside this one."""
 
 _NAME = re.compile(r"%?(?:[a-zA-Z_][a-zA-Z0-9_.@-]{0,63}\$?|\d{1,10})")
+
+
+def refusing(section: str, origins: Mapping[str, str]) -> Refuse:
+    """What the check of a section refuses its values with."""
+
+    def refuse(name: str, value: object, reason: str) -> None:
+        key = f"{section}.{name}"
+        raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}")
+
+    return refuse
 
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -35,7 +46,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     limits = settings.limits
     try:
         if limits.memory and bytes_of(limits.memory) < SMALLEST_MEMORY:
-            refuse("limits.memory", limits.memory, "a loop needs at least 32M")
+            refuse("limits.memory", limits.memory, "a process of the service needs at least 32M")
     except ValueError as error:
         refuse("limits.memory", limits.memory, str(error))
     try:

@@ -21,7 +21,7 @@ NEED_RESTART = frozenset(
         "log.directory",
     }
 )
-"""Keys that count when the service starts; all others count from a reload on, for loops from their next start on."""
+"""Keys that count when the service starts; all others count from a reload on, for a child from its next start on."""
 
 
 def until_restart(read: Loaded, in_force: Loaded) -> Loaded:
@@ -35,7 +35,7 @@ def until_restart(read: Loaded, in_force: Loaded) -> Loaded:
         kept = replace(getattr(settings, section), **{name: _value(in_force.settings, key)})
         settings = replace(settings, **{section: kept})
     origins = {key: origin for key, origin in in_force.origins.items() if key in NEED_RESTART}
-    return Loaded(settings=settings, origins={**read.origins, **origins})
+    return Loaded(settings=settings, origins={**read.origins, **origins}, renamed=read.renamed)
 
 
 def after_restart(read: Loaded, in_force: Loaded) -> dict[str, Any]:

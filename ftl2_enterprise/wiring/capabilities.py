@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from ftl2_enterprise.supervisor.capability import Capability
+if TYPE_CHECKING:
+    from ftl2_enterprise.supervisor.capability import Capability
 
 NAMES = (
     "loops",
@@ -19,6 +21,9 @@ NAMES = (
 @cache
 def capabilities() -> tuple[Capability, ...]:
     """Every capability, in the order of `NAMES`. Raises TypeError when a module declares something else."""
+    # Not at the top: a command that only reads settings needs the names.
+    from ftl2_enterprise.supervisor.capability import Capability  # noqa: PLC0415
+
     found = [import_module(f"{__package__}.{name}.capability").CAPABILITY for name in NAMES]
     for name, one in zip(NAMES, found, strict=True):
         if not isinstance(one, Capability) or one.name != name:

@@ -23,6 +23,7 @@ from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,19 +52,27 @@ class Live:
         return self._argument
 
 
+def read_settings(begun: Startup) -> Loaded:
+    """The settings as they stand in files now, with a warning for those under old names. Raises Problem."""
+    found = begun.load(MODEL)
+    for sentence in found.renamed:
+        log.get().warning(sentence)
+    return found
+
+
 def load(begun: Startup) -> tuple[Loaded, str | None]:
     """The settings as they stand in files now; those of the start of the service when they are spoilt, and why."""
     try:
-        return begun.load(), None
+        return read_settings(begun), None
     except Problem as problem:
         why = f"the settings cannot be read, and those of the start are in force: {problem}"
         log.get().error(why)
-        return begun.in_force(), why
+        return begun.in_force(MODEL), why
 
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
-    database = open_store(Path(begun.in_force().settings.store.path), create=False)
+    database = open_store(Path(begun.in_force(MODEL).settings.store.path), create=False)
     try:
         return control.main(parts(descriptors, begun, database))
     finally:
@@ -72,7 +81,7 @@ def run(descriptors: Mapping[str, int], begun: Startup) -> int:
 
 def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
     """What control is made of."""
-    (read, unread), in_force = load(begun), begun.in_force()
+    (read, unread), in_force = load(begun), begun.in_force(MODEL)
     loaded = until_restart(read, in_force)
     live = Live(loaded)
     found = capabilities()
@@ -92,7 +101,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         loaded=read,
         in_force=in_force,
         unread=unread,
-        load=begun.load,
+        load=lambda: read_settings(begun),
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, subjects, loaded.settings),
         retention=[retention for one in found for retention in one.retention(context)],

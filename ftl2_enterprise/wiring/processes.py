@@ -13,6 +13,7 @@ from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.wiring import daemon
 from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def run_writer(context: ChildContext) -> int:
 def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int]) -> int:
     """Run it with the settings in force; log why it fails, and tell root by the status whether a restart may help."""
     try:
-        settings = begun.in_force().settings
+        settings = begun.in_force(MODEL).settings
         log.configure(
             name,
             level=settings.log.level,

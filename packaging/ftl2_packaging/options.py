@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from ftl2_enterprise.core import settings, settings_restart
+from ftl2_enterprise.core import settings_restart
+from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_packaging.places import SOURCE, CannotBuild
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def every_option() -> list[Option]:
 
 
 def _options(meanings: dict[str, str]) -> Iterator[Option]:
-    defaults = msgspec.to_builtins(settings.Settings())
-    for section, model in settings.SECTIONS.items():
-        for name, hint in get_type_hints(model, include_extras=True).items():
+    defaults = msgspec.to_builtins(MODEL.of())
+    for section, declared in MODEL.sections.items():
+        for name, hint in get_type_hints(declared.model, include_extras=True).items():
             key = f"{section}.{name}"
             value = OF_THE_SERVICE.get(key, defaults[section][name])
             has_default = value is not None

@@ -14,8 +14,8 @@ import pytest
 
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.commandline.finder import every_command
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.ctl.program import FTL2CTL
+from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_packaging import config_file, manpages, options, places, troff
 
 if TYPE_CHECKING:
@@ -33,20 +33,20 @@ def pages() -> dict[str, str]:
 def test_the_settings_file_has_every_setting_and_sets_none() -> None:
     text = config_file.document()
     sections = tomllib.loads(text)
-    assert set(sections) == set(settings.SECTIONS)
+    assert set(sections) == set(MODEL.sections)
     assert not any(sections.values())
     shown = tomllib.loads(re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE))
     keys = {f"{section}.{name}" for section, values in shown.items() for name in values}
-    assert keys == set(settings.load(environ={"HOME": "/home/x"}, etc=Path("/nowhere")).origins)
+    assert keys == set(MODEL.load(environ={"HOME": "/home/x"}, etc=Path("/nowhere")).origins)
 
 
 def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
     """Without the marks of comments it is read, and changes nothing but where the service's own places are."""
     shown = tmp_path / "shown.toml"
     shown.write_text(re.sub(r"^#(\w+ = )", r"\1", config_file.document(), flags=re.MULTILINE))
-    loaded = settings.load(config=shown, environ={"HOME": "/home/x"}).settings
+    loaded = MODEL.load(config=shown, environ={"HOME": "/home/x"}).settings
     told = msgspec.to_builtins(loaded)
-    for section, values in msgspec.to_builtins(settings.Settings()).items():
+    for section, values in msgspec.to_builtins(MODEL.of()).items():
         for name, default in values.items():
             key = f"{section}.{name}"
             expected = options.OF_THE_SERVICE.get(key, options.EXAMPLES.get(key, default))

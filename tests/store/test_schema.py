@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.core.settings import SupervisorSettings
+from ftl2_enterprise.core.settings_sections import SupervisorSettings
 from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import (

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.handlers import table as handlers
@@ -31,12 +30,14 @@ from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.loops import capability, gather
+from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.facts import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.core.settings import Loaded
 
 
 class OwnWriter:
@@ -114,8 +115,8 @@ def main(given: dict[str, Any]) -> int:
     read = open_store(database, create=True)
     config = Path(given["config"])
 
-    def load() -> settings.Loaded:
-        return settings.load(config=config)
+    def load() -> Loaded:
+        return MODEL.load(config=config)
 
     loaded = load()
 

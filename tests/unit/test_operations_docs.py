@@ -9,12 +9,12 @@ import pytest
 
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.commandline import finder
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.protocol.loops.facts import LOOP
 from ftl2_enterprise.protocol.subject import Subject
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
 from ftl2_enterprise.supervisor.logs.record import about
+from ftl2_enterprise.wiring.settings import MODEL
 
 PAGES = sorted(page for page in Path("docs/how-to").glob("*.md") if page.stem != "index")
 CODE = re.compile(r"`([^`\n]+)`|```(?:sh|toml|ini)\n(.*?)```", re.DOTALL)
@@ -58,8 +58,8 @@ def test_commands_exist() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_and_fields_exist(page: Path) -> None:
-    keys = set(settings.load(environ={"HOME": "/nowhere"}, etc=Path("/nowhere")).origins)
-    sections = "|".join(settings.SECTIONS)
+    keys = {*MODEL.types, *MODEL.renamed}
+    sections = "|".join(MODEL.sections)
     named = {text for text in _texts(page) if re.fullmatch(rf"(?:{sections})\.[a-z_]+", text)}
     assert named <= keys
     fields = set(re.findall(r"FTL2_[A-Z_]+(?==|`)", page.read_text()))

@@ -20,6 +20,7 @@ from ftl2_enterprise.commandline.loops.desired_state import check_interval, read
 from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.naming import check_name, name_for
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter
@@ -142,7 +143,7 @@ def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
     from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415 - ftl2 takes half a second to import
 
     text, source = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
-    limits, mode = settings.loops, Mode(given.maybe("mode") or Mode.SINGLE)
+    limits, mode = settings.section(LoopSettings), Mode(given.maybe("mode") or Mode.SINGLE)
     name = given.maybe("name")
     if name is None:
         name = name_for(text, source, dry_run=given.has("dry-run"))

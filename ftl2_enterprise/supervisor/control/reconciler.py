@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.children import Child, Ending, Plan
     from ftl2_enterprise.core.clock import Clock, Instant
-    from ftl2_enterprise.core.settings import SupervisorSettings
+    from ftl2_enterprise.core.settings_sections import SupervisorSettings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
     from ftl2_enterprise.supervisor.control.admission import Admission

@@ -21,6 +21,7 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
+from ftl2_enterprise.adapters.models.settings import ModelSettings
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
@@ -32,6 +33,7 @@ from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.loops.units import runs as run_units, service as service_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.store.database import Store, open_store
@@ -65,7 +67,7 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> L
 
     Raises Problem; nothing was changed.
     """
-    decider = _choose(spec, settings)
+    decider, model = _choose(spec, settings), settings.section(ModelSettings)
     prepared = msgspec.structs.replace(
         spec,
         decider=decider,
@@ -73,8 +75,8 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> L
         inventory=_absolute(spec.inventory),
         policy=_absolute(spec.policy),
         rules_dir=_absolute(spec.rules_dir),
-        model=spec.model or settings.model.model or None,
-        max_cost=spec.max_cost if spec.max_cost is not None else settings.model.max_cost,
+        model=spec.model or model.model or None,
+        max_cost=spec.max_cost if spec.max_cost is not None else model.max_cost,
         observers=spec.observers
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
@@ -95,7 +97,7 @@ def _choose(spec: LoopSpec, settings: Settings) -> str:
     # A YAML file that is no manifest is told what it lacks; nobody writes a sentence into one.
     if looks_like_manifest(spec.desired_state) or Path(spec.source or "").suffix in {".yaml", ".yml"}:
         return "manifest"
-    return settings.model.provider or "rules"
+    return settings.section(ModelSettings).provider or "rules"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +126,9 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Need
             f"cannot decide on {_short(spec.desired_state)!r}: no model is configured and there are no rules",
             "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
         )
-    if spec.decider == "claude" and shutil.which(settings.model.command) is None:
+    if spec.decider == "claude" and shutil.which(settings.section(ModelSettings).command) is None:
         raise invalid(
-            f"cannot ask claude: the program {settings.model.command!r} is not installed",
+            f"cannot ask claude: the program {settings.section(ModelSettings).command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
     return Needs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
@@ -170,7 +172,8 @@ def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
     if spec.rules_dir is not None:
         return Path(spec.rules_dir)
     # Not given, it is nowhere: an empty path would be the working directory.
-    default = Path(settings.loops.rules_dir) if settings.loops.rules_dir else None
+    found = settings.section(LoopSettings).rules_dir
+    default = Path(found) if found else None
     return default if default is not None and default.is_dir() else None
 
 
@@ -187,14 +190,15 @@ def _decider(
         case "rules":
             return RulesDecider()
         case "claude":
+            used = settings.section(ModelSettings)
             model = ClaudeModel(
-                command=settings.model.command,
+                command=used.command,
                 model=spec.model,
-                timeout=settings.model.timeout,
-                bare=settings.model.bare or None,
+                timeout=used.timeout,
+                bare=used.bare or None,
                 hidden={binding.variable for binding in bindings.all if binding.variable},
             )
-            return AiDecider(model, retries=settings.model.retries, redact=Redactor(bindings.values()).text)
+            return AiDecider(model, retries=used.retries, redact=Redactor(bindings.values()).text)
         case other:
             raise invalid(
                 f"cannot use the decider {other!r}: it does not exist", "use auto, manifest, rules or claude"
@@ -223,7 +227,7 @@ def build(
     served: Served | None = None,
 ) -> LoopContext:
     """The engine of a loop that this process has claimed. Raises Problem."""
-    spec = loop.spec
+    spec, of_loops = loop.spec, settings.section(LoopSettings)
     # The model's own keys are nobody's business either: no module gets them, and no text with one in it is stored.
     keys = {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
     redactor = Redactor([*needs.bindings.values(), *keys.values()])
@@ -250,12 +254,12 @@ def build(
         people=people,
         stop=stop,
         limits=RunLimits(
-            parallel_hosts=settings.loops.parallel_hosts,
-            observation_timeout=settings.loops.observation_timeout,
-            stale_after=settings.loops.stale_after,
-            audit_every=settings.loops.audit_every,
-            jitter=settings.loops.jitter,
-            backoff_cap=settings.loops.backoff_cap,
+            parallel_hosts=of_loops.parallel_hosts,
+            observation_timeout=of_loops.observation_timeout,
+            stale_after=of_loops.stale_after,
+            audit_every=of_loops.audit_every,
+            jitter=of_loops.jitter,
+            backoff_cap=of_loops.backoff_cap,
             rest=served.rest if served else None,
         ),
         clock=clock,

@@ -10,6 +10,7 @@ from ftl2_enterprise.loops import retention
 from ftl2_enterprise.loops.handlers import table
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.facts import LOOP
 from ftl2_enterprise.supervisor.capability import Capability, ChildKind
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
@@ -42,7 +43,7 @@ def _retention(context: ControlContext) -> Sequence[Retention]:
     """Iterations that found everything in place are removed after a while (decision 11)."""
 
     def kept() -> float:
-        return context.settings().store.keep_looks * DAY
+        return context.settings().section(LoopSettings).keep_noop_iterations * DAY
 
     def stretch(after: int) -> Stretch:
         before = SystemClock().now() - round(kept() * 1e6)

@@ -28,6 +28,7 @@ from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
 from ftl2_enterprise.wiring.loops import build
 from ftl2_enterprise.wiring.loops.warm_up import Nobody
+from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_enterprise.wiring.warmed_store import open_warmed
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def run_loop(context: ChildContext) -> int:
     loop_id = _loop_id(context.key)
     settings: Settings | None = None
     try:
-        settings = claimed.begun.in_force().settings
+        settings = claimed.begun.in_force(MODEL).settings
         if claimed.refused is not None:
             raise claimed.refused  # noqa: TRY301 - logged and turned into a status like what is raised below
         database = open_warmed(Path(settings.store.path))

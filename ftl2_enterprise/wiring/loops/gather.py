@@ -11,6 +11,7 @@ from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.loops.handlers import rules as rule_handlers
 from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.verbs import (
     DisableRule,
     EnableRule,
@@ -51,7 +52,7 @@ def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gat
 
     async def files() -> list[RuleFile]:
         with database.read() as tx:
-            directories = rule_handlers.directories(tx, settings().loops.rules_dir)
+            directories = rule_handlers.directories(tx, settings().section(LoopSettings).rules_dir)
         hint = f"look at the disks of {', '.join(map(str, directories))}"
         return await _in_time(asyncio.to_thread(rule_files, directories), "the rules", hint)
 

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.adapters.hosts.remote import server
 from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
-from ftl2_enterprise.core.settings import Loaded, Settings, StoreSettings
+from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings_sections import StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Mode
 from ftl2_enterprise.supervisor.writer.lane import Lane
 from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ftl2_enterprise.core.settings import Settings
     from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
@@ -48,9 +51,11 @@ class Nobody:
 
 def warm_up(database: Store, directory: Path) -> None:
     """Run the small loop in this database, as a child of the service runs one."""
-    loaded = Loaded(settings=Settings(store=StoreSettings(path=str(database.path))), origins={})
+    loaded = Loaded(settings=MODEL.of(StoreSettings(path=str(database.path))), origins={})
     # As a child gets them, so that the decoder of settings is built here.
-    settings = child_startup.decode(child_startup.Startup(writer="").renewed(loaded).encode()).in_force().settings
+    settings = (
+        child_startup.decode(child_startup.Startup(writer="").renewed(loaded).encode()).in_force(MODEL).settings
+    )
     wish = LoopSpec(name="warm-up", desired_state=MANIFEST % directory, mode=Mode.CONTINUOUS)
     spec = build.prepare(wish, settings)
     with database.write() as tx:

@@ -31,7 +31,7 @@ def kept(service: Daemon) -> int:
 
 
 def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
-    with daemon(tmp_path, more=f"[store]\nkeep_looks = {SECOND}\n") as service:
+    with daemon(tmp_path, more=f"[loops]\nkeep_noop_iterations = {SECOND}\n") as service:
         service.start()
         service.submit("web", FILE.format(path=tmp_path / "web"), mode=Mode.CONTINUOUS, interval=0.05)
         until(lambda: service.loop("web").iteration_count > 60, seconds=60)
@@ -51,9 +51,10 @@ def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
         assert "no-op iterations were removed: they ended more than" in service.output.read_text()
         # From a reload on they are kept for ever.
         config = service.directory / "config.toml"
-        config.write_text(config.read_text().replace(f"keep_looks = {SECOND}", "keep_looks = 0"))
-        service.run.config = service.run.config.replace(f"keep_looks = {SECOND}", "keep_looks = 0")
-        assert service.call(Reload()).changed == ["store.keep_looks"]
+        kept_now = (f"keep_noop_iterations = {SECOND}", "keep_noop_iterations = 0")
+        config.write_text(config.read_text().replace(*kept_now))
+        service.run.config = service.run.config.replace(*kept_now)
+        assert service.call(Reload()).changed == ["loops.keep_noop_iterations"]
         before, count = kept(service), service.loop("web").iteration_count
         until(lambda: service.loop("web").iteration_count > count + 40, seconds=60)
         assert kept(service) >= before + 40

@@ -8,9 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ftl2_enterprise.core import settings, settings_restart
+from ftl2_enterprise.core import settings_restart
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
+from ftl2_enterprise.core.settings import Loaded, SettingsModel
+from ftl2_enterprise.core.settings_sections import Count, Refuse, Section
+from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.loops.settings import LoopSettings
+from ftl2_enterprise.wiring.settings import MODEL
 
 HOME = {"HOME": "/home/someone"}
 
@@ -22,8 +27,8 @@ def test_later_sources_win_and_each_value_knows_its_source(tmp_path: Path) -> No
     (tmp_path / "conf.d" / "20.toml").write_text("[loops]\nmax_iterations = 3\n")
     (tmp_path / "conf.d" / "10.toml").write_text("[loops]\nmax_iterations = 2\njitter = 0.25\n")
     environ = {**HOME, "FTL2_ENTERPRISE_LOOPS_JITTER": "0", "FTL2_ENTERPRISE_LOOPS_PARALLEL_HOSTS": "7"}
-    loaded = settings.load(environ=environ, flags={"loops.parallel_hosts": "8"}, etc=tmp_path)
-    loops = loaded.settings.loops
+    loaded = MODEL.load(environ=environ, flags={"loops.parallel_hosts": "8"}, etc=tmp_path)
+    loops = loaded.settings.section(LoopSettings)
     assert (loops.interval, loops.max_iterations, loops.jitter, loops.parallel_hosts) == (1.0, 3, 0.0, 8)
     assert loaded.origins["loops.interval"] == str(main)
     assert loaded.origins["loops.max_iterations"].endswith("20.toml")
@@ -36,7 +41,7 @@ def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) ->
     (tmp_path / "config.toml").write_text("[loops]\ninterval = 1\n")
     mine = tmp_path / "mine.toml"
     mine.write_text("[loops]\nmax_iterations = 4\n")
-    loops = settings.load(config=mine, environ=HOME, etc=tmp_path).settings.loops
+    loops = MODEL.load(config=mine, environ=HOME, etc=tmp_path).settings.section(LoopSettings)
     assert (loops.interval, loops.max_iterations) == (60.0, 4)
 
 
@@ -66,14 +71,14 @@ def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, words: list
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(Problem) as caught:
-        settings.load(config=path, environ=HOME)
+        MODEL.load(config=path, environ=HOME)
     for word in [*words, str(path)]:
         assert word in str(caught.value)
 
 
 def test_lists_in_the_environment_are_written_with_commas() -> None:
     environ = {**HOME, "FTL2_ENTERPRISE_ACCESS_OPERATE": "%ops, alice,1000", "FTL2_ENTERPRISE_ACCESS_VIEW": ""}
-    access = settings.load(environ=environ, etc=Path("/nowhere")).settings.access
+    access = MODEL.load(environ=environ, etc=Path("/nowhere")).settings.access
     assert access.operate == ("%ops", "alice", "1000")
     assert access.view == ()
 
@@ -98,9 +103,9 @@ def test_the_directories_of_a_unit_are_the_defaults(monkeypatch: pytest.MonkeyPa
         "RUNTIME_DIRECTORY": "/run/ftl2-enterprise",
         "CONFIGURATION_DIRECTORY": "/etc/ftl2-enterprise",
     }
-    of_unit = settings.load(environ=environ, etc=Path("/nowhere")).settings
+    of_unit = MODEL.load(environ=environ, etc=Path("/nowhere")).settings
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    of_root = settings.load(environ=HOME, etc=Path("/nowhere")).settings
+    of_root = MODEL.load(environ=HOME, etc=Path("/nowhere")).settings
     assert of_unit == of_root
     assert of_unit.log.directory == "/var/log/ftl2-enterprise"
 
@@ -109,18 +114,18 @@ def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> Non
     page = Path("docs/reference/configuration.md").read_text()
     marked = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `") and "` * |" in row}
     assert marked == settings_restart.NEED_RESTART
-    assert set(settings.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_restart.NEED_RESTART
+    assert set(MODEL.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_restart.NEED_RESTART
 
 
 def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
-    def written(text: str) -> settings.Loaded:
+    def written(text: str) -> Loaded:
         (tmp_path / "config.toml").write_text(text)
-        return settings.load(config=tmp_path / "config.toml", environ=HOME, etc=Path("/nowhere"))
+        return MODEL.load(config=tmp_path / "config.toml", environ=HOME, etc=Path("/nowhere"))
 
     before = written("[store]\npath = '/before.db'\n[loops]\ninterval = 5\n")
     after = written("[store]\npath = '/after.db'\n[loops]\ninterval = 7\n[log]\nlevel = 'debug'\n")
     now = settings_restart.until_restart(after, before)
-    assert (now.settings.store.path, now.settings.loops.interval, now.settings.log.level) == (
+    assert (now.settings.store.path, now.settings.section(LoopSettings).interval, now.settings.log.level) == (
         "/before.db",
         7,
         "debug",
@@ -131,34 +136,34 @@ def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
 
 def test_an_unknown_variable_is_refused_with_the_nearest() -> None:
     with pytest.raises(Problem, match=r"did you mean FTL2_ENTERPRISE_LOOPS_INTERVAL\?"):
-        settings.load(environ={**HOME, "FTL2_ENTERPRISE_LOOP_INTERVAL": "5"}, etc=Path("/nowhere"))
+        MODEL.load(environ={**HOME, "FTL2_ENTERPRISE_LOOP_INTERVAL": "5"}, etc=Path("/nowhere"))
 
 
 def test_a_missing_file_that_was_named_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="there is no such file"):
-        settings.load(config=tmp_path / "absent.toml", environ=HOME)
+        MODEL.load(config=tmp_path / "absent.toml", environ=HOME)
 
 
 def test_defaults_do_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = settings.load(environ=HOME, etc=tmp_path).settings
+    here = MODEL.load(environ=HOME, etc=tmp_path).settings
     monkeypatch.chdir(tmp_path)
-    assert settings.load(environ=HOME, etc=tmp_path).settings == here
+    assert MODEL.load(environ=HOME, etc=tmp_path).settings == here
     assert Path(here.store.path).is_absolute()
-    assert Path(here.loops.rules_dir).is_absolute()
+    assert Path(here.section(LoopSettings).rules_dir).is_absolute()
 
 
 def test_a_user_gets_the_directories_of_the_xdg_specification(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    plain = settings.load(environ=HOME, etc=tmp_path).settings
+    plain = MODEL.load(environ=HOME, etc=tmp_path).settings
     assert plain.store.path == "/home/someone/.local/state/ftl2-enterprise/loops.db"
-    moved = settings.load(environ={**HOME, "XDG_STATE_HOME": "/data"}, etc=tmp_path).settings
+    moved = MODEL.load(environ={**HOME, "XDG_STATE_HOME": "/data"}, etc=tmp_path).settings
     assert moved.store.path == "/data/ftl2-enterprise/loops.db"
-    relative = settings.load(environ={**HOME, "XDG_STATE_HOME": "data"}, etc=tmp_path).settings
+    relative = MODEL.load(environ={**HOME, "XDG_STATE_HOME": "data"}, etc=tmp_path).settings
     assert relative.store.path == plain.store.path
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert settings.load(environ=HOME, etc=tmp_path).settings.store.path == "/var/lib/ftl2-enterprise/loops.db"
+    assert MODEL.load(environ=HOME, etc=tmp_path).settings.store.path == "/var/lib/ftl2-enterprise/loops.db"
 
 
 def test_relative_paths_are_relative_to_where_they_are_written(
@@ -167,21 +172,103 @@ def test_relative_paths_are_relative_to_where_they_are_written(
     (tmp_path / "etc").mkdir()
     path = tmp_path / "etc" / "config.toml"
     path.write_text('[store]\npath = "x.db"\n')
-    assert settings.load(config=path, environ=HOME).settings.store.path == str(tmp_path / "etc" / "x.db")
+    assert MODEL.load(config=path, environ=HOME).settings.store.path == str(tmp_path / "etc" / "x.db")
     monkeypatch.chdir(tmp_path)
-    loaded = settings.load(config=path, environ=HOME, flags={"store.path": "y.db"})
+    loaded = MODEL.load(config=path, environ=HOME, flags={"store.path": "y.db"})
     assert loaded.settings.store.path == str(tmp_path / "y.db")
 
 
 def test_the_reference_names_every_key_with_its_default() -> None:
     page = Path("docs/reference/configuration.md").read_text()
     rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
-    loaded = settings.load(environ=HOME, etc=Path("/nowhere"))
+    loaded = MODEL.load(environ=HOME, etc=Path("/nowhere"))
     assert set(rows) == set(loaded.origins)
-    sections = msgspec.to_builtins(settings.Settings())
+    sections = msgspec.to_builtins(MODEL.of())
     for key, row in rows.items():
         section, _, name = key.partition(".")
         value = sections[section][name]
-        if key not in settings.PATHS:
+        if key not in MODEL.paths:
             shown = "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
             assert row.split("|")[2].strip() == shown, key
+
+
+def test_a_setting_under_its_old_name_counts_and_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[store]\nkeep_looks = 3\n")
+    loaded = MODEL.load(config=path, environ=HOME)
+    assert loaded.settings.section(LoopSettings).keep_noop_iterations == 3.0
+    assert loaded.origins["loops.keep_noop_iterations"] == str(path)
+    assert loaded.renamed == (f"the setting store.keep_looks of {path} is called loops.keep_noop_iterations now",)
+    # The new name in the same file counts, whatever their order; a later source counts under either name.
+    path.write_text("[loops]\nkeep_noop_iterations = 4\n[store]\nkeep_looks = 3\n")
+    assert MODEL.load(config=path, environ=HOME).settings.section(LoopSettings).keep_noop_iterations == 4.0
+    variable = {**HOME, "FTL2_ENTERPRISE_STORE_KEEP_LOOKS": "5"}
+    later = MODEL.load(config=path, environ=variable)
+    assert later.settings.section(LoopSettings).keep_noop_iterations == 5.0
+    assert len(later.renamed) == 2
+    path.write_text("[store]\nkeep_looks = -1\n")
+    with pytest.raises(Problem, match=r"loops\.keep_noop_iterations"):
+        MODEL.load(config=path, environ=HOME)
+
+
+class LampSettings(Strict, frozen=True, kw_only=True):
+    """A section of a capability that this test makes."""
+
+    colour: str = "red"
+    file: str = ""
+    watts: Count = 5
+
+
+def _check(section: LampSettings, refuse: Refuse) -> None:
+    if section.colour == "black":
+        refuse("colour", section.colour, "a black lamp gives no light")
+
+
+LAMPS = SettingsModel(
+    [
+        Section(
+            name="lamps",
+            model=LampSettings,
+            paths=frozenset({"file"}),
+            defaults=lambda variables: {"file": f"{variables['HOME']}/lamps"},
+            check=_check,
+        )
+    ]
+)
+
+
+def test_a_section_of_a_capability_is_like_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[lamps]\ncolour = 'green'\nfile = 'here'\n")
+    loaded = LAMPS.load(config=path, environ={**HOME, "FTL2_ENTERPRISE_LAMPS_WATTS": "7"})
+    found = LampSettings(colour="green", file=str(tmp_path / "here"), watts=7)
+    assert loaded.settings == LAMPS.of(found, loaded.settings.store, loaded.settings.supervisor, loaded.settings.log)
+    assert loaded.settings.section(LampSettings) == found
+    assert loaded.origins["lamps.watts"] == "FTL2_ENTERPRISE_LAMPS_WATTS"
+    assert (
+        LAMPS.load(environ=HOME, etc=tmp_path / "none").settings.section(LampSettings).file == "/home/someone/lamps"
+    )
+    with pytest.raises(LookupError):
+        loaded.settings.section(LoopSettings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[lamps]\ncolor = 'red'\n", "did you mean lamps.colour"),
+        ("[lamp]\n", "did you mean lamps"),
+        ("[lamps]\nwatts = 0\n", "lamps.watts from .*config.toml: expected"),
+        ("[lamps]\ncolour = 'black'\n", "lamps.colour from .*config.toml: a black lamp gives no light"),
+        ("[loops]\ninterval = 1\n", "the section 'loops'"),
+    ],
+)
+def test_what_is_refused_of_a_section_of_a_capability(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(Problem, match=message):
+        LAMPS.load(config=path, environ=HOME)
+
+
+def test_a_section_has_one_owner() -> None:
+    with pytest.raises(ValueError, match="two sections of the settings are called store"):
+        SettingsModel([Section(name="store", model=LampSettings)])

@@ -8,13 +8,17 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.cli import service
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.settings import MODEL
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core import settings
 
 
 def _settings(directory: Path, **more: str) -> settings.Settings:
@@ -24,7 +28,7 @@ def _settings(directory: Path, **more: str) -> settings.Settings:
         "log.directory": str(directory / "log"),
         **more,
     }
-    return settings.load(environ={"HOME": str(directory)}, flags=flags, etc=Path("/nowhere")).settings
+    return MODEL.load(environ={"HOME": str(directory)}, flags=flags, etc=Path("/nowhere")).settings
 
 
 @pytest.fixture

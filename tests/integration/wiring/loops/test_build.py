@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ftl2_enterprise.core.settings import load
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.engine import ScriptedPeople
 
 MANIFEST = """
@@ -25,7 +25,7 @@ steps:
 
 
 async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_gives_the_loop_back(tmp_path: Path):
-    settings = load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
+    settings = MODEL.load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
     spec = build.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
     database = build.open_database(settings, create=True)
     try:

@@ -11,12 +11,13 @@ import pytest
 
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.core.settings import LoopSettings, Settings
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.wiring.loops import gather
+from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.database import one_of_each, spec
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return 
 
 
 async def gathered(db: Store, rules_dir: str, request: Request[Any]) -> Any:
-    settings = Settings(loops=LoopSettings(rules_dir=rules_dir))
+    settings = MODEL.of(LoopSettings(rules_dir=rules_dir))
     return await gather.gathers(lambda: settings, db)[type(request)](request)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
 from ftl2_enterprise.wiring.loops import build, gather
+from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ MANIFEST = "version: 1\nname: m\nsteps:\n  - name: s\n    file: {path: /srv, sta
 
 
 def prepare(tmp_path: Path, **spec: Any) -> Any:
-    loaded = settings.load(config=None, environ={"HOME": str(tmp_path)}, etc=tmp_path)
+    loaded = MODEL.load(config=None, environ={"HOME": str(tmp_path)}, etc=tmp_path)
     given = {"name": "web", "desired_state": MANIFEST, **spec}
     return gather.prepares(lambda: loaded.settings)[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
 
