@@ -1,4 +1,4 @@
-"""Shows a running loop: plain lines, or nothing. The live display of terminals is in progress_live."""
+"""Shows a running loop as plain lines, or not at all; `progress_live` has the display for terminals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Gets every fact of a loop and shows it."""
+    """Receives every fact of a loop and shows it."""
 
     narrator: Narrator
 
@@ -29,26 +29,26 @@ class Progress(Protocol):
         ...
 
     def suspended(self) -> AbstractContextManager[None]:
-        """While it lasts, the terminal belongs to somebody else."""
+        """A context in which the caller owns the terminal, to ask the user."""
         ...
 
     def close(self) -> None:
-        """Show no more; what was shown stays."""
+        """Stop the display; printed lines stay."""
         ...
 
 
 class SilentProgress:
-    """Counts, and shows nothing."""
+    """Counts facts and shows nothing."""
 
     def __init__(self) -> None:
         self.narrator: Narrator = Narrator()
 
     def __call__(self, event: Event) -> None:
-        """Count."""
-        self.narrator.tell(event)
+        """Count the fact."""
+        self.narrator.lines_of_event(event)
 
     def say(self, lines: Line | Iterable[Line]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def suspended(self) -> AbstractContextManager[None]:
         """Nothing to suspend."""
@@ -59,7 +59,7 @@ class SilentProgress:
 
 
 class PlainProgress:
-    """One line after the other, the same in every place that is no terminal."""
+    """Prints one line after the other, for streams that are not terminals."""
 
     def __init__(self, painter: Painter) -> None:
         self.narrator: Narrator = Narrator()
@@ -67,8 +67,8 @@ class PlainProgress:
         self._has_reader = True
 
     def __call__(self, event: Event) -> None:
-        """Print its lines."""
-        self.say(self.narrator.tell(event))
+        """Print the lines for the fact."""
+        self.say(self.narrator.lines_of_event(event))
 
     def say(self, lines: Line | Iterable[Line]) -> None:
         """Print the lines."""
@@ -77,11 +77,11 @@ class PlainProgress:
         try:
             self._painter.print(lines)
         except OSError:
-            # Nobody reads any more (`run | head`, a closed terminal): the loop goes on, its record is the database.
+            # The reader is gone (`run | head`, a closed terminal). The loop continues: its record is the database.
             self._has_reader = False
 
     def suspended(self) -> AbstractContextManager[None]:
-        """Nothing is redrawn, so nothing needs to stop."""
+        """Nothing to suspend, because nothing is redrawn."""
         return nullcontext()
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class PlainProgress:
 
 
 def progress(painter: Painter, *, silent: bool) -> Progress:
-    """What suits the stream."""
+    """The display for this stream; `silent` for one that shows nothing."""
     if silent:
         return SilentProgress()
     if painter.is_terminal:

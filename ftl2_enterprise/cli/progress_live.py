@@ -1,4 +1,4 @@
-"""The display on a terminal: finished lines scroll up, what goes on now stays at the bottom."""
+"""The display on a terminal: finished lines scroll up, the current activity stays at the bottom."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from ftl2_enterprise.protocol.fact import Fact, fact_of
 from ftl2_enterprise.protocol.loops.facts import (
     ActionFact,
     ActionStarted,
-    IterationChecked,
     IterationDecided,
     IterationEnded,
     IterationObserved,
     IterationStarted,
     LoopBlocked,
     LoopCompleted,
-    LoopConverged,
     LoopFailed,
     LoopPaused,
     LoopRested,
@@ -33,6 +31,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     RuleMatched,
 )
 from ftl2_enterprise.render.loops.narrator import Narrator
+from ftl2_enterprise.render.loops.no_op import is_no_op
 from ftl2_enterprise.render.loops.prompts import INDENT
 from ftl2_enterprise.render.text import Line, Role, Span, duration, fitted, line, one_line
 
@@ -77,9 +76,9 @@ class LiveProgress:
         self._rest_until: float | None = None
         self._rest_words = ""
         self._held: list[Line] = []
-        """Lines of a look that has found nothing yet: shown when it does, else only counted."""
+        """Lines of what may be a no-op iteration: shown if it turns out not to be one, else only counted."""
         self._is_settled = False
-        self._looks = 0
+        self._no_ops = 0
         self._live: Live | None = None
         self._start()
 
@@ -90,11 +89,11 @@ class LiveProgress:
         fact = fact_of(event)
         self._follow(fact)
         lines = self.narrator.lines_of(fact)
-        if self._is_settled and self._is_quiet(fact):
+        if self._is_settled and is_no_op(fact):
             self._held += lines
             return
-        if isinstance(fact, LoopRested) and self._held_nothing(fact):
-            self._looks += 1
+        if isinstance(fact, LoopRested) and self._was_no_op(fact):
+            self._no_ops += 1
             self._held = []
             return
         if lines:
@@ -106,16 +105,16 @@ class LiveProgress:
         # A terminal that went away must not end the loop: its record is the database.
         with suppress(OSError):
             if self._live is not None:
-                # Or what is printed is followed by what went on before.
+                # Otherwise the display shows the previous activity below the printed lines.
                 self._live.refresh()
             for one in [lines] if isinstance(lines, Line) else lines:
                 for part in fitted(one, self._console.width):
-                    # What is too wide without a blank is left to the terminal, so that it can be copied whole.
+                    # The terminal wraps words that are too wide, so that they can be copied whole.
                     self._console.print(_rich(part), soft_wrap=True)
 
     @contextmanager
     def suspended(self) -> Generator[None]:
-        """Take the display away while somebody is asked."""
+        """Remove the display while a prompt is shown."""
         self._stop()
         try:
             yield
@@ -123,30 +122,13 @@ class LiveProgress:
             self._start()
 
     def close(self) -> None:
-        """Take the display away."""
+        """Remove the display."""
         self._stop()
 
-    # --- what goes on ----------------------------------------------------------------------------------------------
+    # --- the current activity ---------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _is_quiet(fact: Fact) -> bool:
-        """Whether the fact only says that everything is in place."""
-        match fact:
-            case LoopStarted() | IterationStarted():
-                return True
-            case IterationObserved():
-                return not fact.failed and not fact.denied
-            case IterationChecked():
-                return fact.held
-            case IterationDecided():
-                return fact.converged
-            case LoopConverged():
-                return not fact.changed and fact.iterations == 1
-            case _:
-                return False
-
-    def _held_nothing(self, fact: LoopRested) -> bool:
-        """Whether the look that ends with this rest found all in sync, like the one before."""
+    def _was_no_op(self, fact: LoopRested) -> bool:
+        """Whether the run that ends with this rest was a no-op, after one that left the loop in sync."""
         was_settled = self._is_settled
         self._is_settled = not fact.failures
         return was_settled and self._is_settled and bool(self._held)
@@ -170,7 +152,7 @@ class LiveProgress:
             case PromptAsked():
                 self._do("waiting for an answer")
             case PromptAnswered():
-                self._do("going on")
+                self._do("continuing")
             case ActionStarted():
                 label = one_line(f"{fact.module} on {fact.host}: {self.narrator.summary_of(fact)}", 120)
                 self._actions[fact.action_id] = (label, time.monotonic())
@@ -220,7 +202,7 @@ class LiveProgress:
             lines.append(self._busy(self._activity, self._since, now))
         if self._rest_until is not None:
             lines.append(self._resting(max(0.0, self._rest_until - now)))
-        # Room is left for the ^C that the terminal echoes: on a line of its own it would keep this drawing on screen.
+        # Four columns are left for the ^C that the terminal echoes: if it wrapped, this drawing would stay on screen.
         return Group(*(_rich(one, self._console.width - 4) for one in lines))
 
     def _busy(self, label: str, since: float, now: float) -> Line:
@@ -231,18 +213,18 @@ class LiveProgress:
 
     def _resting(self, left: float) -> Line:
         role = Role.GOOD if self._rest_words == "in sync" else Role.WARNING
-        looks = f", seen {self._looks + 1} times" if self._looks else ""
+        checks = f", checked {self._no_ops + 1} times" if self._no_ops else ""
         clock = f"{int(left) // 60}:{int(left) % 60:02}"
         return line(
             ("● ", role),
             (self._rest_words, role),
-            (f"{looks}; next look in {clock}; Ctrl-C stops", Role.FAINT),
+            (f"{checks}; next check in {clock}; Ctrl-C stops", Role.FAINT),
             indent=INDENT,
         )
 
 
 def _rich(one: Line, columns: int | None = None) -> Text:
-    # Text, never markup: what hosts print may hold brackets that look like it.
+    # Text, never markup, because the output of hosts may contain brackets.
     text = Text.assemble(" " * one.indent, *((span.text, STYLES[span.role]) for span in one.spans))
     if columns is not None:
         text.truncate(max(1, columns), overflow="ellipsis")

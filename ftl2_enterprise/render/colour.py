@@ -1,4 +1,4 @@
-"""Puts lines on a stream: with colours on a terminal, as stable plain text elsewhere."""
+"""Writes lines to a stream: with colours on a terminal, as stable plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ SGR: dict[Role, str] = {
 
 
 class Painter(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream and what it can show."""
+    """A stream and its display features."""
 
     stream: TextIO
     is_terminal: bool
-    """Lines may be redrawn, and symbols help."""
+    """Lines are broken at its width, and symbols are shown."""
     has_colour: bool
     width: int = 0
-    """Columns, when the terminal is not this stream but where its text will be shown."""
+    """Columns of the terminal, when another process shows the text; 0: those of the stream."""
 
     def print(self, lines: Line | Iterable[Line]) -> None:
-        """Write the lines, and hand them over at once."""
+        """Write the lines and flush the stream."""
         self.stream.write(self.text(lines))
         self.stream.flush()
 
     def text(self, lines: Line | Iterable[Line]) -> str:
-        """The lines as they are written."""
+        """The lines as text, each ending with a line feed."""
         every = [lines] if isinstance(lines, Line) else lines
         room = self.room
         parts = (part for one in every for part in (fitted(one, room) if room is not None else [one]))
@@ -50,21 +50,21 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def columns(self) -> int:
-        """How wide the terminal is now."""
+        """The current width of the terminal."""
         return self.width or terminal.columns(self.stream)
 
     @property
     def rows(self) -> int:
-        """How high the terminal is now."""
+        """The current height of the terminal."""
         return terminal.rows(self.stream)
 
     @property
     def room(self) -> int | None:
-        """Columns that a line may take; None where no line is too long."""
+        """Maximum width of a line in columns; None for no limit."""
         return self.columns if self.is_terminal else None
 
     def rendered(self, one: Line) -> str:
-        """The line as it is written."""
+        """One line as text, without symbols unless the stream is a terminal, and with SGR sequences for its roles."""
         spans = [span for span in one.spans if self.is_terminal or not span.is_symbol]
         return (" " * one.indent + "".join(self._coloured(span) for span in spans)).rstrip()
 
@@ -74,7 +74,7 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def painter(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> Painter:
-    """The painter of a stream, by default of standard output."""
+    """The painter of a stream, by default of standard output; `environ` has `TERM` and `NO_COLOR`."""
     target = sys.stdout if stream is None else stream
     is_terminal, has_colour = terminal.of(target, os.environ if environ is None else environ)
     return Painter(stream=target, is_terminal=is_terminal, has_colour=has_colour)

@@ -1,4 +1,4 @@
-"""Unexpected exceptions: logged whole under an id, shown only as that id."""
+"""Unexpected exceptions: the traceback goes to the log under an id, and the user sees only that id."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ LOG_NAME = "ftl2-enterprise.log"
 
 
 def log_path(directory: Path | None) -> Path:
-    """The log beside the database; in the temporary directory when that cannot be written."""
+    """The log file: in this directory, that of the database, or in the temporary directory if it is not writable."""
     if directory is not None and directory.is_dir() and os.access(directory, os.W_OK):
         return directory / LOG_NAME
     return Path(tempfile.gettempdir()) / f"ftl2-enterprise-{os.getuid()}.log"
 
 
 def record(error: BaseException, directory: Path | None) -> Problem:
-    """Write the whole of it into the log; returns what people are shown."""
-    # A loop that ended by it has the id in its row already.
+    """Write the traceback to the log; returns the problem to show, which names the id and the log file."""
+    # The row of a loop that ended with this exception has the id already.
     crash_id = str(getattr(error, "crash_id", None) or secrets.token_hex(4))
     path = log_path(directory)
-    # Messages of exceptions may quote what they stumbled over.
+    # Messages of exceptions may quote values that are secret.
     whole = Redactor().text("".join(traceback.format_exception(error)))
     try:
         append(path, f"{iso(SystemClock().now())} internal error {crash_id} in process {os.getpid()}\n{whole}\n")
@@ -44,7 +44,10 @@ def record(error: BaseException, directory: Path | None) -> Problem:
 
 
 def append(path: Path, text: str) -> None:
-    """Add to a file that only its owner may read; links are not followed, as others may write where it is."""
+    """Append to a file with mode 0600.
+
+    Symbolic links are not followed, because other users may write to the temporary directory. Raises OSError.
+    """
     options = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(path, options, 0o600), "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
@@ -57,7 +60,7 @@ class _LogFile(logging.Handler):
         self._redactor = Redactor()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append the record; a log that cannot be written must not stop the work that it is about."""
+        """Append the record; a failure to write the log must not interrupt the logged work."""
         try:
             line = f"{record.levelname.lower()} {record.name}: {self.format(record)}"
             append(log_path(self._directory), f"{iso(SystemClock().now())} {self._redactor.text(line)}\n")
@@ -66,10 +69,10 @@ class _LogFile(logging.Handler):
 
 
 def configure(level: Level, directory: Path | None) -> None:
-    """Send what the program and its libraries log into the file, and nothing to the terminal."""
+    """Send log records of the program and its libraries to the log file, and none to the terminal."""
     root = logging.getLogger()
     root.handlers[:] = [_LogFile(directory)]
     root.setLevel(level.upper())
-    # These speak of every connection and every call at `info`.
+    # These log every connection and every call at `info`.
     for name in ("asyncssh", "ftl2", "alembic", "asyncio"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

@@ -1,4 +1,4 @@
-"""Exit statuses that do not depend on what a command is about; those above 63 follow BSD's sysexits."""
+"""Exit statuses that commands of every capability share; those above 63 follow sysexits(3) of BSD."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """How a command itself ended."""
+    """Success, or why a command could not do its work."""
 
     OK = 0
     USAGE = 2
@@ -18,6 +18,6 @@ class Exit(IntEnum):
 MEANINGS: dict[Exit, str] = {
     Exit.USAGE: "wrong usage or bad input; nothing was changed",
     Exit.UNAVAILABLE: "unavailable: the disk is full, or the database is locked; try again later",
-    Exit.INTERNAL: "internal error; the log file that is named has the details",
-    Exit.CONFLICT: "conflict with another process, or with the present state",
+    Exit.INTERNAL: "internal error; details are in the log file that the message names",
+    Exit.CONFLICT: "conflict with another process, or with the current state",
 }

@@ -1,4 +1,4 @@
-"""JSON for programs: what is stored, with times in ISO 8601."""
+"""JSON for programs: the stored structs, with times in ISO 8601."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import iso
 
 OTHER_INSTANTS = {"at", "since", "crashes_since"}
-"""Names of instants that do not end with `_at`."""
+"""Fields that are instants although their names do not end with `_at`."""
 
 
 def document(value: Any) -> Any:
-    """A struct as JSON has it: instants become ISO 8601 in UTC, and owners have no machine."""
+    """A struct as built-in types: instants as ISO 8601 in UTC, owners without their machine id."""
     return _dated(msgspec.to_builtins(value))
 
 
@@ -45,10 +45,10 @@ def _is_instant(name: str) -> bool:
 
 
 def text(value: Any) -> str:
-    """The document as text, indented."""
+    """The document as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def compact(value: Any) -> str:
-    """The document on one line."""
+    """The document as JSON on one line."""
     return msgspec.json.encode(value).decode()

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: wide columns are shortened, the least important ones are left out."""
+"""Tables that fit the terminal: wide columns are shortened, the least important ones are omitted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 GAP = 2
 NARROWEST = 4
-"""Columns to which every column may be shortened as the last resort."""
+"""Width to which every column may be shortened as the last resort."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -24,25 +24,25 @@ class Column(msgspec.Struct, frozen=True):
     right: bool = False
     """Aligned to the right, for numbers."""
     least: int = 0
-    """Columns to which it may be shortened; 0: it is shown in full."""
+    """Width to which it may be shortened; 0: it is shown in full."""
     drop: int = 0
-    """Left out when the table is too wide, the highest number first; 0: never."""
+    """Order in which columns are omitted when the table is too wide, highest first; 0: never."""
 
 
 type Cell = tuple[Span, ...]
 
 
-# Most cells of a long table are equal to the one above.
+# In a long table most cells are equal to the one above.
 @lru_cache(maxsize=1024)
 def cell(*pieces: Piece) -> Cell:
-    """One cell of a table, of pieces."""
+    """A cell of a table, made of pieces."""
     return line(*pieces).spans
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None = None) -> list[Line]:
     """Titles and rows, at most `room` columns wide; None for no limit.
 
-    With a limit symbols are shown and counted in widths; without one they are not.
+    With a limit, the table is for a terminal: symbols are shown, and count for the widths of columns.
     """
     shown = [n for n, column in enumerate(columns) if _has_values(column, n, rows)]
     with_symbols = room is not None
@@ -59,7 +59,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int |
 
 
 def _has_values(column: Column, n: int, rows: Sequence[Sequence[Cell]]) -> bool:
-    # A column that may be left out and has no value is left out even if there is room.
+    # A column that may be omitted and has no value is omitted even if there is room.
     return not column.drop or any(span.text.strip() not in {"", "-"} for row in rows for span in row[n])
 
 

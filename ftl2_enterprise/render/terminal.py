@@ -1,4 +1,7 @@
-"""What a stream can show. It imports nothing but `os`, not even typing: `ftl2ctl status` loads it each time."""
+"""Properties of the terminal that a stream writes to.
+
+Imports nothing but `os`, not even typing, because `ftl2ctl status` loads this module before anything else.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +17,28 @@ FALLBACK_ROWS = 24
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells report it."""
 BROKEN_PIPE = 141
-"""Exit status when the reader of the output has left: 128 + SIGPIPE."""
+"""Exit status when the reader has closed the pipe: 128 + SIGPIPE."""
 
 
 def of(stream: TextIO, variables: Mapping[str, str]) -> tuple[bool, bool]:
-    """Whether the stream is a terminal on which lines can be redrawn and symbols shown; whether it has colours."""
+    """Whether the stream is a terminal that shows symbols and can redraw lines, and whether it shows colours."""
     terminal = is_terminal(stream) and variables.get("TERM") != "dumb"
-    # https://no-color.org: set and not empty.
+    # https://no-color.org: the variable counts when it is set and not empty.
     return terminal and _has_symbols(stream), terminal and not variables.get("NO_COLOR")
 
 
 def columns(stream: TextIO) -> int:
-    """The present width of the terminal."""
+    """The current width of the terminal."""
     return _size(stream)[0] or _number("COLUMNS") or FALLBACK_COLUMNS
 
 
 def rows(stream: TextIO) -> int:
-    """The present height of the terminal."""
+    """The current height of the terminal."""
     return _size(stream)[1] or _number("LINES") or FALLBACK_ROWS
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether it is a terminal; a program may be started with its streams closed."""
+    """Whether the stream is open and a terminal; a program may be started with closed streams."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -59,4 +62,4 @@ def _number(variable: str) -> int:
 
 
 _DIGITS = 4
-"""Of a size that a terminal may have."""
+"""Maximum number of digits of the size of a terminal."""

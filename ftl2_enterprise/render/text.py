@@ -1,4 +1,4 @@
-"""Lines for people: spans of text with a role each. What comes from hosts is text here and never markup."""
+"""Lines for people: spans of text with a role each. Text from hosts and models is never interpreted as markup."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What a piece of text means to the reader; the painter gives it a look."""
+    """What a piece of text means to the reader; the painter chooses its colour."""
 
     PLAIN = "plain"
     FAINT = "faint"
     STRONG = "strong"
     ACCENT = "accent"
     COMMAND = "command"
-    """To be copied: it is never broken."""
+    """To be copied by the reader, so it is never broken into two lines."""
     GOOD = "good"
     CHANGED = "changed"
     WARNING = "warning"
     BAD = "bad"
 
 
-# Structs and not dataclasses, whose import takes a client longer than its question.
+# Structs and not dataclasses, because importing `dataclasses` takes a client longer than its request.
 class Span(msgspec.Struct, frozen=True):
-    """One piece of a line."""
+    """A piece of a line."""
 
     text: str
     role: Role = Role.PLAIN
     is_symbol: bool = False
-    """Shown on terminals only: it repeats for the eye what a word says."""
+    """Shown on terminals only, because a word after it has the same meaning."""
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line, indented by that many columns."""
+    """A line and its indentation in columns."""
 
     spans: tuple[Span, ...] = ()
     indent: int = 0
     hang: int = 2
-    """Columns by which its parts stand further right when it has to be broken."""
+    """Additional indentation of the second and later parts when the line has to be broken."""
 
     @property
     def plain(self) -> str:
@@ -57,7 +57,7 @@ type Piece = str | Span | tuple[str, Role]
 
 
 def line(*pieces: Piece, indent: int = 0, hang: int = 2) -> Line:
-    """A line of pieces."""
+    """A line made of pieces."""
     return Line(tuple([_span(piece) for piece in pieces]), indent, hang)
 
 
@@ -72,13 +72,13 @@ def symbol(text: str, role: Role) -> Span:
     return Span(f"{text} ", role, is_symbol=True)
 
 
-# --- texts that others wrote ---------------------------------------------------------------------------------------
+# --- untrusted texts -----------------------------------------------------------------------------------------------
 
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
 
 
 def clean(text: str) -> str:
-    """The text without anything that could steer a terminal; line breaks stay."""
+    """The text without anything that could control a terminal; line breaks stay."""
     if text.isascii() and text.isprintable():
         return text
     text = re.sub(_ESCAPES, "", text).replace("\r\n", "\n").replace("\t", "    ")
@@ -90,46 +90,46 @@ def clean(text: str) -> str:
 def _is_harmless(letter: str) -> bool:
     import unicodedata  # noqa: PLC0415 - most texts are ASCII
 
-    # Cf holds the marks that turn the direction of writing, with which a text can show other than what it is.
+    # Cf contains the marks that change the direction of writing, with which a text can appear as a different one.
     return unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or letter == "\u200d"
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """The text on one line, with its end left out when it is too long."""
-    beginning = text[: limit * _LOOKED_AT]
+    """The text on one line, shortened to `limit` characters."""
+    beginning = text[: limit * _READ_PER_SHOWN]
     joined = " ".join(clean(beginning).split())
     return shorten(joined if len(beginning) == len(text) else f"{joined}...", limit)
 
 
-_LOOKED_AT = 20
-"""Letters for each that is shown; the texts of a page may have millions."""
+_READ_PER_SHOWN = 20
+"""Characters that are read for each that is shown, because stored texts may have millions."""
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text with its end left out when it is longer than that."""
+    """The text, ending with `...` in place of what exceeds `limit` characters."""
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
 def quoted(name: str) -> str:
-    """A name as one word of a command line, with quotation marks where it needs them."""
-    import shlex  # noqa: PLC0415 - most lines offer no command
+    """A name as one word of a command line, quoted if necessary."""
+    import shlex  # noqa: PLC0415 - most lines contain no command
 
     return shlex.quote(" ".join(name.split()))
 
 
 def person(actor: str | None) -> str:
-    """The name of who did something, without the ids that the record has with it."""
-    return one_line((actor or "somebody").partition(" (uid ")[0], 60)
+    """The name of an actor, without the uid and pid that are recorded with it."""
+    return one_line((actor or "unknown").partition(" (uid ")[0], 60)
 
 
 def last_lines(text: str, count: int = 5, limit: int = 300) -> list[str]:
-    """The last lines that say something."""
+    """The last lines that are not blank."""
     lines = [part.rstrip() for part in clean(text).split("\n") if part.strip()]
     return [shorten(part, limit) for part in lines[-count:]]
 
 
 def width(text: str) -> int:
-    """Columns that the text takes on a terminal."""
+    """Columns that the text occupies on a terminal."""
     if text.isascii():
         return len(text)
     import unicodedata  # noqa: PLC0415 - most texts are ASCII
@@ -138,7 +138,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, columns: int) -> str:
-    """The text in at most that many columns; an ellipsis stands for what is left out."""
+    """The text in at most that many columns, ending with an ellipsis if it is cut."""
     if width(text) <= columns:
         return text
     if columns < 1:
@@ -153,18 +153,18 @@ def cut(text: str, columns: int) -> str:
 
 
 def pad(text: str, columns: int) -> str:
-    """The text filled up with blanks."""
+    """The text padded with blanks to that many columns."""
     return text + " " * max(0, columns - width(text))
 
 
 _PARTS = r"\([\d.]+ \w+\)| +|[^ ]+"
-"""What a line is broken into: a measure in brackets stays whole."""
+"""The parts that a line may be broken between: a duration in brackets stays whole."""
 
 
 def fitted(one: Line, columns: int) -> list[Line]:
-    """The line broken at blanks, so that no part is wider than that; what follows stands under its beginning.
+    """The line broken at blanks into parts that are no wider than `columns`; later parts are indented by its hang.
 
-    A command stays whole: it is to be copied.
+    A command is never broken, because it is to be copied.
     """
     if columns < 20 or one.indent + sum(width(span.text) for span in one.spans) <= columns:
         return [one]
@@ -187,7 +187,7 @@ def fitted(one: Line, columns: int) -> list[Line]:
 
 
 def _words(spans: Sequence[Span]) -> list[list[Span]]:
-    """What must not be broken: blanks, and what stands between them, of however many spans it is made."""
+    """The spans as units that must not be broken: words, which may consist of several spans, and blanks."""
     words: list[list[Span]] = []
     is_open = False
     for span in spans:
@@ -198,13 +198,13 @@ def _words(spans: Sequence[Span]) -> list[list[Span]]:
                 words[-1].append(piece)
             else:
                 words.append([piece])
-            # A symbol brings its own blank.
+            # A symbol ends with a blank.
             is_open = not is_blank and not part.endswith(" ")
     return words
 
 
 def value_text(value: object, limit: int = 80) -> str:
-    """A value of JSON on one line: lists as their items, whatever is deeper as JSON."""
+    """A JSON value on one line: a list of scalars as its items, other nested values as JSON."""
     match value:
         case bool():
             return str(value).lower()
@@ -225,15 +225,15 @@ def _json(value: object) -> str:
 
 
 def fields_text(fields: Mapping[str, object], limit: int = 80) -> str:
-    """Names and values, without those that say nothing; a value with blanks stands in quotation marks."""
-    told = ((name, value) for name, value in fields.items() if value is not None and value not in ("", [], {}))
-    return " ".join(f"{name}={_field(name, value, limit)}" for name, value in told)
+    """Names and values as `name=value`, without empty values; a value with blanks is in quotation marks."""
+    given = ((name, value) for name, value in fields.items() if value is not None and value not in ("", [], {}))
+    return " ".join(f"{name}={_field(name, value, limit)}" for name, value in given)
 
 
 def _field(name: str, value: object, limit: int) -> str:
-    # Instants are named so everywhere.
+    # By convention the name of an instant ends so.
     text = moment(value) if name.endswith("_at") and isinstance(value, int) else value_text(value, limit)
-    # JSON has its own marks.
+    # JSON has its own quotation marks.
     return _json(text) if " " in text and text[0] not in "[{" else text
 
 
@@ -284,7 +284,7 @@ def dollars(amount: float) -> str:
 
 
 def columns(rows: Sequence[Sequence[Span]], *, gap: int = 2, indent: int = 0) -> list[Line]:
-    """Cells laid out in columns as wide as their widest cell."""
+    """Cells in columns that are as wide as their widest cell; the last one is broken under itself."""
     if not rows:
         return []
     widths = [max(width(row[at].text) for row in rows) for at in range(len(rows[0]))]

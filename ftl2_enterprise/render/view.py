@@ -1,7 +1,7 @@
-"""A view: what a command that only reads shows, as a document for programs and as lines for people.
+"""A view: the output of a command that only reads, as a document for programs and as lines for people.
 
-A view is a function of a reader. `ftl2ctl` gives it one that calls the service, the service one that calls its own
-handlers, and `ftl2-enterprise` one that reads a database; so each view exists once.
+A view is a function of a reader. The reader of `ftl2ctl` calls the service, that of the service calls its own
+handlers, and that of `ftl2-enterprise` reads a database, so that each view exists once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ViewReader(Protocol):
-    """What a view reads from, and for whom it is laid out."""
+    """Where a view reads from, and the width and command syntax that its lines are made for."""
 
     def call[R](self, request: Request[R]) -> R:
         """The reply to a verb that only reads. Raises Problem."""
@@ -30,16 +30,16 @@ class ViewReader(Protocol):
 
     @property
     def room(self) -> int | None:
-        """Columns that a table may take; None where there is no limit."""
+        """Maximum width of a table in columns; None for no limit."""
         ...
 
     def command(self, words: str) -> str:
-        """How a command is typed here: with the name of the program, unless it is typed into its shell."""
+        """A command as it is typed here: with the name of the program, except in its shell."""
         ...
 
 
 class ViewContent(NamedTuple):
-    """What was read, and how to show it to people."""
+    """The document that was read, and a function that renders it for people."""
 
     document: Any
     lines: Callable[[], list[Line]]
@@ -47,5 +47,5 @@ class ViewContent(NamedTuple):
 
 
 def offer(reader: ViewReader, what: str, words: str, *, indent: int = 0) -> Line:
-    """A line with a next step and the command for it."""
+    """A line with a next step and its command."""
     return line((f"{what}: ", Role.FAINT), (reader.command(words), Role.COMMAND), indent=indent)

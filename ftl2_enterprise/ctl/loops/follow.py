@@ -101,7 +101,7 @@ def from_now(session: CtlSession, detail: LoopDetail) -> int:
         for event in page.events[begun[-1] if begun else len(page.events) :]:
             _print(session, watched, event)
         if loop.state is LoopState.RUNNING:
-            session.print([*watched.so_far(), *timed(watched.narrator.in_hand(), session.now())])
+            session.print([*watched.held_lines(), *timed(watched.narrator.running_lines(), session.now())])
     if loop.state in ENDED:
         return _end(session, loop)
     if not session.wants_json and loop.state is not LoopState.RUNNING:
@@ -118,7 +118,7 @@ def _is_over(loop: Loop, *, until_end: bool) -> bool:
 def _print(session: CtlSession, printer: Printer, event: Event) -> None:
     if session.wants_json:
         session.item(event)
-    elif lines := printer.tell(event):
+    elif lines := printer.lines_of_event(event):
         session.print(lines)
         fact = fact_of(event)
         if session.is_shell and isinstance(fact, PromptAsked) and session.asker is not None:

@@ -1,4 +1,4 @@
-"""Actions as lines: what each did on its host, how it ended, and why it failed."""
+"""Actions as lines: the call, its host, its result, and why it failed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ DEEPER = 4
 def actions_view(
     reader: ViewReader, *, loop: str, state: ActionState | None, before: int | None, limit: int = LIMIT
 ) -> ViewContent:
-    """The actions of a loop, newest first, with the commands that print their stored texts."""
+    """The actions of a loop, newest first, with the commands that print their stored texts.
+
+    The document is the reply `ActionPage`. `before` is the id of an action: only older ones are listed.
+    """
     page = reader.call(ListActions(loop=loop, state=state, before=before, limit=limit))
     return ViewContent(page, lambda: _page_lines(reader, page, loop, state))
 
@@ -60,7 +63,7 @@ def _when(action: Action, now: Instant) -> str:
 
 
 def _texts(reader: ViewReader, action: Action) -> list[Line]:
-    """The commands that print in full what is shown shortened."""
+    """The commands that print the complete texts, where only a shortened one is in the row."""
     named = (("stdout", action.stdout), ("stderr", action.stderr), ("result", action.output))
     return [
         offer(reader, f"{name}, {count(text.size, 'character')}", f"output {text.digest}", indent=4)
@@ -70,7 +73,7 @@ def _texts(reader: ViewReader, action: Action) -> list[Line]:
 
 
 def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
-    """An action with its result, and why it failed; with `now`, also how long a running one has run."""
+    """An action with its result, and why it failed; with `now`, a running action also has its age."""
     target = f" (of {one_line(action.target)})" if action.target not in {action.host, ""} else ""
     facts: list[str] = []
     if action.rc is not None:
@@ -109,7 +112,7 @@ def _value(value: object) -> str:
 
 
 def failure(error: str, rc: int | None, stderr: str) -> list[Line]:
-    """Why an action failed: its return code, one sentence, and the last lines of its standard error."""
+    """Why an action failed: its return code, its error, and the last lines of its standard error."""
     code = [(f"rc {rc}: ", Role.BAD)] if rc is not None else []
     lines = [line(*code, error, indent=DEEPER)]
     rest = last_lines(stderr)

@@ -8,7 +8,7 @@ from ftl2_enterprise.protocol.loops.nouns import Loop, LoopState, Outcome
 
 
 class LoopExit(IntEnum):
-    """How a loop ended, or where it was left."""
+    """How a loop ended, or its state when the command stopped following it."""
 
     CONVERGED = 0
     NOT_CONVERGED = 1
@@ -24,13 +24,13 @@ class LoopExit(IntEnum):
 MEANINGS: dict[LoopExit, str] = {
     LoopExit.CONVERGED: "converged; a dry run found nothing to change",
     LoopExit.NOT_CONVERGED: "not converged within the maximum number of iterations",
-    LoopExit.BLOCKED: "blocked: the loop cannot continue without a person",
-    LoopExit.DENIED: "denied: policy allows nothing that is left to do",
-    LoopExit.MODEL_FAILED: "model failed: there was no decision",
+    LoopExit.BLOCKED: "blocked: the loop cannot continue until someone resolves the cause",
+    LoopExit.DENIED: "denied: policy forbids all remaining actions",
+    LoopExit.MODEL_FAILED: "model failed: the model made no decision",
     LoopExit.STOPPED: "paused, stopped or cancelled",
     LoopExit.WOULD_CHANGE: "a dry run found something to change",
     LoopExit.WAITING: "waiting for the answer to a prompt",
-    LoopExit.FAILED: "failed for another reason, which is shown",
+    LoopExit.FAILED: "failed for another reason, given in the message",
 }
 
 OUTCOMES: dict[Outcome, LoopExit] = {
@@ -46,7 +46,7 @@ OUTCOMES: dict[Outcome, LoopExit] = {
 
 
 def exit_of(loop: Loop) -> LoopExit:
-    """The status of a command that ran or followed the loop until now."""
+    """The exit status of a command that ran or followed the loop, from its current state."""
     match loop.state:
         case LoopState.WAITING:
             return LoopExit.WAITING
@@ -55,7 +55,7 @@ def exit_of(loop: Loop) -> LoopExit:
         case LoopState.PAUSED:
             return LoopExit.STOPPED
         case LoopState.RESTING:
-            # A continuous loop does not end: its last run counts.
+            # A continuous loop does not end: the result of its last run counts.
             return LoopExit.NOT_CONVERGED if loop.failures else LoopExit.CONVERGED
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]

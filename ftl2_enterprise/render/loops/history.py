@@ -40,7 +40,11 @@ SHOWN_UNMET = 8
 def history_view(
     reader: ViewReader, *, loop: str, actions: bool, changed: bool, before: int | None, limit: int = LIMIT
 ) -> ViewContent:
-    """The last iterations of a loop, oldest first; the document is the reply `History`."""
+    """The last iterations of a loop, oldest first; the document is the reply `History`.
+
+    `changed` leaves out iterations without changes, failures and prompts. `before` is the id of an iteration: only
+    older ones are shown.
+    """
     request = GetHistory(loop=loop, actions=actions, before=before, limit=limit, changed=changed)
     page = reader.call(request)
     while changed and page.more is not None and len(page.iterations) < limit:
@@ -77,11 +81,11 @@ def page_lines(page: History, prompts: Sequence[Prompt], now: Instant, *, only_c
     """A page of history: the loop, then its iterations with their prompts and actions."""
     lines = header(page.loop, now)
     if not page.iterations:
-        none = "no iteration changed anything, failed or asked" if only_changed else "no iterations yet"
+        none = "no iteration has changed anything, failed or prompted" if only_changed else "no iterations yet"
         return [*lines, line((none, Role.FAINT), indent=2)]
     asked: Mapping[int, list[Prompt]] = _by_iteration(prompts)
     done: Mapping[int, list[Action]] = _by_iteration(page.actions)
-    # Iterations without changes are left out on purpose.
+    # With `--changed`, gaps in the numbers are iterations that are left out, not pruned ones.
     gaps = {} if only_changed else removed_lines(page.iterations, from_first=page.more is None)
     for iteration in page.iterations:
         lines += [gaps[iteration.id]] if iteration.id in gaps else []
@@ -126,22 +130,22 @@ def header(loop: Loop, now: Instant) -> list[Line]:
 
 
 def removed_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[int, Line]:
-    """How many no-op iterations were removed, by the id of the iteration before which they were.
+    """Lines with the number of pruned no-op iterations, by the id of the iteration that follows them.
 
-    The iterations are in order, and none is left out; with `from_first` they begin with the first that is kept.
+    Requires all stored iterations of a range, in order; with `from_first` it begins with the oldest stored one.
     """
     found: dict[int, Line] = {}
     expected = 1 if from_first or not iterations else iterations[0].n
     for one in iterations:
         if one.n > expected:
             removed = count(one.n - expected, "no-op iteration")
-            found[one.id] = line((f"{removed}, no longer kept", Role.FAINT))
+            found[one.id] = line((f"{removed} no longer stored", Role.FAINT))
         expected = one.n + 1
     return found
 
 
 def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> list[Line]:
-    """What an iteration did and why, with its prompts."""
+    """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts."""
     if iteration.outcome is None:
         word, role = str(iteration.state), Role.ACCENT
     else:

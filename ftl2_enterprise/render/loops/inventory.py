@@ -1,4 +1,4 @@
-"""Hosts and resources that loops know, as tables."""
+"""Hosts and resources that loops have recorded, as tables."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.render.view import ViewReader
 
 LIMIT = 1000
-NO_HOSTS = (
-    "no hosts: the list has hosts that a loop created or added, and hosts of its inventory whose facts it has read"
-)
-NO_RESOURCES = "no resources: the list has machines that a loop created, and what its decisions register"
+NO_HOSTS = "no hosts: hosts are listed here when a loop creates or adds them, or gathers facts about them"
+NO_RESOURCES = "no resources: machines that loops create and resources that their decisions register are listed here"
 HOSTS = (
     Column("LOOP", least=8),
     Column("HOST", least=10),
@@ -38,13 +36,13 @@ RESOURCES = (
 
 
 def hosts_view(reader: ViewReader, *, loop: str | None, limit: int = LIMIT) -> ViewContent:
-    """Hosts with their addresses, groups and facts."""
+    """Hosts with their addresses, groups and facts, of one loop or of all; the document is a list of `HostLine`."""
     found = reader.call(ListHosts(loop=loop, limit=limit))
     return ViewContent(found, lambda: _lines(reader, found, HOSTS, _host, NO_HOSTS))
 
 
 def resources_view(reader: ViewReader, *, loop: str | None, limit: int = LIMIT) -> ViewContent:
-    """Resources with their data."""
+    """Resources with their data, of one loop or of all; the document is a list of `ResourceLine`."""
     found = reader.call(ListResources(loop=loop, limit=limit))
     return ViewContent(found, lambda: _lines(reader, found, RESOURCES, _resource, NO_RESOURCES))
 

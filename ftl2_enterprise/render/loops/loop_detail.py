@@ -86,7 +86,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
 
 
 def _actions(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
-    """The actions of the last iteration; of many, the last ones."""
+    """The actions of the last iteration, at most the last SHOWN_ACTIONS."""
     page = reader.call(GetHistory(loop=str(last.loop_id), actions=True, limit=1))
     actions = [one for one in page.actions if one.iteration_id == last.id]
     earlier = len(actions) - SHOWN_ACTIONS
@@ -147,7 +147,7 @@ def _submitted(loop: Loop, now: Instant) -> str:
 
 
 def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:
-    """The commands that make sense in this state."""
+    """The commands that are useful in this state."""
     loop = detail.loop
     name = quoted(loop.name)
     commands: list[tuple[str, str]] = [("answer", f"answer {prompt.id}") for prompt in detail.open_prompts[:3]]

@@ -1,4 +1,4 @@
-"""The view of all loops: counts, table, open prompts; and what to do when there are none."""
+"""The view of all loops: counts, table, open prompts; without loops, the command that submits one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def loops_view(reader: ViewReader, *, finished: bool, limit: int = LIMIT) -> Vie
 
 
 def read_loops(reader: ViewReader, *, finished: bool, limit: int = LIMIT) -> LoopPage:
-    """The newest loops up to the limit, however many pages they are. Raises Problem."""
+    """The newest loops up to the limit, read page by page. Raises Problem."""
     page = reader.call(ListLoops(finished=finished, limit=min(limit, PAGE)))
     loops: list[LoopLine] = list(page.loops)
     while page.more is not None and len(loops) < limit:

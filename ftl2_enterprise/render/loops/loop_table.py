@@ -68,13 +68,13 @@ def _row(loop: LoopLine, now: Instant, *, draining: bool) -> list[Cell]:
 
 
 def stopping_lines(loops: Sequence[LoopLine] | None, *, draining: bool) -> list[Line]:
-    """That the service is stopping, if it is, and what it waits for if the loops are known."""
+    """The notice that the service is stopping, with what it waits for if the loops are given; nothing otherwise."""
     text = STOPPING if loops is None else stopping(loops)
     return [line(symbol("!", Role.WARNING), (text, Role.WARNING))] if draining else []
 
 
 def urgency(loop: LoopLine) -> int:
-    """The sort key of a list that is cut off at the end: what needs a person, then what runs, then what rests."""
+    """The sort key of a list that may be cut off: loops that need attention, then running, then resting ones."""
     match loop.state:
         case LoopState.WAITING | LoopState.BLOCKED | LoopState.FAILED:
             return 0
@@ -98,7 +98,7 @@ def counts(loops: Sequence[LoopLine]) -> list[Piece]:
 
 
 def numbers(loops: Sequence[LoopLine]) -> list[tuple[int, str, Role]]:
-    """How many loops are in each state that has any: number, word, role; `failing` and `queued` are separate."""
+    """Number, word and role of each state that any loop is in; `failing` and `queued` are counted separately."""
     failing = sum(is_failing(loop) and loop.queued is None for loop in loops)
     queued = [loop for loop in loops if loop.queued is not None and loop.state not in ENDED]
     found: list[tuple[int, str, Role]] = [(len(queued), "queued", Role.WARNING)]
@@ -112,5 +112,5 @@ def numbers(loops: Sequence[LoopLine]) -> list[tuple[int, str, Role]]:
 
 
 def counts_line(loops: Sequence[LoopLine]) -> Line:
-    """The number of all loops, then the counts by state."""
+    """The number of loops, then the counts by state."""
     return line((f"{count(len(loops), 'loop')}: ", Role.FAINT), *counts(loops))

@@ -1,4 +1,4 @@
-"""Tells events as lines, and keeps count. Pure but for what it remembers of the loop that it follows."""
+"""Narrates a loop: turns its facts into lines as they arrive, and counts them. Does no input or output."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ EXPLAINED = {
     IterationOutcome.ACTED,
     IterationOutcome.RULE_FIRED,
 }
-"""Outcomes of iterations whose error has been shown by other facts."""
+"""Outcomes of iterations whose error other facts have shown already."""
 
 
 @dataclass
 class Tally:
-    """What this process has seen happen."""
+    """Counts over the facts that this process has received."""
 
     iterations: int = 0
     changed: int = 0
@@ -80,28 +80,30 @@ class Tally:
 
     @property
     def actions(self) -> int:
-        """Actions with any outcome."""
+        """The number of actions with any outcome."""
         return self.changed + self.ok + self.failed + self.denied + self.unknown + self.skipped + self.previewed
 
 
 @dataclass
 class Narrator:
-    """One for each loop that is shown."""
+    """Narrates the facts of one loop, which have to arrive in order."""
 
     lookup: Callable[[int], Action | None] = lambda _id: None
-    """The whole row of an action; its last lines of stderr explain a failure."""
+    """Returns the row of an action, for the last lines of its standard error; None when it cannot be read."""
     lookup_prompt: Callable[[int], Prompt | None] = lambda _id: None
-    """The whole row of a question; it may have been answered through another process."""
+    """Returns the row of a prompt, which another process may have answered; None when it cannot be read."""
     tally: Tally = field(default_factory=Tally)
     with_questions: bool = True
-    """False where a person is asked right here: then the question is shown by who asks it."""
-    _told: dict[int, str] = field(default_factory=dict[int, str])
-    _begun: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    """False where this terminal asks the user: the prompter shows the question then."""
+    _summaries: dict[int, str] = field(default_factory=dict[int, str])
+    """By the id of the action, until it ends."""
+    _running: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    """Call and summary by the id of the action, until it ends."""
     _reasons: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
     _settled: set[int] = field(default_factory=set[int])
 
-    def tell(self, event: Event) -> list[Line]:
+    def lines_of_event(self, event: Event) -> list[Line]:
         """The lines for an event; often none."""
         return self.lines_of(fact_of(event))
 
@@ -131,7 +133,10 @@ class Narrator:
             case RuleMatched():
                 return [
                     line(
-                        symbol("▸", Role.ACCENT), ("rule ", Role.ACCENT), one_line(fact.rule), " holds", indent=INDENT
+                        symbol("▸", Role.ACCENT),
+                        ("rule matched", Role.ACCENT),
+                        f": {one_line(fact.rule)}",
+                        indent=INDENT,
                     )
                 ]
             case RuleFired():
@@ -171,7 +176,7 @@ class Narrator:
                 return self._prompt_dismissed(fact.prompt_id)
             case StateChanged():
                 text = f"{fact.op.replace('_', ' ')} {one_line(fact.name)}"
-                return [line((f"remembered: {text}", Role.FAINT), indent=INDENT)]
+                return [line((f"recorded: {text}", Role.FAINT), indent=INDENT)]
             case _:
                 return []
 
@@ -185,7 +190,7 @@ class Narrator:
                 symbol("✔", Role.GOOD),
                 ("converged", Role.GOOD),
                 f" after {count(fact.iterations, 'iteration')}: {what}",
-                (f" (found by {one_line(fact.by)})", Role.FAINT),
+                (f" (decided by {one_line(fact.by)})", Role.FAINT),
             )
         ]
 
@@ -195,7 +200,7 @@ class Narrator:
             line(
                 symbol("≠", Role.WARNING),
                 ("drift", Role.WARNING),
-                ": what was in place is not any more",
+                ": the observed state no longer matches the desired state",
                 indent=INDENT,
             )
         ]
@@ -227,21 +232,21 @@ class Narrator:
     def _iteration_decided(self, fact: IterationDecided) -> list[Line]:
         reasons = [one_line(action.reason or "", 120) for action in fact.actions]
         for n, reason in enumerate(reasons, start=1):
-            # A reason that several actions share does not tell them apart; what they do, does.
+            # A reason that several actions share does not distinguish them; their parameters do.
             if reasons.count(reason) == 1:
                 self._reasons[fact.iteration_id, n] = reason
         by = one_line(fact.by)
         if by.startswith("rule:"):
-            # A rule that fires is told by its own facts.
+            # The rule's own facts are shown.
             return []
         if by == "rules" and not fact.converged:
-            # Its reasoning says the same once more, and rules that are broken have been told.
+            # Its reasoning repeats what is unmet, and broken rules have been shown.
             return _unmet(fact.unmet)
         lines = _unmet(fact.unmet)
         if reasoning := one_line(fact.reasoning, 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
         if fact.actions:
-            lines.append(line((f"{by} wants {count(len(fact.actions), 'action')}", Role.FAINT), indent=INDENT))
+            lines.append(line((f"{by} proposes {count(len(fact.actions), 'action')}", Role.FAINT), indent=INDENT))
         if fact.blocked:
             text = f": {one_line(fact.blocked, 400)}"
             lines.append(line(symbol("■", Role.BAD), ("blocked", Role.BAD), text, indent=INDENT))
@@ -252,7 +257,7 @@ class Narrator:
     def _rule_broken(self, fact: RuleBroken) -> list[Line]:
         rule, error = one_line(fact.rule), one_line(fact.error)
         if self._broken.get(rule) == error:
-            # It is found in each iteration; once is enough until it breaks in another way.
+            # Each iteration reports it; it is shown again only when its error changes.
             return []
         self._broken[rule] = error
         text = f": {rule}: {error}"
@@ -271,27 +276,27 @@ class Narrator:
     # --- actions ---------------------------------------------------------------------------------------------------
 
     def summary_of(self, fact: ActionFact) -> str:
-        """What an action is for, or what it does."""
+        """The decider's reason for an action, or its parameters."""
         summary = one_line(fact.summary, 120) if isinstance(fact, ActionStarted | ActionPreviewed) else ""
         return self._reasons.get((fact.iteration_id, fact.n)) or summary.removeprefix(f"{fact.module} ")
 
-    def in_hand(self) -> list[Line]:
-        """The actions that have been told to begin and not to end."""
+    def running_lines(self) -> list[Line]:
+        """The actions that have started and not ended."""
         return [
             line(
                 *state_words.action_mark("running"),
                 " ",
                 (what, Role.STRONG),
-                f": {told}" if told else "",
+                f": {summary}" if summary else "",
                 indent=INDENT,
             )
-            for what, told in self._begun.values()
+            for what, summary in self._running.values()
         ]
 
     def _action_started(self, fact: ActionStarted) -> list[Line]:
-        told = self.summary_of(fact)
-        self._told[fact.action_id] = told
-        self._begun[fact.action_id] = _what(fact), told
+        summary = self.summary_of(fact)
+        self._summaries[fact.action_id] = summary
+        self._running[fact.action_id] = _call_text(fact), summary
         return []
 
     def _action_succeeded(self, fact: ActionSucceeded) -> list[Line]:
@@ -310,7 +315,7 @@ class Narrator:
 
     def _action_previewed(self, fact: ActionPreviewed) -> list[Line]:
         self.tally.previewed += 1
-        self._told[fact.action_id] = self.summary_of(fact)
+        self._summaries[fact.action_id] = self.summary_of(fact)
         return [self._action(fact, "previewed")]
 
     def _without_effect(self, fact: ActionFact, kind: str, reason: str | None) -> list[Line]:
@@ -318,19 +323,19 @@ class Narrator:
         return [self._action(fact, kind), *([line(why, indent=DEEPER)] if why else [])]
 
     def _action(self, fact: ActionFact, kind: str, *, seconds: float | None = None) -> Line:
-        self._begun.pop(fact.action_id, None)
-        told = self._told.pop(fact.action_id, None) or self.summary_of(fact)
+        self._running.pop(fact.action_id, None)
+        summary = self._summaries.pop(fact.action_id, None) or self.summary_of(fact)
         took = [Span(f" ({duration(seconds)})", Role.FAINT)] if seconds is not None else []
         return line(
             *state_words.action_mark(kind),
             " ",
-            (_what(fact), Role.STRONG),
-            f": {told}" if told else "",
+            (_call_text(fact), Role.STRONG),
+            f": {summary}" if summary else "",
             *took,
             indent=INDENT,
         )
 
-    # --- questions -------------------------------------------------------------------------------------------------
+    # --- prompts ---------------------------------------------------------------------------------------------------
 
     def _prompt_asked(self, fact: PromptAsked) -> list[Line]:
         self.tally.questions += 1
@@ -340,30 +345,32 @@ class Narrator:
 
     def _prompt_expired(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)
-        return [line(symbol("!", Role.WARNING), ("nobody answered in time", Role.WARNING), indent=INDENT)]
+        return [
+            line(symbol("!", Role.WARNING), ("the prompt expired without an answer", Role.WARNING), indent=INDENT)
+        ]
 
     def _prompt_dismissed(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)
         return [line(("the prompt was dismissed", Role.FAINT), indent=INDENT)]
 
 
-# --- what needs no memory ------------------------------------------------------------------------------------------
+# --- facts that depend on no earlier fact --------------------------------------------------------------------------
 
 
 def _loop_started(fact: LoopStarted) -> list[Line]:
-    again = ", going on where it was left" if fact.resumed else ""
-    return [line((f"run {fact.run}{again}", Role.FAINT))] if again or fact.run != 1 else []
+    resumed = ", resumed" if fact.resumed else ""
+    return [line((f"run {fact.run}{resumed}", Role.FAINT))] if resumed or fact.run != 1 else []
 
 
 def _loop_rested(fact: LoopRested) -> list[Line]:
     if not fact.failures:
-        return [line((f"next look in {duration(fact.delay)}", Role.FAINT))]
+        return [line((f"next check in {duration(fact.delay)}", Role.FAINT))]
     why = one_line(fact.reason or fact.outcome)
     return [
         line(
             symbol("✘", Role.BAD),
             (fact.outcome.replace("_", " "), Role.BAD),
-            f": {why}; {count(fact.failures, 'run')} in a row; next try in {duration(fact.delay)}",
+            f": {why}; {count(fact.failures, 'failed run')} in a row; next run in {duration(fact.delay)}",
         )
     ]
 
@@ -371,25 +378,25 @@ def _loop_rested(fact: LoopRested) -> list[Line]:
 def _iteration_observed(fact: IterationObserved) -> list[Line]:
     lines: list[Line] = []
     if fact.names:
-        shown = one_line(", ".join(_look(name) for name in fact.names), 140)
+        shown = one_line(", ".join(_observation_name(name) for name in fact.names), 140)
         lines.append(line((f"observed {shown}", Role.FAINT), indent=INDENT))
     for bad in fact.failed:
         if bad.name in fact.denied:
             continue
         error = one_line(bad.error or "no reason given")
-        name, host = _look(bad.name), one_line(bad.host)
+        name, host = _observation_name(bad.name), one_line(bad.host)
         text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: {error}"
         if error.startswith("exit status"):
             if bad.name.startswith("manifest:"):
-                # What it means is among the things that are not as desired.
+                # Its meaning is among the unmet conditions of the decision.
                 continue
-            # Not in trouble: a command that tests something says so by its status.
-            lines.append(line((f"saw{text}", Role.FAINT), indent=INDENT))
+            # Not a failure: a command that tests something reports its result as an exit status.
+            lines.append(line((f"result of{text}", Role.FAINT), indent=INDENT))
             continue
         lines.append(line(symbol("✘", Role.BAD), ("cannot observe", Role.BAD), text, indent=INDENT))
     if fact.denied:
         text = f": {one_line(', '.join(fact.denied))}"
-        lines.append(line(symbol("⊘", Role.BAD), ("DENIED to observe", Role.BAD), text, indent=INDENT))
+        lines.append(line(symbol("⊘", Role.BAD), ("observation DENIED", Role.BAD), text, indent=INDENT))
     return lines
 
 
@@ -425,7 +432,7 @@ def _rule_fired(fact: RuleFired) -> list[Line]:
 
 
 def header(loop: Loop) -> list[Line]:
-    """What is about to run."""
+    """The loop that is about to run: name, mode, decider and inventory."""
     spec = loop.spec
     where = f", inventory {one_line(spec.inventory)}" if spec.inventory else ""
     lines = [
@@ -441,10 +448,10 @@ def header(loop: Loop) -> list[Line]:
     return lines
 
 
-def _what(fact: ActionFact) -> str:
+def _call_text(fact: ActionFact) -> str:
     return one_line(f"{fact.module} on {fact.host}")
 
 
-def _look(name: str) -> str:
-    """An observation's name, without what a manifest's own looks carry in front."""
+def _observation_name(name: str) -> str:
+    """An observation's name, without the prefixes of those that a manifest makes itself."""
     return one_line(name.removeprefix("manifest:").removeprefix("step "))

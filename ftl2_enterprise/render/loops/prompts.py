@@ -27,8 +27,8 @@ LIMIT = 200
 SHOWN_OBSERVATIONS = 8
 INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
-SAYS_LITTLE = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
-"""Fields of a module's result that do not help to answer."""
+UNHELPFUL = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
+"""Fields of a module's result that do not help to answer a prompt."""
 COLUMNS = (
     Column("ID", right=True),
     Column("LOOP", least=10),
@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 def question(prompt_id: int, text: str, options: Sequence[str], default: str | None) -> list[Line]:
-    """A question with its numbered options."""
+    """A question with its numbered options and its default."""
     lines = [
         line(symbol("?", Role.WARNING), (f"prompt {prompt_id}: ", Role.WARNING), one_line(text, 600), indent=INDENT)
     ]
@@ -58,7 +58,7 @@ def question(prompt_id: int, text: str, options: Sequence[str], default: str | N
 
 
 def answered(answer: object, by: object) -> Line:
-    """An answer, and who gave it."""
+    """An answer and its author."""
     return line(
         symbol("✔", Role.GOOD),
         "answered: ",
@@ -77,19 +77,19 @@ def dismissed(prompt: Prompt) -> Line:
 
 
 def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
-    """The question with its options, its reason, what was observed, and its answer if it is settled."""
+    """The question with its options, its reason, the observations that led to it, and its answer if it is settled."""
     prompt = detail.prompt
     shown = [
         line(
             (one_line(detail.loop), Role.STRONG),
-            f" asks, {ago(prompt.asked_at, now)}",
+            f" asked {ago(prompt.asked_at, now)}",
             (_desired(detail), Role.FAINT),
         ),
         *question(prompt.id, prompt.question, prompt.options, prompt.default),
     ]
     if prompt.context:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
-    # How a manifest reads its files is of no interest; the result is among the reasons.
+    # The files of a manifest are internal to it; its reason names the differences.
     seen = [one for one in detail.observations if one.error or not one.name.startswith(INTERNAL)]
     if seen:
         shown.append(line(("observed:", Role.FAINT), indent=INDENT))
@@ -101,13 +101,13 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
         shown.append(
             answered(prompt.answer, prompt.answered_by)
             if prompt.answer is not None
-            else line((f"it is {prompt.state}", Role.WARNING), indent=INDENT)
+            else line((f"{prompt.state} without an answer", Role.WARNING), indent=INDENT)
         )
     return shown
 
 
 def _desired(detail: PromptDetail) -> str:
-    # A manifest does not fit on one line.
+    # The text of a manifest does not fit on one line.
     is_text = "\n" not in detail.desired_state.strip()
     return f"  (desired state: {one_line(detail.desired_state, 160)})" if is_text else ""
 
@@ -119,29 +119,32 @@ def _observation(one: Observation) -> Line:
 
 
 def _result_text(result: str) -> str:
-    """The part of a module's result that people read: its output, else its fields."""
+    """The readable part of a module's result: its output, or else its fields."""
     try:
         fields = msgspec.json.decode(result, type=dict[str, Any])
     except msgspec.MsgspecError:
         # A long result is stored shortened, which is not valid JSON.
         return result
     output = str(fields.get("stdout") or fields.get("msg") or "").strip()
-    return output or fields_text({name: value for name, value in fields.items() if name not in SAYS_LITTLE})
+    return output or fields_text({name: value for name, value in fields.items() if name not in UNHELPFUL})
 
 
 # --- lists of prompts ----------------------------------------------------------------------------------------------
 
 
 def prompts_view(reader: ViewReader, *, loop: str | None, settled: bool, limit: int = LIMIT) -> ViewContent:
-    """The open prompts, or all of them, oldest first; of one loop if it is given."""
+    """The open prompts, or all of them, oldest first; of one loop if it is given.
+
+    The document is a list of `PromptLine`.
+    """
     found = reader.call(ListPrompts(loop=loop, settled=settled, limit=limit))
-    # The service lists the newest first, so that a limit leaves out old ones.
+    # The service lists the newest first, so that the limit leaves out the oldest.
     found.sort(key=lambda one: (one.prompt.asked_at, one.prompt.id))
     return ViewContent(found, lambda: prompts_table(reader, found, settled=settled))
 
 
 def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: bool) -> list[Line]:
-    """The table of prompts, and how to answer the oldest."""
+    """The table of prompts, and the command that answers the oldest."""
     if not found:
         return [line("no prompts" if settled else "no open prompts")]
     now = reader.now()
@@ -188,7 +191,7 @@ def open_prompt_lines(reader: ViewReader, prompts: Sequence[PromptLine], *, most
 
 
 def asked_notice(one: PromptLine) -> list[Line]:
-    """That a loop asks something, while the user does something else."""
+    """The notice in the shell that a loop asks something."""
     choices = " / ".join(one_line(option, 40) for option in one.prompt.options)
     return [
         line(
@@ -202,13 +205,13 @@ def asked_notice(one: PromptLine) -> list[Line]:
 
 
 def settled_notice(prompt_id: int, prompt: Prompt | None) -> Line:
-    """That a prompt was settled while the user typed its answer; None when its loop was deleted."""
+    """The notice that a prompt was settled while the user typed its answer; None when its loop was deleted."""
     what: tuple[str | tuple[str, Role], ...]
     match prompt.state if prompt is not None else None:
         case None:
-            what = (" is gone: its loop was deleted",)
+            what = (" was deleted with its loop",)
         case PromptState.EXPIRED:
-            what = (" has expired without an answer",)
+            what = (" expired without an answer",)
         case PromptState.DISMISSED:
             what = (" was dismissed and needs no answer",)
         case _:

@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def rules_view(reader: ViewReader) -> ViewContent:
-    """All rules: whether they may fire, and how often they did."""
+    """All rules: whether they may fire, and how often they fired; the document is a list of `RuleInfo`."""
     rules = reader.call(ListRules())
     return ViewContent(rules, lambda: _lines(reader, rules))
 
@@ -55,7 +55,7 @@ def _state(rule: RuleInfo) -> Span:
 
 
 def rule_lines(rule: RuleInfo, now: Instant) -> list[Line]:
-    """One rule, to be followed by its source."""
+    """One rule and an empty line, after which its source is printed."""
     fired = f"fired {count(rule.fired, 'time')}" + (f", last {ago(rule.last_fired_at, now)}" if rule.fired else "")
     by = f" (by {person(rule.disabled_by)})" if rule.disabled_by else ""
     shown = [

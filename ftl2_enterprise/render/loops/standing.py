@@ -1,4 +1,4 @@
-"""Where a loop stands, in words: its state, what was requested of it, what comes next, and why."""
+"""The status of a loop in words: its state or the one that was requested, the reason, and what comes next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop
 
 ENDED = {LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED}
-"""States in which nothing of a loop runs or comes next; a failed one can be retried."""
+"""States in which nothing runs or is scheduled; a failed loop can be retried."""
 AT_REST = {LoopState.PAUSED, LoopState.BLOCKED, LoopState.FAILED, LoopState.RESTING, LoopState.WAITING}
 
 _REQUESTED: dict[Desired, str] = {
@@ -24,15 +24,16 @@ _REQUESTED: dict[Desired, str] = {
     Desired.STOP: "stopping",
     Desired.CANCEL: "cancelling",
 }
-_BEGINNING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
-"""States of a loop until its process has begun."""
+_STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
+"""Words for the states of a loop whose process is about to start."""
 STOPPING = "the service is stopping"
 NEXT_START = "continues after the next start of the service"
-_SAID_BY_THE_STATE = {"paused on request", "cancelled on request"}
+_REPEATS_STATE = {"paused on request", "cancelled on request"}
+"""Reasons that add nothing to the state."""
 
 
 class LoopStanding(NamedTuple):
-    """Symbol, word and role of where a loop is."""
+    """Symbol, word and role of the status of a loop."""
 
     symbol: str
     word: str
@@ -40,9 +41,9 @@ class LoopStanding(NamedTuple):
 
 
 def standing(loop: LoopLine | Loop, queued: Queued | None = None) -> LoopStanding:
-    """Where the loop is, or the state that was requested while it is not there yet.
+    """The status of a loop: its state, or the transition to the requested state.
 
-    A `LoopLine` has its place in the queue; of a `Loop` it is passed as `queued`.
+    A `LoopLine` contains its position in the queue; that of a `Loop` is passed as `queued`.
     """
     state, role, mark = loop.state, STATE_ROLES[loop.state], STATE_SYMBOLS[loop.state]
     if state in ENDED:
@@ -57,7 +58,7 @@ def standing(loop: LoopLine | Loop, queued: Queued | None = None) -> LoopStandin
 
 
 def _undisturbed(loop: LoopLine | Loop, mark: str, role: Role) -> LoopStanding:
-    """Where a loop is that has not ended, is not queued, and is in the state that was requested."""
+    """The status of a loop that has not ended, is not queued, and is not in transition on request."""
     state = loop.state
     if state is LoopState.WAITING:
         return LoopStanding(mark, "waiting for you", role)
@@ -67,70 +68,70 @@ def _undisturbed(loop: LoopLine | Loop, mark: str, role: Role) -> LoopStanding:
         return LoopStanding("!", "interrupted", Role.WARNING)
     if is_failing(loop):
         return LoopStanding("✘", "failing", Role.BAD)
-    if loop.managed and loop.desired is Desired.RUN and (word := _BEGINNING.get(state)):
+    if loop.managed and loop.desired is Desired.RUN and (word := _STARTING.get(state)):
         return LoopStanding(mark, word, role)
     return LoopStanding(mark, str(state), role)
 
 
 def is_failing(loop: LoopLine | Loop) -> bool:
-    """Whether it rests because its last run did not converge; it will be tried again."""
+    """Whether it rests after a run that did not converge; it will run again."""
     return loop.state is LoopState.RESTING and bool(loop.reason)
 
 
 def is_interrupted(loop: LoopLine | Loop) -> bool:
-    """Whether a foreground run of it died: the row says that it runs, and no process has it."""
+    """Whether its foreground run died: its state is running, but no process has claimed it."""
     return isinstance(loop, LoopLine) and not loop.managed and loop.state is LoopState.RUNNING and loop.pid is None
 
 
 def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | None:
-    """Its place in the queue for a free process; None when it does not wait for one."""
+    """Its position in the queue for a process; None when it is not queued."""
     return loop.queued if queued is None and isinstance(loop, LoopLine) else queued
 
 
 def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None, *, draining: bool = False) -> str:
-    """The reason for its state, or what comes next, on one line; while the service stops, nothing comes next."""
+    """The reason for its state, or what comes next, on one line; a service that is stopping starts nothing next."""
     if (first := _first(loop, queued, draining=draining)) is not None:
         return first
     if loop.restart_at is not None and loop.state not in ENDED:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
         return f"{reason}restarts {until(loop.restart_at, now)}"
     if loop.state is LoopState.WAITING:
-        return count(loop.open_prompts, "prompt")
+        return count(loop.open_prompts, "open prompt")
     if loop.state is LoopState.RESTING:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else ""
         return f"{reason}next check {until(loop.next_run_at, now)}"
-    if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _SAID_BY_THE_STATE:
+    if loop.reason and loop.state is not LoopState.COMPLETED and loop.reason not in _REPEATS_STATE:
         return one_line(loop.reason, 300)
     if loop.managed or loop.state in ENDED:
         return ""
     if is_interrupted(loop):
         return "its process ended unexpectedly"
-    return "runs in the foreground" if loop.state is LoopState.RUNNING else "left by a foreground run"
+    return "runs in the foreground" if loop.state is LoopState.RUNNING else "was run in the foreground"
 
 
 def _first(loop: LoopLine | Loop, queued: Queued | None, *, draining: bool) -> str | None:
-    """What takes precedence over the reason of its state; None when nothing does."""
-    if draining and not _is_on_the_way(loop) and _is_to_come(loop, queued):
+    """The text that takes precedence over the reason of its state; None when there is none."""
+    if draining and not _is_in_transition(loop) and _is_scheduled(loop, queued):
         return f"{one_line(loop.reason, 120)}; {NEXT_START}" if loop.reason else NEXT_START
     if (found := queue_of(loop, queued)) is not None and loop.state not in ENDED:
         taken = f"{found.taken} of {found.places} places taken"
-        return f"number {found.place} in the queue: {taken} (supervisor.max_running)"
-    if _is_on_the_way(loop):
-        # The reason of the state that it is leaving no longer counts.
+        return f"position {found.place} in the queue: {taken} (supervisor.max_running)"
+    if _is_in_transition(loop):
+        # The reason belongs to the state that it is leaving.
         return ""
     return None
 
 
-def _is_to_come(loop: LoopLine | Loop, queued: Queued | None) -> bool:
-    """Whether the service would start something for it."""
+def _is_scheduled(loop: LoopLine | Loop, queued: Queued | None) -> bool:
+    """Whether the service would start a process for it, now or later."""
     if loop.state in ENDED or not loop.managed:
         return False
     is_due = loop.restart_at is not None or queue_of(loop, queued) is not None
     return is_due or loop.state in {LoopState.PENDING, LoopState.RESTING}
 
 
-def _is_on_the_way(loop: LoopLine | Loop) -> bool:
-    """Whether another state than its present one was requested."""
+def _is_in_transition(loop: LoopLine | Loop) -> bool:
+    """Whether a state was requested that the loop has not reached yet."""
     if loop.state in ENDED:
         return False
     if loop.desired is Desired.RUN:
@@ -139,14 +140,14 @@ def _is_on_the_way(loop: LoopLine | Loop) -> bool:
 
 
 def stopping(loops: Sequence[LoopLine]) -> str:
-    """What a service that stops still waits for."""
+    """That the service is stopping, and what it waits for."""
     left = sum(loop.managed and loop.pid is not None for loop in loops)
-    what = {0: "no loop is in a step", 1: "1 loop finishes its current step"}
-    return f"{STOPPING}: {what.get(left, f'{left} loops finish their current steps')}"
+    what = {0: "no loop process is left", 1: "waiting for 1 loop to finish its current step"}
+    return f"{STOPPING}: {what.get(left, f'waiting for {left} loops to finish their current steps')}"
 
 
 def until(instant: Instant | None, now: Instant) -> str:
-    """How long until then: `in 90 s`, or `now`."""
+    """The time until an instant: `in 90 s`, or `now`."""
     if instant is None or instant <= now:
         return "now"
     return f"in {duration(seconds_between(now, instant))}"
@@ -156,10 +157,10 @@ def until(instant: Instant | None, now: Instant) -> str:
 
 
 def state_line(loop: Loop, now: Instant, queued: Queued | None = None, *, is_now: bool = False) -> Line:
-    """The reply to a command that controls a loop; `is_now` says that its current step is cut off."""
+    """The reply to a command that controls a loop; `is_now`: its current step is interrupted."""
     where, reason = standing(loop, queued), why(loop, now, queued)
     if loop.state is LoopState.RUNNING and loop.desired in {Desired.PAUSE, Desired.CANCEL}:
-        reason = "its current step is cut off" if is_now else "it finishes its current step first"
+        reason = "interrupting its current step" if is_now else "after its current step"
     return line(
         symbol(where.symbol, where.role),
         (one_line(loop.name), Role.STRONG),
@@ -170,7 +171,7 @@ def state_line(loop: Loop, now: Instant, queued: Queued | None = None, *, is_now
 
 
 def outcome_line(loop: Loop) -> Line:
-    """How a loop ended, or where it was left, on one line: the word, its name, and why."""
+    """The result of a run on one line: the status, the name of the loop, and the reason."""
     where = standing(loop)
     reason = [f": {one_line(loop.reason, 300)}"] if loop.reason else []
     return line(symbol(where.symbol, where.role), (where.word, where.role), f": loop {one_line(loop.name)}", *reason)

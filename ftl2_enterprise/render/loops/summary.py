@@ -19,7 +19,7 @@ RESUMABLE = {LoopState.PAUSED, LoopState.WAITING, LoopState.BLOCKED, LoopState.F
 def summary(
     loop: Loop, tally: Tally, *, took: str, prompts: Sequence[Prompt] = (), command: Callable[[str], str]
 ) -> list[Line]:
-    """The lines; `command` gives the words of a command as they are typed here."""
+    """The lines; `command` returns a command as it is typed here."""
     lines = [outcome_line(loop), _facts(tally, took)]
     lines += [_next("answer", f"{command(f'respond {prompt.id}')} {_example(prompt)}") for prompt in prompts]
     name = quoted(loop.name)

@@ -15,7 +15,7 @@ COLUMNS = (Column("PROCESS"), Column("PID", right=True), Column("STARTED"), Colu
 
 
 def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
-    """Whether it is healthy, its problems, and its processes."""
+    """Whether the service is healthy, its problems, its figures, and a table of its processes."""
     word = ("healthy", Role.GOOD) if found.ok else ("unhealthy", Role.BAD)
     mark = symbol("✔", Role.GOOD) if found.ok else symbol("✘", Role.BAD)
     draining = [", ", ("stopping", Role.WARNING)] if found.draining else []

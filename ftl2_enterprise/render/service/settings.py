@@ -48,5 +48,5 @@ def reloaded_lines(done: Reloaded) -> list[Line]:
     lines = [line(f"settings reloaded: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed))]
     if done.need_restart:
         names = ", ".join(done.need_restart)
-        lines.append(line(symbol("!", Role.WARNING), (f"after a restart only: {names}", Role.WARNING)))
+        lines.append(line(symbol("!", Role.WARNING), (f"effective only after a restart: {names}", Role.WARNING)))
     return lines

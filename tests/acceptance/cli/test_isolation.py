@@ -306,7 +306,7 @@ def test_nobody_else_may_read_what_is_recorded(tmp_path):
     try:
         assert holder.stdout is not None
         for line in holder.stdout:
-            if "next look" in line:
+            if "next check" in line:
                 break
         made = [path for path in home.rglob("*") if path not in given]
         assert {path.name for path in made if path.is_file()} >= {"loops.db", "loops.db-wal", "loops.db-shm"}

@@ -116,7 +116,7 @@ def test_ctrl_c_while_something_runs_leaves_no_stale_line(command: Command, tmp_
         f"version: 1\nname: slow\nsteps: [{{name: slow, check: {{path: {tmp_path}/slow}}, action: {action}}}]\n"
     )
     terminal = Terminal(command, "run", "-f", str(tmp_path / "slow.yaml"))
-    terminal.child.expect("wants 1 action.*shell on localhost")
+    terminal.child.expect("proposes 1 action.*shell on localhost")
     terminal.child.sendintr()
     assert terminal.end() == 6
     assert stale(terminal) == []

@@ -21,7 +21,7 @@ def test_a_signal_stops_a_resting_loop_and_it_can_go_on(
 ) -> None:
     """A stop is no failure."""
     process = command.start("run", "-f", manifest(tmp_path, MAKE), "--mode", "continuous", "--interval", "60")
-    lines_until(process, "next look in")
+    lines_until(process, "next check in")
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 6, out + err
@@ -32,7 +32,7 @@ def test_a_signal_stops_a_resting_loop_and_it_can_go_on(
     assert "paused" in ended(command.run("status"), 0)
     again = command.start("run", "--resume", "made")
     try:
-        lines_until(again, "next look in")
+        lines_until(again, "next check in")
     finally:
         again.send_signal(signal.SIGINT)
         again.communicate(timeout=30)
@@ -55,7 +55,7 @@ def test_a_second_signal_stops_an_action_now(command: Command, tmp_path: Path) -
 def test_two_processes_never_run_one_loop(command: Command, tmp_path: Path) -> None:
     process = command.start("run", "-f", manifest(tmp_path, MAKE), "--mode", "continuous", "--interval", "60")
     try:
-        lines_until(process, "next look in")
+        lines_until(process, "next check in")
         said = ended(command.run("run", "--resume", "made"), 75)
         assert f"process {process.pid} is running it" in said
         assert "decided by" not in said

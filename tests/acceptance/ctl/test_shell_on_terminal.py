@@ -327,7 +327,7 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen
     resting = builders.loop(state=LoopState.RESTING, next_run_at=builders.ago(-3600))
     asking.on(ShowLoop, LoopDetail(loop=resting, process=None, open_prompts=[], last=None))
     asking.happen(LoopRested, delay=3600.0, failures=0)
-    asked_screen.see("next look in 60 min", "web: resting")
+    asked_screen.see("next check in 60 min", "web: resting")
     goes_on(asked_screen)
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
 

@@ -40,7 +40,7 @@ def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
         service.submit("second", gated(tmp_path))
         until(lambda: service.lines()["second"].queued is not None)
         assert service.lines()["gated"].queued is None
-        told = "number 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
+        told = "position 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
         assert said(service, "status").startswith("2 loops: 1 queued, 1 running")
         for words in (["status"], ["show", "second"]):
             assert "queued" in said(service, *words)
@@ -56,11 +56,11 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
-        assert said(service, "cancel", "gated") == "gated: cancelling (it finishes its current step first)"
+        assert said(service, "cancel", "gated") == "gated: cancelling (after its current step)"
         refused = said(service, "delete", "gated", "--yes")
         assert "cannot delete gated: it is being cancelled" in refused
         assert "`ftl2ctl cancel --now gated` cuts that off" in refused
-        assert said(service, *words) == "gated: cancelling (its current step is cut off)"
+        assert said(service, *words) == "gated: cancelling (interrupting its current step)"
         loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
         assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)
         (action,) = service.call(ListActions(loop="gated")).actions
@@ -86,7 +86,7 @@ def test_that_it_stops_is_shown(tmp_path: Path) -> None:
         service.signal(signal.SIGTERM)
         until(lambda: service.call(ListLoops()).draining)
         told = said(service, "status")
-        assert told.startswith("the service is stopping: 1 loop finishes its current step")
+        assert told.startswith("the service is stopping: waiting for 1 loop to finish its current step")
         assert "continues after the next start of the service" in told
         assert "next check" not in told
         assert json.loads(run(service, "status", "--json").stdout)["draining"] is True

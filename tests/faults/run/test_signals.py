@@ -157,7 +157,7 @@ def test_a_signal_while_it_rests_stops_at_once_and_keeps_the_time_of_the_next_ru
         "-f", manifest(tmp_path, ACTION), "--mode", "continuous", "--interval", "600",
         middle=(tmp_path / "loops.db").exists,
     )  # fmt: skip
-    run.hear("next look in")
+    run.hear("next check in")
     before = run.rows("select next_run_at from loops")
     run.send(sent)
     said = run.end(seconds=10)

@@ -47,7 +47,7 @@ def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
             [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
-        assert " no-op iterations, no longer kept" in whole
+        assert " no-op iterations no longer stored" in whole
         assert "no-op iterations were removed: they ended more than" in service.output.read_text()
         # From a reload on they are kept for ever.
         config = service.directory / "config.toml"

@@ -58,9 +58,9 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
             builders.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
             "! prompt 7 was answered by alice: yes",
         ),
-        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 has expired without an answer"),
+        (builders.prompt(7, state=PromptState.EXPIRED), "! prompt 7 expired without an answer"),
         (builders.prompt(7, state=PromptState.DISMISSED), "! prompt 7 was dismissed and needs no answer"),
-        (GONE, "! prompt 7 is gone: its loop was deleted"),
+        (GONE, "! prompt 7 was deleted with its loop"),
     ],
 )
 def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(

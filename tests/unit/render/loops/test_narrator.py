@@ -53,7 +53,7 @@ def action_row(stderr: str) -> Action:
 
 def told(*events: Event, narrator: Narrator | None = None) -> list[str]:
     narrator = narrator or Narrator()
-    return [one.plain for fact in events for one in narrator.tell(fact)]
+    return [one.plain for fact in events for one in narrator.lines_of_event(fact)]
 
 
 COMMON = {"action_id": 1, "n": 1, "module": "shell", "host": "web1"}
@@ -127,7 +127,7 @@ def test_a_test_that_says_no_is_no_trouble_but_an_unreachable_host_is() -> None:
     ]
     lines = told(event(IterationObserved, names=["nginx"], failed=failed, denied=[]))
     assert lines[1:] == [
-        "  saw nginx on web1: exit status 3: inactive",
+        "  result of nginx on web1: exit status 3: inactive",
         "  cannot observe nginx on web2: cannot connect",
     ]
 
@@ -199,7 +199,7 @@ def test_looks_that_find_nothing_are_counted_on_a_terminal_and_not_listed() -> N
         live.close()
     assert "iteration 1" in stream.getvalue()
     assert "iteration 2" not in stream.getvalue()
-    assert "seen 5 times" in stream.getvalue()
+    assert "checked 5 times" in stream.getvalue()
 
 
 def test_a_reader_that_leaves_does_not_end_the_loop() -> None:
@@ -221,7 +221,7 @@ def test_what_a_rule_says_is_told_once() -> None:
         event(RuleFired, rule="disk", success=False, detail="exit status 9"),
         event(IterationEnded, n=1, outcome="rule_fired", error="rule disk: exit status 9"),
     ]
-    assert told(*fired) == ["  rule disk holds", "  rule FAILED: disk: exit status 9"]
+    assert told(*fired) == ["  rule matched: disk", "  rule FAILED: disk: exit status 9"]
     observed = [event(IterationDecided, by="rules", reasoning=still, unmet=[still], actions=[])]
     assert told(*observed) == [f"  not as desired: {still}"]
     broken = [

@@ -22,10 +22,10 @@ from tests.support.builders import NOW, ago, loop_line
         ({"state": LoopState.PAUSED}, "resuming", ""),
         ({"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"}, "paused", ""),
         ({"state": LoopState.PAUSED, "reason": "stopped on request"}, "resuming", ""),
-        ({"state": LoopState.PENDING, "managed": False}, "pending", "left by a foreground run"),
+        ({"state": LoopState.PENDING, "managed": False}, "pending", "was run in the foreground"),
         ({"managed": False}, "running", "runs in the foreground"),
         ({"managed": False, "pid": None}, "interrupted", "its process ended unexpectedly"),
-        ({"state": LoopState.WAITING, "open_prompts": 1}, "waiting for you", "1 prompt"),
+        ({"state": LoopState.WAITING, "open_prompts": 1}, "waiting for you", "1 open prompt"),
         ({"state": LoopState.RESTING, "next_run_at": ago(-90)}, "resting", "next check in 90 s"),
         (
             {"state": LoopState.RESTING, "next_run_at": ago(-90), "reason": "no route"},
@@ -38,17 +38,17 @@ from tests.support.builders import NOW, ago, loop_line
         (
             {"state": LoopState.PENDING, "queued": Queued(place=3, taken=1, places=1)},
             "queued",
-            "number 3 in the queue: 1 of 1 places taken (supervisor.max_running)",
+            "position 3 in the queue: 1 of 1 places taken (supervisor.max_running)",
         ),
         (
             {"state": LoopState.RESTING, "next_run_at": ago(9), "queued": Queued(place=12, taken=5, places=4)},
             "queued",
-            "number 12 in the queue: 5 of 4 places taken (supervisor.max_running)",
+            "position 12 in the queue: 5 of 4 places taken (supervisor.max_running)",
         ),
         (
             {"desired": Desired.CANCEL, "queued": Queued(place=1, taken=1, places=1)},
             "cancelling",
-            "number 1 in the queue: 1 of 1 places taken (supervisor.max_running)",
+            "position 1 in the queue: 1 of 1 places taken (supervisor.max_running)",
         ),
         ({"restart_at": ago(-5)}, "restarting", "its process died; restarts in 5.0 s"),
         ({"restart_at": ago(-30), "reason": "crashed"}, "restarting", "crashed; restarts in 30 s"),
@@ -70,7 +70,7 @@ def test_where_a_loop_stands(fields, word, reason):
         ({"state": LoopState.PENDING}, NEXT_START),
         ({"state": LoopState.PENDING, "queued": Queued(place=1, taken=1, places=1)}, NEXT_START),
         ({"restart_at": ago(-30), "reason": "crashed"}, f"crashed; {NEXT_START}"),
-        ({"state": LoopState.WAITING, "open_prompts": 1}, "1 prompt"),
+        ({"state": LoopState.WAITING, "open_prompts": 1}, "1 open prompt"),
         ({"state": LoopState.FAILED, "outcome": Outcome.FAILED, "reason": "no"}, "no"),
         ({"state": LoopState.RESTING, "next_run_at": ago(-90), "managed": False}, "next check in 90 s"),
     ],
@@ -80,6 +80,11 @@ def test_nothing_comes_next_while_the_service_stops(fields, reason):
 
 
 def test_a_service_that_stops_names_the_loops_that_it_waits_for():
-    assert stopping([loop_line(), loop_line(id=2, pid=None)]) == f"{STOPPING}: 1 loop finishes its current step"
-    assert stopping([loop_line(), loop_line(id=2)]) == f"{STOPPING}: 2 loops finish their current steps"
-    assert stopping([loop_line(managed=False)]) == f"{STOPPING}: no loop is in a step"
+    assert (
+        stopping([loop_line(), loop_line(id=2, pid=None)])
+        == f"{STOPPING}: waiting for 1 loop to finish its current step"
+    )
+    assert (
+        stopping([loop_line(), loop_line(id=2)]) == f"{STOPPING}: waiting for 2 loops to finish their current steps"
+    )
+    assert stopping([loop_line(managed=False)]) == f"{STOPPING}: no loop process is left"

@@ -34,7 +34,7 @@ def at(second: int, fact: type[Fact], **fields: Any) -> Event:
 
 
 def told(watched: Watched, *events: Event) -> list[str]:
-    return [one.plain for event in events for one in watched.tell(event)]
+    return [one.plain for event in events for one in watched.lines_of_event(event)]
 
 
 def look(second: int, n: int) -> list[Event]:
@@ -78,11 +78,11 @@ def test_where_something_happens_all_is_told_with_its_time():
         "01:00:01Z run 7",
         "01:00:01Z iteration 7 (1 of 10)",
         "01:00:02Z   observed files",
-        "01:00:03Z   drift: what was in place is not any more",
+        "01:00:03Z   drift: the observed state no longer matches the desired state",
         "01:00:03Z   not as desired: a",
         "            not as desired: b",
         "            manifest: one is missing",
-        "            manifest wants 1 action",
+        "            manifest proposes 1 action",
         "01:00:04Z   changed   copy on web1 (1.5 s)",
     ]
     mended = [
@@ -93,8 +93,8 @@ def test_where_something_happens_all_is_told_with_its_time():
     assert told(watched, *mended, rest(6)) == [
         "01:00:05Z iteration 8 (2 of 10)",
         "01:00:05Z   manifest: all is in place",
-        "01:00:05Z converged after 2 iterations: 1 change (found by manifest)",
-        "01:00:06Z next look in 5.0 s",
+        "01:00:05Z converged after 2 iterations: 1 change (decided by manifest)",
+        "01:00:06Z next check in 5.0 s",
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_look_that_fails_is_told_whole():
     assert lines == [
         "01:00:01Z run 7",
         "01:00:01Z iteration 7 (1 of 10)",
-        "01:00:02Z failed: no route; 1 run in a row; next try in 5.0 s",
+        "01:00:02Z failed: no route; 1 failed run in a row; next run in 5.0 s",
     ]
 
 
@@ -116,8 +116,8 @@ def test_the_last_look_of_a_loop_that_ends_is_told():
 def test_what_was_held_back_can_be_told():
     watched = Watched(Narrator())
     assert not told(watched, *look(1, 7)[:3])
-    assert [one.plain for one in watched.so_far()][-1] == "01:00:01Z   observed files"
-    assert told(watched, rest(2)) == ["01:00:02Z next look in 5.0 s"]
+    assert [one.plain for one in watched.held_lines()][-1] == "01:00:01Z   observed files"
+    assert told(watched, rest(2)) == ["01:00:02Z next check in 5.0 s"]
 
 
 def test_a_long_line_goes_on_beside_its_time():

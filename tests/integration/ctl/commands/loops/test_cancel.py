@@ -17,7 +17,7 @@ from tests.support import builders
 def test_a_running_loop_finishes_its_step(service, ctl):
     cancelling = builders.loop(desired=Desired.CANCEL)
     check_reply(
-        service, ctl, "cancel", CancelLoop, cancelling, "web: cancelling (it finishes its current step first)"
+        service, ctl, "cancel", CancelLoop, cancelling, "web: cancelling (after its current step)"
     )
 
 
@@ -28,5 +28,5 @@ def test_a_loop_without_a_step_is_cancelled_at_once(service, ctl):
 
 def test_its_step_can_be_cut_off(service, ctl):
     service.on(CancelLoop, builders.loop(desired=Desired.CANCEL))
-    assert ctl("cancel", "web", "--now") == (0, "web: cancelling (its current step is cut off)\n", "")
+    assert ctl("cancel", "web", "--now") == (0, "web: cancelling (interrupting its current step)\n", "")
     assert service.asked_for(CancelLoop) == [CancelLoop(loop="web", now=True)]

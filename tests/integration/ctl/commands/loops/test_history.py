@@ -61,4 +61,4 @@ def test_changes_are_read_until_the_page_is_full(service, ctl):
         (50, 2, True),
     ]
     service.on(GetHistory, History(loop=builders.loop(), iterations=[], more=None))
-    assert "no iteration changed anything, failed or asked" in ctl("history", "web", "--changed")[1]
+    assert "no iteration has changed anything, failed or prompted" in ctl("history", "web", "--changed")[1]

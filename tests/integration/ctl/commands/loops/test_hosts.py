@@ -33,4 +33,4 @@ def test_hosts_with_addresses_and_facts(service, ctl):
 
 def test_no_hosts(service, ctl):
     service.on(ListHosts, [])
-    assert ctl("hosts")[1].startswith("no hosts: the list has hosts that a loop created or added")
+    assert ctl("hosts")[1].startswith("no hosts: hosts are listed here when a loop creates or adds them")

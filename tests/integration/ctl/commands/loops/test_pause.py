@@ -87,7 +87,7 @@ def test_a_refusal_names_the_command_that_was_typed(service, ctl):
 
 def test_a_running_loop_finishes_its_step(service, ctl):
     pausing = builders.loop(desired=Desired.PAUSE)
-    check_reply(service, ctl, "pause", PauseLoop, pausing, "web: pausing (it finishes its current step first)")
+    check_reply(service, ctl, "pause", PauseLoop, pausing, "web: pausing (after its current step)")
 
 
 def test_a_loop_without_a_step_is_paused_at_once(service, ctl):

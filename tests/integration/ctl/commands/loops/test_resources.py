@@ -23,4 +23,4 @@ def test_resources_with_their_data(service, ctl):
 
 def test_no_resources(service, ctl):
     service.on(ListResources, [])
-    assert ctl("resources")[1].startswith("no resources: the list has machines that a loop created")
+    assert ctl("resources")[1].startswith("no resources: machines that loops create")

@@ -12,7 +12,7 @@ def test_changed_settings_are_listed(service, ctl):
     service.on(Reload, Reloaded(changed=["log.level", "store.path"], need_restart=["store.path"]))
     out = ctl("reload")[1]
     assert "2 values changed: log.level, store.path" in out
-    assert "after a restart only: store.path" in out
+    assert "effective only after a restart: store.path" in out
 
 
 def test_nothing_changed(service, ctl):
