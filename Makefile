@@ -40,7 +40,7 @@ MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
 EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
 .PHONY: test
-test: $(VENV)/dev.stamp $(VENV)/package.stamp ## unit, store and integration tests, and a few of each slower kind
+test: $(VENV)/dev.stamp $(VENV)/package.stamp ## unit, store, integration and snapshot tests, and a few of each slower kind
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --quick --ignore=tests/acceptance/systemd
 
 .PHONY: test-all

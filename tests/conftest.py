@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
-QUICK_FOLDERS = ("tests/unit", "tests/store", "tests/integration")
+QUICK_FOLDERS = ("tests/unit", "tests/store", "tests/integration", "tests/snapshots")
 
 # What runs in the background of a script, or under nohup, ignores these, and so would every program of a test.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
@@ -28,7 +28,9 @@ settings.load_profile("any machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--quick", action="store_true", help="run unit, store and integration tests, and those of tests/quick.txt"
+        "--quick",
+        action="store_true",
+        help="run unit, store, integration and snapshot tests, and those of tests/quick.txt",
     )
 
 

@@ -1,4 +1,4 @@
-"""The roles of facts in the event log: what went well, what needs attention, what failed.
+"""The roles of facts in the event log: success, attention needed, or failure.
 
 A package of `render` may have a module `fact_roles` with `ROLES`, for facts whose role is not that of their level.
 """

@@ -157,8 +157,8 @@ def pad(text: str, columns: int) -> str:
     return text + " " * max(0, columns - width(text))
 
 
-_PARTS = r"\([\d.]+ \w+\)| +|[^ ]+"
-"""The parts that a line may be broken between: a duration in brackets stays whole."""
+_PARTS = r" +|\(?[\d.]+ (?:ms|s|min|h|d)\b[^ ]*|[^ ]+"
+"""The parts that a line may be broken between; a number and its unit of time are one part."""
 
 
 def fitted(one: Line, columns: int) -> list[Line]:

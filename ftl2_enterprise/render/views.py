@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.render.view import ViewContent, ViewReader
 
     type View = Callable[[ViewReader, Render], ViewContent]
-    """Reads what the request names, and says how it is shown. Raises Problem."""
+    """Reads what the request names; returns the content to show. Raises Problem."""
 
 
 def views() -> dict[str, View]:
@@ -22,5 +22,5 @@ def views() -> dict[str, View]:
     for module in packages.modules_named("views", among="ftl2_enterprise.render"):
         for name, view in packages.load(module).VIEWS.items():
             if found.setdefault(name, view) is not view:
-                raise ValueError(f"{module} declares the view {name!r}, which another package has")
+                raise ValueError(f"{module} declares the view {name!r}, which another package declares too")
     return found

@@ -1,4 +1,4 @@
-"""Loops, questions and events to be shown, with what a test does not care about filled in."""
+"""Loops, iterations, actions, prompts and events to be shown, with what a test does not care about filled in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from ftl2_enterprise.core.clock import SystemClock, after
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.loops.nouns import (
+    Action,
+    ActionState,
     Condition,
     Desired,
     Iteration,
@@ -18,10 +20,13 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopSpec,
     LoopState,
     Mode,
+    Observation,
+    ObservationState,
     Prompt,
     PromptState,
 )
 from ftl2_enterprise.protocol.loops.replies import LoopLine
+from ftl2_enterprise.protocol.text import StoredText
 from tests.support import facts
 
 if TYPE_CHECKING:
@@ -120,6 +125,49 @@ def iteration(n: int = 12, **fields: Any) -> Iteration:
         "ended_at": ago(180),
     }
     return Iteration(**(given | fields))
+
+
+def action(n: int = 1, **fields: Any) -> Action:
+    given: dict[str, Any] = {
+        "id": 100 + n,
+        "loop_id": 1,
+        "iteration_id": 12,
+        "n": n,
+        "host": "web1",
+        "target": "web1",
+        "module": "service",
+        "params": {"name": "nginx", "state": "started"},
+        "origin": "decision",
+        "state": ActionState.SUCCEEDED,
+        "changed": True,
+        "rc": None,
+        "stdout": StoredText(),
+        "stderr": StoredText(),
+        "output": StoredText(),
+        "error": None,
+        "started_at": ago(195),
+        "ended_at": ago(193),
+    }
+    return Action(**(given | fields))
+
+
+def observation(name: str = "nginx", result: str = "{}", **fields: Any) -> Observation:
+    given: dict[str, Any] = {
+        "id": 40,
+        "loop_id": 1,
+        "iteration_id": 12,
+        "name": name,
+        "module": "command",
+        "host": "web1",
+        "params": {"cmd": "systemctl is-active nginx"},
+        "origin": "decider",
+        "state": ObservationState.SUCCEEDED,
+        "result": StoredText(result, None, len(result)),
+        "error": None,
+        "started_at": ago(200),
+        "ended_at": ago(199),
+    }
+    return Observation(**(given | fields))
 
 
 def event(event_id: int, what: str | type[Fact], subject: str = "loop:1", **fields: Any) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
 from ftl2_enterprise.render.loops.actions import action_lines
@@ -30,7 +31,6 @@ from ftl2_enterprise.render.text import (
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.render.view import ViewReader
@@ -75,8 +75,8 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     shown.append(_fact("done", _done(loop)))
     shown.append(_fact("submitted", _submitted(loop, now)))
     if loop.crashes:
-        since = f" since {ago(loop.crashes_since, now)}" if loop.crashes_since else ""
-        shown.append(_fact("crashes", f"{loop.crashes}{since}"))
+        within = f" in the last {duration(seconds_between(loop.crashes_since, now))}" if loop.crashes_since else ""
+        shown.append(_fact("crashes", f"{loop.crashes}{within}"))
     if detail.last is not None:
         shown += [line(), *iteration_lines(detail.last), *_actions(reader, detail.last, now)]
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):

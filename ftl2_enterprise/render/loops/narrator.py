@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Action, Loop, Prompt
 
 SHOWN_UNMET = 12
+CHECK = "check"
+"""The decider of an iteration that a recorded check decided."""
 EXPLAINED = {
     IterationOutcome.BLOCKED,
     IterationOutcome.CONVERGED,
@@ -238,6 +240,9 @@ class Narrator:
         by = one_line(fact.by)
         if by.startswith("rule:"):
             # The rule's own facts are shown.
+            return []
+        if by == CHECK:
+            # The result of the check is shown.
             return []
         if by == "rules" and not fact.converged:
             # Its reasoning repeats what is unmet, and broken rules have been shown.

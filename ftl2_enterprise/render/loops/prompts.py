@@ -36,7 +36,7 @@ COLUMNS = (
     Column("STATE", drop=4),
     Column("QUESTION", least=20),
     Column("OPTIONS", least=10, drop=3),
-    Column("UNTIL", drop=2),
+    Column("EXPIRES", drop=2),
     Column("ANSWER", least=8, drop=1),
 )
 

@@ -56,7 +56,7 @@ def _state(rule: RuleInfo) -> Span:
 
 def rule_lines(rule: RuleInfo, now: Instant) -> list[Line]:
     """One rule and an empty line, after which its source is printed."""
-    fired = f"fired {count(rule.fired, 'time')}" + (f", last {ago(rule.last_fired_at, now)}" if rule.fired else "")
+    fired = f"fired {count(rule.fired, 'time')}, last {ago(rule.last_fired_at, now)}" if rule.fired else "never fired"
     by = f" (by {person(rule.disabled_by)})" if rule.disabled_by else ""
     shown = [
         line((one_line(rule.name), Role.STRONG), "  ", _state(rule), by, f", {fired}"),

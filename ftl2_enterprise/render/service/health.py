@@ -21,11 +21,12 @@ def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     draining = [", ", ("stopping", Role.WARNING)] if found.draining else []
     lines = [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
     lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
-    latency = f"{found.writer_latency * 1000:.1f} ms" if found.writer_latency is not None else "unknown"
+    latency = f"{found.writer_latency * 1000:.1f} ms per commit" if found.writer_latency is not None else "unknown"
+    checked = f"all desired states {ago(found.looked_at, now)}" if found.looked_at is not None else "not yet"
     facts = (
         ("started", ago(found.started_at, now)),
-        ("checked", f"all desired states {ago(found.looked_at, now)}"),
-        ("writer", f"{latency} per commit"),
+        ("checked", checked),
+        ("writer", latency),
         ("database", one_line(found.database, 300)),
         ("socket", one_line(found.socket, 300)),
         ("counts", ", ".join(f"{name} {number}" for name, number in found.counts.items()) or "none"),

@@ -30,7 +30,7 @@ def settings_table(found: Sequence[SettingLine], room: int | None) -> list[Line]
 
 def _value_of(setting: SettingLine) -> str:
     now = _value(setting.value)
-    return now if setting.after_restart is None else f"{now} (after a restart {_value(setting.after_restart)})"
+    return now if setting.after_restart is None else f"{now} ({_value(setting.after_restart)} after a restart)"
 
 
 def _value(value: Any) -> str:
