@@ -16,9 +16,7 @@ from tests.support import builders
 
 def test_a_running_loop_finishes_its_step(service, ctl):
     cancelling = builders.loop(desired=Desired.CANCEL)
-    check_reply(
-        service, ctl, "cancel", CancelLoop, cancelling, "web: cancelling (after its current step)"
-    )
+    check_reply(service, ctl, "cancel", CancelLoop, cancelling, "web: cancelling (after its current step)")
 
 
 def test_a_loop_without_a_step_is_cancelled_at_once(service, ctl):
