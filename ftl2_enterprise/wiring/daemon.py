@@ -16,7 +16,7 @@ from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
-from ftl2_enterprise.supervisor.control.root_link import Limits, Order
+from ftl2_enterprise.supervisor.control.root_messages import CgroupLimits, StartChild
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
 from ftl2_enterprise.supervisor.subjects import Subjects
@@ -97,7 +97,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         ),
         managers=[manager for one in found for manager in one.managers(context)],
         subjects=subjects,
-        order=lambda key, settings: Order(argument=live.argument(begun), cgroup=_cgroup(settings)),
+        order=lambda key, settings: StartChild(key=key, argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
         in_force=in_force,
         unread=unread,
@@ -109,14 +109,14 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     )
 
 
-def _cgroup(settings: Settings) -> Limits | None:
+def _cgroup(settings: Settings) -> CgroupLimits | None:
     limits = settings.limits
-    found = Limits(
+    found = CgroupLimits(
         memory=bytes_of(limits.memory) if limits.memory else None,
         cpu=round(processors_of(limits.cpu) * 100) if limits.cpu else None,
         pids=limits.pids,
     )
-    return None if found == Limits() else found
+    return None if found == CgroupLimits() else found
 
 
 def _facts(database: Store, subjects: Subjects, settings: Settings) -> FactLog:

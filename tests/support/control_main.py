@@ -24,7 +24,7 @@ from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import UnitCall, unit
 from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
-from ftl2_enterprise.supervisor.control.root_link import Order
+from ftl2_enterprise.supervisor.control.root_messages import StartChild
 from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.frames import Committed
@@ -148,7 +148,7 @@ def main(given: dict[str, Any]) -> int:
             ),
             managers=[SimpleManager(), OtherManager()] if given["others"] else [SimpleManager()],
             subjects=SUBJECTS,
-            order=lambda key, found: Order(argument=key.partition(":")[2]),
+            order=lambda key, found: StartChild(key=key, argument=key.partition(":")[2]),
             loaded=loaded,
             load=load,
             version="0.1.0",

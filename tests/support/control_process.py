@@ -47,7 +47,7 @@ class ScriptedRoot:
                 "processes": [{"name": "control", "pid": 1, "since": 1, "restarts": 3}],
                 "more": part < parts - 1,
             }
-            self.send({"hello": hello})
+            self.send({"type": "hello", **hello})
         threading.Thread(target=self._listen, args=[mine], daemon=True).start()
         return theirs
 
@@ -63,7 +63,7 @@ class ScriptedRoot:
         """The child of that key is no more."""
         line = self.table.pop(key)
         ending = {"why": "exited", "status": 0, "signal": None, "ran": 1.0, "text": None, **values}
-        self.send({"ended": key, "pid": line["pid"], **ending})
+        self.send({"type": "ended", "key": key, "pid": line["pid"], **ending})
 
     def close(self) -> None:
         if self._end is not None:
@@ -73,7 +73,7 @@ class ScriptedRoot:
             self._end.close()
 
     def heard(self, word: str) -> list[dict[str, Any]]:
-        return [message for message in list(self.told) if word in message]
+        return [message for message in list(self.told) if message["type"] == word]
 
     def _listen(self, end: socket.socket) -> None:
         while True:
@@ -84,17 +84,18 @@ class ScriptedRoot:
             if not data:
                 return
             message = json.loads(data)
-            if "start" in message:
-                self._start(message["start"])
+            if message["type"] == "start":
+                self._start(message["key"])
             self.told.append(message)
 
     def _start(self, key: str) -> None:
         if self.refuses:
-            self.send({"ended": key, "pid": None, "why": "not_started", "text": "no more processes", "ran": 0.0})
+            refused = {"why": "not_started", "text": "no more processes", "ran": 0.0}
+            self.send({"type": "ended", "key": key, "pid": None, **refused})
             return
         self._pid += 1
         line = self.table.setdefault(key, {"key": key, "pid": self._pid, "at": time.time_ns() // 1000})
-        self.send({"started": key, "pid": line["pid"], "at": line["at"]})
+        self.send({"type": "started", "key": key, "pid": line["pid"], "at": line["at"]})
 
 
 class ControlProcess:
@@ -122,7 +123,7 @@ class ControlProcess:
         """As root does when somebody has removed the socket."""
         self._listener.close()
         self._listener = self._bound()
-        self.root.give({"listen": True}, self._listener)
+        self.root.give({"type": "listen"}, self._listener)
 
     def write_settings(self, text: str) -> None:
         self.config.write_text(f'[log]\ndirectory = "{self.directory}/log"\n{text}\n')

@@ -151,7 +151,7 @@ def warm_up() -> None:
     if wish == "threads":
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     elif wish.startswith("/") and Path(wish).exists():
-        sys.exit(9)
+        sys.exit(int(Path(wish).read_text() or 9))
 
 
 def note(order: Order, what: str) -> None:

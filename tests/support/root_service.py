@@ -96,7 +96,7 @@ class Service:
         """The same, until control is connected and has said that it is ready."""
         self.start(**options)
         self.meet()
-        self.send(ready=True)
+        self.send("ready")
         return self
 
     @property
@@ -131,22 +131,24 @@ class Service:
         self.test = test
         self.control_pid = json.loads(self.test.recv(1 << 17))["pid"]
         self.seen = []
-        hello = self.told("hello")["hello"]
+        hello = self.told("hello")
         while hello["more"]:
-            more = self.told("hello", after=len(self.seen))["hello"]
+            more = self.told("hello", after=len(self.seen))
             hello = more | {"table": hello["table"] + more["table"]}
         return hello
 
     def upgrade(self) -> Message:
         """Have root execute itself anew; the hello to the new control."""
-        self.send(upgrade=True)
+        self.send("upgrade")
         hello = self.meet()
-        self.send(ready=True)
+        self.send("ready")
         return hello
 
-    def send(self, **message: Any) -> None:
+    def send(self, word: str, **fields: Any) -> None:
         assert self.test is not None
-        self.test.send(json.dumps(message).encode())
+        if word == "start":
+            fields = {"argument": "", "cgroup": None, "log": None} | fields
+        self.test.send(json.dumps({"type": word, **fields}).encode())
 
     def raw(self, data: bytes) -> None:
         assert self.test is not None
@@ -155,12 +157,12 @@ class Service:
     def start_loop(self, number: int, argument: str = "", **more: Any) -> int:
         """Have a loop started; its pid."""
         after = len(self.seen)
-        self.send(start=f"loop:{number}", argument=argument, **more)
+        self.send("start", key=f"loop:{number}", argument=argument, **more)
         return self.told("started", f"loop:{number}", after=after)["pid"]
 
-    def told(self, word: str, value: Any = None, *, after: int = 0, seconds: float = 20.0) -> Message:
-        """The first message with that word, from what has been seen or is to come."""
-        return self.until(lambda message: word in message and value in (None, message[word]), after, seconds)
+    def told(self, word: str, key: str | None = None, *, after: int = 0, seconds: float = 20.0) -> Message:
+        """The first message of that type, about that child, from what has been seen or is to come."""
+        return self.until(lambda one: one["type"] == word and key in (None, one.get("key")), after, seconds)
 
     def until(self, fits: Callable[[Message], bool], after: int = 0, seconds: float = 20.0) -> Message:
         deadline = time.monotonic() + seconds
@@ -230,7 +232,7 @@ class Service:
 
     def own(self) -> dict[str, int | None]:
         """Pids of the supervisor's own processes, as root told last."""
-        lines = [m.get("processes") or m["hello"]["processes"] for m in self.seen if "processes" in m or "hello" in m]
+        lines = [message["processes"] for message in self.seen if "processes" in message]
         return {line["name"]: line["pid"] for line in lines[-1]}
 
     def close(self) -> None:

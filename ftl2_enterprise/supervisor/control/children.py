@@ -1,18 +1,17 @@
-"""The table of children as control knows it: what root has told, and what root was asked for."""
+"""The table of children as control knows it: what root reported, and what was requested of root."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.children import Child, Ending, Table, Urgency
-from ftl2_enterprise.core.end_reason import Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ftl2_enterprise.core.children import Queue
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
+    from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, ChildStarted, TableLine
 
 _RANK = list(Urgency)
 
@@ -68,17 +67,15 @@ class Children:
         """Root was asked to start it."""
         self._put(Child(key=key, pid=None, started_at=now))
 
-    def started(self, told: FromRoot, now: Instant) -> None:
-        """Root has started it, or had already."""
-        assert told.started is not None
-        known = self._table.get(told.started)
+    def started(self, started: ChildStarted) -> None:
+        """Root has started a process, or had already."""
+        known = self._table.get(started.key)
         stopping = known is not None and known.stopping
-        at = now if told.at is None else told.at
-        if told.started in self._ended:
-            self._ended.discard(told.started)
-            self._asked.pop(told.started, None)
+        if started.key in self._ended:
+            self._ended.discard(started.key)
+            self._asked.pop(started.key, None)
             stopping = False
-        self._put(Child(key=told.started, pid=told.pid, started_at=at, stopping=stopping))
+        self._put(Child(key=started.key, pid=started.pid, started_at=started.at, stopping=stopping))
 
     def asked(self, key: str, urgency: Urgency) -> bool:
         """Note that the child is asked to end so; whether it was not yet, and can be."""
@@ -92,19 +89,17 @@ class Children:
             self._put(_changed(child, stopping=True))
         return True
 
-    def ending(self, told: FromRoot, now: Instant) -> tuple[Child, Ending]:
-        """Root says that it has ended: the child as it was, and how."""
-        assert told.ended is not None
-        known = self._table.get(told.ended)
-        child = known or Child(key=told.ended, pid=told.pid, started_at=now)
-        if known is None or known.pid is None or told.pid is None or known.pid == told.pid:
+    def ended(self, ended: ChildEnded, now: Instant) -> tuple[Child, Ending]:
+        """A process has ended: the child as it was before, and how it ended."""
+        known = self._table.get(ended.key)
+        child = known or Child(key=ended.key, pid=ended.pid, started_at=now)
+        if known is None or known.pid is None or ended.pid is None or known.pid == ended.pid:
             self._ended.add(child.key)
             self._put(Child(key=child.key, pid=None, started_at=child.started_at, stopping=True))
-        # Else it is news of a process before the one that is there now.
-        why = told.why or Why.EXITED
+        # Otherwise the message is about an earlier process of the key, and the present one is not affected.
         ending = Ending(
-            key=child.key, pid=told.pid, why=why, status=told.status, signal=told.signal, ran=told.ran,
-            started_at=told.at, number=told.number,
+            key=child.key, pid=ended.pid, why=ended.why, status=ended.status, signal=ended.signal, ran=ended.ran,
+            started_at=ended.at, number=ended.number,
         )  # fmt: skip
         return child, ending
 

@@ -22,6 +22,18 @@ from ftl2_enterprise.supervisor.control.executor import Answers
 from ftl2_enterprise.supervisor.control.reconciler import Ensure
 from ftl2_enterprise.supervisor.control.retention import remove_old
 from ftl2_enterprise.supervisor.control.root_link import RootLink
+from ftl2_enterprise.supervisor.control.root_messages import (
+    ChildEnded,
+    ChildStarted,
+    ControlReady,
+    DrainRequested,
+    ListenerGiven,
+    ProcessesChanged,
+    Reloading,
+    ReloadRequested,
+    RootHello,
+    RootProblem,
+)
 from ftl2_enterprise.supervisor.control.server import Server
 from ftl2_enterprise.supervisor.control.system import SYSTEM, noted, values_of
 from ftl2_enterprise.supervisor.control.watches import WATCHES
@@ -38,7 +50,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.reconciler import Writing
     from ftl2_enterprise.supervisor.control.retention import Retention
-    from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, ProcessLine
+    from ftl2_enterprise.supervisor.control.root_messages import FromRoot, ProcessLine, StartChild
     from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
     from ftl2_enterprise.supervisor.subjects import Subjects
     from ftl2_enterprise.supervisor.writer.frames import Committed
@@ -71,8 +83,8 @@ class Parts:
     managers: Sequence[Manager]
     subjects: Subjects
     """What facts and logs are about."""
-    order: Callable[[str, Settings], Order]
-    """What root is told to start for a key."""
+    order: Callable[[str, Settings], StartChild]
+    """The request for the process of a key."""
     loaded: Loaded
     """The settings as they are now."""
     load: Callable[[], Loaded]
@@ -147,7 +159,7 @@ class Control:
         loop.add_signal_handler(signal.SIGTERM, self._end, 0)
         # Ctrl-C in the terminal of a service in the foreground: what follows from it is for root to say.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        self.root = RootLink(self._parts.root, self._told, lambda: self._end(LOST), self._listen)
+        self.root = RootLink(self._parts.root, self._received, lambda: self._end(LOST), self._listen)
         self.writer.start()
         unsubscribe = self.writer.subscribe(self.committed)
         work = [asyncio.ensure_future(self._work())]
@@ -196,40 +208,46 @@ class Control:
         self.commits.told()
         self.ensure.committed(wakes=notice.wakes)
 
-    # --- what root says --------------------------------------------------------------------------------------------
+    # --- messages of root ------------------------------------------------------------------------------------------
 
-    def _told(self, message: FromRoot) -> None:
+    def _received(self, message: FromRoot) -> None:
         now = self._parts.clock.now()
-        if message.hello is not None:
-            hello = message.hello
-            self.children.load(hello.table)
-            self.started_at = hello.started_at
-            self.ensure.booted = hello.booted
-            self.ensure.alive_each = hello.alive_each
-            self.processes = hello.processes or self.processes
-            self._note(hello.problem)
-            self._drain(draining=hello.draining)
-            if not hello.more:
-                self._greeted.set()
-        elif message.started is not None:
-            self.children.started(message, now)
-            self.ensure.started(message.started)
-        elif message.ended is not None:
-            if message.text:
-                _log.warning("%s was not started: %s", message.ended, message.text)
-            self.ensure.ended(*self.children.ending(message, now), recorded=self.root.recorded)
-        elif message.processes is not None:
-            self.processes = message.processes
-        elif message.problem is not None:
-            self._note(message.problem)
-        if message.drain:
-            self._drain(draining=True)
-        if message.reload:
-            self._reload_for_root()
-        # After an end there is nothing to start before it is recorded, and a look would hold up the next message. A
-        # start that was requested changes nothing either: 200 of them would otherwise be 200 looks.
-        if message.ended is None and message.started is None:
-            self.ensure.wake()
+        match message:
+            case RootHello():
+                self._greet(message)
+            case ChildStarted():
+                self.children.started(message)
+                self.ensure.started(message.key)
+                # A start that was requested changes nothing: 200 of them would otherwise be 200 passes.
+                return
+            case ChildEnded():
+                if message.text:
+                    _log.warning("%s was not started: %s", message.key, message.text)
+                self.ensure.ended(*self.children.ended(message, now), recorded=self.root.recorded)
+                # Nothing can be started before the end is recorded, and a pass would delay the next message.
+                return
+            case ProcessesChanged():
+                self.processes = message.processes
+            case RootProblem():
+                self._note(message.text)
+            case DrainRequested():
+                self._drain(draining=True)
+            case ReloadRequested():
+                self._reload_for_root()
+            case ListenerGiven():
+                pass  # the socket came with it, and the link has passed it on
+        self.ensure.wake()
+
+    def _greet(self, hello: RootHello) -> None:
+        self.children.load(hello.table)
+        self.started_at = hello.started_at
+        self.ensure.booted = hello.booted
+        self.ensure.alive_each = hello.alive_each
+        self.processes = hello.processes or self.processes
+        self._note(hello.problem)
+        self._drain(draining=hello.draining)
+        if not hello.more:
+            self._greeted.set()
 
     def _note(self, problem: str) -> None:
         if problem:
@@ -258,7 +276,7 @@ class Control:
     def reload(self, *, announced: bool = False) -> Reloaded:
         """Read the settings again and go by them. Raises Problem; then those before stay in force."""
         if not announced:
-            self.root.send({"reloading": True})
+            self.root.send(Reloading())
         try:
             read = self._parts.load()
             guard = Guard(read.settings.access)
@@ -271,7 +289,7 @@ class Control:
         finally:
             # Whatever came of it, the service serves on.
             self.ensure.tell()
-            self.root.send({"ready": True})
+            self.root.send(ControlReady())
         before, after = values_of(self.settings), values_of(read.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
         self.after_restart = after_restart(read, self.loaded)

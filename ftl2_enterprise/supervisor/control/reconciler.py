@@ -13,6 +13,7 @@ from ftl2_enterprise.core.children import Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.supervisor.control.admission import admit
+from ftl2_enterprise.supervisor.control.root_messages import Alive, ControlReady, ShowStatus, StopChild, WakeChild
 from ftl2_enterprise.supervisor.control.service_units import prove
 from ftl2_enterprise.supervisor.logs import log
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.children import Children
     from ftl2_enterprise.supervisor.control.commit_watch import DataVersion
     from ftl2_enterprise.supervisor.control.manager import Manager
-    from ftl2_enterprise.supervisor.control.root_link import Order, RootLink
+    from ftl2_enterprise.supervisor.control.root_link import RootLink
+    from ftl2_enterprise.supervisor.control.root_messages import StartChild
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
 CHECK = 4.0
@@ -81,7 +83,7 @@ class Ensure:
 
     def __init__(
         self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager], version: DataVersion,
-        clock: Clock, order: Callable[[str], Order], settings: Callable[[], SupervisorSettings],
+        clock: Clock, order: Callable[[str], StartChild], settings: Callable[[], SupervisorSettings],
     ) -> None:  # fmt: skip
         self._store: Store = store
         self._writer: Writing = writer
@@ -89,7 +91,7 @@ class Ensure:
         self._managers: dict[str, Manager] = {manager.prefix: manager for manager in managers}
         self._version: DataVersion = version
         self._clock: Clock = clock
-        self._order: Callable[[str], Order] = order
+        self._order: Callable[[str], StartChild] = order
         self._settings: Callable[[], SupervisorSettings] = settings
         self._words: dict[str, str] = {word: shown for one in managers for word, shown in one.status_words.items()}
         self._root: RootLink | None = None
@@ -262,7 +264,7 @@ class Ensure:
         for key in plan.wake:
             child = self._children.table.get(key)
             if child is not None and child.pid is not None:
-                root.send({"wake": key})
+                root.send(WakeChild(key=key))
         return again
 
     def _admit(self, admission: Admission, root: RootLink, now: Instant) -> float:
@@ -282,7 +284,7 @@ class Ensure:
                 continue
             if not root.has_room:
                 return min(again, _RETRY)
-            root.start(key, self._order(key))
+            root.send(self._order(key))
             self._children.ordered(key, now)
         return again
 
@@ -292,7 +294,7 @@ class Ensure:
         within = {Urgency.SAFE_POINT: self._settings().drain_timeout, Urgency.NOW: NOW_WITHIN, Urgency.KILL: 0.0}[
             urgency
         ]
-        root.send({"stop": key, "urgency": urgency.value, "within": within})
+        root.send(StopChild(key=key, urgency=urgency, within=within))
 
     @property
     def silence(self) -> float:
@@ -306,7 +308,7 @@ class Ensure:
         text = status_line(self.counts, self._words, self.problems.values(), draining=self.draining)
         if text != self.status and self._root is not None:
             self.status = text
-            self._root.send({"status": text})
+            self._root.send(ShowStatus(text=text))
 
     def _beat(self) -> None:
         """Prove that the writer works, unless that is under way or was done just now."""
@@ -331,10 +333,10 @@ class Ensure:
             self.writer_latency = time.monotonic() - began
             self._pulsed = time.monotonic()
             assert self._root is not None
-            self._root.send({"alive": True})
+            self._root.send(Alive())
             if not self.ready:
                 self.ready = True
-                self._root.send({"ready": True})
+                self._root.send(ControlReady())
         finally:
             self._pulse = None
         self.tell()

@@ -1,4 +1,4 @@
-"""Control's channel to root: one JSON object a message, as decision 0008 lists them."""
+"""Control's channel to root: one JSON object in each packet."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftl2_enterprise.core.clock import Instant
-from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.supervisor.control.root_messages import EndRecorded, FromRoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ftl2_enterprise.supervisor.control.root_messages import ToRoot
 
 _LONGEST = 64 * 1024
 _QUEUE = 1000
@@ -24,94 +24,21 @@ _QUEUE = 1000
 _log = logging.getLogger(__name__)
 
 
-class TableLine(Wire, frozen=True):
-    """A child that root has."""
-
-    key: str
-    pid: int | None
-    at: Instant
-    stopping: bool = False
-    old: bool = False
-    """Forked before an upgrade."""
-
-
-class ProcessLine(Wire, frozen=True):
-    """One of the supervisor's own processes."""
-
-    name: str
-    pid: int | None
-    since: Instant | None = None
-    restarts: int = 0
-
-
-class RootHello(Wire, frozen=True):
-    """How things stand; with `more`, only a part of the table."""
-
-    started_at: Instant
-    table: list[TableLine] = []
-    booted: bool = False
-    draining: bool = False
-    processes: list[ProcessLine] = []
-    alive_each: float | None = None
-    """Seconds within which root wants to hear that the service lives, when somebody watches it."""
-    problem: str = ""
-    more: bool = False
-
-
-class FromRoot(Wire, frozen=True):
-    """A message: the field that is given says which."""
-
-    hello: RootHello | None = None
-    started: str | None = None
-    ended: str | None = None
-    pid: int | None = None
-    at: Instant | None = None
-    why: Why | None = None
-    status: int | None = None
-    signal: int | None = None
-    ran: float = 0.0
-    text: str | None = None
-    number: int | None = None
-    """Of an end: root tells of it again until it hears that this one is recorded."""
-    drain: bool = False
-    reload: bool = False
-    problem: str | None = None
-    """What root has found wrong; empty when it no longer is."""
-    processes: list[ProcessLine] | None = None
-
-
-class Limits(Wire, frozen=True, omit_defaults=True):
-    """What the cgroup of a child may use."""
-
-    memory: int | None = None
-    """Bytes."""
-    cpu: int | None = None
-    """Percent of one processor."""
-    pids: int | None = None
-
-
-class Order(Wire, frozen=True):
-    """What root is told to start for a key."""
-
-    argument: str
-    cgroup: Limits | None = None
-    log: str | None = None
-    """Where the child's own output goes."""
-
-
 class RootLink:
-    """Sends without waiting; hands on what comes."""
+    """Sends without waiting, and passes every message of root to `received`.
+
+    `lost` is called when root is gone, `given` with each listening socket that root sends.
+    """
 
     def __init__(
-        self, channel: socket.socket, told: Callable[[FromRoot], None], lost: Callable[[], None],
+        self, channel: socket.socket, received: Callable[[FromRoot], None], lost: Callable[[], None],
         given: Callable[[socket.socket], None] | None = None,
     ) -> None:  # fmt: skip
         channel.settimeout(0)
         self._channel: socket.socket = channel
-        self._told: Callable[[FromRoot], None] = told
+        self._received: Callable[[FromRoot], None] = received
         self._lost: Callable[[], None] = lost
         self._given: Callable[[socket.socket], None] | None = given
-        """Called with another socket to listen on."""
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._waiting: deque[bytes] = deque()
         self._closed: bool = False
@@ -119,21 +46,17 @@ class RootLink:
 
     @property
     def has_room(self) -> bool:
-        """Whether what is sent now gets to root."""
+        """Whether a message that is sent now reaches root."""
         return not self._closed and len(self._waiting) < _QUEUE
 
-    def start(self, key: str, order: Order) -> None:
-        """Have a process forked for the key."""
-        self.send({"start": key, **msgspec.to_builtins(order)})
-
     def recorded(self, number: int) -> None:
-        """The end with that number is in the database, or not worth recording."""
-        self.send({"recorded": number})
+        """The end with that number is in the database, or need not be recorded."""
+        self.send(EndRecorded(number=number))
 
-    def send(self, message: dict[str, Any]) -> bool:
-        """Send it, now or as soon as root reads; False when too much waits for root already."""
+    def send(self, message: ToRoot) -> bool:
+        """Send a message, now or as soon as root reads; False when too many wait already."""
         if not self.has_room:
-            # Wake-ups are repeated by the next look, life signs by the next pulse.
+            # Wake-ups are repeated by the next pass, `Alive` by the next unit of work.
             if not self._closed:
                 _log.warning("root does not read: a message is dropped")
             return False
@@ -143,7 +66,7 @@ class RootLink:
         return True
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop sending and receiving."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._channel)
@@ -164,7 +87,7 @@ class RootLink:
         self._loop.remove_writer(self._channel)
 
     def _receive(self) -> None:
-        # All that has come, so that a table of many parts is whole before anybody looks at it.
+        # Every message that has arrived, so that a table of many parts is complete before the next pass.
         while not self._closed:
             try:
                 data, fds, _, _ = socket.recv_fds(self._channel, _LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
@@ -183,9 +106,9 @@ class RootLink:
             try:
                 message = _decoder.decode(data)
             except msgspec.MsgspecError:
-                _log.exception("root said something that cannot be understood")
+                _log.exception("a message of root cannot be decoded")
                 continue
-            self._told(message)
+            self._received(message)
 
     def _end(self) -> None:
         self.close()
@@ -193,4 +116,4 @@ class RootLink:
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(FromRoot)
+_decoder: msgspec.json.Decoder[FromRoot] = msgspec.json.Decoder(FromRoot)

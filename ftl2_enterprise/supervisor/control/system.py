@@ -36,6 +36,7 @@ from ftl2_enterprise.protocol.service.verbs import (
 )
 from ftl2_enterprise.store.schema_version import REVISIONS
 from ftl2_enterprise.supervisor.control import watches
+from ftl2_enterprise.supervisor.control.root_messages import StopService, UpgradeService
 from ftl2_enterprise.supervisor.control.service_units import note
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.dispatch import System
     from ftl2_enterprise.supervisor.control.main import Control
+    from ftl2_enterprise.supervisor.control.root_messages import ToRoot
 
 
 NOTE_WITHIN = 2.0
@@ -114,7 +116,7 @@ async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
     """Have root drain and end the service."""
     # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
     await noted(control, peer.actor, ServiceShutdownAsked(now=request.now))
-    _tell(control, {"shutdown": "now" if request.now else "drain"})
+    _send(control, StopService(urgency="now" if request.now else "drain"))
     if request.now:
         return Accepted(
             message="the service ends now; what was in flight is unknown, and looked at with the next start"
@@ -130,11 +132,11 @@ async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
     if control.draining:
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
     await noted(control, peer.actor, ServiceUpgradeAsked())
-    _tell(control, {"upgrade": True})
+    _send(control, UpgradeService())
     return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
 
 
-def _tell(control: Control, message: dict[str, Any]) -> None:
+def _send(control: Control, message: ToRoot) -> None:
     if not control.root.send(message):
         raise unavailable("cannot go on: the root of the service does not listen", "try again in a moment")
 

@@ -79,7 +79,7 @@ class Order:
         """Raises ValueError or KeyError when it is none."""
         given: dict[str, Any] = json.loads(data)
         return cls(
-            key=given["fork"], slot=given["slot"], argument=given["argument"], cgroup=given["cgroup"],
+            key=given["key"], slot=given["slot"], argument=given["argument"], cgroup=given["cgroup"],
             log=given["log"], oom=given["oom"], descriptors=dict(zip(given["descriptors"], fds, strict=True)),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.supervisor import prctl
 from ftl2_enterprise.supervisor.forkserver import child_start, prefork
 from ftl2_enterprise.supervisor.heartbeat import Slots
+from ftl2_enterprise.supervisor.root import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
 CHECK_OPTION = "--check"
+ARGUMENTS = 4
+"""Of the command: the module, the version of the messages, the pid of root, the seconds between heartbeats."""
 UNUSABLE = 78
 """Exit status when it cannot fork safely, whenever it is started (EX_CONFIG)."""
 
@@ -37,7 +40,10 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
     if CHECK_OPTION in sys.argv:
         warm_up()
         return _unfit_to_fork()
-    root, every = int(sys.argv[-2]), float(sys.argv[-1])
+    if len(sys.argv) != ARGUMENTS or sys.argv[1] != str(messages.VERSION):
+        print("cannot serve this root: it is of a version that sends other messages", file=sys.stderr)  # noqa: T201
+        return messages.OTHER_VERSION
+    root, every = int(sys.argv[2]), float(sys.argv[3])
     prctl.die_with_parent()
     if os.getppid() != root:
         return 0
@@ -60,7 +66,7 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
     gc.freeze()
     setting = child_start.Setting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
-        channel.send(b'{"ready":true}')
+        channel.send(b'{"type":"ready"}')
         forker = Forker(setting, channel)
         while True:
             forker.prepare()
@@ -101,11 +107,11 @@ class Forker:
         """Carry out what root asks for."""
         order = child_start.Order.read(request, fds)
         if order.kind not in self._setting.kinds:
-            return {"failed": order.key, "why": f"there is no kind {order.kind!r}"}
+            return {"type": "failed", "key": order.key, "why": f"there is no kind {order.kind!r}"}
         try:
-            return {"forked": order.key, "pid": self._give(request, fds)}
+            return {"type": "forked", "key": order.key, "pid": self._give(request, fds)}
         except OSError as error:
-            return {"failed": order.key, "why": error.strerror or str(error)}
+            return {"type": "failed", "key": order.key, "why": error.strerror or str(error)}
 
     def _give(self, request: bytes, fds: list[int]) -> int:
         one, self._spare = self._spare, None

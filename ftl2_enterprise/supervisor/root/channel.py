@@ -11,11 +11,9 @@ from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from ftl2_enterprise.supervisor.root.event_loop import EventLoop
-
-    type Message = dict[str, Any]
+    from ftl2_enterprise.supervisor.root.messages import Message
 
 LARGEST = 65536
 """Bytes of a message."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 
+from ftl2_enterprise.supervisor.root import messages
 from ftl2_enterprise.supervisor.root.channel import LARGEST, Channel
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE
 from ftl2_enterprise.supervisor.root.stderr import WARNING, say
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from ftl2_enterprise.supervisor.root.channel import Message
-    from ftl2_enterprise.supervisor.root.child_table import ChildRecord
     from ftl2_enterprise.supervisor.root.event_loop import EventLoop, Timer
+    from ftl2_enterprise.supervisor.root.messages import Message
 
     class ControlOwner(Protocol):
         """What control requests of root."""
@@ -126,34 +124,23 @@ class ControlLink:
             # The last part follows the ends: control must not check, and start a process, before it knows of them.
             parts.append([])
         for part in parts[:-1]:
-            self.send({"hello": {"table": part, **header, "more": True}})
+            self.send(messages.hello(header, part, more=True))
         for message in ends:
             self.send(message)
-        self.send({"hello": {"table": parts[-1], **header, "more": False}})
+        self.send(messages.hello(header, parts[-1], more=False))
 
-    def report_started(self, child: ChildRecord) -> None:
-        """A child was started, or exists already."""
-        self.send({"started": child.key, "pid": child.pid, "at": child.at})
-
-    def report_not_started(self, key: str, why: str) -> None:
-        """A child could not be started."""
-        self._report_end({"ended": key, "pid": None, "at": None, "why": "not_started", "status": None, "signal": None,
-                          "ran": 0.0, "text": why})  # fmt: skip
-
-    def report_ended(self, child: ChildRecord, why: str) -> None:
-        """Nothing is left of a child."""
-        status = child.status or 0
-        signaled = os.WIFSIGNALED(status)
-        self._report_end({
-            "ended": child.key, "pid": child.pid, "at": child.at, "why": why,
-            "status": None if signaled else os.WEXITSTATUS(status),
-            "signal": os.WTERMSIG(status) if signaled else None, "ran": round(child.ended - child.started, 6),
-            "text": None,
-        })  # fmt: skip
+    def report_end(self, message: Message) -> None:
+        """Send a `messages.ended` or `not_started`, to every control until one has recorded it."""
+        self._last_end += 1
+        message["number"] = self._last_end
+        self._unrecorded[self._last_end] = message
+        if len(self._unrecorded) > MOST_UNRECORDED:
+            del self._unrecorded[next(iter(self._unrecorded))]
+        self.send(message)
 
     def give_listener(self, listener: socket.socket) -> bool:
         """Have control listen on another socket from now on; False when the message cannot be sent now."""
-        return self._channel is not None and self._channel.send({"listen": True}, [listener.fileno()])
+        return self._channel is not None and self._channel.send(messages.listen(), [listener.fileno()])
 
     def send(self, message: Message) -> None:
         """Send a message. It is lost without a control; one that reads nothing is killed."""
@@ -171,52 +158,36 @@ class ControlLink:
             self._last_end = message["number"]
             self._unrecorded[self._last_end] = message
 
-    def _report_end(self, message: Message) -> None:
-        self._last_end += 1
-        message["number"] = self._last_end
-        self._unrecorded[self._last_end] = message
-        if len(self._unrecorded) > MOST_UNRECORDED:
-            del self._unrecorded[next(iter(self._unrecorded))]
-        self.send(message)
-
     # --- from control ----------------------------------------------------------------------------------------------
 
     def _received(self, message: Message) -> None:
         owner = self._owner
         match message:
-            case {"start": str(key)}:
-                self._start(key, message)
-            case {"stop": str(key), "urgency": str(urgency), "within": int() | float() as within}:
-                if not 0 <= within < math.inf:
-                    raise ValueError("the time is not valid")
-                owner.stop_child(key, urgency, float(within))
-            case {"wake": str(key)}:
+            case {"type": "start"}:
+                key, argument, limits, log = messages.start_of(message)
+                if key.partition("@")[0] in CORE or ":" not in key:
+                    raise ValueError("control may not start this key")
+                owner.start_child(key, argument, limits, log)
+            case {"type": "stop", "key": str(key), "urgency": str(urgency), "within": int() | float() as within}:
+                owner.stop_child(key, urgency, messages.seconds_of(within))
+            case {"type": "wake", "key": str(key)}:
                 owner.wake_child(key)
-            case {"recorded": int() as number}:
+            case {"type": "recorded", "number": int() as number}:
                 self._unrecorded.pop(number, None)
-            case {"alive": True}:
+            case {"type": "alive"}:
                 self._is_alive()
-            case {"ready": True}:
+            case {"type": "ready"}:
                 owner.control_is_ready()
-            case {"reloading": True}:
+            case {"type": "reloading"}:
                 owner.control_reloads()
-            case {"status": str(text)}:
+            case {"type": "status", "text": str(text)}:
                 owner.set_status(text)
-            case {"shutdown": "drain" | "now" as urgency}:
+            case {"type": "shutdown", "urgency": "drain" | "now" as urgency}:
                 owner.shut_down(now=urgency == "now")
-            case {"upgrade": True}:
+            case {"type": "upgrade"}:
                 owner.upgrade_in_place()
             case _:
                 raise ValueError("there is no such message")
-
-    def _start(self, key: str, message: Message) -> None:
-        if key.partition("@")[0] in CORE or ":" not in key:
-            raise ValueError("control may not start this key")
-        limits: dict[str, object] | None = message.get("cgroup")
-        log: str | None = message.get("log")
-        if type(message.get("cgroup", {})) not in {dict, type(None)}:
-            raise TypeError("cgroup is not an object")
-        self._owner.start_child(key, str(message.get("argument", "")), limits, log)
 
     def _is_alive(self) -> None:
         if self._alive is not None:

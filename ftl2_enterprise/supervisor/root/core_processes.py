@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ftl2_enterprise.supervisor.root.config import CORE, FORKSERVER
+from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
 from ftl2_enterprise.supervisor.root.stderr import WARNING, say
 
 TYPE_CHECKING = False
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from ftl2_enterprise.supervisor.root.channel import Message
     from ftl2_enterprise.supervisor.root.child_table import ChildRecord, ChildTable
     from ftl2_enterprise.supervisor.root.config import Config
     from ftl2_enterprise.supervisor.root.event_loop import EventLoop, Timer
+    from ftl2_enterprise.supervisor.root.messages import Message
 
     class CoreOwner(Protocol):
         """What starts core processes, and is notified of them."""
@@ -115,7 +116,11 @@ class CoreProcesses:
         code = None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         how = f"signal {os.WTERMSIG(status)}" if code is None else f"status {code}"
         say(f"{name} ended after {ran:.1f} s: {why}, {how}", WARNING)
-        if code == HOPELESS:
+        if code == OTHER_VERSION:
+            self._owner.give_up(
+                f"cannot continue: the installed {name} is of another version; restart the service", GIVEN_UP
+            )
+        elif code == HOPELESS:
             self._owner.give_up(f"cannot continue: {name} reports that a restart will not help", HOPELESS)
         else:
             self.failed(name, ran, was_killed=why == "killed" and code is None)

@@ -7,7 +7,7 @@ import os
 import signal
 
 from ftl2_enterprise.supervisor import cgroups
-from ftl2_enterprise.supervisor.root import process_tree
+from ftl2_enterprise.supervisor.root import messages, process_tree
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
 from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE, FORKSERVER, WRITER
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from ftl2_enterprise.supervisor.root.channel import Message
     from ftl2_enterprise.supervisor.root.child_stopper import ChildStopper
     from ftl2_enterprise.supervisor.root.child_table import ChildTable
     from ftl2_enterprise.supervisor.root.config import Config
     from ftl2_enterprise.supervisor.root.event_loop import EventLoop, Timer
+    from ftl2_enterprise.supervisor.root.messages import Message
     from ftl2_enterprise.supervisor.root.resources import Resources
 
     class ForkserverOwner(Protocol):
@@ -150,7 +150,7 @@ class ForkserverLink:
         ours, theirs = pair()
         # Duplicates above the numbers that the descriptors get in the child.
         fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SAFE_FD) for fd in (theirs.fileno(), slots.fd)]
-        argv = [*config.forkserver, str(os.getpid()), str(config.heartbeat)]
+        argv = [*config.forkserver, str(messages.VERSION), str(os.getpid()), str(config.heartbeat)]
         try:
             null = os.open(os.devnull, os.O_RDWR)
             fds.append(null)
@@ -241,36 +241,42 @@ class ForkserverLink:
         elif request.key == CONTROL:
             request.ends = pair()
             descriptors = {"root": request.ends[1].fileno(), "control": resources.control_socket.fileno()}
-        message: Message = {
-            "fork": request.key, "slot": request.slot, "argument": request.argument, "cgroup": request.cgroup,
-            "log": request.log, "descriptors": list(descriptors),
-            "oom": 0 if request.is_core else self._config.oom_score_adj,
-        }  # fmt: skip
+        message = messages.fork(
+            request.key, request.argument, slot=request.slot, cgroup=request.cgroup, log=request.log,
+            oom=0 if request.is_core else self._config.oom_score_adj, descriptors=list(descriptors),
+        )  # fmt: skip
         self._in_flight = request
         self._expect_answer(self._config.fork_timeout)
         if not channel.send(message, list(descriptors.values())):
             self._kill()
 
     def _received(self, message: Message) -> None:
-        if message.get("ready"):
-            self._expect_answer(None)
-            self._is_ready = True
-            self._owner.forkserver_is_ready()
-            self.pump()
-            return
+        match message:
+            case {"type": "ready"}:
+                self._expect_answer(None)
+                self._is_ready = True
+                self._owner.forkserver_is_ready()
+            case {"type": "forked", "key": str(key), "pid": int() as pid}:
+                self._forked(self._answered(key), pid)
+                self._finish()
+            case {"type": "failed", "key": str(key), "why": str(why)}:
+                self._refuse(self._answered(key), why)
+                self._finish()
+            case _:
+                raise ValueError("there is no such message")
+        self.pump()
+
+    def _answered(self, key: str) -> ForkRequest:
         request = self._in_flight
-        key = message.get("forked", message.get("failed"))
         if request is None or key != request.key:
             raise ValueError("this child was not requested")
         self._expect_answer(None)
         self._in_flight = None
-        if "failed" in message:
-            self._refuse(request, str(message["why"]))
-        else:
-            self._forked(request, int(str(message["pid"])))
+        return request
+
+    def _finish(self) -> None:
         self._exited_early.clear()
         self._owner.fork_answered()
-        self.pump()
 
     def _forked(self, request: ForkRequest, pid: int) -> None:
         child = ChildRecord(

@@ -10,10 +10,11 @@ from ftl2_enterprise.supervisor import prctl
 from ftl2_enterprise.supervisor.root import config, resources, sockets, upgrade
 from ftl2_enterprise.supervisor.root.config import Config
 from ftl2_enterprise.supervisor.root.event_loop import EventLoop
+from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
 from ftl2_enterprise.supervisor.root.notify import ServiceManager
 from ftl2_enterprise.supervisor.root.root import Root
-from ftl2_enterprise.supervisor.root.stderr import ERROR, say
-from ftl2_enterprise.supervisor.root.upgrade import CHECK_OPTION
+from ftl2_enterprise.supervisor.root.stderr import ERROR, WARNING, say
+from ftl2_enterprise.supervisor.root.upgrade import CHECK_ARGUMENT, CHECK_OPTION
 
 NOT_MADE, TAKEN = 73, 75
 """Exit statuses: a socket cannot be created (EX_CANTCREAT); another service has it (EX_TEMPFAIL)."""
@@ -23,7 +24,11 @@ def main(config_fd: int) -> int:
     """Run root; returns its exit status."""
     os.set_inheritable(config_fd, False)  # noqa: FBT003
     given = Config(config.load(config_fd))
-    if CHECK_OPTION in sys.argv:
+    checks = [word for word in sys.argv if word.startswith(CHECK_OPTION)]
+    if checks:
+        if checks != [CHECK_ARGUMENT]:
+            say("the running service and the installed program exchange other messages; restart the service", WARNING)
+            return OTHER_VERSION
         os.execv(given.forkserver[0], [*given.forkserver, CHECK_OPTION])
     prctl.adopt_orphans()
     loop = EventLoop()

@@ -11,7 +11,7 @@ import signal
 import time
 
 from ftl2_enterprise.supervisor import cgroups
-from ftl2_enterprise.supervisor.root import config, process_tree, resources, sockets, upgrade
+from ftl2_enterprise.supervisor.root import config, messages, process_tree, resources, sockets, upgrade
 from ftl2_enterprise.supervisor.root.child_stopper import SAFE_POINT, ChildStopper
 from ftl2_enterprise.supervisor.root.child_table import ChildTable
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER, Config
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import socket
     from typing import Any
 
-    from ftl2_enterprise.supervisor.root.channel import Message
     from ftl2_enterprise.supervisor.root.child_table import ChildRecord
     from ftl2_enterprise.supervisor.root.event_loop import EventLoop
+    from ftl2_enterprise.supervisor.root.messages import Message
     from ftl2_enterprise.supervisor.root.notify import ServiceManager
     from ftl2_enterprise.supervisor.root.resources import Resources
 
@@ -116,7 +116,7 @@ class Root:
 
     def _reload(self) -> None:
         self.control_reloads()
-        self._control.send({"reload": True})
+        self._control.send(messages.reload())
 
     # --- for the reaper ------------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class Root:
         if child.is_core:
             self._core.ended(child, why, was_expected=child.stopping or child.generation != self.generation)
         else:
-            self._control.report_ended(child, why)
+            self._control.report_end(messages.ended(child, why))
         if child.key == CHECK:
             self._upgrade.checked(child)
         upgrade.stop_unneeded_writers(self._table, self._stopper, self._config.end_timeout)
@@ -187,7 +187,7 @@ class Root:
         if child.is_core:
             self._core.started(child)
         else:
-            self._control.report_started(child)
+            self._control.send(messages.started(child))
         channel = request.take_channel()
         if channel is not None:
             self._control.attach(channel)
@@ -203,7 +203,7 @@ class Root:
         if key in config.CORE:
             self._core.failed(key, 0.0)
         else:
-            self._control.report_not_started(key, why)
+            self._control.report_end(messages.not_started(key, why))
 
     def fork_answered(self) -> None:
         """Continue the cleaning, a shutdown and an upgrade: each may have waited for this answer."""
@@ -218,9 +218,9 @@ class Root:
         """Request a fork, or answer at once if there is a process or the service stops."""
         child = self._table.get(key)
         if self._shutdown.is_begun:
-            self._control.report_not_started(key, STOPPING)
+            self._control.report_end(messages.not_started(key, STOPPING))
         elif child is not None and child.status is None:
-            self._control.report_started(child)
+            self._control.send(messages.started(child))
         elif self._forkserver.find(key) is None:
             self._forkserver.request(ForkRequest(key, argument, limits=limits, log=log))
 
@@ -232,7 +232,7 @@ class Root:
                 raise ValueError("control may not stop this key")
             self._stopper.stop(child, urgency, within)
         elif self._forkserver.withdraw(key):
-            self._control.report_not_started(key, "it was asked to end before it was started")
+            self._control.report_end(messages.not_started(key, "it was asked to end before it was started"))
         elif (request := self._forkserver.find(key)) is not None:
             request.stop = (urgency, within)
 
@@ -315,7 +315,7 @@ class Root:
 
     def core_processes_changed(self) -> None:
         """Report their pids and restarts to control."""
-        self._control.send({"processes": self._processes()})
+        self._control.send(messages.processes(self._processes()))
 
     def give_up(self, sentence: str, status: int) -> None:
         """Stop the service now, because one of its processes cannot work."""
@@ -335,7 +335,7 @@ class Root:
 
     def socket_problem_changed(self) -> None:
         """Report it to control, which shows it."""
-        self._control.send({"problem": self._socket_watch.problem})
+        self._control.send(messages.problem(self._socket_watch.problem))
 
     # --- for shutdown and upgrade --------------------------------------------------------------------------------
 
@@ -355,10 +355,10 @@ class Root:
 
     def shutdown_begins(self) -> None:
         """Notify control, and withdraw the requests that wait."""
-        self._control.send({"drain": True})
+        self._control.send(messages.drain())
         for key in self._forkserver.waiting():
             self._forkserver.withdraw(key)
-            self._control.report_not_started(key, STOPPING)
+            self._control.report_end(messages.not_started(key, STOPPING))
 
     def may_execute(self) -> bool:
         """Whether no fork is in progress, and nothing of an ended child is left."""

@@ -6,7 +6,8 @@ and the channel to control, and starts a new forkserver. When that is ready, a n
 forked, and the old ones end.
 
 Two versions of the program meet: the new root reads the state of the old one, and talks to the old control until the
-new one is forked.
+new one is forked. So the check also compares the versions of their messages (`messages.VERSION`), and refuses the
+upgrade if they differ. A restart of the service has no such requirement.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ftl2_enterprise.supervisor.root.child_stopper import SAFE_POINT
 from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CHECK, FORKSERVER, WRITER
 from ftl2_enterprise.supervisor.root.forkserver_link import child_environment
+from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION, VERSION
 from ftl2_enterprise.supervisor.root.stderr import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 
 STATE_OPTION, CHECK_OPTION = "--state=", "--check"
+CHECK_ARGUMENT = f"{CHECK_OPTION}={VERSION}"
 HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 """Signals that are blocked while no program can catch them; they are delivered when they are unblocked again."""
 
@@ -79,7 +82,7 @@ class UpgradeInPlace:
         if self._owner.is_ending() or self._table.get(CHECK) is not None:
             return
         os.set_inheritable(self._config_fd, True)  # noqa: FBT003
-        argv = [sys.executable, *_own_arguments(), CHECK_OPTION]
+        argv = [sys.executable, *_own_arguments(), CHECK_ARGUMENT]
         try:
             pid = os.posix_spawn(argv[0], argv, child_environment(), setsid=True)
         except OSError as error:
@@ -93,7 +96,11 @@ class UpgradeInPlace:
 
     def checked(self, child: ChildRecord) -> None:
         """The check has ended."""
-        if child.status != 0:
+        if child.status is not None and os.waitstatus_to_exitcode(child.status) == OTHER_VERSION:
+            self._owner.upgrade_refused(
+                "cannot upgrade in place: the installed version requires a restart of the service"
+            )
+        elif child.status != 0:
             self._owner.upgrade_refused("cannot upgrade: the installed program cannot be loaded")
         elif not self._owner.is_ending():
             self._is_due = True

@@ -69,12 +69,12 @@ def test_an_end_is_told_to_every_control_until_one_has_recorded_it(made: Service
     made.meet()
     # Before the hello is over, so that nobody looks and starts it again as if it had not crashed.
     assert made.seen[-2] == first
-    made.send(recorded=first["number"])
-    made.send(ready=True)
+    made.send("recorded", number=first["number"])
+    made.send("ready")
     made.start_loop(2)
     os.kill(made.control_pid, signal.SIGKILL)
     assert [line["key"] for line in made.meet()["table"]] == ["loop:2"]
-    assert not [message for message in made.seen if "ended" in message]
+    assert not [message for message in made.seen if message["type"] == "ended"]
 
 
 def test_an_end_that_nobody_has_recorded_is_told_after_an_upgrade(made: Service):
@@ -104,7 +104,7 @@ def test_a_killed_forkserver_takes_nothing_with_it_and_the_next_fork_works(made:
     assert forkserver is not None
     os.kill(forkserver, signal.SIGKILL)
     for n in range(5, 10):
-        made.send(start=f"loop:{n}", argument="")
+        made.send("start", key=f"loop:{n}", argument="")
     started = [made.told("started", f"loop:{n}")["pid"] for n in range(5, 10)]
     assert all(is_alive(pid) for pid in pids + started)
     assert made.own()["forkserver"] != forkserver
@@ -151,7 +151,7 @@ def _spare_of(made: Service) -> list[int]:
 def test_what_ends_every_forkserver_is_given_up_and_nothing_else(made: Service):
     made.up()
     loop = made.start_loop(1)
-    made.send(start="poison:1", argument="")
+    made.send("start", key="poison:1", argument="")
     ended = made.told("ended", "poison:1")
     assert (ended["why"], ended["text"]) == ("not_started", "the forkserver ends whenever it forks this child")
     assert is_alive(made.start_loop(2))
@@ -237,7 +237,7 @@ def test_a_control_that_no_longer_says_it_is_alive_is_replaced(tmp_path: Path):
     with service(tmp_path, alive_within=0.5) as made:
         made.up()
         first = made.control_pid
-        made.send(alive=True)
+        made.send("alive")
         made.meet()
         assert made.control_pid != first
         assert "control has not sent that it is alive" in made.errors()
@@ -248,7 +248,7 @@ def test_a_control_that_does_not_read_stops_nothing(made: Service):
     first = made.control_pid
     made.raw(b"deaf")
     for n in range(6000):
-        made.send(start=f"nothing:{n}", argument="")
+        made.send("start", key=f"nothing:{n}", argument="")
     hello = made.meet()
     assert made.control_pid != first
     assert hello["table"] == []
@@ -294,10 +294,10 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
         nonlocal position
         made.listen(seconds)
         for message in made.seen[position:]:
-            if "started" in message:
-                keys[message["started"]] = message["pid"]
-            elif "ended" in message:
-                made.send(start=message["ended"], argument="")
+            if message["type"] == "started":
+                keys[message["key"]] = message["pid"]
+            elif message["type"] == "ended":
+                made.send("start", key=message["key"], argument="")
         position = len(made.seen)
 
     while time.monotonic() < deadline:
@@ -321,7 +321,7 @@ def test_fifty_children_and_random_kills_lose_nothing_and_double_nothing(made: S
             keys = {key: table.get(key, 0) for key in keys}
             for key, pid in keys.items():
                 if not pid:
-                    made.send(start=key, argument="")
+                    made.send("start", key=key, argument="")
         hear(0.02)
     assert kills > 50
     assert "cannot continue" not in made.errors()

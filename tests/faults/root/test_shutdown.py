@@ -28,7 +28,7 @@ def test_a_loop_is_asked_for_its_safe_point_and_its_end_is_its_own(made: Service
     made.up()
     made.start_loop(1, f"safe_point={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
-    made.send(stop="loop:1", urgency="safe_point", within=20)
+    made.send("stop", key="loop:1", urgency="safe_point", within=20)
     ended = made.told("ended", "loop:1")
     assert (ended["why"], ended["status"]) == ("exited", 0)
 
@@ -37,9 +37,9 @@ def test_now_asks_again_until_the_second_time_is_heard(made: Service, tmp_path: 
     made.up()
     made.start_loop(1, f"second={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
-    made.send(stop="loop:1", urgency="safe_point", within=20)
+    made.send("stop", key="loop:1", urgency="safe_point", within=20)
     made.start_loop(2)
-    made.send(stop="loop:1", urgency="now", within=20)
+    made.send("stop", key="loop:1", urgency="now", within=20)
     ended = made.told("ended", "loop:1")
     assert (ended["why"], ended["status"]) == ("exited", 9)
 
@@ -50,7 +50,7 @@ def test_who_is_late_is_killed_with_all_it_has(made: Service, tmp_path: Path):
     made.start_loop(1, f"family={mark} stubborn say=up", log=str(tmp_path / "log"))
     until(lambda: len(survivors.alive(mark)) >= 3 and "up" in made.log())
     before = time.monotonic()
-    made.send(stop="loop:1", urgency="safe_point", within=0.3)
+    made.send("stop", key="loop:1", urgency="safe_point", within=0.3)
     ended = made.told("ended", "loop:1")
     assert (ended["why"], ended["signal"]) == ("late", 9)
     assert time.monotonic() - before >= 0.3
@@ -62,16 +62,16 @@ def test_a_shorter_limit_replaces_a_longer_one(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
     until(lambda: "up" in made.log())
-    made.send(stop="loop:1", urgency="safe_point", within=100)
-    made.send(stop="loop:1", urgency="safe_point", within=0.1)
-    made.send(stop="loop:1", urgency="safe_point", within=100)
+    made.send("stop", key="loop:1", urgency="safe_point", within=100)
+    made.send("stop", key="loop:1", urgency="safe_point", within=0.1)
+    made.send("stop", key="loop:1", urgency="safe_point", within=100)
     assert made.told("ended", "loop:1")["why"] == "late"
 
 
 def test_a_kill_that_was_asked_for_is_no_crash(made: Service):
     made.up()
     made.start_loop(1, "stubborn")
-    made.send(stop="loop:1", urgency="kill", within=0)
+    made.send("stop", key="loop:1", urgency="kill", within=0)
     ended = made.told("ended", "loop:1")
     assert (ended["why"], ended["signal"]) == ("exited", 9)
 
@@ -81,12 +81,12 @@ def test_what_is_stopped_before_it_was_forked_never_runs(made: Service):
     forkserver = made.own()["forkserver"]
     assert forkserver is not None
     os.kill(forkserver, signal.SIGSTOP)
-    made.send(start="loop:1", argument="")
-    made.send(start="loop:2", argument="")
-    made.send(stop="loop:2", urgency="safe_point", within=5)
+    made.send("start", key="loop:1", argument="")
+    made.send("start", key="loop:2", argument="")
+    made.send("stop", key="loop:2", urgency="safe_point", within=5)
     assert made.told("ended", "loop:2")["why"] == "not_started"
-    made.send(stop="loop:1", urgency="safe_point", within=5)
-    made.send(start="loop:3", argument="")
+    made.send("stop", key="loop:1", urgency="safe_point", within=5)
+    made.send("start", key="loop:3", argument="")
     os.kill(forkserver, signal.SIGCONT)
     assert made.told("ended", "loop:1")["signal"] in {15, None}
     assert is_alive(made.told("started", "loop:3")["pid"])
@@ -99,7 +99,7 @@ def test_the_end_comes_in_order_and_is_announced(made: Service, tmp_path: Path):
     os.kill(made.pid, signal.SIGTERM)
     made.told("drain")
     assert made.told("ended", "loop:1")["why"] == "exited"
-    made.send(start="loop:2", argument="")
+    made.send("start", key="loop:2", argument="")
     assert made.wait() == 0
     said = made.notices("STOPPING=1")
     assert said.index("READY=1") < said.index("STOPPING=1") < said.index("EXTEND_TIMEOUT_USEC=20000000")
@@ -148,7 +148,7 @@ def test_while_it_ends_nothing_begins_but_a_killed_writer_is_back(tmp_path: Path
         until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGTERM)
         made.told("drain")
-        made.send(start="loop:2", argument="")
+        made.send("start", key="loop:2", argument="")
         assert made.told("ended", "loop:2")["why"] == "not_started"
         writer = made.ask("w.sock")
         os.kill(writer, signal.SIGKILL)
@@ -161,8 +161,8 @@ def test_while_it_ends_nothing_begins_but_a_killed_writer_is_back(tmp_path: Path
         assert is_alive(loop)
         os.kill(made.pid, signal.SIGTERM)
         os.kill(made.pid, signal.SIGTERM)
-        made.send(status="still here")
-        made.raw(b'{"wake":"loop:1"}')
+        made.send("status", text="still here")
+        made.raw(b'{"type":"wake","key":"loop:1"}')
         until(lambda: "woken" in made.log())
         assert is_alive(loop)
         assert made.log().count("no") == 1
@@ -181,7 +181,7 @@ def test_quit_waits_for_nothing_but_a_moment(tmp_path: Path, how: str):
         if how == "signal":
             os.kill(made.pid, signal.SIGQUIT)
         else:
-            made.send(shutdown="now")
+            made.send("shutdown", urgency="now")
         assert made.told("ended", "loop:1")["status"] == 9
         assert made.told("ended", "loop:2")["why"] == "late"
         assert made.wait() == 0
@@ -192,7 +192,7 @@ def test_quit_waits_for_nothing_but_a_moment(tmp_path: Path, how: str):
 def test_control_may_ask_for_the_end(made: Service):
     made.up()
     made.start_loop(1)
-    made.send(shutdown="drain")
+    made.send("shutdown", urgency="drain")
     made.told("drain")
     assert made.wait() == 0
     assert made.living() == {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftl2_enterprise.supervisor.root import core_processes, messages
 from tests.support import root_kinds
 from tests.support.root_service import Service, is_alive, service
 from tests.support.waiting import until
@@ -58,7 +59,7 @@ def test_a_reload_that_is_under_way_is_ended_by_the_new_root(made: Service):
     # Once; the next reload begins anew.
     made.begin_reload()
     made.notices("RELOADING=1")
-    made.send(ready=True)
+    made.send("ready")
     assert made.notices("READY=1").count("READY=1") == 1
 
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_loaded_is_not_tried(tmp_path: Path):
         pid = made.start_loop(1)
         own = made.own()
         broken.touch()
-        made.send(upgrade=True)
+        made.send("upgrade")
         made.notices("STATUS=cannot upgrade")
         assert "cannot upgrade" in made.errors()
         broken.unlink()
@@ -141,11 +142,37 @@ def test_what_cannot_be_loaded_is_not_tried(tmp_path: Path):
         assert made.own() == own
 
 
+def test_a_version_with_other_messages_is_refused_in_place(tmp_path: Path):
+    broken = tmp_path / "broken"
+    with service(tmp_path) as made:
+        made.up(**{root_kinds.FAIL: str(broken)})
+        pid = made.start_loop(1)
+        own = made.own()
+        broken.write_text(str(messages.OTHER_VERSION))
+        made.send("upgrade")
+        made.notices("STATUS=cannot upgrade in place: the installed version requires a restart")
+        broken.unlink()
+        assert is_alive(pid)
+        assert made.own() == own
+
+
+def test_a_root_that_is_older_than_its_forkserver_ends_so_that_the_installed_one_is_started(tmp_path: Path):
+    newer = tmp_path / "newer"
+    with service(tmp_path) as made:
+        made.up(**{root_kinds.FAIL: str(newer)})
+        made.start_loop(1)
+        newer.write_text(str(messages.OTHER_VERSION))
+        os.kill(made.own()["forkserver"] or 0, signal.SIGKILL)
+        assert made.wait() == core_processes.GIVEN_UP
+        assert "the installed forkserver is of another version" in made.errors()
+        assert made.living() == {}
+
+
 @pytest.mark.parametrize("late", [0.0, 0.0002, 0.001])
 def test_a_signal_during_the_exec_is_not_lost(made: Service, late: float):
     made.up()
     made.start_loop(1)
-    made.send(upgrade=True)
+    made.send("upgrade")
     while "in place" not in made.errors():
         pass  # in the moment when it says so: it may have heard the signal, and not have got to heeding it
     time.sleep(late)
@@ -170,6 +197,6 @@ def test_what_was_asked_to_end_before_is_still_ending(tmp_path: Path):
         made.up()
         made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
-        made.send(stop="loop:1", urgency="safe_point", within=60)
+        made.send("stop", key="loop:1", urgency="safe_point", within=60)
         made.upgrade()
         assert made.told("ended", "loop:1")["why"] == "late"

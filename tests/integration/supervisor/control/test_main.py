@@ -27,8 +27,14 @@ def test_what_is_submitted_is_started_and_its_facts_name_who_asked(tmp_path: Pat
     with control(tmp_path) as service, service.connect() as client:
         loop = client.call(SubmitLoop(spec=LoopSpec(name="web", desired_state="nginx answers")))
         (order,) = until(lambda: service.root.heard("start"))
-        assert order == {"start": f"loop:{loop.id}", "argument": str(loop.id), "cgroup": None, "log": None}
-        until(lambda: {"status": "1 running"} in service.root.told)
+        assert order == {
+            "type": "start",
+            "key": f"loop:{loop.id}",
+            "argument": str(loop.id),
+            "cgroup": None,
+            "log": None,
+        }
+        until(lambda: {"type": "status", "text": "1 running"} in service.root.told)
         (created,) = [one for one in client.call(ListEvents()).events if one.kind == "loop.created"]
         assert created.actor is not None
         assert created.actor.endswith(f"(uid {ME}, pid {os.getpid()})")
@@ -53,7 +59,7 @@ def test_a_pause_asks_root_once_for_the_end_of_the_process(tmp_path: Path) -> No
         until(lambda: service.root.table)
         client.call(PauseLoop(loop="web"))
         (stop,) = until(lambda: service.root.heard("stop"))
-        assert stop == {"stop": f"loop:{loop.id}", "urgency": "safe_point", "within": 60.0}
+        assert stop == {"type": "stop", "key": f"loop:{loop.id}", "urgency": "safe_point", "within": 60.0}
         for _ in range(3):
             looked = client.call(GetHealth()).looked_at
             elsewhere(service)
@@ -79,7 +85,7 @@ def test_a_manager_that_fails_does_not_stop_the_other(tmp_path: Path) -> None:
         health = until(lambda: found if not (found := client.call(GetHealth())).ok else None)
         assert [text for text in health.problems if text.startswith("the manager of loop failed: internal error ")]
         service.root.end("other:1")
-        until(lambda: len([one for one in service.root.heard("start") if one["start"] == "other:1"]) == 2)
+        until(lambda: len([one for one in service.root.heard("start") if one["key"] == "other:1"]) == 2)
         assert "this manager is broken on purpose" in service.log.read_text()
         # The service can be mended while it runs.
         client.call(PauseLoop(loop="broken"))
@@ -110,16 +116,16 @@ def test_a_child_from_before_an_upgrade_is_asked_for_its_next_safe_point_and_sta
         service.root.table[key]["old"] = True
         service.start()
         (stop,) = until(lambda: service.root.heard("stop"))
-        assert stop["stop"] == key
+        assert stop["key"] == key
         service.root.end(key)
-        until(lambda: [one["start"] for one in service.root.heard("start")] == [key])
+        until(lambda: [one["key"] for one in service.root.heard("start")] == [key])
 
 
 def test_a_draining_service_starts_nothing_and_goes_on_answering(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         submit(service)
         until(lambda: service.root.table)
-        service.root.send({"drain": True})
+        service.root.send({"type": "drain"})
         until(lambda: client.call(GetHealth()).draining)
         for request in (SubmitLoop(spec=LoopSpec(name="new", desired_state="x")), StartLoop(loop="web")):
             with pytest.raises(Problem, match="the service is stopping") as refused:

@@ -23,7 +23,8 @@ from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.event_logger import log_facts
 from ftl2_enterprise.supervisor.control.reconciler import Ensure, status_line
-from ftl2_enterprise.supervisor.control.root_link import FromRoot, Order, RootLink
+from ftl2_enterprise.supervisor.control.root_link import RootLink
+from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, StartChild
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from tests.support.facts import Noted
 from tests.support.ledger import Entries, enter
@@ -96,7 +97,7 @@ class Stage:
             managers=[self.manager],
             version=DataVersion(store.path),
             clock=SystemClock(),
-            order=lambda key: Order(argument=key),
+            order=lambda key: StartChild(key=key, argument=key),
             settings=lambda: SupervisorSettings(drain_timeout=7.0, max_running=5000),
         )
         self._end = end
@@ -175,30 +176,30 @@ async def test_it_is_ready_after_the_first_look_and_answer_of_the_writer_and_not
         made.writer.mood = "is silent"
         await made.looks(1)
         await until(lambda: made.writer.asked)
-        assert not [one for one in made.heard() if "ready" in one or "alive" in one]
+        assert not [one for one in made.heard() if one["type"] in {"ready", "alive"}]
         assert made.ensure.silence > 0
         made.writer.mood = "answers"
-        told = await made.hears({"alive": True}, {"ready": True})
-        assert told.index({"alive": True}) < told.index({"ready": True})
+        told = await made.hears({"type": "alive"}, {"type": "ready"})
+        assert told.index({"type": "alive"}) < told.index({"type": "ready"})
         assert made.ensure.silence == 0
         # Ready once, alive again and again.
-        assert {"ready": True} not in await made.hears({"alive": True})
+        assert {"type": "ready"} not in await made.hears({"type": "alive"})
 
 
 @pytest.mark.usefixtures("often")
 async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
-        await made.hears({"ready": True})
+        await made.hears({"type": "ready"})
         made.writer.mood = "refuses"
         asked = made.writer.asked
         await until(lambda: made.writer.asked >= asked + 2)
         made.heard()
         await until(lambda: made.writer.asked >= asked + 4)
-        assert {"alive": True} not in made.heard()
+        assert {"type": "alive"} not in made.heard()
         assert "the disk is full" in made.ensure.problems["writer"]
         assert made.ensure.status.endswith(made.ensure.problems["writer"])
         made.writer.mood = "answers"
-        await made.hears({"alive": True}, {"status": "idle"})
+        await made.hears({"type": "alive"}, {"type": "status", "text": "idle"})
         assert not made.ensure.problems
 
 
@@ -213,7 +214,7 @@ async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_p
 
         def often() -> bool:
             nonlocal alive
-            alive += made.heard().count({"alive": True})
+            alive += made.heard().count({"type": "alive"})
             return alive >= 4
 
         await until(often)
@@ -225,7 +226,7 @@ async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_p
 async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.ensure.alive_each = 0.1
-        await made.hears({"ready": True})
+        await made.hears({"type": "ready"})
         made.looking.cancel()
         await asyncio.gather(made.looking, return_exceptions=True)
         # A proof may be under way.
@@ -241,14 +242,14 @@ async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path:
 async def test_it_does_not_say_that_it_lives_when_only_the_managers_look(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.ensure.alive_each = 0.1
-        await made.hears({"ready": True})
+        await made.hears({"type": "ready"})
         made.writer.mood = "is silent"
         await until(lambda: made.ensure.silence > 0)
         made.heard()
         await made.looks(5)
-        assert {"alive": True} not in made.heard()
+        assert {"type": "alive"} not in made.heard()
         made.writer.mood = "answers"
-        await made.hears({"alive": True})
+        await made.hears({"type": "alive"})
 
 
 async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
@@ -300,10 +301,10 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
         made.manager.plan = Plan(start=(Candidate("loop:1"),))
         made.ensure.wake()
         await made.looks(1)
-        assert not [one for one in made.heard() if "start" in one]
+        assert not [one for one in made.heard() if one["type"] == "start"]
         made.ensure.draining = False
         made.ensure.wake()
-        await made.hears({"start": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
+        await made.hears({"type": "start", "key": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
 
 
 async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: Path) -> None:
@@ -316,11 +317,11 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             made.ensure._writer = writer
             writer.start()
             made.manager.end = enter.call("end", 1)
-            told = FromRoot(ended="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
+            told = ChildEnded(key="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
             recorded: list[int] = []
             process.process.send_signal(signal.SIGSTOP)
             made.children.ordered("loop:1", 0)
-            made.ensure.ended(*made.children.ending(told, 0), recorded=recorded.append)
+            made.ensure.ended(*made.children.ended(told, 0), recorded=recorded.append)
             # As long as several others would have waited.
             await asyncio.sleep(1.0)
             assert "loop:1" in made.children.table
@@ -366,7 +367,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
         found: set[str] = set()
 
         def all_are_ordered() -> bool:
-            found.update(one["start"] for one in made.heard() if "start" in one)
+            found.update(one["key"] for one in made.heard() if one["type"] == "start")
             return found == wanted
 
         await until(all_are_ordered)
@@ -376,7 +377,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
         found.clear()
 
         def all_are_stopped() -> bool:
-            found.update(one["stop"] for one in made.heard() if "stop" in one)
+            found.update(one["key"] for one in made.heard() if one["type"] == "stop")
             return found == wanted
 
         await until(all_are_stopped)

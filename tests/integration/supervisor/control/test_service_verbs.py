@@ -41,7 +41,9 @@ def test_health_tells_what_is_true(tmp_path: Path) -> None:
         assert health.database == str(tmp_path / "loops.db")
         (process,) = health.processes
         assert (process.name, process.restarts) == ("control", 3)
-        service.root.send({"processes": [{"name": "writer", "pid": None, "since": None, "restarts": 1}]})
+        service.root.send(
+            {"type": "processes", "processes": [{"name": "writer", "pid": None, "since": None, "restarts": 1}]}
+        )
         health = until(lambda: found if not (found := client.call(GetHealth())).ok else None)
         assert health.problems == ["the process writer does not run"]
 
@@ -52,8 +54,11 @@ def test_what_is_asked_of_the_service_itself_is_told_root_and_recorded(tmp_path:
         client.call(Shutdown())
         client.call(Shutdown(now=True))
         until(lambda: len(service.root.heard("shutdown")) == 2)
-        assert service.root.heard("upgrade") == [{"upgrade": True}]
-        assert service.root.heard("shutdown") == [{"shutdown": "drain"}, {"shutdown": "now"}]
+        assert service.root.heard("upgrade") == [{"type": "upgrade"}]
+        assert service.root.heard("shutdown") == [
+            {"type": "shutdown", "urgency": "drain"},
+            {"type": "shutdown", "urgency": "now"},
+        ]
         facts = [one for one in client.call(ListEvents()).events if one.kind.startswith("service.")]
         assert [one.kind for one in facts] == [
             "service.upgrade_asked",
@@ -86,7 +91,7 @@ def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
         assert any("could not be read again" in text for text in client.call(GetHealth()).problems)
         # Root asks for the same on SIGHUP.
         service.write_settings("")
-        service.root.send({"reload": True})
+        service.root.send({"type": "reload"})
         until(lambda: client.call(GetHealth()).ok)
         service.connect().close()
         (line,) = [one for one in client.call(GetSettings()) if one.key == "supervisor.max_connections"]
@@ -100,17 +105,17 @@ def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None
             """The status that root has been told of when it hears that it is over."""
             service.write_settings(settings)
             service.root.told.clear()
-            service.root.send({"reload": True})
+            service.root.send({"type": "reload"})
             until(lambda: service.root.heard("ready"))
             told = list(service.root.told)
-            return [one["status"] for one in told[: told.index({"ready": True})] if "status" in one][-1]
+            return [one["text"] for one in told[: told.index({"type": "ready"})] if one["type"] == "status"][-1]
 
         problem = reload("[supervisor]\nmax_connection = 5").removeprefix("idle; ")
         assert problem.startswith("the settings could not be read again: ")
         assert "max_connection" in problem
         # Whatever else happens.
         loop = submit(service)
-        until(lambda: {"status": f"1 running; {problem}"} in service.root.told)
+        until(lambda: {"type": "status", "text": f"1 running; {problem}"} in service.root.told)
         service.root.end(f"loop:{loop.id}")
         assert client.call(GetHealth()).problems == [problem]
         with pytest.raises(Problem, match="max_connection"):
@@ -166,10 +171,10 @@ def test_whoever_asks_the_socket_hears_of_root(tmp_path: Path) -> None:
 
 def test_what_root_has_found_wrong_is_told(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
-        service.root.send({"problem": "nobody can connect"})
-        until(lambda: {"status": "idle; nobody can connect"} in service.root.told)
-        assert client.call(GetHealth()).problems == ["nobody can connect"]
-        service.root.send({"problem": ""})
+        service.root.send({"type": "problem", "text": "clients cannot connect"})
+        until(lambda: {"type": "status", "text": "idle; clients cannot connect"} in service.root.told)
+        assert client.call(GetHealth()).problems == ["clients cannot connect"]
+        service.root.send({"type": "problem", "text": ""})
         until(lambda: client.call(GetHealth()).ok)
 
 

@@ -24,7 +24,7 @@ def test_children_claim_what_they_are_for_before_those_that_are_there_work(tmp_p
     with service(tmp_path) as root:
         root.up()
         for number in range(CHILDREN):
-            root.send(start=f"polite:{number}", argument=str(notes))
+            root.send("start", key=f"polite:{number}", argument=str(notes))
         until(lambda: notes.exists() and notes.read_text().count("prepared") == CHILDREN)
     lines = notes.read_text().split("\n")[:-1]
     first = next(index for index, line in enumerate(lines) if line.startswith("prepared"))

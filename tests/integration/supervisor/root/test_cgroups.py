@@ -51,7 +51,7 @@ def test_a_loop_has_a_cgroup_of_its_own_while_it_lives(base: Path, tmp_path: Pat
         free = made.start_loop(18, cgroup=None)
         assert free not in members
         assert not (base / "loop-18").exists()
-        made.send(stop="loop:17", urgency="kill", within=0)
+        made.send("stop", key="loop:17", urgency="kill", within=0)
         made.told("ended", "loop:17")
         assert survivors.alive(mark) == []
         assert not (base / "loop-17").exists()
@@ -74,7 +74,7 @@ def test_a_limit_that_cannot_be_read_keeps_the_loop_from_starting(tmp_path: Path
     base.mkdir()
     with service(tmp_path, cgroup=str(base)) as made:
         made.up()
-        made.send(start="loop:1", argument="", cgroup={"memory": "much"})
+        made.send("start", key="loop:1", argument="", cgroup={"memory": "much"})
         ended = made.told("ended", "loop:1")
         assert ended["why"] == "not_started"
         assert "cannot create its cgroup" in ended["text"]

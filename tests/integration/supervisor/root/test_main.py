@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,13 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def started(key: object, **fields: object) -> bytes:
+    """A request for a child, as control sends it."""
+    message = {"type": "start", "key": key, "argument": "", "cgroup": None, "log": None, **fields}
+    return json.dumps(message).encode()
+
 
 HEAVY = "msgspec asyncio sqlalchemy typing dataclasses subprocess threading inspect logging"
 
@@ -58,12 +66,12 @@ def test_it_tells_control_of_children_from_the_start_to_the_end(made: Service):
     assert hello["table"] == []
     assert hello["draining"] is False
     assert {line["name"]: line["pid"] for line in hello["processes"]}["control"] == made.control_pid
-    made.send(ready=True)
+    made.send("ready")
     pid = made.start_loop(1, "exit=3")
     at = made.told("started", "loop:1")["at"]
     assert made.told("ended", "loop:1") | {"ran": 0.0} == {
-        "ended": "loop:1", "number": 1, "pid": pid, "at": at, "why": "exited", "status": 3, "signal": None,
-        "ran": 0.0, "text": None,
+        "type": "ended", "key": "loop:1", "number": 1, "pid": pid, "at": at, "why": "exited", "status": 3,
+        "signal": None, "ran": 0.0, "text": None,
     }  # fmt: skip
     pid = made.start_loop(2)
     os.kill(pid, signal.SIGKILL)
@@ -76,7 +84,7 @@ def test_a_key_never_has_two_processes(made: Service):
     made.up()
     assert made.start_loop(1) == made.start_loop(1)
     for _ in range(5):
-        made.send(start="loop:2", argument="")
+        made.send("start", key="loop:2", argument="")
     other = made.start_loop(3)
     until(lambda: made.living()[other] == "loop:3")
     assert sum(name == "loop:2" for name in made.living().values()) == 1
@@ -109,7 +117,7 @@ def test_a_child_is_a_session_of_its_own_named_after_its_key_and_dies_before_oth
 
 def test_what_cannot_be_started_is_told(made: Service):
     made.up()
-    made.send(start="nothing:1", argument="")
+    made.send("start", key="nothing:1", argument="")
     ended = made.told("ended", "nothing:1")
     assert (ended["why"], ended["pid"]) == ("not_started", None)
     assert "no kind" in ended["text"]
@@ -117,9 +125,10 @@ def test_what_cannot_be_started_is_told(made: Service):
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"\xff\xfe", b"[]", b"{", b"{}", b'{"start":1}', b'{"start":"writer"}', b'{"start":"loop:9","cgroup":[1]}',
-     b'{"stop":"control","urgency":"now","within":1}', b'{"stop":"loop:1"}', b'{"shutdown":"soon"}', b"x" * 100_000,
-     b'{"start":' + b"[" * 60_000],
+    [b"\xff\xfe", b"[]", b"{", b"{}", b'{"type":1}', b'{"type":"begin"}', started(1), started("writer"),
+     started("loop:9", cgroup=[1]), started("loop:9", log=2), b'{"type":"start","key":"loop:9"}',
+     b'{"type":"stop","key":"control","urgency":"now","within":1}', b'{"type":"stop","key":"loop:1"}',
+     b'{"type":"shutdown","urgency":"soon"}', b"x" * 100_000, b'{"type":' + b"[" * 60_000],
 )  # fmt: skip
 def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubbish: bytes):
     made.up()
@@ -132,8 +141,8 @@ def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubb
 def test_a_time_that_is_none_does_not_end_root(made: Service, within: str):
     made.up()
     made.start_loop(1)
-    made.raw(f'{{"stop":"loop:1","urgency":"safe_point","within":{within}}}'.encode())
-    made.raw(b'{"stop":"loop:1","urgency":"kill","within":0}')
+    made.raw(f'{{"type":"stop","key":"loop:1","urgency":"safe_point","within":{within}}}'.encode())
+    made.raw(b'{"type":"stop","key":"loop:1","urgency":"kill","within":0}')
     made.told("ended", "loop:1")
     assert is_alive(made.start_loop(2))
 
@@ -157,7 +166,7 @@ def test_a_wake_up_is_passed_on(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, "say=up", log=str(tmp_path / "log"))
     until(lambda: "up" in made.log())
-    made.send(wake="loop:1")
+    made.send("wake", key="loop:1")
     until(lambda: "woken" in made.log())
 
 
@@ -167,19 +176,19 @@ def test_a_child_may_be_woken_before_it_has_run(made: Service):
     ignored = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn"))
     assert ignored & 1 << (signal.SIGUSR1 - 1)
     for number in range(20):
-        made.send(start=f"loop:{number}", argument="exit=5")
-        made.send(wake=f"loop:{number}")
+        made.send("start", key=f"loop:{number}", argument="exit=5")
+        made.send("wake", key=f"loop:{number}")
     assert {made.told("ended", f"loop:{number}")["why"] for number in range(20)} == {"exited"}
 
 
 def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service):
     made.start()
     made.meet()
-    made.send(status="2 running, 1 waiting for you")
+    made.send("status", text="2 running, 1 waiting for you")
     assert "READY=1" not in made.notices("STATUS=2 running, 1 waiting for you")
     assert "WATCHDOG=1" not in made.notified
-    made.send(ready=True)
-    made.send(alive=True)
+    made.send("ready")
+    made.send("alive")
     assert made.notices("WATCHDOG=1")[-2:] == ["READY=1", "WATCHDOG=1"]
 
 
@@ -201,24 +210,24 @@ def test_every_control_is_told_how_often_the_service_manager_wants_to_hear(
 ):
     made.start(**variables)
     assert made.meet()["alive_each"] == each
-    made.send(ready=True)
+    made.send("ready")
     os.kill(made.control_pid, signal.SIGKILL)
     assert made.meet()["alive_each"] == each
-    made.send(ready=True)
+    made.send("ready")
     assert made.upgrade()["alive_each"] == each
 
 
 def test_the_watchdog_hears_what_control_says_and_nothing_else(made: Service):
     made.up(WATCHDOG_USEC="1200000", WATCHDOG_PID="its own")
     for n in range(3):
-        made.send(alive=True)
-        made.send(status=f"alive {n}")
+        made.send("alive")
+        made.send("status", text=f"alive {n}")
         assert made.notices(f"STATUS=alive {n}").count("WATCHDOG=1") == n + 1
     # Control falls silent: nobody speaks for it, and it is replaced before everything is.
     silent = made.control_pid
     made.meet()
     assert made.control_pid != silent
-    made.send(status="the next one")
+    made.send("status", text="the next one")
     assert made.notices("STATUS=the next one").count("WATCHDOG=1") == 3
 
 
@@ -245,12 +254,12 @@ def test_a_reload_is_over_when_control_is_ready_again(made: Service):
     said = made.notices("MONOTONIC_USEC=")
     assert said[0] == "RELOADING=1"
     assert "READY=1" not in said
-    made.send(ready=True)
+    made.send("ready")
     assert made.notices("READY=1")[-1] == "READY=1"
     made.notified.clear()
-    made.send(reloading=True)
+    made.send("reloading")
     made.notices("RELOADING=1")
-    made.send(ready=True)
+    made.send("ready")
     made.notices("READY=1")
 
 

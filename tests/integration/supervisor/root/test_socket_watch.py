@@ -48,7 +48,7 @@ def test_one_that_was_removed_is_there_again(made: Service, *, upgraded: bool) -
     # A control that is started again has it too, and so has one after another removal.
     os.kill(made.control_pid, 9)
     made.meet()
-    made.send(ready=True)
+    made.send("ready")
     assert made.ask() == made.control_pid
     other = made.directory / "other"
     other.write_text("")
@@ -63,14 +63,14 @@ def test_who_listens_there_instead_is_left_alone_until_it_ends(made: Service) ->
     temporary = made.directory / "other"
     with bound(temporary) as other:
         temporary.rename(path)
-        assert made.told("problem")["problem"] == f"clients cannot connect: another process listens at {path}"
+        assert made.told("problem")["text"] == f"clients cannot connect: another process listens at {path}"
         assert other.getsockname() == str(temporary)
         # Whoever comes later is told so too.
         os.kill(made.control_pid, 9)
         assert made.meet()["problem"] == f"clients cannot connect: another process listens at {path}"
-        made.send(ready=True)
+        made.send("ready")
     made.told("listen")
-    assert made.told("problem", "") == {"problem": ""}
+    made.until(lambda one: one == {"type": "problem", "text": ""})
     assert made.ask() == made.control_pid
 
 
@@ -91,10 +91,10 @@ def test_one_that_cannot_be_put_back_is_told(made: Service) -> None:
     path.unlink()
     path.mkdir()
     (path / "file").touch()
-    assert "was removed, and the service cannot listen at" in made.told("problem")["problem"]
+    assert "was removed, and the service cannot listen at" in made.told("problem")["text"]
     (path / "file").unlink()
     path.rmdir()
-    made.told("problem", "")
+    made.until(lambda one: one == {"type": "problem", "text": ""})
     assert made.ask() == made.control_pid
 
 
@@ -105,8 +105,8 @@ def test_one_of_the_service_manager_is_only_told_of(made: Service) -> None:
         kept = made.directory / "kept"
         path.rename(kept)
         told = f"clients cannot connect: {path} was removed or replaced; restart the socket unit and the service"
-        assert made.told("problem")["problem"] == told
+        assert made.told("problem")["text"] == told
         assert not path.exists()
         kept.rename(path)
-        made.told("problem", "")
+        made.until(lambda one: one == {"type": "problem", "text": ""})
         assert made.ask() == made.control_pid

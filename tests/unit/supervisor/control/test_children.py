@@ -5,13 +5,13 @@ from __future__ import annotations
 from ftl2_enterprise.core.children import Urgency
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.supervisor.control.children import Children
-from ftl2_enterprise.supervisor.control.root_link import FromRoot, TableLine
+from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, ChildStarted, TableLine
 
 NOW = 1_700_000_000_000_000
 
 
 def started(children: Children, key: str = "loop:1", pid: int = 11) -> None:
-    children.started(FromRoot(started=key, pid=pid, at=NOW), NOW)
+    children.started(ChildStarted(key=key, pid=pid, at=NOW))
 
 
 def test_a_child_is_there_from_the_order_on_until_its_ending_is_recorded() -> None:
@@ -20,7 +20,7 @@ def test_a_child_is_there_from_the_order_on_until_its_ending_is_recorded() -> No
     assert children.table["loop:1"].pid is None
     started(children)
     assert (children.table["loop:1"].pid, children.table["loop:1"].stopping) == (11, False)
-    child, ending = children.ending(FromRoot(ended="loop:1", pid=11, why=Why.KILLED, signal=9, ran=2.5), NOW)
+    child, ending = children.ended(ChildEnded(key="loop:1", pid=11, why=Why.KILLED, signal=9, ran=2.5), NOW)
     assert (child.pid, ending.why, ending.signal, ending.ran) == (11, Why.KILLED, 9, 2.5)
     # It stays, so that no look starts another one before it is known how this one ended.
     assert (children.table["loop:1"].pid, children.table["loop:1"].stopping) == (None, True)
@@ -65,7 +65,7 @@ def test_a_child_from_before_an_upgrade_is_one_until_it_is_asked_to_end() -> Non
 def test_news_of_a_process_before_the_present_one_does_not_remove_it() -> None:
     children = Children()
     started(children, pid=12)
-    child, ending = children.ending(FromRoot(ended="loop:1", pid=11, why=Why.EXITED, status=0), NOW)
+    child, ending = children.ended(ChildEnded(key="loop:1", pid=11, why=Why.EXITED, status=0), NOW)
     children.gone(child.key)
     assert ending.pid == 11
     assert children.table["loop:1"].pid == 12
@@ -74,7 +74,7 @@ def test_news_of_a_process_before_the_present_one_does_not_remove_it() -> None:
 def test_a_start_that_is_told_while_an_ending_is_recorded_is_kept() -> None:
     children = Children()
     started(children, pid=11)
-    children.ending(FromRoot(ended="loop:1", pid=11, why=Why.EXITED, status=0), NOW)
+    children.ended(ChildEnded(key="loop:1", pid=11, why=Why.EXITED, status=0), NOW)
     started(children, pid=12)
     children.gone("loop:1")
     assert (children.table["loop:1"].pid, children.table["loop:1"].stopping) == (12, False)
@@ -88,7 +88,7 @@ def test_every_change_is_another_version() -> None:
         lambda: children.ordered("loop:1", NOW),
         lambda: started(children),
         lambda: children.asked("loop:1", Urgency.NOW),
-        lambda: children.ending(FromRoot(ended="loop:1", pid=11, why=Why.EXITED), NOW),
+        lambda: children.ended(ChildEnded(key="loop:1", pid=11, why=Why.EXITED), NOW),
         lambda: children.gone("loop:1"),
     ):
         change()

@@ -22,7 +22,7 @@ def test_a_long_table_comes_in_parts_that_fit(count: int):
     lines = [line(number) for number in range(count)]
     parts = control_link.split(lines)
     assert [one for part in parts for one in part] == lines
-    assert all(len(json.dumps({"hello": {"table": part, "more": True}})) < LARGEST - 4096 for part in parts)
+    assert all(len(json.dumps({"type": "hello", "table": part, "more": True})) < LARGEST - 4096 for part in parts)
     assert len(parts) == 1 if count < 400 else all(parts)
 
 
@@ -70,8 +70,8 @@ def test_slots_are_used_again_and_known_after_an_exec():
 def test_what_nobody_takes_any_more_is_not_said_to_be_sent():
     ours, theirs = channel.pair()
     made = channel.Channel("control", ours, EventLoop(), received=lambda message: None, closed=lambda: None)
-    assert made.send({"ended": "loop:1"})
+    assert made.send({"type": "drain"})
     theirs.close()
-    assert not made.send({"ended": "loop:2"})
+    assert not made.send({"type": "reload"})
     assert not made.is_full
     made.close()
