@@ -21,7 +21,7 @@ TIMEOUT = 2.0
 """Seconds that the service may take while the user waits for candidates."""
 
 
-class Candidate(NamedTuple):
+class CompletionCandidate(NamedTuple):
     """A word that may come next, and its description."""
 
     word: str
@@ -53,7 +53,7 @@ class AskedNames:
 class Completions(NamedTuple):
     """The candidates; `files` says that file names may come, which the caller completes."""
 
-    candidates: list[Candidate]
+    candidates: list[CompletionCandidate]
     files: bool = False
     endings: tuple[str, ...] = ()
     """The endings of these file names; any when empty."""
@@ -78,7 +78,7 @@ def complete(words: Sequence[str], start: str, names: Names, *, in_shell: bool) 
     return _after(command, given, start, names)
 
 
-def _first_words(*, in_shell: bool) -> list[Candidate]:
+def _first_words(*, in_shell: bool) -> list[CompletionCandidate]:
     found: dict[str, str] = {}
     families: dict[str, list[str]] = {}
     for command in finder.every_command(FTL2CTL, in_shell=in_shell):
@@ -87,16 +87,16 @@ def _first_words(*, in_shell: bool) -> list[Candidate]:
             families.setdefault(first, []).append(second)
         found.setdefault(first, command.summary)
     return [
-        Candidate(word, f"{word} {', '.join(families[word])}" if word in families else about)
+        CompletionCandidate(word, f"{word} {', '.join(families[word])}" if word in families else about)
         for word, about in found.items()
     ]
 
 
-def _second_words(rest: list[str], start: str) -> list[Candidate]:
+def _second_words(rest: list[str], start: str) -> list[CompletionCandidate]:
     if len(rest) != 1 or start.startswith("-"):
         return []
     family = [one for one in finder.every_command(FTL2CTL) if one.name.startswith(f"{rest[0]} ")]
-    return _matching([Candidate(one.name.split()[1], one.summary) for one in family], start)
+    return _matching([CompletionCandidate(one.name.split()[1], one.summary) for one in family], start)
 
 
 def _after(command: Command, given: list[str], start: str, names: Names) -> Completions:
@@ -122,7 +122,9 @@ def _with_equals(command: Command, options: Sequence[Option], start: str, names:
     if option is None or option.kind is None:
         return Completions([])
     found = _values(option, command, value, names, [])
-    return Completions([Candidate(f"{name}={one.word}", one.about) for one in found.candidates], found.files)
+    return Completions(
+        [CompletionCandidate(f"{name}={one.word}", one.about) for one in found.candidates], found.files
+    )
 
 
 def _plain(given: Iterable[str], options: Sequence[Option]) -> list[str]:
@@ -160,24 +162,24 @@ def _values(what: Argument | Option, command: Command, start: str, names: Names,
 
 def _known(
     what: Argument | Option, kind: ValueKind, command: Command, names: Names, plain: Sequence[str]
-) -> Sequence[Candidate]:
+) -> Sequence[CompletionCandidate]:
     if what.choices:
-        return [Candidate(choice) for choice in what.choices]
+        return [CompletionCandidate(choice) for choice in what.choices]
     if kind.is_command:
         return _second_words([plain[0]], "") if plain else _first_words(in_shell=True)
     if not kind.names:
         return []
     module, _, function = kind.names.partition(":")
     candidates = cast(
-        "Callable[[Names, str, Sequence[str]], list[Candidate]]", getattr(import_module(module), function)
+        "Callable[[Names, str, Sequence[str]], list[CompletionCandidate]]", getattr(import_module(module), function)
     )
     found = candidates(names, command.name, plain)
     return [one for one in found if one.word not in plain] if isinstance(what, Argument) and what.many else found
 
 
-def _options(options: Iterable[Option], start: str) -> list[Candidate]:
-    return _matching([Candidate(option.long, option.help) for option in options], start)
+def _options(options: Iterable[Option], start: str) -> list[CompletionCandidate]:
+    return _matching([CompletionCandidate(option.long, option.help) for option in options], start)
 
 
-def _matching(found: Iterable[Candidate], start: str) -> list[Candidate]:
+def _matching(found: Iterable[CompletionCandidate], start: str) -> list[CompletionCandidate]:
     return [one for one in found if one.word.startswith(start)]

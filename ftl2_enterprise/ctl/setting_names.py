@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.ctl.completion import Candidate
+from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.protocol.service.verbs import GetSettings
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ftl2_enterprise.ctl.completion import Names
 
 
-def settings(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def settings(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """The sections, then all keys."""
     del command, typed
     every = [one.key for one in names.ask(GetSettings()) or []]
     sections = {key.partition(".")[0]: f"all settings of {key.partition('.')[0]}" for key in every if "." in key}
-    return [*(Candidate(name, about) for name, about in sections.items()), *map(Candidate, every)]
+    return [*(CompletionCandidate(name, about) for name, about in sections.items()), *map(CompletionCandidate, every)]

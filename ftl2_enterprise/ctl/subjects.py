@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
-    from ftl2_enterprise.ctl.completion import Candidate, Names
+    from ftl2_enterprise.ctl.completion import CompletionCandidate, Names
     from ftl2_enterprise.ctl.session import CtlSession
 
     type NameOf = Callable[[int], str]
@@ -49,7 +49,7 @@ class SubjectNames:
         return self._of[parsed.kind](parsed.id)
 
 
-def candidates(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def candidates(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """Names of things of every kind."""
     return [one for module in _modules() for one in module.candidates(names, command, typed)]
 

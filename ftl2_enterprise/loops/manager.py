@@ -12,7 +12,7 @@ from sqlalchemy import Text, literal_column, select, type_coerce
 from ftl2_enterprise.core.children import Candidate, Child, Plan, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.loops.restart_policy import End, Restarts
+from ftl2_enterprise.loops.restart_policy import ProcessEnd, Restarts
 from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.loops.units import service as service_units
@@ -140,10 +140,10 @@ class LoopManager:
         if ending.why is Why.NOT_STARTED or not number.isdigit():
             return None
         settings = self._settings()
-        end = End(why=ending.why, status=ending.status, signal=ending.signal, ran=ending.ran)
+        end = ProcessEnd(why=ending.why, status=ending.status, signal=ending.signal, ran=ending.ran)
         if child.stopping and ending.signal == signal.SIGTERM:
             # Asked to end before it could listen.
-            end = End(why=Why.EXITED, status=0, ran=ending.ran)
+            end = ProcessEnd(why=Why.EXITED, status=0, ran=ending.ran)
         restarts = Restarts(
             delay=settings.restart_delay,
             cap=settings.restart_cap,

@@ -13,7 +13,7 @@ from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import inventory_state, reconcile
-from ftl2_enterprise.loops.engine.after_run import End, after_run
+from ftl2_enterprise.loops.engine.after_run import LoopEnd, after_run
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
 from ftl2_enterprise.loops.rows import loops as loop_rows
@@ -171,7 +171,7 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
     went_well = outcome in {Outcome.CONVERGED, Outcome.PREVIEWED}
     if outcome is Outcome.MODEL_FAILED or (loop.condition is Condition.IN_SYNC and not went_well):
         values["condition"] = Condition.UNKNOWN
-    if isinstance(follow, End):
+    if isinstance(follow, LoopEnd):
         values |= {"outcome": outcome, "next_run_at": None}
         fact = follow.fact(outcome=outcome, reason=reason)
         journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)

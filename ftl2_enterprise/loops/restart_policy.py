@@ -27,7 +27,7 @@ class Restarts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
+class ProcessEnd:
     """How the process of a loop ended."""
 
     why: Why
@@ -75,7 +75,7 @@ class Answer:
 
 
 def answer(
-    end: End, *, crashes: int, crashes_since: Instant | None, now: Instant, restarts: Restarts, random: float
+    end: ProcessEnd, *, crashes: int, crashes_since: Instant | None, now: Instant, restarts: Restarts, random: float
 ) -> Answer:
     """Restart at once, later, or never again.
 

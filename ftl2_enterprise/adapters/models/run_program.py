@@ -59,7 +59,7 @@ async def run(
             # Only makes one system call, on a library that is loaded already: safe between fork and exec.
             preexec_fn=_die_with_parent,  # noqa: PLW1509
         )
-    guard = _Guard(process.pid)
+    guard = _GroupGuard(process.pid)
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = _Stream(limit), _Stream(limit)
@@ -94,7 +94,7 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-class _Guard:
+class _GroupGuard:
     """Kills the program's group when this process is killed, and so can do it no more itself.
 
     The kernel kills the program then, but not what the program has started.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.ctl.completion import Candidate
+from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules
 from ftl2_enterprise.render.loops.standing import ENDED, standing
@@ -17,36 +17,40 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.replies import LoopLine
 
 
-def loops(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def loops(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """Names with states, of the loops that the command applies to."""
     del typed
     page = names.ask(ListLoops(finished=True))
     applies = APPLIES.get(command, _any)
-    return [Candidate(loop.name, standing(loop).word) for loop in page.loops if applies(loop)] if page else []
+    return (
+        [CompletionCandidate(loop.name, standing(loop).word) for loop in page.loops if applies(loop)] if page else []
+    )
 
 
-def prompts(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def prompts(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """Numbers of open prompts, oldest first, with loop and question."""
     del command, typed
     return [
-        Candidate(str(one.prompt.id), f"{one_line(one.loop, 40)}: {one_line(one.prompt.question, 60)}")
+        CompletionCandidate(str(one.prompt.id), f"{one_line(one.loop, 40)}: {one_line(one.prompt.question, 60)}")
         for one in sorted(names.ask(ListPrompts()) or [], key=lambda one: one.prompt.asked_at)
     ]
 
 
-def answers(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def answers(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """The options of the prompt whose number was typed before."""
     del command
     if len(typed) != 1 or not (number := typed[0].removeprefix("#")).isdigit():
         return []
     found = names.ask(ListPrompts()) or []
-    return [Candidate(option) for one in found if one.prompt.id == int(number) for option in one.prompt.options]
+    return [
+        CompletionCandidate(option) for one in found if one.prompt.id == int(number) for option in one.prompt.options
+    ]
 
 
-def rules(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def rules(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """Names of rules with their descriptions."""
     del command, typed
-    return [Candidate(rule.name, one_line(rule.description, 60)) for rule in names.ask(ListRules()) or []]
+    return [CompletionCandidate(rule.name, one_line(rule.description, 60)) for rule in names.ask(ListRules()) or []]
 
 
 # --- which loops a command applies to ------------------------------------------------------------------------------

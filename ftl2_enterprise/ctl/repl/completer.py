@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.completion import CompleteEvent
 
-    from ftl2_enterprise.ctl.completion import Candidate, Names
+    from ftl2_enterprise.ctl.completion import CompletionCandidate, Names
 
 
 SPECIAL = set(" \t\n\"'\\")
@@ -47,7 +47,7 @@ class ShellCompleter(Completer):
 class AnswerCompleter(Completer):
     """Completes an option of a prompt."""
 
-    def __init__(self, options: Iterable[Candidate]) -> None:
+    def __init__(self, options: Iterable[CompletionCandidate]) -> None:
         self._options = list(options)
 
     @override

@@ -20,7 +20,7 @@ from ftl2_enterprise.commandline.values import GivenValues
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl import prompter, runner, tokenizer
 from ftl2_enterprise.ctl.commands.shell.exit import LEAVE
-from ftl2_enterprise.ctl.completion import Candidate
+from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.ctl.problem_text import as_typed
 from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.ctl.repl import line_history, notifications, toolbar
@@ -120,7 +120,7 @@ class Shell:
         finally:
             self._asked = None
 
-    def asking_session(self, options: list[Candidate]) -> PromptSession[str]:
+    def asking_session(self, options: list[CompletionCandidate]) -> PromptSession[str]:
         """An input session for an answer, which is not kept in the history."""
         return self._session(history=DummyHistory(), completer=AnswerCompleter(options), suggests=False)
 
@@ -253,12 +253,12 @@ class ShellAsker:
 
     def confirms(self, question: str) -> bool:
         """Whether the user says yes."""
-        answer = self._read([Candidate("yes"), Candidate("no")], f"{question} [y/N] ")
+        answer = self._read([CompletionCandidate("yes"), CompletionCandidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 
     def answer(self, prompt: Prompt, loop: str) -> str | prompter.Silence:
         """A valid answer; none is accepted once the prompt is settled."""
-        options = [Candidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
+        options = [CompletionCandidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
         self.has_shown(prompt.id)
         with self._shell.asks(prompt.id) as is_settled:
             invites = {False: f"  {prompter.invitation(prompt, loop)}: ", True: f"  {prompter.SETTLED}: "}
@@ -266,7 +266,7 @@ class ShellAsker:
                 prompt, self._out, lambda: self._read(options, lambda: invites[is_settled()]), is_settled=is_settled
             )
 
-    def _read(self, options: list[Candidate], invite: str | Callable[[], str]) -> str | None:
+    def _read(self, options: list[CompletionCandidate], invite: str | Callable[[], str]) -> str | None:
         session = self._shell.asking_session(options)
         prompter.forget_typed()
         # What was typed after an Enter was read with it.

@@ -10,7 +10,7 @@ from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
+class LoopEnd:
     """The loop ends, or stops until a person does something about it."""
 
     fact: type[EndFact]
@@ -42,7 +42,7 @@ ENDS: dict[Outcome, type[EndFact]] = {
 
 def after_run(
     outcome: Outcome, mode: Mode, *, failures: int, interval: float, jitter: float, cap: float, random: float
-) -> End | Rest:
+) -> LoopEnd | Rest:
     """End, or rest and for how long.
 
     A continuous loop rests for its interval when in sync, and ever longer after each run that did not get there.
@@ -50,7 +50,7 @@ def after_run(
     """
     stays = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
     if mode is not Mode.CONTINUOUS or outcome not in stays:
-        return End(fact=ENDS[outcome])
+        return LoopEnd(fact=ENDS[outcome])
     if outcome is Outcome.CONVERGED:
         return Rest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
     delay = exponential(failures + 1, base=interval, cap=max(cap, interval))

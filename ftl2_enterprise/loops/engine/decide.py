@@ -150,7 +150,7 @@ def situation(
         )
 
 
-class _Calls:
+class _DecisionCalls:
     """Records a decider's model calls, each in a transaction before it and one after."""
 
     def __init__(self, engine: LoopContext, iteration: Iteration) -> None:
@@ -196,7 +196,7 @@ class _Calls:
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
     """Ask the decider; None when a stop cut it off. Raises DeciderFailed."""
     try:
-        return await unless(_patience(engine), engine.decider.decide(now, _Calls(engine, iteration)))
+        return await unless(_patience(engine), engine.decider.decide(now, _DecisionCalls(engine, iteration)))
     except Problem as problem:
         if problem.code is not Code.DENIED:
             raise

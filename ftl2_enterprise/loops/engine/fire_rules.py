@@ -134,7 +134,7 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
         rule_units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
     )
     reach(FaultPoint.RULE_MATCHED)
-    calls = _Calls(engine, iteration, rule.name)
+    calls = _FiringCalls(engine, iteration, rule.name)
     entries = engine.modules.hosts()
     facade = RuleApi(
         calls.perform,
@@ -172,7 +172,7 @@ async def _run(rule: Rule, facade: RuleApi) -> str:
     return ""
 
 
-class _Calls:
+class _FiringCalls:
     """The module calls of one firing: each is an action with policy, dry run, intent and outcome."""
 
     def __init__(self, engine: LoopContext, iteration: Iteration, rule: str) -> None:

@@ -69,17 +69,17 @@ class RuleApi:
         return sorted({*self._targets, *self.state.hosts()})
 
     @property
-    def local(self) -> _Call:
+    def local(self) -> _RuleCall:
         """The machine of the loop."""
-        return _Call(self._call, (), LOCALHOST)
+        return _RuleCall(self._call, (), LOCALHOST)
 
-    def __getitem__(self, target: str) -> _Call:
-        return _Call(self._call, (), LOCALHOST if target == "local" else target)
+    def __getitem__(self, target: str) -> _RuleCall:
+        return _RuleCall(self._call, (), LOCALHOST if target == "local" else target)
 
-    def __getattr__(self, name: str) -> _Call:
+    def __getattr__(self, name: str) -> _RuleCall:
         _refuse_private(name)
         # A host wins over a module of the same name; nobody names a host `shell`.
-        return self[name] if name in self.hosts else _Call(self._call, (name,), None)
+        return self[name] if name in self.hosts else _RuleCall(self._call, (name,), None)
 
     async def run_on(self, target: str | Sequence[str], module: str, **params: Any) -> Any:
         """Run a module on a host or group, or on several of them one after the other."""
@@ -133,7 +133,7 @@ class RuleApi:
         return results[0] if single else results
 
 
-class _Call:
+class _RuleCall:
     """A module to be named, or named and ready to be called."""
 
     def __init__(self, call: _Caller, path: tuple[str, ...], target: str | None) -> None:
@@ -141,9 +141,9 @@ class _Call:
         self._path = path
         self._target = target
 
-    def __getattr__(self, name: str) -> _Call:
+    def __getattr__(self, name: str) -> _RuleCall:
         _refuse_private(name)
-        return _Call(self._call, (*self._path, name), self._target)
+        return _RuleCall(self._call, (*self._path, name), self._target)
 
     async def __call__(self, **params: Any) -> Any:
         if not self._path:

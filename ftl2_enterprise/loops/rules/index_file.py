@@ -35,14 +35,14 @@ class RuleIndex:
     broken: Mapping[str, BrokenRule] = field(default_factory=dict[str, BrokenRule])
 
 
-class _Entry(msgspec.Struct):
+class _IndexEntry(msgspec.Struct):
     error: str
     digest: str | None = None
 
 
-class _Stored(msgspec.Struct):
+class _StoredIndex(msgspec.Struct):
     disabled: list[str] = []
-    broken: dict[str, str | _Entry] = {}
+    broken: dict[str, str | _IndexEntry] = {}
 
 
 def read_notes(directory: Path) -> RuleIndex:
@@ -55,7 +55,7 @@ def read_notes(directory: Path) -> RuleIndex:
         # Reading a pipe would hold up whoever looks.
         raise invalid(f"cannot read {path}: it is not a regular file")
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        stored = msgspec.json.decode(path.read_bytes(), type=_StoredIndex)
     except FileNotFoundError:
         return RuleIndex()
     except OSError as error:

@@ -27,7 +27,7 @@ _cache: dict[Path, Rule | BrokenRule] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class _SourceFile:
     path: Path
     source: bytes
     digest: str
@@ -81,13 +81,13 @@ def _load(path: Path, noted: BrokenRule | None) -> Rule | BrokenRule:
     # A missing import may be there by now without any change to the file.
     if noted is not None and noted.digest == digest and not noted.error.startswith(("ImportError", "ModuleNotFound")):
         return noted
-    loaded = _compile(_File(path=path, source=source, digest=digest))
+    loaded = _compile(_SourceFile(path=path, source=source, digest=digest))
     if isinstance(loaded, Rule):
         _cache[path.resolve()] = loaded
     return loaded
 
 
-def _compile(file: _File) -> Rule | BrokenRule:
+def _compile(file: _SourceFile) -> Rule | BrokenRule:
     try:
         return _rule(file, _import(file))
     except _NotARule as error:
@@ -96,7 +96,7 @@ def _compile(file: _File) -> Rule | BrokenRule:
         return BrokenRule(error=_with_line(error, file.path), digest=file.digest)
 
 
-def _import(file: _File) -> ModuleType:
+def _import(file: _SourceFile) -> ModuleType:
     """Run the file as a module of its own name; compiled here, so that nothing is written beside it."""
     name = f"ftl2_rule_{hashlib.sha256(str(file.path.resolve()).encode()).hexdigest()[:8]}_{file.path.stem}"
     module = ModuleType(name)
@@ -117,7 +117,7 @@ def _import(file: _File) -> ModuleType:
     return module
 
 
-def _rule(file: _File, module: ModuleType) -> Rule:
+def _rule(file: _SourceFile, module: ModuleType) -> Rule:
     condition = _function(module, "condition", "state")
     action = _function(module, "action", "ftl")
     lines = (module.__doc__ or "").strip().splitlines()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem, conflict
-from ftl2_enterprise.loops.restart_policy import End, Restarts, answer
+from ftl2_enterprise.loops.restart_policy import ProcessEnd, Restarts, answer
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import (
@@ -132,7 +132,8 @@ def obey(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_by_itself:
 
 @unit
 def record_end(
-    tx: Tx, loop_id: int, end: End, *, pid: int | None, started_at: Instant | None, restarts: Restarts, random: float,
+    tx: Tx, loop_id: int, end: ProcessEnd, *, pid: int | None, started_at: Instant | None, restarts: Restarts,
+    random: float,
 ) -> Loop | None:  # fmt: skip
     """The process of the loop has ended: what was asked becomes true, and a crash is counted.
 
@@ -172,12 +173,12 @@ def record_end(
     return loop_rows.get_loop(tx, loop_id)
 
 
-def _is_noted(end: End) -> bool:
+def _is_noted(end: ProcessEnd) -> bool:
     return end.is_crash or end.why is not Why.EXITED
 
 
 def _note_end(
-    tx: Tx, loop: Loop, end: End, pid: int | None, started_at: Instant | None, *,
+    tx: Tx, loop: Loop, end: ProcessEnd, pid: int | None, started_at: Instant | None, *,
     crashes: int | None = None, restart_at: Instant | None = None,
 ) -> None:  # fmt: skip
     if not _is_noted(end):

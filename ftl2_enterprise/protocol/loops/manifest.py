@@ -94,7 +94,7 @@ class TemplateParams(Strict, frozen=True, kw_only=True):
     """Further names for this template, beside `vars`, `answers`, `observed` and `host`."""
 
 
-class Call(Strict, frozen=True, kw_only=True):
+class ManifestCall(Strict, frozen=True, kw_only=True):
     """One module call that looks and changes nothing."""
 
     module: Text
@@ -112,7 +112,7 @@ class Expect(Strict, frozen=True, kw_only=True):
 class StepCheck(Strict, frozen=True, kw_only=True):
     """How to see whether a step is in place. Exactly one of `observe`, `command` and `path`."""
 
-    observe: Call | None = None
+    observe: ManifestCall | None = None
     command: str | None = None
     """A shell command that changes nothing; the step is in place when it ends with 0."""
     path: str | None = None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.protocol.verb import Access
     from ftl2_enterprise.supervisor.control.access import Peer
-    from ftl2_enterprise.supervisor.control.server import Server
+    from ftl2_enterprise.supervisor.control.server import ControlServer
 
 MAX_REQUEST = 1024 * 1024
 """Bytes of the longest frame that a client may send."""
@@ -72,8 +72,8 @@ class Answerer(Protocol):
 class Connection(asyncio.Protocol):
     """Speaks `protocol.envelope` with one client."""
 
-    def __init__(self, server: Server) -> None:
-        self._server: Server = server
+    def __init__(self, server: ControlServer) -> None:
+        self._server: ControlServer = server
         self._splitter: Splitter = Splitter(MAX_REQUEST)
         self._frames: deque[bytes] = deque()
         """Whole, and not looked at yet. While there are any, nothing more is read."""

@@ -36,7 +36,7 @@ class KeptReply(NamedTuple):
     """When it was made, by the monotonic clock."""
 
 
-class Answers:
+class RequestExecutor:
     """A server's answerer."""
 
     def __init__(self, control: Control, dispatch: Dispatch) -> None:
@@ -107,7 +107,7 @@ class Answers:
             return _encode(await self._control.writer.carry_out([call], actor=peer.actor))
         except Problem as problem:
             if problem.code is Code.UNAVAILABLE:
-                self._control.ensure.doubt()
+                self._control.reconciler.doubt()
             raise
 
     async def _system(self, entry: Entry, request: Any, peer: Peer) -> bytes:

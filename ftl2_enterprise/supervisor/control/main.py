@@ -18,8 +18,8 @@ from ftl2_enterprise.supervisor.control.access import Guard
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
-from ftl2_enterprise.supervisor.control.executor import Answers
-from ftl2_enterprise.supervisor.control.reconciler import Ensure
+from ftl2_enterprise.supervisor.control.executor import RequestExecutor
+from ftl2_enterprise.supervisor.control.reconciler import Reconciler
 from ftl2_enterprise.supervisor.control.retention import remove_old
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.root_messages import (
@@ -34,7 +34,7 @@ from ftl2_enterprise.supervisor.control.root_messages import (
     RootHello,
     RootProblem,
 )
-from ftl2_enterprise.supervisor.control.server import Server
+from ftl2_enterprise.supervisor.control.server import ControlServer
 from ftl2_enterprise.supervisor.control.system import SYSTEM, noted, values_of
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.supervisor.root.sockets import BOUND_AS
@@ -125,7 +125,7 @@ class Control:
         self.processes: Sequence[ProcessLine] = ()
         self.started_at: Instant = parts.clock.now()
         self.draining: bool = False
-        self.ensure: Ensure = Ensure(
+        self.reconciler: Reconciler = Reconciler(
             store=parts.store,
             writer=parts.writer,
             children=self.children,
@@ -136,14 +136,16 @@ class Control:
             order=lambda key: parts.order(key, self.settings),
             settings=lambda: self.settings.supervisor,
         )
-        self.server: Server = Server(
-            Answers(self, dispatch), version=parts.version, most=lambda: self.settings.supervisor.max_connections
+        self.server: ControlServer = ControlServer(
+            RequestExecutor(self, dispatch),
+            version=parts.version,
+            most=lambda: self.settings.supervisor.max_connections,
         )
         self.root: RootLink
         self._greeted: asyncio.Event = asyncio.Event()
         self._over: asyncio.Future[int]
         if parts.unread is not None:
-            self.ensure.problems[SETTINGS] = parts.unread
+            self.reconciler.problems[SETTINGS] = parts.unread
 
     @property
     def settings(self) -> Settings:
@@ -187,14 +189,14 @@ class Control:
             await self.writer.close()
             self.commits.close()
             self.data_version.close()
-            self.ensure.close()
+            self.reconciler.close()
             self.root.close()
 
     async def _work(self) -> None:
         # Clients wait in the queue of the socket until the table is known.
         await self._greeted.wait()
         await self.server.start(self._parts.listener)
-        await self.ensure.run(self.root)
+        await self.reconciler.run(self.root)
 
     def _listen(self, listener: socket.socket) -> None:
         self.server.run(self.server.move(listener))
@@ -206,7 +208,7 @@ class Control:
     def committed(self, notice: Committed) -> None:
         """The writer has written facts."""
         self.commits.told()
-        self.ensure.committed(wakes=notice.wakes)
+        self.reconciler.committed(wakes=notice.wakes)
 
     # --- messages of root ------------------------------------------------------------------------------------------
 
@@ -217,13 +219,13 @@ class Control:
                 self._greet(message)
             case ChildStarted():
                 self.children.started(message)
-                self.ensure.started(message.key)
+                self.reconciler.started(message.key)
                 # A start that was requested changes nothing: 200 of them would otherwise be 200 passes.
                 return
             case ChildEnded():
                 if message.text:
                     _log.warning("%s was not started: %s", message.key, message.text)
-                self.ensure.ended(*self.children.ended(message, now), recorded=self.root.recorded)
+                self.reconciler.ended(*self.children.ended(message, now), recorded=self.root.recorded)
                 # Nothing can be started before the end is recorded, and a pass would delay the next message.
                 return
             case ProcessesChanged():
@@ -236,13 +238,13 @@ class Control:
                 self._reload_for_root()
             case ListenerGiven():
                 pass  # the socket came with it, and the link has passed it on
-        self.ensure.wake()
+        self.reconciler.wake()
 
     def _greet(self, hello: RootHello) -> None:
         self.children.load(hello.table)
         self.started_at = hello.started_at
-        self.ensure.booted = hello.booted
-        self.ensure.alive_each = hello.alive_each
+        self.reconciler.booted = hello.booted
+        self.reconciler.alive_each = hello.alive_each
         self.processes = hello.processes or self.processes
         self._note(hello.problem)
         self._drain(draining=hello.draining)
@@ -251,15 +253,15 @@ class Control:
 
     def _note(self, problem: str) -> None:
         if problem:
-            self.ensure.problems[ROOT] = problem
+            self.reconciler.problems[ROOT] = problem
         else:
-            self.ensure.problems.pop(ROOT, None)
-        self.ensure.tell()
+            self.reconciler.problems.pop(ROOT, None)
+        self.reconciler.tell()
 
     def _drain(self, *, draining: bool) -> None:
-        self.draining = self.ensure.draining = draining
+        self.draining = self.reconciler.draining = draining
         self.children.drain(draining=draining)
-        self.ensure.tell()
+        self.reconciler.tell()
 
     def _reload_for_root(self) -> None:
         try:
@@ -281,14 +283,14 @@ class Control:
             read = self._parts.load()
             guard = Guard(read.settings.access)
         except Problem as problem:
-            self.ensure.problems[SETTINGS] = f"the settings could not be read again: {problem}"
-            _log.warning("%s", self.ensure.problems[SETTINGS])
+            self.reconciler.problems[SETTINGS] = f"the settings could not be read again: {problem}"
+            _log.warning("%s", self.reconciler.problems[SETTINGS])
             raise
         else:
-            self.ensure.problems.pop(SETTINGS, None)
+            self.reconciler.problems.pop(SETTINGS, None)
         finally:
             # Whatever came of it, the service serves on.
-            self.ensure.tell()
+            self.reconciler.tell()
             self.root.send(ControlReady())
         before, after = values_of(self.settings), values_of(read.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
@@ -297,7 +299,7 @@ class Control:
         event_logger.apply(self._parts.facts, self.settings.log)
         if self._parts.applied is not None:
             self._parts.applied(self.settings)
-        self.ensure.wake()
+        self.reconciler.wake()
         return Reloaded(changed=changed, need_restart=list(self.after_restart))
 
     @property
@@ -311,14 +313,14 @@ class Control:
 
     def problems(self) -> list[str]:
         """What is wrong, in sentences."""
-        found = list(self.ensure.problems.values())
-        looked_at = self.ensure.looked_at
+        found = list(self.reconciler.problems.values())
+        looked_at = self.reconciler.looked_at
         if looked_at is None:
             found.append("the managers have not looked yet")
         elif self._parts.clock.now() - looked_at > STALE * 1_000_000:
             found.append(f"the managers have not looked for more than {STALE:g} s")
-        if self.ensure.silence > SILENT:
-            found.append(f"the writer has not answered for {self.ensure.silence:.0f} s")
+        if self.reconciler.silence > SILENT:
+            found.append(f"the writer has not answered for {self.reconciler.silence:.0f} s")
         found.extend(f"the process {one.name} does not run" for one in self.processes if one.pid is None)
         return found
 

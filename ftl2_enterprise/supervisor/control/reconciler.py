@@ -78,7 +78,7 @@ class Writing(Protocol):
         ...
 
 
-class Ensure:
+class Reconciler:
     """Level-triggered: whatever wakes it, it looks at everything."""
 
     def __init__(

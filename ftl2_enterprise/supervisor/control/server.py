@@ -33,7 +33,7 @@ class _Listening(socket.socket):
         """Nothing, as root does."""
 
 
-class Server:
+class ControlServer:
     """Listens on one socket, and knows its connections."""
 
     def __init__(self, answerer: Answerer, *, version: str, most: Callable[[], int]) -> None:

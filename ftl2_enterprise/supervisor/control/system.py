@@ -62,23 +62,23 @@ async def get_version(control: Control, request: GetVersion, peer: Peer) -> Vers
 
 async def get_health(control: Control, request: GetHealth, peer: Peer) -> Health:
     """How the service is."""
-    ensure = control.ensure
+    reconciler = control.reconciler
     problems = control.problems()
     return Health(
         ok=not problems,
         problems=problems,
-        status=ensure.status,
+        status=reconciler.status,
         processes=[
             ProcessHealth(name=one.name, pid=one.pid, since=one.since, restarts=one.restarts)
             for one in control.processes
         ],
         counts={
-            **ensure.counts,
+            **reconciler.counts,
             "children": len(control.children.table),
             "connections": len(control.server.connections),
         },
-        writer_latency=ensure.writer_latency,
-        looked_at=ensure.looked_at,
+        writer_latency=reconciler.writer_latency,
+        looked_at=reconciler.looked_at,
         started_at=control.started_at,
         draining=control.draining,
         database=str(control.store.path),

@@ -96,7 +96,7 @@ def _is_torn(descriptor: int) -> bool:
     return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
 
 
-class File:
+class RotatingFile:
     """A log file as something that lines are written to; what it cannot take is lost and counted."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:

@@ -27,7 +27,7 @@ from ftl2_enterprise.core.settings_sections import Level
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.supervisor.logs import journal
-from ftl2_enterprise.supervisor.logs.files import File, path_of
+from ftl2_enterprise.supervisor.logs.files import RotatingFile, path_of
 from ftl2_enterprise.supervisor.logs.record import about, decode, encode, for_eyes
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def configure(
     `directory` lines go into the log of the subject there, too; `name` is what people call the subject.
     """
     global _log  # noqa: PLW0603 - a process has one log
-    file = None if directory is None else File(path_of(directory, subject), max_bytes)
+    file = None if directory is None else RotatingFile(path_of(directory, subject), max_bytes)
     is_journal = journal.is_stderr(os.environ)
     fields = about(subject, name)
     _log = Log(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ftl2_enterprise.store.unit import UnitCall
-    from ftl2_enterprise.supervisor.writer.frames import Done, Failed
+    from ftl2_enterprise.supervisor.writer.frames import Failed, WorkDone
     from ftl2_enterprise.supervisor.writer.lane import Handed
 
 LANES = 256
@@ -38,7 +38,7 @@ class WriterClient:
         self._hello = hello()
         self._free = [Lane(number) for number in reversed(range(LANES))]
         self._turn = asyncio.Semaphore(LANES)
-        self._waiting: dict[int, tuple[Handed, asyncio.Future[Done | Failed]]] = {}
+        self._waiting: dict[int, tuple[Handed, asyncio.Future[WorkDone | Failed]]] = {}
         self._callbacks: list[Callable[[Committed], object]] = []
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class WriterClient:
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
-    async def _handed(self, calls: Sequence[UnitCall], actor: str | None) -> tuple[Handed, Done | Failed]:
+    async def _handed(self, calls: Sequence[UnitCall], actor: str | None) -> tuple[Handed, WorkDone | Failed]:
         lane = self._free.pop()
         try:
             handed = lane.hand_over(calls, actor)
@@ -103,7 +103,7 @@ class WriterClient:
             ended = running.create_future()
             try:
                 transport, _ = await running.create_unix_connection(
-                    lambda ended=ended: _Connection(self.take, ended), self._address
+                    lambda ended=ended: _WriterConnection(self.take, ended), self._address
                 )
             except OSError as error:
                 if not failures:
@@ -126,7 +126,7 @@ class WriterClient:
             self._transport = None
             transport.abort()
 
-    def take(self, message: Done | Failed | Committed) -> None:
+    def take(self, message: WorkDone | Failed | Committed) -> None:
         """A message of the writer."""
         if isinstance(message, Committed):
             for callback in tuple(self._callbacks):
@@ -140,8 +140,8 @@ class WriterClient:
             answer.set_result(message)
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, take: Callable[[Done | Failed | Committed], None], ended: asyncio.Future[None]) -> None:
+class _WriterConnection(asyncio.Protocol):
+    def __init__(self, take: Callable[[WorkDone | Failed | Committed], None], ended: asyncio.Future[None]) -> None:
         self._take = take
         self._ended = ended
         self._splitter = Splitter(LONGEST)

@@ -20,7 +20,7 @@ from ftl2_enterprise.store.idempotency import Handover, lane_of
 from ftl2_enterprise.store.prepared import run
 from ftl2_enterprise.store.sqlite_errors import explained
 from ftl2_enterprise.store.unit import unit_named
-from ftl2_enterprise.supervisor.writer.frames import NOTHING, Committed, Done, Failed, Work
+from ftl2_enterprise.supervisor.writer.frames import NOTHING, Committed, Failed, Work, WorkDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 type Given = tuple[str, Work]
 """A client's name and what it has handed over."""
-type Answer = Done | Failed
+type Answer = WorkDone | Failed
 
 LONG = 0.1
 """Seconds after which a transaction takes up nothing more."""
@@ -155,7 +155,7 @@ class Batches:
         if last is not None and work.number <= last[0]:
             # Handed over again, because the acknowledgement was lost.
             if work.number == last[0]:
-                return Done(work.lane, work.number, msgspec.Raw(last[1]))
+                return WorkDone(work.lane, work.number, msgspec.Raw(last[1]))
             return _failed(work, conflict(f"cannot carry out work {work.number} again: {last[0]} is done already"))
         tx.actor = work.actor
         if careful:
@@ -170,7 +170,7 @@ class Batches:
         done[lane] = (work.number, found)
         if self._is_tested:
             reach(FaultPoint.WRITER_UNIT_DONE)
-        return Done(work.lane, work.number, msgspec.Raw(found))
+        return WorkDone(work.lane, work.number, msgspec.Raw(found))
 
     def _guarded(self, tx: Tx, work: Work) -> bytes | Problem:
         """What came of it; or why nothing did, and then it is as if it had never been tried."""

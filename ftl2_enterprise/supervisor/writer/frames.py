@@ -37,7 +37,7 @@ class Open(Frame, frozen=True, tag="o"):
     client: str
 
 
-class Call(Frame, frozen=True):
+class WriterCall(Frame, frozen=True):
     """A unit by its name, and its arguments as it has encoded them."""
 
     unit: str
@@ -52,7 +52,7 @@ class Work(Frame, frozen=True, tag="w"):
 
     lane: int
     number: int
-    calls: list[Call]
+    calls: list[WriterCall]
     actor: str | None = None
 
 
@@ -65,7 +65,7 @@ type ToWriter = Open | Work | Subscribe
 # --- from the writer -----------------------------------------------------------------------------------------------
 
 
-class Done(Frame, frozen=True, tag="d"):
+class WorkDone(Frame, frozen=True, tag="d"):
     """It is on the disk; the result is that of the last unit."""
 
     lane: int
@@ -90,7 +90,7 @@ class Committed(Frame, frozen=True, tag="c"):
     wakes: bool = False
 
 
-type FromWriter = Done | Failed | Committed
+type FromWriter = WorkDone | Failed | Committed
 
 _encoder = msgspec.msgpack.Encoder()
 _to_writer: msgspec.msgpack.Decoder[ToWriter] = msgspec.msgpack.Decoder(ToWriter)
@@ -106,11 +106,11 @@ def pack(message: Frame) -> bytes:
 
 def pack_work(calls: Sequence[UnitCall], *, lane: int, number: int, actor: str | None) -> bytes:
     """The calls as a frame. Raises Problem(invalid) when it is too long."""
-    given = [Call(one.unit.name, msgspec.Raw(one.encode())) for one in calls]
+    given = [WriterCall(one.unit.name, msgspec.Raw(one.encode())) for one in calls]
     return pack(Work(lane, number, given, actor))
 
 
-def result_of(calls: Sequence[UnitCall], answer: Done | Failed) -> Any:
+def result_of(calls: Sequence[UnitCall], answer: WorkDone | Failed) -> Any:
     """What the last of the calls returned. Raises the Problem because of which nothing was written."""
     if isinstance(answer, Failed):
         raise Problem(answer.code, answer.message, hint=answer.hint)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.store.unit import UnitCall
-    from ftl2_enterprise.supervisor.writer.frames import Done, Failed
+    from ftl2_enterprise.supervisor.writer.frames import Failed, WorkDone
 
 PATIENCE = 30.0
 """Seconds that a piece of work may take, a restart of the writer and every try included."""
@@ -40,7 +40,7 @@ class Handed:
     number: int
     frame: bytes
 
-    def result(self, answer: Done | Failed) -> Any:
+    def result(self, answer: WorkDone | Failed) -> Any:
         """What the last unit returned. Raises Problem."""
         return result_of(self.calls, answer)
 

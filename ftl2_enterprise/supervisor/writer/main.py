@@ -25,7 +25,7 @@ from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.store.database import BUSY_TIMEOUT, open_store
 from ftl2_enterprise.supervisor.writer.batch import Batches
-from ftl2_enterprise.supervisor.writer.peer import Peer
+from ftl2_enterprise.supervisor.writer.peer import WriterPeer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def main(listener: socket.socket, database: Path, *, busy_timeout: float = BUSY_
     """
     _raise_the_limit_of_descriptors()
     batches = Batches(lambda: open_store(database, create=False, busy_timeout=busy_timeout))
-    server = Server(listener, batches)
+    server = WriterServer(listener, batches)
     server.heed_signals()
     batches.prune()
     # What is there by now stays for good: looking through all of it again would hold everybody up for long.
@@ -62,18 +62,18 @@ def main(listener: socket.socket, database: Path, *, busy_timeout: float = BUSY_
         batches.close()
 
 
-class Server:
+class WriterServer:
     """Connections, and the loop that serves them."""
 
     def __init__(self, listener: socket.socket, batches: Batches) -> None:
         self._listener = listener
         self._batches = batches
         self._epoll = select.epoll()
-        self._peers: dict[int, Peer] = {}
-        self._named: set[Peer] = set()
+        self._peers: dict[int, WriterPeer] = {}
+        self._named: set[WriterPeer] = set()
         self._clients: Counter[str] = Counter()
-        self._subscribers: set[Peer] = set()
-        self._queue: list[tuple[Peer, Given]] = []
+        self._subscribers: set[WriterPeer] = set()
+        self._queue: list[tuple[WriterPeer, Given]] = []
         self._terms = 0
         self._accepts = False
         self._accepts_again = 0.0
@@ -158,11 +158,11 @@ class Server:
                 connection.close()
                 continue
             connection.settimeout(0.0)
-            peer = Peer(connection, pid)
+            peer = WriterPeer(connection, pid)
             self._peers[peer.fd] = peer
             self._epoll.register(peer.fd, select.EPOLLIN)
 
-    def _serve(self, peer: Peer, mask: int) -> None:
+    def _serve(self, peer: WriterPeer, mask: int) -> None:
         try:
             if mask & select.EPOLLOUT:
                 self._flush(peer)
@@ -176,7 +176,7 @@ class Server:
         except OSError:
             self._drop(peer)
 
-    def _receive(self, peer: Peer) -> None:
+    def _receive(self, peer: WriterPeer) -> None:
         try:
             for given in peer.receive():
                 self._queue.append((peer, given))
@@ -191,7 +191,7 @@ class Server:
             peer.notice(self._batches.where_things_stand())
             self._flush(peer)
 
-    def _drop(self, peer: Peer) -> None:
+    def _drop(self, peer: WriterPeer) -> None:
         if self._peers.get(peer.fd) is not peer:
             return
         del self._peers[peer.fd]
@@ -205,7 +205,7 @@ class Server:
                 del self._clients[peer.client]
                 self._batches.forget(peer.client)
 
-    def _flush(self, peer: Peer) -> None:
+    def _flush(self, peer: WriterPeer) -> None:
         """Send what can be sent. While the rest waits, nothing is taken from this one: it blocks itself only."""
         is_behind = peer.send()
         if is_behind != peer.waits:
@@ -219,7 +219,7 @@ class Server:
         answers = self._batches.carry_out([given for _, given in self._queue])
         batch, self._queue = self._queue[: len(answers)], self._queue[len(answers) :]
         reach(FaultPoint.WRITER_COMMITTED)
-        peers: dict[Peer, None] = {}
+        peers: dict[WriterPeer, None] = {}
         for (peer, _), answer in zip(batch, answers, strict=True):
             peer.answer(answer)
             peers[peer] = None

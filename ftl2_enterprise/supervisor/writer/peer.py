@@ -24,7 +24,7 @@ ROOM = 64 * 1024
 _NAME = re.compile(r"[0-9a-zA-Z:/_-]{1,200}")
 
 
-class Peer:
+class WriterPeer:
     """Frames in, frames out; never blocks."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.protocol.frame import Splitter
-from ftl2_enterprise.supervisor.writer.frames import LONGEST, Committed, Done, Failed, decode_from_writer
+from ftl2_enterprise.supervisor.writer.frames import LONGEST, Committed, Failed, WorkDone, decode_from_writer
 from ftl2_enterprise.supervisor.writer.lane import PATIENCE, Lane, given_up, hello, pause
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class WriterLink:
             self._connection.close()
             self._connection = None
 
-    def _answer(self, handed: Handed) -> Done | Failed:
+    def _answer(self, handed: Handed) -> WorkDone | Failed:
         deadline = time.monotonic() + self._patience
         failures = 0
         while True:
@@ -86,7 +86,7 @@ class WriterLink:
         self._connection, self._splitter = connection, Splitter(LONGEST)
         return connection
 
-    def _receive(self, connection: socket.socket, number: int) -> Done | Failed:
+    def _receive(self, connection: socket.socket, number: int) -> WorkDone | Failed:
         while True:
             data = connection.recv(_AT_ONCE)
             if not data:

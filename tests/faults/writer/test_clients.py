@@ -23,11 +23,11 @@ from ftl2_enterprise.protocol.frame import framed
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
-    Call,
-    Done,
     Open,
     Subscribe,
     Work,
+    WorkDone,
+    WriterCall,
     pack,
 )
 from ftl2_enterprise.supervisor.writer.lane import Lane, hello
@@ -55,7 +55,7 @@ def test_32_clients_at_once(database, writer):
 
 
 def test_a_client_that_does_not_read_blocks_only_itself(database, writer):
-    much = Call("tests.support.ledger.enter_much", msgspec.Raw(enter_much.encode(("stuck", 0, "x" * 1000), {})))
+    much = WriterCall("tests.support.ledger.enter_much", msgspec.Raw(enter_much.encode(("stuck", 0, "x" * 1000), {})))
     stuck = connected(writer, hello(), pack(Subscribe()))
     sent = 0
     stuck.settimeout(0.5)
@@ -90,7 +90,7 @@ def test_a_subscriber_that_reads_late_is_told_where_things_stand(database, write
 
 
 def test_clients_that_die_in_the_middle_of_a_frame_leave_nothing(database, writer):
-    frame = pack(Work(0, 1, [Call("tests.support.ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))]))
+    frame = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))]))
     for cut in range(1, len(frame), 7):
         connected(writer, hello(), frame[:cut]).close()
     link = writer.link()
@@ -107,7 +107,7 @@ NO_FRAMES = {
     "a name twice": hello() + hello(),
     "an empty name": pack(Open("")),
     "a name with a dot": pack(Open("a.b")),
-    "a message of the other side": pack(Done(0, 1, msgspec.Raw(b"\xc0"))),
+    "a message of the other side": pack(WorkDone(0, 1, msgspec.Raw(b"\xc0"))),
     "an empty frame": framed(b""),
     "json": framed(b'{"open": 1}'),
     "deep nesting": framed(b"\x91" * 100_000),
@@ -125,7 +125,7 @@ def test_what_is_no_frame_of_ours_ends_its_connection(writer, name):
 def test_random_bytes_end_only_their_own_connections(database, writer):
     link = writer.link()
     link.carry_out([enter.call("w", 0)])
-    good = pack(Work(0, 1, [Call("tests.support.ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))]))
+    good = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))]))
     chance = random.Random(7)
     for n in range(1, 400):
         noise = bytearray(hello() + good)

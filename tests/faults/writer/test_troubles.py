@@ -18,8 +18,8 @@ from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
-    Call,
     Work,
+    WriterCall,
     pack,
 )
 from ftl2_enterprise.supervisor.writer.lane import hello
@@ -92,13 +92,15 @@ def test_a_bad_unit_fails_alone(database, writer):
 
 def test_work_that_is_no_work_fails_alone(database, writer):
     wrong = [
-        Work(0, 1, [Call("tests.support.ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
-        Work(0, 2, [Call("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": 1, "n": 1})))]),
-        Work(0, 3, [Call("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": "w"})))]),
-        Work(0, 4, [Call("tests.support.ledger.enter", msgspec.Raw(b"\x81\xa3who" * 5000))]),
-        Work(0, 5, [Call("tests.support.ledger.enter", msgspec.Raw(b"\x91" * 5000 + b"\x01"))]),
+        Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
+        Work(
+            0, 2, [WriterCall("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": 1, "n": 1})))]
+        ),
+        Work(0, 3, [WriterCall("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": "w"})))]),
+        Work(0, 4, [WriterCall("tests.support.ledger.enter", msgspec.Raw(b"\x81\xa3who" * 5000))]),
+        Work(0, 5, [WriterCall("tests.support.ledger.enter", msgspec.Raw(b"\x91" * 5000 + b"\x01"))]),
     ]
-    right = Work(0, 6, [Call("tests.support.ledger.enter", msgspec.Raw(enter.encode(("w", 6), {})))])
+    right = Work(0, 6, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("w", 6), {})))])
     connection = connected(writer, hello(), *(pack(one) for one in wrong[:3]), pack(right))
     answers = receive(connection, 4)
     assert [answer.number for answer in answers] == [1, 2, 3, 6]

@@ -10,7 +10,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from ftl2_enterprise.ctl import completion
-from ftl2_enterprise.ctl.completion import Candidate
+from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.ctl.repl import completer
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine, RuleInfo
@@ -192,6 +192,6 @@ def test_only_loops_that_a_command_applies_to_are_offered(command, offered):
 
 
 def test_an_answer_is_completed_from_its_options():
-    options = completer.AnswerCompleter([Candidate("yes"), Candidate("not now")])
+    options = completer.AnswerCompleter([CompletionCandidate("yes"), CompletionCandidate("not now")])
     found = options.get_completions(Document("NO"), CompleteEvent())
     assert [one.text for one in found] == ["not now"]

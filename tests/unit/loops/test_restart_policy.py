@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.loops.restart_policy import JITTER, End, Restarts, answer
+from ftl2_enterprise.loops.restart_policy import JITTER, ProcessEnd, Restarts, answer
 
 NOW = 1_000_000_000_000
 SECOND = 1_000_000
 RULES = Restarts(delay=0.5, cap=60.0, healthy_after=10.0, limit=4, period=600.0)
 
 
-def end(why: Why = Why.KILLED, **values: Any) -> End:
-    return End(why=why, **values)
+def end(why: Why = Why.KILLED, **values: Any) -> ProcessEnd:
+    return ProcessEnd(why=why, **values)
 
 
-def after(one: End, crashes: int = 0, since: int | None = None, *, now: int = NOW, random: float = 0.5) -> Any:
+def after(one: ProcessEnd, crashes: int = 0, since: int | None = None, *, now: int = NOW, random: float = 0.5) -> Any:
     return answer(one, crashes=crashes, crashes_since=since, now=now, restarts=RULES, random=random)
 
 
@@ -42,7 +42,7 @@ def delay(one: Any) -> float | None:
         (end(Why.NOT_STARTED), False),
     ],
 )
-def test_what_counts(one: End, counts: bool) -> None:
+def test_what_counts(one: ProcessEnd, counts: bool) -> None:
     found = after(one)
     assert (found.crashes, found.crashes_since) == ((1, NOW) if counts else (0, None))
     assert found.failed is None
@@ -80,7 +80,7 @@ def test_a_period_ends() -> None:
         (end(Why.EXITED, status=1), "ended with status 1"),
     ],
 )
-def test_too_many_crashes_and_it_has_failed_with_the_reason(one: End, words: str) -> None:
+def test_too_many_crashes_and_it_has_failed_with_the_reason(one: ProcessEnd, words: str) -> None:
     found = after(one, 4, NOW - 300 * SECOND)
     assert found.restart_at is None
     assert found.failed == f"its process crashed 5 times in 5 min, which is more than 4; last: {one.told()}"
@@ -88,7 +88,7 @@ def test_too_many_crashes_and_it_has_failed_with_the_reason(one: End, words: str
 
 
 ENDS = st.builds(
-    End,
+    ProcessEnd,
     why=st.sampled_from(Why),
     status=st.one_of(st.none(), st.sampled_from([0, 1, 69, 70, 75])),
     signal=st.one_of(st.none(), st.integers(1, 64)),
@@ -97,7 +97,7 @@ ENDS = st.builds(
 
 
 @given(ENDS, st.integers(0, 10), st.integers(-700, 700), st.floats(0, 1, exclude_max=True))
-def test_whatever_happens(one: End, crashes: int, ago: int, random: float) -> None:
+def test_whatever_happens(one: ProcessEnd, crashes: int, ago: int, random: float) -> None:
     since = NOW - ago * SECOND if crashes else None
     found = after(one, crashes, since, random=random)
     assert (found.crashes > 0) == (found.crashes_since is not None)

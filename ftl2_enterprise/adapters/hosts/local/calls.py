@@ -126,7 +126,7 @@ class LocalCalls:
         """
         self._hidden: frozenset[str] = frozenset(hidden)
         self._helper: Helper | None = helper
-        self._idle: list[_Supervisor] = []
+        self._idle: list[_CallChannel] = []
         self._used: bool = False
 
     def get_ready(self) -> None:
@@ -141,7 +141,7 @@ class LocalCalls:
         last = False
         while True:
             idle = self._take(hint)
-            supervisor = idle or _Supervisor(self._open(hint), hint)
+            supervisor = idle or _CallChannel(self._open(hint), hint)
             try:
                 async with asyncio.timeout(request["timeout"] + SLACK):
                     return frames.unpack(await supervisor.exchange(body))
@@ -173,7 +173,7 @@ class LocalCalls:
         self._helper = None
         self._used = False
 
-    def _take(self, hint: bytes) -> _Supervisor | None:
+    def _take(self, hint: bytes) -> _CallChannel | None:
         """A supervisor that is free; they end by themselves after a while."""
         for supervisor in [one for one in reversed(self._idle) if one.hint == hint]:
             self._idle.remove(supervisor)
@@ -182,7 +182,7 @@ class LocalCalls:
             supervisor.close()
         return None
 
-    def _give_back(self, supervisor: _Supervisor) -> None:
+    def _give_back(self, supervisor: _CallChannel) -> None:
         if supervisor.free and self._helper is not None and len(self._idle) < IDLE_KEPT:
             self._idle.append(supervisor)
         else:
@@ -210,7 +210,7 @@ class LocalCalls:
         return Helper.execute({name: value for name, value in os.environ.items() if name not in self._hidden})
 
 
-class _Supervisor:
+class _CallChannel:
     """Our side of the socket to a supervisor: its id, then for each call that it began, and its reply."""
 
     def __init__(self, connection: socket.socket, hint: bytes) -> None:

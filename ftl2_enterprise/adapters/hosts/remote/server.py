@@ -34,7 +34,7 @@ LARGE = 1 << 20
 """Bytes of a reply after which a supervisor ends, so that it gives its memory back."""
 CALL_MARK = "FTL2_MODULE_CALL"
 """Set for whatever a call starts: a daemon that it leaves on purpose outlives the loop's process, and root of the
-service knows it by this (see supervisor/root/trees.py)."""
+service knows it by this (see supervisor/root/process_tree.py)."""
 PRELOADS = {
     b"a": ("ansible.module_utils.basic", "runpy"),
     b"r": ("jinja2", f"{__package__}.files"),

@@ -38,8 +38,8 @@ async def ready() -> None:
     await asyncio.to_thread(importlib.import_module, "ftl2.automation")
     runners: Any = importlib.import_module("ftl2.runners")
     runners.RemoteModuleRunner.KEEPALIVE_TIMEOUT = KEEPALIVE_LIMIT
-    if not isinstance(runners.asyncssh, _Watched):
-        runners.asyncssh = _Watched(runners.asyncssh)
+    if not isinstance(runners.asyncssh, _WatchedLibrary):
+        runners.asyncssh = _WatchedLibrary(runners.asyncssh)
     for name in ("ftl2", "asyncssh"):
         logger = logging.getLogger(name)
         # Without a handler Python prints warnings to the terminal; with the parents' they carry parameters to files.
@@ -48,7 +48,7 @@ async def ready() -> None:
         logger.propagate = False
 
 
-class _Watched:
+class _WatchedLibrary:
     """The SSH library as FTL2 uses it, noting each connection for the call that opened it."""
 
     def __init__(self, library: Any) -> None:

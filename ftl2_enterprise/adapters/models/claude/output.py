@@ -50,7 +50,7 @@ def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> Mode
 
 
 @dataclass(frozen=True)
-class _Failure:
+class _ModelFailure:
     message: str
     outcome: CallOutcome = CallOutcome.FAILED
     temporary: bool = False
@@ -69,59 +69,63 @@ _NETWORK = re.compile(
 )
 
 
-def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: bool) -> _Failure:
+def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: bool) -> _ModelFailure:
     status = result.get("api_error_status")
     status = status if isinstance(status, int) else None
     said = _line(text)
     if result.get("stop_reason") == "refusal":
-        return _Failure(
+        return _ModelFailure(
             "cannot get a decision from claude: the model refused to answer this request", CallOutcome.REFUSED
         )
     if result.get("subtype") == "error_max_budget_usd" or _LIMIT.search(text):
-        return _Failure(f"cannot ask claude: its spending or usage limit is reached: {said}", CallOutcome.REFUSED)
+        return _ModelFailure(
+            f"cannot ask claude: its spending or usage limit is reached: {said}", CallOutcome.REFUSED
+        )
     if status is None and _LOGIN.search(text):
         how = "set ANTHROPIC_API_KEY (in bare mode a login is not read)" if bare else (
             "set ANTHROPIC_API_KEY, or run `claude` and /login as the user that runs the loop"
         )  # fmt: skip
-        return _Failure(f"cannot ask claude: it is not logged in; {how}", CallOutcome.UNAUTHENTICATED)
+        return _ModelFailure(f"cannot ask claude: it is not logged in; {how}", CallOutcome.UNAUTHENTICATED)
     if status == 401 or (status is None and _KEY.search(text)):
-        return _Failure(
+        return _ModelFailure(
             "cannot ask claude: the API key or login is not accepted; check ANTHROPIC_API_KEY, or log in again",
             CallOutcome.UNAUTHENTICATED,
         )
     if status is not None:
         return _by_status(status, said, model)
     if _TIMED_OUT.search(text):
-        return _Failure(
+        return _ModelFailure(
             "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
         )
     if result.get("api_error") == "connection_failed" or _NETWORK.search(text):
-        return _Failure(f"cannot reach the model's service: {said}", CallOutcome.UNREACHABLE, temporary=True)
+        return _ModelFailure(f"cannot reach the model's service: {said}", CallOutcome.UNREACHABLE, temporary=True)
     reason = said or str(result.get("subtype") or "it gave no reason")
-    return _Failure(f"cannot get an answer from claude: {reason}")
+    return _ModelFailure(f"cannot get an answer from claude: {reason}")
 
 
-def _by_status(status: int, said: str, model: str | None) -> _Failure:
+def _by_status(status: int, said: str, model: str | None) -> _ModelFailure:
     match status:
         case 403:
-            return _Failure(f"cannot ask claude: this account may not do that: {said}", CallOutcome.UNAUTHENTICATED)
+            return _ModelFailure(
+                f"cannot ask claude: this account may not do that: {said}", CallOutcome.UNAUTHENTICATED
+            )
         case 404:
             name = f"the model {model!r}" if model else "the model"
-            return _Failure(f"cannot ask claude: {name} does not exist, or this account may not use it")
+            return _ModelFailure(f"cannot ask claude: {name} does not exist, or this account may not use it")
         case 413:
-            return _Failure("cannot ask claude: the request is too large for the service")
+            return _ModelFailure("cannot ask claude: the request is too large for the service")
         case 429:
-            return _Failure("cannot ask claude: too many requests (rate limit)", temporary=True)
+            return _ModelFailure("cannot ask claude: too many requests (rate limit)", temporary=True)
         case 408 | 504:
-            return _Failure(
+            return _ModelFailure(
                 "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
             )
         case 503 | 529:
-            return _Failure("cannot ask claude: the service is overloaded", temporary=True)
+            return _ModelFailure("cannot ask claude: the service is overloaded", temporary=True)
         case _ if status >= 500:
-            return _Failure(f"cannot get an answer from claude: the service failed ({status})", temporary=True)
+            return _ModelFailure(f"cannot get an answer from claude: the service failed ({status})", temporary=True)
         case _:
-            return _Failure(f"cannot ask claude: the service refused the request ({status}): {said}")
+            return _ModelFailure(f"cannot ask claude: the service refused the request ({status}): {said}")
 
 
 def _unreadable(ended: ProgramResult, stdout: str, *, asked_for: str | None) -> ModelReply:

@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.control import reconciler
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
 from ftl2_enterprise.supervisor.control.event_logger import log_facts
-from ftl2_enterprise.supervisor.control.reconciler import Ensure, status_line
+from ftl2_enterprise.supervisor.control.reconciler import Reconciler, status_line
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, StartChild
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
@@ -90,7 +90,7 @@ class Stage:
         self.manager = Looker()
         self.writer = Moody()
         self.children = Children()
-        self.ensure = Ensure(
+        self.reconciler = Reconciler(
             store=store,
             writer=self.writer,
             children=self.children,
@@ -127,7 +127,7 @@ class Stage:
 
     async def quiet(self) -> None:
         """Until it looks no more of itself."""
-        await until(lambda: self.ensure.ready)
+        await until(lambda: self.reconciler.ready)
         seen = -1
         while seen != self.manager.looks:
             seen = self.manager.looks
@@ -147,13 +147,13 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
     mine.setblocking(False)
     made = Stage(store, mine)
     root = RootLink(theirs, lambda message: None, lambda: None)
-    made.looking = asyncio.create_task(made.ensure.run(root))
+    made.looking = asyncio.create_task(made.reconciler.run(root))
     try:
         yield made
     finally:
         made.looking.cancel()
         await asyncio.gather(made.looking, return_exceptions=True)
-        made.ensure.close()
+        made.reconciler.close()
         root.close()
         mine.close()
         store.close()
@@ -177,11 +177,11 @@ async def test_it_is_ready_after_the_first_look_and_answer_of_the_writer_and_not
         await made.looks(1)
         await until(lambda: made.writer.asked)
         assert not [one for one in made.heard() if one["type"] in {"ready", "alive"}]
-        assert made.ensure.silence > 0
+        assert made.reconciler.silence > 0
         made.writer.mood = "answers"
         told = await made.hears({"type": "alive"}, {"type": "ready"})
         assert told.index({"type": "alive"}) < told.index({"type": "ready"})
-        assert made.ensure.silence == 0
+        assert made.reconciler.silence == 0
         # Ready once, alive again and again.
         assert {"type": "ready"} not in await made.hears({"type": "alive"})
 
@@ -196,11 +196,11 @@ async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
         made.heard()
         await until(lambda: made.writer.asked >= asked + 4)
         assert {"type": "alive"} not in made.heard()
-        assert "the disk is full" in made.ensure.problems["writer"]
-        assert made.ensure.status.endswith(made.ensure.problems["writer"])
+        assert "the disk is full" in made.reconciler.problems["writer"]
+        assert made.reconciler.status.endswith(made.reconciler.problems["writer"])
         made.writer.mood = "answers"
         await made.hears({"type": "alive"}, {"type": "status", "text": "idle"})
-        assert not made.ensure.problems
+        assert not made.reconciler.problems
 
 
 async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_p
         await made.quiet()
         looks, asked = made.manager.looks, made.writer.asked
         made.heard()
-        made.ensure.alive_each = 0.1
-        made.ensure.wake()
+        made.reconciler.alive_each = 0.1
+        made.reconciler.wake()
         alive = 0
 
         def often() -> bool:
@@ -225,15 +225,15 @@ async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_p
 
 async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
-        made.ensure.alive_each = 0.1
+        made.reconciler.alive_each = 0.1
         await made.hears({"type": "ready"})
         made.looking.cancel()
         await asyncio.gather(made.looking, return_exceptions=True)
         # A proof may be under way.
-        await until(lambda: made.ensure.silence == 0)
+        await until(lambda: made.reconciler.silence == 0)
         made.heard()
         asked = made.writer.asked
-        made.ensure.wake()
+        made.reconciler.wake()
         await asyncio.sleep(0.5)
         assert made.heard() == []
         assert made.writer.asked == asked
@@ -241,10 +241,10 @@ async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path:
 
 async def test_it_does_not_say_that_it_lives_when_only_the_managers_look(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
-        made.ensure.alive_each = 0.1
+        made.reconciler.alive_each = 0.1
         await made.hears({"type": "ready"})
         made.writer.mood = "is silent"
-        await until(lambda: made.ensure.silence > 0)
+        await until(lambda: made.reconciler.silence > 0)
         made.heard()
         await made.looks(5)
         assert {"type": "alive"} not in made.heard()
@@ -256,10 +256,10 @@ async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         looks = made.manager.looks
-        made.ensure.committed(wakes=False)
+        made.reconciler.committed(wakes=False)
         await asyncio.sleep(0.05)
         assert made.manager.looks == looks
-        made.ensure.committed(wakes=True)
+        made.reconciler.committed(wakes=True)
         await made.looks(1)
 
 
@@ -279,7 +279,7 @@ async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monke
         await made.quiet()
         monkeypatch.setattr(reconciler, "CHECK", 1000.0)
         made.manager.plan = Plan(look_again=0.01)
-        made.ensure.wake()
+        made.reconciler.wake()
         await made.looks(5)
 
 
@@ -288,7 +288,7 @@ async def test_many_wakes_are_few_looks(tmp_path: Path) -> None:
         await made.quiet()
         looks = made.manager.looks
         for _ in range(1000):
-            made.ensure.wake()
+            made.reconciler.wake()
             await asyncio.sleep(0)
         await made.looks(1)
         assert made.manager.looks - looks < 100
@@ -297,13 +297,13 @@ async def test_many_wakes_are_few_looks(tmp_path: Path) -> None:
 async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
-        made.ensure.draining = True
+        made.reconciler.draining = True
         made.manager.plan = Plan(start=(Candidate("loop:1"),))
-        made.ensure.wake()
+        made.reconciler.wake()
         await made.looks(1)
         assert not [one for one in made.heard() if one["type"] == "start"]
-        made.ensure.draining = False
-        made.ensure.wake()
+        made.reconciler.draining = False
+        made.reconciler.wake()
         await made.hears({"type": "start", "key": "loop:1", "argument": "loop:1", "cgroup": None, "log": None})
 
 
@@ -314,14 +314,14 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             link = process.link()
             await asyncio.to_thread(link.carry_out, [enter.call("before", 1)])
             writer = WriterClient(process.address, patience=0.2)
-            made.ensure._writer = writer
+            made.reconciler._writer = writer
             writer.start()
             made.manager.end = enter.call("end", 1)
             told = ChildEnded(key="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
             recorded: list[int] = []
             process.process.send_signal(signal.SIGSTOP)
             made.children.ordered("loop:1", 0)
-            made.ensure.ended(*made.children.ended(told, 0), recorded=recorded.append)
+            made.reconciler.ended(*made.children.ended(told, 0), recorded=recorded.append)
             # As long as several others would have waited.
             await asyncio.sleep(1.0)
             assert "loop:1" in made.children.table
@@ -362,7 +362,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
     async with stage(tmp_path) as made:
         await made.quiet()
         made.manager.plan = Plan(start=tuple(map(Candidate, sorted(wanted))))
-        made.ensure.wake()
+        made.reconciler.wake()
         await made.looks(1)
         found: set[str] = set()
 
@@ -372,7 +372,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
 
         await until(all_are_ordered)
         made.manager.plan = Plan(stop=dict.fromkeys(wanted, Urgency.SAFE_POINT))
-        made.ensure.wake()
+        made.reconciler.wake()
         await made.looks(1)
         found.clear()
 

@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.envelope import VERSION, Call, Cancel, Done, Failu
 from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control import connection
 from ftl2_enterprise.supervisor.control.connection import MAX_CALLS, MAX_REQUEST
-from ftl2_enterprise.supervisor.control.server import Server
+from ftl2_enterprise.supervisor.control.server import ControlServer
 from tests.support.raw_client import SECONDS, RawClient, call, packed
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Script:
 
 
 class Fixture:
-    def __init__(self, path: Path, script: Script, server: Server) -> None:
+    def __init__(self, path: Path, script: Script, server: ControlServer) -> None:
         self.path = path
         self.script = script
         self.server = server
@@ -110,7 +110,7 @@ async def serving(directory: Path, *, most: int = 256) -> AsyncIterator[Fixture]
     listener.bind(str(path))
     listener.listen(128)
     script = Script()
-    server = Server(script, version="1.2.3", most=lambda: most)
+    server = ControlServer(script, version="1.2.3", most=lambda: most)
     await server.start(listener)
     try:
         yield Fixture(path, script, server)

@@ -13,11 +13,11 @@ from ftl2_enterprise.supervisor.writer import batch
 from ftl2_enterprise.supervisor.writer.batch import Batches, merged
 from ftl2_enterprise.supervisor.writer.frames import (
     NOTHING,
-    Call,
     Committed,
-    Done,
     Failed,
     Work,
+    WorkDone,
+    WriterCall,
     decode_to_writer,
     pack_work,
 )
@@ -50,14 +50,14 @@ def work(number: int, *calls: UnitCall, lane: int = 0, actor: str | None = None)
 def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> None:
     both = work(1, enter.call("a", 1), enter.call("a", 2), actor="eva (uid 1000)")
     (answer,) = batches.carry_out([(CLIENT, both)])
-    assert answer == Done(0, 1, msgspec.Raw(enter.encode_result(2)))
+    assert answer == WorkDone(0, 1, msgspec.Raw(enter.encode_result(2)))
     assert batches.notice == Committed(2, wakes=False)
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
     assert Entries(path).actors == {"eva (uid 1000)"}
 
 
 def test_work_without_units_is_acknowledged(batches: Batches) -> None:
-    assert batches.carry_out([(CLIENT, work(1))]) == [Done(0, 1, msgspec.Raw(NOTHING))]
+    assert batches.carry_out([(CLIENT, work(1))]) == [WorkDone(0, 1, msgspec.Raw(NOTHING))]
     assert batches.notice is None
 
 
@@ -94,11 +94,11 @@ def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None
 def test_lanes_and_clients_count_for_themselves(batches: Batches, path: Path) -> None:
     lanes = [(client, lane) for client in (CLIENT, CLIENT + "2") for lane in (0, 1, 11)]
     given = [(client, work(1, enter.call(client, lane), lane=lane)) for client, lane in lanes]
-    assert all(isinstance(answer, Done) for answer in batches.carry_out(given))
+    assert all(isinstance(answer, WorkDone) for answer in batches.carry_out(given))
     for client in (CLIENT, CLIENT + "2"):
         batches.forget(client)
     again = batches.carry_out(given)
-    assert all(isinstance(answer, Done) for answer in again)
+    assert all(isinstance(answer, WorkDone) for answer in again)
     assert Entries(path).of == dict.fromkeys(lanes, 1)
 
 
@@ -107,7 +107,7 @@ def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, pa
     assert answer == Failed(0, 1, Code.CONFLICT, "cannot serve a", "ask somebody else")
     assert batches.notice is None
     (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1)))])
-    assert isinstance(answer, Done)
+    assert isinstance(answer, WorkDone)
     assert Entries(path).of == {("a", 1): 1}
 
 
@@ -130,12 +130,12 @@ def test_locked_it_fails_whole_and_goes_on_later(batches: Batches, path: Path) -
     with locked_by_another_process(path):
         answers = batches.carry_out(given)
     assert [(type(answer), answer.number) for answer in answers] == [(Failed, 1), (Failed, 2)]
-    assert all(isinstance(answer, Done) for answer in batches.carry_out(given))
+    assert all(isinstance(answer, WorkDone) for answer in batches.carry_out(given))
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
 
 
 def test_an_unknown_unit(batches: Batches) -> None:
-    wrong = Work(0, 1, [Call("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
+    wrong = Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
     (answer,) = batches.carry_out([(CLIENT, wrong)])
     assert isinstance(answer, Failed)
     assert answer.code is Code.INVALID

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.loops.engine.after_run import End, Rest, after_run
+from ftl2_enterprise.loops.engine.after_run import LoopEnd, Rest, after_run
 from ftl2_enterprise.protocol.loops.facts import LoopBlocked, LoopCompleted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
@@ -27,12 +27,12 @@ def follow(outcome, mode=Mode.CONTINUOUS, failures=0, random=0.5):
     ],
 )
 def test_a_single_loop_ends(outcome, fact):
-    assert follow(outcome, Mode.SINGLE) == End(fact=fact)
+    assert follow(outcome, Mode.SINGLE) == LoopEnd(fact=fact)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.DENIED, Outcome.PREVIEWED])
 def test_a_continuous_loop_ends_where_a_person_is_needed(outcome):
-    assert isinstance(follow(outcome), End)
+    assert isinstance(follow(outcome), LoopEnd)
 
 
 def test_in_sync_rests_for_the_interval_and_forgets_failures():
