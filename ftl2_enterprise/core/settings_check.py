@@ -10,9 +10,22 @@ from ftl2_enterprise.core.quantities import bytes_of, processors_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Protocol
 
-    from ftl2_enterprise.core.settings import Settings
-    from ftl2_enterprise.core.settings_sections import Refuse
+    from ftl2_enterprise.core.settings_sections import AccessSettings, LimitSettings, Refuse, SupervisorSettings
+
+    class CheckedSettings(Protocol):
+        """The shared sections that need a check."""
+
+        @property
+        def supervisor(self) -> SupervisorSettings: ...  # noqa: D102 - the name says it
+
+        @property
+        def access(self) -> AccessSettings: ...  # noqa: D102
+
+        @property
+        def limits(self) -> LimitSettings: ...  # noqa: D102
+
 
 SMALLEST_MEMORY = 32 * 1024 * 1024
 """Bytes. A child with less could not do its first step."""
@@ -32,7 +45,7 @@ def refusing(section: str, origins: Mapping[str, str]) -> Refuse:
     return refuse
 
 
-def check(settings: Settings, origins: Mapping[str, str]) -> None:
+def check(settings: CheckedSettings, origins: Mapping[str, str]) -> None:
     """Raises Problem(invalid) for the first value that cannot be used, with where it came from."""
 
     def refuse(key: str, value: object, reason: str, hint: str | None = None) -> None:

@@ -17,6 +17,8 @@ FTL2CTL = Program(
     has_shell=True,
 )
 
+LEAVE = -1
+"""Returned by a command instead of an exit status: the shell ends."""
 SERVICE = HelpGroup("Service", 80)
 SHELL = HelpGroup("This program", 90)
 """Each capability declares its own groups; these are shown last."""

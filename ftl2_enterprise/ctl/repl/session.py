@@ -19,10 +19,9 @@ from ftl2_enterprise.commandline import problem_output
 from ftl2_enterprise.commandline.values import GivenValues
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl import prompter, runner, tokenizer
-from ftl2_enterprise.ctl.commands.shell.exit import LEAVE
 from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.ctl.problem_text import as_typed
-from ftl2_enterprise.ctl.program import FTL2CTL
+from ftl2_enterprise.ctl.program import FTL2CTL, LEAVE
 from ftl2_enterprise.ctl.repl import line_history, notifications, toolbar
 from ftl2_enterprise.ctl.repl.completer import AnswerCompleter, ShellCompleter
 from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot, Snapshot

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.protocol.verb import Access
     from ftl2_enterprise.supervisor.control.access import Peer
-    from ftl2_enterprise.supervisor.control.server import ControlServer
 
 MAX_REQUEST = 1024 * 1024
 """Bytes of the longest frame that a client may send."""
@@ -69,11 +68,31 @@ class Answerer(Protocol):
         ...
 
 
+class ConnectionOwner(Protocol):
+    """What a connection needs of its server."""
+
+    answerer: Answerer
+    version: str
+    """Of the program."""
+
+    def admit(self, connection: Connection, peer: Peer) -> Problem | None:
+        """Count a connection; returns why it is refused, if it is."""
+        ...
+
+    def dismiss(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        ...
+
+    def run[R](self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Execute a call, which continues when its connection ends."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """Speaks `protocol.envelope` with one client."""
 
-    def __init__(self, server: ControlServer) -> None:
-        self._server: ControlServer = server
+    def __init__(self, server: ConnectionOwner) -> None:
+        self._server: ConnectionOwner = server
         self._splitter: Splitter = Splitter(MAX_REQUEST)
         self._frames: deque[bytes] = deque()
         """Whole, and not looked at yet. While there are any, nothing more is read."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.connection import Answer
     from ftl2_enterprise.supervisor.control.dispatch import Dispatch, Entry, Gather
-    from ftl2_enterprise.supervisor.control.main import Control
+    from ftl2_enterprise.supervisor.control.service_state import ServiceState
 
 KEPT_FOR = 1.0
 """Seconds for which a reply is kept at most: what it states may change with time alone, such as an age."""
@@ -39,20 +39,20 @@ class KeptReply(NamedTuple):
 class RequestExecutor:
     """A server's answerer."""
 
-    def __init__(self, control: Control, dispatch: Dispatch) -> None:
-        self._control: Control = control
+    def __init__(self, state: ServiceState, dispatch: Dispatch) -> None:
+        self._state: ServiceState = state
         self._dispatch: Dispatch = dispatch
         self._kept: dict[str, KeptReply] = {}
         """By verb."""
 
     def access_of(self, peer: Peer) -> Access | None:
         """The most that the peer may do; None for nothing."""
-        return self._control.guard.access_of(peer)
+        return self._state.guard.access_of(peer)
 
     def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
         """Check who asks, and answer, or begin to. Raises Problem."""
-        control = self._control
-        entry = self._dispatch.find(body, peer, control.guard, draining=control.draining)
+        state = self._state
+        entry = self._dispatch.find(body, peer, state.guard, draining=state.draining)
         request = entry.decode(body)
         match entry.kind:
             case Kind.READ:
@@ -72,13 +72,13 @@ class RequestExecutor:
         return _encode(self._found(entry, request, *gathered))
 
     def _found(self, entry: Entry, request: Any, *gathered: Any) -> Any:
-        with self._control.store.read() as tx:
-            return entry.handler(tx, request, self._control.children.table, *gathered)
+        with self._state.store.read() as tx:
+            return entry.handler(tx, request, self._state.children.table, *gathered)
 
     def _ask(self, peer: Peer, request: Request[Any]) -> Any:
         """What the peer would be answered. As bytes, so that it is checked as what comes from outside is."""
         body = msgspec.Raw(_encode(request))
-        entry = self._dispatch.find(body, peer, self._control.guard)
+        entry = self._dispatch.find(body, peer, self._state.guard)
         if entry.kind is not Kind.READ or entry.gather is not None:
             raise invalid(f"cannot do {entry.name} while something is rendered: it does more than read")
         return self._found(entry, entry.decode(body))
@@ -90,7 +90,7 @@ class RequestExecutor:
         """The reply, from before when nothing has changed since: clients repeat the request all the time."""
         now = time.monotonic()
         # Read before the database: a commit in between makes the kept reply one of the past, never the other way.
-        state = (self._control.data_version.read(), self._control.children.version)
+        state = (self._state.data_version.read(), self._state.children.version)
         kept = self._kept.get(entry.name)
         if kept is not None and state == kept.state and state[0] is not None and now - kept.at < KEPT_FOR:
             return kept.reply
@@ -104,17 +104,17 @@ class RequestExecutor:
         gathered = [] if entry.gather is None else [await entry.gather(request)]
         call = entry.handler.call(request, *gathered)
         try:
-            return _encode(await self._control.writer.carry_out([call], actor=peer.actor))
+            return _encode(await self._state.writer.carry_out([call], actor=peer.actor))
         except Problem as problem:
             if problem.code is Code.UNAVAILABLE:
-                self._control.reconciler.doubt()
+                self._state.reconciler.doubt()
             raise
 
     async def _system(self, entry: Entry, request: Any, peer: Peer) -> bytes:
-        return _encode(await entry.handler(self._control, request, peer))
+        return _encode(await entry.handler(self._state, request, peer))
 
     async def _watch(self, entry: Entry, request: Any) -> AsyncGenerator[bytes]:
-        items = cast("AsyncGenerator[Any]", entry.handler(self._control, request))
+        items = cast("AsyncGenerator[Any]", entry.handler(self._state, request))
         try:
             async for item in items:
                 yield _encode(item)

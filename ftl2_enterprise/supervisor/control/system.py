@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.service.facts import ServiceFact
     from ftl2_enterprise.supervisor.control.access import Peer
     from ftl2_enterprise.supervisor.control.dispatch import System
-    from ftl2_enterprise.supervisor.control.main import Control
     from ftl2_enterprise.supervisor.control.root_messages import ToRoot
+    from ftl2_enterprise.supervisor.control.service_state import ServiceState
 
 
 NOTE_WITHIN = 2.0
@@ -53,45 +53,45 @@ NOTE_WITHIN = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def get_version(control: Control, request: GetVersion, peer: Peer) -> VersionInfo:
+async def get_version(state: ServiceState, request: GetVersion, peer: Peer) -> VersionInfo:
     """What runs."""
     return VersionInfo(
-        program=control.version, protocol=VERSION, python=platform.python_version(), schema=REVISIONS[-1]
+        program=state.version, protocol=VERSION, python=platform.python_version(), schema=REVISIONS[-1]
     )
 
 
-async def get_health(control: Control, request: GetHealth, peer: Peer) -> Health:
+async def get_health(state: ServiceState, request: GetHealth, peer: Peer) -> Health:
     """How the service is."""
-    reconciler = control.reconciler
-    problems = control.problems()
+    reconciler = state.reconciler
+    problems = state.problems()
     return Health(
         ok=not problems,
         problems=problems,
         status=reconciler.status,
         processes=[
             ProcessHealth(name=one.name, pid=one.pid, since=one.since, restarts=one.restarts)
-            for one in control.processes
+            for one in state.processes
         ],
         counts={
             **reconciler.counts,
-            "children": len(control.children.table),
-            "connections": len(control.server.connections),
+            "children": len(state.children.table),
+            "connections": len(state.server.connections),
         },
         writer_latency=reconciler.writer_latency,
         looked_at=reconciler.looked_at,
-        started_at=control.started_at,
-        draining=control.draining,
-        database=str(control.store.path),
-        socket=control.address,
+        started_at=state.started_at,
+        draining=state.draining,
+        database=str(state.store.path),
+        socket=state.address,
     )
 
 
-async def get_settings(control: Control, request: GetSettings, peer: Peer) -> list[SettingLine]:
+async def get_settings(state: ServiceState, request: GetSettings, peer: Peer) -> list[SettingLine]:
     """Every setting in force."""
-    values = values_of(control.settings)
+    values = values_of(state.settings)
     return [
-        SettingLine(key=key, value=values.get(key), origin=origin, after_restart=control.after_restart.get(key))
-        for key, origin in control.loaded.origins.items()
+        SettingLine(key=key, value=values.get(key), origin=origin, after_restart=state.after_restart.get(key))
+        for key, origin in state.loaded.origins.items()
     ]
 
 
@@ -101,57 +101,57 @@ def values_of(settings: msgspec.Struct) -> dict[str, Any]:
     return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
-async def reload(control: Control, request: Reload, peer: Peer) -> Reloaded:
+async def reload(state: ServiceState, request: Reload, peer: Peer) -> Reloaded:
     """Read the settings again."""
     try:
-        reloaded = control.reload()
+        reloaded = state.reload()
     except Problem as problem:
-        await noted(control, peer.actor, ServiceReloadFailed(problem=str(problem)))
+        await noted(state, peer.actor, ServiceReloadFailed(problem=str(problem)))
         raise
-    await noted(control, peer.actor, ServiceReloaded(changed=reloaded.changed))
+    await noted(state, peer.actor, ServiceReloaded(changed=reloaded.changed))
     return reloaded
 
 
-async def shutdown(control: Control, request: Shutdown, peer: Peer) -> Accepted:
+async def shutdown(state: ServiceState, request: Shutdown, peer: Peer) -> Accepted:
     """Have root drain and end the service."""
     # Asked even when it is draining: `now` makes that shorter. Noted first: root may be quick.
-    await noted(control, peer.actor, ServiceShutdownAsked(now=request.now))
-    _send(control, StopService(urgency="now" if request.now else "drain"))
+    await noted(state, peer.actor, ServiceShutdownAsked(now=request.now))
+    _send(state, StopService(urgency="now" if request.now else "drain"))
     if request.now:
         return Accepted(
             message="the service ends now; what was in flight is unknown, and looked at with the next start"
         )
     return Accepted(
         message=f"the service ends when every loop has reached a safe point, at most "
-        f"{control.settings.supervisor.drain_timeout:g} s from now"
+        f"{state.settings.supervisor.drain_timeout:g} s from now"
     )
 
 
-async def upgrade(control: Control, request: Upgrade, peer: Peer) -> Accepted:
+async def upgrade(state: ServiceState, request: Upgrade, peer: Peer) -> Accepted:
     """Have root replace itself by the program that is installed now."""
-    if control.draining:
+    if state.draining:
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
-    await noted(control, peer.actor, ServiceUpgradeAsked())
-    _send(control, UpgradeService())
+    await noted(state, peer.actor, ServiceUpgradeAsked())
+    _send(state, UpgradeService())
     return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
 
 
-def _send(control: Control, message: ToRoot) -> None:
-    if not control.root.send(message):
+def _send(state: ServiceState, message: ToRoot) -> None:
+    if not state.root.send(message):
         raise unavailable("cannot go on: the root of the service does not listen", "try again in a moment")
 
 
-async def list_events(control: Control, request: ListEvents, peer: Peer) -> EventPage:
+async def list_events(state: ServiceState, request: ListEvents, peer: Peer) -> EventPage:
     """Facts from the event log."""
-    with control.store.read() as tx:
-        return watches.page_of(tx, control.subjects, request)
+    with state.store.read() as tx:
+        return watches.page_of(tx, state.subjects, request)
 
 
-async def noted(control: Control, actor: str | None, fact: ServiceFact) -> None:
+async def noted(state: ServiceState, actor: str | None, fact: ServiceFact) -> None:
     """Record who asked for it, if that is known; what the database cannot take is no reason not to do it."""
     try:
         async with asyncio.timeout(NOTE_WITHIN):
-            await control.writer.carry_out([note.call(fact)], actor=actor)
+            await state.writer.carry_out([note.call(fact)], actor=actor)
     except (Problem, TimeoutError) as error:
         _log.warning(
             "%s by %s, which could not be recorded: %s",

@@ -23,7 +23,7 @@ from ftl2_enterprise.supervisor.logs.read import Follower
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
-    from ftl2_enterprise.supervisor.control.main import Control
+    from ftl2_enterprise.supervisor.control.service_state import ServiceState
     from ftl2_enterprise.supervisor.subjects import Subjects
 
 PAGE = 200
@@ -57,28 +57,28 @@ def _last_events(tx: Tx, subject: str | None, limit: int) -> list[Event]:
     return [Event(**row) for row in reversed(tx.connection.execute(query).mappings().all())]
 
 
-async def watch_events(control: Control, request: WatchEvents) -> AsyncGenerator[Event]:
+async def watch_events(state: ServiceState, request: WatchEvents) -> AsyncGenerator[Event]:
     """Facts behind the cursor, and all that come."""
-    with control.store.read() as tx:
-        subject = None if request.subject is None else control.subjects.find(tx, request.subject)
+    with state.store.read() as tx:
+        subject = None if request.subject is None else state.subjects.find(tx, request.subject)
         cursor = newest(tx) if request.after is None else request.after
     while True:
-        count = control.commits.count
+        count = state.commits.count
         # The transaction is over before anything is sent: the client may take its time.
-        with control.store.read() as tx:
+        with state.store.read() as tx:
             page = list_events(tx, after=cursor, subject=subject, limit=PAGE)
         for event in page:
             cursor = event.id
             yield event
         if len(page) < PAGE:
-            await control.commits.wait(count)
+            await state.commits.wait(count)
 
 
-async def watch_logs(control: Control, request: WatchLogs) -> AsyncGenerator[LogLine]:
+async def watch_logs(state: ServiceState, request: WatchLogs) -> AsyncGenerator[LogLine]:
     """The last lines, and with `follow` those to come."""
-    with control.store.read() as tx:
-        subject = None if request.subject is None else control.subjects.find(tx, request.subject)
-    follower = Follower(Path(control.settings.log.directory), subject or SERVICE, request.last)
+    with state.store.read() as tx:
+        subject = None if request.subject is None else state.subjects.find(tx, request.subject)
+    follower = Follower(Path(state.settings.log.directory), subject or SERVICE, request.last)
     try:
         lines = follower.more() if request.last else []
         while True:

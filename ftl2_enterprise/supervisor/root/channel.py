@@ -6,7 +6,7 @@ import json
 import socket
 from collections import deque
 
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

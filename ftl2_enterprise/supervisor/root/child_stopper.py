@@ -6,7 +6,7 @@ import signal
 import time
 
 from ftl2_enterprise.supervisor.root import process_tree
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 from ftl2_enterprise.supervisor.root import messages
 from ftl2_enterprise.supervisor.root.channel import LARGEST, Channel
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

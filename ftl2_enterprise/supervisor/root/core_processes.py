@@ -6,7 +6,7 @@ import os
 
 from ftl2_enterprise.supervisor.root.config import CORE, FORKSERVER
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ftl2_enterprise.supervisor.root import messages, process_tree
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
 from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE, FORKSERVER, WRITER
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from ftl2_enterprise.supervisor.root.event_loop import EventLoop
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
 from ftl2_enterprise.supervisor.root.notify import ServiceManager
 from ftl2_enterprise.supervisor.root.root import Root
-from ftl2_enterprise.supervisor.root.stderr import ERROR, WARNING, say
 from ftl2_enterprise.supervisor.root.upgrade import CHECK_ARGUMENT, CHECK_OPTION
+from ftl2_enterprise.supervisor.stderr import ERROR, WARNING, say
 
 NOT_MADE, TAKEN = 73, 75
 """Exit statuses: a socket cannot be created (EX_CANTCREAT); another service has it (EX_TEMPFAIL)."""

@@ -13,7 +13,7 @@ import time
 
 from ftl2_enterprise.supervisor import cgroups
 from ftl2_enterprise.supervisor.root import process_tree
-from ftl2_enterprise.supervisor.root.stderr import NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import socket
 from ftl2_enterprise.supervisor import heartbeat
 from ftl2_enterprise.supervisor.root import notify, sockets
 from ftl2_enterprise.supervisor.root.config import CONTROL
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from ftl2_enterprise.supervisor.root.readiness import Readiness
 from ftl2_enterprise.supervisor.root.reaper import Reaper
 from ftl2_enterprise.supervisor.root.shutdown import ShutdownSequence
 from ftl2_enterprise.supervisor.root.socket_watch import SocketWatch
-from ftl2_enterprise.supervisor.root.stderr import ERROR, NOTICE, WARNING, say
 from ftl2_enterprise.supervisor.root.upgrade import UpgradeInPlace
+from ftl2_enterprise.supervisor.stderr import ERROR, NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

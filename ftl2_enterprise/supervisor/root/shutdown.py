@@ -6,7 +6,7 @@ import time
 
 from ftl2_enterprise.supervisor.root.child_stopper import KILL, NOW, SAFE_POINT
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER
-from ftl2_enterprise.supervisor.root.stderr import NOTICE, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

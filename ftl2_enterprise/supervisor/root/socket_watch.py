@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftl2_enterprise.supervisor.root import sockets
 from ftl2_enterprise.supervisor.root.config import CONTROL
-from ftl2_enterprise.supervisor.root.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

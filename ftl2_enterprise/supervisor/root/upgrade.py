@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CHECK, FORKSERVER, WRITER
 from ftl2_enterprise.supervisor.root.forkserver_link import child_environment
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION, VERSION
-from ftl2_enterprise.supervisor.root.stderr import NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

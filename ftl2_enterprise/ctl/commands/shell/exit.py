@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example
-from ftl2_enterprise.ctl.program import SHELL
+from ftl2_enterprise.ctl.program import LEAVE, SHELL
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.ctl.session import CtlSession
-
-LEAVE = -1
-"""Returned instead of an exit status: the shell ends."""
 
 
 def run(session: CtlSession, given: GivenValues) -> int:

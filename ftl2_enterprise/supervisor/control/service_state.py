@@ -1,0 +1,65 @@
+"""What the handlers of the service's own verbs and watches may ask of control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.protocol.service.verbs import Reloaded
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.supervisor.control.access import Guard
+    from ftl2_enterprise.supervisor.control.children import Children
+    from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
+    from ftl2_enterprise.supervisor.control.reconciler import Reconciler, Writing
+    from ftl2_enterprise.supervisor.control.root_link import RootLink
+    from ftl2_enterprise.supervisor.control.root_messages import ProcessLine
+    from ftl2_enterprise.supervisor.control.server import ControlServer
+    from ftl2_enterprise.supervisor.subjects import Subjects
+
+
+class ServiceState(Protocol):
+    """The state of the service, as control knows it."""
+
+    loaded: Loaded
+    """The settings in effect, with where each value comes from."""
+    after_restart: Mapping[str, Any]
+    """Settings by key that were loaded and take effect with a restart."""
+    guard: Guard
+    store: Store
+    """For reading."""
+    writer: Writing
+    subjects: Subjects
+    version: str
+    """Of the program."""
+    data_version: DataVersion
+    commits: Commits
+    children: Children
+    processes: Sequence[ProcessLine]
+    started_at: Instant
+    """When root was started."""
+    draining: bool
+    reconciler: Reconciler
+    server: ControlServer
+    root: RootLink
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in effect."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """The path of the socket that clients connect to."""
+        ...
+
+    def problems(self) -> list[str]:
+        """What is wrong, in sentences."""
+        ...
+
+    def reload(self) -> Reloaded:
+        """Load the settings again. Raises Problem; then the previous ones stay in effect."""
+        ...
