@@ -1,4 +1,4 @@
-"""Facts of hosts, read from what was observed anyway. Pure."""
+"""Facts of hosts, extracted from observations of the loop. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FROM_SETUP: dict[str, str] = {
 
 
 def facts_from(spec: ObservationSpec, result: Mapping[str, Any]) -> dict[str, str]:
-    """What an observation tells about its host: system, machine, distribution, distribution_id, pkg_manager."""
+    """Facts about the observed host, if any: system, machine, distribution, distribution_id, pkg_manager."""
     if result.get("failed"):
         return {}
     module = short_name(spec.module)
@@ -42,7 +42,7 @@ def facts_from(spec: ObservationSpec, result: Mapping[str, Any]) -> dict[str, st
 
 
 def merged(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a host after something more was found; what followed from another distribution goes."""
+    """Known facts updated with new ones; the package manager of another distribution is dropped."""
     kept = dict(known)
     if found.get("distribution_id", kept.get("distribution_id")) != kept.get("distribution_id"):
         kept.pop("pkg_manager", None)
@@ -50,7 +50,7 @@ def merged(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    """The facts in the text of an os-release file; nothing when it is not one."""
+    """The facts in the text of an os-release file (os-release(5)); empty when it is not one."""
     fields: dict[str, str] = {}
     for line in text.splitlines():
         match = _LINE.fullmatch(line.strip())

@@ -1,4 +1,7 @@
-"""The four lifecycles. The guarded UPDATE, the CHECK constraint, the property test and the diagram come from here."""
+"""The four lifecycles.
+
+Guarded UPDATEs, CHECK constraints, property tests, sets of states and diagrams derive from these.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 
 
 class LoopEvent(StrEnum):
-    """What moves a loop. `LOOP_EVENTS` names the fact that records each."""
+    """Events that change the state of a loop. `LOOP_EVENTS` has the fact that records each."""
 
     STARTED = "started"
     RETRIED = "retried"
@@ -87,9 +90,15 @@ LOOP = Machine(
         L.FAILED: {LoopEvent.STARTED: L.RUNNING, LoopEvent.RETRIED: L.PENDING},
     },
 )
-"""A failed loop may be started again, as `run --resume` does; the service is asked to by `retry`, and does it when it
-has a place for it. Completed and cancelled are final.
+"""A failed loop may be started again, by `run --resume` in the foreground or by `retry` in the service, which starts
+it when a process is available. Completed and cancelled are final.
 """
+ENDED_LOOPS: tuple[L, ...] = tuple(state for state in LOOP.states if LoopEvent.CANCELLED not in LOOP.table[state])
+"""A loop in one of these does nothing, so it cannot be cancelled either. Only a failed one can be started again."""
+PAUSABLE: frozenset[L] = frozenset(LOOP.sources(LoopEvent.PAUSED))
+"""States in which a loop can be paused: it runs, or will continue without a request."""
+RETRYABLE: frozenset[L] = frozenset(LOOP.sources(LoopEvent.RETRIED))
+"""States that a loop leaves only by `retry` or `start`."""
 
 
 type MovingFact = (
@@ -104,7 +113,7 @@ type MovingFact = (
     | LoopFailed
     | LoopCancelled
 )
-"""A fact that a loop was moved."""
+"""A fact that records a change of a loop's state."""
 LOOP_EVENTS: dict[type[MovingFact], LoopEvent] = {
     LoopStarted: LoopEvent.STARTED,
     LoopRetried: LoopEvent.RETRIED,
@@ -117,11 +126,11 @@ LOOP_EVENTS: dict[type[MovingFact], LoopEvent] = {
     LoopFailed: LoopEvent.FAILED,
     LoopCancelled: LoopEvent.CANCELLED,
 }
-"""The move that each of these facts records."""
+"""The event that each of these facts records."""
 
 
 class IterationEvent(StrEnum):
-    """What moves an iteration on."""
+    """Events that change the state of an iteration."""
 
     OBSERVED = "observed"
     DECIDED = "decided"
@@ -151,7 +160,7 @@ ITERATION = Machine(
 
 
 class ActionEvent(StrEnum):
-    """What moves an action. `loops.units.actions` emits a fact for each."""
+    """Events that change the state of an action. `loops.units.actions` emits a fact for each."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -160,7 +169,7 @@ class ActionEvent(StrEnum):
     PREVIEWED = "previewed"
     SKIPPED = "skipped"
     LOST = "lost"
-    """It was in flight when its process died: nobody knows what it did."""
+    """Its process died while it ran: its effect is unknown."""
 
 
 ACTION = Machine(
@@ -185,7 +194,7 @@ ACTION = Machine(
 
 
 class PromptEvent(StrEnum):
-    """What moves a prompt. `loops.rows.prompts` emits a fact for each."""
+    """Events that change the state of a prompt. `loops.rows.prompts` emits a fact for each."""
 
     ANSWERED = "answered"
     EXPIRED = "expired"
@@ -207,7 +216,7 @@ PROMPT = Machine(
 
 
 def document() -> str:
-    """The page of the reference that draws the four lifecycles."""
+    """The reference page with the diagrams of the four lifecycles, in Markdown."""
     parts = ["# Lifecycles\n\nMade from `ftl2_enterprise/loops/lifecycle.py` by `make reference`.\n"]
     for machine in (LOOP, ITERATION, ACTION, PROMPT):
         lines = [f"    [*] --> {machine.initial}"]

@@ -1,4 +1,4 @@
-"""Which loops are to have a process: a comparison of rows and children. It starts nothing and writes nothing."""
+"""Which loops need a process: compares rows with children. It starts nothing and writes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from sqlalchemy import Text, literal_column, select, type_coerce
 from ftl2_enterprise.core.children import Candidate, Child, Plan, Urgency
 from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.loops.restart_policy import ProcessEnd, Restarts
+from ftl2_enterprise.loops.lifecycle import PAUSABLE
+from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
 from ftl2_enterprise.loops.rows import service as service_rows
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.loops.units import service as service_units
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.unit import UnitCall
 
 SPLAY_GAP = 0.01
-"""Seconds between two starts after a boot, unless `supervisor.splay` is too short for so many."""
+"""Seconds between two starts after a boot; less if `supervisor.splay` is too short for all of them."""
 _FIRST = 1_000
-"""The priority of what a person waits for."""
+"""Priority of loops whose process only has to apply a request of a user, such as a cancellation."""
 
 
 class Row(NamedTuple):
-    """What the comparison needs of a managed loop that has not ended. The words are plain texts: there are many."""
+    """The columns of a managed, unended loop that the comparison reads.
+
+    States are plain texts for speed: rows are many.
+    """
 
     id: int
     state: str
@@ -47,14 +51,14 @@ class Row(NamedTuple):
     updated_at: Instant
 
 
-class SetBack(NamedTuple):
-    """A row that was written in what is the future since the clock has gone back."""
+class RowFromTheFuture(NamedTuple):
+    """A row that was written at a time that is in the future since the clock was set back."""
 
     times: tuple[Instant | None, Instant | None]
-    """Its next run and its restart, as they are written."""
-    written: Instant
-    seen: Instant
-    """When this was noticed. From then on, what was left of the times when they were written begins anew."""
+    """Its stored next run and restart."""
+    written_at: Instant
+    detected_at: Instant
+    """When this was detected. The delays that the row had when it was written count from here."""
 
 
 _ROWS = Prepared(
@@ -73,13 +77,13 @@ _ROWS = Prepared(
 _DEADLINES = Prepared(
     select(prompts.c.loop_id, prompts.c.deadline_at)
     .where(prompts.c.state == literal_column("'open'"), prompts.c.deadline_at.is_not(None))
-    # So that the earliest one of a loop is what is left of it in a dictionary.
+    # In descending order, so that a dictionary keeps the earliest deadline of each loop.
     .order_by(prompts.c.deadline_at.desc())
 )
 
 
 class LoopManager:
-    """The manager of loops; a supervisor's Manager."""
+    """The supervisor's manager (`supervisor.control.reconciler`) for loops."""
 
     def __init__(
         self, settings: Callable[[], SupervisorSettings], *, chance: Callable[[], float] = random.random
@@ -87,22 +91,22 @@ class LoopManager:
         self._settings: Callable[[], SupervisorSettings] = settings
         self._chance: Callable[[], float] = chance
         self._begins: dict[int, Instant] | None = None
-        """When each loop that was due at the boot may begin."""
+        """When each loop that was due at the boot may start."""
         self._booted_at: Instant = 0
-        self._set_back: dict[int, SetBack] = {}
+        self._set_back: dict[int, RowFromTheFuture] = {}
 
     @property
     def prefix(self) -> str:
-        """Its keys are `loop:17`."""
+        """Prefix of the keys of its children, as in `loop:17`."""
         return service_rows.PREFIX
 
     @property
     def status_words(self) -> Mapping[str, str]:
-        """States that the status line names otherwise."""
+        """States that have another word in the status line."""
         return _STATUS_WORDS
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
-        """Compare what is wanted with the children."""
+        """Compare the rows with the children; returns what has to change."""
         settings = self._settings()
         rows = [self._in_time(Row(*row), now) for row in _ROWS.rows(tx, {})]
         deadlines = dict(_DEADLINES.rows(tx, {}))
@@ -121,30 +125,30 @@ class LoopManager:
         return compare(rows, deadlines, children, now, begins=self._begins, hurried=hurried)
 
     def _in_time(self, row: Row, now: Instant) -> Row:
-        """The row, with times that are not further away than they were meant to be when it was written."""
+        """The row, with its times corrected if the clock was set back since it was written."""
         if row.updated_at <= now and row.created_at <= now and row.id not in self._set_back:
             return row
         times = row.next_run_at, row.restart_at
         known = self._set_back.pop(row.id, None)
-        if known is None or known.times != times or not known.seen <= now < known.written:
-            known = SetBack(times, row.updated_at, now) if row.updated_at > now else None
+        if known is None or known.times != times or not known.detected_at <= now < known.written_at:
+            known = RowFromTheFuture(times, row.updated_at, now) if row.updated_at > now else None
         if known is None:
             return row._replace(created_at=min(row.created_at, now))
         self._set_back[row.id] = known
-        next_run_at, restart_at = (None if at is None else at - known.written + known.seen for at in times)
+        next_run_at, restart_at = (None if at is None else at - known.written_at + known.detected_at for at in times)
         return row._replace(created_at=min(row.created_at, now), next_run_at=next_run_at, restart_at=restart_at)
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
-        """The unit that counts a crash and makes true what was asked of the loop."""
+        """The unit that records the end, counts a crash and applies the loop's desired state, if there is one."""
         number = child.key.partition(":")[2]
         if ending.why is Why.NOT_STARTED or not number.isdigit():
             return None
         settings = self._settings()
         end = ProcessEnd(why=ending.why, status=ending.status, signal=ending.signal, ran=ending.ran)
         if child.stopping and ending.signal == signal.SIGTERM:
-            # Asked to end before it could listen.
+            # It was asked to end before it had installed its signal handlers.
             end = ProcessEnd(why=Why.EXITED, status=0, ran=ending.ran)
-        restarts = Restarts(
+        restarts = RestartLimits(
             delay=settings.restart_delay,
             cap=settings.restart_cap,
             healthy_after=settings.healthy_after,
@@ -165,8 +169,12 @@ def compare(
     begins: Mapping[int, Instant],
     hurried: Collection[int] = (),
 ) -> Plan:
-    """Which loops are due for a process, and which processes have to end or to read their rows again. Pure."""
-    counts = Counter[str]()
+    """Which loops are due for a process, and which processes have to end or to read their rows again. Pure.
+
+    `deadlines` are those of open prompts by loop; `begins` the earliest starts by loop; `hurried` the loops whose
+    cancellation must not wait for the current step.
+    """
+    counts: Counter[str] = Counter()
     stop: dict[str, Urgency] = {}
     wake: list[str] = []
     queue: list[tuple[int, Instant, int, str]] = []
@@ -215,16 +223,16 @@ _WORDS = (
     LoopState.BLOCKED.value,
 )
 _STATUS_WORDS = {LoopState.WAITING.value: "waiting for you", LoopState.PENDING.value: "starting"}
-_MUST_STOP = {LoopState.PENDING, LoopState.RUNNING, LoopState.WAITING, LoopState.RESTING}
 
 
 def due_at(row: Row, deadline: Instant | None) -> Instant | None:
-    """Since or from when on a loop without a process is to have one; None when it is not."""
+    """The time since or from which a loop without a process needs one; None when it needs none."""
     match row.state:
         case _ if row.desired != Desired.RUN:
-            # Its process has ended without making it true, and nobody has heard of it: another one does it.
-            undone = row.state in _MUST_STOP or row.desired == Desired.CANCEL
-            return row.created_at if undone else None
+            # Its process ended without applying the request, and its end was not recorded: another process applies
+            # it.
+            pending = row.state in PAUSABLE or row.desired == Desired.CANCEL
+            return row.created_at if pending else None
         case LoopState.PENDING | LoopState.RUNNING | LoopState.PAUSED:
             due = row.created_at
         case LoopState.RESTING:
@@ -246,7 +254,10 @@ def splayed(
     *,
     splay: float,
 ) -> dict[int, Instant]:
-    """When each loop that is due now may begin, so that all of them do not begin at once. Pure."""
+    """When each loop that is due now may start, so that they do not all start at once.
+
+    `splay` is in seconds. Pure.
+    """
     every = compare(rows, deadlines, children, now, begins={}).start
     if len(every) < 2:
         return {}
@@ -255,7 +266,7 @@ def splayed(
 
 
 def _urgency(row: Row, child: Child, *, is_hurried: bool) -> Urgency | None:
-    """How the process is asked to end, when it is; one that was asked is not asked again for the same."""
+    """How to ask the process to end, or None; one that was asked to end at a safe point is not asked again."""
     match row.desired:
         case Desired.STOP:
             return Urgency.NOW

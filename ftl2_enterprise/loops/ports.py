@@ -30,7 +30,7 @@ class ModuleCall:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleResult:
-    """The truth about one call. `success` comes from the module engine, or is False when rc is not 0."""
+    """The result of one call. `success` is reported by the module, and is False whenever rc is not 0."""
 
     success: bool
     changed: bool = False
@@ -38,21 +38,21 @@ class ModuleResult:
     stdout: str = ""
     stderr: str = ""
     output: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The module's whole result without stdout and stderr; values that JSON cannot hold are already text."""
+    """The module's complete result without stdout and stderr; values that JSON cannot represent are already text."""
     error: str | None = None
     """One line for people when not successful: error, or stderr, or msg, or the rc."""
     timed_out: bool = False
     truncated: bool = False
     """Output beyond the capture limit was dropped (and the text says so)."""
     lost: bool = False
-    """What watched over the call, or the way to its host, ended before the call did: nobody knows what it did."""
+    """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
 
 
 class Modules(Protocol):
     """Runs modules on the hosts of one inventory. Nothing here knows policy, dry run or the database."""
 
     def expand(self, target: str) -> list[str]:
-        """Names of the hosts behind a host or group name, in inventory order, without repeats.
+        """Names of the hosts that a host or group name stands for, in inventory order, without repeats.
 
         Raises Problem(not_found) with the nearest name for an unknown target and Problem(invalid) for an empty group.
         """
@@ -63,7 +63,7 @@ class Modules(Protocol):
         ...
 
     def environment_facts(self, host: str) -> Mapping[str, Any]:
-        """What policy may match beside the call: `groups` of the host."""
+        """What policy may match in addition to the call: `groups` of the host."""
         ...
 
     def refuse(self, module: str, host: str) -> str | None:
@@ -79,14 +79,14 @@ class Modules(Protocol):
         ...
 
     async def run(self, call: ModuleCall) -> ModuleResult:
-        """Run the call. Never raises for a failing module, host or connection: the Result says it.
+        """Run the call. A failing module, host or connection raises nothing: the result reports it.
 
         Cancelling the coroutine kills the whole process tree of the call before it returns.
         """
         ...
 
     async def close(self) -> None:
-        """End connections and whatever still runs."""
+        """Close connections and cancel running calls."""
         ...
 
 
@@ -106,34 +106,34 @@ class HostEntry:
 
 
 BY_DEFAULT = "default"
-"""Who answered when the default of a question counts, alone or with how that came about behind a comma."""
+"""`answered_by` of a question that was closed with its default, alone or followed by a comma and the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptAnswer:
-    """A question that was asked in this loop and what came back."""
+    """A closed question of this loop and its answer."""
 
     key: str
     question: str
     answer: str | None
-    """None when nobody answered in time or the question was dismissed, and it has no default."""
+    """None when the question expired or was dismissed without an answer, and it has no default."""
     answered_by: str | None
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the default that counts, as nobody answered."""
+        """Whether the default was used because no person answered."""
         return (self.answered_by or "").partition(", ")[0] == BY_DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObservationResult:
-    """One observation as deciders get it."""
+    """The result of one observation, as deciders receive it."""
 
     name: str
     host: str
     success: bool
     result: Mapping[str, Any]
-    """The module's result with stdout, stderr and rc; whole, never shortened."""
+    """The module's complete result with stdout, stderr and rc, never truncated."""
     error: str | None = None
 
 
@@ -149,12 +149,12 @@ class PastIteration:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """Everything that a decision may depend on. A decider is a function of this and nothing else."""
+    """Everything that a decision may depend on. A decider is a function of this alone."""
 
     loop_id: int
     desired_state: str
     iteration: int
-    """From 1, within the run."""
+    """Number within the run, from 1."""
     max_iterations: int
     seen: Sequence[ObservationResult]
     state: Mapping[str, Any]
@@ -169,17 +169,17 @@ class Situation:
     matched_rules: Sequence[str]
     """Rules whose condition holds now, whether or not they were allowed to fire."""
     unknown: Sequence[Action]
-    """Actions of this loop whose effect nobody knows: they were in flight when a process died."""
+    """Actions of this loop whose effect is unknown, because a process died while they ran."""
     must_ask: bool
     """Too many iterations in a row failed: the next decision has to be a question (or blocked)."""
     dry_run: bool
     unjudged_rules: Sequence[tuple[str, str]] = ()
-    """Name and reason of each rule of which nobody knows whether its condition holds."""
+    """Name and error of each rule whose condition could not be evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsage:
-    """What one model call cost."""
+    """The usage that one model call reports; a cost is in US dollars."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -188,7 +188,7 @@ class ModelUsage:
 
 
 class ModelCallLog(Protocol):
-    """Where a decider records its model calls: before each and after each."""
+    """Where a decider records its model calls, before and after each."""
 
     def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
         """Commit the intent; returns the call's id. Raises Problem(denied) when the cost limit is reached."""
@@ -198,12 +198,15 @@ class ModelCallLog(Protocol):
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
         error: str | None = None,
     ) -> None:  # fmt: skip
-        """Commit how it ended."""
+        """Commit the outcome, usage and response; `latency` is in seconds."""
         ...
 
 
 class DeciderFailed(Exception):
-    """No decision could be had, after every retry and repair. `message` is one clear sentence beginning "cannot"."""
+    """The decider made no decision, after every retry and repair.
+
+    `message` is one sentence that begins with "cannot".
+    """
 
     def __init__(self, message: str, outcome: CallOutcome = CallOutcome.FAILED) -> None:
         super().__init__(message)
@@ -212,60 +215,60 @@ class DeciderFailed(Exception):
 
 
 class Decider(Protocol):
-    """Decides what to do next. The engine stores the decision before anything is done about it."""
+    """Decides what to do next. The engine stores the decision before it executes any part of it."""
 
     @property
     def name(self) -> str:
-        """`manifest`, `claude`, `rules` ..."""
+        """The name that is stored as `decided_by`: `manifest`, `claude`, `rules` and others."""
         ...
 
     @property
     def is_model(self) -> bool:
-        """Whether deciding costs a model call; then a recorded check may spare it."""
+        """Whether a decision costs a model call, which a recorded check can avoid."""
         ...
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
-        """What it wants to see in every iteration, beside what the loop observes anyway."""
+        """What it needs observed in every iteration, in addition to the observers of the loop."""
         ...
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
-        """Raises DeciderFailed."""
+        """Decide, and record every model call in `calls`. Raises DeciderFailed."""
         ...
 
 
-# --- people and onlookers ------------------------------------------------------------------------------------------
+# --- people and listeners ------------------------------------------------------------------------------------------
 
 type Listener = Callable[[Event], None]
 """Called after the commit that wrote the fact, in order. Must not raise and must not block."""
 
 
 class Prompter(Protocol):
-    """How the process that runs a loop reaches a person, if it can."""
+    """How the process that runs a loop asks a person, if it can."""
 
     @property
     def name(self) -> str:
-        """Who answers here, as it is recorded: the user at the terminal, or `default`."""
+        """The name that is recorded as `answered_by`: the user at the terminal, or `default`."""
         ...
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """The answer as typed or chosen, already validated against the options; None when nobody can be asked here.
+        """The answer, already validated against the options; None when no person can be asked here.
 
-        With None the loop waits (state `waiting`) for an answer from elsewhere. Cancelled when that arrives first.
+        With None the loop waits (state `waiting`) for an answer through another process. Cancelled when one arrives.
         """
         ...
 
 
 class StopSignal:
-    """Asks a running loop to end: first at the next safe point, then at once. Or wakes one that rests."""
+    """Asks a running loop to end, first at the next safe point, then immediately; or wakes a resting one."""
 
     def __init__(self) -> None:
         self.requested: asyncio.Event = asyncio.Event()
         self.now: asyncio.Event = asyncio.Event()
         self.woken: asyncio.Event = asyncio.Event()
-        """Somebody may have asked something of the loop: its row says what."""
+        """Set when another process may have changed the loop's row, which has to be read again."""
 
     def ask(self) -> None:
-        """The first call asks for the next safe point, the second for now."""
+        """Request a stop: the first call at the next safe point, the second immediately."""
         if self.requested.is_set():
             self.now.set()
         self.requested.set()

@@ -1,4 +1,4 @@
-"""What the process of one loop runs: claim the loop, run it, rest or end, and never overlap with another process."""
+"""The process of one loop: claim the loop, run it, then rest or end. The claim excludes every other process."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.unit import Writer
 
 POLL = 1.0
-"""Seconds between looks, while resting, for what other processes ask of the loop."""
+"""Seconds between reads of the loop's row while it rests in the foreground, as other processes may change it."""
 
 
 class Crashed(Exception):
-    """Something that nobody has foreseen, and under which id the loop has it; the message is all of it, redacted."""
+    """An unexpected exception, with the id that the loop's reason names; the message is the redacted traceback."""
 
-    def __init__(self, crash_id: str, told: str) -> None:
-        super().__init__(f"internal error {crash_id}\n{told}")
+    def __init__(self, crash_id: str, details: str) -> None:
+        super().__init__(f"internal error {crash_id}\n{details}")
         self.crash_id: str = crash_id
 
 
 def take(loop_id: int, writer: Writer) -> int:
-    """Take the loop for this process; returns the generation that its writes carry.
+    """Claim the loop for this process; returns the generation that fences its writes.
 
-    Raises Problem(conflict) when the loop has ended or its owner is alive.
+    Raises Problem(conflict) when the loop has ended or another live process owns it.
     """
     generation: int = writer.carry_out([claim_units.claim.call(loop_id, lease.current())])
     reach(FaultPoint.LOOP_CLAIMED)
@@ -58,22 +58,22 @@ def take(loop_id: int, writer: Writer) -> int:
 
 
 def claim(database: Store, loop_id: int, writer: Writer | None = None) -> LoopJournal:
-    """Take the loop for this process, which writes directly unless a writer is given. Raises as `take` does."""
+    """Claim the loop for this process, which writes directly unless a writer is given. Raises as `take` does."""
     writer = writer or DirectWriter(database)
     return LoopJournal(database, writer, loop_id, take(loop_id, writer))
 
 
 def release(journal: LoopJournal) -> None:
-    """Give the loop back; the rows say where it stands."""
-    # Taken over or not to be written: a claim whose process has ended counts for nothing anyway.
+    """Release the claim; the rows record the state of the loop."""
+    # A failure does no harm: the loop has another owner by now, or the claim expires with this process.
     with contextlib.suppress(Problem):
         journal.commit(claim_units.release, journal.loop_id, journal.generation)
 
 
 async def run(engine: LoopContext) -> Loop:
-    """Run the loop until it ends, there is nothing to do for a while, or a stop is asked; returns its row.
+    """Run the loop until it ends, has nothing to do for a while, or a stop is requested; returns its row.
 
-    Raises Crashed for what nobody has foreseen, when it is recorded that the loop has failed.
+    Raises Crashed for an unexpected exception, after recording that the loop has failed.
     """
     journal = engine.journal
     inventory_state.restore(engine)
@@ -83,7 +83,7 @@ async def run(engine: LoopContext) -> Loop:
     if loop.state is LoopState.RESTING and not await _rest(engine, _left(engine, loop)):
         return halt(journal, is_served=engine.is_served)
     while True:
-        resumed = journal.read(_is_in_a_run, journal.loop_id, engine.limits.stale_after)
+        resumed = journal.read(_continues_run, journal.loop_id, engine.limits.stale_after)
         journal.commit(
             run_units.start_run,
             loop.id,
@@ -106,8 +106,8 @@ async def run(engine: LoopContext) -> Loop:
             return halt(journal, is_served=engine.is_served)
 
 
-def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
-    """Whether the loop's last run goes on: it was cut off, and did not end how it ended too long ago to be told."""
+def _continues_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
+    """Whether to continue the last run: it was interrupted, and if its last iteration settled it, it did so recently."""
     loop = loop_rows.get_loop(tx, loop_id)
     # A loop that is paused while it rests keeps the time of its next run.
     cut_off = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)
@@ -122,9 +122,9 @@ def _is_in_a_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
 
 
 async def _reconcile(engine: LoopContext) -> tuple[RunEnd, Crashed | None]:
-    """Run; what nobody has foreseen ends the run as failed, and comes back to be raised when that is recorded.
+    """Reconcile; an unexpected exception fails the run, and is returned so that it is raised after that is recorded.
 
-    Raises Problem when the database cannot be written or another process has the loop: it can be resumed then.
+    Raises Problem when the database cannot be written or another process owns the loop: it can be resumed then.
     """
     try:
         return await reconcile.run(engine), None
@@ -134,8 +134,8 @@ async def _reconcile(engine: LoopContext) -> tuple[RunEnd, Crashed | None]:
         return _give_up(engine, str(problem)), None
     except Exception as error:
         crash_id = secrets.token_hex(4)
-        told = engine.redactor.text("".join(traceback.format_exception(error)))
-        return _give_up(engine, f"internal error {crash_id}"), Crashed(crash_id, told)
+        details = engine.redactor.text("".join(traceback.format_exception(error)))
+        return _give_up(engine, f"internal error {crash_id}"), Crashed(crash_id, details)
 
 
 def _give_up(engine: LoopContext, reason: str) -> RunEnd:
@@ -154,7 +154,7 @@ def _give_up(engine: LoopContext, reason: str) -> RunEnd:
 
 
 def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
-    """Write how the run ended; the seconds to rest, or None when the loop has ended."""
+    """Record how the run ended; returns the seconds to rest, or None when the loop has ended."""
     journal = engine.journal
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
     follow = after_run(
@@ -168,8 +168,8 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
     )
     reason = end.reason
     values: dict[str, Any] = {"reason": reason}
-    went_well = outcome in {Outcome.CONVERGED, Outcome.PREVIEWED}
-    if outcome is Outcome.MODEL_FAILED or (loop.condition is Condition.IN_SYNC and not went_well):
+    succeeded = outcome in {Outcome.CONVERGED, Outcome.PREVIEWED}
+    if outcome is Outcome.MODEL_FAILED or (loop.condition is Condition.IN_SYNC and not succeeded):
         values["condition"] = Condition.UNKNOWN
     if isinstance(follow, LoopEnd):
         values |= {"outcome": outcome, "next_run_at": None}
@@ -186,16 +186,16 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
 
 
 def halt(journal: LoopJournal, *, is_served: bool) -> Loop:
-    """The end of this process: what is asked of the loop becomes true, and it can go on from where it is."""
-    reason = "its process was stopped; it goes on with the next one" if is_served else "stopped on request"
+    """Stop at a safe point and apply the loop's desired state; a later process continues from the rows."""
+    reason = "its process was stopped; the next one continues" if is_served else "stopped on request"
     return journal.commit(
-        service_units.obey, journal.loop_id, journal.generation, reason=reason, wakes_by_itself=is_served
+        service_units.apply_desired, journal.loop_id, journal.generation, reason=reason, wakes_automatically=is_served
     )
 
 
 def _left(engine: LoopContext, loop: Loop) -> float:
-    """Seconds until the stored next run; never longer than twice the interval, should the clock have gone back."""
-    # The service starts a process when it is due, and knows better when that is.
+    """Seconds until the stored next run; limited to twice the interval, in case the clock was set back."""
+    # The service starts the process when the run is due, so there is nothing left to wait for.
     if loop.next_run_at is None or engine.is_served:
         return 0.0
     longest = max(2 * loop.spec.interval, engine.limits.backoff_cap)
@@ -203,7 +203,7 @@ def _left(engine: LoopContext, loop: Loop) -> float:
 
 
 async def _rest(engine: LoopContext, delay: float) -> bool:
-    """Wait for the next run, by a clock that does not jump. False when this process is not to wait for it."""
+    """Wait for the next run, measured by the monotonic clock. False when this process must not wait for it."""
     if engine.limits.rest is not None and delay > engine.limits.rest:
         return False
     running, stop = asyncio.get_running_loop(), engine.stop
@@ -211,7 +211,7 @@ async def _rest(engine: LoopContext, delay: float) -> bool:
     while (left := until - running.time()) > 0:
         woken = [asyncio.ensure_future(event.wait()) for event in (stop.requested, stop.woken)]
         try:
-            # Nobody wakes a process in the foreground.
+            # Only the service can wake a process; in the foreground the row has to be polled.
             await asyncio.wait(
                 woken, timeout=left if engine.is_served else min(left, POLL), return_when=asyncio.FIRST_COMPLETED
             )
@@ -221,14 +221,14 @@ async def _rest(engine: LoopContext, delay: float) -> bool:
         stop.woken.clear()
         if stop.requested.is_set():
             return False
-        wish = engine.journal.read(_wish, engine.journal.loop_id)
-        if wish is not None:
-            return wish
+        runs_now = engine.journal.read(_runs_now, engine.journal.loop_id)
+        if runs_now is not None:
+            return runs_now
     return not stop.requested.is_set()
 
 
-def _wish(tx: Tx, loop_id: int) -> bool | None:
-    """What other processes ask of a resting loop: True to run now, False to stop, None for nothing."""
+def _runs_now(tx: Tx, loop_id: int) -> bool | None:
+    """What the row of a resting loop requests: True to run now, False to stop, None to keep resting."""
     loop = loop_rows.get_loop(tx, loop_id)
     if loop.desired is not Desired.RUN:
         return False

@@ -1,4 +1,4 @@
-"""When the process of a loop is started again after it has ended. Pure: time and randomness are arguments."""
+"""Whether and when to restart the process of a loop after it has ended. Pure: time and randomness are arguments."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ JITTER = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restarts:
-    """How crashes are answered. Durations are seconds."""
+class RestartLimits:
+    """The settings of the restart policy. Durations are in seconds."""
 
     delay: float
+    """Before the restart after the first early crash; it doubles with each further one."""
     cap: float
+    """Maximum of the growing delay."""
     healthy_after: float
+    """A process that ran for this long is restarted immediately when it crashes."""
     limit: int
+    """Crashes within `period` that are tolerated; one more, and the loop fails."""
     period: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessEnd:
-    """How the process of a loop ended."""
+    """How the process of a loop ended. `ran` is in seconds."""
 
     why: Why
     status: int | None = None
@@ -37,7 +41,7 @@ class ProcessEnd:
 
     @property
     def is_crash(self) -> bool:
-        """Whether it counts against the loop."""
+        """Whether it counts as a crash of the loop."""
         match self.why:
             case Why.EXITED:
                 return self.status != 0 and self.status not in WAITS
@@ -46,11 +50,11 @@ class ProcessEnd:
             case Why.KILLED | Why.HUNG | Why.OUT_OF_MEMORY:
                 return True
 
-    def told(self) -> str:
-        """What happened, for people."""
+    def describe(self) -> str:
+        """A sentence about it, without a full stop."""
         match self.why:
             case Why.HUNG:
-                return "its process gave no sign of life and was killed"
+                return "its process sent no heartbeat and was killed"
             case Why.LATE:
                 return "its process did not end in time and was killed"
             case Why.OUT_OF_MEMORY:
@@ -64,44 +68,50 @@ class ProcessEnd:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What follows for the loop."""
+class RestartDecision:
+    """The crash counters of the loop after the end of its process, and what happens next."""
 
     crashes: int
     crashes_since: Instant | None
     restart_at: Instant | None
     failed: str | None = None
-    """The reason why it is not started again."""
+    """The reason why it is not restarted; then the loop fails."""
 
 
-def answer(
-    end: ProcessEnd, *, crashes: int, crashes_since: Instant | None, now: Instant, restarts: Restarts, random: float
-) -> Answer:
-    """Restart at once, later, or never again.
+def decide_restart(
+    end: ProcessEnd,
+    *,
+    crashes: int,
+    crashes_since: Instant | None,
+    now: Instant,
+    restarts: RestartLimits,
+    random: float,
+) -> RestartDecision:
+    """Restart immediately, after a delay, or not at all.
 
-    The first crash, and one after a healthy run, is answered at once; others after a growing delay; more of them in
-    one period than the limit allows, and the loop has failed.
+    A crash after a healthy run is followed by an immediate restart, others by one after a growing delay. More crashes
+    within one period than the limit allows fail the loop.
     """
     if not end.is_crash:
         wait = WAITS.get(end.status or 0) if end.why is Why.EXITED else None
         restart_at = None if wait is None else after(now, jittered(wait, jitter=JITTER, random=random))
-        return Answer(crashes=crashes, crashes_since=crashes_since, restart_at=restart_at)
-    # A clock that went back must not keep a period open for ever.
+        return RestartDecision(crashes=crashes, crashes_since=crashes_since, restart_at=restart_at)
+    # A clock that was set back must not keep a period open indefinitely.
     is_new = crashes_since is None or not 0 <= seconds_between(crashes_since, now) <= restarts.period
     crashes, since = (1, now) if is_new or crashes_since is None else (crashes + 1, crashes_since)
     if crashes > restarts.limit:
         times = f"{crashes} times in {_duration(seconds_between(since, now))}"
-        return Answer(
+        return RestartDecision(
             crashes=crashes,
             crashes_since=since,
             restart_at=None,
-            failed=f"its process crashed {times}, which is more than {restarts.limit}; last: {end.told()}",
+            failed=f"its process crashed {times}, which is more than {restarts.limit}; last: {end.describe()}",
         )
     delay = 0.0
     if end.ran < restarts.healthy_after:
         delay = exponential(crashes - 1, base=restarts.delay, cap=restarts.cap)
     restart_at = after(now, jittered(delay, jitter=JITTER, random=random)) if delay else None
-    return Answer(crashes=crashes, crashes_since=since, restart_at=restart_at)
+    return RestartDecision(crashes=crashes, crashes_since=since, restart_at=restart_at)
 
 
 def _name(number: int | None) -> str:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 NEWEST = 20
 """Iterations of each loop that stay, whatever they are: a page of its history."""
 EXAMINED = 500
-"""Iterations that are looked at in one go; whoever asks holds up others meanwhile."""
+"""Iterations that are examined per query; the caller blocks others during a query."""
 
 
-def old_looks(tx: Tx, *, after: int, before: Instant) -> tuple[list[int], int | None]:
-    """Ids of the iterations of quiet runs that ended before an instant, among the next ones behind `after`.
+def expired_iterations(tx: Tx, *, after: int, before: Instant) -> tuple[list[int], int | None]:
+    """Ids of the iterations of runs without news that ended before an instant, among the next ones after `after`.
 
-    And where to go on; None when what is further on is younger: ids are given in the order in which iterations begin.
+    The second value is the id to continue after; None when the rest are younger: ids ascend with the start time.
     """
     stretch = select(iterations.c.id).where(iterations.c.id > after).order_by(iterations.c.id).limit(EXAMINED)
     last: int | None = tx.connection.execute(select(func.max(stretch.subquery().c.id))).scalar()
@@ -55,7 +55,7 @@ def old_looks(tx: Tx, *, after: int, before: Instant) -> tuple[list[int], int | 
 
 
 def _has_news(one: FromClause) -> ColumnElement[bool]:
-    """Whether an iteration did, asked, paid for or missed something, or has not ended."""
+    """Whether an iteration acted, asked, called a model, fired a rule or failed to observe, or has not ended."""
     failed = exists().where(
         observations.c.iteration_id == one.c.id, observations.c.state != ObservationState.SUCCEEDED
     )
@@ -66,8 +66,8 @@ def _has_news(one: FromClause) -> ColumnElement[bool]:
 
 
 @unit
-def forget_looks(tx: Tx, ids: list[int]) -> int:
-    """Remove these iterations with what they saw; how many there were."""
+def delete_iterations(tx: Tx, ids: list[int]) -> int:
+    """Delete these iterations with their observations; returns the number of iterations deleted."""
     of_these = observations.c.iteration_id.in_(ids)
     digests = select(observations.c.result_digest).where(of_these, observations.c.result_digest.is_not(None))
     seen = set(tx.connection.execute(digests).scalars())

@@ -1,4 +1,4 @@
-"""Secret bindings: parameters that a module gets from a variable or a credential, unseen by decider and database."""
+"""Secret bindings: module parameters from a variable or a credential, hidden from decider and database."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 _PREFIX = "credential:"
 _IMPORTED = "ftl2."
-"""How the names of credentials begin that the unit imports."""
+"""Prefix of the names of the credentials that the systemd unit imports."""
 LONGEST_CREDENTIAL = 1024 * 1024
-"""Bytes; as many as systemd takes."""
+"""Bytes; the limit of systemd (systemd.exec(5))."""
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"
-"""The variable in which systemd names the directory of a unit's credentials."""
+"""The variable that systemd sets to the directory of a unit's credentials."""
 OF_THE_UNIT = (
     DIRECTORY, "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY", "CACHE_DIRECTORY",
     "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
     "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "MAINPID", "MANAGERPID", "MEMORY_PRESSURE_WATCH",
     "MEMORY_PRESSURE_WRITE",
 )  # fmt: skip
-"""What the service manager tells the service, and nobody else."""
+"""Variables that the service manager sets for the service only; child processes of loops must not see them."""
 
 _kept: list[str] = []
-"""The directory of credentials, when the environment does not tell it any more."""
+"""The directory of credentials after `hide_unit` has removed it from the environment."""
 
 
 @final
 class Secret:
-    """A text that never prints."""
+    """A text that is hidden in every printed and serialized form."""
 
     __slots__ = ("_text",)
 
@@ -52,7 +52,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself; call it only where the secret is used."""
+        """The text itself; to be called only where the secret is used."""
         return self._text
 
     @override
@@ -74,32 +74,32 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class Binding:
-    """One parameter of the modules that the pattern names, and where its value comes from."""
+    """One parameter of the modules that the pattern matches, and the source of its value."""
 
     module: str
     param: str
     source: str
-    """The name of the variable, or `credential:NAME`."""
+    """The name of an environment variable, or `credential:NAME`."""
     secret: Secret
 
     @property
     def variable(self) -> str | None:
-        """The variable of the environment that holds it."""
+        """The environment variable that contains the value; None for a credential."""
         return None if self.source.startswith(_PREFIX) else self.source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bindings:
-    """All bindings of a loop. The first one that names a module's parameter gives its value."""
+    """All bindings of a loop. The first one that matches a module's parameter provides its value."""
 
     all: tuple[Binding, ...] = ()
 
     def inject(self, module: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters with the bound ones added; those given explicitly win."""
+        """The parameters with the bound ones added; parameters with explicit values keep them."""
         result = dict(params)
         names = spellings(module)
         for binding in self.all:
-            # A decider that copies a masked value from what it saw did not give one.
+            # A mask that a decider copied from an observation is not an explicit value.
             if result.get(binding.param, MASK) != MASK:
                 continue
             if any(fnmatchcase(name, binding.module) for name in names):
@@ -107,14 +107,14 @@ class Bindings:
         return result
 
     def values(self) -> list[str]:
-        """The secret texts, for the redactor only."""
+        """The secret texts; only the redactor may use them."""
         return [binding.secret.reveal() for binding in self.all]
 
 
 def hide_unit(environ: MutableMapping[str, str]) -> None:
-    """Take out of this process's environment what is between the service and its manager.
+    """Remove from this process's environment the variables that the service manager set for the service.
 
-    What a loop runs inherits the environment, and need not be told where the credentials of all loops are. This
+    Commands that a loop runs inherit the environment and must not learn where the credentials of all loops are. This
     process still finds them.
     """
     _kept[:] = [directory] if (directory := environ.get(DIRECTORY)) else _kept
@@ -123,7 +123,7 @@ def hide_unit(environ: MutableMapping[str, str]) -> None:
 
 
 def parse_bindings(texts: Iterable[str], environ: Mapping[str, str] | None = None) -> Bindings:
-    """Read every binding and its value now, so that a missing one stops the run before it begins.
+    """Read every binding and its value immediately, so that a missing value prevents the run.
 
     Raises Problem(invalid).
     """
@@ -156,23 +156,25 @@ def _variable(target: str, name: str, values: Mapping[str, str]) -> str:
 
 def _credential(target: str, name: str, values: Mapping[str, str]) -> str:
     what = f"cannot bind {target}: the credential {name}"
-    hint = f"add LoadCredential={name}:FILE to the unit with `systemctl edit ftl2-enterprise`, and start it again"
+    hint = (
+        f"add LoadCredential={name}:FILE to the unit with `systemctl edit ftl2-enterprise`, and restart the service"
+    )
     if name.startswith(_IMPORTED):
         hint = f"put it into /etc/credstore/{name}, and restart the service"
     directory = values.get(DIRECTORY) or next(iter(_kept), None)
     if directory is None:
-        raise invalid(f"{what} is not there: systemd gives credentials to the service only", hint)
+        raise invalid(f"{what} does not exist: only the service receives credentials from systemd", hint)
     try:
         with (Path(directory) / name).open("rb") as file:
             data = file.read(LONGEST_CREDENTIAL + 1)
-        # Files that people write end with a line break, which is no part of a password.
+        # A line break at the end of a file is not part of the secret.
         text = data.decode().removesuffix("\n")
     except FileNotFoundError as error:
-        raise invalid(f"{what} is not there", hint) from error
+        raise invalid(f"{what} does not exist", hint) from error
     except OSError as error:
         raise invalid(f"{what} cannot be read: {(error.strerror or 'failed').lower()}", hint) from error
     except UnicodeDecodeError:
-        # Without its cause, which quotes what it stumbled over.
+        # Without its cause, which quotes the bytes that cannot be decoded.
         raise invalid(f"{what} is not UTF-8 text", "encode it, for example as base64") from None
     if not text or len(data) > LONGEST_CREDENTIAL:
         raise invalid(f"{what} {'is empty' if not text else 'is too long'}", hint)
@@ -183,7 +185,7 @@ def _split(text: str) -> tuple[str, str, str]:
     target, equals, source = text.rpartition("=")
     module, dot, param = target.rpartition(".")
     module, param, source = module.strip(), param.strip(), source.strip()
-    # What stands behind the sign may be the secret itself, written there by mistake: it is not repeated.
+    # The text after the sign may be the secret itself, written there by mistake, so it is not quoted.
     if not equals:
         raise invalid("cannot read the secret binding: it has no equals sign", _HINT)
     shown = f"{target}=..."

@@ -1,7 +1,7 @@
-"""The tables of loops. What must be true of a row is a constraint here, whatever the code above does.
+"""The tables of loops. Each invariant of a row is a constraint, independent of the code that writes it.
 
-Ids are on people's screens, in their notes and in facts, so the id of what is deleted is never given again
-(`sqlite_autoincrement`): a late answer would reach the question of another loop.
+Ids appear in output, notes and facts, so the id of a deleted row is never reused (`sqlite_autoincrement`): a late
+answer could otherwise reach the question of another loop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT
+from ftl2_enterprise.loops.lifecycle import ACTION, ENDED_LOOPS, ITERATION, LOOP, PROMPT
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import HostState
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -46,9 +46,6 @@ from ftl2_enterprise.store.columns import (
 )
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.store.texts import TextReferrer
-
-ENDED_LOOPS = (LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED)
-"""A loop in one of these does nothing until somebody starts it again, which only a failed one allows."""
 
 loops = Table(
     "loops",
@@ -87,7 +84,7 @@ loops = Table(
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
     Column("updated_at", Integer, nullable=False),
-    # Long ones last: a row is read from its front, and lists need none of these.
+    # Long columns are last: SQLite reads a row from its start, and lists need none of these.
     Column("check", Json(Check), nullable=True),
     Column("next_observations", Json(list[ObservationSpec]), nullable=False, server_default=text("'[]'")),
     Column("desired_state", Words, nullable=False),
@@ -121,10 +118,10 @@ loops = Table(
     check("loops", "crashes_since_when", "(crashes > 0) = (crashes_since IS NOT NULL)"),
     sqlite_autoincrement=True,
 )
-# `ended_at IS NULL` says "not ended" in the words of a query, so that SQLite may use the index.
+# SQLite uses the partial index only for queries with exactly this condition.
 Index("loops_open", loops.c.id, sqlite_where=loops.c.ended_at.is_(None))
-# Holds all that the manager asks of them at every look, so that it never reads the rows themselves; also
-# the columns of the condition, without which SQLite does not see that it need not.
+# A covering index for the query that the manager runs at every pass. It includes the columns of its own condition,
+# without which SQLite would read the rows as well.
 Index(
     "loops_managed",
     *(

@@ -172,7 +172,7 @@ class Bench:
             policy=load_policy(Path(spec.policy)) if spec.policy else Policy(),
             bindings=bindings,
             redactor=Redactor(bindings.values()),
-            people=self.people,
+            prompter=self.people,
             stop=self.stop,
             limits=self.limits,
             clock=SystemClock(),

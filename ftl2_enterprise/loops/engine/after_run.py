@@ -1,4 +1,4 @@
-"""What follows a run. Pure: outcome in, decision out."""
+"""What happens to a loop after a run. Pure: outcome in, decision out."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class LoopEnd:
-    """The loop ends, or stops until a person does something about it."""
+    """The loop ends, or is blocked until a person acts."""
 
-    fact: type[EndFact]
-    """What is recorded of it."""
+    fact: type[EndingFact]
+    """The fact to record."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rest:
-    """The loop runs again later."""
+class LoopRest:
+    """The loop rests and runs again later."""
 
     delay: float
     """Seconds."""
     failures: int
+    """Consecutive runs that did not converge."""
 
 
-type EndFact = LoopBlocked | LoopCompleted | LoopFailed | LoopCancelled
+type EndingFact = LoopBlocked | LoopCompleted | LoopFailed | LoopCancelled
 
-ENDS: dict[Outcome, type[EndFact]] = {
+ENDS: dict[Outcome, type[EndingFact]] = {
     Outcome.CONVERGED: LoopCompleted,
     Outcome.PREVIEWED: LoopCompleted,
     Outcome.BLOCKED: LoopBlocked,
@@ -42,16 +43,16 @@ ENDS: dict[Outcome, type[EndFact]] = {
 
 def after_run(
     outcome: Outcome, mode: Mode, *, failures: int, interval: float, jitter: float, cap: float, random: float
-) -> LoopEnd | Rest:
-    """End, or rest and for how long.
+) -> LoopEnd | LoopRest:
+    """Decide whether the loop ends, or rests and for how long.
 
-    A continuous loop rests for its interval when in sync, and ever longer after each run that did not get there.
-    Blocked, denied and previewed need a person, so they end a continuous loop as well.
+    A continuous loop rests for its interval when in sync, and with growing delays after runs that did not converge.
+    Blocked, denied and previewed need a person, so they end a continuous loop, too.
     """
-    stays = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
-    if mode is not Mode.CONTINUOUS or outcome not in stays:
+    continues = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
+    if mode is not Mode.CONTINUOUS or outcome not in continues:
         return LoopEnd(fact=ENDS[outcome])
     if outcome is Outcome.CONVERGED:
-        return Rest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
+        return LoopRest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
     delay = exponential(failures + 1, base=interval, cap=max(cap, interval))
-    return Rest(delay=jittered(delay, jitter=jitter, random=random), failures=failures + 1)
+    return LoopRest(delay=jittered(delay, jitter=jitter, random=random), failures=failures + 1)

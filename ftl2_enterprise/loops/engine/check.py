@@ -1,7 +1,6 @@
-"""Whether what was observed is as expected. Pure.
+"""Evaluates expectations against observations. Pure.
 
-Two rules keep it truthful: a failed observation satisfies nothing, and a path that is not there satisfies only
-`absent`.
+A failed observation satisfies no expectation, and a path that does not exist satisfies only `absent`.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import ObservationResult
 
 MAX_PATTERN = 1_000
-"""Characters of a pattern."""
+"""Maximum length of a pattern, in characters."""
 MAX_TEXT = 1_000_000
-"""Characters that a pattern is searched in."""
+"""Maximum length of a text that a pattern is searched in, in characters."""
 MAX_REACH = (MAX_TEXT, 30_000, 2_000, 300)
-"""Characters that one repetition may reach over, by the number of open repetitions: each multiplies the work."""
+"""Maximum characters that a repetition may span, by the number of unbounded repetitions: each multiplies the work."""
 _SHOWN = 60
 
 _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:P<\w+>|P=\w+|[a-zA-Z-]*:|[=!]|<[=!]))?|\{\d*,?\d*\}|.", re.DOTALL
 )
 _CROSSES_LINES = re.compile(r"\\[sSWDn]|\[\^|\(\?[a-zA-Z]*s|\n")
-"""What may match a line break, so that a repetition does not end with the line."""
+"""Constructs that can match a line break, so that a repetition may span several lines."""
 _COUNTED = re.compile(r"\{(?:\d+,?\d*|,\d+)\}")
 
 
 class _Missing:
-    """What a path leads to when it leads nowhere."""
+    """Type of the value at a path that does not exist."""
 
 
 _MISSING = _Missing()
 
 
 def evaluate(expectation: Expectation, results: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """One line that says what is not as expected, or None when it is.
+    """One line that describes the difference, or None when the expectation is satisfied.
 
-    `results` are those of successful observations on one host, by name; one that is not there satisfies nothing.
+    `results` are the successful observations of one host, by name; a missing one satisfies no expectation.
     """
     name = expectation.observation
     if name not in results:
@@ -53,13 +52,13 @@ def evaluate(expectation: Expectation, results: Mapping[str, Mapping[str, Any]])
 
 
 def unmet(check: Check, seen: Sequence[ObservationResult]) -> list[str]:
-    """What of the check does not hold, one line each; empty when it holds on every host that was observed."""
+    """One line for each expectation that is not satisfied; empty when all are, on every host that was observed."""
     lines: list[str] = []
     for expectation in check.expect:
-        looks = [one for one in seen if one.name == expectation.observation]
-        if not looks:
+        matching = [one for one in seen if one.name == expectation.observation]
+        if not matching:
             lines.append(f"{expectation.observation} was not observed")
-        for one in looks:
+        for one in matching:
             if not one.success:
                 lines.append(f"{one.name} on {one.host} cannot be observed: {one.error or 'no reason was given'}")
             elif (line := evaluate(expectation, {one.name: one.result})) is not None:
@@ -68,7 +67,7 @@ def unmet(check: Check, seen: Sequence[ObservationResult]) -> list[str]:
 
 
 def lookup(value: Any, path: str) -> Any:
-    """The value at a dotted path; a number is an index into a list. A key that itself has dots is found too."""
+    """The value at a dotted path; a number is an index into a list. Keys that contain dots are found, too."""
     if not path:
         return value
     if isinstance(value, Mapping):
@@ -90,53 +89,55 @@ def lookup(value: Any, path: str) -> Any:
 
 
 def compare(value: Any, expectation: Expectation, *, label: str) -> str | None:  # noqa: PLR0911 - one per operator
-    """One line that says how the value differs from what is expected, or None."""
-    wanted = expectation.value
+    """One line that describes how the value differs from the expectation, or None when it does not."""
+    expected = expectation.value
     if expectation.op is Operator.ABSENT:
-        return None if isinstance(value, _Missing) or value is None else f"{label} is there: {show(value)}"
+        return None if isinstance(value, _Missing) or value is None else f"{label} exists: {show(value)}"
     if isinstance(value, _Missing):
         return f"{label} is missing"
     match expectation.op:
         case Operator.EXISTS:
             return f"{label} is missing" if value is None else None
         case Operator.EQUALS:
-            return None if _same(value, wanted) else f"{label} is {show(value)}, not {show(wanted)}"
+            return None if _same(value, expected) else f"{label} is {show(value)}, not {show(expected)}"
         case Operator.NOT_EQUALS:
-            return f"{label} is {show(value)}" if _same(value, wanted) else None
+            return f"{label} is {show(value)}" if _same(value, expected) else None
         case Operator.CONTAINS:
-            held = _contains(value, wanted)
-            return _nothing_in(value, label) if held is None else None if held else _lacks(value, wanted, label)
+            held = _contains(value, expected)
+            return _nothing_in(value, label) if held is None else None if held else _lacks(value, expected, label)
         case Operator.NOT_CONTAINS:
-            held = _contains(value, wanted)
-            return _nothing_in(value, label) if held is None else f"{label} contains {show(wanted)}" if held else None
+            held = _contains(value, expected)
+            return (
+                _nothing_in(value, label) if held is None else f"{label} contains {show(expected)}" if held else None
+            )
         case Operator.MATCHES:
-            return _matches(value, wanted, label)
+            return _matches(value, expected, label)
         case Operator.AT_LEAST | Operator.AT_MOST:
-            return _bounded(value, wanted, label, at_least=expectation.op is Operator.AT_LEAST)
+            return _bounded(value, expected, label, at_least=expectation.op is Operator.AT_LEAST)
 
 
 def show(value: Any) -> str:
-    """A value in a sentence: one line, not too long."""
+    """A value as it is quoted in a message: one line of limited length."""
     text = repr(value.rstrip("\n")) if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-def _same(value: Any, wanted: Any) -> bool:
-    """Equality, but true is not 1, and a text's last line breaks do not count (as in a shell's `$(...)`)."""
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    if isinstance(value, str) and isinstance(wanted, str):
-        return value.rstrip("\r\n") == wanted.rstrip("\r\n")
-    return bool(value == wanted)
+def _same(value: Any, expected: Any) -> bool:
+    """Equality, except that true is not 1 and trailing line breaks of texts are ignored (as in a shell's `$(...)`)."""
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, str) and isinstance(expected, str):
+        return value.rstrip("\r\n") == expected.rstrip("\r\n")
+    return bool(value == expected)
 
 
-def _contains(value: Any, wanted: Any) -> bool | None:
+def _contains(value: Any, expected: Any) -> bool | None:
     if isinstance(value, str):
-        return (wanted if isinstance(wanted, str) else show(wanted)) in value
+        return (expected if isinstance(expected, str) else show(expected)) in value
     if isinstance(value, Mapping):
-        return wanted in cast("Mapping[Any, Any]", value) if isinstance(wanted, str) else False
+        return expected in cast("Mapping[Any, Any]", value) if isinstance(expected, str) else False
     if isinstance(value, list):
-        return any(_same(item, wanted) for item in cast("list[Any]", value))
+        return any(_same(item, expected) for item in cast("list[Any]", value))
     return None
 
 
@@ -144,8 +145,8 @@ def _nothing_in(value: Any, label: str) -> str:
     return f"{label} is {show(value)}, which cannot contain anything"
 
 
-def _lacks(value: Any, wanted: Any, label: str) -> str:
-    return f"{label} does not contain {show(wanted)}: it is {show(value)}"
+def _lacks(value: Any, expected: Any, label: str) -> str:
+    return f"{label} does not contain {show(expected)}: it is {show(value)}"
 
 
 def _matches(value: Any, pattern: Any, label: str) -> str | None:
@@ -153,7 +154,7 @@ def _matches(value: Any, pattern: Any, label: str) -> str | None:
         return f"{label} cannot be matched: the pattern is {show(pattern)}, not a text"
     repetitions = _open_repetitions(pattern)
     if len(pattern) > MAX_PATTERN or repetitions is None:
-        return f"{label} cannot be matched: the pattern {show(pattern)} is too long or repeats a repetition or choice"
+        return f"{label} cannot be matched: the pattern {show(pattern)} is too long or has nested repetitions"
     subject = value if isinstance(value, str) else show(value)
     limit = MAX_REACH[min(repetitions, len(MAX_REACH) - 1)]
     reach = len(subject) if _CROSSES_LINES.search(pattern) else max(map(len, subject.split("\n")))
@@ -169,15 +170,15 @@ def _matches(value: Any, pattern: Any, label: str) -> str | None:
 
 
 def _open_repetitions(pattern: str) -> int | None:
-    """How many repetitions without a limit a pattern has; None if one repeats another, or a choice, as in (a+)+.
+    """How many unbounded repetitions a pattern has; None if one repeats another, or an alternative, as in (a+)+.
 
-    Such a pattern takes for ever on the right text, and what is observed is not ours to choose.
+    The search for such a pattern may take exponential time, and the observed text is not under our control.
     """
     total = 0
     varied = [False]
-    """For each open group, outermost first: whether it has a repetition or a choice in it."""
+    """For each open group, outermost first: whether it contains a repetition or an alternative."""
     closed = False
-    """Whether the token before this one closed a group that has."""
+    """Whether the previous token closed such a group."""
     for token in _TOKEN.findall(pattern):
         repeats = token in {"*", "+"} or bool(_COUNTED.fullmatch(token))
         if repeats and closed:
@@ -194,17 +195,17 @@ def _open_repetitions(pattern: str) -> int | None:
     return total
 
 
-def _bounded(value: Any, wanted: Any, label: str, *, at_least: bool) -> str | None:
-    number, bound = _number(value), _number(wanted)
+def _bounded(value: Any, expected: Any, label: str, *, at_least: bool) -> str | None:
+    number, bound = _number(value), _number(expected)
     if number is None or bound is None:
-        return f"{label} cannot be compared: {show(value if number is None else wanted)} is not a number"
+        return f"{label} cannot be compared: {show(value if number is None else expected)} is not a number"
     if number >= bound if at_least else number <= bound:
         return None
-    return f"{label} is {show(value)}, {'less' if at_least else 'more'} than {show(wanted)}"
+    return f"{label} is {show(value)}, {'less' if at_least else 'more'} than {show(expected)}"
 
 
 def _number(value: Any) -> float | None:
-    """Numbers, and texts that are one: what a command prints is always a text."""
+    """A number, or a text that contains one, because the output of a command is always text; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Everything that one loop's process works with, gathered once by the wiring."""
+"""The context of one loop's process: its ports, limits and policy, assembled once by the wiring."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunLimits:
-    """How much and how long. Durations are seconds."""
+    """Limits of a run. Durations are in seconds."""
 
     parallel_hosts: int = 10
     observation_timeout: float = 60.0
     rule_timeout: float = 30.0
     stale_after: float = 300.0
-    """Observations and decisions older than this are not acted upon after a crash; the loop observes again."""
+    """After a crash, observations and decisions older than this are discarded and the loop observes again."""
     audit_every: float = 86_400.0
-    """A recorded check spares the model for at most this long."""
+    """A recorded check replaces the model for at most this long."""
     jitter: float = 0.1
     backoff_cap: float = 3600.0
     past: int = 5
-    """Iterations of a run that a decider is shown."""
+    """Earlier iterations of the run that are passed to the decider."""
     stop_grace: float = 10.0
-    """How long a model may still take for its answer after a stop was asked; nothing is lost when it is cut off."""
+    """How long a model call may continue after a stop was requested; then it is cancelled, and nothing is lost."""
     ssh_wait: float = 180.0
-    """How long a machine that an action has made may take to answer on port 22."""
+    """How long a machine that an action created may take to accept connections on its SSH port."""
     rest: float | None = None
-    """A process of the service ends rather than rest for longer, or wait for an answer: another one is started when
-    there is something to do. Without the service there is no other process, so this one waits.
+    """A process of the service ends if its loop rests for longer than this, or waits for an answer: the service
+    starts another one when the loop is due. None in the foreground, where no other process would take over.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopContext:
-    """The parts of one loop. Nothing in here changes while the loop runs."""
+    """What the engine needs to run one loop. Nothing in it changes while the loop runs."""
 
     spec: LoopSpec
     journal: LoopJournal
@@ -58,7 +58,7 @@ class LoopContext:
     policy: Policy
     bindings: Bindings
     redactor: Redactor
-    people: Prompter
+    prompter: Prompter
     stop: StopSignal
     limits: RunLimits
     clock: Clock
@@ -67,11 +67,11 @@ class LoopContext:
 
     @property
     def is_served(self) -> bool:
-        """Whether the service runs this loop, and wakes it."""
+        """Whether the service runs this loop and wakes it when it is due."""
         return self.limits.rest is not None
 
     def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> PolicyVerdict:
-        """Ask the policy about a call as it will really be made, secrets included."""
+        """Evaluate the policy for a call with the parameters that the module would receive, secrets included."""
         facts = self.modules.environment_facts(host)
         return evaluate(
             self.policy,
@@ -84,7 +84,7 @@ class LoopContext:
         )
 
     def refused(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> tuple[str, bool] | None:
-        """Why a call is not made, and whether it is policy that forbids it; None when it may be made."""
+        """The reason for refusing a call, and whether policy denies it; None when the call is allowed."""
         why = self.modules.refuse(module, host)
         if why is not None:
             return why, False
@@ -92,7 +92,7 @@ class LoopContext:
         return None if verdict.allowed else (self.redactor.text(verdict.reason), True)
 
     def summary(self, module: str, params: dict[str, Any]) -> str:
-        """One redacted line that says what a call does."""
+        """One redacted line that describes a call: the module and its parameters."""
         parts = [f"{key}={_short(value)}" for key, value in self.redactor.value(params).items()]
         return " ".join([module, *parts])[:240]
 
@@ -104,12 +104,15 @@ def _short(value: Any) -> str:
 
 
 def target_of(host: str | None) -> str:
-    """The host or group that a decision names; without one it is the machine the loop runs on."""
+    """The host or group that a decision names; by default the machine that the loop runs on."""
     return host or LOCALHOST
 
 
-async def side_by_side[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do it all at once; results in order. The first failure cancels the rest and is raised as it is."""
+async def run_concurrently[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run the coroutines concurrently; results in order.
+
+    The first failure cancels the others and is raised, unwrapped.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
@@ -122,7 +125,7 @@ async def side_by_side[T](work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def unless[T](stop: Coroutine[Any, Any, object], work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of the work; None when `stop` ended first, and then the work has been cancelled and is over."""
+    """The result of the work; None when `stop` ended first, after the work was cancelled and has ended."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop)
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

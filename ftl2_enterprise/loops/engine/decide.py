@@ -1,4 +1,4 @@
-"""What a decision is made from, and what is done to it before it is stored."""
+"""Calling the decider: the situation that it decides on, and the redaction of its decision before it is stored."""
 
 from __future__ import annotations
 
@@ -38,39 +38,38 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 INSISTED = "engine:go-on:"
-"""Keys of questions that the engine asks when a decider should have asked and did not."""
-GO_ON, STOP = "go on", "stop"
+CONTINUE, STOP = "continue", "stop"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSnapshot:
-    """Where a run stands before an iteration: what the database tells that does not change while it lasts."""
+    """The stored state of a run before an iteration; it does not change during the iteration."""
 
     loop: Loop
     of_run: Sequence[Iteration]
-    """The iterations of the run so far, in order; only the last one can be open."""
+    """The iterations of the run so far, in order; all but the last one have ended."""
     answers: Sequence[PromptAnswer]
 
     @property
     def earlier(self) -> Sequence[Iteration]:
-        """Those that have ended."""
+        """The iterations that have ended."""
         return [one for one in self.of_run if one.ended_at is not None]
 
 
-def standing(tx: Tx, loop_id: int) -> LoopSnapshot:
-    """Where the run of the loop stands."""
+def snapshot(tx: Tx, loop_id: int) -> LoopSnapshot:
+    """Read the stored state of the loop's current run."""
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
     return LoopSnapshot(loop=loop, of_run=of_run, answers=prompting.answers(tx, loop_id))
 
 
-def wanted(engine: LoopContext, now: LoopSnapshot, rules: RuleSet) -> list[RequestedObservation]:
-    """Everything to look at, in the order in which a later one replaces an earlier one of the same name."""
+def requested_observations(engine: LoopContext, now: LoopSnapshot, rules: RuleSet) -> list[RequestedObservation]:
+    """Everything to observe; a later request replaces an earlier one of the same name."""
     loop = now.loop
     sources = [
         ("loop", engine.spec.observers or []),
         ("decider", engine.decider.observations(now.answers)),
-        (CHECK, loop.check.observe if loop.check and check_counts(engine, loop) else []),
+        (CHECK, loop.check.observe if loop.check and is_check_valid(engine, loop) else []),
         ("requested", _requested(now)),
         *((f"rule:{rule.name}", rule.observe) for rule in rules.rules),
     ]
@@ -78,15 +77,15 @@ def wanted(engine: LoopContext, now: LoopSnapshot, rules: RuleSet) -> list[Reque
 
 
 def _requested(now: LoopSnapshot) -> list[ObservationSpec]:
-    """What the last decision of this run asked to see, or the converging one of the run before."""
+    """The observations requested by the last decision of this run, or by the converging one of the previous run."""
     for one in reversed(now.earlier):
         if one.decision is not None and one.outcome not in {IterationOutcome.RULE_FIRED, IterationOutcome.ASKED}:
             return one.decision.observe
     return now.loop.next_observations
 
 
-def check_counts(engine: LoopContext, loop: Loop) -> bool:
-    """Whether a recorded check may spare the decider now: it costs something, and its last word is recent enough."""
+def is_check_valid(engine: LoopContext, loop: Loop) -> bool:
+    """Whether a recorded check may replace the decider: it would call a model, and its last decision is recent."""
     if not engine.decider.is_model or loop.check is None or loop.audited_at is None:
         return False
     if not loop.check.expect:
@@ -95,14 +94,14 @@ def check_counts(engine: LoopContext, loop: Loop) -> bool:
 
 
 def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list[str] | None:
-    """What the recorded check finds wrong; None when there is none that counts."""
-    if loop.check is None or not check_counts(engine, loop):
+    """The expectations of the recorded check that are not satisfied; None when no valid check is recorded."""
+    if loop.check is None or not is_check_valid(engine, loop):
         return None
     return unmet(loop.check, view.check)
 
 
 def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
-    """Those that count: an iteration that was interrupted has not had its chance."""
+    """The iterations that count against the budget: all but the interrupted ones."""
     return [one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED]
 
 
@@ -114,7 +113,7 @@ def situation(
     view: ObservedState,
     judged: RuleJudgements,
 ) -> Situation:
-    """Everything that the decision may depend on."""
+    """Collect everything that the decision may depend on."""
     loop = now.loop
     shown = now.earlier[-engine.limits.past :]
     with engine.journal.store.read() as tx:
@@ -151,7 +150,7 @@ def situation(
 
 
 class _DecisionCalls:
-    """Records a decider's model calls, each in a transaction before it and one after."""
+    """Records a decider's model calls, in one transaction before each call and one after it."""
 
     def __init__(self, engine: LoopContext, iteration: Iteration) -> None:
         self._engine = engine
@@ -176,9 +175,9 @@ class _DecisionCalls:
         error: str | None = None,
     ) -> None:  # fmt: skip
         redact, journal = self._engine.redactor.text, self._engine.journal
-        # Committed with the decision that it holds: no answer is known as paid for and its decision lost.
-        carry_out = journal.defer if outcome is CallOutcome.OK else journal.commit
-        carry_out(
+        # A successful call is committed together with its decision, so a crash cannot keep one without the other.
+        write = journal.defer if outcome is CallOutcome.OK else journal.commit
+        write(
             model_call_rows.finish_model_call,
             call_id,
             outcome,
@@ -194,17 +193,17 @@ class _DecisionCalls:
 
 
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
-    """Ask the decider; None when a stop cut it off. Raises DeciderFailed."""
+    """Ask the decider; None when a stop request interrupted it. Raises DeciderFailed."""
     try:
-        return await unless(_patience(engine), engine.decider.decide(now, _DecisionCalls(engine, iteration)))
+        return await unless(_grace_period(engine), engine.decider.decide(now, _DecisionCalls(engine, iteration)))
     except Problem as problem:
         if problem.code is not Code.DENIED:
             raise
         raise DeciderFailed(str(problem), CallOutcome.REFUSED) from problem
 
 
-async def _patience(engine: LoopContext) -> None:
-    """Until a second stop, or for a while after the first."""
+async def _grace_period(engine: LoopContext) -> None:
+    """Return at the second stop request, or `stop_grace` seconds after the first."""
     await engine.stop.requested.wait()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(engine.limits.stop_grace):
@@ -212,11 +211,11 @@ async def _patience(engine: LoopContext) -> None:
 
 
 def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision:
-    """The question that takes the place of one more try when too many have failed."""
+    """The decision to ask a person instead of trying again after too many failed iterations."""
     ask = Ask(
         question=("The last iteration" if failed == 1 else f"{failed} iterations in a row")
-        + " had failed actions. Go on?",
-        options=[GO_ON, STOP],
+        + " had failed actions. Continue?",
+        options=[CONTINUE, STOP],
         default=STOP,
         key=f"{INSISTED}{iteration.n}",
     )
@@ -224,9 +223,9 @@ def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision
 
 
 def redacted(engine: LoopContext, decision: Decision) -> Decision:
-    """The decision as it is stored: no secret in it."""
+    """The decision without secrets, as it is stored."""
     plain = engine.redactor.value(msgspec.json.decode(encode(decision)))
     if contains_mask(plain.get("check")):
-        # What is left of it would be judged without what was taken out.
+        # A redacted check would be evaluated against the mask instead of the value.
         plain["check"] = None
     return msgspec.convert(plain, Decision)

@@ -1,4 +1,4 @@
-"""Changing hosts: each action is committed as begun before it is, and its truth after it."""
+"""Executing actions: each is committed as started before it runs, and with its result after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import LoopContext, side_by_side, target_of, unless
+from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedAction:
-    """One action on one host, as it will be run. `params` are never stored; what is stored is redacted."""
+    """One action on one host, ready to run.
+
+    `params` may contain secrets and are never stored; the stored row is redacted.
+    """
 
     id: int
     n: int
@@ -37,7 +40,7 @@ class PlannedAction:
 def plan(
     engine: LoopContext, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
 ) -> list[action_units.NewAction]:
-    """A row for each action and host, with what is refused, denied or only previewed already settled."""
+    """A row for each action and host; those that are refused, denied or only previewed have ended already."""
     rows: list[action_units.NewAction] = []
     for n, action in enumerate(actions, start=first):
         target = target_of(action.host)
@@ -82,7 +85,7 @@ def _row(
 def runnable(
     actions: Sequence[ActionSpec], rows: Sequence[action_units.NewAction], ids: Sequence[int], *, first: int = 1
 ) -> list[PlannedAction]:
-    """What is left to run of a plan, with the parameters as decided."""
+    """The actions of a plan that have to run, with the parameters of the decision."""
     return [
         PlannedAction(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
         for row_id, row in zip(ids, rows, strict=True)
@@ -91,7 +94,7 @@ def runnable(
 
 
 def remaining(actions: Sequence[Action]) -> list[PlannedAction]:
-    """What is left to run after a stop or a crash."""
+    """The stored actions that still have to run after a stop or a crash."""
     return [
         PlannedAction(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
         for action in actions
@@ -99,8 +102,8 @@ def remaining(actions: Sequence[Action]) -> list[PlannedAction]:
     ]
 
 
-def may_go_on(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
-    """Whether all that is left of a stored plan can be run: it was stored whole, and policy still allows it."""
+def can_resume(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
+    """Whether the rest of a stored plan can run: nothing in it was redacted, and policy still allows it."""
     return not any(
         contains_mask(one.params) or engine.refused(one.module, one.params, one.host, observing=False)
         for one in planned
@@ -108,7 +111,7 @@ def may_go_on(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
 
 
 async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[PlannedAction]) -> bool:
-    """Run the actions in order, the hosts of one action side by side. False when stopped before the last."""
+    """Run the actions in order, each on its hosts concurrently. False when stopped before the last one ended."""
     of = max((one.n for one in planned), default=0)
     for n in sorted({one.n for one in planned}):
         for some in batches(engine, [one for one in planned if one.n == n]):
@@ -119,7 +122,7 @@ async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[P
 
 
 def batches(engine: LoopContext, step: Sequence[PlannedAction]) -> list[Sequence[PlannedAction]]:
-    """The hosts of one action, as many at a time as may run side by side."""
+    """The hosts of one action, in groups of `parallel_hosts`."""
     size = engine.limits.parallel_hosts
     return [step[start : start + size] for start in range(0, len(step), size)]
 
@@ -127,23 +130,25 @@ def batches(engine: LoopContext, step: Sequence[PlannedAction]) -> list[Sequence
 async def run_batch(
     engine: LoopContext, iteration: Iteration, some: Sequence[PlannedAction], *, of: int
 ) -> list[ModuleResult]:
-    """One action on some hosts: begun, run, and recorded one by one as they end."""
+    """Run one action on some hosts: commit that it starts, run it concurrently, commit each result as it arrives."""
     starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
     engine.journal.commit(action_units.start_actions, iteration, starting, of=of)
     reach(FaultPoint.ACTION_STARTED)
     try:
-        return await side_by_side(_run(engine, iteration, one) for one in some)
+        return await run_concurrently(_run(engine, iteration, one) for one in some)
     except asyncio.CancelledError:
         engine.journal.commit(action_units.lose_actions, iteration, reason="cancelled while it ran")
         raise
 
 
 async def _run(engine: LoopContext, iteration: Iteration, one: PlannedAction) -> ModuleResult:
-    began = time.monotonic()
+    started = time.monotonic()
     call = ModuleCall(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
     result = await unless(engine.stop.now.wait(), engine.modules.run(call))
     reach(FaultPoint.ACTION_DONE)
-    engine.journal.commit(action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - began))
+    engine.journal.commit(
+        action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - started)
+    )
     reach(FaultPoint.ACTION_RECORDED)
     return result or ModuleResult(success=False, error="stopped while it ran")
 
@@ -157,7 +162,7 @@ def _done(
         )
     redact = engine.redactor.text
     if result.lost:
-        reason = redact(result.error or "it ended without a word")
+        reason = redact(result.error or "it ended without a result")
         return action_units.DoneAction(id=action_id, event=ActionEvent.LOST, error=reason, seconds=round(seconds, 3))
     return action_units.DoneAction(
         id=action_id,

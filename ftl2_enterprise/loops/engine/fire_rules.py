@@ -1,4 +1,4 @@
-"""Rules at work: which match, which may fire, and the firing itself, recorded like everything else."""
+"""Firing rules: which match, which may fire, and their actions, which are recorded like those of a decision."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleJudgements:
-    """What came of judging every rule."""
+    """The results of evaluating the condition of every rule."""
 
     matches: Sequence[Rule]
-    """Rules whose condition holds, in order."""
+    """Rules whose condition holds, in order of name."""
     unjudged: Sequence[tuple[str, str]]
-    """Name and reason of those whose condition could not be judged."""
+    """Name and error of each rule whose condition could not be evaluated."""
 
 
 async def judge(
     engine: LoopContext, iteration: Iteration, rules: RuleSet, view: ObservedState, *, note: bool
 ) -> RuleJudgements:
-    """Judge every rule; with `note`, those that cannot be judged are recorded."""
+    """Evaluate the condition of every rule; with `note`, record the rules whose condition cannot be evaluated."""
     redact = engine.redactor.text
     matches: list[Rule] = []
     unjudged = [(name, "", redact(error)) for name, error in rules.broken.items()]
@@ -65,12 +65,12 @@ async def judge(
 
 
 def known_state(tx: Tx, loop_id: int) -> dict[str, Any]:
-    """What the loop remembers, as rules and deciders know it."""
+    """The registered hosts and resources of the loop, in the form that rules and deciders read."""
     return state_of(host_rows.get_hosts(tx, loop_id), host_rows.get_resources(tx, loop_id))
 
 
 def state_of(hosts: Sequence[Host], resources: Sequence[Resource]) -> dict[str, Any]:
-    """Hosts and resources under the name by which rules and deciders know them."""
+    """Hosts and resources under the key that rules and deciders read them from."""
     if not hosts and not resources:
         return {}
     known = {host.name: msgspec.to_builtins(host) for host in hosts}
@@ -78,7 +78,7 @@ def state_of(hosts: Sequence[Host], resources: Sequence[Resource]) -> dict[str, 
 
 
 def allowed(engine: LoopContext, iteration: Iteration, matches: Sequence[Rule]) -> list[Rule]:
-    """The matches that may fire: a rule never fires in two iterations in a row, whatever its condition says."""
+    """The matching rules that may fire: no rule fires in two consecutive iterations, whatever its condition."""
     if not matches:
         return []
     fired = engine.journal.read(_fired_before, iteration)
@@ -92,7 +92,7 @@ def allowed(engine: LoopContext, iteration: Iteration, matches: Sequence[Rule]) 
             rule=rule.name,
             digest=rule.digest,
             matched=True,
-            detail="it fired in the iteration before and its condition still holds",
+            detail="it fired in the previous iteration and its condition still holds",
         )
     return [rule for rule in matches if rule.name in may]
 
@@ -103,7 +103,10 @@ def _fired_before(tx: Tx, iteration: Iteration) -> set[str]:
 
 
 async def fire(engine: LoopContext, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
-    """Fire the first rule that can; one that fails or is denied gives way to the next. Ends the iteration."""
+    """Fire the rules in order until one succeeds, and end the iteration.
+
+    A rule that fails or is denied yields to the next.
+    """
     rules = {rule.name: rule for rule in matches}
     ended: dict[str, RuleOutcome] = {}
     error: str | None = None
@@ -125,7 +128,7 @@ async def fire(engine: LoopContext, loop: Loop, iteration: Iteration, matches: S
 @dataclass(frozen=True, kw_only=True)
 class _Fired:
     ending: RuleOutcome
-    """Denied: policy forbade everything that the rule tried, so that nothing was changed."""
+    """Denied means that policy denied every call of the rule, so nothing changed."""
     detail: str
 
 
@@ -159,7 +162,10 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
 
 
 async def _run(rule: Rule, facade: RuleApi) -> str:
-    """Run the rule's action; what went wrong, or nothing. Only cancelling gets out of it as an exception."""
+    """Run the rule's action; returns its error, or an empty text.
+
+    Raises nothing but CancelledError, when it is cancelled.
+    """
     try:
         await rule.action(facade)
     except asyncio.CancelledError:
@@ -173,7 +179,7 @@ async def _run(rule: Rule, facade: RuleApi) -> str:
 
 
 class _FiringCalls:
-    """The module calls of one firing: each is an action with policy, dry run, intent and outcome."""
+    """The module calls of one firing of a rule: actions with intent and result, subject to policy and dry run."""
 
     def __init__(self, engine: LoopContext, iteration: Iteration, rule: str) -> None:
         self._engine = engine
@@ -201,7 +207,7 @@ class _FiringCalls:
             self._running.discard(task)
 
     async def close(self) -> None:
-        """End calls that the rule has begun and not waited for, so that none outlives its iteration."""
+        """Cancel calls that the rule started and did not wait for, so that none outlives its iteration."""
         self._ended = True
         left = list(self._running)
         for task in left:

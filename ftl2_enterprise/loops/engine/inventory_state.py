@@ -1,4 +1,4 @@
-"""What a loop knows of hosts and resources: state operations, and machines that its actions have made."""
+"""The hosts and resources that a loop registers: state operations, and machines that its actions created."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine.context import unless
-from ftl2_enterprise.loops.engine.registry_ops import machine_ops, sorted_out
+from ftl2_enterprise.loops.engine.registry_ops import machine_ops, valid_ops
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.loops.units import claim as claim_units, state as state_units
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 SSH = 22
 RETRY = 5.0
-"""Seconds between tries to reach a new machine."""
+"""Seconds between attempts to connect to a new machine."""
 
 
-def machines_made(engine: LoopContext, rows: Sequence[Action]) -> list[StateOp]:
-    """Registrations for the machines that cloud modules report to have made."""
+def machines_created(engine: LoopContext, rows: Sequence[Action]) -> list[StateOp]:
+    """State operations that register the machines that cloud modules report as created."""
     rows = [row for row in rows if row.state is ActionState.SUCCEEDED and row.target == LOCALHOST]
     made = [row for row in rows if row.output.digest is None and '"instance"' in row.output.shown]
     known = _users(engine) if made else {}
@@ -52,17 +52,18 @@ def _registered(engine: LoopContext) -> set[str]:
 
 
 def apply_now(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
-    """Write the operations and bring the live inventory up to them; what makes no sense is recorded as refused."""
+    """Apply the operations to the live inventory and commit them; invalid ones are recorded as refused."""
     if ops and not engine.spec.dry_run:
         _apply(engine, iteration, ops)
         engine.journal.commit(claim_units.nothing)
 
 
 def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
-    """The same, but written with the next unit: operations and the decision that they come from are one.
+    """Apply the operations to the live inventory; they are committed with the next unit, the decision that contains
+    them.
 
-    Variables of a host are for rules, which a person has written. In a decision they would say how a host is reached
-    and what runs there, past everything that judges actions.
+    Host variables are dropped: only rules, which a person wrote, may set them. In a decision they could change how a
+    host is reached and what runs there without any check by policy.
     """
     if engine.spec.dry_run or not ops:
         return
@@ -70,20 +71,20 @@ def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[Sta
 
 
 def restore(engine: LoopContext) -> None:
-    """What earlier processes of the loop have registered and removed belongs to its live inventory."""
+    """Apply to the live inventory what earlier processes of the loop registered and removed."""
     for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
         engine.modules.remove_host(name)
     for host in engine.journal.read(host_rows.get_hosts, engine.journal.loop_id):
         if host.state is HostState.REGISTERED:
             given: dict[str, Any] = host.facts.get(host_rows.VARIABLES, {})
-            # What was redacted when it was stored is not what was said.
+            # A variable that was redacted when it was stored has lost its value.
             kept = {name: value for name, value in given.items() if not contains_mask(value)}
             engine.modules.add_host(_entry(host, kept))
 
 
 def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
-    ops, refused = sorted_out(list(ops), users=_users(engine))
+    ops, refused = valid_ops(list(ops), users=_users(engine))
     done: list[StateOp] = []
     for op in ops:
         try:
@@ -95,7 +96,7 @@ def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) ->
                 case _:
                     pass
         except Problem as problem:
-            # Stored, it would be in the way of every later process.
+            # If it were stored, it would fail again in every later process.
             refused.append(str(problem))
         else:
             done.append(_redacted(engine, _marked(op, listed)))
@@ -103,9 +104,9 @@ def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) ->
     engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons)
 
 
-async def wait_for_machines(engine: LoopContext, made: Sequence[StateOp]) -> None:
-    """Wait until machines that have just been made can be reached, for a while or until a stop is asked."""
-    for op in made:
+async def wait_for_machines(engine: LoopContext, created: Sequence[StateOp]) -> None:
+    """Wait until new machines accept SSH connections, at most `ssh_wait` seconds each, or a stop is requested."""
+    for op in created:
         if op.op == "add_host" and op.ansible_host:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(engine.limits.ssh_wait):
@@ -134,7 +135,7 @@ def _entry(one: StateOp | Host, variables: Mapping[str, Any]) -> HostEntry:
 
 
 def _marked(op: StateOp, listed: set[str]) -> StateOp:
-    """A removal says whether an inventory lists the host: then it would be back in the next process."""
+    """The operation; a removal records whether an inventory lists the host and would bring it back."""
     return msgspec.structs.replace(op, data={"listed": op.name in listed}) if op.op == "remove" else op
 
 

@@ -1,4 +1,4 @@
-"""How a loop's process writes: one unit of work at a time, fenced by the generation of its claim."""
+"""Writes of a loop's process: one unit of work at a time, fenced by the generation of its claim."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LoopJournal:
-    """Writes for one claim of one loop, through whoever does the writing; reads are not fenced."""
+    """Writes for one claim of one loop, directly or through the service's writer; reads are not fenced."""
 
     def __init__(self, store: Store, writer: Writer, loop_id: int, generation: int) -> None:
         self.store: Store = store
@@ -30,7 +30,7 @@ class LoopJournal:
     def commit[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Execute the deferred units and then this one in one transaction; returns the result of this one.
 
-        Raises Problem(conflict) when another process has claimed the loop since; then nothing was written.
+        Raises Problem(conflict) when another process has claimed the loop since; then nothing is written.
         """
         # Taken out first: if this transaction fails, the deferred units must not be written with a later one.
         deferred, self._deferred = self._deferred, []
@@ -49,6 +49,6 @@ class LoopJournal:
         self._reached.append(point)
 
     def read[**P, R](self, query: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask something of the database."""
+        """Run a query in a read transaction."""
         with self.store.read() as tx:
             return query(tx, *args, **kwargs)

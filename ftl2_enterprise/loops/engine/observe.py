@@ -1,4 +1,4 @@
-"""Looking at hosts: between the commits of the intent and of the outcome, everything is looked at side by side."""
+"""Observing hosts: the intent is committed, all observations run concurrently, then the results are committed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import LoopContext, side_by_side, target_of, unless
+from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
 from ftl2_enterprise.loops.host_facts import facts_from
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, ObservationResult
 from ftl2_enterprise.loops.rows import observations as observation_rows
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 CHECK = "check"
-"""The origin of what a recorded check observes."""
+"""Origin of the observations that a recorded check needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestedObservation:
-    """An observation and who wants it: `loop`, `decider`, `requested`, `check` or `rule:NAME`."""
+    """An observation and its origin: `loop`, `decider`, `requested`, `check` or `rule:NAME`."""
 
     spec: ObservationSpec
     origin: str
@@ -41,7 +41,7 @@ class RequestedObservation:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedObservation:
-    """One look at one host: as it is stored, and as it is taken."""
+    """One observation of one host: the redacted row to store, and the specification to run."""
 
     row: observation_units.NewObservation
     spec: ObservationSpec
@@ -49,18 +49,18 @@ class PlannedObservation:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedState:
-    """Everything seen in one iteration."""
+    """The results of all observations of one iteration."""
 
     seen: Sequence[ObservationResult]
     by_rule: Mapping[str, Sequence[ObservationResult]]
     check: Sequence[ObservationResult] = ()
-    """What the recorded check is judged by: its own looks, whatever else has their names."""
+    """The observations of the recorded check, which is evaluated by these only, whatever else has the same names."""
 
     def state(self, rule: str | None = None) -> dict[str, Any]:
-        """Results by observation name, as rules and deciders read them; a group gives a list.
+        """Results by observation name, as rules and deciders read them; an observation of a group has a list.
 
-        What a rule observes itself is seen by that rule under its own names, and by everybody else only where no
-        observation of the loop has the name.
+        The observations that a rule declares take precedence for that rule. Others see them only under names that no
+        observation of the loop has.
         """
         state: dict[str, Any] = {}
         for name in self.by_rule:
@@ -89,12 +89,12 @@ def _plain(seen: ObservationResult) -> dict[str, Any]:
 
 
 def view_of(rows: Sequence[tuple[Observation, str]]) -> ObservedState:
-    """The view that stored observations (with their whole results) give."""
+    """The observed state from stored observations with their complete results."""
     return _view([(row.origin, _seen(row, whole)) for row, whole in rows if _is_as_seen(row, whole)])
 
 
 def are_as_seen(rows: Sequence[tuple[Observation, str]]) -> bool:
-    """Whether stored results are what was seen: what is left of a text after redaction tells nothing of the host."""
+    """Whether stored results equal what was observed: a result that was redacted must not be evaluated."""
     return not any(contains_mask(whole) for _, whole in rows)
 
 
@@ -116,7 +116,7 @@ def _view(seen: Sequence[tuple[str, ObservationResult]]) -> ObservedState:
 
 
 def _scope(origin: str) -> str:
-    """Looks replace one another by name within a scope only."""
+    """Observations of the same name replace one another only within the same scope."""
     return origin if origin == CHECK or origin.startswith("rule:") else "loop"
 
 
@@ -136,12 +136,12 @@ def stored_observations(tx: Tx, iteration_id: int) -> list[tuple[Observation, st
     return [(row, texts.whole(tx, row.result)) for row in rows]
 
 
-def looks(
-    engine: LoopContext, wanted: Sequence[RequestedObservation], have: Sequence[tuple[Observation, str]] = ()
+def plan(
+    engine: LoopContext, requested: Sequence[RequestedObservation], have: Sequence[tuple[Observation, str]] = ()
 ) -> list[PlannedObservation]:
-    """Everything that is wanted but what there is already."""
+    """The requested observations, one for each host, without those that have a usable stored result."""
     known = {(_scope(row.origin), row.name, row.host) for row, whole in have if _is_as_seen(row, whole)}
-    return [look for key, look in _expand(engine, wanted).items() if key not in known]
+    return [one for key, one in _expand(engine, requested).items() if key not in known]
 
 
 async def observe(
@@ -149,14 +149,14 @@ async def observe(
     begun: Sequence[tuple[int, PlannedObservation]],
     have: Sequence[tuple[Observation, str]] = (),
 ) -> tuple[ObservedState, observation_units.Results | None] | None:
-    """Take looks whose intent is committed; what the iteration has seen before a crash is part of the view.
+    """Run observations whose intent is committed; `have` are results that the iteration stored before a crash.
 
-    The results, if there are any, still have to be committed. None when a second stop cut it off.
+    The caller has to commit the returned results, if there are any. None when a second stop request interrupted it.
     """
     seen = [(row.origin, _seen(row, whole)) for row, whole in have if _is_as_seen(row, whole)]
     if not begun:
         return _view(seen), None
-    found = await unless(engine.stop.now.wait(), _look(engine, begun))
+    found = await unless(engine.stop.now.wait(), _run(engine, begun))
     if found is None:
         return None
     fresh, results = found
@@ -164,11 +164,11 @@ async def observe(
 
 
 def _expand(
-    engine: LoopContext, wanted: Sequence[RequestedObservation]
+    engine: LoopContext, requested: Sequence[RequestedObservation]
 ) -> dict[tuple[str, str, str], PlannedObservation]:
-    """One look for each host, by scope, name and host; of two with the same ones the later counts."""
+    """One observation for each host, by scope, name and host; a later one replaces an earlier one of the same key."""
     found: dict[tuple[str, str, str], PlannedObservation] = {}
-    for one in wanted:
+    for one in requested:
         spec = one.spec
         target = target_of(spec.host)
         scope = _scope(one.origin)
@@ -186,7 +186,7 @@ def _expand(
 
 def _refused(engine: LoopContext, spec: ObservationSpec, host: str) -> tuple[str, bool] | None:
     if contains_mask(spec.params):
-        return "cannot look with a parameter that was redacted when it was stored", False
+        return "cannot observe with a parameter that was redacted when it was stored", False
     return engine.refused(spec.module, spec.params, host, observing=True)
 
 
@@ -204,15 +204,15 @@ def _new(
     )
 
 
-async def _look(
+async def _run(
     engine: LoopContext, begun: Sequence[tuple[int, PlannedObservation]]
 ) -> tuple[list[tuple[str, ObservationResult]], observation_units.Results]:
-    """Look; returns what was seen with its origin, and how it is stored.
+    """Run the observations; returns the results with their origins, and the rows to store.
 
-    What is stored is redacted on suspicion, too; what is returned is judged as it was seen.
+    Only the rows are redacted; rules and checks evaluate the results as they were observed.
     """
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
-    todo = [(row_id, look.row, look.spec) for row_id, look in begun if look.row.refused is None]
+    todo = [(row_id, planned.row, planned.spec) for row_id, planned in begun if planned.row.refused is None]
 
     async def call(module: str, values: dict[str, Any], host: str) -> ModuleResult:
         async with gate:
@@ -220,17 +220,17 @@ async def _look(
                 ModuleCall(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
             )
 
-    # Several rules may want the same look: it is taken once.
+    # Several rules may declare the same observation: it runs once.
     distinct = {_key(spec, one.host): (spec, one.host) for _, one, spec in todo}
-    results = await side_by_side(call(spec.module, spec.params, host) for spec, host in distinct.values())
+    results = await run_concurrently(call(spec.module, spec.params, host) for spec, host in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
         (
-            look.row.origin,
-            ObservationResult(name=look.row.name, host=look.row.host, success=False, result={}, error=refused),
+            planned.row.origin,
+            ObservationResult(name=planned.row.name, host=planned.row.host, success=False, result={}, error=refused),
         )
-        for _, look in begun
-        if (refused := look.row.refused) is not None
+        for _, planned in begun
+        if (refused := planned.row.refused) is not None
     ]
     done: list[observation_units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
@@ -262,7 +262,7 @@ def _key(spec: ObservationSpec, host: str) -> str:
 
 
 def result_of(result: ModuleResult) -> dict[str, Any]:
-    """A module's result as rules, deciders and the database see it."""
+    """A module's result in the form that rules and deciders read and the database stores."""
     plain = dict(result.output)
     for key, value in (("rc", result.rc), ("stdout", result.stdout or None), ("stderr", result.stderr or None)):
         if value is not None:
@@ -275,5 +275,5 @@ def result_of(result: ModuleResult) -> dict[str, Any]:
 
 
 def encode(value: Any) -> str:
-    """JSON; what JSON cannot hold becomes text."""
+    """The value as JSON; values that JSON cannot represent become text."""
     return json_text(value)

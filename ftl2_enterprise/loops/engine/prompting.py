@@ -1,4 +1,4 @@
-"""Questions to people: durable rows that anybody may answer; the process only waits."""
+"""Prompts: durable questions that any process may answer; the process of the loop only waits for the answer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 POLL = 0.2
-"""Seconds between looks for an answer that was given through another process."""
+"""Seconds between checks for an answer that another process recorded."""
 
 
 def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
-    """Every question of the loop that is settled, oldest first; the latest counts where a key was asked again.
+    """The closed questions of the loop, oldest first; if a key was asked again, only the latest.
 
-    One that nobody answered is forgotten when a person has started the loop again since, so that it is asked again.
+    A question without an answer is left out, and so asked again, if a person has started the loop again since.
     """
     settled: dict[str, PromptAnswer] = {}
     since: int | None = None
@@ -47,7 +47,7 @@ def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
 
 
 def put(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> Prompt:
-    """Commit the question that was decided on."""
+    """Commit the question of the decision."""
     assert decision.ask is not None
     timeout = engine.spec.prompt_timeout
     deadline = after(engine.clock.now(), timeout) if timeout is not None else None
@@ -65,7 +65,10 @@ def put(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: st
 
 
 async def settle(engine: LoopContext, prompt: Prompt) -> Prompt | None:
-    """Wait until the question is settled. None when it stays open: nobody can be asked here, or a stop was asked."""
+    """Wait until the question is closed.
+
+    None when it stays open: no person is here to ask, or a stop was requested.
+    """
     if prompt.state is PromptState.OPEN:
         if not engine.is_served:
             await _wait(engine, prompt)
@@ -79,8 +82,8 @@ async def settle(engine: LoopContext, prompt: Prompt) -> Prompt | None:
 
 
 async def _wait(engine: LoopContext, prompt: Prompt) -> None:
-    """Until a person here answers, an answer arrives from elsewhere, the deadline passes, or a stop is asked."""
-    asking = asyncio.create_task(engine.people.ask(prompt))
+    """Return when a person here or through another process answers, the deadline passes, or a stop is requested."""
+    asking = asyncio.create_task(engine.prompter.ask(prompt))
     elsewhere = asyncio.create_task(_settled_elsewhere(engine, prompt))
     stopped = asyncio.create_task(engine.stop.requested.wait())
     tasks = {asking, elsewhere, stopped}
@@ -101,25 +104,27 @@ async def _wait(engine: LoopContext, prompt: Prompt) -> None:
 
 
 def _left(engine: LoopContext, prompt: Prompt) -> float | None:
-    """Seconds until the deadline, if there is one."""
+    """Seconds until the deadline; None without a deadline."""
     if prompt.deadline_at is None:
         return None
     return max(0.0, seconds_between(engine.clock.now(), prompt.deadline_at))
 
 
 async def _settled_elsewhere(engine: LoopContext, prompt: Prompt) -> None:
-    # Another process gives the answer: there is no event to wait for, only its row.
+    # Another process writes the answer, so there is no event to wait for, only a row to poll.
     while engine.journal.read(prompt_rows.get_prompt, prompt.id).state is PromptState.OPEN:  # noqa: ASYNC110
         await asyncio.sleep(POLL)
 
 
 def _answer(engine: LoopContext, prompt: Prompt, answer: str) -> None:
     with _unless_settled(engine, prompt):
-        engine.journal.commit(prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.people.name)
+        engine.journal.commit(
+            prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.prompter.name
+        )
 
 
 def _expire(engine: LoopContext, prompt: Prompt) -> None:
-    """Nobody answered in time: the default counts if there is one, and the decider is told who gave it."""
+    """Close a question whose deadline has passed: record its default as the answer, or else that it expired."""
     with _unless_settled(engine, prompt):
         if prompt.default is not None:
             engine.journal.commit(prompt_rows.answer_prompt, prompt.id, prompt.default, BY_DEFAULT)
@@ -132,7 +137,7 @@ def _unless_settled(engine: LoopContext, prompt: Prompt) -> Generator[None]:
     try:
         yield
     except Problem as problem:
-        # Somebody else was quicker between the last look and now: theirs counts.
+        # Another process answered after the last check, so its answer counts.
         settled = engine.journal.read(prompt_rows.get_prompt, prompt.id)
         if problem.code is not Code.CONFLICT or settled.state is PromptState.OPEN:
             raise

@@ -1,7 +1,7 @@
-"""One run of a loop: observe, check, rules, decide, execute, record, until it is settled how the run ended.
+"""One run of a loop: observe, check, fire rules, decide, execute and record, until the run has an outcome.
 
-Nothing is remembered between iterations but what the database holds: an iteration that was interrupted is picked up
-from the step that its rows say it was at.
+The only state between iterations is in the database: an interrupted iteration continues from the step that its rows
+record.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
-    """How a run ended. `outcome` is None when it did not: it was stopped, or waits for an answer."""
+    """How a run ended. `outcome` is None when it did not end: it was stopped or waits for an answer."""
 
     outcome: Outcome | None
     reason: str | None = None
@@ -54,9 +54,9 @@ class RunEnd:
 
 
 RULES_ALONE = "rules"
-"""The decider of a loop whose rules decide alone; it never acts itself."""
+"""Name of the decider for loops that only rules act on; it never plans an action itself."""
 STOPPED = RunEnd(outcome=None, reason="stopped")
-SETTLES: dict[IterationOutcome | None, Outcome] = {
+RUN_OUTCOMES: dict[IterationOutcome | None, Outcome] = {
     IterationOutcome.CONVERGED: Outcome.CONVERGED,
     IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
     IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
@@ -64,24 +64,25 @@ SETTLES: dict[IterationOutcome | None, Outcome] = {
     IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
     IterationOutcome.FAILED: Outcome.FAILED,
 }
-"""Iterations with which a run ends, and how."""
+"""Outcomes of an iteration that end the run, and the outcome of the run."""
 
 
 async def run(engine: LoopContext) -> RunEnd:
     """Iterate until the run ends."""
     while True:
-        now = engine.journal.read(decide.standing, engine.journal.loop_id)
+        now = engine.journal.read(decide.snapshot, engine.journal.loop_id)
         last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
         if fresh and (end := _end(engine, now.of_run)) is not None:
             return end
-        # The row is looked at as well: whoever writes a wish into it need not reach this process.
+        # The row counts as well as the signal: another process may change `desired` without being able to signal this
+        # one.
         if engine.stop.requested.is_set() or now.loop.desired is not Desired.RUN:
             return STOPPED
         if last is None or fresh:
             cut_off = await _begin(engine, now)
-        elif _can_go_on(engine, last):
-            cut_off = await _go_on(engine, now, last)
+        elif _can_resume(engine, last):
+            cut_off = await _resume(engine, now, last)
         else:
             continue
         reach(FaultPoint.ITERATION_ENDED)
@@ -90,13 +91,13 @@ async def run(engine: LoopContext) -> RunEnd:
 
 
 def settled(last: Iteration) -> RunEnd | None:
-    """How the run ended, when it is its last iteration that says so."""
-    outcome = SETTLES.get(last.outcome)
+    """How the run ended, if the outcome of its last iteration ends it; else None."""
+    outcome = RUN_OUTCOMES.get(last.outcome)
     return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
 
 
 def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
-    """The run's end: its last iteration settled it, its budget is spent, or policy leaves nothing to do."""
+    """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
     if iterations and (end := settled(iterations[-1])) is not None:
         return end
     so_far = decide.of_budget(iterations)
@@ -119,14 +120,14 @@ def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
 
 
 def _stuck(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
-    """The end of a run that rules decide alone, when another iteration would only come to the same."""
+    """The end of a run that only rules act on, if another iteration would have the same result; else None."""
     last = so_far[-1]
     if engine.spec.decider != RULES_ALONE or last.outcome is not IterationOutcome.OBSERVED:
         return None
     if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
         return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
     judged = engine.journal.read(rule_rows.get_rule_results, last.id)
-    # One that matches may fire again in the next iteration, and may get further then.
+    # A rule that matched may fire again in the next iteration and make progress then.
     return (
         None if any(row.matched for row in judged) else RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
     )
@@ -135,8 +136,8 @@ def _stuck(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
 # --- after a crash -------------------------------------------------------------------------------------------------
 
 
-def _can_go_on(engine: LoopContext, iteration: Iteration) -> bool:
-    """Whether an interrupted iteration is fit to go on; else it is ended here, and a new one observes again."""
+def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
+    """Whether an interrupted iteration can continue; if not, it is ended here, and a new one observes again."""
     if iteration.state is IterationState.ASKING:
         return True
     journal = engine.journal
@@ -148,7 +149,7 @@ def _can_go_on(engine: LoopContext, iteration: Iteration) -> bool:
         rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
         in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
-        fit = fit and not in_doubt and not by_rule and execute.may_go_on(engine, execute.remaining(rows))
+        fit = fit and not in_doubt and not by_rule and execute.can_resume(engine, execute.remaining(rows))
     if fit:
         journal.commit(observation_units.lose_observations, iteration)
         journal.commit(run_units.lose_model_calls, iteration)
@@ -168,27 +169,27 @@ def _can_go_on(engine: LoopContext, iteration: Iteration) -> bool:
 
 
 async def _begin(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
-    """A fresh iteration."""
+    """Begin an iteration: commit it with its observations, then observe."""
     rules = engine.load_rules()
-    looks = observe.looks(engine, decide.wanted(engine, now, rules))
+    planned = observe.plan(engine, decide.requested_observations(engine, now, rules))
     iteration, ids = engine.journal.commit(
         run_units.begin_iteration,
         now.loop.id,
         run=now.loop.run,
         in_run=len(decide.of_budget(now.of_run)) + 1,
         budget=engine.spec.max_iterations,
-        looks=[look.row for look in looks],
+        observations=[one.row for one in planned],
     )
     reach(FaultPoint.ITERATION_STARTED)
-    begun = list(zip(ids, looks, strict=True))
+    begun = list(zip(ids, planned, strict=True))
     return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun))
 
 
-async def _go_on(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
-    """An iteration that was interrupted, from where it is."""
+async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
+    """Continue an interrupted iteration from its recorded state."""
     match iteration.state:
         case IterationState.OBSERVING:
-            return await _look_again(engine, now, iteration)
+            return await _observe_again(engine, now, iteration)
         case IterationState.DECIDING:
             rules = engine.load_rules()
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
@@ -204,14 +205,14 @@ async def _go_on(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -
             return await _execute(engine, now.loop, iteration, decision, execute.remaining(rows))
 
 
-async def _look_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
-    """Look at what an interrupted iteration has not seen."""
+async def _observe_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
+    """Run the observations that an interrupted iteration did not complete."""
     rules = engine.load_rules()
     have = engine.journal.read(observe.stored_observations, iteration.id)
-    looks = observe.looks(engine, decide.wanted(engine, now, rules), have)
-    rows = [look.row for look in looks]
+    planned = observe.plan(engine, decide.requested_observations(engine, now, rules), have)
+    rows = [one.row for one in planned]
     ids = engine.journal.commit(observation_units.begin_observations, iteration, rows) if rows else []
-    begun = list(zip(ids, looks, strict=True))
+    begun = list(zip(ids, planned, strict=True))
     return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun, have))
 
 
@@ -222,14 +223,15 @@ async def _judge(
     rules: RuleSet,
     observed: tuple[ObservedState, observation_units.Results | None] | None,
 ) -> RunEnd | None:
-    """What was seen is committed and judged, by the recorded check and by rules."""
+    """Commit the observations and evaluate them, first by the recorded check, then by the rules."""
     journal = engine.journal
     if observed is None:
         journal.commit(observation_units.lose_observations, iteration)
         return STOPPED
     view, results = observed
     unmet = decide.unmet_by_check(engine, now.loop, view)
-    # Judging rules takes time, and needs what is stored of hosts; without them it is one commit.
+    # Rules take time to evaluate and read stored facts of hosts, so results are committed first. Without rules, one
+    # commit does both.
     if results is not None and (rules.rules or rules.broken or engine.stop.requested.is_set()):
         journal.commit(observation_units.end_observations, iteration, journal.generation, results)
         reach(FaultPoint.OBSERVATIONS_RECORDED)
@@ -306,8 +308,8 @@ async def _execute(
     rows: list[Action] = []
     if decision.actions:
         rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
-    made = inventory_state.machines_made(engine, rows)
-    inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *made])
+    created = inventory_state.machines_created(engine, rows)
+    inventory_state.apply_with_next(engine, iteration, [*decision.state_ops, *created])
     failed = [row for row in rows if row.state in {ActionState.FAILED, ActionState.UNKNOWN, ActionState.DENIED}]
     values: dict[str, Any] = {"rule_streak": 0}
     if rows:
@@ -321,7 +323,7 @@ async def _execute(
         loop_values=values,
     )
     reach(FaultPoint.STATE_OPS_DONE)
-    await inventory_state.wait_for_machines(engine, made)
+    await inventory_state.wait_for_machines(engine, created)
     return None
 
 
@@ -336,11 +338,14 @@ def _outcome_of(rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
 async def _wait_for_answer(engine: LoopContext, iteration: Iteration) -> RunEnd | None:
     prompt = await prompting.settle(engine, engine.journal.read(prompt_rows.get_prompt_of_iteration, iteration))
     if prompt is None:
-        return RunEnd(outcome=None, reason="a question is open", waiting=True)
+        return RunEnd(outcome=None, reason="waiting for an answer", waiting=True)
     stopped = None
-    if prompt.key.startswith(decide.INSISTED) and prompt.answer != decide.GO_ON:
-        stopped = f"stopped by {prompt.answered_by or 'nobody'} after repeated failures"
-    return engine.journal.commit(prompt_units.go_on, iteration, engine.journal.generation, prompt.id, stopped=stopped)
+    if prompt.key.startswith(decide.INSISTED) and prompt.answer in {None, decide.STOP}:
+        by = f" by {prompt.answered_by}" if prompt.answered_by else ""
+        stopped = f"stopped{by} after repeated failures"
+    return engine.journal.commit(
+        prompt_units.end_asking, iteration, engine.journal.generation, prompt.id, stopped=stopped
+    )
 
 
 # --- the ends of a run ---------------------------------------------------------------------------------------------

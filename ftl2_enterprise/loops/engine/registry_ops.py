@@ -1,4 +1,4 @@
-"""State operations: what a loop is told to know about hosts and resources. Pure; the engine applies them."""
+"""State operations: validation, defaults, and those derived from module results. Pure; the engine applies them."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _MAX_NAME = 255
 
 
 def refusal(op: StateOp) -> str | None:
-    """Why the operation makes no sense, in one sentence, or None."""
+    """The reason why the operation is invalid, in one sentence, or None."""
     if op.op not in OPS:
         near = get_close_matches(op.op, OPS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join(OPS)}"
-        return f"cannot do the state operation {op.op!r}: it is not known; {hint}"
+        return f"cannot apply the state operation {op.op!r}: it is unknown; {hint}"
     if not op.name.strip() or len(op.name) > _MAX_NAME or not op.name.isprintable():
-        return f"cannot do {op.op}: {op.name[:40]!r} is not a name"
+        return f"cannot apply {op.op}: {op.name[:40]!r} is not a valid name"
     return _host_refusal(op) if op.op == "add_host" else None
 
 
 def _host_refusal(op: StateOp) -> str | None:
     if op.name.lower() in _RESERVED:
-        return f"cannot add the host {op.name!r}: the name is taken; choose another one"
+        return f"cannot add the host {op.name!r}: the name is reserved; choose another one"
     if not _HOST_NAME.fullmatch(op.name):
-        return f"cannot add the host {op.name!r}: a host name has letters, digits, dots and dashes only"
-    # It becomes an argument of a connection; an address that begins with a dash would be read as an option.
+        return f"cannot add the host {op.name!r}: a host name consists of letters, digits, dots and dashes"
+    # The address becomes an argument of ssh, which would read one that begins with a dash as an option.
     if op.ansible_host is not None and not _HOST_NAME.fullmatch(op.ansible_host) and not is_address(op.ansible_host):
         return f"cannot add the host {op.name!r}: {op.ansible_host!r} is not an address"
     if op.ansible_port is not None and not 0 < op.ansible_port < 65536:
         return f"cannot add the host {op.name!r}: {op.ansible_port} is not a port"
     for group in op.groups:
         if not _GROUP_NAME.fullmatch(group):
-            return f"cannot add the host {op.name!r}: {group!r} is not a name of a group"
+            return f"cannot add the host {op.name!r}: {group!r} is not a valid group name"
     return None
 
 
-def sorted_out(ops: Sequence[StateOp], *, users: Mapping[str, str | None]) -> tuple[list[StateOp], list[str]]:
-    """The operations that can be applied, in order, and a sentence for each other one.
+def valid_ops(ops: Sequence[StateOp], *, users: Mapping[str, str | None]) -> tuple[list[StateOp], list[str]]:
+    """The valid operations, in order, and the reason for each invalid one.
 
-    A host that is added without a login name keeps the one that is known of it (`users`), else gets the default.
+    A host that is added without a login name keeps its known one (`users`), else it gets the default.
     """
     good: list[StateOp] = []
     refused: list[str] = []
@@ -68,10 +68,10 @@ def sorted_out(ops: Sequence[StateOp], *, users: Mapping[str, str | None]) -> tu
 
 
 def machine_ops(module: str, result: Mapping[str, Any], *, users: Mapping[str, str | None]) -> list[StateOp]:
-    """Registrations of the machine that a module reports to have made: a host to reach it by, and a resource.
+    """State operations that register the machine that a module reports as created, as a host and as a resource.
 
     The report is an `instance` with a `label` and at least one `ipv4` address. `users` are the login names of the
-    hosts that are known. The host's data has `made`: it is to be waited for.
+    known hosts. The host's data contains `made`, so that the engine waits until it accepts connections.
     """
     if result.get("failed") or result.get("state") == "absent" or not isinstance(result.get("instance"), Mapping):
         return []

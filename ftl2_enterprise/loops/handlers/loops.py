@@ -1,4 +1,4 @@
-"""What is asked of a loop: one function per verb. Each writes intent, and makes it true where no process has to."""
+"""Handlers that change loops, one per verb. Each writes intent, and applies it if the loop has no process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import msgspec
 
 from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
+from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
 from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import service as service_units
-from ftl2_enterprise.loops.units.service import OVER
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.replies import Deleted
@@ -29,20 +29,17 @@ from ftl2_enterprise.protocol.loops.verbs import (
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
-GOING = {LoopState.FAILED, LoopState.BLOCKED}
-"""States in which only `retry` or `start` make a loop go on."""
-
 
 @unit
 def submit(tx: Tx, request: SubmitLoop) -> Loop:
-    """Write the loop down; without a name of its own it gets one that is free."""
+    """Create the loop; without a name in its spec it gets a default one that is unused."""
     spec = request.spec
     if spec.name:
         check_name(spec.name)
         if service_rows.is_taken(tx, spec.name):
             raise conflict(
-                f'cannot submit the loop "{spec.name}": there is one of that name',
-                f"give another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
+                f'cannot submit the loop "{spec.name}": a loop with that name exists',
+                f"choose another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
             )
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
@@ -50,37 +47,37 @@ def submit(tx: Tx, request: SubmitLoop) -> Loop:
     loop = loop_rows.create_loop(tx, spec)
     service_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
     if request.paused:
-        service_units.wish(tx, loop, Desired.PAUSE)
+        service_units.request(tx, loop, Desired.PAUSE)
         return service_units.settle(tx, loop_rows.get_loop(tx, loop.id))
     return loop_rows.get_loop(tx, loop.id)
 
 
 @unit
 def start(tx: Tx, request: StartLoop) -> Loop:
-    """Run it, wherever it stopped."""
+    """Run the loop from any state but a final one."""
     loop = loop_rows.get_loop(tx, request.loop)
-    if loop.state in GOING:
+    if loop.state in RETRYABLE:
         service_units.retry(tx, loop)
     return _run(tx, loop, "start")
 
 
 @unit
 def resume(tx: Tx, request: ResumeLoop) -> Loop:
-    """Go on after a pause or a stop."""
+    """Continue after a pause or a stop."""
     loop = loop_rows.get_loop(tx, request.loop)
-    if loop.state in GOING:
-        raise _cannot("resume", loop, f"{_ctl('retry', loop.name)} runs it once more")
+    if loop.state in RETRYABLE:
+        raise _cannot("resume", loop, f"{_ctl('retry', loop.name)} runs it again")
     return _run(tx, loop, "resume")
 
 
 @unit
 def retry(tx: Tx, request: RetryLoop) -> Loop:
-    """Run a failed or blocked loop once more."""
+    """Run a failed or blocked loop again."""
     loop = loop_rows.get_loop(tx, request.loop)
-    if loop.state not in GOING:
+    if loop.state not in RETRYABLE:
         hint = {
-            LoopState.PAUSED: f"{_ctl('resume', loop.name)} goes on with it",
-            LoopState.RESTING: f"{_ctl('run-now', loop.name)} lets it look now",
+            LoopState.PAUSED: f"{_ctl('resume', loop.name)} continues it",
+            LoopState.RESTING: f"{_ctl('run-now', loop.name)} reconciles it now",
         }
         raise _cannot("retry", loop, hint.get(loop.state, "only a failed or blocked loop can be retried"))
     service_units.retry(tx, loop)
@@ -89,37 +86,37 @@ def retry(tx: Tx, request: RetryLoop) -> Loop:
 
 @unit
 def pause(tx: Tx, request: PauseLoop) -> Loop:
-    """Finish the step in hand, then wait."""
+    """Pause the loop after its current step."""
     return _halt(tx, request.loop, "pause", Desired.PAUSE)
 
 
 @unit
 def stop(tx: Tx, request: StopLoop) -> Loop:
-    """End its process now; a loop that is being cancelled stays so."""
+    """End the process of the loop now; a loop that is being cancelled stays so."""
     loop = loop_rows.get_loop(tx, request.loop)
-    if loop.desired is Desired.CANCEL and loop.state not in OVER:
+    if loop.desired is Desired.CANCEL and loop.state not in ENDED_LOOPS:
         return _hurry(tx, loop, "stop")
     return _halt(tx, request.loop, "stop", Desired.STOP)
 
 
 @unit
 def cancel(tx: Tx, request: CancelLoop) -> Loop:
-    """Withdraw the wish for good."""
+    """Cancel the loop; a cancelled loop cannot be run again."""
     loop = loop_rows.get_loop_as_named(tx, request.loop)
     if loop.state is LoopState.CANCELLED:
         return loop
-    if loop.state in OVER:
+    if loop.state in ENDED_LOOPS:
         raise _cannot("cancel", loop, f"{_ctl('delete', loop.name)} removes it")
-    loop = _wish(tx, loop, Desired.CANCEL)
-    return _hurry(tx, loop, "cancel") if request.now and loop.state not in OVER else loop
+    loop = _request(tx, loop, Desired.CANCEL)
+    return _hurry(tx, loop, "cancel") if request.now and loop.state not in ENDED_LOOPS else loop
 
 
 @unit
 def run_now(tx: Tx, request: RunLoopNow) -> Loop:
-    """Let a resting loop look now; one that looks already does."""
+    """Let a resting loop reconcile now; a running or pending one does so already."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.desired is not Desired.RUN or loop.state is LoopState.PAUSED:
-        raise _cannot("run", loop, f"{_ctl('resume', loop.name)} goes on with it", now=True)
+        raise _cannot("run", loop, f"{_ctl('resume', loop.name)} continues it", now=True)
     match loop.state:
         case LoopState.RESTING:
             service_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
@@ -127,9 +124,9 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
         case LoopState.PENDING | LoopState.RUNNING:
             pass
         case LoopState.WAITING:
-            raise _cannot("run", loop, f"{_ctl('prompts', loop.name)} shows the question that it waits for", now=True)
+            raise _cannot("run", loop, f"{_ctl('prompts', loop.name)} shows the open question", now=True)
         case LoopState.FAILED | LoopState.BLOCKED:
-            raise _cannot("run", loop, f"{_ctl('retry', loop.name)} runs it once more", now=True)
+            raise _cannot("run", loop, f"{_ctl('retry', loop.name)} runs it again", now=True)
         case _:
             raise _cannot("run", loop, "submit a new one", now=True)
     return loop_rows.get_loop(tx, loop.id)
@@ -139,9 +136,9 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
 def delete(tx: Tx, request: DeleteLoop) -> Deleted:
     """Remove a finished loop with its history."""
     loop = loop_rows.get_loop_as_named(tx, request.loop)
-    if loop.desired is Desired.CANCEL and loop.state not in OVER:
+    if loop.desired is Desired.CANCEL and loop.state not in ENDED_LOOPS:
         raise _is_being_cancelled("delete", loop)
-    if loop.state not in OVER:
+    if loop.state not in ENDED_LOOPS:
         raise _cannot("delete", loop, f"{_ctl('cancel', loop.name)} ends it first")
     if service_rows.is_held(loop):
         raise conflict(f"cannot delete {loop.name}: its process has not ended yet", "try again in a moment")
@@ -152,7 +149,7 @@ def delete(tx: Tx, request: DeleteLoop) -> Deleted:
 
 def _run(tx: Tx, loop: Loop, verb: str) -> Loop:
     loop = loop_rows.get_loop(tx, loop.id)
-    if loop.state in OVER:
+    if loop.state in ENDED_LOOPS:
         raise _cannot(verb, loop, "submit a new one")
     if loop.desired is Desired.CANCEL:
         raise conflict(f"cannot {verb} {loop.name}: it is being cancelled", "submit a new one")
@@ -162,40 +159,40 @@ def _run(tx: Tx, loop: Loop, verb: str) -> Loop:
             "end that process first",
         )
     service_units.manage(tx, loop)
-    service_units.wish(tx, loop, Desired.RUN)
+    service_units.request(tx, loop, Desired.RUN)
     return loop_rows.get_loop(tx, loop.id)
 
 
 def _halt(tx: Tx, ref: str, verb: str, desired: Desired) -> Loop:
     loop = loop_rows.get_loop(tx, ref)
-    if loop.state in OVER or loop.state is LoopState.BLOCKED:
-        raise _cannot(verb, loop, "nothing of it runs")
+    if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
+        raise _cannot(verb, loop, "it has no process")
     if loop.desired is Desired.CANCEL:
         raise _is_being_cancelled(verb, loop)
-    return _wish(tx, loop, desired)
+    return _request(tx, loop, desired)
 
 
 def _is_being_cancelled(verb: str, loop: Loop) -> Problem:
-    hint = f"it is cancelled when its step in hand is done; {_ctl('cancel --now', loop.name)} cuts that off"
+    hint = f"it is cancelled after its current step; {_ctl('cancel --now', loop.name)} interrupts the step"
     return conflict(f"cannot {verb} {loop.name}: it is being cancelled", hint)
 
 
 def _hurry(tx: Tx, loop: Loop, verb: str) -> Loop:
-    """What is being cancelled does not finish its step in hand; without a process it is over at once."""
+    """Interrupt the current step of a loop that is being cancelled; without a process, cancel it immediately."""
     if not service_rows.is_held(loop):
         return service_units.settle(tx, loop)
     if not loop.managed:
         raise conflict(
             f"cannot {verb} {loop.name} now: process {pid_of(loop.owner or '')} runs it in the foreground",
-            "it is cancelled when its step in hand is done; end that process to cut it off",
+            "it is cancelled after its current step; end that process to interrupt the step",
         )
     service_units.hurry(tx, loop)
     return loop
 
 
-def _wish(tx: Tx, loop: Loop, desired: Desired) -> Loop:
-    """Write it down; where no process has to stop first it is true at once."""
-    service_units.wish(tx, loop, desired)
+def _request(tx: Tx, loop: Loop, desired: Desired) -> Loop:
+    """Record the desired state, and apply it immediately if no process has to stop first."""
+    service_units.request(tx, loop, desired)
     loop = loop_rows.get_loop(tx, loop.id)
     return loop if service_rows.is_held(loop) else service_units.settle(tx, loop)
 

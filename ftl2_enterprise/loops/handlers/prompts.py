@@ -1,4 +1,4 @@
-"""Questions and their answers: one function per verb."""
+"""Handlers of prompts, one per verb."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DISMISSED = f"{BY_DEFAULT}, dismissed"
 
 @unit
 def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
-    """Record the answer, once; its loop goes on soon after."""
+    """Record the answer, once; the manager then wakes the loop."""
     prompt = prompt_rows.get_prompt_to(tx, "answer", request.prompt)
     _check_open(prompt, "answer")
     chosen = _NOTHING_HIDDEN.text(resolve(prompt, request.answer))
@@ -38,18 +38,20 @@ def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
 
 @unit
 def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
-    """Close a question that nobody wants to answer: its default counts, as after its deadline, if it has one."""
+    """Close a question without an answer: its default is used if it has one, as after its deadline."""
     prompt = prompt_rows.get_prompt_to(tx, "dismiss", request.prompt)
     if prompt.state is PromptState.DISMISSED or (prompt.answered_by or "").startswith(_DISMISSED):
         return prompt
     _check_open(prompt, "dismiss")
     if prompt.default is None:
         return prompt_rows.dismiss_prompt(tx, prompt.id)
-    return prompt_rows.answer_prompt(tx, prompt.id, prompt.default, f"{_DISMISSED} by {tx.actor or 'somebody'}")
+    return prompt_rows.answer_prompt(
+        tx, prompt.id, prompt.default, f"{_DISMISSED} by {tx.actor or 'an unknown user'}"
+    )
 
 
 def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLine]:
-    """Questions, newest first."""
+    """Prompts, newest first."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
     found = service_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
     names = {prompt.loop_id: service_rows.name_of_loop(tx, prompt.loop_id) for prompt in found}
@@ -57,7 +59,7 @@ def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLi
 
 
 def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
-    """One question, and what was seen when it was asked."""
+    """One prompt, with the observations of the iteration that asked."""
     prompt = prompt_rows.get_prompt(tx, request.prompt)
     loop = loop_rows.get_loop(tx, prompt.loop_id)
     return PromptDetail(

@@ -1,4 +1,4 @@
-"""What is shown of loops: one function per verb."""
+"""Handlers that read loops, one per verb."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 
-_BEGINNING = re.compile(r"[0-9a-f]{6,64}")
-"""Of a digest, long enough to be the only one."""
+_PREFIX = re.compile(r"[0-9a-f]{6,64}")
+"""A prefix of a digest that is long enough to be unique."""
 MOST_ACTIONS = 1000
-"""Of a page of history: thousands with their outputs would hold up whoever answers, and are too long to be sent."""
+"""Actions in a page of history: thousands with their outputs would block the service, and exceed a frame."""
 
 
 def list_loops(tx: Tx, request: ListLoops, children: Table) -> LoopPage:
@@ -57,7 +57,7 @@ def list_loops(tx: Tx, request: ListLoops, children: Table) -> LoopPage:
 
 
 def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
-    """One loop with what belongs to it now."""
+    """One loop with its process, open prompts and last iteration."""
     loop = loop_rows.get_loop(tx, request.loop)
     last = loop_rows.get_iterations(tx, loop.id, limit=1, newest=True)
     return LoopDetail(
@@ -71,14 +71,14 @@ def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
 
 
 def get_history(tx: Tx, request: GetHistory, children: Table) -> History:
-    """A page of iterations, in order."""
+    """A page of iterations in order; without `before` it is the newest page."""
     loop = loop_rows.get_loop(tx, request.loop)
     if request.changed:
         found, more = history_rows.get_changes(tx, loop.id, before=request.before, limit=request.limit)
     else:
         found = loop_rows.get_iterations(tx, loop.id, before=request.before, limit=request.limit + 1, newest=True)
         found, more = found[-request.limit :], found[-request.limit].n if len(found) > request.limit else None
-    page = _that_fit(tx, found) if request.actions else found
+    page = _newest_within_limit(tx, found) if request.actions else found
     if len(page) < len(found):
         more = page[0].n
     done = action_rows.get_actions_for_iterations(tx, [one.id for one in page]) if request.actions else {}
@@ -90,8 +90,8 @@ def get_history(tx: Tx, request: GetHistory, children: Table) -> History:
     )
 
 
-def _that_fit(tx: Tx, page: list[Iteration]) -> list[Iteration]:
-    """The newest ones, at least one, whose actions are not too many together."""
+def _newest_within_limit(tx: Tx, page: list[Iteration]) -> list[Iteration]:
+    """The newest iterations, at least one, that together have at most MOST_ACTIONS actions."""
     counts = action_rows.count_actions_of_iterations(tx, [one.id for one in page])
     total, first = 0, len(page)
     while first > 0:
@@ -113,30 +113,32 @@ def list_actions(tx: Tx, request: ListActions, children: Table) -> ActionPage:
 
 
 def get_text(tx: Tx, request: GetText, children: Table) -> WholeText:
-    """A stored text, whole; by its digest or the beginning of one."""
-    beginning, shown = request.digest.lower(), repr(request.digest[:80])
-    if not _BEGINNING.fullmatch(beginning):
-        raise not_found(f"cannot find the text {shown}", "a digest, or its first 6 digits of 0-9 and a-f, names it")
-    found = texts.beginning_with(tx, beginning)
+    """A complete stored text, by its digest or a prefix of it."""
+    prefix, shown = request.digest.lower(), repr(request.digest[:80])
+    if not _PREFIX.fullmatch(prefix):
+        raise not_found(
+            f"cannot find the text {shown}", "give its digest, or at least the first 6 hexadecimal digits of it"
+        )
+    found = texts.beginning_with(tx, prefix)
     if not found:
         raise not_found(
             f"cannot find the text {shown}",
-            "`ftl2ctl actions LOOP` shows the digests there are; a text goes with its loop",
+            "`ftl2ctl actions LOOP` shows the digests; a text is deleted with its loop",
         )
     if len(found) > 1:
-        raise invalid(f"cannot tell which text {shown} is: several begin so", "give more of its digest")
+        raise invalid(f"cannot find the text {shown}: the prefix is ambiguous", "give more digits of the digest")
     return WholeText(digest=found[0], text=texts.whole(tx, StoredText(digest=found[0])))
 
 
 def list_hosts(tx: Tx, request: ListHosts, children: Table) -> list[HostLine]:
-    """Hosts that loops know."""
+    """Hosts that loops have registered, by loop and name."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
     found = service_rows.hosts_by_loop(tx, loop_id, limit=request.limit)
     return [HostLine(host=host, loop=name) for name, host in found]
 
 
 def list_resources(tx: Tx, request: ListResources, children: Table) -> list[ResourceLine]:
-    """Resources that loops remember."""
+    """Resources that loops have registered, by loop and name."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
     found = service_rows.resources_by_loop(tx, loop_id, limit=request.limit)
     return [ResourceLine(resource=resource, loop=name) for name, resource in found]

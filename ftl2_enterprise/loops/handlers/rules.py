@@ -1,4 +1,4 @@
-"""Rules as people see and switch them: one function per verb. A rule that is switched off fires in no loop."""
+"""Handlers of rules, one per verb. A disabled rule fires in no loop."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ NOTES = "rules.json"
 
 
 def directories(tx: Tx, rules_dir: str) -> list[Path]:
-    """Where rules are: the service's directory, and every loop's own."""
+    """The rules directories of the service and of the loops that have their own."""
     return [Path(directory) for directory in ([rules_dir] if rules_dir else []) + service_rows.rules_dirs(tx)]
 
 
 def list_rules(tx: Tx, request: ListRules, children: Table, files: list[RuleFile]) -> list[RuleInfo]:
-    """The rules of these files."""
+    """The rules in these files, with their states and counts."""
     disabled, fired = service_rows.get_disabled_rules(tx), service_rows.firings(tx)
     return [_info(file, disabled, fired) for file in files]
 
 
 def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile]) -> RuleDetail:
-    """One rule with its text."""
+    """One rule with its source text."""
     file = find_one(files, request.rule)
     info = _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
     return RuleDetail(rule=info, source=file.source)
@@ -42,7 +42,7 @@ def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile])
 
 @unit
 def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
-    """Let the rule of the file fire again."""
+    """Enable the rule in all loops."""
     if file.switched_off:
         raise conflict(
             f"cannot enable the rule {file.name}: {Path(file.path).parent / NOTES} disables it",
@@ -55,7 +55,7 @@ def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
 
 @unit
 def disable(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
-    """Keep the rule of the file from firing in every loop."""
+    """Disable the rule in all loops."""
     if service_rows.disable_rule(tx, file.name):
         tx.emit(RuleDisabled(rule=file.name), subject=SERVICE)
     return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))

@@ -1,4 +1,4 @@
-"""Who carries out which verb of loops."""
+"""The handler of each verb of loops."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READS: dict[Verb, Read] = {
     verbs.ListRules: rule_handlers.list_rules,
     verbs.ShowRule: rule_handlers.show_rule,
 }
-"""Answered from the database and the table of children; what lists rules, from their files too."""
+"""Read-only handlers; they read the database and the table of children, those of rules also the rule files."""
 
 WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.SubmitLoop: loop_handlers.submit,
@@ -52,4 +52,4 @@ WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.EnableRule: rule_handlers.enable,
     verbs.DisableRule: rule_handlers.disable,
 }
-"""Handed to the writer; what switches a rule, with its file."""
+"""Units that the writer executes; those of rules get the rule file as an argument."""

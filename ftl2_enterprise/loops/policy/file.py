@@ -80,10 +80,10 @@ def _rule(file: Path, node: yaml.Node, number: int) -> DenyRule:
         raise _wrong(file, node, "the rule has no decision", "write `decision: deny`")
     decision = _text(file, fields["decision"])
     if decision != "deny":
-        hint = "leave the rule out: what no rule denies is allowed" if decision == "allow" else "write `deny`"
-        raise _wrong(file, fields["decision"], f"the decision {decision!r} is not known; only deny is", hint)
+        hint = "omit the rule: what no rule denies is allowed" if decision == "allow" else "write `deny`"
+        raise _wrong(file, fields["decision"], f"the decision {decision!r} is unknown", hint)
     if "match" not in fields:
-        raise _wrong(file, node, "the rule has no match", 'write `match:`; `module: "*"` stands for everything')
+        raise _wrong(file, node, "the rule has no match", 'write `match:`; `module: "*"` matches everything')
     return DenyRule(
         number=number,
         match=_match(file, fields["match"]),
@@ -96,7 +96,7 @@ def _rule(file: Path, node: yaml.Node, number: int) -> DenyRule:
 def _match(file: Path, node: yaml.Node) -> dict[str, str]:
     fields = _fields(file, node, _MATCH, "match", prefix=PARAM)
     if not fields:
-        raise _wrong(file, node, "the rule's match is empty", 'write `module: "*"` if it is about everything')
+        raise _wrong(file, node, "the rule's match is empty", '`module: "*"` matches everything')
     return {key: _text(file, value) for key, value in fields.items()}
 
 
@@ -119,17 +119,17 @@ def _fields(
     file: Path, node: yaml.Node, known: tuple[str, ...], what: str, *, prefix: str | None = None
 ) -> dict[str, yaml.Node]:
     if not isinstance(node, yaml.MappingNode):
-        raise _wrong(file, node, f"{what} is not a mapping of names to values", f"it may have: {', '.join(known)}")
+        raise _wrong(file, node, f"{what} is not a mapping of names to values", f"allowed names: {', '.join(known)}")
     fields: dict[str, yaml.Node] = {}
     for key_node, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
         key = _text(file, key_node)
         if key not in known and not (prefix and key.startswith(prefix) and key != prefix):
             near = get_close_matches(key, known, n=1)
             options = [*known, f"{prefix}NAME"] if prefix else list(known)
-            hint = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(options)}"
+            hint = f"did you mean {near[0]}?" if near else f"allowed names: {', '.join(options)}"
             raise _wrong(file, key_node, f"{what} has an unknown name {key!r}", hint)
         if key in fields:
-            # YAML would silently take the last one, and the rule would deny something else than it says.
+            # YAML would silently use the last one, and the rule would deny something else than its text suggests.
             raise _wrong(file, key_node, f"{what} has {key!r} twice", "keep one")
         fields[key] = value
     return fields
@@ -137,10 +137,10 @@ def _fields(
 
 def _text(file: Path, node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        raise _wrong(file, node, "a text or number is needed here", "write one rule for each of several patterns")
+        raise _wrong(file, node, "a text or number is required here", "write one rule for each pattern")
     value = _scalar(node)
     if value is None:
-        raise _wrong(file, node, "a value is missing here", 'write "*" for any value')
+        raise _wrong(file, node, "the value is missing", 'write "*" for any value')
     return json.dumps(value) if isinstance(value, bool) else str(node.value)
 
 

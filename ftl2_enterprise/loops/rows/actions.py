@@ -40,16 +40,16 @@ _UNKNOWN = Prepared(
     .join(iterations, iterations.c.id == actions.c.iteration_id)
     .where(
         actions.c.loop_id == bindparam("of"),
-        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        # A literal, because SQLite uses the partial index only for exactly its condition.
         actions.c.state == literal_column("'unknown'"),
         iterations.c.n >= bindparam("since"),
     )
     .order_by(actions.c.id)
 )
 _ONE_BY_ONE = 10
-"""Iterations up to which their actions are asked for one by one, which is prepared."""
+"""Up to this many iterations, their actions are read one by one by a prepared query."""
 _IDS_AT_ONCE = 500
-"""Values in one IN (...); SQLite built with its old limits takes 999."""
+"""Values in one IN (...); the limit of older SQLite builds is 999."""
 
 
 def insert_action(
@@ -63,7 +63,7 @@ def insert_action(
     params: Mapping[str, Any],
     origin: str,
 ) -> int:
-    """Write down a proposed change on one host; returns its id."""
+    """Insert a proposed action on one host; returns its id."""
     row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
@@ -92,14 +92,17 @@ def move_action(  # noqa: PLR0913 - each is a column
     output: str = "",
     error: str | None = None,
 ) -> ActionState:
-    """Move an action on, with what came of it. Raises Problem(conflict) when it is not where this can happen."""
+    """Change the state of an action, with its result.
+
+    Raises Problem(conflict) when its state does not allow the event.
+    """
     values: dict[str, Any] = {"changed": changed, "rc": rc, "error": error}
     for name, text in (("stdout", stdout), ("stderr", stderr), ("output", output)):
         if text:
             values.update(text_values(name, texts.put(tx, text)))
     values["started_at" if event is ActionEvent.STARTED else "ended_at"] = tx.now
     state = transition(tx, ACTION, actions, action_id, event, **values)
-    # What failed may have changed something, too; it is counted once, as a failure.
+    # A failed action may have changed something, too; it is counted once, as a failure.
     failed, improved = state is ActionState.FAILED, state is ActionState.SUCCEEDED and bool(changed)
     if improved or failed:
         loop_id = _LOOP_ID.scalar(tx, {"row_id": action_id})
@@ -121,7 +124,7 @@ def get_actions_for_iteration(tx: Tx, iteration_id: int) -> list[Action]:
 
 
 def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Action]]:
-    """The actions of many iterations at once, by iteration, each in the order of deciding."""
+    """The actions of several iterations, by iteration id, each in the order in which they were decided."""
     wanted = list(dict.fromkeys(ids))
     if len(wanted) <= _ONE_BY_ONE:
         return {iteration_id: get_actions_for_iteration(tx, iteration_id) for iteration_id in wanted}
@@ -135,7 +138,7 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
 
 
 def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
-    """How many actions each of the iterations has; those without are left out."""
+    """How many actions each of the iterations has; iterations without actions are left out."""
     wanted = list(ids)
     found: dict[int, int] = {}
     for start in range(0, len(wanted), _IDS_AT_ONCE):
@@ -150,7 +153,7 @@ def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
 
 
 def get_actions_for_loop(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[Action]:
-    """A page of a loop's actions, newest first; it ends before the id `before`."""
+    """A page of a loop's actions with ids below `before`, newest first."""
     query = _ACTIONS.select().where(actions.c.loop_id == loop_id).order_by(actions.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(actions.c.id < before)
@@ -158,7 +161,7 @@ def get_actions_for_loop(tx: Tx, loop_id: int, *, before: int | None = None, lim
 
 
 def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list[Action]:
-    """Actions whose effect nobody knows, in iterations from that number on, oldest first."""
+    """Actions whose effect is unknown, in iterations from that number on, oldest first."""
     return _ACTIONS.all(_UNKNOWN.rows(tx, {"of": loop_id, "since": since_iteration_n}))
 
 

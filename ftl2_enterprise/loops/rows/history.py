@@ -1,4 +1,4 @@
-"""The iterations in which something happened."""
+"""Queries of iterations that changed something."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 _ITERATIONS = Reader(iterations, Iteration)
 LOOKED_AT = 20_000
-"""Iterations that are looked at for one page: whoever reads is not held up by a loop with years of them."""
+"""Iterations that are examined for one page, so that a loop with years of history does not block the service."""
 NO_NEWS = (IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED)
 NEWS = tuple(set(IterationOutcome) - {*NO_NEWS, IterationOutcome.ACTED})
-"""Outcomes that say by themselves that something happened; of actions it matters what became of them."""
+"""Outcomes that always count as a change; for iterations with actions, the results of the actions decide."""
 WENT_WRONG = (ActionState.FAILED, ActionState.DENIED, ActionState.UNKNOWN)
 
 
 def get_changes(tx: Tx, loop_id: int, *, before: int | None, limit: int) -> tuple[list[Iteration], int | None]:
-    """The last iterations before `before` that changed something, failed or asked, in order of `n`.
+    """The last iterations before the number `before` that changed something, failed or asked, in order of `n`.
 
-    And how far it was looked, when that is not to the beginning: what to give as `before` for the page before it.
+    The second value is the number to pass as `before` for the previous page; None at the beginning of the history.
     """
     behind = _newest(tx, loop_id) + 1 if before is None else before
     first = max(1, behind - LOOKED_AT)

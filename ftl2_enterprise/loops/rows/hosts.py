@@ -1,4 +1,4 @@
-"""Queries and writes of the hosts that a loop knows and the resources that it made."""
+"""Queries and writes of the hosts and resources that a loop registers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 VARIABLES = "variables"
-"""The fact that holds what was said of a registered host beside its address, user, port and groups."""
+"""The fact that contains the variables of a registered host other than its address, user, port and groups."""
 REMOVED = "removed"
 """The fact that marks a host that an inventory lists and the loop has removed."""
 
@@ -49,7 +49,7 @@ def upsert_host(
     groups: Sequence[str] = (),
     variables: Mapping[str, Any] | None = None,
 ) -> Host:
-    """Register a host, or say anew how to reach it: its facts and its first registration stay.
+    """Register a host, or change how to reach it: its facts and the time of its registration stay.
 
     Its variables are kept with its facts, under VARIABLES.
     """
@@ -86,7 +86,7 @@ def set_host_facts(tx: Tx, loop_id: int, name: str, facts: Mapping[str, Any]) ->
 
 
 def remove_host(tx: Tx, loop_id: int, name: str, *, listed: bool = False) -> bool:
-    """Forget a host; tells whether it was known. One that an inventory lists is remembered as removed."""
+    """Remove a host; returns whether it was known. One that an inventory lists is remembered as removed."""
     if listed:
         set_host_facts(tx, loop_id, name, {REMOVED: True})
         return True
@@ -108,7 +108,7 @@ def get_removed_hosts(tx: Tx, loop_id: int) -> list[str]:
 
 
 def upsert_resource(tx: Tx, loop_id: int, name: str, data: Mapping[str, Any]) -> Resource:
-    """Remember something that the loop made; its first registration stays."""
+    """Register a resource, or replace its data; the time of its registration stays."""
     values: dict[str, Any] = {"data": dict(data), "updated_at": tx.now}
     statement = insert(resources).values({"loop_id": loop_id, "name": name, "created_at": tx.now, **values})
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
@@ -117,11 +117,11 @@ def upsert_resource(tx: Tx, loop_id: int, name: str, data: Mapping[str, Any]) ->
 
 
 def remove_resource(tx: Tx, loop_id: int, name: str) -> bool:
-    """Forget a resource; tells whether it was known."""
+    """Remove a resource; returns whether it was known."""
     done = tx.connection.execute(delete(resources).where(resources.c.loop_id == loop_id, resources.c.name == name))
     return done.rowcount == 1
 
 
 def get_resources(tx: Tx, loop_id: int) -> list[Resource]:
-    """What a loop made and remembers, by name."""
+    """The resources of a loop, by name."""
     return _RESOURCES.all(_RESOURCES_OF.rows(tx, {"of": loop_id}))

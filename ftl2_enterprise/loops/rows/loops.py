@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 _LOOPS = Reader(loops, Loop)
 _ITERATIONS = Reader(iterations, Iteration)
 _NAMES_COMPARED = 1_000
-"""Newest names among which the nearest to a mistyped one is looked for."""
+"""Newest names that are searched for the nearest one to a mistyped name."""
 _NAMES_LISTED = 5
 _LOOPS_LOOKED_AT = 1_000
-"""Newest loops among which those that failed lately are looked for: no index knows when a loop ended."""
+"""Newest loops that are searched for recently failed ones: there is no index of end times."""
 
 _BY_ID = loops.c.id == bindparam("row_id")
 _FENCED = Prepared(update(loops).where(_BY_ID, loops.c.generation == bindparam("claimed")))
@@ -67,7 +67,7 @@ _OF_RUN = Prepared(
 
 
 def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
-    """Write down the request for a loop. Raises Problem(conflict) when the name is taken."""
+    """Insert a loop. Raises Problem(conflict) when the name is taken."""
     row: dict[str, Any] = {
         "name": spec.name,
         "state": LOOP.initial,
@@ -82,13 +82,13 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
     }
     there = tx.connection.execute(select(loops.c.managed).where(loops.c.name == spec.name)).first()
     if there is not None:
-        # One that the service runs cannot be resumed in the foreground.
+        # A loop that the service manages cannot be resumed in the foreground.
         name = shlex.quote(spec.name)
         resume = f"continue it with `ftl2-enterprise run --resume {name}`"
         way = f"see it with `ftl2ctl show {name}`" if there[0] else resume
         raise problem.conflict(
-            f'cannot create the loop "{spec.name}": there is one of that name',
-            f"give another name with --name, or {way}",
+            f'cannot create the loop "{spec.name}": a loop with that name exists',
+            f"choose another name with --name, or {way}",
         )
     loop_id = int(tx.connection.execute(insert(loops), row).lastrowid)
     created = LoopCreated(name=spec.name, mode=spec.mode, decider=spec.decider, dry_run=spec.dry_run)
@@ -97,9 +97,9 @@ def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
 
 
 def get_loop(tx: Tx, ref: int | str) -> Loop:
-    """The loop of that id, that name, or the only one whose name begins so.
+    """The loop with that id or name, or the only one whose name begins with it.
 
-    Raises Problem(not_found) with the nearest name, or Problem(invalid) when several names begin so.
+    Raises Problem(not_found) with the nearest name, or Problem(invalid) when several names begin with it.
     """
     is_number = isinstance(ref, int) or (ref.isascii() and ref.isdigit())
     if is_number:
@@ -110,7 +110,7 @@ def get_loop(tx: Tx, ref: int | str) -> Loop:
     found = _first(tx, _LOOPS.select().where(loops.c.name == name))
     if found is not None:
         return found
-    # The id of a loop that is gone must not reach one whose name begins with the same digits.
+    # The id of a deleted loop must not find a loop whose name begins with the same digits.
     if name and not is_number:
         begun = select(loops.c.name).where(loops.c.name >= name, loops.c.name < name + "\U0010ffff")
         names = list(tx.connection.execute(begun.order_by(loops.c.name).limit(_NAMES_LISTED)).scalars())
@@ -118,27 +118,27 @@ def get_loop(tx: Tx, ref: int | str) -> Loop:
             return get_loop_by_name(tx, names[0])
         if names:
             raise problem.invalid(
-                f'cannot tell which loop "{name}" is: ' + ", ".join(f'"{each}"' for each in names) + " begin so",
+                f'cannot find the loop "{name}": ambiguous prefix of ' + ", ".join(f'"{each}"' for each in names),
                 "give more of the name, or the id",
             )
     raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
 
 
 def get_loop_as_named(tx: Tx, ref: str) -> Loop:
-    """The loop of that id or of exactly that name: what cannot be undone is not done to one that begins so.
+    """The loop with that id or exactly that name. For irreversible verbs, which do not accept a prefix of the name.
 
     Raises Problem.
     """
     loop = get_loop(tx, ref)
     if ref not in {loop.name, str(loop.id)}:
         raise problem.not_found(
-            f'cannot find the loop "{ref}": a beginning is not enough here', f'did you mean "{loop.name}"?'
+            f'cannot find the loop "{ref}": a prefix is not accepted here', f'did you mean "{loop.name}"?'
         )
     return loop
 
 
 def get_loop_by_name(tx: Tx, name: str) -> Loop:
-    """The loop of exactly that name. Raises Problem(not_found)."""
+    """The loop with exactly that name. Raises Problem(not_found)."""
     found = _first(tx, _LOOPS.select().where(loops.c.name == name))
     if found is None:
         raise problem.not_found(f'cannot find the loop "{name}"', _nearest(tx, name))
@@ -146,7 +146,7 @@ def get_loop_by_name(tx: Tx, name: str) -> Loop:
 
 
 def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int = 100) -> list[Loop]:
-    """Newest first, those that ended among them only when `finished`; the page ends before the id `before`."""
+    """A page of loops with ids below `before`, newest first; ended ones only if `finished`."""
     query = _LOOPS.select().order_by(loops.c.id.desc()).limit(limit)
     if not finished:
         query = query.where(loops.c.ended_at.is_(None))
@@ -156,22 +156,22 @@ def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int 
 
 
 def list_recently_failed(tx: Tx, *, since: Instant, limit: int = 100) -> list[Loop]:
-    """Loops that have failed since then and may be started again, newest first; looks among the newest only."""
+    """Loops that have failed since then, newest first; searches the newest loops only."""
     newest = select(func.max(loops.c.id) - _LOOPS_LOOKED_AT).scalar_subquery()
     failed = (loops.c.id > newest, loops.c.state == LoopState.FAILED, loops.c.ended_at >= since)
     return _LOOPS.all(tx.connection.execute(_LOOPS.select().where(*failed).order_by(loops.c.id.desc()).limit(limit)))
 
 
 def count_ended(tx: Tx, *, limit: int) -> int:
-    """How many loops have ended; counts no further than the limit."""
+    """How many loops have ended, at most `limit`."""
     ended = select(loops.c.id).where(loops.c.id > 0, loops.c.ended_at.is_not(None)).limit(limit).subquery()
     return tx.connection.execute(select(func.count()).select_from(ended)).scalar_one()
 
 
 def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
-    """Take the loop over from whoever has it: the old owner's writes are refused from now on.
+    """Make the process the owner of the loop; writes of the previous owner are refused from now on.
 
-    Returns the generation that the new owner's writes carry.
+    Returns the generation that fences the new owner's writes.
     """
     if _CLAIM.change(tx, {"row_id": loop_id, "by": owner, "at": tx.now}) != 1:
         raise problem.not_found(f"cannot find the loop {loop_id}")
@@ -179,14 +179,17 @@ def claim_loop(tx: Tx, loop_id: int, owner: str) -> int:
 
 
 def check_claim(tx: Tx, loop_id: int, generation: int) -> None:
-    """Raise Problem(conflict) when another process has taken the loop over."""
+    """Raise Problem(conflict) when another process has claimed the loop since."""
     current = _GENERATION.scalar(tx, {"row_id": loop_id})
     if current != generation:
         raise _taken_over(tx, loop_id)
 
 
 def update_loop(tx: Tx, loop_id: int, generation: int, **values: Any) -> None:
-    """Write columns of a loop, as plain values. Raises Problem(conflict) when another process has taken it over."""
+    """Write columns of a loop, as plain values.
+
+    Raises Problem(conflict) when another process has claimed it since.
+    """
     values.setdefault("updated_at", tx.now)
     if _FENCED.change(tx, {"row_id": loop_id, "claimed": generation, **values}) != 1:
         raise _taken_over(tx, loop_id)
@@ -199,10 +202,10 @@ def move_loop(
     fact: MovingFact,
     **values: Any,
 ) -> LoopState:
-    """Move a loop by the event that the fact stands for, and record the fact; returns the new state.
+    """Change the state of a loop by the event that the fact records, and emit the fact; returns the new state.
 
-    `started_at` and `ended_at` follow from the move, and a start clears `outcome` and `reason`, unless given.
-    Raises Problem(conflict) when another process has taken it over or moved it.
+    `started_at` and `ended_at` follow from the event, and a start clears `outcome` and `reason`, unless they are
+    given. Raises Problem(conflict) when another process has claimed it or changed its state since.
     """
     check_claim(tx, loop_id, generation)
     event = LOOP_EVENTS[type(fact)]
@@ -219,12 +222,12 @@ def move_loop(
 
 
 def set_desired(tx: Tx, loop_id: int, desired: Desired) -> None:
-    """Ask something of a loop; whoever owns it reads this at its next safe point."""
+    """Set the desired state of a loop; its process reads it at the next safe point."""
     tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(desired=desired, updated_at=tx.now))
 
 
 def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
-    """Add to the counters of a loop, so that showing it never counts rows."""
+    """Add to the counters of a loop, which save counting rows when the loop is shown."""
     sums = {f"by_{name}": amount for name, amount in amounts.items() if amount}
     if sums:
         statement = _sum(*(name for name, amount in amounts.items() if amount))
@@ -235,7 +238,7 @@ def add_to_loop(tx: Tx, loop_id: int, **amounts: float) -> None:
 
 
 def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None = None) -> Iteration:
-    """Begin the next iteration of a loop. Raises Problem(conflict) when one has not ended."""
+    """Insert the next iteration of a loop. Raises Problem(conflict) when another one has not ended."""
     before = _ITERATION_COUNT.scalar(tx, {"row_id": loop_id})
     if before is None:
         raise problem.not_found(f"cannot find the loop {loop_id}")
@@ -251,16 +254,16 @@ def insert_iteration(tx: Tx, loop_id: int, run: int, *, increment_id: int | None
     try:
         iteration_id = _INSERT_ITERATION.insert(tx, row)
     except IntegrityError as error:
-        message = f"cannot begin iteration {n} of the loop {loop_id}: another one has not ended"
+        message = f"cannot begin iteration {n} of the loop {loop_id}: the previous one has not ended"
         raise problem.conflict(message) from error
     add_to_loop(tx, loop_id, iteration_count=1)
     return get_iteration(tx, iteration_id)
 
 
 def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: Any) -> IterationState:
-    """Move an iteration on; `decided_at` and `ended_at` follow from the move unless given.
+    """Change the state of an iteration; `decided_at` and `ended_at` follow from the event unless they are given.
 
-    Raises Problem(conflict) when the iteration is not where this can happen.
+    Raises Problem(conflict) when its state does not allow the event.
     """
     if event is IterationEvent.ENDED:
         values.setdefault("ended_at", tx.now)
@@ -270,7 +273,7 @@ def move_iteration(tx: Tx, iteration_id: int, event: IterationEvent, **values: A
 
 
 def open_iteration(tx: Tx, loop_id: int) -> Iteration | None:
-    """The iteration of a loop that has not ended."""
+    """The iteration of a loop that has not ended, if any; there is at most one."""
     row = _OPEN_ITERATION.first(tx, {"of": loop_id})
     return None if row is None else _ITERATIONS.one(row)
 
@@ -286,7 +289,7 @@ def get_iteration(tx: Tx, iteration_id: int) -> Iteration:
 def get_iterations(
     tx: Tx, loop_id: int, *, after: int = 0, before: int | None = None, limit: int = 100, newest: bool = False
 ) -> list[Iteration]:
-    """A page of iterations in order of `n`: the first ones behind `after`, or with `newest` the last ones before
+    """A page of iterations in order of `n`: the first ones after `after`, or with `newest` the last ones before
     `before`.
     """
     query = _ITERATIONS.select().where(iterations.c.loop_id == loop_id, iterations.c.n > after).limit(limit)
@@ -327,6 +330,6 @@ def _taken_over(tx: Tx, loop_id: int) -> problem.Problem:
     if row is None:
         return problem.not_found(f"cannot find the loop {loop_id}")
     return problem.conflict(
-        f'cannot go on with loop "{row.name}": another process has taken it over',
+        f'cannot continue the loop "{row.name}": another process has claimed it',
         f"it is process {lease.pid_of(row.owner)}" if row.owner else None,
     )

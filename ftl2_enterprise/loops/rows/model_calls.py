@@ -43,7 +43,7 @@ def begin_model_call(
     request: str,
     max_cost: float | None = None,
 ) -> int:
-    """Write down that a model is about to be asked, and record `model.asked`; returns the call's id.
+    """Insert a model call that is about to start, and emit its fact; returns its id.
 
     Raises Problem(denied) when the loop's calls have already cost `max_cost` US dollars.
     """
@@ -51,7 +51,7 @@ def begin_model_call(
     if max_cost is not None and spent >= max_cost:
         raise Problem(
             Code.DENIED,
-            f"cannot ask a model: this loop has cost {spent:.2f} USD and may cost {max_cost:.2f} USD",
+            f"cannot call the model: this loop has cost {spent:.2f} USD, and its limit is {max_cost:.2f} USD",
             hint="raise the limit with --max-cost",
         )
     row: dict[str, Any] = {
@@ -86,9 +86,9 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
     error: str | None,
     model: str | None = None,
 ) -> None:
-    """Write down how the call ended and what it cost, and record it as ModelAnswered.
+    """Record the outcome and cost of the call, and emit the fact ModelAnswered.
 
-    Raises Problem(conflict) when that is known already.
+    Raises Problem(conflict) when the call has ended already.
     """
     values: dict[str, Any] = {
         "outcome": outcome,
@@ -120,7 +120,7 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
 
 
 def get_model_calls(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[ModelCall]:
-    """A page of a loop's model calls, newest first; it ends before the id `before`."""
+    """A page of a loop's model calls with ids below `before`, newest first."""
     query = (
         _MODEL_CALLS.select().where(model_calls.c.loop_id == loop_id).order_by(model_calls.c.id.desc()).limit(limit)
     )

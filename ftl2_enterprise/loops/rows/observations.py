@@ -34,7 +34,7 @@ _OF_ITERATION = Prepared(
 def insert_observation(
     tx: Tx, iteration: Iteration, *, name: str, module: str, host: str, params: Mapping[str, Any], origin: str
 ) -> int:
-    """Write down that a look at a host is about to happen; returns its id."""
+    """Insert an observation that is about to start; returns its id."""
     row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
@@ -52,12 +52,12 @@ def insert_observation(
 def finish_observation(
     tx: Tx, observation_id: int, state: ObservationState, *, result: str, error: str | None = None
 ) -> None:
-    """Write down what came of it. Raises Problem(conflict) when that is known already."""
+    """Record the result of an observation. Raises Problem(conflict) when it has ended already."""
     values = {"state": state, "error": error, "ended_at": tx.now, **text_values("result", texts.put(tx, result))}
     if _FINISH.change(tx, {"row_id": observation_id, **values}) != 1:
         raise problem.conflict(f"cannot end the observation {observation_id}: it is not running")
 
 
 def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
-    """Every look of an iteration, in the order in which they began."""
+    """The observations of an iteration, in the order in which they started."""
     return _OBSERVATIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))

@@ -1,4 +1,4 @@
-"""Queries and writes of questions to people."""
+"""Queries and writes of prompts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _NEEDS_A_PERSON = (
     IterationOutcome.DENIED,
     IterationOutcome.PREVIEWED,
 )
-"""Iterations after which a continuous loop does not go on by itself."""
+"""Outcomes of an iteration after which a continuous loop does not continue automatically."""
 _LAST_END = Prepared(
     select(func.max(iterations.c.run)).where(
         iterations.c.loop_id == bindparam("of"),
@@ -70,7 +70,7 @@ def insert_prompt(
     context: str | None,
     deadline_at: Instant | None,
 ) -> Prompt:
-    """Write down a question. Raises Problem(conflict) when the loop waits for an answer to the same one."""
+    """Insert a prompt. Raises Problem(conflict) when the loop has an open one with the same key."""
     row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
@@ -86,32 +86,32 @@ def insert_prompt(
     try:
         prompt_id = _INSERT.insert(tx, row)
     except IntegrityError as error:
-        raise problem.conflict(f'cannot ask "{key}" again: it waits for an answer') from error
+        raise problem.conflict(f'cannot ask "{key}" again: it is waiting for an answer') from error
     add_to_loop(tx, iteration.loop_id, open_prompts=1)
     return get_prompt(tx, prompt_id)
 
 
 @unit
 def answer_prompt(tx: Tx, prompt_id: int, answer: str, answered_by: str | None) -> Prompt:
-    """Record the answer, once. Raises Problem(conflict) when the question is open no more."""
+    """Record the answer. Raises Problem(conflict) when the prompt is closed."""
     values = {"answer": answer, "answered_by": answered_by, "answered_at": tx.now}
     return _close(tx, prompt_id, PromptEvent.ANSWERED, values)
 
 
 @unit
 def expire_prompt(tx: Tx, prompt_id: int) -> Prompt:
-    """Record that nobody answered in time. Raises Problem(conflict) when the question is open no more."""
+    """Close a prompt that has passed its deadline without an answer. Raises Problem(conflict) when it is closed."""
     return _close(tx, prompt_id, PromptEvent.EXPIRED, {})
 
 
 @unit
 def dismiss_prompt(tx: Tx, prompt_id: int) -> Prompt:
-    """Record that no answer is wanted any more. Raises Problem(conflict) when the question is open no more."""
+    """Close a prompt that needs no answer any more. Raises Problem(conflict) when it is closed."""
     return _close(tx, prompt_id, PromptEvent.DISMISSED, {})
 
 
 def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
-    """One question. Raises Problem(not_found)."""
+    """One prompt. Raises Problem(not_found)."""
     found = _find(tx, prompt_id)
     if found is None:
         why = ": the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else ""
@@ -120,7 +120,7 @@ def get_prompt(tx: Tx, prompt_id: int) -> Prompt:
 
 
 def get_prompt_to(tx: Tx, verb: str, prompt_id: int) -> Prompt:
-    """The question with which that is to be done. Raises Problem(not_found)."""
+    """One prompt, for a verb that the message names. Raises Problem(not_found)."""
     found = _find(tx, prompt_id)
     if found is None:
         why = "the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else "there is no such prompt"
@@ -131,20 +131,20 @@ def get_prompt_to(tx: Tx, verb: str, prompt_id: int) -> Prompt:
 
 
 def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None) -> list[Prompt]:
-    """The questions of a loop, or of all loops, oldest first."""
+    """The prompts of a loop, or of all loops, oldest first."""
     if loop_id is not None and state is None:
         return _PROMPTS.all(_OF_LOOP.rows(tx, {"of": loop_id}))
     query = _PROMPTS.select().order_by(prompts.c.id)
     if loop_id is not None:
         query = query.where(prompts.c.loop_id == loop_id)
     if state is not None:
-        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        # A literal, because SQLite uses the partial index only for exactly its condition.
         query = query.where(prompts.c.state == literal_column(f"'{state.value}'"))
     return _PROMPTS.all(tx.connection.execute(query))
 
 
 def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
-    """The question that an iteration has asked, which is one at most. Raises Problem(not_found)."""
+    """The prompt of an iteration; there is at most one. Raises Problem(not_found)."""
     asked = [prompt for prompt in get_prompts(tx, iteration.loop_id) if prompt.iteration_id == iteration.id]
     if not asked:
         raise problem.not_found(f"cannot find the prompt of iteration {iteration.n}")
@@ -152,15 +152,15 @@ def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:
 
 
 def run_of_prompt(tx: Tx, prompt: Prompt) -> int:
-    """The run of the loop in which the question was asked."""
+    """The run of the loop in which the prompt was created."""
     run: int = _RUN_OF.scalar(tx, {"row_id": prompt.iteration_id})
     return run
 
 
 def run_by_person(tx: Tx, loop_id: int) -> int:
-    """The last run of the loop that did not begin by itself.
+    """The last run of the loop that a user started.
 
-    A continuous loop begins the next run when it has rested; every other run is begun by whoever submits or retries.
+    A continuous loop starts the next run after its rest; every other run is started by `submit`, `start` or `retry`.
     """
     row = _NOW.first(tx, {"row_id": loop_id})
     if row is None:

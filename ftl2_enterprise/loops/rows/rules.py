@@ -1,4 +1,4 @@
-"""Queries and writes of what rules did."""
+"""Queries and writes of rule results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def insert_rule_result(
     success: bool | None,
     detail: str | None,
 ) -> int:
-    """Write down that a rule matched, is about to fire, or could not be evaluated; returns its id."""
+    """Record that a rule matched, is about to fire, or could not be evaluated; returns the id of the result."""
     row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
@@ -51,20 +51,20 @@ def insert_rule_result(
 
 
 def update_rule_result(tx: Tx, rule_result_id: int, *, success: bool | None, detail: str | None) -> None:
-    """Write down how the firing went. Raises Problem(not_found)."""
+    """Record how the firing of a rule ended. Raises Problem(not_found)."""
     if _FINISH.change(tx, {"row_id": rule_result_id, "success": success, "detail": detail}) != 1:
         raise problem.not_found(f"cannot find the rule result {rule_result_id}")
 
 
 def get_rule_results(tx: Tx, iteration_id: int) -> list[RuleResult]:
-    """What rules did in an iteration, in order."""
+    """The rule results of an iteration, in order."""
     return _RULE_RESULTS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
 
 
 def get_rule_results_for_loop(
     tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100
 ) -> list[RuleResult]:
-    """A page of what rules did in a loop, newest first; it ends before the id `before`."""
+    """A page of a loop's rule results with ids below `before`, newest first."""
     query = (
         _RULE_RESULTS.select()
         .where(rule_results.c.loop_id == loop_id)

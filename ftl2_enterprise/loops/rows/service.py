@@ -1,4 +1,4 @@
-"""Queries and writes of what the service asks of loops beside what their processes do."""
+"""Queries and writes of the service, as opposed to those of the processes of loops."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _OPEN_LINES = Prepared(
 )
 _LOOKED_AT = 1_000
 RECENT = 86_400.0
-"""Seconds for which a loop that failed is listed among those that have not ended: somebody has to see it."""
+"""Seconds for which a failed loop is listed together with those that have not ended, so that users notice it."""
 _FAILED_LINES = Prepared(
     _LINES.where(
         loops.c.id > select(func.max(loops.c.id) - _LOOKED_AT).scalar_subquery(),
@@ -74,7 +74,7 @@ _DISABLE = Prepared(insert(disabled_rules))
 _ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindparam("given")))
 _FOREVER = 2**63 - 1
 PREFIX = "loop"
-"""Of the keys of loops' processes."""
+"""Prefix of the keys of loops' processes."""
 _LATEST = (
     select(events.c.id, events.c.kind, events.c.data)
     .where(events.c.subject == bindparam("of"))
@@ -82,7 +82,7 @@ _LATEST = (
     .limit(1_000)
     .subquery()
 )
-# Few facts can follow: the loop has one step left.
+# Only a few facts can be newer: the loop has one step left.
 _HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == kind_of(LoopHurried)).limit(1))
 _LAST_END = Prepared(
     select(_LATEST.c.data)
@@ -93,12 +93,12 @@ _LAST_END = Prepared(
 
 
 def key_of(loop_id: int) -> str:
-    """Under which the supervisor knows the process of a loop."""
+    """The supervisor's key for the process of a loop."""
     return f"{PREFIX}:{loop_id}"
 
 
 def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) -> int | None:
-    """The process that runs the loop, be it the service's or one in the foreground."""
+    """The pid of the process that runs the loop, of the service or in the foreground; None without one."""
     child = children.get(key_of(loop_id))
     if child is not None:
         return child.pid
@@ -106,7 +106,7 @@ def pid_of_loop(loop_id: int, owner: str | None, children: Mapping[str, Child]) 
 
 
 def queued(loop_id: int, children: Table) -> Queued | None:
-    """Where the loop stands in the queue for a place; None when it does not."""
+    """The loop's position in the queue for a process; None when it is not queued."""
     queue = children.queue
     if not queue.order:
         return None
@@ -121,12 +121,12 @@ def is_held(loop: Loop) -> bool:
 
 
 def is_hurried(tx: Tx, loop_id: int) -> bool:
-    """Whether the loop, which is being cancelled, is not to finish its step in hand."""
+    """Whether the loop, which is being cancelled, must not finish its current step."""
     return _HURRIED.scalar(tx, {"of": loop_subject(loop_id)}) is not None
 
 
 def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | None) -> bool:
-    """Whether the newest fact about how a process of the loop ended is about this one."""
+    """Whether the newest fact about the end of a process of the loop is about this process."""
     fact = _LAST_END.scalar(tx, {"of": loop_subject(loop_id)})
     return (
         fact is not None and started_at is not None and (fact.get("pid"), fact.get("started_at")) == (pid, started_at)
@@ -136,9 +136,9 @@ def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | No
 def lines(
     tx: Tx, children: Table, *, finished: bool, before: int | None, limit: int
 ) -> tuple[list[LoopLine], int | None]:
-    """Loops, newest first, without what is long about them; and where the next page begins, if there is one.
+    """A page of loops, newest first, without their long columns, and the `before` of the next page, if there is one.
 
-    Those that failed lately count as if they had not ended.
+    Recently failed loops are listed as if they had not ended.
     """
     query = _ALL_LINES if finished else _OPEN_LINES
     page = {"before": _FOREVER if before is None else before, "at_most": limit + 1}
@@ -160,7 +160,10 @@ def lines(
 
 
 def find_subject(tx: Tx, name: str) -> str:
-    """The subject of the loop of that name or id; of a deleted one by its id, as its facts remain. Raises Problem."""
+    """The subject of the loop with that name or id.
+
+    The id of a deleted loop is accepted: its facts remain. Raises Problem.
+    """
     try:
         return loop_subject(get_loop(tx, name).id)
     except Problem as problem:
@@ -172,22 +175,22 @@ def find_subject(tx: Tx, name: str) -> str:
 
 
 def find_name(tx: Tx, loop_id: int) -> str | None:
-    """Its name; None when it is gone."""
+    """The name of the loop; None when it was deleted."""
     return _NAME.scalar(tx, {"row_id": loop_id})
 
 
 def name_of_loop(tx: Tx, loop_id: int) -> str:
-    """Its name; empty when it is gone."""
+    """The name of the loop; empty when it was deleted."""
     return find_name(tx, loop_id) or ""
 
 
 def is_taken(tx: Tx, name: str) -> bool:
-    """Whether a loop has exactly that name."""
+    """Whether a loop with exactly that name exists."""
     return _NAMED.first(tx, {"given": name}) is not None
 
 
 def free_name(tx: Tx, name: str) -> str:
-    """The name itself, or with the first number behind it that makes it one that no loop has."""
+    """The name, with the first numeric suffix that makes it unique if it is taken."""
     free, n = name, 1
     while is_taken(tx, free):
         n += 1
@@ -196,12 +199,12 @@ def free_name(tx: Tx, name: str) -> str:
 
 
 def newest_prompts(tx: Tx, loop_id: int | None, *, settled: bool, limit: int) -> list[Prompt]:
-    """Questions, newest first; only open ones unless `settled`."""
+    """Prompts, newest first; only open ones unless `settled`."""
     query = _PROMPTS.select().order_by(prompts.c.id.desc()).limit(limit)
     if loop_id is not None:
         query = query.where(prompts.c.loop_id == loop_id)
     if not settled:
-        # Spelled out, because SQLite uses the partial index only for the very words of its condition.
+        # A literal, because SQLite uses the partial index only for exactly its condition.
         query = query.where(prompts.c.state == literal_column("'open'"))
     return _PROMPTS.all(tx.connection.execute(query))
 
@@ -244,12 +247,12 @@ def _by_loop[T: msgspec.Struct](tx: Tx, reader: Reader[T], loop_id: int | None, 
 
 
 def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
-    """Write columns of a loop whoever has claimed it: what is asked of it, not what becomes of it."""
+    """Write columns of a loop without its claim: those that requests set, not those that its process sets."""
     _CHANGE.change(tx, {"row_id": loop_id, **values})
 
 
-def take_from(tx: Tx, loop: Loop) -> None:
-    """Nobody has the loop any more: what is still written under its claim is refused from now on."""
+def revoke_claim(tx: Tx, loop: Loop) -> None:
+    """Leave the loop without an owner; writes under the old claim are refused from now on."""
     change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now)
 
 
@@ -257,12 +260,12 @@ def take_from(tx: Tx, loop: Loop) -> None:
 
 
 def get_disabled_rules(tx: Tx) -> dict[str, str | None]:
-    """Names of rules that must not fire, and who said so."""
+    """Names of the disabled rules, with the user that disabled each."""
     return {row[0]: row[1] for row in _DISABLED.rows(tx, {})}
 
 
 def disable_rule(tx: Tx, name: str) -> bool:
-    """Keep the rule from firing; False when it is so already."""
+    """Disable the rule; False when it is disabled already."""
     if name in get_disabled_rules(tx):
         return False
     _DISABLE.change(tx, {"name": name, "disabled_by": tx.actor, "disabled_at": tx.now})
@@ -270,18 +273,18 @@ def disable_rule(tx: Tx, name: str) -> bool:
 
 
 def enable_rule(tx: Tx, name: str) -> bool:
-    """Let the rule fire again; False when it may already."""
+    """Enable the rule; False when it is enabled already."""
     return _ENABLE.change(tx, {"given": name}) > 0
 
 
 def rules_dirs(tx: Tx) -> list[str]:
-    """The rules directories that loops name for themselves."""
+    """The rules directories of loops that have their own."""
     named = select(func.json_extract(loops.c.spec, "$.rules_dir")).select_from(loops).distinct()
     return sorted(path for path in tx.connection.execute(named).scalars() if path)
 
 
 def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:
-    """How often each rule has fired, and when last."""
+    """How often each rule has fired, and when it last did."""
     query = (
         select(rule_results.c.rule_name, func.count(), func.max(rule_results.c.created_at))
         .where(rule_results.c.fired == literal_column("1"))
@@ -294,7 +297,7 @@ def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:
 
 
 def delete_loop(tx: Tx, loop_id: int) -> None:
-    """Remove a loop with every row that belongs to it, and the long texts that nothing else refers to."""
+    """Delete a loop with all its rows, and the stored texts that no other row refers to."""
     digests = [
         digest
         for table, names in TEXT_REFERRERS

@@ -1,4 +1,4 @@
-"""What a rule's action is given as `ftl`: module calls that look like ftl2's and go through the engine."""
+"""The argument `ftl` of a rule's action: module calls in the syntax of ftl2, executed by the engine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
 type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, ModuleResult]]]]
-"""Runs a module on a host or group; the engine judges, records and runs it, and gives a result for each host."""
+"""Runs a module on a host or group; the engine applies policy, records the calls and returns a result per host."""
 
 type Apply = Callable[[StateOp], None]
-"""Makes a state operation true at once."""
+"""Applies a state operation immediately."""
 
 type _Caller = Callable[[str, dict[str, Any], str | None], Awaitable[Any]]
 
@@ -22,11 +22,11 @@ STATE = "_state_file"
 
 
 class RuleApi:
-    """The world as a rule may touch it. Nothing is done here: every call goes through `perform`.
+    """What a rule's action may do. Every call is executed by `perform`.
 
     `ftl.shell(cmd=...)` runs on the machine of the loop, `ftl["web01"].service(...)` or `ftl.web01.service(...)` on a
-    host or group, `ftl.community.general.x(...)` is a module of a collection. A call gives the result as a dict, on a
-    group a list of them; it never raises because a module failed: see `ftl.failed` and `ftl.errors`.
+    host or group, `ftl.community.general.x(...)` is a module of a collection. A call returns the result as a dict, on
+    a group a list of them; a failed module raises nothing: see `ftl.failed` and `ftl.errors`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class RuleApi:
         self._perform = perform
         self._apply = apply
         self._targets = frozenset(targets)
-        # Calls of one rule are made one after the other, also under asyncio.gather: their order is their history.
+        # Calls of one rule run one after the other, even under asyncio.gather: their order is recorded.
         self._turn = asyncio.Lock()
         self.results: list[dict[str, Any]] = []
         """Every result so far, oldest first."""
@@ -50,12 +50,12 @@ class RuleApi:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """Results of calls that failed."""
+        """The results of failed calls."""
         return [result for result in self.results if result["failed"]]
 
     @property
     def error_messages(self) -> list[str]:
-        """One line for each call that failed."""
+        """One line for each failed call."""
         return [f"{result['module']} on {result['host']}: {result['error']}" for result in self.errors]
 
     @property
@@ -65,12 +65,12 @@ class RuleApi:
 
     @property
     def hosts(self) -> list[str]:
-        """Names of the hosts and groups that can be called, with those that the loop has registered."""
+        """Names of the hosts and groups that can be called, including those that the loop has registered."""
         return sorted({*self._targets, *self.state.hosts()})
 
     @property
     def local(self) -> _RuleCall:
-        """The machine of the loop."""
+        """The machine that the loop runs on."""
         return _RuleCall(self._call, (), LOCALHOST)
 
     def __getitem__(self, target: str) -> _RuleCall:
@@ -78,7 +78,7 @@ class RuleApi:
 
     def __getattr__(self, name: str) -> _RuleCall:
         _refuse_private(name)
-        # A host wins over a module of the same name; nobody names a host `shell`.
+        # A host has precedence over a module of the same name; hosts named like a module are unlikely.
         return self[name] if name in self.hosts else _RuleCall(self._call, (name,), None)
 
     async def run_on(self, target: str | Sequence[str], module: str, **params: Any) -> Any:
@@ -128,13 +128,13 @@ class RuleApi:
             pairs = await self._perform(module, params, target)
         results = [shown(module, host, result) for host, result in pairs]
         self.results += results
-        # A group gives a list, also when it has one host only: a rule must not break when a second one joins.
+        # A group returns a list even if it has one host only: a rule must not break when a second one is added.
         single = len(pairs) == 1 and target in {None, pairs[0][0], "local"}
         return results[0] if single else results
 
 
 class _RuleCall:
-    """A module to be named, or named and ready to be called."""
+    """A target and a partial or complete module name, callable once the name is complete."""
 
     def __init__(self, call: _Caller, path: tuple[str, ...], target: str | None) -> None:
         self._call = call
@@ -147,7 +147,7 @@ class _RuleCall:
 
     async def __call__(self, **params: Any) -> Any:
         if not self._path:
-            raise TypeError("a host is not called; name a module: ftl[host].shell(cmd=...)")
+            raise TypeError("cannot call a host; name a module: ftl[host].shell(cmd=...)")
         return await self._call(".".join(self._path), params, self._target)
 
     @override
@@ -156,7 +156,7 @@ class _RuleCall:
 
 
 class RuleState:
-    """What the loop remembers of hosts and resources, as a rule reads and changes it."""
+    """The registered hosts and resources of the loop, as a rule reads and changes them."""
 
     def __init__(self, state: Mapping[str, Any], change: Callable[[StateOp], None]) -> None:
         known = cast("Mapping[str, Mapping[str, Any]]", state.get(STATE, state))
@@ -173,7 +173,7 @@ class RuleState:
         return {name: data for name, data in self._resources.items() if provider in {None, _provider(data)}}
 
     def get_host(self, name: str) -> Any:
-        """What is known of a host, or None."""
+        """The entry of a host, or None."""
         return self._hosts.get(name)
 
     def has_host(self, name: str) -> bool:
@@ -181,11 +181,11 @@ class RuleState:
         return name in self._hosts
 
     def get(self, name: str, default: Any = None) -> Any:
-        """What is known of a resource or host."""
+        """The entry of a resource or host, or the default."""
         return self._resources.get(name, self._hosts.get(name, default))
 
     def has(self, name: str) -> bool:
-        """Whether a resource or host of that name is known."""
+        """Whether a resource or host of that name is registered."""
         return name in self._resources or name in self._hosts
 
     def add_host(self, name: str, **entry: Any) -> None:
@@ -195,21 +195,21 @@ class RuleState:
         self._change(StateOp(op="add_host", name=name, groups=groups, data=entry, **fields))
 
     def add_resource(self, name: str, data: Mapping[str, Any]) -> None:
-        """Remember a resource."""
+        """Register a resource."""
         self._change(StateOp(op="add_resource", name=name, data=dict(data)))
 
     def update_resource(self, name: str, data: Mapping[str, Any]) -> None:
-        """Remember more about a resource."""
+        """Merge data into a resource."""
         self.add_resource(name, {**self._resources.get(name, {}), **data})
 
     add = add_resource
 
     def remove(self, name: str) -> None:
-        """Forget a host or resource."""
+        """Unregister a host or resource."""
         self._change(StateOp(op="remove", name=name))
 
     def note(self, op: StateOp) -> None:
-        """See the operation in what is read from now on."""
+        """Apply the operation to what this object returns from now on."""
         match op.op:
             case "add_host":
                 address = {"ansible_host": op.ansible_host, "ansible_user": op.ansible_user, "groups": op.groups}
@@ -222,7 +222,7 @@ class RuleState:
 
 
 def shown(module: str, host: str, result: ModuleResult) -> dict[str, Any]:
-    """A result as rules get it: the module's own words, and the truth about the call."""
+    """A result in the form that rules receive: the module's output, overridden by the fields of the call."""
     return {
         **result.output,
         "stdout": result.stdout,
@@ -242,6 +242,6 @@ def _provider(data: Any) -> Any:
 
 
 def _refuse_private(name: str) -> None:
-    # Python asks objects for private attributes of its own accord; they are no modules.
+    # Python looks up private attributes by protocol (for example in copy and pickle); they are not modules.
     if name.startswith("_"):
         raise AttributeError(name)

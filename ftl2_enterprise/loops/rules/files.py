@@ -1,4 +1,4 @@
-"""Rule files as they are shown: read and parsed, never run. What runs them is `rules_load`."""
+"""Rule files for display: read and parsed, never executed. `rules.load` loads them for execution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FUNCTIONS = {"condition": "state", "action": "ftl"}
-"""What a rule must have, each an async function of one argument."""
+"""The functions that a rule must define with their argument names; each is async."""
 
 
 class RuleFile(Wire, frozen=True, kw_only=True):
@@ -28,28 +28,28 @@ class RuleFile(Wire, frozen=True, kw_only=True):
     description: str
     source: str
     error: str | None = None
-    """Why it cannot be a rule, or what happened when a loop tried to load it."""
+    """The reason why it is not a valid rule, or the error of a loop that tried to load it."""
     switched_off: bool = False
-    """By the rules.json beside it."""
+    """Disabled in the rules.json of its directory."""
 
 
 def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
-    """Every rule file of the directories, by name; a directory that is missing has none."""
+    """Every rule file of the directories, by name; a missing directory has none."""
     unique = dict.fromkeys(directory.absolute() for directory in directories)
     return sorted((file for directory in unique for file in _in(directory)), key=lambda file: (file.name, file.path))
 
 
 def are_there(directory: Path | None) -> bool:
-    """Whether the directory has files that may be rules. Raises Problem(not_found) for one that is missing."""
+    """Whether the directory contains files that may be rules. Raises Problem(not_found) when it is missing."""
     if directory is None:
         return False
     if not directory.is_dir():
-        raise not_found(f"cannot find the rules directory {directory}", "make it, or name another one")
+        raise not_found(f"cannot find the rules directory {directory}", "create it, or name another one")
     return any(file.error is None and not file.switched_off for file in _in(directory))
 
 
 def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
-    """The files of the rule of that name, or the one of that path. Raises Problem(not_found)."""
+    """The files with that rule name, or the one with that path. Raises Problem(not_found)."""
     every = list(files)
     found = [file for file in every if ref in {file.name, file.path}]
     if not found:
@@ -62,17 +62,17 @@ def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
 
 
 def find_one(files: Iterable[RuleFile], ref: str) -> RuleFile:
-    """The only file that is meant. Raises Problem."""
+    """The only file with that rule name or path. Raises Problem(not_found), or Problem(invalid) for several."""
     found = find(files, ref)
     if len(found) > 1:
         listed = ", ".join(file.path for file in found)
-        raise invalid(f'cannot tell which rule "{ref}" is: there are {listed}', "give its path")
+        raise invalid(f'cannot find the rule "{ref}": several files have that name: {listed}', "give the path of one")
     return found[0]
 
 
 def _in(directory: Path) -> Iterator[RuleFile]:
     try:
-        # Only files: a pipe would hold up whoever reads it.
+        # Regular files only: reading a pipe would block.
         paths = [
             path
             for path in directory.iterdir()
@@ -110,7 +110,7 @@ def _in(directory: Path) -> Iterator[RuleFile]:
 
 
 def _parsed(content: bytes) -> tuple[str, str | None]:
-    """What the file says of itself, and why it cannot be a rule."""
+    """The first line of its docstring, and the reason why it is not a valid rule, if any."""
     try:
         tree = ast.parse(content)
     except SyntaxError as error:
@@ -120,7 +120,7 @@ def _parsed(content: bytes) -> tuple[str, str | None]:
     lines = (ast.get_docstring(tree) or "").splitlines()
     described = lines[0].strip() if lines else ""
     for name, argument in FUNCTIONS.items():
-        # Defined by other means (an import, an assignment) is told only by running it.
+        # A function defined by other means (an import, an assignment) is found only by executing the file.
         plain = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
         if plain:
             return described, f"{name} is not an async function; write `async def {name}({argument}):`"

@@ -1,4 +1,4 @@
-"""rules.json: which rules a person has switched off, and which were found broken at which content."""
+"""rules.json: the rules that a user has disabled, and those found broken, with the digest of the broken content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = "rules.json"
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenRule:
-    """Why a file is not a rule, and the SHA-256 of the content that was tried (None when unknown)."""
+    """Why a file is not a valid rule, and the SHA-256 of the content that failed to load (None when unknown)."""
 
     error: str
     digest: str | None = None
@@ -29,7 +29,7 @@ class BrokenRule:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleIndex:
-    """What rules.json says."""
+    """The content of rules.json."""
 
     disabled: frozenset[str] = frozenset()
     broken: Mapping[str, BrokenRule] = field(default_factory=dict[str, BrokenRule])
@@ -46,13 +46,13 @@ class _StoredIndex(msgspec.Struct):
 
 
 def read_notes(directory: Path) -> RuleIndex:
-    """Read the file; a missing one says nothing.
+    """Read the file; a missing one is like an empty one.
 
-    Raises Problem(invalid): guessing what a damaged file said could fire a rule that a person has switched off.
+    Raises Problem(invalid) for a damaged file: ignoring it could fire a rule that a user has disabled.
     """
     path = directory / NAME
     if path.exists() and not path.is_file():
-        # Reading a pipe would hold up whoever looks.
+        # Reading a pipe would block.
         raise invalid(f"cannot read {path}: it is not a regular file")
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_StoredIndex)
@@ -73,11 +73,11 @@ def read_notes(directory: Path) -> RuleIndex:
 
 
 def write_broken(directory: Path, broken: Mapping[str, BrokenRule]) -> None:
-    """Replace the broken entries and keep everything else; where nothing can be written, nothing is remembered."""
+    """Replace the broken entries and keep everything else; a directory that is not writable is ignored."""
     path = directory / NAME
     content: dict[str, Any] = {}
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        # Read again just before: a person may have edited it meanwhile.
+        # Read again just before the write: a user may have edited it in the meantime.
         content = cast("dict[str, Any]", msgspec.json.decode(path.read_bytes(), type=dict))
     content.setdefault("disabled", [])
     content["broken"] = {

@@ -1,4 +1,4 @@
-"""Loading rule files: each is compiled and checked once per content, and what is broken is said and remembered."""
+"""Loads rule files: each is compiled and checked once per content, and errors are recorded in rules.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.rules.api import RuleApi
 
 _cache: dict[Path, Rule | BrokenRule] = {}
-"""The last thing that was loaded from each file; a continuous loop loads its rules in every run."""
+"""The last result of loading each file; a continuous loop loads its rules in every run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +34,19 @@ class _SourceFile:
 
 
 class _NotARule(Exception):
-    """The file can be imported and is no rule."""
+    """The file can be imported but is not a valid rule."""
 
 
 def load_rules(directory: Path | None, *, required: bool = True) -> RuleSet:
-    """Load every rule of the directory in name order; None has none, nor has a missing one that is not required.
+    """Load every rule of the directory in name order; without a directory, or if it is missing and not required,
+    none.
 
     Raises Problem(not_found) or Problem(invalid) when the directory or its rules.json cannot be read.
     """
     if directory is None or (not required and not directory.exists()):
         return RuleSet()
     if not directory.exists():
-        raise not_found(f"cannot find the rules directory {directory}", "make it, or leave --rules-dir out")
+        raise not_found(f"cannot find the rules directory {directory}", "create it, or omit --rules-dir")
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix == ".py" and path.is_file())
     except OSError as error:
@@ -61,7 +62,7 @@ def load_rules(directory: Path | None, *, required: bool = True) -> RuleSet:
             broken[path.stem] = loaded
         else:
             rules.append(loaded)
-    # Entries of disabled rules are left alone: their files were not looked at.
+    # Entries of disabled rules are kept: their files were not examined.
     kept = {stem: entry for stem, entry in notes.broken.items() if stem in notes.disabled}
     if kept | broken != notes.broken:
         write_broken(directory, kept | broken)
@@ -78,7 +79,7 @@ def _load(path: Path, noted: BrokenRule | None) -> Rule | BrokenRule:
     known = _cache.get(path.resolve())
     if known is not None and known.digest == digest:
         return known
-    # A missing import may be there by now without any change to the file.
+    # A missing import may be installed by now without any change to the file.
     if noted is not None and noted.digest == digest and not noted.error.startswith(("ImportError", "ModuleNotFound")):
         return noted
     loaded = _compile(_SourceFile(path=path, source=source, digest=digest))
@@ -97,11 +98,11 @@ def _compile(file: _SourceFile) -> Rule | BrokenRule:
 
 
 def _import(file: _SourceFile) -> ModuleType:
-    """Run the file as a module of its own name; compiled here, so that nothing is written beside it."""
+    """Execute the file as a module; it is compiled here, so that no bytecode is written next to it."""
     name = f"ftl2_rule_{hashlib.sha256(str(file.path.resolve()).encode()).hexdigest()[:8]}_{file.path.stem}"
     module = ModuleType(name)
     module.__file__ = str(file.path)
-    # Rules that were once generated have their observations written as JSON.
+    # Generated rules of earlier versions contain their observations as JSON.
     vars(module).update({"true": True, "false": False, "null": None})
     code = compile(file.source, str(file.path), "exec", dont_inherit=True)
     before = sys.modules.get(name)
@@ -161,7 +162,7 @@ def _contained(
         try:
             return await action(ftl)
         except SystemExit as error:
-            # It would end the process of the loop.
+            # SystemExit would end the process of the loop.
             raise RuntimeError(f"the rule called exit({error.code!r})") from error
 
     return contained

@@ -1,4 +1,4 @@
-"""Which rule fires. Pure."""
+"""The order in which rules fire. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class RuleOutcome(StrEnum):
 
 
 def may_fire(matched: Sequence[str], fired_before: Collection[str]) -> list[str]:
-    """The matched rules that may fire, in order: none does that fired in the iteration before."""
+    """The matching rules that may fire, in order: all but those that fired in the previous iteration."""
     return [name for name in matched if name not in fired_before]
 
 
 def next_to_fire(candidates: Sequence[str], ended: Mapping[str, RuleOutcome]) -> str | None:
     """The rule to fire next in this iteration; None when one has succeeded or none is left.
 
-    A rule that failed or was denied gives way to the later ones, and is not tried again.
+    A rule that failed or was denied is not fired again in the iteration; the next one is.
     """
     if RuleOutcome.SUCCEEDED in ended.values():
         return None

@@ -1,4 +1,4 @@
-"""Rules: deterministic conditions and actions that spare the model. What they are and how a condition is judged."""
+"""Rules, deterministic conditions and actions that avoid model calls, and the evaluation of a condition."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSet:
-    """The rules of a directory in name order, and what could not be used."""
+    """The rules of a directory in name order, and those that are broken or disabled."""
 
     rules: tuple[Rule, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Name and error of each file that is not a rule."""
+    """Name and error of each file that is not a valid rule."""
     disabled: tuple[str, ...] = ()
 
 
 def enabled(rules: RuleSet, disabled: Container[str]) -> RuleSet:
-    """The rules without those of these names: a person has switched them off."""
+    """The rules without the disabled ones."""
     off = [name for name in (*(rule.name for rule in rules.rules), *rules.broken) if name in disabled]
     if not off:
         return rules
@@ -58,18 +58,18 @@ def enabled(rules: RuleSet, disabled: Container[str]) -> RuleSet:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleJudgement:
-    """Whether a rule's condition holds, or why that could not be found out."""
+    """Whether a rule's condition holds, or why it could not be evaluated."""
 
     matched: bool = False
     error: str | None = None
 
 
 async def evaluate(rule: Rule, state: Mapping[str, Any], timeout: float) -> RuleJudgement:  # noqa: ASYNC109
-    """Judge the rule's condition on a copy of the state. Only cancelling gets out of it as an exception."""
+    """Evaluate the condition on a copy of the state. `timeout` is in seconds. Raises nothing but CancelledError."""
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
-            # A condition that changes what it is given must not change what later rules and the decider see.
+            # A condition that changes its argument must not affect later rules and the decider.
             return RuleJudgement(matched=bool(await rule.condition(copy.deepcopy(dict(state)))))
     except asyncio.CancelledError:
         task = asyncio.current_task()
@@ -85,6 +85,6 @@ async def evaluate(rule: Rule, state: Mapping[str, Any], timeout: float) -> Rule
 
 
 def error_text(error: BaseException) -> str:
-    """One line: the kind of the error, and what it says."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    """One line: the type of the error and its message."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

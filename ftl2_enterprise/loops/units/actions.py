@@ -1,4 +1,4 @@
-"""Units of work about actions; see `units`."""
+"""Units of work about actions; see `units.runs`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class NewAction(Wire, frozen=True):
     origin: str
     summary: str
     event: ActionEvent | None = None
-    """A move that is made at once: denied, previewed, or failed because it cannot be tried."""
+    """The event that ends the action immediately: denied, previewed, or failed because it cannot be attempted."""
     reason: str | None = None
 
 
 class DoneAction(Wire, frozen=True):
-    """What came of an action."""
+    """The result of an action."""
 
     id: int
     event: ActionEvent
@@ -53,7 +53,7 @@ class DoneAction(Wire, frozen=True):
 
 
 def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
-    """Commit the intent of an action, and what is settled about it already: denied, previewed, or not to be tried."""
+    """Insert a proposed action, and end it immediately if the plan says so (`NewAction.event`); returns its id."""
     row = action_rows.insert_action(
         tx,
         iteration,
@@ -71,7 +71,7 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
 
 
 def _settled(iteration: Iteration, action_id: int, new: NewAction, event: ActionEvent, of: int) -> ActionFact:
-    """The fact that the new action is settled already."""
+    """The fact that records why the new action ended immediately."""
     match event:
         case ActionEvent.PREVIEWED:
             return ActionPreviewed(
@@ -94,13 +94,13 @@ def _settled(iteration: Iteration, action_id: int, new: NewAction, event: Action
 
 @unit
 def propose_actions(tx: Tx, iteration: Iteration, actions: list[NewAction]) -> list[int]:
-    """Actions that a rule makes up while it runs."""
+    """Insert actions that a rule calls while it runs; returns their ids."""
     return [insert_action(tx, iteration, action, action.n) for action in actions]
 
 
 @unit
 def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], *, of: int) -> None:
-    """Commit that these (id, summary) begin now; from here on a crash makes them unknown."""
+    """Commit that these actions, as (id, summary), start now; from here on a crash makes them unknown."""
     for action_id, summary in actions:
         action_rows.move_action(tx, action_id, ActionEvent.STARTED)
         action = action_rows.get_action(tx, action_id)
@@ -120,7 +120,7 @@ def start_actions(tx: Tx, iteration: Iteration, actions: list[tuple[int, str]], 
 
 @unit
 def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
-    """Commit the truth about an action."""
+    """Commit the result of an action."""
     action_rows.move_action(
         tx,
         done.id,
@@ -138,7 +138,7 @@ def end_action(tx: Tx, iteration: Iteration, done: DoneAction) -> Action:
 
 
 def _ended(iteration: Iteration, action: Action, done: DoneAction) -> ActionFact:
-    """The fact that the action ended."""
+    """The fact that records how the action ended."""
     match done.event:
         case ActionEvent.SUCCEEDED:
             return ActionSucceeded(
@@ -171,7 +171,7 @@ def _ended(iteration: Iteration, action: Action, done: DoneAction) -> ActionFact
 
 @unit
 def lose_actions(tx: Tx, iteration: Iteration, *, reason: str) -> None:
-    """Mark what was in flight as unknown."""
+    """Mark the running actions of the iteration as unknown."""
     for action in action_rows.get_actions_for_iteration(tx, iteration.id):
         if action.state is ActionState.RUNNING:
             end_action(tx, iteration, DoneAction(id=action.id, event=ActionEvent.LOST, error=reason))

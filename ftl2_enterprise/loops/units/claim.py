@@ -1,23 +1,20 @@
-"""Units of work about who runs a loop; see `units`."""
+"""Units of work about the claim of a loop; see `units.runs`."""
 
 from __future__ import annotations
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import conflict
+from ftl2_enterprise.loops.lifecycle import LOOP
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
-
-FINAL = {LoopState.COMPLETED, LoopState.CANCELLED}
-"""A loop in one of these is never run again."""
 
 
 @unit
 def claim(tx: Tx, loop_id: int, by: str) -> int:
-    """Take the loop for a process, named as `core.lease` does; returns the generation that its writes carry.
+    """Claim the loop for a process, named as in `core.lease`; returns the generation that fences its writes.
 
-    Raises Problem(conflict) when the loop has ended or its holder lives.
+    Raises Problem(conflict) when the loop is in a final state or another live process owns it.
     """
     loop = loop_rows.get_loop(tx, loop_id)
     if loop.owner is not None and loop.owner != by and lease.is_alive(loop.owner):
@@ -25,26 +22,26 @@ def claim(tx: Tx, loop_id: int, by: str) -> int:
             f"cannot run loop {loop.name}: process {lease.pid_of(loop.owner)} is running it",
             "stop that process first, or give another --name",
         )
-    if loop.state in FINAL:
+    if LOOP.is_final(loop.state):
         raise conflict(f"cannot run loop {loop.name}: it is {loop.state}", "start a new one under another --name")
     return loop_rows.claim_loop(tx, loop_id, by)
 
 
 @unit
 def fence(tx: Tx, loop_id: int, generation: int) -> None:
-    """Comes before every unit of a loop's process, also of those that touch other tables only.
+    """Verify the claim; precedes every unit of a loop's process, including those that write other tables only.
 
-    Raises Problem(conflict) when another process has claimed the loop since: a late process changes nothing.
+    Raises Problem(conflict) when another process has claimed the loop since, so that a late process changes nothing.
     """
     loop_rows.update_loop(tx, loop_id, generation)
 
 
 @unit
 def release(tx: Tx, loop_id: int, generation: int) -> None:
-    """Give the loop back; the rows say where it stands."""
+    """Release the claim."""
     loop_rows.update_loop(tx, loop_id, generation, owner=None)
 
 
 @unit
 def nothing(tx: Tx) -> None:
-    """What is deferred comes by itself."""
+    """Do nothing; committing it executes the units that were deferred."""

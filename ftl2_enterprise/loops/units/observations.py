@@ -1,4 +1,4 @@
-"""Units of work about observations; see `units`."""
+"""Units of work about observations; see `units.runs`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftl2_enterprise.store.unit import unit
 
 
 class NewObservation(Wire, frozen=True):
-    """The intent to look at something."""
+    """The intent to observe something on one host."""
 
     name: str
     module: str
@@ -21,36 +21,36 @@ class NewObservation(Wire, frozen=True):
     params: dict[str, Any]
     origin: str
     refused: str | None = None
-    """Why it is not even tried."""
+    """The reason for not attempting it."""
     denied: bool = False
-    """Refused by policy."""
+    """Whether policy denies it."""
 
 
 class DoneObservation(Wire, frozen=True):
-    """What came of an observation."""
+    """The result of an observation."""
 
     id: int
     name: str
     host: str
     state: ObservationState
     result: str
-    """JSON."""
+    """A JSON object, redacted."""
     error: str | None
 
 
 class Results(Wire, frozen=True):
-    """What came of everything that was looked at."""
+    """The results of the observations of an iteration."""
 
     done: list[DoneObservation]
     facts: dict[str, dict[str, Any]]
-    """What it tells of hosts, by their names."""
+    """Facts about hosts that follow from the results, by host name."""
 
 
 @unit
-def begin_observations(tx: Tx, iteration: Iteration, wanted: list[NewObservation]) -> list[int]:
-    """Commit what is about to be looked at; what is refused ends here."""
+def begin_observations(tx: Tx, iteration: Iteration, planned: list[NewObservation]) -> list[int]:
+    """Insert observations that are about to run, and end the refused ones; returns their ids."""
     ids: list[int] = []
-    for new in wanted:
+    for new in planned:
         row = observation_rows.insert_observation(
             tx, iteration, name=new.name, module=new.module, host=new.host, params=new.params, origin=new.origin
         )
@@ -68,7 +68,7 @@ def end_observations(
     generation: int,
     results: Results,
 ) -> None:
-    """Commit what was seen, and what it tells about hosts."""
+    """Commit the results of observations, and the facts about hosts that follow from them."""
     for seen in results.done:
         observation_rows.finish_observation(tx, seen.id, seen.state, result=seen.result, error=seen.error)
     if results.facts:
@@ -82,9 +82,9 @@ def end_observations(
 
 @unit
 def lose_observations(tx: Tx, iteration: Iteration) -> None:
-    """What was being looked at when it was cut off is not known."""
+    """Mark observations as unknown that were interrupted."""
     for seen in observation_rows.get_observations(tx, iteration.id):
         if seen.state is ObservationState.RUNNING:
             observation_rows.finish_observation(
-                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="cut off before its result was stored"
+                tx, seen.id, ObservationState.UNKNOWN, result="{}", error="interrupted before its result was stored"
             )

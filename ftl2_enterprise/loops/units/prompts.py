@@ -1,4 +1,4 @@
-"""Units of work about questions; see `units`."""
+"""Units of work about questions; see `units.runs`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftl2_enterprise.store.unit import unit
 def ask(
     tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str, key: str, deadline: int | None
 ) -> Prompt:
-    """Commit the question; the loop waits for its answer."""
+    """Commit the question of the decision; the loop waits for its answer."""
     assert decision.ask is not None
     prompt = prompt_rows.insert_prompt(
         tx,
@@ -54,8 +54,8 @@ def ask(
 
 
 @unit
-def go_on(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
-    """The question is settled: the iteration ends and the loop runs, unless the answer was to stop."""
+def end_asking(tx: Tx, iteration: Iteration, generation: int, prompt_id: int, *, stopped: str | None = None) -> None:
+    """Record that the question is closed: the iteration ends, and blocks the loop if `stopped` has a reason."""
     loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAnswered(prompt_id=prompt_id))
     run_units.end_iteration(
         tx,

@@ -1,4 +1,4 @@
-"""Units of work about rules; see `units`."""
+"""Units of work about rules; see `units.runs`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftl2_enterprise.store.unit import unit
 
 @unit
 def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, digest: str) -> int:
-    """A rule's condition holds and its action is about to run."""
+    """Record that a rule's condition holds and that its action is about to run; returns the id of the rule result."""
     if loop_rows.get_iteration(tx, iteration.id).state is IterationState.OBSERVING:
         line = f"rule {rule}: its condition holds"
         run_units.record_decision(
@@ -28,7 +28,7 @@ def begin_rule(tx: Tx, iteration: Iteration, generation: int, *, rule: str, dige
 
 @unit
 def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: bool, detail: str) -> None:
-    """A rule that did not fire although it matched, or whose condition could not be evaluated."""
+    """Record a rule that matched but may not fire, or whose condition could not be evaluated."""
     rule_rows.insert_rule_result(
         tx,
         iteration,
@@ -46,7 +46,7 @@ def note_rule(tx: Tx, iteration: Iteration, *, rule: str, digest: str, matched: 
 
 @unit
 def end_rule(tx: Tx, iteration: Iteration, result_id: int, *, rule: str, success: bool, detail: str) -> None:
-    """The rule's action is over."""
+    """Record how the rule's action ended."""
     rule_rows.update_rule_result(tx, result_id, success=success, detail=short(detail))
     fired = RuleFired(iteration_id=iteration.id, rule=rule, success=success, detail=detail)
     tx.emit(fired, subject=loop_subject(iteration.loop_id))

@@ -1,7 +1,7 @@
-"""Units of work: each is one transaction, all or nothing, fenced by the generation of the loop's claim.
+"""Units of work about runs and iterations: each is one transaction, fenced by the generation of the loop's claim.
 
-Every function takes a transaction and plain values and returns plain values, so that a unit can be carried out by
-whichever process does the writing. Texts that arrive here are redacted already.
+Every unit takes a transaction and plain values and returns plain values, so that the process of the loop or the
+writer can execute it. The texts in its arguments are already redacted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from ftl2_enterprise.store.unit import unit
 
 @unit
 def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool, max_iterations: int) -> None:
-    """The loop runs: a new run, or the one that was interrupted."""
+    """Start a new run of the loop, or continue the interrupted one."""
     state = loop_rows.move_loop(
         tx,
         loop_id,
@@ -69,14 +69,14 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
     )
     iteration = loop_rows.open_iteration(tx, loop_id)
     if state is not LoopState.WAITING and iteration is not None and iteration.state is IterationState.ASKING:
-        # It was paused while it waited: its question is settled in the state in which it was asked.
+        # It was paused while it waited for an answer, and a question can be closed only in the state `waiting`.
         prompt = prompt_rows.get_prompt_of_iteration(tx, iteration)
         loop_rows.move_loop(tx, loop_id, generation, LoopAsked(prompt_id=prompt.id))
 
 
 @unit
 def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any]) -> Loop:
-    """The loop goes on with other limits than it was asked with; what it is to reach stays."""
+    """Change limits of the loop's spec; its desired state stays."""
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.update_loop(tx, loop_id, generation, spec=msgspec.structs.replace(loop.spec, **limits))
     tx.emit(LoopLimitsChanged(**limits), subject=loop_subject(loop_id))
@@ -85,7 +85,7 @@ def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any])
 
 @unit
 def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: dict[str, Any]) -> None:
-    """The loop ends, rests, or stops until a person does something."""
+    """Record that the run ended, with the loop's next state: ended, resting or blocked."""
     values = {name: short(value) if name == "reason" else value for name, value in values.items()}
     loop_rows.move_loop(tx, loop_id, generation, fact, **values)
 
@@ -101,13 +101,13 @@ def begin_iteration(
     run: int,
     in_run: int,
     budget: int,
-    looks: list[observation_units.NewObservation] | None = None,
+    observations: list[observation_units.NewObservation] | None = None,
 ) -> tuple[Iteration, list[int]]:
-    """One more pass, with what it is about to look at; returns it with the ids of the looks."""
+    """Begin an iteration and its observations; returns the iteration and the ids of the observations."""
     iteration = loop_rows.insert_iteration(tx, loop_id, run)
     started = IterationStarted(iteration_id=iteration.id, n=iteration.n, run=run, in_run=in_run, of=budget)
     tx.emit(started, subject=loop_subject(loop_id))
-    return iteration, observation_units.begin_observations(tx, iteration, looks or [])
+    return iteration, observation_units.begin_observations(tx, iteration, observations or [])
 
 
 @unit
@@ -122,7 +122,7 @@ def end_iteration(
     decided_by: str | None = None,
     loop_values: dict[str, Any] | None = None,
 ) -> None:
-    """The pass is over; what the loop remembers of it is written with it."""
+    """End the iteration; `loop_values` are columns of the loop to write with it."""
     values: dict[str, Any] = {"outcome": outcome, "ended_at": tx.now}
     if error is not None:
         values["error"] = short(error)
@@ -147,7 +147,7 @@ def end_iteration(
 
 @unit
 def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
-    """The desired state is verified."""
+    """Record a decision that the desired state is reached, and end the iteration."""
     record_decision(tx, iteration, generation, decision, by=by, actions=[])
     loop = loop_rows.get_loop(tx, iteration.loop_id)
     by_check = by == "check"
@@ -176,7 +176,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
 def give_up(
     tx: Tx, iteration: Iteration, generation: int, *, outcome: IterationOutcome, lost: str, reason: str
 ) -> None:
-    """An iteration that cannot go on: what was in flight is unknown, what had not begun is skipped."""
+    """End an iteration that cannot continue: its running actions become unknown, its proposed ones skipped."""
     observation_units.lose_observations(tx, iteration)
     lose_model_calls(tx, iteration)
     action_units.lose_actions(tx, iteration, reason=lost)
@@ -199,9 +199,10 @@ def observed(
     check: list[str] | None,
     results: observation_units.Results | None = None,
 ) -> None:
-    """Everything is seen and judged; `check` is what the recorded check found unmet, None without one.
+    """Record that the iteration has observed; `check` has the unsatisfied expectations of the recorded check, if it
+    ran.
 
-    `results` are what was seen, when that is not committed yet.
+    `results` are the results of observations, unless they are committed already.
     """
     if results is not None:
         observation_units.end_observations(tx, iteration, generation, results)
@@ -233,7 +234,7 @@ def record_decision(
     by: str,
     actions: list[action_units.NewAction],
 ) -> list[int]:
-    """Commit the decision with every action it means, before anything is done about it."""
+    """Commit the decision with a row for each of its actions, before any of them is executed; returns their ids."""
     decided = IterationDecided(
         iteration_id=iteration.id,
         by=by,
@@ -263,13 +264,13 @@ def record_decision(
 
 @unit
 def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by: str) -> None:
-    """It cannot be done, says the decision."""
+    """Record a decision that the loop is blocked, and end the iteration."""
     record_decision(tx, iteration, generation, decision, by=by, actions=[])
     end_iteration(tx, iteration, generation, IterationOutcome.BLOCKED, error=decision.blocked)
 
 
 def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
-    """Say so when what was in its desired state is not any more."""
+    """Record that the loop has drifted, with a fact if it was in sync before."""
     loop = loop_rows.get_loop(tx, iteration.loop_id)
     if loop.condition is Condition.IN_SYNC:
         tx.emit(LoopDrifted(iteration_id=iteration.id, unmet=decision.unmet), subject=loop_subject(loop.id))
@@ -279,7 +280,7 @@ def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision
 
 @unit
 def lose_model_calls(tx: Tx, iteration: Iteration) -> None:
-    """Calls that were in flight when the process died ended nobody knows how."""
+    """Mark model calls as unknown that were in flight when the process died."""
     for call in model_call_rows.get_open_model_calls(tx, iteration.loop_id):
         model_call_rows.finish_model_call(
             tx,

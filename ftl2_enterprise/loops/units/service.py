@@ -1,4 +1,4 @@
-"""Units of work of the service: what is asked of a loop becomes true, or is written down until it can."""
+"""Units of work of the service: requests for a loop are applied, or recorded until its process can apply them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem, conflict
-from ftl2_enterprise.loops.restart_policy import ProcessEnd, Restarts, answer
+from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, PAUSABLE
+from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, decide_restart
 from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import (
@@ -28,34 +29,31 @@ from ftl2_enterprise.store.unit import unit
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Iteration
 
-ACTIVE = frozenset({LoopState.PENDING, LoopState.RUNNING, LoopState.WAITING, LoopState.RESTING})
-"""What can be paused."""
-OVER = frozenset({LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED})
 LOST = "its process ended while it ran"
 
 
-def wish(tx: Tx, loop: Loop, desired: Desired) -> None:
-    """Write down what is asked of the loop; whoever runs it reads it at its next safe point."""
+def request(tx: Tx, loop: Loop, desired: Desired) -> None:
+    """Record the desired state of the loop; its process reads it at the next safe point."""
     if loop.desired is not desired:
         loop_rows.set_desired(tx, loop.id, desired)
         tx.emit(LoopDesired(desired=desired), subject=loop_subject(loop.id))
 
 
 def hurry(tx: Tx, loop: Loop) -> None:
-    """Write down that a loop which is being cancelled is not to finish its step in hand."""
+    """Record that a loop which is being cancelled must not finish its current step."""
     if not service_rows.is_hurried(tx, loop.id):
         tx.emit(LoopHurried(), subject=loop_subject(loop.id))
 
 
 def settle(tx: Tx, loop: Loop) -> Loop:
-    """Make true what is asked of a loop that has no process."""
+    """Apply the desired state of a loop that has no process."""
     iteration = loop_rows.open_iteration(tx, loop.id)
     match loop.desired:
-        case Desired.PAUSE | Desired.STOP if loop.state in ACTIVE:
+        case Desired.PAUSE | Desired.STOP if loop.state in PAUSABLE:
             if iteration is not None:
                 lose(tx, iteration)
             pause(tx, loop, reason="paused on request" if loop.desired is Desired.PAUSE else "stopped on request")
-        case Desired.CANCEL if loop.state not in OVER:
+        case Desired.CANCEL if loop.state not in ENDED_LOOPS:
             cancel(tx, loop)
         case _:
             pass
@@ -63,19 +61,19 @@ def settle(tx: Tx, loop: Loop) -> Loop:
 
 
 def lose(tx: Tx, iteration: Iteration) -> None:
-    """What was in flight when the process of the loop ended is unknown."""
+    """Mark as unknown what was in flight when the process of the loop ended."""
     observation_units.lose_observations(tx, iteration)
     run_units.lose_model_calls(tx, iteration)
     action_units.lose_actions(tx, iteration, reason=LOST)
 
 
 def pause(tx: Tx, loop: Loop, *, reason: str) -> None:
-    """The loop stays where it is until it is resumed."""
+    """Pause the loop; it keeps its open iteration until it is resumed."""
     loop_rows.move_loop(tx, loop.id, loop.generation, LoopPaused(outcome=None, reason=reason), reason=reason)
 
 
 def cancel(tx: Tx, loop: Loop) -> None:
-    """The loop is over; what it has begun and not ended is closed."""
+    """Cancel the loop and close its open iteration, prompts and actions."""
     reason = "cancelled on request"
     iteration = loop_rows.open_iteration(tx, loop.id)
     if iteration is not None:
@@ -89,42 +87,42 @@ def cancel(tx: Tx, loop: Loop) -> None:
 
 
 def retry(tx: Tx, loop: Loop) -> None:
-    """A loop that has failed or is blocked waits for its turn again."""
+    """Make a failed or blocked loop pending again."""
     values = {"outcome": None, "reason": None, "next_run_at": None}
     loop_rows.move_loop(tx, loop.id, loop.generation, LoopRetried(was=loop.state), **values)
 
 
 def manage(tx: Tx, loop: Loop) -> None:
-    """The service runs the loop from now on, as if its process had never crashed."""
+    """Let the service run the loop from now on, with its crash counters reset."""
     if not loop.managed or loop.crashes or loop.restart_at is not None:
         service_rows.change_loop(tx, loop.id, managed=True, crashes=0, crashes_since=None, restart_at=None)
 
 
 @unit
 def take(tx: Tx, loop_id: int, generation: int) -> Loop:
-    """A process in the foreground is to run the loop, whatever was asked of it before.
+    """Let the foreground process that has claimed the loop run it, whatever its desired state was.
 
-    Raises Problem(conflict) when the service has it.
+    Raises Problem(conflict) when the service manages the loop.
     """
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.check_claim(tx, loop_id, generation)
     if loop.managed:
         raise conflict(f"cannot run {loop.name}: the service runs it", "see `ftl2ctl show`")
-    wish(tx, loop, Desired.RUN)
+    request(tx, loop, Desired.RUN)
     return loop_rows.get_loop(tx, loop_id)
 
 
 @unit
-def obey(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_by_itself: bool) -> Loop:
-    """The process of the loop makes true what is asked of it, at a safe point; without a wish it only stops.
+def apply_desired(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_automatically: bool) -> Loop:
+    """Apply the desired state of the loop when its process stops at a safe point; one that shall run is only stopped.
 
-    `wakes_by_itself`: whoever runs the loop starts it again when its rest is over, so that it need not be paused.
+    `wakes_automatically`: the service starts the loop again after its rest, so a resting loop is not paused.
     """
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.check_claim(tx, loop_id, generation)
     if loop.desired is not Desired.RUN:
         return settle(tx, loop)
-    stops = {LoopState.RUNNING} if wakes_by_itself else {LoopState.RUNNING, LoopState.RESTING}
+    stops = {LoopState.RUNNING} if wakes_automatically else {LoopState.RUNNING, LoopState.RESTING}
     if loop.state in stops:
         pause(tx, loop, reason=reason)
     return loop_rows.get_loop(tx, loop_id)
@@ -132,12 +130,13 @@ def obey(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_by_itself:
 
 @unit
 def record_end(
-    tx: Tx, loop_id: int, end: ProcessEnd, *, pid: int | None, started_at: Instant | None, restarts: Restarts,
+    tx: Tx, loop_id: int, end: ProcessEnd, *, pid: int | None, started_at: Instant | None, restarts: RestartLimits,
     random: float,
 ) -> Loop | None:  # fmt: skip
-    """The process of the loop has ended: what was asked becomes true, and a crash is counted.
+    """Record that the process of the loop has ended: apply the desired state, and count a crash.
 
-    It is recorded once, however often it is told. None when the loop is gone, or when another process has it by now.
+    Repeated reports of the same end are recorded once. None when the loop was deleted or another process owns it by
+    now.
     """
     try:
         loop = loop_rows.get_loop(tx, loop_id)
@@ -145,7 +144,7 @@ def record_end(
         return None
     if _is_noted(end) and service_rows.is_end_noted(tx, loop_id, pid, started_at):
         return loop
-    found = answer(
+    found = decide_restart(
         end,
         crashes=loop.crashes,
         crashes_since=loop.crashes_since,
@@ -156,10 +155,10 @@ def record_end(
     if service_rows.is_held(loop):
         service_rows.change_loop(tx, loop_id, restart_at=found.restart_at)
         return None
-    # What the dead process handed over and nobody has carried out yet must not be carried out after this.
-    service_rows.take_from(tx, loop)
+    # Units that the dead process submitted and that are still queued must not be executed after this.
+    service_rows.revoke_claim(tx, loop)
     loop = loop_rows.get_loop(tx, loop_id)
-    if loop.state in OVER or loop.state is LoopState.BLOCKED:
+    if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
         return loop
     if loop.desired is not Desired.RUN:
         _note_end(tx, loop, end, pid, started_at)
@@ -186,7 +185,7 @@ def _note_end(
     fact = LoopCrashed if end.is_crash else LoopProcessEnded
     tx.emit(
         fact(
-            why=end.why, status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.told(),
+            why=end.why, status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.describe(),
             crashes=crashes, restart_at=restart_at,
         ),
         subject=loop_subject(loop.id),
@@ -194,7 +193,7 @@ def _note_end(
 
 
 def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
-    """The loop cannot go on without a person."""
+    """Fail the loop, and close its open iteration, prompts and actions."""
     iteration = loop_rows.open_iteration(tx, loop.id)
     if iteration is not None:
         run_units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
@@ -206,9 +205,9 @@ def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
 
 @unit
 def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str) -> Loop:
-    """The loop cannot be run as it was asked for, says its process before anything has run."""
+    """Fail the loop because its process, before executing anything, found that it cannot run as specified."""
     loop = loop_rows.get_loop(tx, loop_id)
     loop_rows.check_claim(tx, loop_id, generation)
-    if loop.state not in OVER and loop.state is not LoopState.BLOCKED:
+    if loop.state not in ENDED_LOOPS and loop.state is not LoopState.BLOCKED:
         fail(tx, loop, reason=reason)
     return loop_rows.get_loop(tx, loop_id)

@@ -1,4 +1,4 @@
-"""Units of work about what a loop knows of hosts and resources; see `units`."""
+"""Units of work about the hosts and resources that a loop registers; see `units.runs`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftl2_enterprise.store.unit import unit
 
 @unit
 def change_state(tx: Tx, iteration: Iteration, ops: list[StateOp], refused: list[str]) -> None:
-    """Carry out the operations, and record why others make no sense."""
+    """Apply the state operations, and record the reasons why others were refused."""
     subject = loop_subject(iteration.loop_id)
     for reason in refused:
         tx.emit(StateRefused(iteration_id=iteration.id, reason=reason), subject=subject)

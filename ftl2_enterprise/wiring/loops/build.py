@@ -251,7 +251,7 @@ def build(
         policy=needs.policy,
         bindings=needs.bindings,
         redactor=redactor,
-        people=people,
+        prompter=people,
         stop=stop,
         limits=RunLimits(
             parallel_hosts=of_loops.parallel_hosts,

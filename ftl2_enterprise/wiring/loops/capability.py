@@ -48,8 +48,8 @@ def _retention(context: ControlContext) -> Sequence[Retention]:
     def stretch(after: int) -> Stretch:
         before = SystemClock().now() - round(kept() * 1e6)
         with context.store.read() as tx:
-            ids, following = retention.old_looks(tx, after=after, before=before)
-        calls = [retention.forget_looks.call(list(some)) for some in batched(ids, REMOVED_AT_ONCE, strict=False)]
+            ids, following = retention.expired_iterations(tx, after=after, before=before)
+        calls = [retention.delete_iterations.call(list(some)) for some in batched(ids, REMOVED_AT_ONCE, strict=False)]
         return Stretch(calls=calls, next=following)
 
     return [Retention(kept=kept, what="no-op iterations", stretch=stretch)]

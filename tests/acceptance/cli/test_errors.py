@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         (["run", " "], "cannot take an empty desired state"),
         (["run", "-f", "absent.txt"], "cannot read absent.txt: there is no such file"),
         (["run", "absent.yaml"], "cannot read absent.yaml: there is no such file"),
-        (["run", "x", "--name", "12"], "cannot call a loop '12'"),
+        (["run", "x", "--name", "12"], "cannot name a loop '12'"),
         (["run", "x", "-i", "absent-hosts.yaml"], "absent-hosts.yaml"),
         (["run", "x", "--policy", "absent-policy.yaml"], "absent-policy.yaml"),
         (["run", "x", "-s", "nonsense"], "write MODULE.PARAM=ENV_VAR"),

@@ -124,7 +124,7 @@ def test_the_reference_and_the_help_list_every_status(command: Command) -> None:
 def test_a_name_that_is_taken_is_refused_and_a_made_one_is_counted_up(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, MAKE)
     ended(command.run("run", "-f", path, "--name", "web"), 0)
-    assert "there is one of that name" in ended(command.run("run", "-f", path, "--name", "web"), 75)
+    assert "a loop with that name exists" in ended(command.run("run", "-f", path, "--name", "web"), 75)
     ended(command.run("run", "-f", path), 0)
     assert "loop made-2" in ended(command.run("run", "-f", path), 0)
 

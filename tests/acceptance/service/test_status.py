@@ -59,7 +59,7 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
         assert said(service, "cancel", "gated") == "gated: cancelling (after its current step)"
         refused = said(service, "delete", "gated", "--yes")
         assert "cannot delete gated: it is being cancelled" in refused
-        assert "`ftl2ctl cancel --now gated` cuts that off" in refused
+        assert "`ftl2ctl cancel --now gated` interrupts the step" in refused
         assert said(service, *words) == "gated: cancelling (interrupting its current step)"
         loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
         assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)

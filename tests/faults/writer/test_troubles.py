@@ -128,7 +128,7 @@ def test_a_process_whose_claim_is_gone_writes_nothing(database, writer):
         first, second = writer.link(), writer.link()
         late = process.claim(reader, loop.id, first)
         now = process.claim(reader, loop.id, second)
-        with pytest.raises(Problem, match="another process has taken it over") as caught:
+        with pytest.raises(Problem, match="another process has claimed it") as caught:
             late.commit(run_units.begin_iteration, loop.id, run=1, in_run=1, budget=1)
         assert caught.value.code is Code.CONFLICT
         now.commit(run_units.begin_iteration, loop.id, run=1, in_run=1, budget=1)

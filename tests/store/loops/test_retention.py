@@ -62,7 +62,7 @@ def old(db: Store, before: int = LATER) -> list[int]:
     after: int | None = 0
     with db.read() as tx:
         while after is not None:
-            ids, after = retention.old_looks(tx, after=after, before=before)
+            ids, after = retention.expired_iterations(tx, after=after, before=before)
             found += ids
     return found
 
@@ -74,10 +74,10 @@ def kept(db: Store) -> list[int]:
 
 def forget(db: Store, ids: list[int]) -> int:
     with db.write() as tx:
-        return retention.forget_looks.call(ids).carry_out(tx)
+        return retention.delete_iterations.call(ids).carry_out(tx)
 
 
-def test_old_looks_go_with_what_they_saw_and_the_newest_of_each_loop_stay(db: Store) -> None:
+def test_expired_iterations_are_deleted_with_their_observations_and_the_newest_of_each_loop_stay(db: Store) -> None:
     with db.write() as tx:
         web, mail = started_loop(tx, "web")[0].id, started_loop(tx, "mail")[0].id
         first, others = runs(tx, web, 30), runs(tx, mail, retention.NEWEST)
@@ -155,10 +155,10 @@ def test_only_so_many_are_examined_at_a_time(db: Store, monkeypatch: pytest.Monk
         web = started_loop(tx)[0].id
         every = runs(tx, web, 40)
     with db.read() as tx:
-        assert retention.old_looks(tx, after=0, before=LATER) == (every[:7], every[6])
-        assert retention.old_looks(tx, after=every[-1], before=LATER) == ([], None)
+        assert retention.expired_iterations(tx, after=0, before=LATER) == (every[:7], every[6])
+        assert retention.expired_iterations(tx, after=every[-1], before=LATER) == ([], None)
         # Whatever is behind is younger.
-        assert retention.old_looks(tx, after=0, before=1) == ([], None)
+        assert retention.expired_iterations(tx, after=0, before=1) == ([], None)
     assert old(db) == every[:20]
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.loops.restart_policy import JITTER, ProcessEnd, Restarts, answer
+from ftl2_enterprise.loops.restart_policy import JITTER, ProcessEnd, RestartLimits, decide_restart
 
 NOW = 1_000_000_000_000
 SECOND = 1_000_000
-RULES = Restarts(delay=0.5, cap=60.0, healthy_after=10.0, limit=4, period=600.0)
+RULES = RestartLimits(delay=0.5, cap=60.0, healthy_after=10.0, limit=4, period=600.0)
 
 
 def end(why: Why = Why.KILLED, **values: Any) -> ProcessEnd:
@@ -20,7 +20,7 @@ def end(why: Why = Why.KILLED, **values: Any) -> ProcessEnd:
 
 
 def after(one: ProcessEnd, crashes: int = 0, since: int | None = None, *, now: int = NOW, random: float = 0.5) -> Any:
-    return answer(one, crashes=crashes, crashes_since=since, now=now, restarts=RULES, random=random)
+    return decide_restart(one, crashes=crashes, crashes_since=since, now=now, restarts=RULES, random=random)
 
 
 def delay(one: Any) -> float | None:
@@ -75,7 +75,7 @@ def test_a_period_ends() -> None:
     [
         (end(signal=9), "its process was killed by SIGKILL"),
         (end(signal=77), "its process was killed by signal 77"),
-        (end(Why.HUNG), "no sign of life"),
+        (end(Why.HUNG), "sent no heartbeat"),
         (end(Why.OUT_OF_MEMORY), "memory limit"),
         (end(Why.EXITED, status=1), "ended with status 1"),
     ],
@@ -83,7 +83,7 @@ def test_a_period_ends() -> None:
 def test_too_many_crashes_and_it_has_failed_with_the_reason(one: ProcessEnd, words: str) -> None:
     found = after(one, 4, NOW - 300 * SECOND)
     assert found.restart_at is None
-    assert found.failed == f"its process crashed 5 times in 5 min, which is more than 4; last: {one.told()}"
+    assert found.failed == f"its process crashed 5 times in 5 min, which is more than 4; last: {one.describe()}"
     assert words in found.failed
 
 
@@ -119,7 +119,9 @@ def test_a_loop_that_always_crashes_ends_failed(runs: list[float], random: float
     times = 0
     for ran in runs:
         now += round(ran * SECOND)
-        found = answer(end(ran=ran), crashes=crashes, crashes_since=since, now=now, restarts=RULES, random=random)
+        found = decide_restart(
+            end(ran=ran), crashes=crashes, crashes_since=since, now=now, restarts=RULES, random=random
+        )
         times += 1
         if found.failed is not None:
             break

@@ -114,7 +114,7 @@ def test_a_credential_of_the_service_is_a_secret_like_any_other(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "content", "part"),
     [
-        ("absent", None, "the credential absent is not there"),
+        ("absent", None, "the credential absent does not exist"),
         ("empty", b"\n", "the credential empty is empty"),
         ("binary", b"\xff\xfe-secret", "the credential binary is not UTF-8 text"),
         ("long", b"x" * (1024 * 1024 + 1), "the credential long is too long"),

@@ -224,16 +224,16 @@ def test_submit(db: Store) -> None:
     assert (loop.state, loop.desired, loop.managed, loop.priority, loop.submitted_by) == (
         L.PENDING, Desired.RUN, True, 7, "eva",
     )  # fmt: skip
-    with pytest.raises(Problem, match="there is one of that name") as refused:
+    with pytest.raises(Problem, match="a loop with that name exists") as refused:
         do(db, verbs.SubmitLoop(spec=spec("web")))
-    assert refused.value.hint == "give another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
-    with db.write() as tx, pytest.raises(Problem, match="there is one of that name") as refused:
+    assert refused.value.hint == "choose another name, or first `ftl2ctl cancel web` and `ftl2ctl delete web`"
+    with db.write() as tx, pytest.raises(Problem, match="a loop with that name exists") as refused:
         # In the foreground, where one of the service cannot be resumed.
         loop_rows.create_loop(tx, spec("web"))
-    assert refused.value.hint == "give another name with --name, or see it with `ftl2ctl show web`"
+    assert refused.value.hint == "choose another name with --name, or see it with `ftl2ctl show web`"
     paused = do(db, verbs.SubmitLoop(spec=spec("later"), paused=True))
     assert (paused.state, paused.desired) == (L.PAUSED, Desired.PAUSE)
-    with pytest.raises(Problem, match="cannot call a loop '12'"):
+    with pytest.raises(Problem, match="cannot name a loop '12'"):
         do(db, verbs.SubmitLoop(spec=spec("12")))
 
 
@@ -319,7 +319,7 @@ def test_a_text_that_another_loop_has_too_stays(db: Store) -> None:
 def test_what_cannot_be_undone_is_not_done_to_a_loop_that_was_not_named(db: Store) -> None:
     do(db, verbs.SubmitLoop(spec=spec("web-prod")))
     for request in (verbs.CancelLoop(loop="web"), verbs.DeleteLoop(loop="web")):
-        with pytest.raises(Problem, match='cannot find the loop "web": a beginning is not enough here') as caught:
+        with pytest.raises(Problem, match='cannot find the loop "web": a prefix is not accepted here') as caught:
             do(db, request)
         assert caught.value.hint == 'did you mean "web-prod"?'
     assert do(db, verbs.PauseLoop(loop="web")).name == "web-prod"

@@ -204,7 +204,7 @@ def test_a_beginning_that_two_texts_share_is_refused(db: Store) -> None:
     with db.write() as tx:
         for n in range(2):
             tx.connection.execute(insert(texts.texts), {"digest": f"abcdef{n}{'0' * 57}", "size": 1, "body": b""})
-    with pytest.raises(Problem, match="several begin so") as caught:
+    with pytest.raises(Problem, match="the prefix is ambiguous") as caught:
         see(db, verbs.GetText(digest="abcdef"))
     assert caught.value.code is Code.INVALID
 

@@ -88,7 +88,7 @@ async def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -
     assert [rule.name for rule in found] == ["good", "good", "mine", "plain", "torn", "trap"]
     assert {rule.name: rule.fired for rule in found} == {"good": 0, "mine": 1, "plain": 0, "torn": 0, "trap": 0}
     assert found[2].last_fired_at is not None
-    with pytest.raises(Problem, match='cannot tell which rule "good" is'):
+    with pytest.raises(Problem, match='cannot find the rule "good": several files'):
         await see(db, rules, verbs.ShowRule(rule="good"))
     path = str(own / "good.py")
     assert (await see(db, rules, verbs.ShowRule(rule=path))).rule.path == path

@@ -91,7 +91,7 @@ def test_references(db: Store) -> None:
     assert find("ü") == made["ünder"]
     assert find("2") == 2
     for ref, code, words in (
-        ("we", Code.INVALID, '"web", "web-staging" begin so'),
+        ("we", Code.INVALID, 'ambiguous prefix of "web", "web-staging"'),
         ("databaze", Code.NOT_FOUND, 'did you mean "database"?'),
         ("zzz", Code.NOT_FOUND, "status --all"),
         ("", Code.NOT_FOUND, "cannot find"),
@@ -156,9 +156,7 @@ def test_a_claim_fences_the_one_before(db: Store) -> None:
         with pytest.raises(Problem) as caught, db.write() as tx:
             late(tx)
         assert caught.value.code is Code.CONFLICT
-        assert (
-            str(caught.value) == 'cannot go on with loop "web": another process has taken it over; it is process 22'
-        )
+        assert str(caught.value) == 'cannot continue the loop "web": another process has claimed it; it is process 22'
     with db.write() as tx:
         assert loop_rows.get_loop(tx, loop.id).condition is Condition.UNKNOWN
         loop_rows.update_loop(tx, loop.id, second, condition=Condition.IN_SYNC)
@@ -324,7 +322,7 @@ def test_the_same_question_is_open_once(db: Store) -> None:
         iteration = begun_iteration(tx)
         first = ask(tx, iteration)
         ask(tx, iteration, "another")
-    with pytest.raises(Problem, match="it waits for an answer"), db.write() as tx:
+    with pytest.raises(Problem, match="it is waiting for an answer"), db.write() as tx:
         ask(tx, iteration)
     with db.write() as tx:
         prompt_rows.expire_prompt(tx, first)
@@ -422,7 +420,7 @@ def test_model_calls_and_their_cost(db: Store) -> None:
         third = begin(1.0)
         finish(third, CallOutcome.MALFORMED, 0.75)
         assert model_call_rows.spent_on(tx, iteration.loop_id) == 1.0
-        with pytest.raises(Problem, match=r"has cost 1.00 USD and may cost 1.00 USD") as caught:
+        with pytest.raises(Problem, match=r"has cost 1.00 USD, and its limit is 1.00 USD") as caught:
             begin(1.0)
         assert caught.value.code is Code.DENIED
         calls = model_call_rows.get_model_calls(tx, iteration.loop_id)

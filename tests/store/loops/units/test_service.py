@@ -66,7 +66,7 @@ def test_a_crash_is_counted_and_the_claim_is_gone(db: Store) -> None:
     after = end(db)
     assert (after.state, after.crashes, after.restart_at, after.owner) == (L.RUNNING, 1, None, None)
     assert after.generation == before.generation + 1
-    with db.write() as tx, pytest.raises(Problem, match="another process has taken it over"):
+    with db.write() as tx, pytest.raises(Problem, match="another process has claimed it"):
         claim_units.fence(tx, before.id, before.generation)
     second = end(db)
     assert second.crashes == 2
@@ -94,7 +94,7 @@ def test_too_many_crashes(db: Store) -> None:
     for _ in range(3):
         failed = end(db, Why.HUNG)
     assert (failed.state, failed.outcome, failed.desired) == (L.FAILED, Outcome.FAILED, Desired.RUN)
-    assert failed.reason.endswith("more than 2; last: its process gave no sign of life and was killed")
+    assert failed.reason.endswith("more than 2; last: its process sent no heartbeat and was killed")
     with db.read() as tx:
         assert action_rows.get_action(tx, 1).state is ActionState.UNKNOWN
         assert loop_rows.get_iteration(tx, 1).outcome is IterationOutcome.FAILED
@@ -170,13 +170,13 @@ def test_what_ended_without_ever_having_been(db: Store) -> None:
 
 @pytest.mark.parametrize("served", [True, False])
 @pytest.mark.parametrize("state", [L.RUNNING, L.RESTING, L.WAITING])
-def test_a_stop_without_a_wish(db: Store, state: LoopState, served: bool) -> None:
+def test_a_stop_without_a_request(db: Store, state: LoopState, served: bool) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
         if state is not L.RUNNING:
             event = {L.RESTING: LoopEvent.RESTED, L.WAITING: LoopEvent.ASKED}[state]
             loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), next_run_at=5)
-        after = service_units.obey(tx, loop.id, generation, reason="stopped", wakes_by_itself=served)
+        after = service_units.apply_desired(tx, loop.id, generation, reason="stopped", wakes_automatically=served)
     stops = state is L.RUNNING or (state is L.RESTING and not served)
     assert (after.state, after.desired) == (L.PAUSED if stops else state, Desired.RUN)
     assert (after.reason == "stopped") == stops

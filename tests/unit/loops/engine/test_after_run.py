@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.loops.engine.after_run import LoopEnd, Rest, after_run
+from ftl2_enterprise.loops.engine.after_run import LoopEnd, LoopRest, after_run
 from ftl2_enterprise.protocol.loops.facts import LoopBlocked, LoopCompleted, LoopFailed
 from ftl2_enterprise.protocol.loops.nouns import Mode, Outcome
 
@@ -36,7 +36,7 @@ def test_a_continuous_loop_ends_where_a_person_is_needed(outcome):
 
 
 def test_in_sync_rests_for_the_interval_and_forgets_failures():
-    assert follow(Outcome.CONVERGED, failures=7) == Rest(delay=60.0, failures=0)
+    assert follow(Outcome.CONVERGED, failures=7) == LoopRest(delay=60.0, failures=0)
 
 
 def test_failures_rest_ever_longer_up_to_the_cap():

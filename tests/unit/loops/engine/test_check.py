@@ -75,7 +75,7 @@ def test_what_holds(path: str, op: str, value: Any) -> None:
         ("gone", "not_contains", 1, "gone is missing"),
         ("rc.deeper", "exists", None, "rc.deeper is missing"),
         ("list.x", "exists", None, "list.x is missing"),
-        ("rc", "absent", None, "rc is there: 0"),
+        ("rc", "absent", None, "rc exists: 0"),
         ("rc", "not_equals", 0, "rc is 0"),
         ("stdout", "contains", "xyz", "stdout does not contain 'xyz': it is 'active'"),
         ("stdout", "not_contains", "act", "stdout contains 'act'"),

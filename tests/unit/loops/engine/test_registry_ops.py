@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftl2_enterprise.loops.engine.registry_ops import machine_ops, refusal, sorted_out
+from ftl2_enterprise.loops.engine.registry_ops import machine_ops, refusal, valid_ops
 from ftl2_enterprise.protocol.loops.decision import StateOp
 
 
@@ -15,17 +15,17 @@ from ftl2_enterprise.protocol.loops.decision import StateOp
     [
         (StateOp(op="add_hots", name="a"), "did you mean add_host?"),
         (StateOp(op="explode", name="a"), "use add_resource, add_host, remove"),
-        (StateOp(op="remove", name=" "), "is not a name"),
-        (StateOp(op="remove", name="a\nb"), "is not a name"),
-        (StateOp(op="add_resource", name="x" * 256), "is not a name"),
-        (StateOp(op="add_host", name="all"), "the name is taken"),
-        (StateOp(op="add_host", name="localhost"), "the name is taken"),
+        (StateOp(op="remove", name=" "), "is not a valid name"),
+        (StateOp(op="remove", name="a\nb"), "is not a valid name"),
+        (StateOp(op="add_resource", name="x" * 256), "is not a valid name"),
+        (StateOp(op="add_host", name="all"), "the name is reserved"),
+        (StateOp(op="add_host", name="localhost"), "the name is reserved"),
         (StateOp(op="add_host", name="a b"), "letters, digits"),
         (StateOp(op="add_host", name="-oProxyCommand=x"), "letters, digits"),
         (StateOp(op="add_host", name="a", ansible_host="-oProxyCommand=x"), "is not an address"),
         (StateOp(op="add_host", name="a", ansible_port=0), "0 is not a port"),
         (StateOp(op="add_host", name="a", ansible_port=65536), "65536 is not a port"),
-        (StateOp(op="add_host", name="a", groups=["web", "x y"]), "'x y' is not a name of a group"),
+        (StateOp(op="add_host", name="a", groups=["web", "x y"]), "'x y' is not a valid group name"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(op: StateOp, part: str) -> None:
@@ -52,7 +52,7 @@ def test_what_makes_sense(op: StateOp) -> None:
 
 def test_the_good_ones_are_kept_in_order_and_the_others_said() -> None:
     ops = [StateOp(op="remove", name="a"), StateOp(op="x", name="b"), StateOp(op="add_resource", name="c")]
-    good, refused = sorted_out(ops, users={})
+    good, refused = valid_ops(ops, users={})
     assert good == [ops[0], ops[2]]
     assert len(refused) == 1
 
@@ -60,7 +60,7 @@ def test_the_good_ones_are_kept_in_order_and_the_others_said() -> None:
 def test_a_host_keeps_its_login_name() -> None:
     ops = [StateOp(op="add_host", name=name) for name in ("a", "b", "c")]
     ops.append(StateOp(op="add_host", name="a", ansible_user="me"))
-    good, _ = sorted_out(ops, users={"a": "deploy", "b": None})
+    good, _ = valid_ops(ops, users={"a": "deploy", "b": None})
     assert [op.ansible_user for op in good] == ["deploy", "root", "root", "me"]
 
 

@@ -227,7 +227,7 @@ def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
         ("rules:\n- decision: deny\n  match: {param.: x}", 3, "'param.'"),
         ("rules:\n- decision: deny\n  match:\n    module: x\n    module: y", 5, "'module' twice"),
         ("rules:\n- decision: deny\n  match: {module: [a, b]}", 3, "one rule for each"),
-        ("rules:\n- decision: deny\n  match: {module: }", 3, "a value is missing"),
+        ("rules:\n- decision: deny\n  match: {module: }", 3, "the value is missing"),
         ("rules:\n- decision: deny\n  match: {module: x}\n  reasons: y", 4, "did you mean reason?"),
         ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: [all]", 4, "cannot apply to 'all'"),
         ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: []", 4, "is empty"),

@@ -37,7 +37,7 @@ async def test_an_empty_name_is_left_for_the_writer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"name": "-x"}, "cannot call a loop"),
+        ({"name": "-x"}, "cannot name a loop"),
         ({"inventory": "/nowhere/hosts"}, "cannot"),
         ({"policy": "/nowhere/policy.yaml"}, "cannot find the policy"),
         ({"desired_state": MANIFEST.replace("file:", "fiel:")}, "cannot"),
