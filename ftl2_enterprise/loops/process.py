@@ -107,7 +107,7 @@ async def run(engine: LoopContext) -> Loop:
 
 
 def _continues_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
-    """Whether to continue the last run: it was interrupted, and if its last iteration settled it, it did so recently."""
+    """Whether to continue the last run: it was interrupted, and not settled, or settled only recently."""
     loop = loop_rows.get_loop(tx, loop_id)
     # A loop that is paused while it rests keeps the time of its next run.
     cut_off = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)

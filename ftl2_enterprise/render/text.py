@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from ftl2_enterprise.core.clock import Instant, iso, seconds_between
+from ftl2_enterprise.core.shorten import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,11 +104,6 @@ def one_line(text: str, limit: int = 200) -> str:
 
 _READ_PER_SHOWN = 20
 """Characters that are read for each that is shown, because stored texts may have millions."""
-
-
-def shorten(text: str, limit: int) -> str:
-    """The text, ending with `...` in place of what exceeds `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
 def quoted(name: str) -> str:

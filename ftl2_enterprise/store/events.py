@@ -9,6 +9,7 @@ from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, 
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.protocol.fact import KIND, Fact, kind_of
 from ftl2_enterprise.store.columns import Json, Words, clean, number, plain
 from ftl2_enterprise.store.prepared import Prepared, run
@@ -82,8 +83,8 @@ class Emitted(msgspec.Struct, frozen=True):
 def short(value: Any) -> Any:
     """The value with every text in it cut to what an event may hold."""
     match value:
-        case str() if len(value) > LONGEST_TEXT:
-            return value[: LONGEST_TEXT - 1] + "…"
+        case str():
+            return shorten(value, LONGEST_TEXT)
         case dict():
             return {key: short(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
         case list():

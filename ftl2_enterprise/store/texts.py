@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store.columns import clean
 from ftl2_enterprise.store.prepared import Prepared
@@ -75,14 +76,6 @@ def referrers() -> tuple[TextReferrer, ...]:
     return tuple(_referrers)
 
 
-def shorten(text: str, *, limit: int = SHOWN) -> str:
-    """The text itself when short, else its beginning and end with the number of characters between them."""
-    if len(text) <= limit:
-        return text
-    head, tail = limit - limit // 4, limit // 4
-    return f"{text[:head]}\n... {len(text) - head - tail} characters left out ...\n{text[len(text) - tail :]}"
-
-
 def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
     """Store a text in this transaction: only one longer than `limit` characters takes a row of its own."""
     text = clean(text)
@@ -92,7 +85,7 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
     digest = hashlib.sha256(body).hexdigest()
     if _SIZE.first(tx, {"of": digest}) is None:
         _INSERT.change(tx, {"digest": digest, "size": len(text), "body": zlib.compress(body, COMPRESSION)})
-    return StoredText(shown=shorten(text, limit=limit), digest=digest, size=len(text))
+    return StoredText(shown=shorten_middle(text, limit), digest=digest, size=len(text))
 
 
 def beginning_with(tx: Tx, beginning: str) -> list[str]:

@@ -116,7 +116,7 @@ def test_facts_are_plain_and_short(db: Store) -> None:
         )
         fact = tx.emit(noted, subject="loop:1", actor="eva").event()
     assert len(fact.data["text"]) == 2000
-    assert fact.data["text"].endswith("r…")
+    assert fact.data["text"].endswith("r...")
     assert len(fact.data["actions"][0]["module"]) == 2000
     assert fact.data["actions"][0]["when"] == "2026-08-01"
     with db.read() as reading:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.loops.ports import ModuleResult
 
 type Head = Mapping[str, Any]
@@ -117,7 +118,7 @@ def line(message: str) -> str:
     """The first line that says something, for people."""
     # Cut before it is split: a flood of short lines would cost many times its own memory.
     found = next(iter(message.lstrip()[: LINE_LIMIT + 1].splitlines()), "no reason given").rstrip()
-    return found if len(found) <= LINE_LIMIT else found[: LINE_LIMIT - 1] + "…"
+    return shorten(found, LINE_LIMIT)
 
 
 def last_line(message: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.protocol.loops.decision import Check, Expectation, Operator
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ def compare(value: Any, expectation: Expectation, *, label: str) -> str | None: 
 def show(value: Any) -> str:
     """A value as it is quoted in a message: one line of limited length."""
     text = repr(value.rstrip("\n")) if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return shorten(text, _SHOWN)
 
 
 def _same(value: Any, expected: Any) -> bool:
-    """Equality, except that true is not 1 and trailing line breaks of texts are ignored (as in a shell's `$(...)`)."""
+    """Equality, except that true is not 1 and trailing line breaks of texts are ignored, as in a shell's `$(...)`."""
     if isinstance(value, bool) or isinstance(expected, bool):
         return value is expected
     if isinstance(value, str) and isinstance(expected, str):

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.loops.policy.judge import evaluate
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
@@ -99,8 +100,7 @@ class LoopContext:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json_text(value)
-    line = text.replace("\n", "\\n")
-    return line if len(line) <= 60 else line[:57] + "..."
+    return shorten(text.replace("\n", "\\n"), 60)
 
 
 def target_of(host: str | None) -> str:

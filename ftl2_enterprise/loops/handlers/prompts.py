@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows import (
     loops as loop_rows,
@@ -13,7 +14,7 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
     service as service_rows,
 )
-from ftl2_enterprise.protocol.loops.answers import resolve, short
+from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
@@ -75,5 +76,5 @@ def _check_open(prompt: Prompt, verb: str) -> None:
         return
     given = ""
     if prompt.answered_by:
-        given = f" by {short(prompt.answered_by, 200)}: {short(prompt.answer or '', 80)!r}"
+        given = f" by {shorten_line(prompt.answered_by, 200)}: {shorten_line(prompt.answer or '', 80)!r}"
     raise conflict(f"cannot {verb} prompt {prompt.id}: it is {prompt.state}{given}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.shorten import shorten_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Prompt
@@ -33,17 +34,11 @@ def resolve(prompt: Prompt, text: str) -> str:
     alike = [option for option in prompt.options if option.casefold() == answer.casefold()]
     if len(alike) == 1:
         return alike[0]
-    raise invalid(f"cannot take {short(answer, 80)!r} for an answer to prompt {prompt.id}", _choices(prompt))
+    raise invalid(f"cannot take {shorten_line(answer, 80)!r} for an answer to prompt {prompt.id}", _choices(prompt))
 
 
 def _choices(prompt: Prompt) -> str:
     if not prompt.options:
         return "write the answer as text"
-    listed = ", ".join(f"{n} for {short(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))
+    listed = ", ".join(f"{n} for {shorten_line(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))
     return f"give one of: {listed}"
-
-
-def short(text: str, limit: int) -> str:
-    """The text on one line of at most so many characters, to be quoted in a message."""
-    joined = " ".join(text.split())
-    return joined if len(joined) <= limit else joined[: limit - 3].rstrip() + "..."

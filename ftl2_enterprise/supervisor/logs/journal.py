@@ -7,10 +7,10 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.supervisor.logs.record import (
     LONGEST_FIELD,
     LONGEST_MESSAGE,
-    shortened,
     with_fields,
 )
 
@@ -40,7 +40,7 @@ def is_stderr(environ: Mapping[str, str]) -> bool:
 def entry(line: LogLine, process: str) -> bytes:
     """The line as a datagram."""
     fields: dict[str, str] = {
-        "MESSAGE": shortened(f"{line.source}: {with_fields(line)}", LONGEST_MESSAGE + LONGEST_FIELD),
+        "MESSAGE": shorten_middle(f"{line.source}: {with_fields(line)}", LONGEST_MESSAGE + LONGEST_FIELD),
         "PRIORITY": str(PRIORITIES.get(line.level, 6)),
         "SYSLOG_IDENTIFIER": IDENTIFIER,
         "FTL2_PROCESS": process,

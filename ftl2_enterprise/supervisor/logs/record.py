@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.clock import MICROSECONDS, Instant, iso
+from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.service.verbs import LogLine
@@ -43,9 +44,9 @@ def encode(line: LogLine) -> bytes:
     stored = Stored(
         at=iso(line.at),
         level=line.level,
-        message=shortened(line.message, LONGEST_MESSAGE),
+        message=shorten_middle(line.message, LONGEST_MESSAGE),
         source=line.source,
-        fields={name: shortened(value, LONGEST_FIELD) for name, value in line.fields.items()},
+        fields={name: _limited(value, LONGEST_FIELD) for name, value in line.fields.items()},
     )
     return _encoder.encode(stored) + b"\n"
 
@@ -69,12 +70,9 @@ def instant(text: str) -> Instant:
     return round(moment.timestamp() * MICROSECONDS)
 
 
-def shortened(value: Any, limit: int) -> Any:
-    """The value; a text without its middle when it is too long: a traceback says most at both ends."""
-    if not isinstance(value, str) or len(value) <= limit:
-        return value
-    half = limit // 2 - 10
-    return f"{value[:half]}\n... {len(value) - 2 * half} characters left out ...\n{value[-half:]}"
+def _limited(value: Any, limit: int) -> Any:
+    """The value; a text without its middle when it is too long, as the ends of a traceback matter most."""
+    return shorten_middle(value, limit) if isinstance(value, str) else value
 
 
 def about(subject: str, name: str | None) -> dict[str, Any]:
@@ -129,5 +127,5 @@ def with_fields(line: LogLine) -> str:
 
 def _plain(value: Any) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
-    text = shortened(text, 400)
+    text = shorten_middle(text, 400)
     return text if text and text.isprintable() and " " not in text else msgspec.json.encode(text).decode()

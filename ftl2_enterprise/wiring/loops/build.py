@@ -25,6 +25,7 @@ from ftl2_enterprise.adapters.models.settings import ModelSettings
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.policy.types import Policy
@@ -123,7 +124,7 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Need
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
     if spec.decider == "rules" and not has_rules:
         raise invalid(
-            f"cannot decide on {_short(spec.desired_state)!r}: no model is configured and there are no rules",
+            f"cannot decide on {shorten_line(spec.desired_state, 60)!r}: neither a model nor rules are configured",
             "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
         )
     if spec.decider == "claude" and shutil.which(settings.section(ModelSettings).command) is None:
@@ -161,11 +162,6 @@ def _manifest(spec: LoopSpec) -> ManifestPlan:
         source=str(source) if source else "the desired state",
         directory=source.parent if source else Path.cwd(),
     )
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:57] + "..."
 
 
 def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         (["run", "x", "-i", "absent-hosts.yaml"], "absent-hosts.yaml"),
         (["run", "x", "--policy", "absent-policy.yaml"], "absent-policy.yaml"),
         (["run", "x", "-s", "nonsense"], "write MODULE.PARAM=ENV_VAR"),
-        (["run", "x"], "no model is configured"),
+        (["run", "x"], "neither a model nor rules are configured"),
         (["run", "x", "--decider", "claude", "--json"], "cannot"),
         (["run", "--resume", "web", "--policy", "p"], "cannot use --policy together with --resume"),
         (["respond", "0", "x"], "cannot take 0 for PROMPT_ID"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.adapters.deciders.ai import truncate
 from ftl2_enterprise.adapters.deciders.ai.hints import hints
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import REPAIR
+from ftl2_enterprise.core.shorten import shorten_middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,8 +49,8 @@ def decision_prompt(situation: Situation) -> str:
 
 def repair_prompt(prompt: str, answer: str, faults: Sequence[str]) -> str:
     """The request again, with what was wrong with the first answer."""
-    wrong = "\n".join(f"- {truncate.shorten(fault, 1_000)}" for fault in faults[:20])
-    shown = truncate.encode(truncate.shorten(answer, ANSWER_LIMIT))
+    wrong = "\n".join(f"- {shorten_middle(fault, 1_000)}" for fault in faults[:20])
+    shown = truncate.encode(shorten_middle(answer, ANSWER_LIMIT))
     return (
         f"{REPAIR}\nWhat was wrong:\n{wrong}\n\n<previous_answer>\n{shown}\n</previous_answer>\n\n"
         f"THE REQUEST\n\n{prompt}"
@@ -106,7 +107,7 @@ def _past(past: PastIteration) -> Mapping[str, Any]:
     return _given(
         n=past.n,
         outcome=past.outcome,
-        reasoning=truncate.shorten(past.reasoning, 600),
+        reasoning=shorten_middle(past.reasoning, 600),
         summary=_summary(past.actions),
         actions=[_action(one) for one in past.actions],
     )
@@ -136,7 +137,7 @@ def _action(action: Action) -> Mapping[str, Any]:
 
 
 def _stream(text: StoredText) -> str:
-    shown = truncate.shorten(text.shown, STREAM_LIMIT)
+    shown = shorten_middle(text.shown, STREAM_LIMIT)
     return f"{shown}\n[{text.size:,} characters in all]" if text.size > len(text.shown) else shown
 
 

@@ -8,20 +8,12 @@ from typing import Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core.shorten import shorten_middle
+
 TEXT_STEPS = (8_000, 4_000, 2_000, 1_000, 500, 200, 80)
 """Lengths to which texts inside a value are cut, one after the other, until the value fits."""
 ITEM_STEPS = (1_000, 200, 100, 50, 20, 10, 5)
 """Items of a list or mapping that are kept along with them."""
-
-
-def shorten(text: str, limit: int) -> str:
-    """The text, or its beginning and end with a note between that says how much is missing."""
-    if len(text) <= limit:
-        return text
-    head, tail = limit * 2 // 3, limit // 3
-    return (
-        f"{text[:head]}\n[... {len(text) - head - tail:,} of {len(text):,} characters left out ...]\n{text[-tail:]}"
-    )
 
 
 def encode(value: Any) -> str:
@@ -42,16 +34,19 @@ def digest(value: Any, limit: int) -> str:
         if texts <= limit and len(text := encode(_trim(value, texts, items, depth=0))) <= limit:
             return text
     # Neither long texts nor long lists: cut the JSON itself, as a text that is JSON again.
-    return encode(shorten(text.replace("\\u003c", "<").replace("\\u003e", ">"), max(limit * 2 // 3, 40)))
+    return encode(shorten_middle(text.replace("\\u003c", "<").replace("\\u003e", ">"), max(limit * 2 // 3, 40)))
 
 
 def _trim(value: Any, texts: int, items: int, *, depth: int) -> Any:
     match value:
         case str():
-            return shorten(value, texts)
+            return shorten_middle(value, texts)
         case Mapping():
             pairs = list(cast("Mapping[Any, Any]", value).items())
-            kept = {shorten(str(key), 200): _trim(item, texts, items, depth=depth + 1) for key, item in pairs[:items]}
+            kept = {
+                shorten_middle(str(key), 200): _trim(item, texts, items, depth=depth + 1)
+                for key, item in pairs[:items]
+            }
             return kept | ({"[left out]": f"{len(pairs) - items:,} further keys"} if len(pairs) > items else {})
         case list() | tuple():
             listed = cast("Sequence[Any]", value)

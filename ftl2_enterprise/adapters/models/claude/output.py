@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.adapters.deciders.ai.truncate import shorten
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply
+from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.loops.ports import ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
@@ -28,7 +28,7 @@ def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> Mode
     stdout = ended.stdout.decode("utf-8", "replace")
     if ended.truncated:
         # Cut off, it is not JSON any more; the beginning is enough to say so.
-        return ModelReply(text=shorten(stdout, DETAIL), usage=ModelUsage(model=asked_for))
+        return ModelReply(text=shorten_middle(stdout, DETAIL), usage=ModelUsage(model=asked_for))
     result = _result(stdout)
     if result is None:
         return _unreadable(ended, stdout, asked_for=asked_for)
@@ -45,7 +45,7 @@ def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> Mode
         failure.outcome,
         temporary=failure.temporary,
         usage=usage,
-        detail=shorten(text or stdout, DETAIL),
+        detail=shorten_middle(text or stdout, DETAIL),
     )
 
 
@@ -141,7 +141,7 @@ def _unreadable(ended: ProgramResult, stdout: str, *, asked_for: str | None) -> 
         # Killed from outside (by the kernel, short of memory) it may do better next time; a bad option stays bad.
         temporary=ended.status < 0,
         usage=ModelUsage(model=asked_for),
-        detail=shorten(stderr or stdout, DETAIL),
+        detail=shorten_middle(stderr or stdout, DETAIL),
     )
 
 

@@ -218,7 +218,7 @@ def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
     [
         ("rule:\n- decision: deny", 1, "did you mean rules?"),
         ("rules:\n- decision: deny\n  match: {module: x}\nrule: []", 4, "did you mean rules?"),
-        ("rules:\n- decision: allow\n  match: {module: x}", 2, "only deny is"),
+        ("rules:\n- decision: allow\n  match: {module: x}", 2, "the decision 'allow' is unknown"),
         ("rules:\n- decision: dney\n  match: {module: x}", 2, "write `deny`"),
         ("rules:\n- match: {module: x}", 2, "has no decision"),
         ("rules:\n- decision: deny", 2, "has no match"),

@@ -45,7 +45,7 @@ async def test_an_empty_name_is_left_for_the_writer(tmp_path: Path) -> None:
             {"desired_state": "be nice", "decider": "rules", "rules_dir": "/nowhere"},
             "cannot find the rules directory",
         ),
-        ({"desired_state": "be nice", "decider": "rules"}, "there are no rules"),
+        ({"desired_state": "be nice", "decider": "rules"}, "neither a model nor rules"),
         ({"decider": "oracle"}, "cannot use the decider"),
     ],
 )
