@@ -33,7 +33,7 @@ class LocalReader:
 
     @property
     def room(self) -> int | None:
-        """Columns that a table may take; None when the output is no terminal."""
+        """Maximum width of a table in columns; None when the output is not a terminal."""
         return self._session.out.room
 
     def command(self, words: str) -> str:

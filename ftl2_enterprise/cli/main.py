@@ -109,7 +109,7 @@ def _fail(session: CliSession, problem: Problem) -> int:
 
 
 def _callable(session: CliSession, problem: Problem) -> Problem:
-    """The problem with hints that call this program by a name that is found, with the same database."""
+    """The problem with hints that work as they are shown: with a path to this program and the same database."""
     if not problem.hint:
         return problem
     try:

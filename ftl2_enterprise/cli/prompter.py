@@ -38,7 +38,7 @@ def is_asked_here() -> bool:
 
 
 class NonInteractivePeople:
-    """Asks no person: the default applies, else the first option; without either the loop waits."""
+    """Asks no user: the default applies, or else the first option; without either, the loop waits."""
 
     name: str = "default"
 
@@ -103,7 +103,7 @@ class TerminalPeople:
 
 
 class LineReader:
-    """Reads lines without a thread, so that a question can be withdrawn and nothing keeps the process alive."""
+    """Reads lines without a thread, so that a question can be withdrawn and no thread keeps the process alive."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._descriptor = -1 if stream is None else stream.fileno()

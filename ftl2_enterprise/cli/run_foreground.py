@@ -49,7 +49,7 @@ async def run(
             store, loop_id, settings=settings, people=people, stop=stop, limits=limits, begun=begun
         )
     finally:
-        # Nothing is left to clean up, and an exception in the middle of the end would have to be reported.
+        # Nothing is left to clean up, and an exception at this point would have to be reported.
         signal.signal(CTRL_C, signal.SIG_DFL)
         for number in FROM_OTHERS:
             running.remove_signal_handler(number)
@@ -68,5 +68,5 @@ def hear(running: asyncio.AbstractEventLoop, stop: StopSignal, progress: Progres
 def _asked(stop: StopSignal, progress: Progress) -> None:
     again = stop.requested.is_set()
     stop.ask()
-    words = "stopping now" if again else "stopping at the next safe point; once more stops now"
+    words = "stopping now" if again else "stopping at the next safe point; a second signal stops now"
     progress.say(line(symbol("■", Role.WARNING), (words, Role.WARNING)))

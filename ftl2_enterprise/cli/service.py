@@ -29,7 +29,7 @@ DATABASE_MODE, LOG_MODE, SOCKET_MODE = 0o700, 0o750, 0o755
 
 
 def lock_path(database: str) -> str:
-    """The lock file of the service that has the database; it holds the path of its socket."""
+    """The lock file of the service that has the database; it contains the path of its socket."""
     return f"{database}.service"
 
 

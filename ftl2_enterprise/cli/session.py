@@ -1,4 +1,4 @@
-"""What a command works with: its settings, its streams, and how the program was called."""
+"""The session of a command: its settings, its streams, and how the program was called."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CliSession:
     db: str | None = None
     config: Path | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
-    """Settings that are given by options of the command."""
+    """Settings that options of the command override."""
     wants_json: bool = False
     """The command prints JSON; its problems are printed as JSON, too."""
     out: Painter = field(default_factory=painter)

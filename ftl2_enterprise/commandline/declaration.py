@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type Run = Callable[[Any, GivenValues], int]
     """Executes the command with the program's session; returns the exit status. Raises Problem."""
     type Check = Callable[[str, str], Any]
-    """From what the value is called and the word to the value. Raises Problem(invalid)."""
+    """From the name of a value, for messages, and the word to the value. Raises Problem(invalid)."""
 
 
 def _text(shown: str, word: str) -> str:
@@ -52,7 +52,7 @@ class Argument(msgspec.Struct, frozen=True):
     rest: bool = False
     """Takes all remaining words and joins them with blanks."""
     many: bool = False
-    """Takes all remaining words, each as a value of its own; the value is a list."""
+    """Takes all remaining words, each as one value; the value is a list."""
     choices: tuple[str, ...] = ()
 
     @property
@@ -80,7 +80,7 @@ class Option(msgspec.Struct, frozen=True):
     default: str = ""
     """Shown in the help only; the service or the command applies it."""
     stays: bool = False
-    """With it the command runs until the user leaves it."""
+    """With this option, the command runs until the user ends it."""
 
     @property
     def long(self) -> str:
@@ -102,7 +102,7 @@ class Option(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A command line that works, and what it does."""
+    """A valid command line, and what it does."""
 
     words: str
     """Without the name of the program."""
@@ -125,7 +125,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     """`pause`, or two words: `rules show`. Filled in from the name of the file."""
     aliases: tuple[str, ...] = ()
-    """Filled in from `ALIASES` of the package that holds the file."""
+    """Filled in from `ALIASES` of the package that contains the file."""
     verbs: tuple[type[Any], ...] = ()
     """The requests that it makes; the first is the one that the command is for."""
     arguments: tuple[Argument, ...] = ()
@@ -136,7 +136,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Exit statuses that only this command has, each as `NUMBER: meaning`."""
     in_shell_only: bool = False
     is_hidden: bool = False
-    """It works, and no help lists it."""
+    """No help lists it."""
     ignores_unknown_options: bool = False
     """They are taken as arguments."""
     is_view: bool = False
@@ -159,11 +159,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     package: str
     """The package whose modules are the commands."""
     has_capabilities: bool
-    """The package holds one package per capability, and these hold the commands."""
+    """The package contains one package per capability, with the commands of that capability."""
     options: tuple[Option, ...]
     """Options of every command, accepted before and after its name."""
     has_shell: bool = False
-    """Without a command it is a shell, in which commands are typed without the name of the program."""
+    """Without a command, the program is a shell, in which commands are typed without the name of the program."""
 
 
 # --- kinds of values -----------------------------------------------------------------------------------------------
@@ -173,13 +173,13 @@ def _whole(shown: str, word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise invalid(f"cannot take {word!r} for {shown}", "it is a whole number") from None
+        raise invalid(f"cannot take {word!r} for {shown}", "it must be a whole number") from None
 
 
 def _positive(shown: str, word: str) -> int:
     number = _whole(shown, word)
     if number < 1:
-        raise invalid(f"cannot take {number} for {shown}", "it is at least 1")
+        raise invalid(f"cannot take {number} for {shown}", "it must be at least 1")
     return number
 
 
@@ -187,9 +187,9 @@ def _number(shown: str, word: str) -> float:
     try:
         number = float(word)
     except ValueError:
-        raise invalid(f"cannot take {word!r} for {shown}", "it is a number") from None
+        raise invalid(f"cannot take {word!r} for {shown}", "it must be a number") from None
     if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124 - only NaN differs from itself
-        raise invalid(f"cannot take {word!r} for {shown}", "it is a number")
+        raise invalid(f"cannot take {word!r} for {shown}", "it must be a number")
     return number
 
 

@@ -116,7 +116,7 @@ def _beginning(word: str, known: Iterable[str]) -> list[str]:
 
 
 def _packages(program: Program) -> list[tuple[str, str]]:
-    """The packages that hold commands, each with its directory."""
+    """The packages that contain commands, each with its directory."""
     paths = list(_import(program.package).__path__)
     if not program.has_capabilities:
         return [(program.package, path) for path in paths]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.declaration import Command, Option, Program
 
 LONGEST_USAGE = 34
-"""Columns; the summary of a command with a longer usage line begins further right."""
+"""Column at which summaries begin, except those of commands with a longer usage line."""
 
 
 def overview(program: Program, statuses: Iterable[tuple[str, str]] = (), *, is_shell: bool) -> list[Line]:

@@ -1,4 +1,4 @@
-"""The standard streams of a program: closed ones, letters that a terminal lacks, readers that leave."""
+"""The standard streams of a program: closed streams, characters that cannot be encoded, closed pipes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def replace_unknown_letters(stream: TextIO | None) -> None:
 
 
 def open_closed_errors() -> None:
-    """Give a program that was started with its standard error closed one that goes nowhere."""
+    """Replace a closed standard error with /dev/null, so that writing to it cannot fail."""
     if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it ends with the program
 

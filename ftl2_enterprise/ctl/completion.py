@@ -1,4 +1,4 @@
-"""What may come next on a line; the shell and the completion files of bash, zsh and fish use the same."""
+"""Completion of command lines, shared by the shell and the completion files of bash, zsh and fish."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CompletionCandidate(NamedTuple):
 
 
 class Names(Protocol):
-    """Where the names of what exists in the service come from."""
+    """The source of the names of loops, prompts and rules."""
 
     def ask[R](self, request: Request[R]) -> R | None:
         """The reply to a verb that only reads; None when there is none."""
@@ -37,7 +37,7 @@ class Names(Protocol):
 
 
 class AskedNames:
-    """Names that are asked of the service when they are needed."""
+    """Names that are requested from the service when they are needed."""
 
     def __init__(self, session: CtlSession) -> None:
         self._session = session
@@ -51,7 +51,7 @@ class AskedNames:
 
 
 class Completions(NamedTuple):
-    """The candidates; `files` says that file names may come, which the caller completes."""
+    """The candidates; `files`: file names are allowed, which the caller completes."""
 
     candidates: list[CompletionCandidate]
     files: bool = False

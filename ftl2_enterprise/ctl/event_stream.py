@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Watch
 
 PATIENCE = 60.0
-"""Seconds after which a lost service is given up."""
+"""Seconds to wait for a lost service to return."""
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
 

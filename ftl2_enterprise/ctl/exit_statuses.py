@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 CODES: dict[Code, str] = {
     Code.INVALID: "wrong usage or bad input; nothing was changed",
     Code.NOT_FOUND: "there is no such loop, prompt, rule or text",
-    Code.CONFLICT: "not possible in the present state: the loop has ended, the name is taken, the prompt is settled",
-    Code.DENIED: "this user may not do that",
-    Code.UNAVAILABLE: "the service cannot be reached, or cannot work now; try again later",
-    Code.INTERNAL: "internal error; the log of the service, or the file that is named, has the details",
+    Code.CONFLICT: "not possible in the current state: the loop has ended, the name is taken, the prompt is settled",
+    Code.DENIED: "this user has no permission for it",
+    Code.UNAVAILABLE: "the service is unreachable, or temporarily unable to work; try again later",
+    Code.INTERNAL: "internal error; details are in the log of the service, or in the file that the message names",
 }
 
 

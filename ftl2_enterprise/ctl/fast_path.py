@@ -1,6 +1,6 @@
 """Views that the service renders, requested and printed before anything else is loaded; see decision 10.
 
-Whatever is unusual is left to the whole program, which requests it again and explains what is wrong.
+Anything unusual is left to the complete program, which makes the request again and explains what is wrong.
 """
 
 from __future__ import annotations

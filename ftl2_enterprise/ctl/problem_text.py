@@ -1,4 +1,4 @@
-"""Problems of the service in the words of the user: commands instead of verbs, this program instead of the other."""
+"""Problems of the service in the user's terms: with commands for verbs, and this program for the other one."""
 
 from __future__ import annotations
 

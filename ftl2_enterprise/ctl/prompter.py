@@ -30,7 +30,7 @@ class Silence(Enum):
     """Why there is no answer."""
 
     LATER = "later"
-    """The user gives none now."""
+    """The user postponed it."""
     SETTLED = "settled"
     """The prompt was settled, and the user was notified."""
 
@@ -58,7 +58,7 @@ class TerminalAsker:
         self._out = out
 
     def confirms(self, question: str) -> bool:
-        """Whether the user says yes."""
+        """Whether the user confirms."""
         return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
     def answer(self, prompt: Prompt, loop: str) -> str | Silence:
@@ -115,7 +115,7 @@ def until_valid(
 
 
 def invitation(prompt: Prompt, loop: str) -> str:
-    """What is asked for and what can be typed; it names the prompt, because others may be announced above it."""
+    """The invitation, with what can be typed. It names the prompt, because others may be announced above it."""
     choice = f"1-{len(prompt.options)}" if prompt.options else "text"
     empty = "Enter for later"
     if prompt.default is not None:

@@ -57,7 +57,7 @@ def run(
 
 
 def _waits(silent: float, within: float) -> None:
-    """Explain why nothing happens: the service is slow."""
+    """Report that the service is slow to reply."""
     text = f"the service has not answered for {silent:.0f} s; waiting up to {within:g} s (Ctrl-C quits)"
     painter(sys.stderr).print(line((text, Role.FAINT)))
 

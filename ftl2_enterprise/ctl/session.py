@@ -1,4 +1,4 @@
-"""What a command works with: the streams, the connection to the service, and how commands are typed here."""
+"""The session of a command: its streams, its connection to the service, and how commands are typed here."""
 
 from __future__ import annotations
 
@@ -108,12 +108,12 @@ class CtlSession:
     # --- output ----------------------------------------------------------------------------------------------------
 
     def now(self) -> Instant:
-        """The present time."""
+        """The current time."""
         return SystemClock().now()
 
     @property
     def room(self) -> int | None:
-        """Columns that a table may take; None when the output is no terminal."""
+        """Maximum width of a table in columns; None when the output is not a terminal."""
         return self.out.room
 
     def command(self, words: str) -> str:
@@ -125,7 +125,7 @@ class CtlSession:
 
     @property
     def asker(self) -> Asker | None:
-        """Who is asked when a command needs to know something; None without a terminal."""
+        """The prompter of a command that has a question; None without a terminal."""
         if self._asker is None:
             from ftl2_enterprise.ctl import prompter  # noqa: PLC0415 - most commands ask nothing
 

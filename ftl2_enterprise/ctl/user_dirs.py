@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 def own_dir(variables: Mapping[str, str]) -> str:
     """The state directory of this user, also of root, whose service has its own."""
     named = variables.get("XDG_STATE_HOME", "")
-    # The XDG specification wants relative values ignored.
+    # The XDG Base Directory Specification requires relative values to be ignored.
     base = named if named.startswith("/") else os.path.expanduser("~/.local/state")  # noqa: PTH111
     return f"{base}/{paths.NAME}"

@@ -36,7 +36,7 @@ def _load(failure: OSError | None) -> Callable[[], int]:
 def _without_extensions() -> None:
     """Import msgspec without typing_extensions, which takes a third of the time of a whole command.
 
-    msgspec imports it if it is installed, for features that this Python has itself.
+    msgspec imports it if it is installed, for features that this version of Python contains.
     """
     if "typing_extensions" in sys.modules:
         return

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def main_of(load: Callable[[], Callable[[], int]]) -> int:
     """Import the program by `load`, run it, and return its exit status. Ctrl-C never leads to a traceback."""
-    # Hardly anything that is imported becomes garbage; collecting during imports and at the end takes a seventh of
-    # the time of a short command.
+    # Imports leave hardly any garbage; collections during imports and at the end take a seventh of the time of a
+    # short command.
     gc.disable()
     try:
         with interrupt.Fatal():

@@ -61,7 +61,7 @@ COMMAND = Command(
     arguments=(Argument("loop", TEXT, "Name, unambiguous prefix of a name, or id."),),
     options=(
         Option("actions", "Include each action with its result."),
-        Option("changed", "Only iterations that changed something, failed or asked."),
+        Option("changed", "Only iterations that changed something, failed or prompted."),
         JSON,
         limit(LIMIT, "Maximum number of iterations, newest first.", at_most=10_000),
         Option("before", "Only iterations before number N.", NUMBER, value="N", at_least=1),

@@ -1,4 +1,4 @@
-"""`init-db`: create the database, or migrate it to the present schema."""
+"""`init-db`: create the database, or migrate it to the current schema."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(session: CliSession, given: GivenValues) -> int:
 
 @contextmanager
 def _explaining(path: Path) -> Generator[None]:
-    """Add the cause to an unexpected error: the installer of a package sees nothing but this message."""
+    """Add the cause to an unexpected error, because the installation of a package shows only this message."""
     try:
         yield
     except Problem:

@@ -88,6 +88,6 @@ COMMAND = Command(
         Argument("prompt-id", POSITIVE, "Number of the prompt."),
         Argument("answer", TEXT, "An option, its number, or text."),
     ),
-    details="A prompt that is settled is not answered again: that is a conflict.",
+    details="Answering a settled prompt again is a conflict.",
     examples=(Example("respond 3 yes"), Example("respond 3 1", "with the number of an option")),
 )

@@ -88,7 +88,7 @@ def _run(session: CliSession, given: GivenValues) -> int:
 def _report(
     session: CliSession, store: Store, loop: Loop, seen: Tally, *, seconds: float, given: GivenValues
 ) -> None:
-    """Print how it ended. The counts of a resumed run include what earlier processes did."""
+    """Print how the run ended. The counts of a resumed run include those of earlier processes."""
     from ftl2_enterprise.cli import run_totals  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
 
@@ -111,14 +111,14 @@ def _report(
 
 
 def _had_ended(session: CliSession, loop: Loop, *, wants_json: bool) -> int:
-    """The reply for a resumed loop that has completed, such as after a kill between its end and its process's."""
+    """The reply for a resumed loop that has completed already, such as one whose process was killed as it ended."""
     status = exit_of(loop)
     if wants_json:
         session.document(
             {"loop": json_output.document(loop), "exit_status": status.value, "seen": None, "prompts": []}
         )
     else:
-        why = line(("it had ended before: nothing was done now", Role.FAINT), indent=2)
+        why = line(("it had ended before; nothing was done", Role.FAINT), indent=2)
         session.out.print([outcome_line(loop), why])
     return status
 
@@ -127,7 +127,7 @@ def _had_ended(session: CliSession, loop: Loop, *, wants_json: bool) -> int:
 
 
 def _limits(given: GivenValues) -> dict[str, Any]:
-    """The limits that were given with --resume. Raises Problem when another option was."""
+    """The limits that were given with --resume. Raises Problem when another option was given."""
     changed = {name: value for name, value in given.values.items() if name not in WITH_RESUME}
     for name in changed:
         if name not in LIMITS:

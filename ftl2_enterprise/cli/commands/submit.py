@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(session: CliSession, given: GivenValues) -> int:
-    """Submit it."""
+    """Submit the desired state."""
     from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
     from ftl2_enterprise.commandline.loops.desired_state import read_desired_state  # noqa: PLC0415
     from ftl2_enterprise.commandline.loops.spec import spec_of  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`worker`: what earlier programs called the process that runs submitted loops; it names its replacement."""
+"""`worker`: the process that ran submitted loops in earlier programs; the command names its replacement."""
 
 from __future__ import annotations
 

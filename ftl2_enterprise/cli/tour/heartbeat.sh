@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tour's service. It runs in its own directory, writes a heartbeat, and ends when its pid file is no longer its own,
-# when its directory is gone, or after an hour, so that a forgotten tour leaves nothing behind.
+# when its directory is gone, or after an hour, so that a forgotten tour ends completely.
 . etc/service.conf || exit 1
 . etc/logging.conf || exit 1
 cat etc/service.conf etc/logging.conf | sha256sum > run/service.config

@@ -1,6 +1,6 @@
 """The tour: a service with a real continuous loop in a scratch directory, in which something is then broken.
 
-Each claim is verified in the directory itself, so that the tour cannot succeed only because the loop says so.
+Each claim is verified in the directory itself, so that the tour cannot succeed only because the loop reports success.
 """
 
 from __future__ import annotations
@@ -100,18 +100,18 @@ class Guide:
         """Wait for convergence, break something, and wait until it is repaired. Raises TourFailed."""
         patience = PATIENCE_WITH_PERSON if self.is_watched else PATIENCE
         await self.seen.until(lambda: self.seen.converged >= 1, patience=patience, what="convergence")
-        self.scene.check("the loop says that it converged")
+        self.scene.check("the loop reports that it converged")
         await self._caption("Everything is as desired, and the loop keeps checking. Now something goes wrong.", 3)
         drifts, settled = self.seen.drifted, self.seen.converged
         pid = self.scene.damage()
         config = self.scene.config.relative_to(self.scene.directory)
         await self._caption(f"Broken by hand: {config} was edited, and the service (process {pid}) was killed.", 0)
-        await self.seen.until(lambda: self.seen.drifted > drifts, patience=PATIENCE, what="finding the drift")
+        await self.seen.until(lambda: self.seen.drifted > drifts, patience=PATIENCE, what="detecting the drift")
         await self.seen.until(lambda: self.seen.converged > settled, patience=PATIENCE, what="repairing the drift")
-        self.scene.check("the loop says that it repaired the drift")
+        self.scene.check("the loop reports that it repaired the drift")
         if self.scene.service() == pid:
             raise TourFailed("the service was never killed, so nothing was repaired")
-        await self._caption("Found and repaired. That is what a loop does, as long as it runs.", 3)
+        await self._caption("Detected and repaired. A loop does this for as long as it runs.", 3)
 
     async def _caption(self, text: str, seconds: float) -> None:
         self.shown.say([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
@@ -282,14 +282,16 @@ def _over(shown: Progress) -> list[Line]:
     return [
         line(),
         line(
-            symbol("✔", Role.GOOD), ("the tour is over", Role.GOOD), f": converged, broken, found, repaired ({did})"
+            symbol("✔", Role.GOOD),
+            ("the tour is over", Role.GOOD),
+            f": converged, broken, detected, repaired ({did})",
         ),
     ]
 
 
 def _come_back(service: TourService) -> list[Line]:
     return [
-        line(symbol("●", Role.GOOD), f"the service continues without you (process {service.pid})"),
+        line(symbol("●", Role.GOOD), f"the service continues in the background (process {service.pid})"),
         _next("return", shlex.join(service.control())),
         _next("stop", shlex.join([*service.control(), "shutdown"])),
     ]

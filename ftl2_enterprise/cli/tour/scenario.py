@@ -12,12 +12,12 @@ BROKEN_LINE = "interval=999  # changed by hand\n"
 
 
 class TourFailed(Exception):
-    """Something that the tour claims did not happen."""
+    """A step of the tour did not have the result that the tour claims."""
 
 
 @dataclass
 class Scene:
-    """The scratch directory and what is in it."""
+    """The scratch directory and its contents."""
 
     directory: Path
 
@@ -42,11 +42,11 @@ class Scene:
             return None
 
     def check(self, moment: str) -> None:
-        """Verify that the directory is as the manifest says. Raises TourFailed when it is not."""
+        """Verify that the directory matches the manifest. Raises TourFailed when it does not."""
         if not self.config.is_file() or BROKEN_LINE in self.config.read_text():
-            raise TourFailed(f"{moment}, but {self.config} is not as the manifest says")
+            raise TourFailed(f"{moment}, but {self.config} does not match the manifest")
         if self.service() is None:
-            raise TourFailed(f"{moment}, but the service does not run")
+            raise TourFailed(f"{moment}, but the service is not running")
 
     def damage(self) -> int:
         """Edit a configuration file and kill the managed service; returns its pid. Raises TourFailed."""

@@ -18,13 +18,13 @@ DECIDERS = ("auto", "manifest", "claude", "rules")
 def read_desired_state(text: str | None, path: str | None) -> tuple[str, str | None]:
     """The desired state, and the absolute path of its file if it came from one; `-` is standard input.
 
-    Raises Problem when there is none, when there are two, or when the file cannot be read.
+    Raises Problem when none or two are given, or when the file cannot be read.
     """
     if (text is None) == (path is None):
-        why = "there is none" if text is None else "there are two: the argument and -f"
+        why = "none was given" if text is None else "two were given, as an argument and with -f"
         raise invalid(f"cannot take a desired state: {why}", "give a sentence, or a manifest with -f FILE")
     if text is not None and len(text.split()) == 1 and text.endswith(MANIFESTS):
-        # A single word that ends like a manifest's name is never meant as a sentence.
+        # A single word with the ending of a manifest's name is never meant as a sentence.
         text, path = None, text
     if path is not None:
         text = _read(path)

@@ -66,7 +66,7 @@ MAX_COST = Option("max-cost", "Maximum cost of the loop's model calls.", DOLLARS
 MAX_ITERATIONS = Option("max-iterations", "Maximum iterations per run.", NUMBER, at_least=1)
 MAX_ASK_DELAY = Option(
     "max-ask-delay",
-    "Ask a person after this many iterations in a row with failures; 0 never asks.",
+    "Ask a person after this many consecutive iterations with failures; 0: never.",
     NUMBER,
     at_least=0,
     default="0",

@@ -17,7 +17,7 @@ def _prompt_id(shown: str, word: str) -> int:
         # `#3` is accepted because it is often copied so.
         return int(word.removeprefix("#"))
     except ValueError:
-        raise invalid(f"cannot take {word!r} for {shown}", "it is a whole number") from None
+        raise invalid(f"cannot take {word!r} for {shown}", "it must be a whole number") from None
 
 
 LOOP_REF = ValueKind(name="loop", check=not_empty, names=f"{_NAMES}:loops")

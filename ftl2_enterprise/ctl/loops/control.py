@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     type OneLoop = StartLoop | PauseLoop | ResumeLoop | StopLoop | CancelLoop | RetryLoop | RunLoopNow
     type SeveralLoops = PauseLoop | ResumeLoop | StopLoop
 
-NOW = Option("now", "Cut off the current step; it is recorded as unknown.")
+NOW = Option("now", "Interrupt the current step; it is recorded as unknown.")
 WAIT = Option(
-    "wait", "Follow the loop until it ends, rests, asks or is paused; the exit status tells its state.", short="w"
+    "wait", "Follow the loop until it ends, rests, asks or is paused; the exit status reports its state.", short="w"
 )
 EACH = (
     "Several loops are all tried, even if some fail; the exit status is that of the first failure. With --json, each "

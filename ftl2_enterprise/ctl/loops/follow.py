@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ENDS = (LoopCompleted, LoopFailed, LoopCancelled)
 """Facts after which a loop has ended, unless it is retried."""
 STOPS = (*ENDS, LoopRested, LoopAsked, LoopPaused, LoopBlocked)
-"""Facts after which a loop may have nothing to do for the moment."""
+"""Facts after which a loop may have no process for some time."""
 READ_BACK = 60
 """Events that are searched for the beginning of the current iteration."""
 

@@ -84,7 +84,7 @@ def _can_start(loop: LoopLine) -> bool:
 
 
 def _is_left(loop: LoopLine) -> bool:
-    """Whether a foreground run left it."""
+    """Whether it was run in the foreground and has no process."""
     return not loop.managed and loop.pid is None and loop.state not in {*ENDED, LoopState.BLOCKED}
 
 

@@ -56,7 +56,7 @@ class Shell:
         self._lock = threading.Lock()
         self._is_at_prompt = False
         self._announced = Snapshot()
-        """The state that the user knows; what differs from it is announced."""
+        """The state that the user has seen; differences from it are announced."""
         self._shown: set[int] = set()
         """Prompts that commands have shown, which are not announced."""
         self._is_read = threading.Event()
@@ -112,7 +112,7 @@ class Shell:
 
     @contextmanager
     def asks(self, prompt_id: int) -> Generator[Callable[[], bool]]:
-        """Watch the prompt while its answer is typed; yields a function that says whether it was settled."""
+        """Watch the prompt while its answer is typed; yields a function that returns whether it was settled."""
         self._asked, self._is_settled = prompt_id, False
         try:
             yield lambda: self._is_settled
@@ -206,7 +206,7 @@ class Shell:
         try:
             prompt = self._live.prompt(asked)
         except Problem:
-            # The next read finds out.
+            # The next read will notice.
             return []
         if (prompt is not None and prompt.state is PromptState.OPEN) or asked != self._asked:
             return []
@@ -251,7 +251,7 @@ class ShellAsker:
         self._shell.has_shown(prompt_id)
 
     def confirms(self, question: str) -> bool:
-        """Whether the user says yes."""
+        """Whether the user confirms."""
         answer = self._read([CompletionCandidate("yes"), CompletionCandidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 

@@ -1,4 +1,4 @@
-"""The present state of the service, kept up to date by two threads with their own connections.
+"""The current state of the service, kept up to date by two threads with their own connections.
 
 Events only wake the thread that reads: what is shown is what the service lists, so nothing is missed after a lost
 connection.
@@ -131,7 +131,7 @@ class LiveSnapshot:
                     for _event in watched:
                         self._woken.set()
             except Problem:
-                # The other thread runs into it, too, and reports it.
+                # The other thread has the same problem and reports it.
                 self._woken.set()
             self._ended.wait(pause)
             pause = min(pause * 2, LAST_RETRY)

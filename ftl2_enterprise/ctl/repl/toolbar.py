@@ -30,7 +30,7 @@ type Fragments = list[tuple[str, str]]
 
 
 def fragments(now: Snapshot, columns: int) -> Fragments:
-    """The toolbar, as pairs of style and text, at most so many columns wide."""
+    """The toolbar as pairs of style and text, at most that many columns wide."""
     if now.problem is not None:
         return _fitting([("class:bad", f" ✘ {away(now)}")], columns)
     if not now.is_read:
@@ -57,7 +57,7 @@ def _style(role: Role) -> str:
 
 
 def _fitting(parts: Fragments, columns: int) -> Fragments:
-    """Without the last parts, until the others fit."""
+    """The parts without the last ones that do not fit."""
     while len(parts) > 1 and sum(width(text) for _, text in parts) > columns:
         parts = parts[:-1]
     return parts

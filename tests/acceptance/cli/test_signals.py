@@ -44,7 +44,7 @@ def test_a_second_signal_stops_an_action_now(command: Command, tmp_path: Path) -
     process = command.start("run", "-f", manifest(tmp_path, "echo $$ > {base}/pid; exec sleep 600"))
     until(lambda: pid_file.exists() and pid_file.read_text().strip())
     process.send_signal(signal.SIGINT)
-    lines_until(process, "once more stops now")
+    lines_until(process, "a second signal stops now")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 6, out + err

@@ -110,7 +110,7 @@ def test_the_service_of_the_tour_goes_on_when_the_person_leaves(command: Command
     with on_a_terminal(command, scratch, answer="") as screen:
         screen.type("\x04")
         assert screen.end() == 0
-        assert "the service continues without you" in screen.text
+        assert "the service continues in the background" in screen.text
         assert f"--socket {scratch}/control.sock shutdown" in screen.text
     with client.connect(str(scratch / "control.sock")) as service:
         (scratch / "host" / "etc" / "service.conf").unlink()

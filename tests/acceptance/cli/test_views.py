@@ -67,7 +67,7 @@ def test_an_ended_loop_whose_process_was_killed_before_it_let_go_is_not_interrup
     assert "interrupted" not in ended(command.run("status", "--all"), 0)
     said = ended(command.run("run", "--resume", "made"), 0)
     assert "converged: loop made" in said
-    assert "it had ended before: nothing was done now" in said
+    assert "it had ended before; nothing was done" in said
     assert "decided by" not in said
     assert parsed(command, "run", "--resume", "made")["exit_status"] == 0
 

@@ -48,5 +48,5 @@ COMMAND = Command(
         limit(LIMIT, "Maximum number of actions."),
         Option("before", "Only actions before ID.", NUMBER, value="ID"),
     ),
-    examples=(Example("actions web"), Example("actions web --state unknown", "actions that were cut off")),
+    examples=(Example("actions web"), Example("actions web --state unknown", "interrupted actions")),
 )

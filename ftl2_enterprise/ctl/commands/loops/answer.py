@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(session: CtlSession, given: GivenValues) -> int:
-    """Submit the answer that is given; without one, ask the user for it and follow the loop."""
+    """Submit the given answer; without one, ask the user for it and follow the loop."""
     if given.has("answer"):
         request = AnswerPrompt(prompt=given.number("prompt", 0), answer=given.text("answer"))
         if given.has("wait"):
@@ -69,7 +69,7 @@ def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) ->
         session.print(line("the prompt stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0
     status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
-    # The prompt is answered: what becomes of the loop is no failure of this command.
+    # The prompt is answered: a later failure of the loop is no failure of this command.
     return status if follows else 0
 
 
@@ -84,7 +84,9 @@ COMMAND = Command(
     ),
     options=(
         Option(
-            "wait", "Follow the loop until it ends, rests or asks again; the exit status tells its state.", short="w"
+            "wait",
+            "Follow the loop until it ends, rests or asks again; the exit status reports its state.",
+            short="w",
         ),
     ),
     details=(

@@ -37,7 +37,7 @@ COMMAND = Command(
     arguments=(LOOP,),
     options=(
         Option("actions", "Include each action with its result.", short="a"),
-        Option("changed", "Only iterations that changed something, failed or asked.", short="c"),
+        Option("changed", "Only iterations that changed something, failed or prompted.", short="c"),
         limit(LIMIT, "Maximum number of iterations, newest first."),
         Option("before", "Only iterations before number N.", NUMBER, value="N"),
     ),

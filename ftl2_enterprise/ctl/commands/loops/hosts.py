@@ -1,4 +1,4 @@
-"""`hosts`: the hosts that loops know."""
+"""`hosts`: the hosts that loops have recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="List the hosts that loops know, with their facts.",
+    summary="List the hosts that loops have recorded, with their facts.",
     group=HISTORY,
     run=run,
     verbs=(ListHosts,),

@@ -8,7 +8,7 @@ from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
 from ftl2_enterprise.protocol.loops.verbs import StartLoop
 
 COMMAND = Command(
-    summary="Start a loop: a new, paused or blocked one, or one that a foreground run left.",
+    summary="Start a loop: a new, paused or blocked one, or one that was run in the foreground.",
     group=LOOPS,
     run=control.one(StartLoop),
     verbs=(StartLoop,),

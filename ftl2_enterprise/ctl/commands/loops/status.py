@@ -34,7 +34,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="List the loops: what runs, what waits for you, what failed.",
+    summary="List the loops with their states: which run, which wait for you, which failed.",
     group=LOOPS,
     run=run,
     is_view=True,

@@ -21,8 +21,8 @@ COMMAND = Command(
         ),
     ),
     details=(
-        "The current step is cut off and recorded as unknown; `pause` waits for it instead. The loop can be started "
-        f"again. A loop that is being cancelled is cancelled now. {control.EACH}"
+        "The current step is interrupted and recorded as unknown; `pause` waits for it instead. The loop can be "
+        f"started again. A loop that is being cancelled is cancelled now. {control.EACH}"
     ),
     examples=(Example("stop web"), Example("stop web db"), Example("stop --all")),
 )

@@ -45,7 +45,7 @@ def _lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Line]:
 
 
 def _other_lines(session: CtlSession, given: GivenValues, loop: Loop) -> list[Line]:
-    """That another loop has the derived name, and continues."""
+    """The notice that another loop has the derived name, and continues."""
     if given.maybe("name") is not None or (numbered := re.fullmatch(r"(.+)-\d+", loop.name)) is None:
         return []
     try:
@@ -100,7 +100,7 @@ COMMAND = Command(
         Option("prompt-timeout", "Maximum seconds to wait for the answer to a prompt.", SECONDS, above=0),
         Option(
             "priority",
-            "Priority among loops that wait for a free place, -100 to 100; higher goes first.",
+            "Priority among queued loops, -100 to 100; the highest starts first.",
             NUMBER,
             at_least=-100,
             at_most=100,

@@ -1,1 +1,1 @@
-"""Commands about the service itself: its events, its logs, its settings, its life."""
+"""Commands about the service itself: its events, logs and settings, its shutdown and upgrade."""

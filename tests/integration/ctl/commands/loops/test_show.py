@@ -35,7 +35,7 @@ def test_a_loop_is_shown_with_its_process_iteration_and_prompts(service, ctl):
     for text in (
         "pid 4711",
         "by ada",
-        "2 since",
+        "2 in the last",
         "3 model calls for $0.5",
         "nginx was not running",
         "2 earlier actions not shown",

@@ -126,8 +126,8 @@ def test_another_loop_of_the_derived_name_is_shown(service, ctl, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["submit"], "cannot take a desired state: there is none"),
-        (["submit", "x", "-f", "y"], "cannot take a desired state: there are two"),
+        (["submit"], "cannot take a desired state: none was given"),
+        (["submit", "x", "-f", "y"], "cannot take a desired state: two were given"),
         (["submit", "-f", "/nowhere/site.yaml"], "cannot read /nowhere/site.yaml: there is no such file"),
         (["submit", " "], "cannot take an empty desired state"),
         (["submit", "x", "--interval", "5"], "cannot use --interval: the loop runs once"),
