@@ -14,7 +14,7 @@ from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.render import crash_report
 from ftl2_enterprise.render.colour import painter
-from ftl2_enterprise.render.loops.exit_status import LoopExit
+from ftl2_enterprise.render.exit_status import Exit
 from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def _state_dir(session: CliSession) -> Path | None:
 def _stopped(session: CliSession) -> int:
     try:
         if session.wants_json:
-            session.document({"error": {"message": "stopped", "hint": None}, "exit_status": int(LoopExit.STOPPED)})
+            session.document({"error": {"message": "stopped", "hint": None}, "exit_status": int(Exit.STOPPED)})
             sys.stdout.flush()
         painter(sys.stderr).print(line(("stopped", Role.BAD)))
     except BrokenPipeError:
         return streams.reader_left()
-    return LoopExit.STOPPED
+    return Exit.STOPPED
 
 
 def _fail(session: CliSession, problem: Problem) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ftl2_enterprise.commandline.declaration import HELP, PATH, HelpGroup, Option, Program
 from ftl2_enterprise.render import exit_status
-from ftl2_enterprise.render.loops import exit_status as loop_exit_status
 
 DB = Option("db", "Path of the database; by default that of the settings (see `config show`).", PATH, value="PATH")
 CONFIG = Option("config", "Read the settings from FILE instead of the files in /etc.", PATH, value="FILE")
@@ -29,6 +28,6 @@ JSON = Option("json", "Print one JSON document.")
 def statuses() -> list[tuple[str, str]]:
     """Every exit status, as pairs of number and meaning."""
     meanings = {int(status): text for status, text in exit_status.MEANINGS.items()}
-    meanings |= {int(status): text for status, text in loop_exit_status.MEANINGS.items()}
-    meanings[0] = f"success; {meanings[0]}"
+    meanings |= exit_status.of_capabilities()
+    meanings[0] = f"success; {meanings[0]}" if 0 in meanings else "success"
     return [(str(status), meanings[status]) for status in sorted(meanings)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import EXIT_STATUS, Code
-from ftl2_enterprise.render.loops.exit_status import MEANINGS
+from ftl2_enterprise.render.exit_status import of_capabilities
 from ftl2_enterprise.render.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ CODES: dict[Code, str] = {
 def of(command: Command) -> list[tuple[str, str]]:
     """Statuses of the command that not every command has, as pairs of number and meaning."""
     follows = any(option.name == "wait" for option in command.options) or command.name == "watch"
-    return of_loops() if follows else []
+    return of_followers() if follows else []
 
 
-def of_loops() -> list[tuple[str, str]]:
-    """The statuses of commands that follow a loop."""
-    return [(str(status.value), meaning) for status, meaning in MEANINGS.items() if status.value]
+def of_followers() -> list[tuple[str, str]]:
+    """The statuses of commands that follow something until it ends."""
+    return [(str(status), meaning) for status, meaning in of_capabilities().items() if status]
 
 
 def common() -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
@@ -108,6 +107,8 @@ def until_valid(
             continue
         if not text.strip():
             return Silence.LATER if prompt.default is None else prompt.default
+        from ftl2_enterprise.protocol.loops.answers import resolve  # noqa: PLC0415 - a confirmation needs none
+
         try:
             return resolve(prompt, text)
         except Problem as problem:

@@ -33,7 +33,7 @@ def document() -> str:
         [
             reference.table(titles, exit_statuses.common()),
             "Commands that follow a loop (`--wait`, `watch`) also use:\n",
-            reference.table(titles, exit_statuses.of_loops()),
+            reference.table(titles, exit_statuses.of_followers()),
         ]
     )
     return reference.page(FTL2CTL, _HEAD, statuses)

@@ -78,7 +78,7 @@ def _ftl2ctl(build: Build) -> Page:
     page.section("EXIT STATUS")
     page.definitions(_sentences(exit_statuses.common()))
     page.paragraph("Commands that follow a loop (`--wait`, `watch`) also report its state:")
-    page.definitions(_sentences(exit_statuses.of_loops()))
+    page.definitions(_sentences(exit_statuses.of_followers()))
     page.section("ENVIRONMENT")
     page.definition(", ".join(SOCKET_VARIABLES), "The socket of the service, unless `--socket` is given.")
     page.definition("NO_COLOR", "Disables colours.")
