@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import after, seconds_between
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.engine import inventory_state, reconcile
 from ftl2_enterprise.loops.engine.after_run import LoopEnd, after_run
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import claim as claim_units, runs as run_units, service as service_units
 from ftl2_enterprise.protocol.loops.facts import LoopRested
@@ -53,7 +54,7 @@ def take(loop_id: int, writer: Writer) -> int:
     Raises Problem(conflict) when the loop has ended or another live process owns it.
     """
     generation: int = writer.carry_out([claim_units.claim.call(loop_id, lease.current())])
-    reach(FaultPoint.LOOP_CLAIMED)
+    reach(LoopFaultPoint.LOOP_CLAIMED)
     return generation
 
 
@@ -101,7 +102,7 @@ async def run(engine: LoopContext) -> Loop:
         loop = journal.read(loop_rows.get_loop, loop.id)
         if delay is None:
             return loop
-        reach(FaultPoint.LOOP_RESTING)
+        reach(LoopFaultPoint.LOOP_RESTING)
         if not await _rest(engine, delay):
             return halt(journal, is_served=engine.is_served)
 

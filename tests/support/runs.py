@@ -13,9 +13,9 @@ from ftl2_enterprise.loops.rows import actions as action_rows, hosts as host_row
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 
 if TYPE_CHECKING:
+    from enum import StrEnum
     from pathlib import Path
 
-    from ftl2_enterprise.core.faults import FaultPoint
     from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome
     from tests.support.engine import Bench
 
@@ -63,10 +63,10 @@ def states(b: Bench) -> list[tuple[str, ActionState]]:
     return [(one.module, one.state) for one in actions(b)]
 
 
-async def crashes_at(b: Bench, monkeypatch, point: FaultPoint) -> None:
+async def crashes_at(b: Bench, monkeypatch, point: StrEnum) -> None:
     """Run until the point is reached and the process ends there."""
 
-    def reach(reached: FaultPoint) -> None:
+    def reach(reached: StrEnum) -> None:
         if reached is point:
             raise Crash
 

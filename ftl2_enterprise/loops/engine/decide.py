@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftl2_enterprise.core.clock import seconds_between
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine import prompting
@@ -18,6 +18,7 @@ from ftl2_enterprise.loops.engine.check import unmet
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage, PastIteration, Situation
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -167,7 +168,7 @@ class _DecisionCalls:
             request=engine.redactor.text(request),
             max_cost=engine.spec.max_cost,
         )
-        reach(FaultPoint.MODEL_CALL_STARTED)
+        reach(LoopFaultPoint.MODEL_CALL_STARTED)
         return call_id
 
     def finish(
@@ -189,7 +190,7 @@ class _DecisionCalls:
             error=redact(error) if error is not None else None,
             model=usage.model,
         )
-        reach(FaultPoint.MODEL_ANSWERED)
+        reach(LoopFaultPoint.MODEL_ANSWERED)
 
 
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:

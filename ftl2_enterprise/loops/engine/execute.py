@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
 from ftl2_enterprise.loops.engine.observe import encode
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from ftl2_enterprise.loops.units import actions as action_units
@@ -133,7 +134,7 @@ async def run_batch(
     """Run one action on some hosts: commit that it starts, run it concurrently, commit each result as it arrives."""
     starting = [(one.id, engine.summary(one.module, one.params)) for one in some]
     engine.journal.commit(action_units.start_actions, iteration, starting, of=of)
-    reach(FaultPoint.ACTION_STARTED)
+    reach(LoopFaultPoint.ACTION_STARTED)
     try:
         return await run_concurrently(_run(engine, iteration, one) for one in some)
     except asyncio.CancelledError:
@@ -145,11 +146,11 @@ async def _run(engine: LoopContext, iteration: Iteration, one: PlannedAction) ->
     started = time.monotonic()
     call = ModuleCall(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
     result = await unless(engine.stop.now.wait(), engine.modules.run(call))
-    reach(FaultPoint.ACTION_DONE)
+    reach(LoopFaultPoint.ACTION_DONE)
     engine.journal.commit(
         action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - started)
     )
-    reach(FaultPoint.ACTION_RECORDED)
+    reach(LoopFaultPoint.ACTION_RECORDED)
     return result or ModuleResult(success=False, error="stopped while it ran")
 
 

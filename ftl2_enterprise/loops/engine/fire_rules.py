@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import execute, inventory_state
 from ftl2_enterprise.loops.engine.context import unless
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.loops.rows import (
@@ -136,7 +137,7 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
     row = engine.journal.commit(
         rule_units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
     )
-    reach(FaultPoint.RULE_MATCHED)
+    reach(LoopFaultPoint.RULE_MATCHED)
     calls = _FiringCalls(engine, iteration, rule.name)
     entries = engine.modules.hosts()
     facade = RuleApi(
@@ -154,7 +155,7 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
     detail = problem or "; ".join(bad) or ("dry run" if engine.spec.dry_run else "ok")
     detail = engine.redactor.text(detail)
     engine.journal.commit(rule_units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
-    reach(FaultPoint.RULE_FIRED)
+    reach(LoopFaultPoint.RULE_FIRED)
     if success:
         return _Fired(ending=RuleOutcome.SUCCEEDED, detail=detail)
     everything_denied = calls.denied > 0 and calls.denied == len(calls.results)
@@ -220,7 +221,7 @@ class _FiringCalls:
         spec = [ActionSpec(module=module, params=params, host=host)]
         rows = execute.plan(engine, spec, origin=self._origin, first=n)
         ids = engine.journal.commit(action_units.propose_actions, self._iteration, rows)
-        reach(FaultPoint.RULE_ACTION_STARTED)
+        reach(LoopFaultPoint.RULE_ACTION_STARTED)
         todo = execute.runnable(spec, rows, ids, first=n)
         ran = iter([
             result

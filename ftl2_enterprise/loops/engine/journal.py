@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Concatenate
 
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.units import claim as claim_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.loops.fault_points import LoopFaultPoint
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import Unit, UnitCall, Writer
@@ -25,7 +26,7 @@ class LoopJournal:
         self.generation: int = generation
         self._fence: UnitCall = claim_units.fence.call(loop_id, generation)
         self._deferred: list[UnitCall] = []
-        self._reached: list[FaultPoint] = []
+        self._reached: list[LoopFaultPoint] = []
 
     def commit[**P, R](self, unit: Unit[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Execute the deferred units and then this one in one transaction; returns the result of this one.
@@ -44,7 +45,7 @@ class LoopJournal:
         """Execute the unit in the transaction of the next commit, before its unit: both are written, or neither."""
         self._deferred.append(unit.call(*args, **kwargs))
 
-    def reach_with_next(self, point: FaultPoint) -> None:
+    def reach_with_next(self, point: LoopFaultPoint) -> None:
         """Reach the point after the next commit, which writes what was deferred."""
         self._reached.append(point)
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.host_facts import facts_from
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, ObservationResult
 from ftl2_enterprise.loops.rows import observations as observation_rows
@@ -253,7 +254,7 @@ async def _run(
         )
         if spec.host is not None and result.success and (found := facts_from(spec, plain)):
             facts.setdefault(one.host, {}).update(found)
-    reach(FaultPoint.OBSERVATION_DONE)
+    reach(LoopFaultPoint.OBSERVATION_DONE)
     return fresh, observation_units.Results(done=done, facts=facts)
 
 

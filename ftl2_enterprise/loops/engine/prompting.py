@@ -7,8 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import after, seconds_between
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BY_DEFAULT, PromptAnswer
 from ftl2_enterprise.loops.rows import prompts as prompt_rows
 from ftl2_enterprise.loops.units import prompts as prompt_units
@@ -60,7 +61,7 @@ def put(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: st
         key=decision.ask.key or decision.ask.question,
         deadline=deadline,
     )
-    reach(FaultPoint.PROMPT_ASKED)
+    reach(LoopFaultPoint.PROMPT_ASKED)
     return prompt
 
 
@@ -77,7 +78,7 @@ async def settle(engine: LoopContext, prompt: Prompt) -> Prompt | None:
         prompt = engine.journal.read(prompt_rows.get_prompt, prompt.id)
     if prompt.state is PromptState.OPEN:
         return None
-    reach(FaultPoint.PROMPT_ANSWERED)
+    reach(LoopFaultPoint.PROMPT_ANSWERED)
     return prompt
 
 

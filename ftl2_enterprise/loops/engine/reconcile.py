@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import seconds_between
-from ftl2_enterprise.core.faults import FaultPoint, reach
+from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import (
     decide,
     execute,
@@ -19,6 +19,7 @@ from ftl2_enterprise.loops.engine import (
     observe,
     prompting,
 )
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows, rules as rule_rows
 from ftl2_enterprise.loops.units import observations as observation_units, prompts as prompt_units, runs as run_units
@@ -85,7 +86,7 @@ async def run(engine: LoopContext) -> RunEnd:
             cut_off = await _resume(engine, now, last)
         else:
             continue
-        reach(FaultPoint.ITERATION_ENDED)
+        reach(LoopFaultPoint.ITERATION_ENDED)
         if cut_off is not None:
             return cut_off
 
@@ -180,7 +181,7 @@ async def _begin(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
         budget=engine.spec.max_iterations,
         observations=[one.row for one in planned],
     )
-    reach(FaultPoint.ITERATION_STARTED)
+    reach(LoopFaultPoint.ITERATION_STARTED)
     begun = list(zip(ids, planned, strict=True))
     return await _judge(engine, now, iteration, rules, await observe.observe(engine, begun))
 
@@ -234,7 +235,7 @@ async def _judge(
     # commit does both.
     if results is not None and (rules.rules or rules.broken or engine.stop.requested.is_set()):
         journal.commit(observation_units.end_observations, iteration, journal.generation, results)
-        reach(FaultPoint.OBSERVATIONS_RECORDED)
+        reach(LoopFaultPoint.OBSERVATIONS_RECORDED)
         results = None
     judged = await fire_rules.judge(engine, iteration, rules, view, note=True)
     if engine.stop.requested.is_set():
@@ -248,7 +249,7 @@ async def _judge(
     record = journal.commit if is_committed_first else journal.defer
     record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
     if results is not None:
-        (reach if is_committed_first else journal.reach_with_next)(FaultPoint.OBSERVATIONS_RECORDED)
+        (reach if is_committed_first else journal.reach_with_next)(LoopFaultPoint.OBSERVATIONS_RECORDED)
     if unmet == [] and not judged.matches:
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
@@ -289,10 +290,10 @@ async def _decide(
     if not rows:
         # Nothing is done about this decision: it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-        journal.reach_with_next(FaultPoint.DECISION_RECORDED)
+        journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
         return await _execute(engine, now.loop, iteration, decision, [])
     ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-    reach(FaultPoint.DECISION_RECORDED)
+    reach(LoopFaultPoint.DECISION_RECORDED)
     return await _execute(engine, now.loop, iteration, decision, execute.runnable(decision.actions, rows, ids))
 
 
@@ -322,7 +323,7 @@ async def _execute(
         error=f"{failed[0].module} on {failed[0].host}: {failed[0].error}" if failed else None,
         loop_values=values,
     )
-    reach(FaultPoint.STATE_OPS_DONE)
+    reach(LoopFaultPoint.STATE_OPS_DONE)
     await inventory_state.wait_for_machines(engine, created)
     return None
 

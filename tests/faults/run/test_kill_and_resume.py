@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.core.faults import FaultPoint as F
+from ftl2_enterprise.core.faults import FaultPoint
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ MANIFEST_POINTS = [
         F.ACTION_RECORDED: [1, 2],
         F.STATE_OPS_DONE: [1],
         F.ITERATION_ENDED: [1, 2],
-        F.BEFORE_COMMIT: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        F.AFTER_COMMIT: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        FaultPoint.BEFORE_COMMIT: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        FaultPoint.AFTER_COMMIT: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
     }.items()
     for count in counts
 ]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.clock import seconds_between
-from ftl2_enterprise.core.faults import FaultPoint as F
+from ftl2_enterprise.core.faults import FaultPoint
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts
 from tests.support.daemon import daemon
@@ -48,12 +49,12 @@ LOOP_POINTS = [
     for count in counts
 ]
 WRITER_POINTS = [
-    f"{F.WRITER_TOOK}#5",
-    f"{F.WRITER_UNIT_DONE}#6",
-    f"{F.WRITER_COMMITTED}#7",
-    f"{F.WRITER_ACKNOWLEDGED}#8",
-    f"{F.BEFORE_COMMIT}#5",
-    f"{F.AFTER_COMMIT}#6",
+    f"{FaultPoint.WRITER_TOOK}#5",
+    f"{FaultPoint.WRITER_UNIT_DONE}#6",
+    f"{FaultPoint.WRITER_COMMITTED}#7",
+    f"{FaultPoint.WRITER_ACKNOWLEDGED}#8",
+    f"{FaultPoint.BEFORE_COMMIT}#5",
+    f"{FaultPoint.AFTER_COMMIT}#6",
 ]
 BY_KIND: dict[str, list[str]] = {
     "the first time in a loop": [point for point in LOOP_POINTS if point.endswith("#1")],

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine import prompting, reconcile
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.handlers import loops as loop_handlers
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows, prompts, prompts as prompt_rows
@@ -94,7 +94,7 @@ async def test_an_answer_is_kept_when_the_loop_is_run_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "point", [FaultPoint.PROMPT_ANSWERED, FaultPoint.ITERATION_ENDED, FaultPoint.ITERATION_STARTED]
+    "point", [LoopFaultPoint.PROMPT_ANSWERED, LoopFaultPoint.ITERATION_ENDED, LoopFaultPoint.ITERATION_STARTED]
 )
 async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(tmp_path, monkeypatch, point):
     class Crash(BaseException):
@@ -102,7 +102,7 @@ async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(t
 
     def crash(reached):
         # An iteration is begun before the question is asked as well.
-        if reached is point and (point is not FaultPoint.ITERATION_STARTED or len(decider.situations) == 1):
+        if reached is point and (point is not LoopFaultPoint.ITERATION_STARTED or len(decider.situations) == 1):
             raise Crash
 
     decider = ScriptedDecider(needs_the_answer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import DeciderFailed, StopSignal
 from ftl2_enterprise.loops.rows import prompts
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
@@ -29,7 +29,7 @@ LOOK = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 async def test_a_run_that_was_settled_before_a_crash_ends_as_it_was_settled(tmp_path, monkeypatch, decision, outcome):
     decider = ScriptedDecider(decision)
     with bench(tmp_path, decider, max_iterations=1) as b:
-        await crashes_at(b, monkeypatch, FaultPoint.ITERATION_ENDED)
+        await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
         loop = await b.run()
         assert b.kinds().count("loop.converged") == (outcome is Outcome.CONVERGED)
     assert (loop.outcome, loop.reason) == (outcome, decision.blocked)
@@ -39,7 +39,7 @@ async def test_a_run_that_was_settled_before_a_crash_ends_as_it_was_settled(tmp_
 async def test_a_run_that_was_settled_long_before_the_crash_was_noticed_is_looked_at_again(tmp_path, monkeypatch):
     decider = ScriptedDecider(DONE)
     with bench(tmp_path, decider, max_iterations=1, limits=RunLimits(stale_after=0.0)) as b:
-        await crashes_at(b, monkeypatch, FaultPoint.ITERATION_ENDED)
+        await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
         loop = await b.run()
     assert (loop.outcome, loop.run) == (Outcome.CONVERGED, 2)
     assert len(decider.situations) == 2
@@ -50,7 +50,7 @@ async def test_a_model_failure_before_a_crash_is_not_told_as_too_few_iterations(
         raise DeciderFailed("cannot reach the model")
 
     with bench(tmp_path, ScriptedDecider(fails), max_iterations=1) as b:
-        await crashes_at(b, monkeypatch, FaultPoint.ITERATION_ENDED)
+        await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
         loop = await b.run()
     assert (loop.outcome, loop.reason) == (Outcome.MODEL_FAILED, "cannot reach the model")
 
@@ -63,7 +63,7 @@ async def test_a_person_who_said_stop_before_a_crash_is_heard(tmp_path, monkeypa
         loop = await b.run()
         assert loop.state is LoopState.WAITING
         b.people.replies.append("stop")
-        await crashes_at(b, monkeypatch, FaultPoint.ITERATION_ENDED)
+        await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
         loop = await b.run()
     assert (loop.state, loop.outcome) == (LoopState.BLOCKED, Outcome.BLOCKED)
     assert loop.reason == "stopped by tester after repeated failures"
