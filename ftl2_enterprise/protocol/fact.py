@@ -64,7 +64,7 @@ def declare[F: Fact](*facts: type[F]) -> tuple[type[F], ...]:
     for fact in facts:
         kind = kind_of(fact)
         if not all(part.isidentifier() for part in kind.split(".", 1)) or "." not in kind:
-            raise ValueError(f"{fact.__name__} needs a tag such as loop.paused, not {kind!r}")
+            raise ValueError(f"{fact.__name__} needs a tag NOUN.VERB, not {kind!r}")
         if _DECLARED.setdefault(kind, fact) is not fact:
             raise ValueError(f"{fact.__name__} and {_DECLARED[kind].__name__} are both of the kind {kind}")
     return facts

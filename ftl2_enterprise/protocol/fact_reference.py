@@ -23,7 +23,7 @@ Made from `ftl2_enterprise/protocol/*/facts.py` by `make reference`.
 
 The event log holds facts, in the past tense. Each is written in the same transaction as the rows that it is
 about, so that it is true when it can be read. An event has an `id`, which grows and is the cursor that readers
-continue from; the instant `at` in microseconds; its `kind`; its `subject`, such as `loop:17`, which is empty
+continue from; the instant `at` in microseconds; its `kind`; its `subject`, `KIND:ID`, which is empty
 for facts about the service; the `actor` who caused it, when that is known; and `data`, whose fields are listed
 here. Texts in `data` are redacted and at most 2,000 characters long. Instants are microseconds since 1970.
 Fields may be added by later versions.

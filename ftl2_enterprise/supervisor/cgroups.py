@@ -34,7 +34,7 @@ def find_delegated() -> str | None:
         reason = f"{error.filename or 'it'}: {error.strerror}"
     except ValueError as error:
         reason = str(error)
-    say(f"loops have no cgroups of their own, so no limits: {reason}")
+    say(f"the children have no cgroups of their own, so no limits: {reason}")
     return None
 
 

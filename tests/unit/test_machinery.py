@@ -1,4 +1,4 @@
-"""The machinery names no capability: not in its identifiers, and not in what it imports."""
+"""The machinery names no capability: not in its identifiers, not in what it imports, and not in its messages."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ HAS_EVENT_LOOP = re.compile(r"\b(asyncio|event[_ ]loop)\b")
 SHARED = ("core", "store", "supervisor")
 """Folders of which every file is machinery; of these the own modules and the package `service` are."""
 PARTLY = ("commandline", "protocol", "render")
+TEXTS = {"/loops.db", "/proc/self/task", "/task", "/task/"}
+"""The name that the database has always had, and files of the kernel."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -57,6 +59,14 @@ def identifiers(text: str) -> set[str]:
     return {token.string for token in tokens if token.type == tokenize.NAME}
 
 
+def texts(text: str) -> set[str]:
+    """The string constants that are no docstrings."""
+    tree = ast.parse(text)
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in alone]
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
 def imports(text: str) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(text)):
@@ -78,6 +88,7 @@ def test_a_file_of_the_machinery_names_no_capability(path: Path) -> None:
     allowed = ASYNC if HAS_EVENT_LOOP.search(text) else set[str]()
     named = {name for name in identifiers(text) - allowed if words(name) & CAPABILITIES}
     assert not named
+    assert not {one for one in texts(text) - TEXTS if words(one) & CAPABILITIES}
     assert not {name for name in imports(text) if set(name.split(".")) & CAPABILITIES}
 
 
@@ -86,4 +97,5 @@ def test_what_the_search_finds() -> None:
     found = identifiers(text)
     assert {name for name in found if words(name) & CAPABILITIES} == {"loops", "LOOP", "find_loop", "LoopState"}
     assert "ftl2_enterprise.protocol.loops.facts" in imports(text)
+    assert texts('"""A loop."""\nprint(f"every loop of {1}")\n') == {"every loop of "}
     assert len(machinery()) > 100

@@ -122,7 +122,7 @@ async def shutdown(state: ServiceState, request: Shutdown, peer: Peer) -> Accept
             message="the service ends now; what was in flight is unknown, and looked at with the next start"
         )
     return Accepted(
-        message=f"the service ends when every loop has reached a safe point, at most "
+        message=f"the service ends when every child has reached a safe point, at most "
         f"{state.settings.supervisor.drain_timeout:g} s from now"
     )
 
@@ -133,7 +133,7 @@ async def upgrade(state: ServiceState, request: Upgrade, peer: Peer) -> Accepted
         raise conflict("cannot upgrade: the service is stopping", "start it again, which runs the new program")
     await noted(state, peer.actor, ServiceUpgradeAsked())
     _send(state, UpgradeService())
-    return Accepted(message="the service replaces itself; every loop goes on from its next safe point")
+    return Accepted(message="the service replaces itself; every child continues from its next safe point")
 
 
 def _send(state: ServiceState, message: ToRoot) -> None:
