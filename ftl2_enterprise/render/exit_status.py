@@ -1,6 +1,6 @@
 """Exit statuses that commands of every capability share; those above 63 follow sysexits(3) of BSD.
 
-A package of `render` may have a module `exit_status` with the `MEANINGS` of statuses of its own.
+A package of `render` may have a module `exit_status` with the `MEANINGS` of other statuses.
 """
 
 from __future__ import annotations
