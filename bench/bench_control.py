@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.protocol.service.verbs import GetVersion
 from ftl2_enterprise.protocol.subject import SERVICE
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.control_process import control
 from tests.support.daemon import daemon
 
@@ -77,7 +77,7 @@ def _gaps() -> list[float]:
 
 
 def _fill(database: Path) -> None:
-    opened = open_store(database, create=True)
+    opened = open_database(database, create=True)
     with opened.write() as tx:
         for number in range(LOOPS):
             loop_rows.create_loop(tx, LoopSpec(name=f"loop-{number}", desired_state="nginx answers on port 80"))
@@ -105,7 +105,7 @@ _stores: dict[Path, Any] = {}
 def _changed(client: Client, directory: Path) -> None:
     """A commit of another process invalidates the cache; the time includes the commit."""
     if directory not in _stores:
-        _stores[directory] = open_store(directory / "loops.db", create=False)
+        _stores[directory] = open_database(directory / "loops.db", create=False)
     with _stores[directory].write() as tx:
         tx.emit(BenchChanged(), subject=SERVICE)
     client.call(ListLoops())

@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation, S
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.loops import build
 from ftl2_enterprise.wiring.settings import MODEL
 
@@ -68,7 +68,7 @@ def _ours(directory: Path, actions: int) -> _Took:
     # The model is not called, but is required.
     model = ModelSettings(command="true")
     settings = MODEL.of(StoreSettings(path=str(directory / "loops.db")), model)
-    database = open_store(directory / "loops.db", create=True)
+    database = open_database(directory / "loops.db", create=True)
     looks = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
     spec = LoopSpec(
         name=f"bench-{time.monotonic_ns()}",

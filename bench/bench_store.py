@@ -25,11 +25,12 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationState,
     LoopSpec,
 )
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 MANY = int(os.environ.get("FTL2_ENTERPRISE_BENCH_ACTIONS", "10000000"))
@@ -88,7 +89,7 @@ def _act(tx: Tx, iteration: Iteration, n: int) -> None:
 
 
 def _recording(directory: Path) -> list[Row]:
-    db = open_store(directory / "record.db", create=True)
+    db = open_database(directory / "record.db", create=True)
     loop_id, four_id, naive_id = (_started(db, name) for name in ("ours", "four", "naive"))
     numbers = iter(range(1, 1_000_000))
 
@@ -129,7 +130,7 @@ def _recording(directory: Path) -> list[Row]:
 
 
 def _history(directory: Path) -> Row:
-    db = open_store(directory / "history.db", create=True)
+    db = open_database(directory / "history.db", create=True)
     loop_id = _started(db, "ours")
     for _ in range(HISTORY):
         _record(db, loop_id)
@@ -213,7 +214,7 @@ def _filled(path: Path, amount: int) -> Store:
     All loops except those of one page have ended. In the small database all rows belong to one loop, so each page is
     as full as in the large one, and only the number of other rows differs.
     """
-    open_store(path, create=True).close()
+    open_database(path, create=True).close()
     loops, half = (LOOPS, amount // 2) if amount > FEW else (PAGE + 1, amount)
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA synchronous = OFF")
@@ -233,7 +234,7 @@ def _filled(path: Path, amount: int) -> Store:
             raw.execute(sql)
         raw.execute("COMMIT")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return open_store(path, create=False)
+    return open_database(path, create=False)
 
 
 _LOOPS_SQL = """

@@ -29,11 +29,11 @@ from ftl2_enterprise.loops.units import claim as claim_units
 from ftl2_enterprise.protocol.fact import Fact
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import DirectWriter, unit
 from ftl2_enterprise.supervisor.writer import main as writer_process
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
+from ftl2_enterprise.wiring.database import open_database
 
 LOOPS = 100
 WRITERS = (1, 8, 32, 100)
@@ -56,7 +56,7 @@ def step(tx: Tx, loop_id: int, n: int) -> int:
 
 
 def make(path: Path) -> None:
-    database = open_store(path, create=True)
+    database = open_database(path, create=True)
     with database.write() as tx:
         for n in range(LOOPS):
             loop = loop_rows.create_loop(tx, LoopSpec(name=f"loop{n}", desired_state="x"))
@@ -69,7 +69,7 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
     if kind == "writer":
         writer: Any = WriterLink(address)
     else:
-        writer = DirectWriter(open_store(path, create=False, busy_timeout=120.0))
+        writer = DirectWriter(open_database(path, create=False, busy_timeout=120.0))
     fence = claim_units.fence.call(loop_id, 1)
     taken: list[float] = []
     for _ in range(WARM_UP):

@@ -56,17 +56,17 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> int:
         raise unavailable(
             f"cannot use the database {database}: uid {os.geteuid()} may not write it", "check its mode and owner"
         )
-    from ftl2_enterprise.store import schema_version  # noqa: PLC0415 - the checks above come first
+    from ftl2_enterprise.wiring import migrations  # noqa: PLC0415 - the checks above come first
 
-    if schema_version.is_current(database):
+    if migrations.is_current(database):
         return lock
     from ftl2_enterprise.store import backup  # noqa: PLC0415 - slow to import, and rarely needed
-    from ftl2_enterprise.store.database import open_store  # noqa: PLC0415
+    from ftl2_enterprise.wiring.database import open_database  # noqa: PLC0415
 
     progress = _patience()
     if database.is_file():
-        backup.back_up(database, progress)
-    open_store(database, create=True, progress=progress).close()
+        backup.back_up(database, branches=migrations.branches(), progress=progress)
+    open_database(database, create=True, progress=progress).close()
     return lock
 
 

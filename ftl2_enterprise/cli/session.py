@@ -78,9 +78,9 @@ class CliSession:
 
     def open_store(self) -> Store:
         """Open the database, which must exist. Raises Problem."""
-        from ftl2_enterprise.store.database import open_store  # noqa: PLC0415 - not needed for --help
+        from ftl2_enterprise.wiring.database import open_database  # noqa: PLC0415 - not needed for --help
 
-        return open_store(Path(self.settings.store.path), create=False)
+        return open_database(Path(self.settings.store.path), create=False)
 
     def command(self, *words: str) -> str:
         """A command of this program with the same database, as it is typed into a shell."""

@@ -1,6 +1,6 @@
 """The tables of loops. Each invariant of a row is a constraint, independent of the code that writes it.
 
-Ids appear in output, notes and facts, so the id of a deleted row is never reused (`sqlite_autoincrement`): a late
+Ids appear in output, notes and facts, so the id of a deleted row is never reused (`ids_never_reused`): a late
 answer could otherwise reach the question of another loop.
 """
 
@@ -44,6 +44,7 @@ from ftl2_enterprise.store.columns import (
     reference,
     stored,
 )
+from ftl2_enterprise.store.dialects import ids_never_reused, only_where
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.store.texts import TextReferrer
 
@@ -116,10 +117,10 @@ loops = Table(
     flag("loops", "managed"),
     check("loops", "priority_range", "priority BETWEEN -100 AND 100"),
     check("loops", "crashes_since_when", "(crashes > 0) = (crashes_since IS NOT NULL)"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 # SQLite uses the partial index only for queries with exactly this condition.
-Index("loops_open", loops.c.id, sqlite_where=loops.c.ended_at.is_(None))
+Index("loops_open", loops.c.id, **only_where(loops.c.ended_at.is_(None)))
 # A covering index for the query that the manager runs at every pass. It includes the columns of its own condition,
 # without which SQLite would read the rows as well.
 Index(
@@ -131,7 +132,7 @@ Index(
             "updated_at", "managed", "ended_at",
         )
     ),
-    sqlite_where=text("managed = 1 AND ended_at IS NULL"),
+    **only_where(text("managed = 1 AND ended_at IS NULL")),
 )  # fmt: skip
 
 increments = Table(
@@ -152,7 +153,7 @@ increments = Table(
     flag("increments", "is_fix"),
     check("increments", "n_from_1", "n >= 1"),
     check("increments", "ended", "(ended_at IS NOT NULL) = (state IN ('converged', 'failed', 'blocked'))"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 
 iterations = Table(
@@ -179,15 +180,15 @@ iterations = Table(
     check("iterations", "ended", "(ended_at IS NOT NULL) = (state = 'ended')"),
     check("iterations", "outcome_given", "(outcome IS NOT NULL) = (state = 'ended')"),
     check("iterations", "decided_first", "state NOT IN ('executing', 'asking') OR decided_at IS NOT NULL"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 Index("iterations_by_run", iterations.c.loop_id, iterations.c.run, iterations.c.n)
 Index(
     "iterations_by_increment",
     iterations.c.increment_id,
-    sqlite_where=iterations.c.increment_id.is_not(None),
+    **only_where(iterations.c.increment_id.is_not(None)),
 )
-Index("iterations_one_open", iterations.c.loop_id, unique=True, sqlite_where=iterations.c.ended_at.is_(None))
+Index("iterations_one_open", iterations.c.loop_id, unique=True, **only_where(iterations.c.ended_at.is_(None)))
 
 observations = Table(
     "observations",
@@ -209,7 +210,7 @@ observations = Table(
     check("observations", "ended", "(ended_at IS NOT NULL) = (state <> 'running')"),
     Index("observations_by_iteration", "iteration_id"),
     Index("observations_by_loop", "loop_id"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 
 actions = Table(
@@ -242,9 +243,9 @@ actions = Table(
     check("actions", "rc_when_run", "rc IS NULL OR state IN ('succeeded', 'failed')"),
     Index("actions_by_iteration", "iteration_id"),
     Index("actions_by_loop", "loop_id", "id"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
-Index("actions_unknown", actions.c.loop_id, actions.c.id, sqlite_where=actions.c.state == "unknown")
+Index("actions_unknown", actions.c.loop_id, actions.c.id, **only_where(actions.c.state == "unknown"))
 
 prompts = Table(
     "prompts",
@@ -272,20 +273,20 @@ prompts = Table(
     check("prompts", "answered_by_someone", "answered_by IS NULL OR state = 'answered'"),
     Index("prompts_by_loop", "loop_id", "id"),
     Index("prompts_by_iteration", "iteration_id"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
-Index("prompts_open", prompts.c.id, sqlite_where=prompts.c.state == "open")
+Index("prompts_open", prompts.c.id, **only_where(prompts.c.state == "open"))
 Index(
     "prompts_due",
     *(prompts.c[name] for name in ("deadline_at", "loop_id", "state")),
-    sqlite_where=text("state = 'open' AND deadline_at IS NOT NULL"),
+    **only_where(text("state = 'open' AND deadline_at IS NOT NULL")),
 )
 Index(
     "prompts_one_open",
     prompts.c.loop_id,
     prompts.c.key,
     unique=True,
-    sqlite_where=prompts.c.state == "open",
+    **only_where(prompts.c.state == "open"),
 )
 
 hosts = Table(
@@ -306,7 +307,7 @@ hosts = Table(
     known("hosts", "state", HostState),
     check("hosts", "name_given", "name <> ''"),
     check("hosts", "port_range", "ansible_port BETWEEN 1 AND 65535"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 
 resources = Table(
@@ -320,7 +321,7 @@ resources = Table(
     Column("updated_at", Integer, nullable=False),
     UniqueConstraint("loop_id", "name", name="resources_loop_name"),
     check("resources", "name_given", "name <> ''"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 
 rule_results = Table(
@@ -343,13 +344,13 @@ rule_results = Table(
     check("rule_results", "success_when_fired", "success IS NOT 1 OR fired = 1"),
     Index("rule_results_by_iteration", "iteration_id"),
     Index("rule_results_by_loop", "loop_id", "id"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
 
 Index(
     "rule_results_fired",
     *(rule_results.c[name] for name in ("rule_name", "created_at", "fired")),
-    sqlite_where=text("fired = 1"),
+    **only_where(text("fired = 1")),
 )
 
 model_calls = Table(
@@ -376,9 +377,9 @@ model_calls = Table(
     check("model_calls", "no_refunds", "input_tokens >= 0 AND output_tokens >= 0 AND cost_usd >= 0 AND latency >= 0"),
     Index("model_calls_by_iteration", "iteration_id"),
     Index("model_calls_by_loop", "loop_id", "id"),
-    sqlite_autoincrement=True,
+    **ids_never_reused(),
 )
-Index("model_calls_open", model_calls.c.loop_id, sqlite_where=model_calls.c.ended_at.is_(None))
+Index("model_calls_open", model_calls.c.loop_id, **only_where(model_calls.c.ended_at.is_(None)))
 
 disabled_rules = Table(
     "disabled_rules",

@@ -1,111 +1,80 @@
-"""Copies of a database: one to try a migration on, one to go back to. Both can be made while somebody writes."""
+"""Copies of a database: one to try a migration on, one to return to. Other processes may write in the meantime."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, text
-
 from ftl2_enterprise.store import schema_version
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.store.branches import name_of
+from ftl2_enterprise.store.database import BUSY_TIMEOUT, open_store
+from ftl2_enterprise.store.drivers import DRIVER
 from ftl2_enterprise.store.schema_version import Schema
-from ftl2_enterprise.store.sqlite_errors import explained, explained_os
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
-    from ftl2_enterprise.store.database import Progress
-
-PAGES = 4096
-"""Copied between two calls of `progress`: 16 MB."""
+    from ftl2_enterprise.store.branches import Branches
+    from ftl2_enterprise.store.driver import Driver, Progress
 
 
-def rehearse(path: Path) -> bool:
-    """Whether bringing the database up to date would change it, which is tried on a copy.
+def rehearse(path: Path, *, branches: Branches, driver: Driver = DRIVER) -> bool:
+    """Whether a migration would change the database; the migration is tried on a copy.
 
-    Raises Problem when it is not ours or newer than this program, and whatever the migration raises.
+    Raises Problem when it belongs to another program or is newer than this one, and whatever the migration raises.
     """
     if not path.exists():
         return True
-    if _looked_at(path)[0] is Schema.CURRENT:
+    if _schema(driver, path, branches)[0] is Schema.CURRENT:
         return False
-    with _copy(path) as copy:
-        open_store(copy, create=True).close()
+    with _copy(driver, path) as copy:
+        open_store(copy, branches=branches, create=True, driver=driver).close()
     return True
 
 
-def back_up(path: Path, progress: Progress | None = None) -> Path | None:
-    """Keep the database as it is, if bringing it up to date would change it: beside it, named by its schema.
+def back_up(
+    path: Path, *, branches: Branches, progress: Progress | None = None, driver: Driver = DRIVER
+) -> Path | None:
+    """Keep a copy of the database, if a migration would change it: next to it, named by its schema.
 
-    `progress` is called again and again while it is copied, which nobody else may write to then.
-
-    Raises Problem.
+    `progress` is called repeatedly during the copy; then no other process may write the database. Raises Problem.
     """
     if not path.exists():
         return None
-    found, revision = _looked_at(path)
-    if found is not Schema.OLDER:
+    schema, applied = _schema(driver, path, branches)
+    if schema is not Schema.OLDER:
         return None
-    kept = path.with_name(f"{path.name}.{revision or 'before'}")
-    with _copy(path, progress) as copy:
-        try:
-            copy.replace(kept)
-        except OSError as error:
-            raise explained_os(error, kept) from error
+    kept = path.with_name(f"{path.name}.{name_of(applied) or 'before'}")
+    with _copy(driver, path, progress) as copy, _explaining(driver, kept, "open"):
+        copy.replace(kept)
     return kept
 
 
-def _looked_at(path: Path) -> tuple[Schema, str | None]:
-    with _explaining(path, "open"):
-        engine = create_engine("sqlite://", creator=lambda: _connect(path))
-        try:
-            with engine.connect() as connection:
-                found = schema_version.look(connection, path)
-                revision = None
-                if found is not Schema.EMPTY:
-                    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-                return found, revision
-        finally:
-            engine.dispose()
+def _schema(driver: Driver, path: Path, branches: Branches) -> tuple[Schema, frozenset[str]]:
+    with _explaining(driver, path, "open"), closing(driver.connect(path, BUSY_TIMEOUT)) as connection:
+        applied = schema_version.applied(driver, connection, path)
+    return schema_version.judge(applied, branches, path), applied or frozenset()
 
 
 @contextmanager
-def _copy(path: Path, progress: Progress | None = None) -> Generator[Path]:
-    """A consistent copy, gone afterwards if it is still there."""
+def _copy(driver: Driver, path: Path, progress: Progress | None = None) -> Generator[Path]:
+    """A consistent copy, which is removed at the end if it still exists."""
     copy = path.with_name(f"{path.name}.copy-{os.getpid()}")
     try:
-        with _explaining(path, "copy"):
-            # Made here and not by SQLite, so that nobody else can read it at any moment.
-            os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-            with closing(_connect(path)) as source, closing(_connect(copy)) as target:
-                if progress is None:
-                    source.backup(target)
-                else:
-                    # Begun anew whenever somebody writes meanwhile.
-                    source.backup(target, pages=PAGES, progress=lambda status, left, total: progress())
+        with _explaining(driver, path, "copy"):
+            driver.copy(path, copy, progress)
         yield copy
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(f"{copy}{suffix}").unlink()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        driver.discard(copy)
 
 
 @contextmanager
-def _explaining(path: Path, doing: str) -> Generator[None]:
+def _explaining(driver: Driver, path: Path, doing: str) -> Generator[None]:
     try:
         yield
-    except OSError as error:
-        raise explained_os(error, path) from error
-    except Exception as error:
-        original = getattr(error, "orig", error)
-        if found := explained(original, path, doing):
+    except (OSError, driver.error) as error:
+        if found := driver.explain(error, path, doing):
             raise found from error
         raise

@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import REAL, CheckConstraint, Column, ForeignKey, Index, Integer, Text, column, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from ftl2_enterprise.store.dialects import only_where
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
@@ -176,5 +178,5 @@ def stored(table: str, name: str) -> list[Column[Any] | Index]:
         Column(digest, Text, ForeignKey("texts.digest"), nullable=True),
         Column(f"{name}_size", Integer, nullable=False, server_default=text("0")),
         # So that it is known what still refers to a text when a loop is deleted; most texts are short and have none.
-        Index(f"{table}_{name}_texts", digest, sqlite_where=column(digest).is_not(None)),
+        Index(f"{table}_{name}_texts", digest, **only_where(column(digest).is_not(None))),
     ]

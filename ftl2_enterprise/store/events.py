@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import DDL, Column, Index, Integer, Table, Text, event, insert, select
+from sqlalchemy import Column, Index, Integer, Table, Text, insert, select
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.protocol.fact import KIND, Fact, kind_of
+from ftl2_enterprise.store import session
 from ftl2_enterprise.store.columns import Json, Words, clean, number, plain
-from ftl2_enterprise.store.prepared import Prepared, run
+from ftl2_enterprise.store.dialects import append_only
+from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.schema import metadata
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.session import Session
 
 LONGEST_TEXT = 2_000
 """Characters of one text in the data of an event."""
@@ -34,31 +36,20 @@ events = Table(
     Index("events_by_subject", "subject", "id"),
 )
 
-_INSERT = Prepared(insert(events)).sql(("at", "kind", "subject", "actor", "data"))
+_INSERT = Prepared(insert(events))
+_COLUMNS = ("at", "kind", "subject", "actor", "data")
 _LAST = Prepared(select(events.c.id).order_by(events.c.id.desc()).limit(1))
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _TAG = len(f'{{"{KIND}":""')
-"""Bytes in front of the fields of an encoded fact, besides its kind."""
+"""Bytes before the fields of an encoded fact, without those of its kind."""
 _COMMA = ord(",")
 
-TRIGGERS = {
-    "events_never_change": (
-        "CREATE TRIGGER events_never_change BEFORE UPDATE ON events "
-        "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-    ),
-    "events_never_go": (
-        "CREATE TRIGGER events_never_go BEFORE DELETE ON events "
-        "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-    ),
-}
-
-for _statement in TRIGGERS.values():
-    event.listen(events, "after_create", DDL(_statement))
+TRIGGERS = append_only(events)
 
 
 class Emitted(msgspec.Struct, frozen=True):
-    """A fact that a transaction has recorded; it is an event when the transaction commits."""
+    """A fact that a transaction has recorded; it becomes an event when the transaction commits."""
 
     id: int
     at: Instant
@@ -69,7 +60,7 @@ class Emitted(msgspec.Struct, frozen=True):
     """The fields of the fact as they were written, in JSON."""
 
     def event(self) -> Event:
-        """What a reader of the event log gets."""
+        """The event as a reader of the log receives it."""
         return Event(
             id=self.id,
             at=self.at,
@@ -81,7 +72,7 @@ class Emitted(msgspec.Struct, frozen=True):
 
 
 def short(value: Any) -> Any:
-    """The value with every text in it cut to what an event may hold."""
+    """The value with every text in it cut to LONGEST_TEXT characters."""
     match value:
         case str():
             return shorten(value, LONGEST_TEXT)
@@ -93,17 +84,18 @@ def short(value: Any) -> Any:
             return value
 
 
-def append(tx: Tx, *, at: Instant, fact: Fact, subject: str, actor: str | None) -> Emitted:
-    """Write one fact; it is one only when the transaction commits."""
+def append(tx: Session, *, at: Instant, fact: Fact, subject: str, actor: str | None) -> Emitted:
+    """Write one fact; it becomes an event when the transaction commits."""
     kind = kind_of(type(fact))
     data = _data_of(fact, kind)
     actor = None if actor is None else clean(actor)
-    event_id = int(run(tx.driver, _INSERT, (at, kind, subject, actor, data)).lastrowid or 0)
+    # Without the conversion of values, which are plain already: this is executed once or more for each write.
+    event_id = session.insert(tx, _INSERT.sql(tx.driver, _COLUMNS), (at, kind, subject, actor, data))
     return Emitted(event_id, at, fact, subject, actor, data)
 
 
 def _data_of(fact: Fact, kind: str) -> str:
-    """The fields of the fact as JSON, with texts that are not too long and that every reader can hold."""
+    """The fields of the fact as JSON, with texts that are short enough and that every reader can decode."""
     try:
         encoded = _encode(fact)
     except (TypeError, ValueError, OverflowError):
@@ -119,14 +111,14 @@ def _data_of(fact: Fact, kind: str) -> str:
     return _encode(short(plain(fields))).decode()
 
 
-def list_events(tx: Tx, *, after: int = 0, subject: str | None = None, limit: int = 100) -> list[Event]:
-    """Events after the cursor, oldest first; those about the subject, when there is one."""
+def list_events(tx: Session, *, after: int = 0, subject: str | None = None, limit: int = 100) -> list[Event]:
+    """Events after the cursor, oldest first; only those about the subject, if one is given."""
     query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
     if subject is not None:
         query = query.where(events.c.subject == subject)
     return [Event(**row) for row in tx.connection.execute(query).mappings()]
 
 
-def last_event(tx: Tx) -> int:
+def last_event(tx: Session) -> int:
     """The id of the newest event; 0 when there is none."""
     return _LAST.scalar(tx, {}) or 0

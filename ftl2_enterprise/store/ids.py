@@ -1,4 +1,4 @@
-"""Ids that were given: SQLite counts them itself, and goes on counting when the rows are gone."""
+"""Ids that were given: the database counts them, and continues when the rows are deleted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 BEYOND = 2**63
-"""No id is as high, and SQLite refuses the number itself."""
+"""No id is as high, and a database cannot store the number."""
 
 
 def was_given(tx: Tx, table: Table, row_id: int) -> bool:
     """Whether a row of the table has that id, or had it before it was deleted."""
-    found = tx.driver.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
-    return found is not None and 0 < row_id <= found[0]
+    return 0 < row_id <= tx.driver.last_id(tx.raw, table.name)

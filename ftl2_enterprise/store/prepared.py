@@ -1,17 +1,16 @@
-"""Statements that a process repeats: compiled once, then handed to the driver as they are.
+"""Statements that a process repeats: compiled once, then executed by the driver directly.
 
-Putting a statement together, finding its compiled form and wrapping its result costs SQLAlchemy many times what
-SQLite needs to run it. Values are converted by the same column types, and errors are the same, so that nobody has to
-know which way a statement went.
+Building a statement, finding its compiled form and wrapping its result costs SQLAlchemy many times what SQLite needs
+to execute it. Values are converted by the same column types, and errors are the same.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import SelectBase, UpdateBase, exc
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import SelectBase, UpdateBase
+
+from ftl2_enterprise.store.session import insert, reraise, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,127 +19,112 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-    from ftl2_enterprise.store.tx import Tx
+    from ftl2_enterprise.store.driver import Driver
+    from ftl2_enterprise.store.session import Session
 
 type Processor = Callable[[Any], Any]
 type Values = tuple[Any, ...]
-
-DIALECT: Dialect = sqlite.dialect(dbapi=sqlite3, paramstyle="qmark")
-"""What statements are compiled for. With another one, `_raise`, `insert` and `run` are what has to be looked at."""
+type Statement = SelectBase | UpdateBase
 
 
 class _Slot(NamedTuple):
-    """One place for a value in the SQL: the name of what is given for it, or else what is always there."""
+    """One place for a value in the SQL: the name of the value that the caller passes, or else a constant."""
 
     name: str | None
     process: Processor | None
-    always: Any
+    constant: Any
 
 
 class _Form(NamedTuple):
-    """The statement, compiled for values of certain names."""
+    """The statement, compiled by a driver for values of certain names."""
 
     sql: str
     slots: list[_Slot]
+    results: list[tuple[int, Processor]]
+    """The columns of the result that are converted, by their place."""
 
 
 class Prepared:
-    """A statement whose values are given by name: its bindparams, and the columns that are written."""
+    """A statement with values by name: its bindparams, and the columns that are written.
 
-    def __init__(self, statement: SelectBase | UpdateBase) -> None:
-        self._statement: SelectBase | UpdateBase = statement
-        self._forms: dict[Values, _Form] = {}
-        self._results: list[tuple[int, Processor]] = []
-        if isinstance(statement, SelectBase):
-            found = (_reading(column.type) for column in statement.selected_columns)
-            self._results = [(index, process) for index, process in enumerate(found) if process is not None]
+    A statement that each driver writes differently is a function that is called with the driver.
+    """
 
-    def rows(self, tx: Tx, values: Mapping[str, Any]) -> list[Values]:
-        """What a SELECT finds."""
-        sql, arguments = self._bound(values)
+    def __init__(self, statement: Statement | Callable[[Driver], Statement]) -> None:
+        self._statement: Statement | Callable[[Driver], Statement] = statement
+        self._forms: dict[tuple[Driver, Values], _Form] = {}
+
+    def rows(self, tx: Session, values: Mapping[str, Any]) -> list[Values]:
+        """The rows that a SELECT finds."""
+        form, arguments = self._bound(tx.driver, values)
         try:
-            found: list[Values] = tx.driver.execute(sql, arguments).fetchall()
-        except sqlite3.Error as error:
-            _raise(error, sql, arguments)
-        if not self._results:
+            found: list[Values] = tx.driver.execute(tx.raw, form.sql, arguments).fetchall()
+        except tx.driver.error as error:
+            reraise(tx.driver, error, form.sql, arguments)
+        if not form.results:
             return found
-        return [self._converted(row) for row in found]
+        return [_converted(row, form.results) for row in found]
 
-    def first(self, tx: Tx, values: Mapping[str, Any]) -> Values | None:
+    def first(self, tx: Session, values: Mapping[str, Any]) -> Values | None:
         """The first row that a SELECT finds."""
         found = self.rows(tx, values)
         return found[0] if found else None
 
-    def scalar(self, tx: Tx, values: Mapping[str, Any]) -> Any:
+    def scalar(self, tx: Session, values: Mapping[str, Any]) -> Any:
         """The first column of the first row; None when there is no row."""
         found = self.rows(tx, values)
         return found[0][0] if found else None
 
-    def change(self, tx: Tx, values: Mapping[str, Any]) -> int:
-        """How many rows an UPDATE, a DELETE or an INSERT has changed."""
-        sql, arguments = self._bound(values)
-        return run(tx.driver, sql, arguments).rowcount
+    def change(self, tx: Session, values: Mapping[str, Any]) -> int:
+        """The number of rows that an UPDATE, a DELETE or an INSERT has changed."""
+        form, arguments = self._bound(tx.driver, values)
+        return run(tx, form.sql, arguments).rowcount
 
-    def insert(self, tx: Tx, values: Mapping[str, Any]) -> int:
-        """The id of the row that an INSERT has made."""
-        sql, arguments = self._bound(values)
-        return int(run(tx.driver, sql, arguments).lastrowid or 0)
+    def insert(self, tx: Session, values: Mapping[str, Any]) -> int:
+        """The id of the row that an INSERT has created."""
+        form, arguments = self._bound(tx.driver, values)
+        return insert(tx, form.sql, arguments)
 
-    def sql(self, names: Sequence[str] = ()) -> str:
-        """The statement as the driver gets it with values of these names."""
-        return self._form(tuple(names)).sql
+    def sql(self, driver: Driver, names: Values = ()) -> str:
+        """The SQL for values of these names, in the order in which the statement has them."""
+        return (self._forms.get((driver, names)) or self._form(driver, names)).sql
 
-    def _bound(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        sql, slots = self._forms.get(tuple(values)) or self._form(tuple(values))
-        return sql, [
-            always if name is None else values[name] if process is None else process(values[name])
-            for name, process, always in slots
+    def _bound(self, driver: Driver, values: Mapping[str, Any]) -> tuple[_Form, list[Any]]:
+        names = tuple(values)
+        form = self._forms.get((driver, names)) or self._form(driver, names)
+        return form, [
+            constant if name is None else values[name] if process is None else process(values[name])
+            for name, process, constant in form.slots
         ]
 
-    def _converted(self, row: Values) -> Values:
-        converted = list(row)
-        for index, process in self._results:
-            converted[index] = process(converted[index])
-        return tuple(converted)
-
-    def _form(self, names: tuple[str, ...]) -> _Form:
-        columns = None if isinstance(self._statement, SelectBase) else list(names)
-        compiled = self._statement.compile(dialect=DIALECT, column_keys=columns)
+    def _form(self, driver: Driver, names: Values) -> _Form:
+        statement = self._statement
+        if not isinstance(statement, SelectBase | UpdateBase):
+            statement = statement(driver)
+        dialect = driver.dialect
+        is_select = isinstance(statement, SelectBase)
+        compiled = statement.compile(dialect=dialect, column_keys=None if is_select else list(names))
         if compiled.post_compile_params or compiled.insert_prefetch or compiled.update_prefetch:
             raise TypeError(f"cannot prepare a statement with a list or a default in it: {compiled}")
         unknown = set(names) - set(compiled.binds)
         if unknown:
             raise TypeError(f"cannot prepare a statement: it has no place for {', '.join(sorted(unknown))}")
-        form = _Form(str(compiled), [_slot(compiled, name, names) for name in compiled.positiontup or ()])
-        self._forms[names] = form
+        slots = [_slot(compiled, dialect, name, names) for name in compiled.positiontup or ()]
+        form = _Form(str(compiled), slots, _results(statement, dialect) if is_select else [])
+        self._forms[driver, names] = form
         return form
 
 
-def run(driver: Any, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
-    """Hand SQL to the driver. Raises what SQLAlchemy raises."""
-    try:
-        return driver.execute(sql, arguments)
-    except sqlite3.Error as error:
-        _raise(error, sql, arguments)
+def _converted(row: Values, results: Sequence[tuple[int, Processor]]) -> Values:
+    converted = list(row)
+    for index, process in results:
+        converted[index] = process(converted[index])
+    return tuple(converted)
 
 
-def run_many(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Hand the same SQL to the driver with the values of each row. Raises what SQLAlchemy raises."""
-    try:
-        driver.executemany(sql, rows)
-    except sqlite3.Error as error:
-        _raise(error, sql, rows)
-
-
-def _raise(error: sqlite3.Error, sql: str, arguments: Sequence[Any]) -> NoReturn:
-    raise exc.DBAPIError.instance(
-        sql, cast("Any", tuple(arguments)), error, cast("Any", sqlite3.Error), dialect=DIALECT
-    ) from error
-
-
-def _slot(compiled: SQLCompiler, name: str, given: tuple[str, ...]) -> _Slot:
+def _slot(compiled: SQLCompiler, dialect: Dialect, name: str, given: Values) -> _Slot:
     bind = compiled.binds[name]
-    process = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+    process = bind.type.dialect_impl(dialect).bind_processor(dialect)
     if name in given:
         return _Slot(name, process, None)
     if bind.required:
@@ -149,5 +133,10 @@ def _slot(compiled: SQLCompiler, name: str, given: tuple[str, ...]) -> _Slot:
     return _Slot(None, None, value if process is None else process(value))
 
 
-def _reading(kind: TypeEngine[Any]) -> Processor | None:
-    return kind.dialect_impl(DIALECT).result_processor(DIALECT, None)
+def _results(statement: SelectBase, dialect: Dialect) -> list[tuple[int, Processor]]:
+    found = (_result(column.type, dialect) for column in statement.selected_columns)
+    return [(index, process) for index, process in enumerate(found) if process is not None]
+
+
+def _result(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

@@ -13,7 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.protocol.text import StoredText
@@ -43,9 +42,9 @@ texts = Table(
 _SIZE = Prepared(select(texts.c.size).where(texts.c.digest == bindparam("of")))
 _BODY = Prepared(select(texts.c.body).where(texts.c.digest == bindparam("of")))
 _BEGINNING = Prepared(
-    select(texts.c.digest).where(texts.c.digest >= bindparam("of"), texts.c.digest < bindparam("behind")).limit(2)
+    select(texts.c.digest).where(texts.c.digest >= bindparam("of"), texts.c.digest < bindparam("end")).limit(2)
 )
-_INSERT = Prepared(insert(texts).on_conflict_do_nothing())
+_INSERT = Prepared(lambda driver: driver.insert_or_ignore(texts))
 
 
 class TextReferrer(NamedTuple):
@@ -91,7 +90,7 @@ def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
 def beginning_with(tx: Tx, beginning: str) -> list[str]:
     """Digests with this prefix, two at most: enough to know whether the prefix is ambiguous."""
     # "g" sorts after every digit of a digest; a range uses the primary key, which LIKE would not.
-    return [row[0] for row in _BEGINNING.rows(tx, {"of": beginning, "behind": f"{beginning}g"})]
+    return [row[0] for row in _BEGINNING.rows(tx, {"of": beginning, "end": f"{beginning}g"})]
 
 
 def whole(tx: Tx, text: StoredText) -> str:

@@ -12,7 +12,6 @@ from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings import Loaded
 from ftl2_enterprise.core.settings_restart import until_restart
 from ftl2_enterprise.store import events
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
@@ -23,6 +22,7 @@ from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def load(begun: Startup) -> tuple[Loaded, str | None]:
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
     """Be control, with these descriptors of its own. Raises Problem."""
-    database = open_store(Path(begun.in_force(MODEL).settings.store.path), create=False)
+    database = open_database(Path(begun.in_force(MODEL).settings.store.path), create=False)
     try:
         return control.main(parts(descriptors, begun, database))
     finally:

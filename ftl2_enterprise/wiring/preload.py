@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 from ftl2_enterprise.core import faults
-from ftl2_enterprise.store.database import open_throwaway
 from ftl2_enterprise.supervisor.forkserver import shared_memory
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.wiring import warmed_store
 from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.database import open_temporary
 
 
 def preload() -> None:
@@ -28,7 +28,7 @@ def preload() -> None:
 
 def _preload() -> None:
     with tempfile.TemporaryDirectory(prefix="ftl2-") as name:
-        database = open_throwaway(Path(name) / "warm-up.db")
+        database = open_temporary(Path(name) / "warm-up.db")
         try:
             for capability in capabilities():
                 for kind in capability.child_kinds.values():

@@ -13,6 +13,7 @@ from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.wiring import daemon
 from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run_writer(context: ChildContext) -> int:
 
     def write(settings: Settings) -> int:
         listener = socket.socket(fileno=context.descriptors["writer"])
-        writer.main(listener, Path(settings.store.path))
+        writer.main(listener, lambda: open_database(Path(settings.store.path), create=False))
         return ExitStatus.DONE
 
     return _run("writer", child_startup.decode(context.argument), write)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
 
 _warmed: list[Store] = []
 
@@ -20,7 +22,7 @@ def keep(database: Store) -> None:
 def open_warmed(path: Path) -> Store:
     """The database at that path for reading, opened with what the warm-up has compiled. Raises Problem."""
     if not _warmed:
-        return open_store(path, create=False)
+        return open_database(path, create=False)
     database = _warmed.pop()
     database.reopen(path)
     return database

@@ -24,14 +24,18 @@ from ftl2_enterprise.protocol.fact import UnknownFact, fact_of, kind_of
 from ftl2_enterprise.protocol.loops import facts as loop_facts
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, PromptState
 from ftl2_enterprise.protocol.service import facts as service_facts
-from ftl2_enterprise.store import backup, database, events, schema_version
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.store import backup, events, schema_version
+from ftl2_enterprise.store.sqlite import driver
+from ftl2_enterprise.wiring.database import open_database
+from ftl2_enterprise.wiring.migrations import branches
 from tests.support.database import ask, begun_iteration, one_of_each
 from tests.support.disk import mounted
 from tests.support.schemas import highest_given, rows, schema, wanted_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from ftl2_enterprise.store.branches import Branches
 
 FROZEN = sorted((Path(__file__).parent / "data").glob("loops-*.db.gz"))
 
@@ -84,7 +88,7 @@ def objects(path: Path) -> set[tuple[str, str]]:
 
 def test_each_schema_that_was_released_is_frozen() -> None:
     frozen = {path.name.split("-")[1].split(".")[0] for path in FROZEN}
-    assert frozen >= set(schema_version.REVISIONS[:-1])
+    assert frozen >= set(branches().store.revisions[:-1])
 
 
 def test_the_frozen_databases_have_what_can_be_lost(frozen: Path) -> None:
@@ -107,8 +111,8 @@ def test_the_newest_frozen_database_has_everything(tmp_path: Path) -> None:
 def test_an_upgrade_keeps_every_row_index_and_trigger(frozen: Path) -> None:
     before, there = rows(frozen), objects(frozen)
     with pytest.raises(Problem, match="older than this program"):
-        open_store(frozen, create=False)
-    open_store(frozen, create=True).close()
+        open_database(frozen, create=False)
+    open_database(frozen, create=True).close()
     after = rows(frozen)
     counted = {row["name"]: row["seq"] for row in after.pop("sqlite_sequence")}
     assert all(counted[row["name"]] == row["seq"] for row in before.pop("sqlite_sequence"))
@@ -122,7 +126,7 @@ def test_an_upgrade_keeps_every_row_index_and_trigger(frozen: Path) -> None:
 
 def test_the_events_of_an_upgraded_database_are_facts(tmp_path: Path) -> None:
     newest = unpacked(FROZEN[-1], tmp_path / "loops.db")
-    with closing(open_store(newest, create=True)) as db, db.read() as tx:
+    with closing(open_database(newest, create=True)) as db, db.read() as tx:
         found = events.list_events(tx, limit=1000)
         of_loop = events.list_events(tx, subject="loop:11", limit=1000)
     # Every kind that there was; those before were written by tests of the time, without their fields.
@@ -134,19 +138,19 @@ def test_the_events_of_an_upgraded_database_are_facts(tmp_path: Path) -> None:
 
 
 def test_the_log_of_an_upgraded_database_stays_append_only(frozen: Path) -> None:
-    with closing(open_store(frozen, create=True)) as db:
+    with closing(open_database(frozen, create=True)) as db:
         for change in ("UPDATE events SET kind = 'x'", "DELETE FROM events"):
             with pytest.raises(IntegrityError, match="append-only"), db.write() as tx:
                 tx.connection.execute(text(change))
 
 
 def test_an_upgraded_database_is_as_a_new_one(frozen: Path) -> None:
-    with closing(open_store(frozen, create=True)) as db, db.read() as tx:
+    with closing(open_database(frozen, create=True)) as db, db.read() as tx:
         assert schema(tx.connection) == wanted_schema()
 
 
 def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
-    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+    with closing(open_database(frozen, create=True)) as db, db.write() as tx:
         assert tx.connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert tx.connection.execute(text("PRAGMA foreign_key_check")).all() == []
         assert tx.connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
@@ -158,7 +162,7 @@ def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
 
 def test_ids_that_were_given_are_not_given_again(frozen: Path) -> None:
     given = highest_given(frozen)
-    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+    with closing(open_database(frozen, create=True)) as db, db.write() as tx:
         for name in ("disabled_rules", "handovers"):
             tx.connection.execute(text(f"DELETE FROM {name}"))
         one_of_each(tx, "new")
@@ -168,7 +172,7 @@ def test_ids_that_were_given_are_not_given_again(frozen: Path) -> None:
 
 
 def test_a_question_that_was_open_is_answered_after_the_upgrade(frozen: Path) -> None:
-    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+    with closing(open_database(frozen, create=True)) as db, db.write() as tx:
         loop = loop_rows.get_loop(tx, "asks")
         (prompt,) = prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN)
         assert (loop.state, loop.open_prompts) == (LoopState.WAITING, 1)
@@ -184,7 +188,7 @@ def test_an_owner_of_an_earlier_version_is_still_known(frozen: Path) -> None:
         connection.execute("UPDATE loops SET owner = ? WHERE name = 'web'", (alive,))
         connection.execute("UPDATE loops SET owner = ? WHERE name = 'paused'", (dead,))
         connection.commit()
-    with closing(open_store(frozen, create=True)) as db, db.write() as tx:
+    with closing(open_database(frozen, create=True)) as db, db.write() as tx:
         held, free = loop_rows.get_loop(tx, "web"), loop_rows.get_loop(tx, "paused")
         assert (held.owner, free.owner) == (alive, dead)
         with pytest.raises(Problem, match=f"cannot run loop web: process {named.pid} is running it"):
@@ -197,14 +201,14 @@ def test_an_upgrade_that_would_lose_a_row_is_undone(frozen: Path, monkeypatch: p
     before = rows(frozen)
     migrate = schema_version.migrate
 
-    def loses(connection: Connection) -> None:
-        migrate(connection)
+    def loses(connection: Connection, branches: Branches) -> None:
+        migrate(connection, branches)
         # Its history refers to it.
         connection.execute(text("DELETE FROM loops WHERE name = 'asks'"))
 
     monkeypatch.setattr(schema_version, "migrate", loses)
     with pytest.raises(RuntimeError, match="refer to rows that do not exist"):
-        open_store(frozen, create=True)
+        open_database(frozen, create=True)
     assert rows(frozen) == before
 
 
@@ -229,10 +233,10 @@ def fails_at(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(op, "rename_table", fails)
     with pytest.raises(OSError, match="the disk has gone"):
-        open_store(frozen, create=True)
+        open_database(frozen, create=True)
     assert (rows(frozen), objects(frozen)) == (before, there)
     monkeypatch.undo()
-    open_store(frozen, create=True).close()
+    open_database(frozen, create=True).close()
     assert rows(frozen)["prompts"] == before["prompts"]
 
 
@@ -245,10 +249,10 @@ def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -
     with mounted(tmp_path, megabytes=3) as disk:
         path = Path(shutil.copy(frozen, disk))
         with pytest.raises(Problem, match="the disk is full"):
-            open_store(path, create=True)
+            open_database(path, create=True)
         assert rows(path) == before
         elsewhere = Path(shutil.copy(path, tmp_path / "elsewhere.db"))
-    open_store(elsewhere, create=True).close()
+    open_database(elsewhere, create=True).close()
     assert rows(elsewhere)["actions"] == before["actions"]
 
 
@@ -266,7 +270,7 @@ def changed_by_hand(frozen: Path, name: str) -> None:
         connection.commit()
     before = rows(frozen)
     with pytest.raises(RuntimeError, match=f"the table {name} has other columns than it was made with"):
-        open_store(frozen, create=True)
+        open_database(frozen, create=True)
     assert rows(frozen) == before
 
 
@@ -284,16 +288,16 @@ def test_a_table_that_counts_already_goes_on_counting(older: Path) -> None:
             UPDATE sqlite_sequence SET seq = 700 WHERE name = 'prompts';
             {"; ".join(sql for (sql,) in indexes.fetchall())};
         """)
-    with closing(open_store(older, create=True)) as db, db.write() as tx:
+    with closing(open_database(older, create=True)) as db, db.write() as tx:
         assert schema(tx.connection) == wanted_schema()
         assert ask(tx, begun_iteration(tx, "new")) == 701
 
 
 def test_an_upgrade_says_that_it_gets_on(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "STEPS", 100)
+    monkeypatch.setattr(driver, "STEPS", 100)
     said: list[str] = []
-    backup.back_up(frozen, lambda: said.append("copying"))
-    opened = open_store(frozen, create=True, progress=lambda: said.append("changing"))
+    backup.back_up(frozen, branches=branches(), progress=lambda: said.append("copying"))
+    opened = open_database(frozen, create=True, progress=lambda: said.append("changing"))
     assert said[0] == "copying"
     assert said.count("changing") > 10
     # What is done with the database afterwards is nobody's patience.

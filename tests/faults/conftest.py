@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.disk import mounted
 from tests.support.ledger import enter
 from tests.support.writing import writer_process
@@ -19,7 +19,7 @@ def small_disk(tmp_path):
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "loops.db"
-    open_store(path, create=True).close()
+    open_database(path, create=True).close()
     return path
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ftl2_enterprise.store.schema_version import REVISIONS
 from ftl2_packaging import places
-from tests.packaging.databases import OLD, revision
+from tests.packaging.databases import CURRENT, OLD, revision
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$TOLD"
@@ -131,7 +130,7 @@ def test_a_new_schema_is_migrated_between_stop_and_start_with_a_backup(host: Hos
     done = host.upgrade()
     assert done.returncode == 0, done.stderr
     assert host.told() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
-    assert revision(host.database) == REVISIONS[-1]
+    assert revision(host.database) == CURRENT
     kept = host.database.with_name("loops.db.0001")
     assert revision(kept) == "0001"
     assert done.stdout.splitlines() == [
@@ -168,7 +167,7 @@ def test_what_was_stopped_for_a_change_that_failed_is_started_by_the_next_versio
     kept.rmdir()
     mended = host.upgrade()
     assert mended.returncode == 0, mended.stderr
-    assert revision(host.database) == REVISIONS[-1]
+    assert revision(host.database) == CURRENT
     assert host.told() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
     # From now on it is left alone when somebody stops it.
     (host.directory / "runs").unlink()

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.cli import main as cli
-from ftl2_enterprise.store.schema_version import REVISIONS
-from tests.packaging.databases import OLD, revision
+from tests.packaging.databases import CURRENT, OLD, revision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +35,7 @@ def test_a_dry_run_tries_a_copy_and_leaves_nothing(old: Path, capsys: pytest.Cap
 
 def test_a_backup_is_the_database_before(old: Path) -> None:
     assert cli.main(["--db", str(old), "init-db", "--backup"]) == 0
-    assert revision(old) == REVISIONS[-1]
+    assert revision(old) == CURRENT
     kept = old.with_name("loops.db.0001")
     assert revision(kept) == "0001"
     assert kept.stat().st_mode & 0o777 == 0o600

@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import Ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
 
 
 @pytest.fixture
@@ -19,6 +21,6 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def db(path: Path) -> Iterator[Store]:
-    opened = open_store(path, create=True, clock=Ticks(), busy_timeout=0.2)
+    opened = open_database(path, create=True, clock=Ticks(), busy_timeout=0.2)
     yield opened
     opened.close()

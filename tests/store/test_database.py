@@ -15,12 +15,14 @@ from sqlalchemy import text
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
 
 
 def names(db: Store) -> set[str]:
@@ -50,7 +52,7 @@ def test_what_durability_rests_on(db: Store, name: str, value: object) -> None:
 
 def test_waits_five_seconds_unless_told_otherwise(path: Path) -> None:
     for given, wanted in (({}, 5000), ({"busy_timeout": 1.5}, 1500)):
-        opened = open_store(path, create=True, **given)
+        opened = open_database(path, create=True, **given)
         assert pragma(opened, "busy_timeout") == wanted
         opened.close()
 
@@ -58,7 +60,7 @@ def test_waits_five_seconds_unless_told_otherwise(path: Path) -> None:
 def test_nobody_else_may_read_it(path: Path) -> None:
     before = os.umask(0)
     try:
-        opened = open_store(path, create=True)
+        opened = open_database(path, create=True)
         with opened.write() as tx:
             loop_rows.create_loop(tx, spec())
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
@@ -71,25 +73,25 @@ def test_nobody_else_may_read_it(path: Path) -> None:
 
 def test_missing(path: Path) -> None:
     with refused(Code.NOT_FOUND, str(path), "does not exist", "init-db"):
-        open_store(path, create=False)
+        open_database(path, create=False)
     assert not path.parent.exists()
 
 
 @pytest.mark.parametrize("name", ["with space?mode=memory#x.db", "100%.db", ":memory:", "ünï.db"])
 def test_any_file_name(tmp_path: Path, name: str) -> None:
-    opened = open_store(tmp_path / name, create=True)
+    opened = open_database(tmp_path / name, create=True)
     opened.close()
     assert (tmp_path / name).stat().st_size > 0
-    open_store(tmp_path / name, create=False).close()
+    open_database(tmp_path / name, create=False).close()
 
 
 def test_an_empty_file_is_filled_only_on_request(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
     with refused(Code.INVALID, "it is empty", "init-db"):
-        open_store(path, create=False)
-    open_store(path, create=True).close()
-    open_store(path, create=False).close()
+        open_database(path, create=False)
+    open_database(path, create=True).close()
+    open_database(path, create=False).close()
 
 
 def test_a_newer_schema_is_left_alone(db: Store, path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_newer_schema_is_left_alone(db: Store, path: Path) -> None:
         tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for create in (False, True):
         with refused(Code.INVALID, "9999", "newer", "upgrade"):
-            open_store(path, create=create)
+            open_database(path, create=create)
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     before = other.read_bytes()
     for create in (False, True):
         with refused(Code.INVALID, "another program"):
-            open_store(other, create=create)
+            open_database(other, create=create)
     assert other.read_bytes() == before
 
 
@@ -116,19 +118,19 @@ def test_not_a_database(tmp_path: Path) -> None:
     other = tmp_path / "notes.txt"
     other.write_text("dear diary, " * 500)
     with refused(Code.INVALID, "it is not a database", str(other)):
-        open_store(other, create=True)
+        open_database(other, create=True)
     assert other.read_text() == "dear diary, " * 500
 
 
 def test_a_directory(tmp_path: Path) -> None:
     with refused(Code.INVALID, "it is a directory"):
-        open_store(tmp_path, create=True)
+        open_database(tmp_path, create=True)
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with refused(Code.INVALID, "not a directory"):
-        open_store(tmp_path / "file" / "loops.db", create=True)
+        open_database(tmp_path / "file" / "loops.db", create=True)
 
 
 def test_damaged(db: Store, path: Path) -> None:
@@ -140,14 +142,14 @@ def test_damaged(db: Store, path: Path) -> None:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
     with refused(Code.INTERNAL, "it is damaged", str(path)):
-        opened = open_store(path, create=False)
+        opened = open_database(path, create=False)
         names(opened)
 
 
 def test_opening_again_does_not_load_alembic(db: Store, path: Path) -> None:
     program = (
-        "import sys, pathlib\nfrom ftl2_enterprise.store.database import open_store\n"
-        "open_store(pathlib.Path(sys.argv[1]), create=True).close()\n"
+        "import sys, pathlib\nfrom ftl2_enterprise.wiring.database import open_database\n"
+        "open_database(pathlib.Path(sys.argv[1]), create=True).close()\n"
         "sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == 0
@@ -157,8 +159,8 @@ def test_opening_again_does_not_load_alembic(db: Store, path: Path) -> None:
 
 def test_processes_that_make_it_at_once(path: Path) -> None:
     program = (
-        "import sys, pathlib\nfrom ftl2_enterprise.store.database import open_store\n"
-        "sys.stdin.readline()\nopen_store(pathlib.Path(sys.argv[1]), create=True).close()"
+        "import sys, pathlib\nfrom ftl2_enterprise.wiring.database import open_database\n"
+        "sys.stdin.readline()\nopen_database(pathlib.Path(sys.argv[1]), create=True).close()"
     )
     processes = [
         subprocess.Popen([sys.executable, "-W", "error", "-c", program, str(path)], stdin=subprocess.PIPE)
@@ -171,13 +173,13 @@ def test_processes_that_make_it_at_once(path: Path) -> None:
     for process in processes:
         process.communicate(timeout=60)
     assert [process.returncode for process in processes] == [0] * 4
-    open_store(path, create=False).close()
+    open_database(path, create=False).close()
 
 
 def test_a_store_becomes_that_of_another_database(tmp_path: Path) -> None:
-    with closing(open_store(tmp_path / "first.db", create=True)) as first, first.write() as tx:
+    with closing(open_database(tmp_path / "first.db", create=True)) as first, first.write() as tx:
         loop_rows.create_loop(tx, spec("first"))
-    with closing(open_store(tmp_path / "second.db", create=True)) as second:
+    with closing(open_database(tmp_path / "second.db", create=True)) as second:
         with second.read() as tx:
             assert loop_rows.list_loops(tx, finished=True) == []
         second.reopen(tmp_path / "first.db")

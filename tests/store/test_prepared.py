@@ -27,7 +27,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.store.columns import Flag, Json, Word, Words
-from ftl2_enterprise.store.prepared import DIALECT, Prepared
+from ftl2_enterprise.store.prepared import Prepared
 from tests.store.test_values import ANY_TEXT, ANYTHING
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ def test_every_kind_of_column_is_tried() -> None:
 
 @given(row=ROW, later=ROW)
 def test_rows_are_written_and_read_alike(tx: Tx, row: dict[str, Any], later: dict[str, Any]) -> None:
-    tx.driver.execute("DELETE FROM kinds")
+    tx.raw.execute("DELETE FROM kinds")
     expected = tx.connection.execute(INSERT, row)
     first = expected.lastrowid
     stored = _raw(tx, first)
     wanted = tuple(tx.connection.execute(BY_ID, {"row_id": first}).one())
-    tx.driver.execute("DELETE FROM kinds")
+    tx.raw.execute("DELETE FROM kinds")
 
     made = Prepared(INSERT).insert(tx, row)
     assert _raw(tx, made)[1:] == stored[1:]
@@ -94,14 +94,14 @@ def test_rows_are_written_and_read_alike(tx: Tx, row: dict[str, Any], later: dic
 
     assert tx.connection.execute(UPDATE, {"row_id": made, **later}).rowcount == 1
     stored = _raw(tx, made)
-    tx.driver.execute("DELETE FROM kinds")
+    tx.raw.execute("DELETE FROM kinds")
     made = Prepared(INSERT).insert(tx, row)
     assert Prepared(UPDATE).change(tx, {"row_id": made, **later}) == 1
     assert _raw(tx, made)[1:] == stored[1:]
 
 
 def _raw(tx: Tx, row_id: int) -> tuple[Any, ...]:
-    return tx.driver.execute("SELECT * FROM kinds WHERE id = ?", (row_id,)).fetchone()
+    return tx.raw.execute("SELECT * FROM kinds WHERE id = ?", (row_id,)).fetchone()
 
 
 STATEMENTS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -117,11 +117,11 @@ STATEMENTS: dict[str, tuple[Any, dict[str, Any]]] = {
 def test_the_driver_gets_the_same(tx: Tx, name: str) -> None:
     statement, values = STATEMENTS[name]
     told: list[str] = []
-    tx.driver.set_trace_callback(told.append)
+    tx.raw.set_trace_callback(told.append)
     tx.connection.execute(statement, values)
     prepared = Prepared(statement)
     (prepared.rows if name == "limit" else prepared.change)(tx, values)
-    tx.driver.set_trace_callback(None)
+    tx.raw.set_trace_callback(None)
     assert told[0] == told[1]
     assert told[0].count("?") == 0
 
@@ -180,23 +180,23 @@ def test_a_read_only_database_is_said(db: Store) -> None:
     with db.write() as tx:
         KINDS.create(tx.connection)
     with db.read() as tx:
-        held = tx.driver
+        held = tx.raw
         held.execute("PRAGMA query_only = ON")
     with pytest.raises(Problem) as caught, db.write() as tx:
         Prepared(INSERT).insert(tx, {"words": "a"})
     assert caught.value.code is Code.UNAVAILABLE
     with db.write() as tx:
-        assert tx.driver is not held, "the connection is used no more"
+        assert tx.raw is not held, "the connection is used no more"
         assert Prepared(INSERT).insert(tx, {"words": "a"}) == 1
 
 
 def test_reading_fails_alike(tx: Tx) -> None:
     broken = Prepared(select(C.words).where(C.id == bindparam("row_id")))
-    tx.driver.execute("DROP TABLE kinds")
+    tx.raw.execute("DROP TABLE kinds")
     with pytest.raises(exc.OperationalError, match="no such table"):
         broken.rows(tx, {"row_id": 1})
 
 
 def test_the_dialect_is_that_of_the_store(tx: Tx) -> None:
-    assert type(DIALECT) is type(tx.connection.dialect)
-    assert DIALECT.paramstyle == tx.connection.dialect.paramstyle
+    assert type(tx.driver.dialect) is type(tx.connection.dialect)
+    assert tx.driver.dialect.paramstyle == tx.connection.dialect.paramstyle

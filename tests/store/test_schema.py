@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.core.children import Table
-from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings_sections import SupervisorSettings
 from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.manager import LoopManager
@@ -29,9 +24,9 @@ from ftl2_enterprise.loops.rows import (
     service as service_rows,
 )
 from ftl2_enterprise.protocol.loops.nouns import PromptState
-from ftl2_enterprise.store import events, idempotency, schema_version, texts
-from ftl2_enterprise.store.database import Store, open_store, open_throwaway
+from ftl2_enterprise.store import events, idempotency, texts
 from ftl2_enterprise.store.schema import metadata
+from ftl2_enterprise.wiring.database import open_database, open_temporary
 from tests.support.database import one_of_each
 from tests.support.schemas import schema, wanted_schema
 
@@ -39,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 NAMED = {
@@ -70,7 +64,7 @@ def test_migrations_make_what_the_tables_say(db: Store) -> None:
 def test_a_throwaway_database_is_what_the_migrations_make(tmp_path: Path) -> None:
     thrown, kept = (
         make(tmp_path / name)
-        for name, make in (("thrown.db", open_throwaway), ("kept.db", partial(open_store, create=True)))
+        for name, make in (("thrown.db", open_temporary), ("kept.db", partial(open_database, create=True)))
     )
     with thrown.read() as one, kept.read() as other:
         assert schema(one.connection) == schema(other.connection)
@@ -78,69 +72,6 @@ def test_a_throwaway_database_is_what_the_migrations_make(tmp_path: Path) -> Non
         assert versions[0] == versions[1]
     for database in (thrown, kept):
         database.close()
-
-
-def test_the_current_schema_is_recognized_without_sqlalchemy(db: Store, tmp_path: Path) -> None:
-    assert schema_version.is_current(db.path)
-    assert not schema_version.is_current(tmp_path / "missing.db")
-    for name, content in (("empty.db", b""), ("strange.db", b"no database" * 100)):
-        (tmp_path / name).write_bytes(content)
-        assert not schema_version.is_current(tmp_path / name)
-    with db.write() as tx:
-        old = {"old": schema_version.REVISIONS[0]}
-        tx.connection.execute(text("UPDATE alembic_version SET version_num = :old"), old)
-    assert not schema_version.is_current(db.path)
-    code = "import sys; from ftl2_enterprise.store import schema_version; print('sqlalchemy' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
-    )
-
-
-def test_the_version_is_known_without_alembic(db: Store) -> None:
-    config = Config()
-    config.set_main_option("script_location", "ftl2_enterprise.store:migrations")
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
-    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema_version.REVISIONS
-    assert scripts.get_heads() == [schema_version.REVISIONS[-1]]
-    with db.read() as tx:
-        assert (
-            tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            == schema_version.REVISIONS[-1]
-        )
-
-
-def test_an_older_schema_is_brought_up_to_date_only_on_request(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_store(path, create=True).close()
-    monkeypatch.setattr(schema_version, "REVISIONS", (*schema_version.REVISIONS, "9999"))
-    with pytest.raises(Problem, match="older than this program"):
-        open_store(path, create=False)
-    migrated: list[bool] = []
-
-    def migrate(connection: Connection) -> None:
-        migrated.append(connection.connection.driver_connection.in_transaction)
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-
-    monkeypatch.setattr(schema_version, "migrate", migrate)
-    open_store(path, create=True).close()
-    assert migrated == [True]
-    open_store(path, create=False).close()
-
-
-def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    migrate = schema_version.migrate
-
-    def fails(connection: Connection) -> None:
-        migrate(connection)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(schema_version, "migrate", fails)
-    with pytest.raises(ZeroDivisionError):
-        open_store(path, create=True)
-    monkeypatch.undo()
-    with pytest.raises(Problem, match="it is empty"):
-        open_store(path, create=False)
-    open_store(path, create=True).close()
 
 
 def ids(tx: Tx) -> None:
@@ -210,13 +141,13 @@ def test_no_query_reads_a_whole_table_or_sorts_one(db: Store, number: int) -> No
         one_of_each(tx)
     asked: list[str] = []
     with db.read() as tx:
-        tx.driver.set_trace_callback(asked.append)
+        tx.raw.set_trace_callback(asked.append)
         QUERIES[number](tx)
-        tx.driver.set_trace_callback(None)
+        tx.raw.set_trace_callback(None)
         queries = [sql for sql in asked if sql.startswith("SELECT")]
         assert queries
         for sql in queries:
-            plan = [row[3] for row in tx.driver.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            plan = [row[3] for row in tx.raw.execute(f"EXPLAIN QUERY PLAN {sql}")]
             for step in plan:
                 # Some indexes hold only rows that are open or rare, so walking along them is what is wanted; and a
                 # page of what is sorted by an index is the beginning of it.

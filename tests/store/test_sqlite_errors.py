@@ -14,12 +14,14 @@ import pytest
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import locked_by_another_process, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
 
 
 def names(db: Store) -> set[str]:
@@ -53,8 +55,8 @@ def test_locked_while_it_is_made(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
     with locked_by_another_process(path), refused(Code.UNAVAILABLE, "cannot open", "locked by another process"):
-        open_store(path, create=True, busy_timeout=0.1)
-    open_store(path, create=True).close()
+        open_database(path, create=True, busy_timeout=0.1)
+    open_database(path, create=True).close()
 
 
 def test_full(db: Store, path: Path) -> None:
@@ -86,7 +88,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_really_full_disk(small_disk: Path) -> None:
     path = small_disk / "loops.db"
-    opened = open_store(path, create=True)
+    opened = open_database(path, create=True)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * (small_disk_left(small_disk) - 32_768))
     with refused(Code.UNAVAILABLE, str(path)), opened.write() as tx:
@@ -109,9 +111,9 @@ def test_making_it_on_a_full_disk(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(b"\0" * small_disk_left(small_disk))
     path = small_disk / "loops.db"
     with refused(Code.UNAVAILABLE, str(path)):
-        open_store(path, create=True)
+        open_database(path, create=True)
     (small_disk / "ballast").unlink()
-    open_store(path, create=True).close()
+    open_database(path, create=True).close()
 
 
 def test_read_only(db: Store, path: Path) -> None:
@@ -126,9 +128,10 @@ def test_read_only(db: Store, path: Path) -> None:
 def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib\n"
-        "from ftl2_enterprise.core.problem import Problem\nfrom ftl2_enterprise.store.database import open_store\n"
+        "from ftl2_enterprise.core.problem import Problem\n"
+        "from ftl2_enterprise.wiring.database import open_database\n"
         "os.setuid(65534) if os.geteuid() == 0 else None\n"
-        "try:\n    open_store(pathlib.Path(sys.argv[1]), create=True)\n"
+        "try:\n    open_database(pathlib.Path(sys.argv[1]), create=True)\n"
         "except Problem as problem:\n    print(problem.code, problem)"
     )
     closed = tmp_path / "closed"

@@ -132,10 +132,10 @@ def test_a_text_whose_referrer_is_not_registered_is_not_lost(noted: Store, monke
 def test_collecting_nothing_asks_nothing(db: Store) -> None:
     asked: list[str] = []
     with db.write() as tx:
-        tx.driver.set_trace_callback(asked.append)
+        tx.raw.set_trace_callback(asked.append)
         assert texts.collect(tx, []) == 0
         assert texts.collect(tx, [None]) == 0
-        tx.driver.set_trace_callback(None)
+        tx.raw.set_trace_callback(None)
     assert asked == []
 
 

@@ -120,9 +120,9 @@ def test_a_fault_around_the_commit(db: Store, monkeypatch: pytest.MonkeyPatch, p
 @pytest.mark.parametrize(("point", "kept"), [("before-commit", set()), ("after-commit", {"web"})])
 def test_killed_around_the_commit(db: Store, path: Path, point: str, kept: set[str]) -> None:
     program = (
-        "import sys, pathlib\nfrom ftl2_enterprise.store.database import open_store\n"
+        "import sys, pathlib\nfrom ftl2_enterprise.wiring.database import open_database\n"
         "from ftl2_enterprise.loops.rows import loops\nfrom ftl2_enterprise.protocol.loops.nouns import LoopSpec\n"
-        "with open_store(pathlib.Path(sys.argv[1]), create=False).write() as tx:\n"
+        "with open_database(pathlib.Path(sys.argv[1]), create=False).write() as tx:\n"
         "    loops.create_loop(tx, LoopSpec(name='web', desired_state='x'))"
     )
     process = subprocess.run(

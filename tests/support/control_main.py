@@ -19,7 +19,6 @@ from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopProcessEnded
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.subject import SERVICE
-from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import UnitCall, unit
 from ftl2_enterprise.supervisor.control import main as control, watches
@@ -29,6 +28,7 @@ from ftl2_enterprise.supervisor.logs import event_log_files
 from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.frames import Committed
 from ftl2_enterprise.wiring import views
+from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.loops import capability, gather
 from ftl2_enterprise.wiring.settings import MODEL
 from tests.support.facts import sample
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.core.settings import Loaded
+    from ftl2_enterprise.store.database import Store
 
 
 class OwnWriter:
@@ -112,7 +113,7 @@ SUBJECTS = Subjects(capability.CAPABILITY.subjects)
 
 def main(given: dict[str, Any]) -> int:
     database = Path(given["database"])
-    read = open_store(database, create=True)
+    read = open_database(database, create=True)
     config = Path(given["config"])
 
     def load() -> Loaded:
@@ -139,7 +140,7 @@ def main(given: dict[str, Any]) -> int:
             listener=socket.socket(fileno=given["listener"]),
             root=socket.socket(fileno=given["root"]),
             store=read,
-            writer=OwnWriter(open_store(database, create=False)),
+            writer=OwnWriter(open_database(database, create=False)),
             handlers=Handlers(
                 reads=handlers.READS,
                 writes=handlers.WRITES,

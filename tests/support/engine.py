@@ -30,11 +30,12 @@ from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Prompt
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.writing import PlainWriter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import Writer
 
 type Handler = Callable[[ModuleCall], ModuleResult]
@@ -212,7 +213,7 @@ def bench(
     **spec: Any,
 ):
     """A database with one loop in it."""
-    database = open_store(tmp_path / "loops.db", create=True)
+    database = open_database(tmp_path / "loops.db", create=True)
     events: list[Event] = []
     database.listen(events.append)
     wish = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)

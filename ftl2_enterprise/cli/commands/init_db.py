@@ -27,24 +27,25 @@ WOULD_CHANGE = 7
 def run(session: CliSession, given: GivenValues) -> int:
     """Create or migrate the database; with --dry-run, only find out whether that would work."""
     from ftl2_enterprise.store import backup as store_backup  # noqa: PLC0415 - SQLAlchemy is not needed for help
-    from ftl2_enterprise.store.database import open_store  # noqa: PLC0415
+    from ftl2_enterprise.wiring.database import open_database  # noqa: PLC0415
+    from ftl2_enterprise.wiring.migrations import branches  # noqa: PLC0415
 
     path = Path(session.settings.store.path)
     existed = path.exists()
     if given.has("dry-run"):
         with _explaining(path):
-            would_change = store_backup.rehearse(path)
+            would_change = store_backup.rehearse(path, branches=branches())
         if not would_change:
             session.out.print(line(symbol("✔", Role.GOOD), f"database is up to date: {path}"))
             return Exit.OK
         what = "can be migrated" if existed else "would be created"
         session.out.print(line(symbol("!", Role.WARNING), f"database {what}: {path}"))
         return WOULD_CHANGE
-    kept = store_backup.back_up(path) if given.has("backup") else None
+    kept = store_backup.back_up(path, branches=branches()) if given.has("backup") else None
     if kept is not None:
         session.out.print(line(symbol("✔", Role.GOOD), f"backup of the database: {kept}"))
     with _explaining(path):
-        open_store(path, create=True).close()
+        open_database(path, create=True).close()
     what = "is up to date" if existed else "created"
     session.out.print(line(symbol("✔", Role.GOOD), f"database {what}: {path}"))
     return Exit.OK

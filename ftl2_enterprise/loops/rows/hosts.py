@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete
-from sqlalchemy.dialects.sqlite import insert
 
 from ftl2_enterprise.loops.tables import hosts, resources
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
@@ -25,13 +24,8 @@ REMOVED = "removed"
 _HOSTS = Reader(hosts, Host)
 _RESOURCES = Reader(resources, Resource)
 
-_NEW_HOST = insert(hosts)
-_SET_FACTS = Prepared(
-    _NEW_HOST.on_conflict_do_update(
-        index_elements=["loop_id", "name"],
-        set_={name: _NEW_HOST.excluded[name] for name in ("facts", "updated_at")},
-    )
-)
+_KEY = ("loop_id", "name")
+_SET_FACTS = Prepared(lambda driver: driver.upsert(hosts, key=_KEY, update=("facts", "updated_at")))
 _HOSTS_OF = Prepared(_HOSTS.select().where(hosts.c.loop_id == bindparam("of")).order_by(hosts.c.name))
 _RESOURCES_OF = Prepared(_RESOURCES.select().where(resources.c.loop_id == bindparam("of")).order_by(resources.c.name))
 
@@ -66,8 +60,7 @@ def upsert_host(
         "updated_at": tx.now,
     }
     row: dict[str, Any] = {"loop_id": loop_id, "name": name, "created_at": tx.now, **values}
-    statement = insert(hosts).values(row)
-    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    tx.connection.execute(tx.driver.upsert(hosts, key=_KEY, update=values).values(row))
     return _HOSTS.one(tx.connection.execute(query).one())
 
 
@@ -110,8 +103,8 @@ def get_removed_hosts(tx: Tx, loop_id: int) -> list[str]:
 def upsert_resource(tx: Tx, loop_id: int, name: str, data: Mapping[str, Any]) -> Resource:
     """Register a resource, or replace its data; the time of its registration stays."""
     values: dict[str, Any] = {"data": dict(data), "updated_at": tx.now}
-    statement = insert(resources).values({"loop_id": loop_id, "name": name, "created_at": tx.now, **values})
-    tx.connection.execute(statement.on_conflict_do_update(index_elements=["loop_id", "name"], set_=values))
+    row: dict[str, Any] = {"loop_id": loop_id, "name": name, "created_at": tx.now, **values}
+    tx.connection.execute(tx.driver.upsert(resources, key=_KEY, update=values).values(row))
     query = _RESOURCES.select().where(resources.c.loop_id == loop_id, resources.c.name == name)
     return _RESOURCES.one(tx.connection.execute(query).one())
 

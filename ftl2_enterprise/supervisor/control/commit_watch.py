@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ftl2_enterprise.store.driver import CommitCounter
 
 GAP = 0.02
 """Seconds between two wake-ups of those who follow commits: a hundred of them must not read after every commit."""
@@ -15,31 +14,11 @@ LOOK = 2.0
 """Seconds after which followers look without news: a process in the foreground writes by itself and tells nobody."""
 
 
-class DataVersion:
-    """Asks SQLite for the number that another connection's commit changes; a few microseconds."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection: sqlite3.Connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0, isolation_level=None
-        )
-
-    def read(self) -> int | None:
-        """The number; None when it cannot be read now, which says nothing."""
-        try:
-            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        except sqlite3.Error:
-            return None
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._connection.close()
-
-
 class Commits:
     """Wakes whoever waits for something to be committed."""
 
-    def __init__(self, version: DataVersion) -> None:
-        self._version: DataVersion = version
+    def __init__(self, version: CommitCounter) -> None:
+        self._version: CommitCounter = version
         self._known: int | None = version.read()
         self._count: int = 0
         self._news: bool = False

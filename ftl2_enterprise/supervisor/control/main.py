@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.service.verbs import Reloaded
 from ftl2_enterprise.supervisor.control import event_logger
 from ftl2_enterprise.supervisor.control.access import Guard
 from ftl2_enterprise.supervisor.control.children import Children
-from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.executor import RequestExecutor
 from ftl2_enterprise.supervisor.control.reconciler import Reconciler
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Clock, Instant
     from ftl2_enterprise.core.settings import Loaded, Settings
     from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.supervisor.control.dispatch import Handlers
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.reconciler import Writing
@@ -119,7 +120,7 @@ class Control:
         self.writer: Writing = parts.writer
         self.subjects: Subjects = parts.subjects
         self.version: str = parts.version
-        self.data_version: DataVersion = DataVersion(parts.store.path)
+        self.data_version: CommitCounter = parts.store.commit_counter()
         self.commits: Commits = Commits(self.data_version)
         self.children: Children = Children()
         self.processes: Sequence[ProcessLine] = ()
@@ -131,7 +132,7 @@ class Control:
             children=self.children,
             managers=parts.managers,
             # Its own connection: SQLite says what has changed since this connection looked last.
-            version=DataVersion(parts.store.path),
+            version=parts.store.commit_counter(),
             clock=parts.clock,
             order=lambda key: parts.order(key, self.settings),
             settings=lambda: self.settings.supervisor,

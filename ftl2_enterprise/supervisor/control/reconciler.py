@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Clock, Instant
     from ftl2_enterprise.core.settings_sections import SupervisorSettings
     from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.store.unit import UnitCall
     from ftl2_enterprise.supervisor.control.admission import Admission
     from ftl2_enterprise.supervisor.control.children import Children
-    from ftl2_enterprise.supervisor.control.commit_watch import DataVersion
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.root_link import RootLink
     from ftl2_enterprise.supervisor.control.root_messages import StartChild
@@ -82,14 +82,15 @@ class Reconciler:
     """Level-triggered: whatever wakes it, it looks at everything."""
 
     def __init__(
-        self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager], version: DataVersion,
-        clock: Clock, order: Callable[[str], StartChild], settings: Callable[[], SupervisorSettings],
+        self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager],
+        version: CommitCounter, clock: Clock, order: Callable[[str], StartChild],
+        settings: Callable[[], SupervisorSettings],
     ) -> None:  # fmt: skip
         self._store: Store = store
         self._writer: Writing = writer
         self._children: Children = children
         self._managers: dict[str, Manager] = {manager.prefix: manager for manager in managers}
-        self._version: DataVersion = version
+        self._version: CommitCounter = version
         self._clock: Clock = clock
         self._order: Callable[[str], StartChild] = order
         self._settings: Callable[[], SupervisorSettings] = settings

@@ -34,7 +34,6 @@ from ftl2_enterprise.protocol.service.verbs import (
     Upgrade,
     VersionInfo,
 )
-from ftl2_enterprise.store.schema_version import REVISIONS
 from ftl2_enterprise.supervisor.control import watches
 from ftl2_enterprise.supervisor.control.root_messages import StopService, UpgradeService
 from ftl2_enterprise.supervisor.control.service_units import note
@@ -56,7 +55,7 @@ _log = logging.getLogger(__name__)
 async def get_version(state: ServiceState, request: GetVersion, peer: Peer) -> VersionInfo:
     """What runs."""
     return VersionInfo(
-        program=state.version, protocol=VERSION, python=platform.python_version(), schema=REVISIONS[-1]
+        program=state.version, protocol=VERSION, python=platform.python_version(), schema=state.store.schema
     )
 
 

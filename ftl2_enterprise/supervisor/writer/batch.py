@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import exc
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.faults import VARIABLE, FaultPoint, reach
@@ -17,8 +16,6 @@ from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid
 from ftl2_enterprise.store import idempotency
 from ftl2_enterprise.store.events import last_event
 from ftl2_enterprise.store.idempotency import Handover, lane_of
-from ftl2_enterprise.store.prepared import run
-from ftl2_enterprise.store.sqlite_errors import explained
 from ftl2_enterprise.store.unit import unit_named
 from ftl2_enterprise.supervisor.writer.frames import NOTHING, Committed, Failed, Work, WorkDone
 
@@ -175,21 +172,21 @@ class Batches:
     def _guarded(self, tx: Tx, work: Work) -> bytes | Problem:
         """What came of it; or why nothing did, and then it is as if it had never been tried."""
         mark = len(tx.emitted)
-        run(tx.driver, "SAVEPOINT work")
+        tx.run("SAVEPOINT work")
         try:
             found = _carry_out(tx, work)
         except Exception as error:
-            if self._is_the_database(error) or not tx.driver.in_transaction:
+            if self._is_the_database(error) or not tx.is_open:
                 raise
-            run(tx.driver, "ROLLBACK TO work")
-            run(tx.driver, "RELEASE work")
+            tx.run("ROLLBACK TO work")
+            tx.run("RELEASE work")
             del tx.emitted[mark:]
             return error if isinstance(error, Problem) else _unforeseen(error, _named(work))
-        run(tx.driver, "RELEASE work")
+        tx.run("RELEASE work")
         return found
 
     def _is_the_database(self, error: Exception) -> bool:
-        return isinstance(error, exc.DBAPIError) and explained(error.orig, self._opened().path, "write") is not None
+        return self._opened().explain(error, "write") is not None
 
 
 def merged(*notices: Committed) -> Committed:

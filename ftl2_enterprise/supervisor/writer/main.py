@@ -23,13 +23,13 @@ import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.store.database import BUSY_TIMEOUT, open_store
 from ftl2_enterprise.supervisor.writer.batch import Batches
 from ftl2_enterprise.supervisor.writer.peer import WriterPeer
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.writer.batch import Given
 
 PRUNE_EVERY = 60.0
@@ -44,13 +44,13 @@ _CREDENTIALS = struct.Struct("3i")
 _log = logging.getLogger(__name__)
 
 
-def main(listener: socket.socket, database: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+def main(listener: socket.socket, open_database: Callable[[], Store]) -> None:
     """Write for everybody of this uid who connects, until it is told to end.
 
     TERM: accept nobody any more, and end when the last client has gone. TERM again: end when what it took is written.
     """
     _raise_the_limit_of_descriptors()
-    batches = Batches(lambda: open_store(database, create=False, busy_timeout=busy_timeout))
+    batches = Batches(open_database)
     server = WriterServer(listener, batches)
     server.heed_signals()
     batches.prune()

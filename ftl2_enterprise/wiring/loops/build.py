@@ -37,7 +37,7 @@ from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.loops.units import runs as run_units, service as service_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
+    from ftl2_enterprise.store.database import Store
 
 DEFAULT_OBSERVERS = [
     ObservationSpec(name="hostname", module="command", params={"cmd": "hostname"}),
@@ -60,7 +61,7 @@ DEFAULT_OBSERVERS = [
 
 def open_database(settings: Settings, *, create: bool) -> Store:
     """The database of the settings. Raises Problem."""
-    return open_store(Path(settings.store.path), create=create)
+    return database.open_database(Path(settings.store.path), create=create)
 
 
 def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopSpec:

@@ -11,13 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ftl2_enterprise.store.schema_version import REVISIONS
+from ftl2_enterprise.wiring.migrations import branches
 
 ENVIRONMENT = "usr/lib/ftl2-enterprise"
 STORE = "lib/python3.13/site-packages/ftl2_enterprise/store"
 WORK = Path("build/package")
 """What the last RPM was made from."""
-PRESENT = REVISIONS[-1]
+PRESENT = branches().store.revisions[-1]
 NEXT = f"{int(PRESENT) + 1:04}"
 """The schema of a later version."""
 
@@ -93,14 +93,9 @@ def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
 
 
 def _migrate(environment: Path, migration: str) -> None:
-    version = environment / STORE / "schema_version.py"
-    text, changed = re.subn(rf'("{PRESENT}")(?=,?\s*\))', rf'\1, "{NEXT}"', version.read_text(), count=1)
-    assert changed == 1, "schema_version.py does not list the migrations as it did"
-    version.write_text(text)
     added = environment / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
     added.write_text(_HEAD + migration)
-    for source in (version, added):
-        _compile(source, environment)
+    _compile(added, environment)
 
 
 def _compile(source: Path, environment: Path) -> None:

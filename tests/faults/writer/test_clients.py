@@ -20,7 +20,6 @@ from sqlalchemy import text
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.frame import framed
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
     Open,
@@ -31,6 +30,7 @@ from ftl2_enterprise.supervisor.writer.frames import (
     pack,
 )
 from ftl2_enterprise.supervisor.writer.lane import Lane, hello
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.ledger import Entries, Worker, enter, enter_much
 from tests.support.waiting import until
 from tests.support.writing import WriterProcess, connected, is_ended, receive, writer_process
@@ -191,7 +191,7 @@ def test_another_user_may_not_write(database):
 
 
 def lanes(path: Path) -> set[str]:
-    reader = open_store(path, create=False)
+    reader = open_database(path, create=False)
     try:
         with reader.read() as tx:
             return set(tx.connection.execute(text("SELECT client FROM handovers")).scalars())

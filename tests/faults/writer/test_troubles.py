@@ -15,7 +15,6 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import runs as run_units
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.writer.frames import (
     LONGEST,
     Work,
@@ -23,6 +22,7 @@ from ftl2_enterprise.supervisor.writer.frames import (
     pack,
 )
 from ftl2_enterprise.supervisor.writer.lane import hello
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import locked_by_another_process, spec
 from tests.support.ledger import Entries, Worker, break_a_rule, enter, enter_much, refuse, stumble
 from tests.support.writing import WriterProcess, connected, receive, writer_process
@@ -121,7 +121,7 @@ def test_work_that_is_no_work_fails_alone(database, writer):
 
 
 def test_a_process_whose_claim_is_gone_writes_nothing(database, writer):
-    reader = open_store(database, create=False)
+    reader = open_database(database, create=False)
     try:
         with reader.write() as tx:
             loop = loop_rows.create_loop(tx, spec())
@@ -176,7 +176,7 @@ def test_a_database_that_is_not_there_yet(tmp_path):
         link = writer.link()
         with pytest.raises(Problem, match="does not exist"):
             link.carry_out([enter.call("w", 1)])
-        open_store(path, create=True).close()
+        open_database(path, create=True).close()
         link.carry_out([enter.call("w", 2)])
         link.close()
     assert Entries(path).of == {("w", 2): 1}
@@ -184,7 +184,7 @@ def test_a_database_that_is_not_there_yet(tmp_path):
 
 def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_disk):
     path = small_disk / "loops.db"
-    open_store(path, create=True).close()
+    open_database(path, create=True).close()
     noise = random.Random(1).randbytes(8_000_000).decode("latin-1")
     with writer_process(tmp_path, path) as writer:
         link, other = writer.link(), writer.link()

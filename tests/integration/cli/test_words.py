@@ -11,7 +11,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_ro
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.command import Command
 from tests.support.database import ask, started_loop
 from tests.support.facts import LOOP_FACTS, sample
@@ -27,7 +27,7 @@ type Run = Callable[..., str]
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "loops.db", create=True)
+    opened = open_database(tmp_path / "loops.db", create=True)
     yield opened
     opened.close()
 

@@ -17,8 +17,8 @@ from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, PauseLoop, SubmitLoop
 from ftl2_enterprise.protocol.service.verbs import Render
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.wiring import views
+from ftl2_enterprise.wiring.database import open_database
 from tests.support import builders
 from tests.support.control_process import ControlProcess, control
 from tests.support.screen import Screen
@@ -158,7 +158,7 @@ def test_everything_else_is_refused_and_changes_nothing(service: ControlProcess,
 
 
 def dump(service: ControlProcess) -> list[Any]:
-    store = open_store(service.directory / "loops.db", create=False)
+    store = open_database(service.directory / "loops.db", create=False)
     try:
         with store.read() as tx:
             return [

@@ -28,12 +28,13 @@ from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_row
 from ftl2_enterprise.protocol.loops.facts import LoopFailed, LoopStarted, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store import events
-from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.store.transition import transition
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import Ticks, ask, begun_iteration, end_iteration, propose, spec, started_loop
 from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -161,7 +162,7 @@ class Counting(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.db = open_store(Path(self.directory.name) / "x.db", create=True, clock=Ticks())
+        self.db = open_database(Path(self.directory.name) / "x.db", create=True, clock=Ticks())
         with self.db.write() as tx:
             self.loop, self.generation = started_loop(tx)
         self.iteration: Any = None

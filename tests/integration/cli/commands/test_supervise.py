@@ -14,7 +14,7 @@ import pytest
 
 from ftl2_enterprise.cli import service
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_directories_and_database_are_made_and_nobody_else_may_read_them(
     asked: settings.Settings, tmp_path: Path
 ) -> None:
     os.close(service.prepare(asked, {}))
-    open_store(Path(asked.store.path), create=False).close()
+    open_database(Path(asked.store.path), create=False).close()
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("state", "log", "run")] == [0o700, 0o750, 0o755]
 
 

@@ -18,7 +18,7 @@ from ftl2_enterprise.protocol.loops.decision import Ask, Decision
 from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.engine import ScriptedDecider, ScriptedPeople, bench
 from tests.support.facts import sample
 from tests.support.people import Nobody
@@ -199,7 +199,7 @@ async def test_an_answer_from_another_process_lets_the_loop_go_on_at_once(tmp_pa
         running = asyncio.create_task(b.run())
         await asyncio.wait_for(people.asked.wait(), 20)
         assert b.loop().state is LoopState.WAITING
-        other = open_store(tmp_path / "loops.db", create=False)
+        other = open_database(tmp_path / "loops.db", create=False)
         try:
             with other.write() as tx:
                 (prompt,) = prompt_rows.get_prompts(tx, b.loop_id)

@@ -78,9 +78,9 @@ async def test_two_processes_never_run_one_loop(tmp_path):
     import sys
 
     child = (
-        "import sys; from pathlib import Path; from ftl2_enterprise.store.database import open_store;"
+        "import sys; from pathlib import Path; from ftl2_enterprise.wiring.database import open_database;"
         "from ftl2_enterprise.loops.process import claim;"
-        "claim(open_store(Path(sys.argv[1]), create=False), int(sys.argv[2])); print('held', flush=True);"
+        "claim(open_database(Path(sys.argv[1]), create=False), int(sys.argv[2])); print('held', flush=True);"
         "sys.stdin.read()"
     )
     with bench(tmp_path, ScriptedDecider(DONE)) as b:

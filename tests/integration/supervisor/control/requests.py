@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.facts import Noted
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def submit(service: ControlProcess, name: str = "web") -> Loop:
 
 def elsewhere(service: ControlProcess, n: int = 0) -> None:
     """A fact that another process writes by itself, as a run in the foreground does."""
-    store = open_store(service.directory / "loops.db", create=False)
+    store = open_database(service.directory / "loops.db", create=False)
     with store.write() as tx:
         tx.emit(Noted(n=n), subject="")
     store.close()

@@ -17,15 +17,15 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import unavailable
 from ftl2_enterprise.core.settings_sections import SupervisorSettings
-from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.supervisor.control import reconciler
 from ftl2_enterprise.supervisor.control.children import Children
-from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
+from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.event_logger import log_facts
 from ftl2_enterprise.supervisor.control.reconciler import Reconciler, status_line
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, StartChild
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.facts import Noted
 from tests.support.ledger import Entries, enter
 from tests.support.writing import writer_process
@@ -95,7 +95,7 @@ class Stage:
             writer=self.writer,
             children=self.children,
             managers=[self.manager],
-            version=DataVersion(store.path),
+            version=store.commit_counter(),
             clock=SystemClock(),
             order=lambda key: StartChild(key=key, argument=key),
             settings=lambda: SupervisorSettings(drain_timeout=7.0, max_running=5000),
@@ -142,7 +142,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def stage(directory: Path) -> AsyncIterator[Stage]:
-    store = open_store(directory / "loops.db", create=True)
+    store = open_database(directory / "loops.db", create=True)
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     mine.setblocking(False)
     made = Stage(store, mine)
@@ -343,8 +343,8 @@ async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_pa
             asked.set()
             return False
 
-    store = open_store(tmp_path / "loops.db", create=True)
-    version = DataVersion(store.path)
+    store = open_database(tmp_path / "loops.db", create=True)
+    version = store.commit_counter()
     stuck = [asyncio.create_task(asyncio.to_thread(ends.wait)) for _ in range(100)]
     task = asyncio.create_task(log_facts(cast("FactLog", Facts()), Commits(version)))
     try:
@@ -387,8 +387,8 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.LOOK", 0.02)
-    store = open_store(tmp_path / "loops.db", create=True)
-    version = DataVersion(store.path)
+    store = open_database(tmp_path / "loops.db", create=True)
+    version = store.commit_counter()
     commits = Commits(version)
     async with asyncio.timeout(20):
         # News.

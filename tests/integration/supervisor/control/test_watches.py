@@ -10,7 +10,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop
 from ftl2_enterprise.protocol.service.verbs import GetVersion, ListEvents, WatchEvents, WatchLogs
-from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.integration.supervisor.control.requests import elsewhere, submit
 from tests.support.control_process import control
 from tests.support.facts import Noted
@@ -85,7 +85,7 @@ def test_the_list_that_is_kept_is_never_an_old_one(tmp_path: Path) -> None:
 
 def test_a_watch_that_is_not_read_slows_nobody(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
-        store = open_store(service.directory / "loops.db", create=False)
+        store = open_database(service.directory / "loops.db", create=False)
         with store.write() as tx:
             for number in range(3000):
                 tx.emit(Noted(text=f"{number} {'x' * 1500}"), subject="")

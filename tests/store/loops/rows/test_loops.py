@@ -33,12 +33,14 @@ from ftl2_enterprise.protocol.loops.nouns import (
     PromptState,
 )
 from ftl2_enterprise.store import events
-from ftl2_enterprise.store.database import Store, open_store
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import ask, begun_iteration, end_iteration, propose, spec, started_loop
 from tests.support.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
 
 
 def kinds(db: Store, loop_id: int) -> list[str]:
@@ -172,7 +174,7 @@ def test_claims_at_once_get_different_generations(db: Store, path: Path) -> None
     got: list[int] = []
 
     def claim() -> None:
-        own = open_store(path, create=False)
+        own = open_database(path, create=False)
         for _ in range(10):
             with own.write() as tx:
                 got.append(loop_rows.claim_loop(tx, loop.id, "me"))

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from ftl2_enterprise.core.problem import Code
-from ftl2_enterprise.store.database import Store, open_store
 from ftl2_enterprise.supervisor.writer import batch
 from ftl2_enterprise.supervisor.writer.batch import Batches, merged
 from ftl2_enterprise.supervisor.writer.frames import (
@@ -21,6 +20,7 @@ from ftl2_enterprise.supervisor.writer.frames import (
     decode_to_writer,
     pack_work,
 )
+from ftl2_enterprise.wiring.database import open_database
 from tests.support.database import locked_by_another_process
 from tests.support.ledger import Entries, break_a_rule, enter, enter_waking, refuse
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
 
 CLIENT = "boot:1:1/one"
@@ -35,7 +36,7 @@ CLIENT = "boot:1:1/one"
 
 @pytest.fixture
 def batches(db: Store, path: Path) -> Iterator[Batches]:
-    opened = Batches(lambda: open_store(path, create=False, busy_timeout=0.2))
+    opened = Batches(lambda: open_database(path, create=False, busy_timeout=0.2))
     yield opened
     opened.close()
 

@@ -1,0 +1,1 @@
+"""The driver for SQLite. No other part of the program imports `sqlite3`."""

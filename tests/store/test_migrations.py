@@ -1,0 +1,360 @@
+"""Migrations: one branch for each capability, found by folder, and judged without loading Alembic."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.store import backup, schema_version
+from ftl2_enterprise.store.branches import ROOT, STORE, Branch, Branches, find_branches, name_of, versions_of
+from ftl2_enterprise.store.database import open_store
+from ftl2_enterprise.store.schema_version import Schema
+from ftl2_enterprise.wiring import migrations
+from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring.database import open_database
+from tests.support.schemas import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from ftl2_enterprise.store.database import Store
+
+FROZEN = sorted((Path(__file__).parents[1] / "compat" / "data").glob("loops-*.db.gz"))
+HISTORY = Branch(STORE, ("0001", "0002", "0003", "0004"))
+
+
+def revision_file(name: str, revision: str, down: str, *statements: str) -> str:
+    body = "\n".join(f"    op.execute({statement!r})" for statement in statements)
+    return textwrap.dedent(f'''\
+        """{name}."""
+
+        from alembic import op
+
+        revision = "{revision}"
+        down_revision = "{down}"
+
+
+        def upgrade():
+        ''') + (body or "    pass")
+
+
+class Packages:
+    """Temporary packages of migrations, one for each capability."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, name: str, number: str, down: str, *statements: str) -> str:
+        """A revision of the capability with that name; returns its package."""
+        versions = self.folder / name / "migrations" / "versions"
+        if not versions.exists():
+            versions.mkdir(parents=True)
+            for folder in (versions, versions.parent, versions.parent.parent):
+                (folder / "__init__.py").touch()
+            importlib.invalidate_caches()
+        revision = f"{name}_{number}"
+        (versions / f"{number}_change.py").write_text(revision_file(name, revision, down, *statements))
+        return f"{name}.migrations"
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packages]:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield Packages(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"notes", "places"}]:
+        del sys.modules[name]
+
+
+def scripts(branches: Branches) -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", "ftl2_enterprise.store:migrations")
+    config.set_main_option("path_separator", "space")
+    config.set_main_option("version_locations", " ".join(versions_of(branch) for branch in branches.every))
+    return ScriptDirectory.from_config(config)
+
+
+def applied(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+# --- which revisions there are --------------------------------------------------------------------------------------
+
+
+def test_the_files_of_this_program_are_what_alembic_finds(db: Store) -> None:
+    branches = migrations.branches()
+    found = scripts(branches)
+    assert {script.revision for script in found.walk_revisions()} == branches.known
+    assert set(found.get_heads()) == branches.heads
+    assert found.get_bases() == [branches.store.revisions[0]]
+    for branch in branches.every:
+        lines = [*branch.revisions]
+        # Each has one revision before it: the previous one of its branch, or what all branches share.
+        before = [None if branch.package == STORE else ROOT, *lines[:-1]]
+        assert [found.get_revision(revision).down_revision for revision in lines] == before[: len(lines)]
+    assert applied(db.path) == branches.heads
+
+
+def test_every_branch_of_this_program_belongs_to_a_capability() -> None:
+    found = {package.split(".")[1] for package in migrations.packages()}
+    assert found <= {capability.name for capability in capabilities()}
+    assert "loops" in found
+
+
+def test_a_capability_is_found_by_its_folder(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = importlib.import_module("ftl2_enterprise")
+    packages.add("notes", "0001", ROOT)
+    before = migrations.packages()
+    monkeypatch.setattr(program, "__path__", [*program.__path__, str(packages.folder)])
+    assert migrations.packages() == sorted([*before, "ftl2_enterprise.notes.migrations"])
+    found = find_branches(migrations.packages())
+    assert "notes_0001" in found.heads
+    assert {script.revision for script in scripts(found).walk_revisions()} == found.known
+    for name in [name for name in sys.modules if name.startswith("ftl2_enterprise.notes")]:
+        del sys.modules[name]
+
+
+def test_the_start_of_the_service_loads_neither_alembic_nor_sqlalchemy(db: Store) -> None:
+    code = (
+        "import sys, pathlib; from ftl2_enterprise.wiring import migrations;"
+        "print(migrations.is_current(pathlib.Path(sys.argv[1])));"
+        "print(sorted({'alembic', 'sqlalchemy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(db.path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n[]\n"
+
+
+# --- which schema a database has ------------------------------------------------------------------------------------
+
+LOOPS = Branch("loops.migrations", ("loops_0001", "loops_0002"))
+NOTES = Branch("notes.migrations", ("notes_0001",))
+NONE = Branch("empty.migrations", ())
+LATER = Branch(STORE, (*HISTORY.revisions, "0005"))
+
+
+@pytest.mark.parametrize(
+    ("branches", "heads"),
+    [
+        (Branches(HISTORY), {"0004"}),
+        (Branches(HISTORY, (NONE,)), {"0004"}),
+        (Branches(HISTORY, (LOOPS,)), {"loops_0002"}),
+        (Branches(HISTORY, (LOOPS, NONE, NOTES)), {"loops_0002", "notes_0001"}),
+        (Branches(LATER), {"0005"}),
+        (Branches(LATER, (LOOPS, NOTES)), {"0005", "loops_0002", "notes_0001"}),
+    ],
+)
+def test_the_heads_are_the_ends_of_the_branches(branches: Branches, heads: set[str]) -> None:
+    assert branches.heads == heads
+
+
+BOTH = Branches(LATER, (LOOPS, NOTES))
+
+
+@pytest.mark.parametrize(
+    ("found", "schema"),
+    [
+        (None, Schema.EMPTY),
+        (set(), Schema.OLDER),
+        ({"0001"}, Schema.OLDER),
+        ({"0004"}, Schema.OLDER),
+        ({"0005"}, Schema.OLDER),
+        ({"loops_0002"}, Schema.OLDER),
+        ({"loops_0002", "notes_0001"}, Schema.OLDER),
+        ({"0005", "loops_0001", "notes_0001"}, Schema.OLDER),
+        ({"0005", "loops_0002"}, Schema.OLDER),
+        ({"0005", "loops_0002", "notes_0001"}, Schema.CURRENT),
+    ],
+)
+def test_a_database_is_older_when_any_branch_is(found: set[str] | None, schema: Schema) -> None:
+    assert schema_version.judge(found, BOTH, Path("loops.db")) is schema
+
+
+@pytest.mark.parametrize(
+    ("found", "unknown"),
+    [
+        ({"0006", "loops_0002", "notes_0001"}, "0006"),
+        ({"0005", "loops_0003", "notes_0001"}, "loops_0003"),
+        # Of a capability that this program does not have, while another branch is older.
+        ({"0004", "loops_0001", "places_0001"}, "places_0001"),
+        ({"loops_0003", "notes_0002"}, r"loops_0003\+notes_0002"),
+    ],
+)
+def test_a_database_is_newer_when_any_branch_is(found: set[str], unknown: str) -> None:
+    with pytest.raises(Problem, match=f"its schema {unknown} is newer than this program") as refused:
+        schema_version.judge(found, BOTH, Path("loops.db"))
+    assert refused.value.code is Code.INVALID
+
+
+# --- migrating ------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_branch_is_migrated_with_the_first(packages: Packages, path: Path) -> None:
+    alone = find_branches(migrations.packages())
+    open_store(path, branches=alone, create=True).close()
+    names = [*migrations.packages(), packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)")]
+    both = find_branches(names)
+    assert not schema_version.is_current(path, both)
+    with pytest.raises(Problem, match="older than this program"):
+        open_store(path, branches=both, create=False)
+    open_store(path, branches=both, create=True).close()
+    assert schema_version.is_current(path, both)
+    assert applied(path) == both.heads == (alone.heads - {ROOT}) | {"notes_0001"}
+    assert {"loops", "notes"} <= tables(path)
+
+    # A third branch, and another revision of the second one: only what is missing is executed.
+    packages.add("notes", "0002", "notes_0001", "INSERT INTO notes VALUES (1)")
+    names.append(packages.add("places", "0001", ROOT, "CREATE TABLE places (id INTEGER)"))
+    three = find_branches(names)
+    assert not schema_version.is_current(path, three)
+    open_store(path, branches=three, create=True).close()
+    assert applied(path) == three.heads
+    assert rows(path)["notes"] == [{"id": 1}]
+    open_store(path, branches=three, create=False).close()
+
+    # For a program without the third capability it is newer.
+    with pytest.raises(Problem, match="its schema places_0001 is newer"):
+        open_store(path, branches=find_branches(names[:-1]), create=True)
+
+
+def test_the_branch_of_the_store_continues_next_to_the_others(packages: Packages, path: Path) -> None:
+    own = packages.folder / "own" / "migrations"
+    shutil.copytree(Path(importlib.import_module(STORE).__path__[0]), own)
+    (own.parent / "__init__.py").touch()
+    shared = revision_file("shared", "0005", ROOT, "CREATE TABLE shared (id INTEGER)")
+    notes = packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)")
+    before = find_branches([notes])
+    open_store(path, branches=before, create=True).close()
+    (own / "versions" / "0005_shared.py").write_text(shared)
+    after = find_branches([notes], store="own.migrations")
+    assert after.heads == {"0005", "notes_0001"}
+    open_store(path, branches=after, create=True).close()
+    assert applied(path) == {"0005", "notes_0001"}
+    assert {"shared", "notes"} <= tables(path)
+    sys.modules.pop("own.migrations")
+    sys.modules.pop("own")
+
+
+@pytest.mark.parametrize("frozen", FROZEN, ids=lambda path: path.name)
+def test_a_database_of_each_released_version_gets_the_new_branch_and_keeps_its_events(
+    packages: Packages, path: Path, frozen: Path
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(gzip.decompress(frozen.read_bytes()))
+    before = [(row["id"], row["kind"]) for row in rows(path)["events"]]
+    assert before
+    names = [*migrations.packages(), packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)")]
+    branches = find_branches(names)
+    open_store(path, branches=branches, create=True).close()
+    assert applied(path) == branches.heads
+    assert [(row["id"], row["kind"]) for row in rows(path)["events"]] == before
+
+
+def test_a_branch_that_fails_undoes_all_of_them(packages: Packages, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(gzip.decompress(FROZEN[0].read_bytes()))
+    names = [
+        packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)"),
+        packages.add("places", "0001", ROOT, "INSERT INTO nowhere VALUES (1)"),
+    ]
+    before, there = rows(path), tables(path)
+    with pytest.raises(Exception, match="no such table: nowhere"):
+        open_store(path, branches=find_branches(names), create=True)
+    assert (rows(path), tables(path), applied(path)) == (before, there, {"0001"})
+
+
+def test_a_backup_is_named_by_every_head(packages: Packages, path: Path) -> None:
+    names = [
+        packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)"),
+        packages.add("places", "0001", ROOT, "CREATE TABLE places (id INTEGER)"),
+    ]
+    old = find_branches(names)
+    store = open_store(path, branches=old, create=True)
+    assert store.schema == name_of(old.heads) == "notes_0001+places_0001"
+    store.close()
+    packages.add("places", "0002", "places_0001", "DROP TABLE places")
+    branches = find_branches(names)
+    assert backup.rehearse(path, branches=branches)
+    assert applied(path) == old.heads
+    kept = backup.back_up(path, branches=branches)
+    assert kept == path.with_name("loops.db.notes_0001+places_0001")
+    open_store(path, branches=branches, create=True).close()
+    assert applied(kept) == old.heads
+    assert "places" in tables(kept) - tables(path)
+    assert not backup.rehearse(path, branches=branches)
+
+
+# --- one branch -----------------------------------------------------------------------------------------------------
+
+
+def test_whether_a_file_has_the_current_schema(db: Store, tmp_path: Path) -> None:
+    assert migrations.is_current(db.path)
+    assert not migrations.is_current(tmp_path / "missing.db")
+    for name, content in (("empty.db", b""), ("strange.db", b"no database" * 100)):
+        (tmp_path / name).write_bytes(content)
+        assert not migrations.is_current(tmp_path / name)
+    with db.write() as tx:
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert not migrations.is_current(db.path)
+
+
+def test_a_migration_runs_in_the_transaction_that_is_checked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_database(path, create=True).close()
+    migrate = schema_version.migrate
+    states: list[bool] = []
+
+    def watched(connection: Connection, branches: Branches) -> None:
+        states.append(connection.connection.driver_connection.in_transaction)
+        migrate(connection, branches)
+        states.append(connection.connection.driver_connection.in_transaction)
+
+    monkeypatch.setattr(schema_version, "migrate", watched)
+    open_database(path, create=True).close()
+    assert states == []
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.commit()
+    with pytest.raises(Exception, match="already exists"):
+        open_database(path, create=True)
+    assert states == [True]
+    path.unlink()
+    open_database(path, create=True).close()
+    assert states == [True, True, True]
+
+
+def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate = schema_version.migrate
+
+    def fails(connection: Connection, branches: Branches) -> None:
+        migrate(connection, branches)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(schema_version, "migrate", fails)
+    with pytest.raises(ZeroDivisionError):
+        open_database(path, create=True)
+    monkeypatch.undo()
+    with pytest.raises(Problem, match="it is empty"):
+        open_database(path, create=False)
+    open_database(path, create=True).close()
