@@ -1,4 +1,4 @@
-"""Column types and constraints: what a table may hold is said once, here and in the lifecycles."""
+"""Column types and constraints: what a row may hold is declared here and in the lifecycles, and nowhere else."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def clean(words: str) -> str:
-    """The text without lone surrogates, which neither SQLite nor JSON can hold."""
+    """The text without lone surrogates, which have no encoding in UTF-8 and JSON."""
     if words.isascii():
         return words
     return words.encode("utf-8", "replace").decode("utf-8")
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
-    """The value with only what JSON can hold; anything else is turned into text."""
+    """The value in the types that JSON has; every other type becomes text."""
     match value:
         case StrEnum():
             return value.value
@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
         case None | bool():
             return value
         case int():
-            # JSON readers differ beyond 64 bits, so a longer number is kept digit by digit.
+            # Readers of JSON differ beyond 64 bits, so a larger number becomes its digits as text.
             return value if -(2**63) <= value < 2**64 else str(value)
         case float():
             return value if value - value == 0 else str(value)
@@ -54,7 +54,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def json_text(value: object) -> str:
-    """The value as JSON; what JSON cannot hold becomes text, so that recording never fails."""
+    """The value as JSON; what JSON does not have becomes text, so that recording never fails."""
     if isinstance(value, msgspec.Struct):
         try:
             return _encoder.encode(value).decode()
@@ -64,7 +64,7 @@ def json_text(value: object) -> str:
 
 
 class Words(TypeDecorator[str]):
-    """Free text from anywhere."""
+    """Free text of any origin, stored without lone surrogates."""
 
     impl = Text
     cache_ok = True
@@ -75,7 +75,7 @@ class Words(TypeDecorator[str]):
 
 
 class Json(TypeDecorator[Any]):
-    """JSON of a struct or of plain values, decoded and validated when read."""
+    """JSON of a struct or of plain values; decoded and validated when it is read."""
 
     impl = Text
     cache_ok = True
@@ -95,7 +95,7 @@ class Json(TypeDecorator[Any]):
 
 
 class Flag(TypeDecorator[bool]):
-    """0 or 1."""
+    """A bool, stored as 0 or 1."""
 
     impl = Integer
     cache_ok = True
@@ -110,7 +110,7 @@ class Flag(TypeDecorator[bool]):
 
 
 class Word[E: StrEnum](TypeDecorator[E]):
-    """One of the words of an enum."""
+    """A member of an enum, stored as its text."""
 
     impl = Text
     cache_ok = True
@@ -130,53 +130,53 @@ class Word[E: StrEnum](TypeDecorator[E]):
 
 
 def listed(words: Iterable[StrEnum]) -> str:
-    """The words as they stand inside IN (...)."""
+    """The words as SQL literals, for IN (...)."""
     return ", ".join(f"'{word.value}'" for word in words)
 
 
 def check(table: str, name: str, condition: str) -> CheckConstraint:
-    """A named CHECK."""
+    """A CHECK constraint with the name TABLE_NAME."""
     return CheckConstraint(condition, name=f"{table}_{name}")
 
 
 def known(table: str, column: str, words: Iterable[StrEnum]) -> CheckConstraint:
-    """Only these words."""
+    """A CHECK constraint: the column holds one of these words."""
     return check(table, f"{column}_known", f'"{column}" IN ({listed(words)})')
 
 
 def flag(table: str, column: str) -> CheckConstraint:
-    """Only 0 and 1."""
+    """A CHECK constraint: the column holds 0 or 1."""
     return check(table, f"{column}_flag", f"{column} IN (0, 1)")
 
 
 def number() -> Column[int]:
-    """The primary key."""
+    """The integer primary key `id`."""
     return Column("id", Integer, primary_key=True)
 
 
 def reference(name: str, target: str, *, nullable: bool = False) -> Column[int]:
-    """A foreign key to another table's id."""
+    """A foreign key to the `id` of the table `target`."""
     return Column(name, Integer, ForeignKey(f"{target}.id"), nullable=nullable)
 
 
 def fraction(name: str, *, nullable: bool = True) -> Column[float]:
-    """A float; 0 at first when it must be given."""
+    """A float; with the default 0 unless it may be null."""
     real: TypeEngine[float] = REAL()
     return Column(name, real, nullable=nullable, server_default=None if nullable else text("0"))
 
 
 def count(name: str) -> Column[int]:
-    """A number that starts at 0."""
+    """An integer with the default 0."""
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
 def stored(table: str, name: str) -> list[Column[Any] | Index]:
-    """A StoredText: what is shown, the digest of the whole text when that is longer, and its size."""
+    """The columns of a StoredText: the shown text, the digest of the whole text if that is longer, and its size."""
     digest = f"{name}_digest"
     return [
         Column(name, Words, nullable=False, server_default=text("''")),
         Column(digest, Text, ForeignKey("texts.digest"), nullable=True),
         Column(f"{name}_size", Integer, nullable=False, server_default=text("0")),
-        # So that it is known what still refers to a text when a loop is deleted; most texts are short and have none.
+        # For `texts.collect`. Most texts are short and have no digest.
         Index(f"{table}_{name}_texts", digest, **only_where(column(digest).is_not(None))),
     ]

@@ -98,7 +98,7 @@ class Store:
         return remove
 
     def commit_counter(self) -> CommitCounter:
-        """A counter of the commits to this database, with a connection of its own."""
+        """A counter of the commits to this database, on a separate connection."""
         return self._driver.commit_counter(self.path)
 
     def explain(self, error: Exception, doing: str) -> Problem | None:

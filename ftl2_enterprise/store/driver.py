@@ -46,7 +46,7 @@ class CommitCounter(Protocol):
     """A number that changes with every commit of another connection, of any process."""
 
     def read(self) -> int | None:
-        """The number, which only says whether something has changed; None if it cannot be read now."""
+        """The number, which shows only whether something has changed; None if it cannot be read now."""
         ...
 
     def close(self) -> None:

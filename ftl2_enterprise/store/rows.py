@@ -1,4 +1,4 @@
-"""From rows to protocol structs."""
+"""Rows of tables as structs of the protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Reader[T: msgspec.Struct]:
-    """Selects a struct's columns by the names of its fields, and makes structs of the rows."""
+    """Selects the columns named as the fields of a struct, and builds structs from the rows."""
 
     def __init__(self, table: Table, struct: type[T]) -> None:
         self.table: Table = table
@@ -36,7 +36,7 @@ class Reader[T: msgspec.Struct]:
             names.append(field.name)
         self._names: tuple[str, ...] = tuple(names)
         self._texts: tuple[int, ...] = tuple(texts)
-        # Built once: putting a statement together costs more than SQLite needs to run it.
+        # Built once: building a statement costs more than the database needs to execute it.
         self._select: Select[Any] = select(*self.columns)
         self._by_id: Prepared = Prepared(self._select.where(table.c.id == bindparam("row_id")))
 
@@ -53,7 +53,7 @@ class Reader[T: msgspec.Struct]:
         """The struct of one row."""
         values = list(row)
         for index in self._texts:
-            # Each text takes three columns; folding from the left keeps the later places right.
+            # Each text has three columns; replacing from the left keeps the later indexes valid.
             shown, digest, size = values[index : index + 3]
             values[index : index + 3] = [StoredText(shown=shown, digest=digest, size=size)]
         return self.struct(**dict(zip(self._names, values, strict=True)))

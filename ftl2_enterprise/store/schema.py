@@ -1,4 +1,4 @@
-"""The one MetaData on which every capability registers its tables."""
+"""The one MetaData, in which every capability registers its tables."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def applied(driver: Driver, connection: RawConnection, path: Path) -> frozenset[
 
 
 def judge(found: AbstractSet[str] | None, branches: Branches, path: Path) -> Schema:
-    """What `applied` says about a database.
+    """The schema of a database, by what `applied` has found in it.
 
     It is older when any branch is: a capability that was added since has no revision there. Raises Problem(invalid)
     when it has a revision that this program does not: a newer program, or another capability, has applied it.

@@ -1,4 +1,4 @@
-"""Long texts: stored completely once, under their SHA-256 digest, and shown by their beginning and end.
+"""Long texts: stored completely and once, under their SHA-256 digest, and shown by their beginning and end.
 
 Rows of any table share a text: they refer to it by a `NAME_digest` column (`columns.stored`). A capability registers
 those columns next to its tables, and `collect` removes a text only when no registered column refers to it. A column
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SHOWN = 4_096
 """Characters up to which a text is short."""
 
-# Fast rather than small: this runs inside a write transaction, and logs and JSON shrink well at any level.
+# Fast rather than small: this runs inside a write transaction, and logs and JSON compress well at any level.
 COMPRESSION = 1
 
 texts = Table(
@@ -55,11 +55,11 @@ class TextReferrer(NamedTuple):
 
 
 _referrers: dict[TextReferrer, None] = {}
-"""In the order of registration. Tables are registered when their module is imported, as they are on the MetaData."""
+"""In the order of registration. Tables are registered when their module is imported, as they are in the MetaData."""
 
 
 def register(*referrers: TextReferrer) -> None:
-    """Let `collect` ask these columns too; registering one twice changes nothing.
+    """Add columns that `collect` checks; registering one twice changes nothing.
 
     Raises ValueError for a column that the table does not have.
     """
@@ -76,7 +76,7 @@ def referrers() -> tuple[TextReferrer, ...]:
 
 
 def put(tx: Tx, text: str, limit: int = SHOWN) -> StoredText:
-    """Store a text in this transaction: only one longer than `limit` characters takes a row of its own."""
+    """Store a text in this transaction: only a text longer than `limit` characters takes a row in `texts`."""
     text = clean(text)
     if len(text) <= limit:
         return StoredText(shown=text, size=len(text))

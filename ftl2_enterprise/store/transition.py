@@ -1,4 +1,4 @@
-"""One move of a lifecycle is one guarded UPDATE, made from the machine's table."""
+"""A transition of a lifecycle is one guarded UPDATE, built from the machine's table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ type _Machine = Machine[Any, Any]
 
 @cache
 def _prepared(machine: _Machine, table: Table, event: StrEnum, guards: tuple[str, ...]) -> Prepared:
-    """The move as a statement, whose values are those that it is executed with."""
+    """The transition as a statement; what it writes besides the state is passed when it is executed."""
     sources = machine.sources(event)
     targets = set(sources.values())
     target: Any = targets.pop() if len(targets) == 1 else case(sources, value=table.c.state)
@@ -51,10 +51,10 @@ def transition[S: StrEnum, E: StrEnum](
     where: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> S:
-    """Move the row if it is where the event may happen and its columns are as `where` says; returns the new state.
+    """Move the row, if its state permits the event and its columns equal those in `where`; returns the new state.
 
-    Raises Problem(conflict) when somebody else has moved it and Problem(not_found) when there is no such row; nothing
-    is written then.
+    `values` are other columns to write. Raises Problem(conflict) when another process has moved the row, and
+    Problem(not_found) when there is no such row; then nothing is written.
     """
     sources = machine.sources(event)
     targets = set(sources.values())
@@ -66,7 +66,7 @@ def transition[S: StrEnum, E: StrEnum](
         return next(iter(targets))
     found: S | None = _state(table).scalar(tx, {"row_id": row_id})
     if found is None:
-        raise problem.not_found(f"cannot move {machine.name} {row_id}: there is none")
+        raise problem.not_found(f"cannot move {machine.name} {row_id}: it does not exist")
     if moved != 1:
         why = f"it is {found}" if found not in sources else "another process has changed it"
         raise problem.conflict(f"cannot record that {machine.name} {row_id} was {event}: {why}")

@@ -1,8 +1,7 @@
-"""Units of work: named functions of a transaction and plain values, which any process may have carried out for it.
+"""Units of work: named functions of a transaction and plain values, which another process may execute.
 
-A process that writes by itself calls the function in a transaction of its own. A process of the service hands the
-name and the encoded arguments to the writer instead, which carries out what several processes handed over in one
-commit.
+A process that writes directly calls the function in its own transaction. A process of the service submits the name
+and the encoded arguments to the writer instead, which executes what several processes have submitted in one commit.
 """
 
 from __future__ import annotations
@@ -26,22 +25,22 @@ if TYPE_CHECKING:
 PACKAGE = "ftl2_enterprise."
 
 UNITS: dict[str, Unit[..., Any]] = {}
-"""Every unit of the modules that have been imported, by name."""
+"""Every unit of the modules that were imported, by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Unit[**P, R]:
-    """A function that is a unit of work; called like the function itself, so that units can be made of units."""
+    """A function that is a unit of work; called like the function itself, so that units can be composed of units."""
 
     name: str
     function: Callable[Concatenate[Tx, P], R]
 
     def __call__(self, tx: Tx, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Carry it out in this transaction."""
+        """Execute it in this transaction."""
         return self.function(tx, *args, **kwargs)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> UnitCall:
-        """The unit with its arguments, to be carried out later."""
+        """The unit with its arguments, to be executed later."""
         return UnitCall(self, args, kwargs)
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
@@ -52,22 +51,22 @@ class Unit[**P, R]:
         try:
             return _encoder.encode(given)
         except (TypeError, ValueError, OverflowError):
-            # Texts and numbers from anywhere: what cannot be sent is changed as it is when it is stored.
+            # Texts and numbers of any origin: what cannot be encoded is changed as it would be when it is stored.
             return _encoder.encode(plain(given))
 
     def decode(self, arguments: bytes | memoryview) -> dict[str, Any]:
-        """The arguments by name. Raises msgspec.ValidationError when they are not what the function takes."""
+        """The arguments by name. Raises msgspec.ValidationError when the function does not accept them."""
         return self._decoder.decode(arguments)
 
     def encode_result(self, result: R) -> bytes:
-        """What the function returned, as msgpack."""
+        """The result of the function as msgpack."""
         try:
             return _encoder.encode(result)
         except (TypeError, ValueError, OverflowError):
             return _encoder.encode(plain(result))
 
     def decode_result(self, result: bytes | memoryview) -> R:
-        """What the function returned."""
+        """The result of the function, from msgpack."""
         return self._result_decoder.decode(result)
 
     @cached_property
@@ -88,12 +87,12 @@ class Unit[**P, R]:
 
     @cached_property
     def hints(self) -> dict[str, Any]:
-        """The types of the arguments by name, and of what is returned under `return`."""
+        """The types of the arguments by name, and that of the result under `return`."""
         return get_type_hints(self.function)
 
     @cached_property
     def _decoder(self) -> msgspec.msgpack.Decoder[dict[str, Any]]:
-        # A TypedDict, because what is decoded is just what the function is called with.
+        # A TypedDict, because the function is called with the decoded values as keyword arguments.
         fields = {
             name: self.hints[name] if name in self._needed else NotRequired[self.hints[name]]
             for name in self._parameters
@@ -114,27 +113,27 @@ class UnitCall:
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def carry_out(self, tx: Tx) -> Any:
-        """Call it."""
+        """Execute the unit in this transaction; returns its result."""
         return self.unit.function(tx, *self.args, **self.kwargs)
 
     def encode(self) -> bytes:
-        """Its arguments as msgpack."""
+        """The arguments as msgpack."""
         return self.unit.encode(self.args, self.kwargs)
 
 
 class Writer(Protocol):
-    """Whoever carries out units of work for this process."""
+    """Executes units of work for this process."""
 
     def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        """Carry out all of them in one transaction, in order, and return what the last one returned.
+        """Execute all of them in one transaction, in order; returns the result of the last one.
 
-        Returns only when it is on the disk. Raises Problem; then nothing was written.
+        Returns only when the commit is on the disk. Raises Problem; then nothing was written.
         """
         ...
 
 
 class DirectWriter:
-    """Writes by itself, one transaction for each call."""
+    """Writes to the database directly, one transaction for each call."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -162,7 +161,7 @@ def unit_named(name: str) -> Unit[..., Any]:
     """The unit of that name. Raises Problem(invalid) for one that this program does not have."""
     found = UNITS.get(name)
     if found is None:
-        raise invalid(f'cannot carry out "{name}": there is no such unit of work')
+        raise invalid(f'cannot execute "{name}": there is no such unit of work')
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,6 +129,25 @@ def test_a_text_whose_referrer_is_not_registered_is_not_lost(noted: Store, monke
         texts.collect(tx, [stored.digest])
     with noted.read() as tx:
         assert texts.whole(tx, stored) == LONG
+
+
+def test_the_writer_knows_every_table_that_refers_to_a_text(db: Store) -> None:
+    """The only process of the service that deletes: what it imports is what the forkserver imports."""
+    program = (
+        "from ftl2_enterprise.wiring import processes; processes.kinds();"
+        "from ftl2_enterprise.store import texts, unit;"
+        "print(*(f'{one.table.name}.{name}_digest' for one in texts.referrers() for name in one.names));"
+        "print(*unit.UNITS)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    registered, units = (line.split() for line in done.stdout.splitlines())
+    with db.read() as tx:
+        query = text(
+            "SELECT m.name || '.' || f.\"from\" FROM sqlite_master m, pragma_foreign_key_list(m.name) f "
+            "WHERE m.type = 'table' AND f.\"table\" = 'texts'"
+        )
+        assert sorted(registered) == sorted(tx.connection.execute(query).scalars())
+    assert {"loops.handlers.loops.delete", "loops.retention.forget_looks"} <= set(units)
 
 
 def test_collecting_nothing_asks_nothing(db: Store) -> None:

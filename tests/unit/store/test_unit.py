@@ -107,7 +107,7 @@ def test_what_cannot_be_sent_is_changed_as_when_it_is_stored() -> None:
 
 
 def test_an_unknown_unit() -> None:
-    with pytest.raises(Problem, match=r'cannot carry out "units\.gone"') as caught:
+    with pytest.raises(Problem, match=r'cannot execute "units\.gone"') as caught:
         unit_named("units.gone")
     assert caught.value.code is Code.INVALID
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""What the service remembers: who runs a loop and how its process fares, rules that must not fire, units handed over."""
+"""What the service remembers: who runs a loop and how its process fares, rules that must not fire, submitted units."""
 
 from __future__ import annotations
 
