@@ -6,20 +6,18 @@ before it loads anything that is slow.
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.packages import ROOT, packages_in
 from ftl2_enterprise.store import schema_version
-from ftl2_enterprise.store.branches import STORE, find_branches
+from ftl2_enterprise.store.branches import find_branches
+from ftl2_enterprise.wiring import capabilities
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ftl2_enterprise.store.branches import Branches
-
-_PROGRAM = __name__.partition(".")[0]
 
 
 @cache
@@ -29,14 +27,9 @@ def branches() -> Branches:
 
 
 def packages() -> list[str]:
-    """The packages of migrations of the capabilities, by name."""
-    names = {
-        name
-        for folder in import_module(_PROGRAM).__path__
-        for name in os.listdir(folder)  # noqa: PTH208 - pathlib is not loaded yet
-        if os.path.isfile(os.path.join(folder, name, "migrations", "__init__.py"))  # noqa: PTH113, PTH118 - as above
-    }
-    return [package for name in sorted(names) if (package := f"{_PROGRAM}.{name}.migrations") != STORE]
+    """The packages of migrations of the capabilities, in the order of the capabilities."""
+    names = [f"{ROOT}.{name}" for name in capabilities.NAMES]
+    return [package for name in names if (package := f"{name}.migrations") in packages_in(name)]
 
 
 def is_current(path: Path) -> bool:

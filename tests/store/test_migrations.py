@@ -18,13 +18,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+import ftl2_enterprise
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.store import backup, schema_version
 from ftl2_enterprise.store.branches import ROOT, STORE, Branch, Branches, find_branches, name_of, versions_of
 from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.store.schema_version import Schema
-from ftl2_enterprise.wiring import migrations
-from ftl2_enterprise.wiring.capabilities import capabilities
+from ftl2_enterprise.wiring import capabilities, migrations
 from ftl2_enterprise.wiring.database import open_database
 from tests.support.schemas import rows
 
@@ -79,7 +79,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packag
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     yield Packages(folder)
-    for name in [name for name in sys.modules if name.partition(".")[0] in {"notes", "places"}]:
+    for name in [name for name in sys.modules if {"notes", "places"} & set(name.split(".")[:2])]:
         del sys.modules[name]
 
 
@@ -118,22 +118,27 @@ def test_the_files_of_this_program_are_what_alembic_finds(db: Store) -> None:
     assert applied(db.path) == branches.heads
 
 
-def test_every_branch_of_this_program_belongs_to_a_capability() -> None:
-    found = {package.split(".")[1] for package in migrations.packages()}
-    assert found <= {capability.name for capability in capabilities()}
-    assert "loops" in found
+def test_every_folder_with_migrations_belongs_to_a_capability() -> None:
+    program = Path(ftl2_enterprise.__path__[0])
+    folders = {f"ftl2_enterprise.{path.parent.name}.migrations" for path in program.glob("*/migrations")}
+    assert folders == {STORE, *migrations.packages()}
+    assert "ftl2_enterprise.loops.migrations" in folders
 
 
 def test_a_capability_is_found_by_its_folder(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = importlib.import_module("ftl2_enterprise")
     packages.add("notes", "0001", ROOT)
+    (packages.folder / "places").mkdir()
+    (packages.folder / "places" / "__init__.py").touch()
     before = migrations.packages()
-    monkeypatch.setattr(program, "__path__", [*program.__path__, str(packages.folder)])
-    assert migrations.packages() == sorted([*before, "ftl2_enterprise.notes.migrations"])
+    monkeypatch.setattr(ftl2_enterprise, "__path__", [*ftl2_enterprise.__path__, str(packages.folder)])
+    monkeypatch.setattr(capabilities, "NAMES", (*capabilities.NAMES, "notes", "places"))
+    assert migrations.packages() == [*before, "ftl2_enterprise.notes.migrations"]
     found = find_branches(migrations.packages())
     assert "notes_0001" in found.heads
     assert {script.revision for script in scripts(found).walk_revisions()} == found.known
-    for name in [name for name in sys.modules if name.startswith("ftl2_enterprise.notes")]:
+    for name in [
+        name for name in sys.modules if name.startswith(("ftl2_enterprise.notes", "ftl2_enterprise.places"))
+    ]:
         del sys.modules[name]
 
 
