@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Loaded, Settings
     from ftl2_enterprise.protocol.service.verbs import Reloaded
     from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.supervisor.control.access import Guard
     from ftl2_enterprise.supervisor.control.children import Children
-    from ftl2_enterprise.supervisor.control.commit_watch import Commits, DataVersion
+    from ftl2_enterprise.supervisor.control.commit_watch import Commits
     from ftl2_enterprise.supervisor.control.reconciler import Reconciler, Writing
     from ftl2_enterprise.supervisor.control.root_link import RootLink
     from ftl2_enterprise.supervisor.control.root_messages import ProcessLine
@@ -35,7 +36,7 @@ class ServiceState(Protocol):
     subjects: Subjects
     version: str
     """Of the program."""
-    data_version: DataVersion
+    data_version: CommitCounter
     commits: Commits
     children: Children
     processes: Sequence[ProcessLine]
