@@ -147,7 +147,8 @@ def test_the_writer_knows_every_table_that_refers_to_a_text(db: Store) -> None:
             "WHERE m.type = 'table' AND f.\"table\" = 'texts'"
         )
         assert sorted(registered) == sorted(tx.connection.execute(query).scalars())
-    assert {"loops.handlers.loops.delete", "loops.retention.forget_looks"} <= set(units)
+    assert "loops.handlers.loops.delete" in units
+    assert any(name.startswith("loops.retention.") for name in units)
 
 
 def test_collecting_nothing_asks_nothing(db: Store) -> None:
