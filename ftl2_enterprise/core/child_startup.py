@@ -1,4 +1,4 @@
-"""What each process of the service is told when it is forked: the settings, where they come from, and who writes."""
+"""What each process of the service gets when it is forked: the settings with their origins, the writer's socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Startup(Wire, frozen=True, kw_only=True):
     """The argument of control, of the writer and of every child.
 
-    It may have been made by another version of the program, which was replaced in place since.
+    Another version of the program may have made it, if the service was upgraded in place since.
     """
 
     config: str | None = None
@@ -28,17 +28,17 @@ class Startup(Wire, frozen=True, kw_only=True):
     writer: str
     """The socket on which the writer listens."""
     values: dict[str, dict[str, Any]] = {}
-    """The settings that were in force, by section and name."""
+    """The settings that were in effect, by section and name."""
     origins: dict[str, str] = {}
 
     def load(self, model: SettingsModel) -> Loaded:
-        """The settings as they stand in files and environment now. Raises Problem."""
+        """Load the settings from the files and the environment as they are now. Raises Problem."""
         return model.load(config=Path(self.config) if self.config else None, flags=self.flags)
 
     def in_force(self, model: SettingsModel) -> Loaded:
-        """The settings that were in force when this was made: a file that was spoilt since then stops no process.
+        """The settings that were in effect when this was made: a file that became invalid later stops no process.
 
-        Raises Problem only when there are none and the file cannot be used.
+        Raises Problem only if there are none and the file cannot be used.
         """
         if not self.values:
             return self.load(model)
@@ -48,19 +48,19 @@ class Startup(Wire, frozen=True, kw_only=True):
             return self.load(model)
 
     def renewed(self, loaded: Loaded) -> Startup:
-        """The same with these settings."""
+        """A copy with these settings."""
         return replace(self, values=msgspec.to_builtins(loaded.settings), origins=dict(loaded.origins))
 
     def encode(self) -> str:
-        """As the argument of a process."""
+        """Encode it as the argument of a process."""
         return msgspec.json.encode(self).decode()
 
 
 def decode(argument: str) -> Startup:
-    """What `encode` made. Raises msgspec.ValidationError."""
+    """Decode what `encode` returned. Raises msgspec.ValidationError."""
     return msgspec.json.decode(argument, type=Startup)
 
 
 def writer_socket(control_socket: str) -> str:
-    """Where the writer of a service listens: beside the socket for everybody, where only the service may write."""
+    """The path of the writer's socket, next to the control socket; only the service may connect to it."""
     return f"{control_socket.removesuffix('.sock')}.writer"

@@ -1,4 +1,4 @@
-"""What managers and the supervisor say to one another about child processes."""
+"""The values that managers and the supervisor exchange about child processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Child:
     """A process that the supervisor has started, or is starting."""
 
     key: str
-    """What it is for, `loop:17`: there is never more than one process of a key."""
+    """What it is for, such as `loop:17`. There is never more than one process for a key."""
     pid: int | None
     """None until it is known."""
     started_at: Instant
@@ -29,23 +29,24 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Keys that are due and wait for a free place, whichever manager they are of."""
+    """Keys of all managers that are due and wait for a free place."""
 
     order: Mapping[str, int] = field(default_factory=dict[str, int])
     """Place of each key, from 1."""
     taken: int = 0
+    """Places in use."""
     places: int = 0
-    """How many children there may be at a time."""
+    """How many children may exist at a time."""
 
 
 class Table(dict[str, Child]):
-    """Every child by its key, and the queue of those to come."""
+    """Every child by its key, and the queue of keys that wait for a place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.queue: Queue = Queue()
         self.draining: bool = False
-        """The service is stopping: no child is started any more."""
+        """The service is stopping: no more children are started."""
 
 
 class ExitStatus(IntEnum):
@@ -53,13 +54,13 @@ class ExitStatus(IntEnum):
 
     DONE = 0
     UNREACHABLE = 69
-    """Something that it needs cannot be reached now; it may be started again a little later."""
+    """Something that it needs is unavailable now; it may be restarted a little later."""
     CRASHED = 70
     """An unexpected exception, which is in the log."""
     HELD = 75
-    """Another process holds what it is for."""
+    """Another process holds its claim."""
     HOPELESS = 78
-    """Restarting will not help: a setting or the installation has to change first."""
+    """A restart will not help: a setting or the installation has to change first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +76,20 @@ class Ending:
     ran: float = 0.0
     """Seconds."""
     started_at: Instant | None = None
-    """With the pid, what tells this process from every other one of the key."""
+    """Identifies this process, with the pid, among all that the key ever had."""
     number: int | None = None
-    """Under which the end is told until it is recorded."""
+    """The number under which root repeats the end until it is recorded."""
 
 
 class Urgency(StrEnum):
     """How a child is asked to end."""
 
     SAFE_POINT = "safe_point"
-    """When the step in hand is done, within the drain limit."""
+    """After the current step, within the drain time-out."""
     NOW = "now"
-    """The step in hand is cut off and recorded as unknown."""
+    """The current step is interrupted and recorded as unknown."""
     KILL = "kill"
-    """By SIGKILL to all of its processes."""
+    """By SIGKILL to all its processes."""
 
 
 class Candidate(NamedTuple):
@@ -96,26 +97,27 @@ class Candidate(NamedTuple):
 
     key: str
     priority: int = 0
-    """The higher one goes first."""
+    """Higher values go first."""
     since: Instant = 0
-    """Since when it is due: among those of equal priority, the earlier one goes first."""
+    """Since when it is due. Of two with equal priority, the earlier one goes first."""
     counted_as: str = ""
-    """The word of the plan's `counts` under which it is counted, unless it has to wait for a place."""
+    """The key of the plan's `counts` under which it is counted, unless it has to wait for a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What has to change so that the children of one manager are as its rows require."""
+    """The difference between the children of one manager and those that its rows require."""
 
     start: tuple[Candidate, ...] = ()
-    """Every key that is due and has no child, in the order of the manager. How many of them are started is decided
-    over the plans of all managers, as there is one limit for all children."""
+    """Every key that is due and has no child, in the order of the manager. Control decides over the plans of all
+    managers how many of them are started, because there is one limit for all children."""
     stop: Mapping[str, Urgency] = field(default_factory=dict[str, Urgency])
     wake: tuple[str, ...] = ()
     """Keys of children that have to read their rows again."""
     yields: Mapping[str, Instant] = field(default_factory=dict[str, Instant])
-    """Keys of children that only rest, and until when. They end at a safe point when others wait for a place."""
+    """Keys of children that only rest, with the end of the rest. They end at a safe point if other keys wait for a
+    place."""
     look_again: float | None = None
-    """Seconds after which the manager has to be asked again, if nothing wakes it before."""
+    """Seconds after which the manager has to plan again if nothing wakes it before."""
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
-    """For the status line and `health`: how many rows are in which state."""
+    """How many rows are in which state, for the status line and `health`."""

@@ -16,7 +16,7 @@ MICROSECONDS = 1_000_000
 
 
 class Clock(Protocol):
-    """Tells the time; a test gives its own."""
+    """The source of the time; tests use their own."""
 
     def now(self) -> Instant:
         """Microseconds since the epoch."""
@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the machine."""
 
     def now(self) -> Instant:
         """Microseconds since the epoch."""

@@ -1,4 +1,4 @@
-"""Why a child process ended. Apart from `children`, because front ends read it in facts and load little."""
+"""Why a child process ended. Separate from `children`, so that front ends load it without the rest."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ class Why(StrEnum):
     """Why a child ended."""
 
     EXITED = "exited"
-    """By itself, or because it was asked to; its status says more."""
+    """It exited, on its own or on request; its status says more."""
     KILLED = "killed"
-    """By a signal that the supervisor did not send."""
+    """A signal killed it that the supervisor did not send."""
     HUNG = "hung"
-    """It gave no sign of life and was killed for that."""
+    """It sent no heartbeat and was killed for that."""
     LATE = "late"
-    """It was asked to end, did not, and was killed."""
+    """It was asked to end, did not end in time, and was killed."""
     NOT_STARTED = "not_started"
     """It could not be forked."""
     OUT_OF_MEMORY = "out_of_memory"

@@ -14,10 +14,10 @@ class Event(Wire, frozen=True):
     id: int
     at: Instant
     kind: str
-    """Which fact it is, such as `loop.paused`; `protocol.fact.fact_of` decodes the fact."""
+    """The kind of fact, such as `loop.paused`; `protocol.fact.fact_of` decodes it."""
     subject: str = ""
-    """What it is about, `loop:17`; empty when it is about the service."""
+    """What it is about, such as `loop:17`; empty for the service itself."""
     actor: str | None = None
-    """Who caused it, when that is known: a user of the machine, or who answered a prompt."""
+    """Who caused it, if that is known: a user of the machine, or the person who answered a prompt."""
     data: dict[str, Any] = {}
     """The fields of the fact."""

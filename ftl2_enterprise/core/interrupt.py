@@ -1,4 +1,4 @@
-"""Ctrl-C while nothing is under way that would have to be tidied up."""
+"""Ctrl-C while the program does nothing that would need a clean-up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import signal
 
 
 class Fatal:
-    """While it is entered Ctrl-C ends the process by the signal, where it would raise KeyboardInterrupt.
+    """A context in which Ctrl-C ends the process by the signal instead of raising KeyboardInterrupt.
 
-    An exception may come anywhere. The import system has callbacks out of which nothing can be raised, and libraries
-    catch whatever is raised while they try what there is: the interrupt would be lost, and the program would run on.
-    In the middle of a statement it leaves a connection that the next statement finds unusable. Who has another way
-    with Ctrl-C, or is not the main thread, keeps it.
+    The exception can be raised anywhere. Callbacks of the import system cannot propagate it, and libraries that probe
+    for features catch everything: the interrupt would be lost, and the program would continue. Raised in the middle
+    of an SQL statement, it leaves a connection that the next statement cannot use. Another handler of the signal is
+    kept, and in other threads than the main one nothing changes.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Fatal:
 
 
 def is_cause_of(error: BaseException) -> bool:
-    """Whether Ctrl-C is what the error comes from: it was raised while the interrupt was on its way out."""
+    """Whether the error results from Ctrl-C: it was raised while KeyboardInterrupt propagated."""
     one: BaseException | None = error
     while one is not None:
         if isinstance(one, KeyboardInterrupt):

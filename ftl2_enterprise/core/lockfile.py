@@ -1,7 +1,7 @@
-"""Which process holds a thing that only one may hold: a lock on a file beside it. Standard library only.
+"""Locks on files, which say which process uses something that only one may use. Standard library only.
 
-POSIX locks, because they stay with the process over exec and do not pass to what it forks: however long the children
-of a service live, it is the service that holds, and the lock is gone with it.
+These are POSIX locks, because a process keeps them over an exec, and its children do not inherit them: the service
+holds the lock, however long its children live, and the lock ends with the service.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _FLOCK = struct.Struct("hhqqi0q")
 
 
 def hold(path: str) -> int | None:
-    """Take the lock for as long as this process lives; the descriptor, or None when another process has it.
+    """Take the lock until this process ends; returns the descriptor, or None when another process has it.
 
-    The descriptor survives exec and must stay open. Raises OSError when the file cannot be made.
+    The descriptor survives an exec and must stay open. Raises OSError when the file cannot be created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -30,14 +30,14 @@ def hold(path: str) -> int | None:
 
 
 def holder(path: str) -> int | None:
-    """The pid of the process that holds it; 0 when it is one that this process cannot see.
+    """The pid of the process that holds the lock; 0 when this process cannot see that one.
 
-    Not to be asked by the holder: its lock is gone when it closes any descriptor of the file.
+    The holder must not call this: a process loses its lock when it closes any descriptor of the file.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        # Without the file nobody holds it; who may not read it cannot write the thing either.
+        # Without the file there is no lock; and a process that may not read it may not use what it protects either.
         return None
     try:
         asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)

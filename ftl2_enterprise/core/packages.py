@@ -1,4 +1,4 @@
-"""What is in a package, by the names of folders and files, without importing any of it.
+"""What a package contains, by the names of its folders and files, without importing any of it.
 
 A capability adds folders to packages such as `protocol` and `render`. Their readers find them here, so that these
 packages need no list of capabilities. `ftl2ctl` uses this for each call: it imports as little as possible.

@@ -1,6 +1,6 @@
-"""Where things are unless the settings say otherwise. As text: the client starts too often to load pathlib.
+"""Default paths. They are strings, because the client starts too often to load pathlib.
 
-Under systemd, StateDirectory=, ConfigurationDirectory=, LogsDirectory= and RuntimeDirectory= of the unit say it.
+With systemd they are StateDirectory=, ConfigurationDirectory=, LogsDirectory= and RuntimeDirectory= of the unit.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ SOCKET_VARIABLES = ("FTL2CTL_SOCKET", "FTL2_ENTERPRISE_SUPERVISOR_SOCKET")
 
 
 def state_dir(variables: Mapping[str, str]) -> str:
-    """Databases: of the system for root, else of the user."""
+    """The directory of databases: that of the system for root, otherwise that of the user."""
     if directory := _of_unit(variables, "STATE_DIRECTORY"):
         return directory
     return f"/var/lib/{NAME}" if os.geteuid() == 0 else _xdg(variables, "XDG_STATE_HOME", ".local/state")
 
 
 def config_dir(variables: Mapping[str, str]) -> str:
-    """Rules and settings."""
+    """The directory of rules and settings."""
     if directory := _of_unit(variables, "CONFIGURATION_DIRECTORY"):
         return directory
     return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")
 
 
 def log_dir(variables: Mapping[str, str]) -> str:
-    """Logs of loops."""
+    """The directory of logs."""
     if directory := _of_unit(variables, "LOGS_DIRECTORY"):
         return directory
     return f"/var/log/{NAME}" if os.geteuid() == 0 else f"{state_dir(variables)}/log"
 
 
 def socket_path(variables: Mapping[str, str]) -> str:
-    """Where a service of this user listens."""
+    """The control socket of a service of this user."""
     if directory := _of_unit(variables, "RUNTIME_DIRECTORY"):
         return f"{directory}/{SOCKET}"
     if os.geteuid() == 0:
         return f"{RUN}/{SOCKET}"
     runtime = variables.get("XDG_RUNTIME_DIR", "")
-    # Without a runtime directory (no login session) the socket is beside the database.
+    # Without a runtime directory (no login session) the socket is next to the database.
     return f"{runtime}/{NAME}/{SOCKET}" if runtime.startswith("/") else f"{state_dir(variables)}/{SOCKET}"
 
 
 def client_socket(variables: Mapping[str, str]) -> str | None:
-    """Where a client finds the service: as a variable says, else the first of `expected_sockets` that is there."""
+    """The socket for a client: what a variable names, otherwise the first of `expected_sockets` that exists."""
     for name in SOCKET_VARIABLES:
         if named := variables.get(name):
             return named
@@ -60,7 +60,7 @@ def client_socket(variables: Mapping[str, str]) -> str | None:
 
 
 def expected_sockets(variables: Mapping[str, str]) -> list[str]:
-    """The system's, and this user's own."""
+    """The sockets of the system's service and of this user's."""
     return list(dict.fromkeys((f"{RUN}/{SOCKET}", socket_path(variables))))
 
 
@@ -68,7 +68,7 @@ def _may_be_there(path: str) -> bool:
     try:
         os.stat(path)  # noqa: PTH116 - pathlib costs a client too much
     except PermissionError:
-        # It is hidden from this user, who is to be told so by the attempt to connect.
+        # It is hidden from this user; the attempt to connect reports that.
         return True
     except OSError:
         return False

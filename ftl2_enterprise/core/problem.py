@@ -7,7 +7,7 @@ from typing import override
 
 
 class Code(StrEnum):
-    """What kind of failure it is; the exit status comes from it."""
+    """The kind of a failure; it determines the exit status."""
 
     INVALID = "invalid"
     NOT_FOUND = "not_found"
@@ -25,7 +25,7 @@ EXIT_STATUS: dict[Code, int] = {
     Code.UNAVAILABLE: 69,
     Code.INTERNAL: 70,
 }
-"""Statuses of commands that could not do their work; those above 63 follow the BSD `sysexits` convention."""
+"""Exit statuses of commands that failed; those above 63 are from sysexits.h."""
 
 
 class Problem(Exception):
@@ -41,7 +41,7 @@ class Problem(Exception):
 
     @property
     def exit_status(self) -> int:
-        """The status a command ends with when this is why it failed."""
+        """The exit status of a command that fails with this problem."""
         return EXIT_STATUS[self.code]
 
     @override
@@ -50,7 +50,7 @@ class Problem(Exception):
 
 
 def invalid(message: str, hint: str | None = None) -> Problem:
-    """Bad input."""
+    """The input is not valid."""
     return Problem(Code.INVALID, message, hint=hint)
 
 
@@ -60,7 +60,7 @@ def not_found(message: str, hint: str | None = None) -> Problem:
 
 
 def conflict(message: str, hint: str | None = None) -> Problem:
-    """Somebody else holds or has moved the thing."""
+    """Another process holds or has changed the thing."""
     return Problem(Code.CONFLICT, message, hint=hint)
 
 

@@ -10,7 +10,7 @@ _FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def bytes_of(text: str) -> int:
-    """The bytes of `512M`. Raises ValueError, which says what is expected."""
+    """The number of bytes in `512M`. Raises ValueError with what is expected."""
     match = _BYTES.fullmatch(text.strip())
     if match is None or int(match[1]) == 0:
         raise ValueError("expected bytes, such as 512M (K, M, G and T are powers of 1024)")
@@ -18,7 +18,7 @@ def bytes_of(text: str) -> int:
 
 
 def processors_of(text: str) -> float:
-    """How many processors `50%` are: 0.5. Raises ValueError, which says what is expected."""
+    """The number of processors in `50%`: 0.5. Raises ValueError with what is expected."""
     match = _PERCENT.fullmatch(text.strip())
     if match is None or float(match[1]) == 0:
         raise ValueError("expected percent of one processor, such as 50% (200% are two)")

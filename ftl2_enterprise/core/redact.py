@@ -1,7 +1,7 @@
-"""Takes secrets out of whatever is stored, logged, shown or sent to a model.
+"""Removes secrets from everything that is stored, logged, shown or sent to a model.
 
-Two nets. The known values (those the process was given as secrets) are found wherever they stand, also encoded or
-escaped. Unknown ones are found by where they stand: under a telling name, in a private key block, in a URL.
+There are two methods. Known values, which the process got as secrets, are found anywhere, also encoded or escaped.
+Unknown ones are found by their context: after a name such as `password`, in a private key block, in a URL.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import msgspec
 MASK = "[redacted]"
 
 MIN_LENGTH = 4
-"""A shorter value would mask half of every text; it cannot be protected by looking for it."""
+"""Characters. A shorter value cannot be protected by a search, which would mask half of every text."""
 
 MIN_LINE = 8
-"""Lines of a secret of several lines are looked for one by one from this length on."""
+"""Characters from which on each line of a secret with several lines is searched for separately."""
 
 MIN_CORE = 8
-"""An encoded value without known beginning (the middle of a longer base64 text) is looked for from this length on."""
+"""Characters from which on a part of a longer base64 text is searched for."""
 
 MAX_DEPTH = 100
 
@@ -41,7 +41,7 @@ class Redactor:
         forms: set[str] = set()
         for value in values:
             forms.update(_forms(value))
-        # Longest first: the shell form of a value contains the value, and the whole of it has to go.
+        # Longest first: the shell form of a value contains the value, and must be masked as a whole.
         ordered = sorted((form for form in forms if form not in MASK), key=lambda form: (-len(form), form))
         self._known: re.Pattern[str] | None = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
@@ -50,14 +50,14 @@ class Redactor:
         return "Redactor(hidden)"
 
     def known(self, text: str) -> str:
-        """The text without the values themselves.
+        """The text without the known values.
 
-        For what is looked at in memory only: a check may compare a text that `text` would black out on suspicion.
+        For texts that stay in memory: a check may compare a text that `text` would mask on suspicion.
         """
         return text if self._known is None else self._known.sub(MASK, text)
 
     def text(self, text: str) -> str:
-        """The text without secrets, known ones and what looks like one, as it is stored, shown and sent."""
+        """The text without known secrets and without what looks like one, for storing, showing and sending."""
         text = self.known(text)
         if "PRIVATE KEY-----" in text:
             text = _mask_private_keys(text)
@@ -68,7 +68,7 @@ class Redactor:
         return text
 
     def value(self, value: Any) -> Any:
-        """The value as JSON can hold it, without secrets in any key, text or number at any depth."""
+        """The value as JSON types, without secrets in any key, text or number at any depth."""
         return self._value(value, 0)
 
     def _value(self, value: Any, depth: int) -> Any:
@@ -93,7 +93,7 @@ class Redactor:
             return number
         if isinstance(number, float) and not math.isfinite(number):
             return str(number)
-        # A secret may be all digits; a number is only looked at by the net of known values.
+        # A secret may consist of digits; numbers are compared with known values only.
         if self._known is not None and self._known.search(str(number)):
             return MASK
         return number
@@ -113,7 +113,7 @@ def _as_text(value: object) -> str:
 
 
 def contains_mask(value: Any) -> bool:
-    """Whether anything in the value was redacted: such a value must not be acted upon."""
+    """Whether anything in the value was redacted. Such a value must not be used for an action."""
     match value:
         case str():
             return MASK in value
@@ -126,7 +126,7 @@ def contains_mask(value: Any) -> bool:
             return False
 
 
-# --- telling names -------------------------------------------------------------------------------------------------
+# --- names of secrets --------------------------------------------------------------------------------------------
 
 _WORDS = frozenset(
     {"password", "passwords", "passwd", "passphrase", "passphrases", "passcode", "pass", "pwd", "secret",
@@ -150,7 +150,7 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 @lru_cache(maxsize=4096)
 def is_sensitive(name: str) -> bool:
-    """Whether what stands under that name is a secret: `db_password` and `apiKey` are, `token_count` is not."""
+    """Whether the name is that of a secret, as `db_password` and `apiKey` are, and `token_count` is not."""
     parts = [part.lower() for part in _PARTS.findall(name[:200])]
     if not parts or (parts[-1] in _BENIGN_LAST and len(parts) > 1):
         return False
@@ -164,7 +164,7 @@ def _is_amount(name: str, value: Any) -> bool:
 
 
 def _conceal(value: Any, depth: int) -> Any:
-    """Mask every text and number, and keep the shape: `credentials: {user: ..., key: ...}` shows what it holds."""
+    """Mask every text and number, and keep the structure: `credentials: {user: ..., key: ...}` shows its parts."""
     if depth > MAX_DEPTH:
         return MASK
     match value:
@@ -172,7 +172,7 @@ def _conceal(value: Any, depth: int) -> Any:
             return value
         case Mapping():
             items = cast("Mapping[Any, Any]", value).items()
-            # The names under a telling name are not trusted either: `tokens: {abc123: web}`.
+            # Names inside a secret may be secrets too: `tokens: {abc123: web}`.
             return {_name(str(name)): _conceal(item, depth + 1) for name, item in items}
         case list() | tuple() | set() | frozenset():
             return [_conceal(item, depth + 1) for item in cast("Iterable[Any]", value)]
@@ -187,7 +187,7 @@ def _name(name: str) -> str:
 _PLAIN_NAME = re.compile(r"[A-Za-z]+(?:[_-][A-Za-z]+)*")
 
 
-# --- telling places in a text --------------------------------------------------------------------------------------
+# --- secrets in a text --- --------------------------------------------------------------------------------------
 
 _USERINFO = re.compile(r"""(?P<user>(?<=://)[^\s/:@"'<>\\]{0,256}:)[^\s/?#"'<>\\]{1,1024}@""")
 
@@ -202,7 +202,7 @@ def _mask_private_keys(text: str) -> str:
     ends = True
     while (begin := _KEY_BEGIN.search(text, position)) is not None:
         end = _KEY_END.search(text, begin.end()) if ends else None
-        # Without an END line (a text that was cut) only what can belong to a key goes; searched once, so linear.
+        # Without an END line (a truncated text) only characters of a key are masked.
         ends = end is not None
         body = end or _KEY_BODY.match(text, begin.end())
         pieces += [text[position : begin.start()], MASK]
@@ -240,7 +240,8 @@ def _masked_assignment(match: re.Match[str]) -> str:
     whole = match.group()
     name = "quoted" if match["quoted"] is not None else "plain"
     secret = match[name]
-    # `passwd: files` is a line of nsswitch.conf; `password=$(pass db)` names where a secret is and does not hold it.
+    # `passwd: files` is a line of nsswitch.conf; `password=$(pass db)` refers to a secret and does
+    # not contain it.
     if match["colon"] and match["word"].lower() == "passwd":
         return whole
     if not secret or secret.startswith(("$", "{{", "%(", MASK)) or secret.lower() in _NOT_SECRET:
@@ -249,11 +250,11 @@ def _masked_assignment(match: re.Match[str]) -> str:
     return whole[:start] + MASK + whole[end:]
 
 
-# --- the shapes of a known value -----------------------------------------------------------------------------------
+# --- forms of a known value -----------------------------------------------------------------------------------
 
 
 def _forms(value: str) -> set[str]:
-    """Every way in which the value is likely to be written."""
+    """The forms in which the value is likely to occur."""
     forms: set[str] = set()
     lines = value.splitlines()
     for part in {value, value.strip(), *(line for line in (*lines, *map(str.strip, lines)) if len(line) >= MIN_LINE)}:

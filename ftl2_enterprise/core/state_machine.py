@@ -1,4 +1,4 @@
-"""Lifecycles as tables: state x event -> state. Pure; the store turns a move into one guarded UPDATE."""
+"""Lifecycles as tables: state x event -> state. Pure; the store executes a transition as one guarded UPDATE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class IllegalMove(Exception):
-    """The table has no such move; raised by a programming error, never by bad input."""
+    """The table has no such transition: a defect of the program, never the result of bad input."""
 
 
 class Machine[S: StrEnum, E: StrEnum]:
@@ -23,26 +23,26 @@ class Machine[S: StrEnum, E: StrEnum]:
         self.table: dict[S, dict[E, S]] = {state: dict(table.get(state, {})) for state in self.states}
 
     def after(self, state: S, event: E) -> S:
-        """The state that the event leads to; raises IllegalMove when the table has none."""
+        """The state that the event leads to. Raises IllegalMove when the table has none."""
         try:
             return self.table[state][event]
         except KeyError:
             raise IllegalMove(f"{self.name}: no move {str(event)!r} from {str(state)!r}") from None
 
     def sources(self, event: E) -> dict[S, S]:
-        """Every state in which the event may happen, with where it leads."""
+        """Every state in which the event may happen, with the state that it leads to."""
         return {state: moves[event] for state, moves in self.table.items() if event in moves}
 
     def is_final(self, state: S) -> bool:
-        """Whether nothing leads out of the state."""
+        """Whether no event leads out of the state."""
         return not self.table[state]
 
     @property
     def final_states(self) -> tuple[S, ...]:
-        """States that nothing leads out of."""
+        """The states that no event leads out of."""
         return tuple(state for state in self.states if self.is_final(state))
 
     @property
     def open_states(self) -> tuple[S, ...]:
-        """States that something leads out of."""
+        """The states that an event leads out of."""
         return tuple(state for state in self.states if not self.is_final(state))

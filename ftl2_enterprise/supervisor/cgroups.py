@@ -1,4 +1,4 @@
-"""A cgroup for each loop, below the one that the service manager has delegated, and what happened in it."""
+"""A cgroup for each child that has limits, below the one that the service manager delegated."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 MOUNT = "/sys/fs/cgroup"
 CONTROLLERS = ("memory", "pids", "cpu")
 PERIOD = 100_000
-"""Microseconds in which the share of a processor is counted."""
+"""Microseconds over which the share of a processor is measured."""
 _told = {"memory.swap.max", "memory.oom.group"}
-"""What is not to be complained of any more; these two are refinements that old kernels do not know."""
+"""Files whose errors are not reported (again). Old kernels do not have the first two, which are refinements."""
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def find_delegated() -> str | None:
-    """The directory under which this process may make cgroups, or None with a line in the log."""
+    """The directory below which this process may create cgroups, or None with a line in the log."""
     try:
         own = _own()
-        # With DelegateSubgroup= root is one below, so that the delegated one can hand controllers to others.
+        # With DelegateSubgroup= root is in a cgroup below, so that the delegated one can pass controllers on.
         for directory in (os.path.dirname(own), own):  # noqa: PTH120 - pathlib is too large for root
             if _is_delegated(directory):
                 _enable(directory, own)
@@ -34,7 +34,7 @@ def find_delegated() -> str | None:
         reason = f"{error.filename or 'it'}: {error.strerror}"
     except ValueError as error:
         reason = str(error)
-    say(f"the children have no cgroups of their own, so no limits: {reason}")
+    say(f"limits have no effect, because processes cannot get a cgroup: {reason}")
     return None
 
 
@@ -49,7 +49,7 @@ def _own() -> str:
 
 
 def _is_delegated(directory: str) -> bool:
-    # Whoever is root may write everywhere; systemd marks what it has handed over.
+    # The user root may write everywhere; systemd marks what it delegated.
     for name in ("user.delegate", "trusted.delegate"):
         try:
             if os.getxattr(directory, name) == b"1":
@@ -61,7 +61,7 @@ def _is_delegated(directory: str) -> bool:
 
 def _enable(directory: str, own: str) -> None:
     if own == directory:
-        # A cgroup with processes cannot hand controllers on: step down.
+        # A cgroup with processes cannot pass controllers on, so this process moves down.
         own = f"{directory}/main"
         os.makedirs(own, exist_ok=True)  # noqa: PTH103 - see above
         _write(f"{own}/cgroup.procs", "0")
@@ -73,15 +73,15 @@ def _enable(directory: str, own: str) -> None:
 
 
 def make(base: str, key: str, limits: Mapping[str, object]) -> str:
-    """Make the cgroup of a child with its limits and return its directory. Raises OSError and ValueError."""
+    """Create the cgroup of a child with its limits; returns its directory. Raises OSError and ValueError."""
     path = f"{base}/{key.replace(':', '-').replace('/', '_')}"
-    remove(path)  # its counts begin anew
+    remove(path)  # so that its counters begin at zero
     os.makedirs(path, exist_ok=True)  # noqa: PTH103 - see above
     for name, value in settings(limits).items():
         try:
             _write(f"{path}/{name}", value)
         except OSError as error:
-            # Without its controller a limit does not hold, but the loop is wanted all the same.
+            # Without its controller a limit has no effect, but that is no reason not to start the child.
             if name not in _told:
                 _told.add(name)
                 say(f"cannot limit {key} and others: {name}: {error.strerror}", WARNING)
@@ -89,7 +89,7 @@ def make(base: str, key: str, limits: Mapping[str, object]) -> str:
 
 
 def settings(limits: Mapping[str, object]) -> dict[str, str]:
-    """What is written into which file. Raises ValueError for a limit that cannot be read."""
+    """The contents of the files of a cgroup. Raises ValueError for an invalid limit."""
     found: dict[str, str] = {}
     if memory := limits.get("memory"):
         found |= {"memory.max": str(_bytes(str(memory))), "memory.swap.max": "0", "memory.oom.group": "1"}
@@ -108,12 +108,12 @@ def _bytes(text: str) -> int:
 
 
 def join(path: str) -> None:
-    """Move this process there. Raises OSError."""
+    """Move this process into the cgroup. Raises OSError."""
     _write(f"{path}/cgroup.procs", "0")
 
 
 def ran_out_of_memory(path: str) -> bool:
-    """Whether the kernel has killed something in it for want of memory."""
+    """Whether the kernel killed a process of the cgroup because of its memory limit."""
     try:
         with open(f"{path}/memory.events", encoding="ascii") as file:  # noqa: PTH123 - see above
             counts = dict(line.split() for line in file)
@@ -123,7 +123,7 @@ def ran_out_of_memory(path: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Remove it; one that is still in use stays, and is used again by the next process of its key."""
+    """Remove a cgroup. If it is still in use it stays, and is used by the next process of its key."""
     with contextlib.suppress(OSError):
         os.rmdir(path)  # noqa: PTH106 - see above
 

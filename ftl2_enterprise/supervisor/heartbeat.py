@@ -1,4 +1,4 @@
-"""Life signs: a number in shared memory for each child, which a thread of the child keeps setting to the time."""
+"""Heartbeats: for each child a slot in shared memory, into which a thread of the child writes the monotonic clock."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import time
 SLOTS = 16384
 SIZE = 8
 SHARED = (SLOTS + 1) * SIZE
-"""Bytes: the slots, and the number of children that are still to be forked."""
+"""Bytes: the slots, followed by the number of children that are still to be forked."""
 
 
 class Slots:
-    """The shared memory; made by root, inherited by everybody."""
+    """The shared memory, which root creates and every process inherits."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._numbers = memoryview(mmap.mmap(fd, SHARED, trackfd=False)).cast("q")
 
     def beat(self, slot: int) -> None:
-        """Set it to now."""
+        """Write the present time into a slot."""
         # One aligned store of 8 bytes: a reader sees the old time or the new one.
         self._numbers[slot] = time.monotonic_ns()
 
     def beaten(self, slot: int) -> float:
-        """When it was last set, as time.monotonic tells it."""
+        """The time of the last heartbeat, on the clock of time.monotonic."""
         return self._numbers[slot] / 1e9
 
     def announce(self, waiting: int) -> None:
@@ -38,14 +38,14 @@ class Slots:
         return self._numbers[SLOTS]
 
     def beat_forever(self, slot: int, every: float) -> None:
-        """Keep setting it; what a thread of the child does."""
+        """Write the time every that many seconds, in a thread of the child."""
         while True:
             self.beat(slot)
             time.sleep(every)
 
 
 def create() -> Slots:
-    """New ones."""
+    """Create the shared memory."""
     fd = os.memfd_create("heartbeats")
     os.ftruncate(fd, SHARED)
     return Slots(fd)

@@ -1,4 +1,4 @@
-"""What a process asks the kernel for itself."""
+"""Attributes of this process that only prctl(2) sets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent ends; who asks for it checks afterwards that the parent is still there."""
+    """Be killed when the parent ends. The caller must check afterwards that the parent still exists."""
     _prctl(PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def set_name(name: str) -> None:
-    """What `ps` and `top` show for it: at most 15 bytes."""
+    """Set the name that `ps` and `top` show: at most 15 bytes."""
     _prctl(NAME, name.encode()[:15], 0, 0, 0)
 
 
 def wake_late(seconds: float) -> None:
-    """Let the kernel wake this thread that much later than it asks for, together with others."""
+    """Let the kernel wake this thread up to that much later than requested, together with others."""
     _prctl(TIMERSLACK, ctypes.c_ulong(int(seconds * 1e9)), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""From the command that starts the service to root, which is a much smaller program in the same process."""
+"""The command that starts the service executes root, a much smaller program, in its own process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORKSERVER = "ftl2_enterprise.entrypoints.forkserver"
 
 
 def execute_root(config: Mapping[str, Any]) -> NoReturn:
-    """Become root with these values (`root/config.py` lists them). Raises OSError and ValueError."""
+    """Execute root with this configuration (`root/config.py`). Raises OSError and ValueError."""
     given = {"forkserver": [sys.executable, "-P", "-m", FORKSERVER], "search_path": search_path(), **config}
     root_config.Config(given)
     fd = root_config.store("config", given)
@@ -35,7 +35,7 @@ def command(config_fd: int) -> list[str]:
 
 
 def search_path() -> list[str]:
-    """Where root finds this package and sdnotify, as it looks nowhere by itself."""
+    """The directories of this package and sdnotify: in isolated mode root has no others."""
     sdnotify = importlib.util.find_spec("sdnotify")
     places = [Path(ftl2_enterprise.__file__).parent.parent]
     if sdnotify is not None and sdnotify.origin is not None:

@@ -1,4 +1,4 @@
-"""What root says of itself: one line each on standard error, without ever waiting for a reader."""
+"""The log of root: lines on standard error, written without waiting for a reader."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import select
 
 ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
-"""As syslog(3) counts."""
+"""The levels of syslog(3)."""
 ATOMIC = 4000
-"""Less than a pipe takes at once (PIPE_BUF), so that a writable one does not block."""
+"""Bytes: less than PIPE_BUF, so that a write to a writable pipe does not block."""
 
 
 def say(text: str, level: int = INFO) -> None:
-    """Write a line; it is lost when nobody reads standard error."""
-    # journald takes the level from the front of a line (sd-daemon(3)).
+    """Write a line, which is lost if no process reads standard error."""
+    # journald takes the level from the beginning of a line (sd-daemon(3)).
     prefix = f"<{level}>" if "JOURNAL_STREAM" in os.environ else "ftl2-enterprise: "
     line = (prefix + text.replace("\n", " ")).encode(errors="replace")[:ATOMIC] + b"\n"
     try:

@@ -1,4 +1,9 @@
-"""What a child does between the fork and its own work."""
+"""What a child does between the fork and its own work.
+
+A child is forked before it is known what it will be. It waits for the order of root (key, argument, descriptors),
+sets its name, output and cgroup, and waits until root is its parent, so that it can bind its life to that of root.
+Then the kind of the child decides. Up to the heartbeat there is one thread, so the child may still fork.
+"""
 
 from __future__ import annotations
 
@@ -25,41 +30,42 @@ if TYPE_CHECKING:
     type Firsts = Mapping[str, "First"]
 
 LARGEST = 1 << 17
-"""Bytes of an order: more than root takes from control, because it adds to it."""
+"""Bytes of an order: more than a message of control to root, to which root adds fields."""
 MOST_DESCRIPTORS = 16
 CRASHED = 70
 """Exit status when the child's own work raised (EX_SOFTWARE)."""
 DEFAULT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
 REPARENTED = 0.0002
+"""Seconds between two checks whether root is the parent."""
 PATIENCE = 2.0
-"""Seconds that a child lets others begin before it works, at most."""
+"""Maximum seconds for which a child lets others begin before it works."""
 PAUSE_FOR_EACH, SHORTEST_PAUSE = 0.004, 0.01
-"""Seconds: what forking a child takes on a busy machine."""
+"""Seconds. The first one is what the fork of a child takes on a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChildContext:
-    """What a child is given for its work."""
+    """What a child gets for its work."""
 
     key: str
-    """What it is for, `loop:17`."""
+    """What it is for, such as `note:17`."""
     argument: str
     descriptors: Mapping[str, int]
-    """Its own: control has `root` and `control`, the writer has `writer`."""
+    """By name: control has `root` and `control`, the writer has `writer`."""
     beat: Callable[[], None]
-    """Give a sign of life; a thread does so all the time."""
+    """Send a heartbeat; a thread also does so periodically."""
     first: Any = None
-    """What the `First` of its kind made before there was that thread."""
+    """The result of the `First` of its kind, from before that thread existed."""
 
     @property
     def name(self) -> str:
-        """What follows the colon of the key."""
+        """The part of the key after the colon."""
         return self.key.partition(":")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What root asks for; `read` takes it from the message and the descriptors that came with it."""
+    """A child that root requests; `read` decodes the message and the descriptors that came with it."""
 
     key: str
     slot: int
@@ -71,12 +77,12 @@ class Order:
 
     @property
     def kind(self) -> str:
-        """What is before the colon of the key."""
+        """The part of the key before the colon."""
         return self.key.partition(":")[0]
 
     @classmethod
     def read(cls, data: bytes, fds: Sequence[int]) -> Order:
-        """Raises ValueError or KeyError when it is none."""
+        """Decode a request of root (`root/messages.py`). Raises ValueError and KeyError."""
         given: dict[str, Any] = json.loads(data)
         return cls(
             key=given["key"], slot=given["slot"], argument=given["argument"], cgroup=given["cgroup"],
@@ -85,27 +91,32 @@ class Order:
 
 
 class First(NamedTuple):
-    """What a child of a kind does before its work, while it has one thread and can still fork."""
+    """What a child of some kind does before its work, while it has one thread and may still fork."""
 
     claim: Callable[[Order], Any]
-    """Called at once: what others are to know as soon as possible."""
+    """Called at once, for what other processes should know as soon as possible."""
     prepare: Callable[[Order, Any], Any]
-    """Called with what `claim` returned, when no other child is to be forked first; its result is `context.first`."""
+    """Called with the result of `claim`, after the children that wait to be forked. Its result is `context.first`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ForkSetting:
     """What is the same for every child."""
 
     root: int
+    """Its pid."""
     every: float
+    """Seconds between heartbeats."""
     slots: Slots
     kinds: Kinds
     firsts: Firsts
 
 
-def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
-    """Wait for an order, become that child, do its work and end the process."""
+def run(orders: socket.socket, setting: ForkSetting, *, between: int) -> NoReturn:
+    """Wait for an order, become that child, do its work and end the process.
+
+    `between` is the pid of the parent, which ends when the order has been sent.
+    """
     status = CRASHED
     try:
         _prepare()
@@ -138,17 +149,17 @@ def run(orders: socket.socket, setting: Setting, *, between: int) -> NoReturn:
 def _let_others_begin(slots: Slots) -> None:
     """Wait while root has other children to fork.
 
-    The others would wait for the processor time that the work of those that are there takes: of 200 loops that begin
-    at once, the last one would begin when most of the others are done.
+    Otherwise the work of the existing children would take the processor time that the forks need: of 200 children
+    that begin at once, the last one would begin when most of the others have finished.
     """
     until = time.monotonic() + PATIENCE
     while (waiting := slots.waiting) > 0 and (left := until - time.monotonic()) > 0:
-        # So long that few of the checks are in vain.
+        # As long as the forks are expected to take, so that few checks are needed.
         time.sleep(min(left, max(SHORTEST_PAUSE, waiting * PAUSE_FOR_EACH)))
 
 
-def _beat(setting: Setting, slot: int) -> None:
-    # Hundreds of processes that wake one by one cost more than the same ones together.
+def _beat(setting: ForkSetting, slot: int) -> None:
+    # Hundreds of processes that wake one by one cost more than those that wake together.
     prctl.wake_late(setting.every / 4)
     setting.slots.beat_forever(slot, setting.every)
 
@@ -157,8 +168,8 @@ def _prepare() -> None:
     os.setsid()
     for number in DEFAULT:
         signal.signal(number, signal.SIG_DFL)
-    # SIGUSR1 stays ignored, as the forkserver has it, until the child listens: it looks at its row when it begins.
-    # What it leaves behind becomes root's only when it ends, so that root knows whose it was.
+    # SIGUSR1 stays ignored, as in the forkserver, until the child handles it: it reads its row when it begins anyway.
+    # The child is the subreaper of its processes, so that root can tell whose leftovers they are.
     prctl.adopt_orphans()
 
 
@@ -185,13 +196,13 @@ def _become(order: Order) -> None:
 
 
 def _wait_for_root(root: int, between: int) -> None:
-    """Wait until root is the parent, and tie this process to it."""
+    """Wait until root is the parent, and let the kernel kill this process when root ends."""
     while (parent := os.getppid()) == between:
         time.sleep(REPARENTED)
     if parent == root:
         prctl.die_with_parent()
         parent = os.getppid()
-    # Root may have ended before it was the parent, or before the kernel was told what that means.
+    # Root may have ended before it was the parent, or before the kernel was asked for the signal.
     if parent != root:
         os._exit(0)
 

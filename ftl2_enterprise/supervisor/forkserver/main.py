@@ -1,4 +1,4 @@
-"""The process from which every other one is forked: it has everything imported, and has done nothing else."""
+"""The process from which every other one is forked. It imports everything, and does nothing else."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CHECK_OPTION = "--check"
 ARGUMENTS = 4
 """Of the command: the module, the version of the messages, the pid of root, the seconds between heartbeats."""
 UNUSABLE = 78
-"""Exit status when it cannot fork safely, whenever it is started (EX_CONFIG)."""
+"""Exit status when it can never fork safely (EX_CONFIG)."""
 
 
 def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = None) -> int:
-    """Fork what root asks for until root is gone; returns the exit status.
+    """Fork the children that root requests until root is gone; returns the exit status.
 
-    `kinds` maps what is before the colon of a key to what such a child runs, `firsts` to what it does before, while
-    it has one thread and can still fork; `warm_up` does once what every child would have to do first.
+    `kinds` maps the part of a key before the colon to the work of such a child, `firsts` to what it does before that,
+    while it has one thread and may still fork. `warm_up` does once what every child would have to do first.
     """
     if CHECK_OPTION in sys.argv:
         warm_up()
@@ -48,23 +48,23 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
     if os.getppid() != root:
         return 0
     os.set_inheritable(CHANNEL_FD, False)  # noqa: FBT003
-    # Ctrl-C is for root.
+    # Ctrl-C is handled by root.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A child may be woken before it has run at all; it must not die of that.
+    # A child may be woken before it has run at all, and the signal must not kill it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     slots = Slots(HEARTBEAT_FD)
     os.close(HEARTBEAT_FD)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What a child has said is not to be lost when it is killed.
+            # The output of a child must not be lost when it is killed.
             stream.reconfigure(line_buffering=True)
     warm_up()
     if status := _unfit_to_fork():
         return status
-    # Without this each child would copy most of the memory as soon as it collects garbage.
+    # Without this, each child would copy most of the memory with its first garbage collection.
     gc.collect()
     gc.freeze()
-    setting = child_start.Setting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
+    setting = child_start.ForkSetting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
         channel.send(b'{"type":"ready"}')
         forker = Forker(setting, channel)
@@ -86,17 +86,17 @@ def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = Non
 
 
 class Forker:
-    """Forks what is asked for, with one child in advance."""
+    """Forks the requested children, with one child in advance."""
 
-    def __init__(self, setting: child_start.Setting, channel: socket.socket) -> None:
+    def __init__(self, setting: child_start.ForkSetting, channel: socket.socket) -> None:
         self._setting = setting
         self._channel = channel
         self._spare: Spare | None = None
         self._ending: list[int] = []
-        """Processes between that were killed: root is answered before they are gone, which takes a while."""
+        """Pids of killed intermediate processes. Root is answered before they have ended, which takes a while."""
 
     def prepare(self) -> None:
-        """Have a child ready for the next order; without one the order itself finds out why there can be none."""
+        """Fork a child in advance. A failure is ignored: the next request reports it if it persists."""
         while self._ending:
             os.waitpid(self._ending.pop(), 0)
         if self._spare is None:
@@ -104,7 +104,7 @@ class Forker:
                 self._spare = prefork.fork(self._setting, self._channel)
 
     def answer(self, request: bytes, fds: list[int]) -> dict[str, Any]:
-        """Carry out what root asks for."""
+        """Execute a request of root, with its descriptors; returns the answer."""
         order = child_start.Order.read(request, fds)
         if order.kind not in self._setting.kinds:
             return {"type": "failed", "key": order.key, "why": f"there is no kind {order.kind!r}"}
@@ -127,8 +127,8 @@ class Forker:
 
 
 def _unfit_to_fork() -> int:
-    """0, or an exit status after saying why children must not be forked from here."""
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only the number is wanted
+    """0, or an exit status, after a message, if children must not be forked from this process."""
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only the number is needed
     if threads == 1:
         return 0
     print(f"cannot fork: {threads} threads run after the imports", file=sys.stderr)  # noqa: T201

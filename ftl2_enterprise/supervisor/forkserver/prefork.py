@@ -1,4 +1,4 @@
-"""A child that is forked before anybody asks for one, so that whoever asks does not wait for the fork."""
+"""A child that is forked in advance, so that a request of root does not wait for the fork."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "spare"
-"""What `ps` shows for the two."""
+"""What `ps` shows for the child and its parent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spare:
-    """A child that waits to be told what it is for; it ends when the forkserver ends before."""
+    """A child that waits for an order. It ends with the forkserver."""
 
     pid: int
     between: int
-    """Its parent, which does nothing: as long as it lives the child is not root's, who takes it for a leftover."""
+    """The pid of its parent, which does nothing. While it lives, the child is not one of root, which would take it for
+    a leftover."""
     orders: socket.socket
 
     def become(self, order: bytes, fds: Sequence[int]) -> None:
-        """Have it carry out root's order, and end its parent, which is to be waited for.
+        """Send the order of root, and kill the parent, for which the caller has to wait.
 
-        Raises ConnectionError when it has been killed meanwhile, and OSError.
+        Raises ConnectionError if the child was killed in the meantime, and OSError.
         """
         try:
             socket.send_fds(self.orders, [order], fds)
@@ -40,8 +41,8 @@ class Spare:
             os.kill(self.between, signal.SIGKILL)
 
 
-def fork(setting: child_start.Setting, channel: socket.socket) -> Spare:
-    """Fork one. Raises OSError."""
+def fork(setting: child_start.ForkSetting, channel: socket.socket) -> Spare:
+    """Fork a child in advance. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         try:
@@ -53,9 +54,9 @@ def fork(setting: child_start.Setting, channel: socket.socket) -> Spare:
 
 
 def _fork_twice(
-    setting: child_start.Setting, orders: socket.socket, not_theirs: Sequence[socket.socket]
+    setting: child_start.ForkSetting, orders: socket.socket, not_theirs: Sequence[socket.socket]
 ) -> tuple[int, int]:
-    """Fork the process between, and from there the child; their pids. Raises OSError."""
+    """Fork the intermediate process, which forks the child; returns their pids. Raises OSError."""
     read, write = os.pipe()
     forkserver = os.getpid()
     try:
@@ -79,8 +80,8 @@ def _fork_twice(
     raise OSError(number, os.strerror(number))
 
 
-def _between(forkserver: int, orders: socket.socket, setting: child_start.Setting, write: int) -> None:
-    """Fork the child, tell its pid, and wait for the end."""
+def _between(forkserver: int, orders: socket.socket, setting: child_start.ForkSetting, write: int) -> None:
+    """Be the intermediate process: fork the child, report its pid, and wait to be killed."""
     try:
         own = os.getpid()
         prctl.set_name(NAME)

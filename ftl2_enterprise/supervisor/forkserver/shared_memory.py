@@ -1,11 +1,11 @@
 """Keeps the memory of a process shared with the children that are forked from it.
 
-A child shares every page with its parent until one of them writes to it. CPython writes to objects that are only
-looked at: it counts references. And interpreter and C library put what a child allocates into holes that are spread
-over old pages, each of which is copied then. What is done here saves a loop that runs once 11 of 16 MB, and its
-process begins and ends sooner.
+A child shares every page with its parent until one of them writes to it. CPython writes even to objects that are only
+read, because it counts references. And the interpreter and the C library put what a child allocates into holes that
+are spread over old pages, each of which is copied then. This module saves 11 of 16 MB for a child that works briefly,
+and its process begins and ends sooner.
 
-Each step is left out where the interpreter or the C library is not the one that it is written for.
+A step is skipped if the interpreter or the C library is not the one that it is written for.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 IMMORTAL = 0xFFFF_FFFF
-"""The count of an object that is never freed and no longer counted (PEP 683), in the lower half of its first word."""
+"""The reference count of an immortal object (PEP 683), in the lower half of its first word."""
 SIZES = (*range(4096, 1024, -64), *range(1024, 16, -16))
-"""Bytes of the holes that are filled."""
+"""Sizes in bytes of the holes that are filled."""
 POOL = 1 << 14
-"""Bytes in which the interpreter keeps small objects of one size (Include/internal/pycore_obmalloc.h)."""
+"""Bytes of a pool, which holds small objects of one size (Include/internal/pycore_obmalloc.h)."""
 POOL_HEADER = 48
 SMALL = range(48, 513, 16)
-"""Bytes of small objects, from the smallest `bytes`."""
+"""Sizes in bytes of small objects, beginning with the smallest `bytes`."""
 HUGE_PAGE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 MAPS = Path("/proc/self/maps")
 COLLAPSE = 25
 """MADV_COLLAPSE (madvise(2), Linux 6.1)."""
 _MOST = 200_000
-"""Allocations after which something is not as it should be."""
+"""Allocations after which the loop ends in any case, as a protection against an allocator that behaves otherwise."""
 
 
 class _Mallinfo(ctypes.Structure):
@@ -47,7 +47,7 @@ class _Mallinfo(ctypes.Structure):
 
 
 def keep_shared() -> None:
-    """Do it, once everything is loaded that children are to share. What lives now is never freed."""
+    """Execute all steps. Call this when everything is loaded that children share; what exists now is never freed."""
     gc.collect()
     if is_counting_known():
         stop_counting()
@@ -57,7 +57,7 @@ def keep_shared() -> None:
 
 
 def is_counting_known() -> bool:
-    """Whether the interpreter counts references as this module expects it."""
+    """Whether the interpreter counts references as this module expects."""
     return (
         sys.implementation.name == "cpython"
         and sys.version_info[:2] == (3, 13)
@@ -65,19 +65,19 @@ def is_counting_known() -> bool:
         and sys.byteorder == "little"
         and not sysconfig.get_config_var("Py_GIL_DISABLED")
         and not sysconfig.get_config_var("Py_DEBUG")
-        # The first word of an object is its count: two references to a new one must show.
+        # The first word of an object is its count: a new object must show its references.
         and ctypes.c_uint32.from_address(id(two := object())).value == sys.getrefcount(two) - 1
     )
 
 
 def stop_counting() -> int:
-    """Make every object immortal that the collector knows or one of those refers to; how many references there were.
+    """Make every object immortal that the collector knows or that one of those refers to; returns the writes.
 
-    An object is written to once for each reference to it, because finding out which were written to takes longer.
+    An object is written to once for each reference to it, because it would take longer to skip the known ones.
     """
     known = gc.get_objects()
     referred = gc.get_referents(*known)
-    # All of memory as an array of counts: an object of ctypes for each of half a million takes a third of a second.
+    # One view of all memory as counts: a ctypes object for each of half a million objects takes a third of a second.
     counts = memoryview((ctypes.c_uint32 * (1 << 45)).from_address(0)).cast("B").cast("I")
     written = 0
     for objects in (known, referred, _parts_of_code(referred)):
@@ -91,14 +91,14 @@ _filling: list[bytes] = []
 
 
 def fill_pools() -> int:
-    """Make small objects of each size until they come from fresh pools; how many they are."""
+    """Allocate small objects of each size until they come from fresh pools; returns how many."""
     before = len(_filling)
     for size in SMALL:
         in_a_row, last = 0, 0
         for _ in range(_MOST):
             one = bytes(size - sys.getsizeof(b""))
             _filling.append(one)
-            # What is free in a used pool is anywhere in it; a fresh one is filled from its beginning to its end.
+            # Free places of a used pool are anywhere in it; a fresh pool is filled from its beginning to its end.
             in_a_row = in_a_row + 1 if id(one) == last + size else 1
             last = id(one)
             if in_a_row >= (POOL - POOL_HEADER) // size - 1:
@@ -107,7 +107,7 @@ def fill_pools() -> int:
 
 
 def fill_holes() -> int:
-    """Allocate what is free between what is used, so that children begin on pages of their own; the allocations."""
+    """Allocate the holes of the heap, so that children begin on pages of their own; returns the allocations."""
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallinfo2"):
         return 0
@@ -116,7 +116,7 @@ def fill_holes() -> int:
     count = 0
     for size in SIZES:
         end = libc.mallinfo2().keepcost
-        # When the end of the heap is used, there is no hole of this size any more.
+        # As soon as an allocation comes from the end of the heap, there is no hole of this size left.
         while libc.mallinfo2().keepcost == end and count < _MOST:
             libc.malloc(ctypes.c_size_t(size - 8))
             count += 1
@@ -124,10 +124,10 @@ def fill_holes() -> int:
 
 
 def use_huge_pages() -> int:
-    """Have the kernel put what was allocated into huge pages, as far as it can; the bytes that are in some now.
+    """Ask the kernel to use huge pages for the allocated memory; returns the bytes for which it did.
 
-    A fork copies the table of the pages, and the end of a child goes through its own: with fewer entries both take
-    less time. A child that writes copies a small page all the same.
+    A fork copies the page table, and the exit of a child walks through its own. With fewer entries both take less
+    time. A child that writes still copies a small page only.
     """
     libc = ctypes.CDLL(None)
     count = 0
@@ -141,14 +141,14 @@ def use_huge_pages() -> int:
         if access == "rw-p" and rest[3:] in ([], ["[heap]"]):
             begin, end = (int(word, 16) for word in where.split("-"))
             begin, end = -(-begin // size) * size, end // size * size
-            # What cannot be done is left: the kernel is too old, or it has no memory of that size at hand.
+            # It fails if the kernel is too old, or has no free memory of that size.
             if begin < end and libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), COLLAPSE) == 0:
                 count += end - begin
     return count
 
 
 def _parts_of_code(objects: Iterable[object]) -> list[object]:
-    """What code refers to, which the collector does not know."""
+    """The objects that code objects refer to: the collector does not know them."""
     found: list[object] = []
     seen: set[int] = set()
     left = [one for one in objects if type(one) is CodeType]

@@ -1,8 +1,8 @@
-"""Finds and kills what the processes of the service have started, to the last of their descendants.
+"""Finds and kills the descendants of a process.
 
-Root is the subreaper of the tree, and each child of it is the one of its own processes: what a dead child leaves
-becomes root's own child, whatever session or group it has made for itself. So a child of root that is not in its
-table is a leftover, unless an action that is over has left it on purpose: a daemon that it started.
+Root is the subreaper of the tree, and each of its children is the subreaper of its own processes: what a dead child
+leaves becomes a child of root, whatever session or process group it is in. A child of root that is not in the table
+is therefore a leftover, unless a finished action left it on purpose: a daemon that it started.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 CALL_MARK = b"FTL2_MODULE_CALL="
-"""In the environment of whatever a module call starts (see adapters/hosts/remote/server.py)."""
+"""In the environment of every process that a module call starts (adapters/hosts/remote/server.py)."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -27,7 +27,7 @@ def children_of(pid: int) -> list[int]:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123 - see above
                 found += map(int, file.read().split())
     except FileNotFoundError:
-        # The process has ended, or the kernel was made without that file.
+        # The process has ended, or the kernel is configured without that file.
         return _scan(pid) if os.path.exists(f"/proc/{pid}") else []  # noqa: PTH110 - see above
     except OSError:
         return []
@@ -40,7 +40,7 @@ def _scan(parent: int) -> list[int]:
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - see above
-                    # The name of a command may hold brackets and blanks (proc(5)).
+                    # The name of a command may contain brackets and spaces (proc(5)).
                     if int(file.read().rpartition(b")")[2].split()[1]) == parent:
                         found.append(int(name))
             except (OSError, ValueError, IndexError):
@@ -48,22 +48,22 @@ def _scan(parent: int) -> list[int]:
     return found
 
 
-def below(pids: set[int], sparing: Collection[int] = ()) -> set[int]:
-    """The processes and everything below them, without some and what is below those."""
+def below(pids: set[int], without: Collection[int] = ()) -> set[int]:
+    """The processes and their descendants, except some processes with theirs."""
     found: set[int] = set()
     queue = list(pids)
     while queue:
         pid = queue.pop()
-        if pid not in found and pid not in sparing:
+        if pid not in found and pid not in without:
             found.add(pid)
             queue += children_of(pid)
     return found
 
 
 def is_left_by_an_action(pid: int) -> bool:
-    """Whether a module call started the process; what a call has in flight is below the call's own supervisor.
+    """Whether a finished module call started the process; those of a running call are below the call's supervisor.
 
-    What may not be looked at was started with other rights, and is not root's to end.
+    A process that may not be inspected runs as another user, and root may not end it.
     """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - see above
@@ -74,12 +74,12 @@ def is_left_by_an_action(pid: int) -> bool:
         return False
 
 
-def kill(pids: set[int], sparing: Collection[int] = ()) -> None:
-    """Kill the trees of these processes as far as they can be seen now; to be repeated until none is left."""
+def kill(pids: set[int], without: Collection[int] = ()) -> None:
+    """Kill the trees of these processes, as far as they are visible now; repeat this until none is left."""
     stopped: set[int] = set()
-    # Stopping first keeps a program that forks for ever from outrunning the scan.
+    # A program that forks without end would be faster than the scan, so its processes are stopped first.
     for _ in range(8):
-        fresh = below(pids, sparing) - stopped
+        fresh = below(pids, without) - stopped
         if not fresh:
             break
         for pid in fresh:

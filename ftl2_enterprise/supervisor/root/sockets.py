@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     type Identity = tuple[int, int]
-    """Device and number of a file."""
+    """Device and inode number of a file."""
 
 BACKLOG = 1024
-"""Connections that wait while nobody accepts, for instance while control is started again."""
+"""Connections that wait while no process accepts, for example while control is restarted."""
 
 
 BOUND_AS = ".new"
-"""What follows the path in the name under which a socket is bound before it is put into its place."""
+"""Suffix of the temporary name under which a socket is bound before it is renamed."""
 
 
 class Taken(Exception):
@@ -29,11 +29,11 @@ class Taken(Exception):
 
 
 class NotMade(Exception):
-    """A socket cannot be made."""
+    """A socket cannot be created."""
 
 
 def lock(path: str) -> int:
-    """Hold the lock of a socket for the life of this process. Raises Taken and NotMade."""
+    """Take the lock of a socket until this process ends; returns its descriptor. Raises Taken and NotMade."""
     _make_directory(path)
     try:
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -48,10 +48,10 @@ def lock(path: str) -> int:
 
 
 def listen(path: str, mode: int) -> socket.socket:
-    """A new listening socket in the place of whatever is there. Raises NotMade."""
+    """Bind a new listening socket, which replaces the file under the name. Raises NotMade."""
     _make_directory(path)
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Bound under another name first: there is no moment at which it is missing or has other rights.
+    # Bound under another name first, so that there is no moment in which it is missing or has another mode.
     temporary = f"{path}{BOUND_AS}"
     before = os.umask(0o777 & ~mode)
     try:
@@ -70,7 +70,7 @@ def listen(path: str, mode: int) -> socket.socket:
 
 
 def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None:
-    """The listening socket among the given descriptors that has the name, or the path; the others are closed."""
+    """The listening socket with the name or the path among the given descriptors; the others are closed."""
     found: socket.socket | None = None
     for fd, called in given.items():
         try:
@@ -82,7 +82,7 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
                 os.close(fd)
             continue
         if fits and found is None:
-            # From now on the kernel names this process to those who ask who listens.
+            # From now on the kernel reports this process as the peer of clients (SO_PEERCRED).
             end.listen(BACKLOG)
             end.settimeout(0.0)
             found = end
@@ -92,7 +92,7 @@ def take(given: Mapping[int, str], name: str, path: str) -> socket.socket | None
 
 
 def identity(path: str) -> Identity | None:
-    """Which socket stands under the name; None when it is none."""
+    """Identify the socket under the name; None when there is no socket."""
     try:
         found = os.stat(path)  # noqa: PTH116 - pathlib is too large for root
     except OSError:
@@ -101,7 +101,7 @@ def identity(path: str) -> Identity | None:
 
 
 def is_served(path: str) -> bool:
-    """Whether somebody listens there; never waits."""
+    """Whether a process listens there; does not wait."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         trial.settimeout(0.0)
         try:
@@ -114,7 +114,7 @@ def is_served(path: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Take its name away."""
+    """Remove the file, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - see above
 
@@ -124,4 +124,4 @@ def _make_directory(path: str) -> None:
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)  # noqa: PTH103 - see above
     except OSError as error:
-        raise NotMade(f"cannot make the directory {directory}: {(error.strerror or 'failed').lower()}") from error
+        raise NotMade(f"cannot create the directory {directory}: {(error.strerror or 'failed').lower()}") from error

@@ -1,4 +1,4 @@
-"""How control has units of work written: many at once over one connection, and news of every commit."""
+"""The writer's client of control: many units of work at once over one connection, and notices of commits."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.store.unit import UnitCall
     from ftl2_enterprise.supervisor.writer.frames import Failed, WorkDone
-    from ftl2_enterprise.supervisor.writer.lane import Handed
+    from ftl2_enterprise.supervisor.writer.lane import SubmittedWork
 
 LANES = 256
-"""Pieces of work under way; more wait for their turn."""
+"""Pieces of work in progress at a time; more wait for their turn."""
 SHORT = 1.0
-"""Seconds; connections that end before are tried again ever more slowly."""
+"""Seconds. After connections that ended sooner, the delay before the next attempt grows."""
 
 _log = logging.getLogger(__name__)
 
 
 class WriterClient:
-    """Connects by itself, again and again; `start` and `close` in the event loop that uses it."""
+    """Reconnects whenever the connection is lost. Call `start` and `close` in the event loop that uses it."""
 
     def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
         self._address = address
@@ -38,17 +38,17 @@ class WriterClient:
         self._hello = hello()
         self._free = [Lane(number) for number in reversed(range(LANES))]
         self._turn = asyncio.Semaphore(LANES)
-        self._waiting: dict[int, tuple[Handed, asyncio.Future[WorkDone | Failed]]] = {}
+        self._waiting: dict[int, tuple[SubmittedWork, asyncio.Future[WorkDone | Failed]]] = {}
         self._callbacks: list[Callable[[Committed], object]] = []
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Connect from now on."""
+        """Connect, and stay connected until `close`."""
         self._task = asyncio.create_task(self._stay_connected(), name="writer")
 
     async def close(self) -> None:
-        """End the connection; what is under way is not waited for."""
+        """Close the connection, without waiting for work in progress."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -58,41 +58,43 @@ class WriterClient:
     async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long.
 
-        Cancelling it does not undo what was handed over already. Nor does giving up: what must not be carried out
-        twice is not to be handed over again after that, but without giving up.
+        A cancellation does not undo submitted work, and neither does giving up. Work that must not be executed twice
+        has to be submitted with `gives_up=False`.
         """
         try:
             async with asyncio.timeout(self._patience if gives_up else None), self._turn:
-                handed, answer = await self._handed(calls, actor)
+                submitted, answer = await self._submitted(calls, actor)
         except TimeoutError:
             raise given_up(self._patience) from None
-        return handed.result(answer)
+        return submitted.result(answer)
 
     def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
-        """Hand every notice of a commit to the callback until what returns is called.
+        """Call back with every notice of a commit, until the returned function is called.
 
-        One comes at once and after each reconnection, so that nothing is missed.
+        The first notice is sent at once, and one after each reconnection, so that no commit is missed.
         """
         self._send(pack(Subscribe()))
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
-    async def _handed(self, calls: Sequence[UnitCall], actor: str | None) -> tuple[Handed, WorkDone | Failed]:
+    async def _submitted(
+        self, calls: Sequence[UnitCall], actor: str | None
+    ) -> tuple[SubmittedWork, WorkDone | Failed]:
         lane = self._free.pop()
         try:
-            handed = lane.hand_over(calls, actor)
+            submitted = lane.submit(calls, actor)
             answer = asyncio.get_running_loop().create_future()
-            self._waiting[handed.lane] = handed, answer
+            self._waiting[submitted.lane] = submitted, answer
             try:
-                self._send(handed.frame)
-                return handed, await answer
+                self._send(submitted.frame)
+                return submitted, await answer
             finally:
-                del self._waiting[handed.lane]
+                del self._waiting[submitted.lane]
         finally:
             self._free.append(lane)
 
     def _send(self, frame: bytes) -> None:
-        # Without a connection it is sent with the next one.
+        # Without a connection it is sent when there is one.
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
 
@@ -118,8 +120,8 @@ class WriterClient:
             transport.write(self._hello)
             if self._callbacks:
                 transport.write(pack(Subscribe()))
-            for handed, _ in self._waiting.values():
-                transport.write(handed.frame)
+            for submitted, _ in self._waiting.values():
+                transport.write(submitted.frame)
             self._transport = transport
             await ended
         finally:
@@ -127,7 +129,7 @@ class WriterClient:
             transport.abort()
 
     def take(self, message: WorkDone | Failed | Committed) -> None:
-        """A message of the writer."""
+        """Process a message of the writer."""
         if isinstance(message, Committed):
             for callback in tuple(self._callbacks):
                 try:
@@ -135,8 +137,8 @@ class WriterClient:
                 except Exception:
                     _log.exception("a subscriber failed on a notice of the writer")
             return
-        handed, answer = self._waiting.get(message.lane, (None, None))
-        if handed is not None and answer is not None and handed.number == message.number and not answer.done():
+        submitted, answer = self._waiting.get(message.lane, (None, None))
+        if submitted is not None and answer is not None and submitted.number == message.number and not answer.done():
             answer.set_result(message)
 
 
@@ -158,7 +160,7 @@ class _WriterConnection(asyncio.Protocol):
             for body in self._splitter.feed(data):
                 self._take(decode_from_writer(body))
         except (Problem, msgspec.MsgspecError) as error:
-            _log.warning("cannot understand the writer: %s", error)
+            _log.warning("a message of the writer cannot be decoded: %s", error)
             assert self._transport is not None
             self._transport.abort()
 

@@ -1,4 +1,10 @@
-"""Carries out what several clients have handed over, in one transaction; knows nothing of sockets."""
+"""Executes the work of several clients in one transaction. No sockets.
+
+Usually a batch is one transaction without savepoints. If a piece of work fails, the transaction is rolled back and
+begun again with a savepoint for each piece, so that only the failing one is refused. Work that a client submits
+again, because the acknowledgement was lost, is recognised by client, lane and number, and answered without being
+executed (`store/idempotency.py`).
+"""
 
 from __future__ import annotations
 
@@ -26,23 +32,23 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 type Given = tuple[str, Work]
-"""A client's name and what it has handed over."""
+"""The name of a client, and the work that it submitted."""
 type Answer = WorkDone | Failed
 
 LONG = 0.1
-"""Seconds after which a transaction takes up nothing more."""
+"""Seconds after which a transaction takes no more work."""
 CAREFUL = 50
-"""Batches after a mistake in which another one is expected."""
+"""Batches after a failed piece of work that are executed with savepoints from the beginning."""
 
 _log = logging.getLogger(__name__)
 
 
-class _Mistaken(Exception):
-    """A piece of work cannot be carried out, and nothing says yet what of the transaction is its doing."""
+class _WorkFailed(Exception):
+    """A piece of work failed without a savepoint, so the whole transaction has to be rolled back."""
 
 
 class Batches:
-    """The database, and what each client's last work was."""
+    """The database, and the last work of each client."""
 
     def __init__(self, open_database: Callable[[], Store]) -> None:
         self._open_database = open_database
@@ -50,22 +56,22 @@ class Batches:
         self._last: dict[str, Handover] = {}
         self._known: set[str] = set()
         self._careful = 0
-        # Looked up once: this is asked for each unit.
+        # Looked up once, because it is used for each unit.
         self._is_tested = VARIABLE in os.environ
         self.notice: Committed | None = None
         """The facts of the last batch."""
 
     def carry_out(self, given: Sequence[Given]) -> list[Answer]:
-        """Carry out each piece of work that can be, in order; the answers hold only when they are returned.
+        """Execute the work in order, and commit it; returns the answers.
 
-        Work that is a mistake fails alone. When the database cannot be written, nothing of the batch is. What has no
-        answer has not been looked at: the batch took long enough, and others may be waiting for the database.
+        A failing piece of work is refused alone. If the database cannot be written, all of the batch is refused. Work
+        without an answer was not executed: the batch took long enough, and other processes may wait for the database.
         """
         self._careful -= 1
         try:
             return self._together(given, careful=self._careful > 0)
-        except _Mistaken:
-            # Begun anew, with a savepoint for each piece of work: without a mistake they are not worth their cost.
+        except _WorkFailed:
+            # Again, with a savepoint for each piece of work. Savepoints cost too much for batches without a failure.
             self._careful = CAREFUL
             return self._together(given, careful=True)
 
@@ -85,7 +91,7 @@ class Batches:
                 begun = False
                 if done:
                     idempotency.put(tx, done)
-        except _Mistaken:
+        except _WorkFailed:
             raise
         except Exception as error:
             if begun and len(given) > 1:
@@ -97,8 +103,8 @@ class Batches:
             self.notice = Committed(tx.emitted[-1].id, any(emitted.fact.wakes for emitted in tx.emitted))
         return answers
 
-    def where_things_stand(self) -> Committed:
-        """A notice of everything so far; event 0 when that cannot be read now."""
+    def present_state(self) -> Committed:
+        """A notice of all commits so far; event 0 when the database cannot be read now."""
         try:
             with self._opened().read() as tx:
                 return Committed(last_event(tx))
@@ -107,23 +113,23 @@ class Batches:
             return Committed(0)
 
     def forget(self, client: str) -> None:
-        """The client has no connection any more."""
+        """Forget the last work of a client that has no connection."""
         self._known.discard(client)
         for lane in [lane for lane in self._last if lane.rpartition(".")[0] == client]:
             del self._last[lane]
 
     def prune(self) -> None:
-        """Delete what was kept for processes that are gone; tried again later when it cannot be done now."""
+        """Delete the last work of processes that have ended. A failure is logged, and the next call tries again."""
         try:
             with self._opened().write() as tx:
                 idempotency.prune(tx, _is_gone)
         except Problem as problem:
             _log.warning("%s", problem)
         except Exception:
-            _log.exception("cannot prune the handovers")
+            _log.exception("cannot prune the last work of ended processes")
 
     def close(self) -> None:
-        """Give the database back."""
+        """Close the database."""
         if self._store is not None:
             self._store.close()
 
@@ -133,7 +139,7 @@ class Batches:
         return self._store
 
     def _each_alone(self, given: Sequence[Given]) -> list[Answer]:
-        # A piece of work hit the limits of the database, which undoes the whole transaction: the rest may still fit.
+        # A piece of work exceeded a limit of the database, which rolls back the transaction. The others may succeed.
         found: list[Answer] = []
         facts: list[Committed] = []
         for one in given:
@@ -150,10 +156,10 @@ class Batches:
             self._known.add(client)
         last = done.get(lane) or self._last.get(lane)
         if last is not None and work.number <= last[0]:
-            # Handed over again, because the acknowledgement was lost.
+            # Submitted again, because the acknowledgement was lost.
             if work.number == last[0]:
                 return WorkDone(work.lane, work.number, msgspec.Raw(last[1]))
-            return _failed(work, conflict(f"cannot carry out work {work.number} again: {last[0]} is done already"))
+            return _failed(work, conflict(f"cannot execute work {work.number} again: {last[0]} is committed already"))
         tx.actor = work.actor
         if careful:
             found = self._guarded(tx, work)
@@ -163,14 +169,14 @@ class Batches:
             try:
                 found = _carry_out(tx, work)
             except Exception as error:
-                raise _Mistaken from error
+                raise _WorkFailed from error
         done[lane] = (work.number, found)
         if self._is_tested:
             reach(FaultPoint.WRITER_UNIT_DONE)
         return WorkDone(work.lane, work.number, msgspec.Raw(found))
 
     def _guarded(self, tx: Tx, work: Work) -> bytes | Problem:
-        """What came of it; or why nothing did, and then it is as if it had never been tried."""
+        """Execute a piece of work within a savepoint: its result, or the problem, and then it is undone."""
         mark = len(tx.emitted)
         tx.run("SAVEPOINT work")
         try:
@@ -190,19 +196,19 @@ class Batches:
 
 
 def merged(*notices: Committed) -> Committed:
-    """Several notices in one."""
+    """Merge notices into one."""
     return Committed(max(one.event for one in notices), any(one.wakes for one in notices))
 
 
 def _carry_out(tx: Tx, work: Work) -> bytes:
-    """Carry out its units; what the last one returned, encoded."""
+    """Execute the units of a piece of work; returns the encoded result of the last one."""
     unit, result = None, None
     for call in work.calls:
         unit = unit_named(call.unit)
         try:
             arguments = unit.decode(call.arguments)
         except msgspec.DecodeError as error:
-            raise invalid(f"cannot carry out {call.unit}: {error}") from error
+            raise invalid(f"cannot execute {call.unit}: {error}") from error
         result = unit.function(tx, **arguments)
     return NOTHING if unit is None else unit.encode_result(result)
 
@@ -215,12 +221,12 @@ def _unforeseen(error: Exception, doing: str) -> Problem:
     crash_id = secrets.token_hex(4)
     _log.error("internal error %s: cannot %s", crash_id, doing, exc_info=error)
     return Problem(
-        Code.INTERNAL, f"cannot {doing}: internal error {crash_id}", hint="the log has all of it under that id"
+        Code.INTERNAL, f"cannot {doing}: internal error {crash_id}", hint="the log has the details under that id"
     )
 
 
 def _named(work: Work) -> str:
-    return "carry out " + ", ".join(call.unit for call in work.calls)
+    return "execute " + ", ".join(call.unit for call in work.calls)
 
 
 def _is_gone(client: str) -> bool:

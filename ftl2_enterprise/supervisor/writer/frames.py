@@ -1,7 +1,7 @@
-"""What travels between the writer and its clients, as msgpack in the frames of `protocol.frame`. No sockets in here.
+"""The messages between the writer and its clients: msgpack in the frames of `protocol.frame`. No sockets.
 
-Both ends are always of the same machine and nearly always of the same version, and each unit of work passes through
-here: so these are arrays, and arguments and results are carried as the units have encoded them.
+Both ends are on the same machine and nearly always of the same version, and every unit of work passes through here.
+So the messages are arrays, and arguments and results stay as the units encoded them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.unit import UnitCall
 
 LONGEST = 64 * 1024 * 1024
-"""Bytes of the longest frame: everything that one step of a loop has to say must fit into it."""
+"""Bytes of the longest frame. All that one step of a child writes must fit into it."""
 NOTHING = b"\xc0"
 """None, encoded."""
 
@@ -32,22 +32,22 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Open(Frame, frozen=True, tag="o"):
-    """The first frame: a name that no other client has ever had."""
+    """The first frame of a client: a name that no other client ever had."""
 
     client: str
 
 
 class WriterCall(Frame, frozen=True):
-    """A unit by its name, and its arguments as it has encoded them."""
+    """The name of a unit, and its encoded arguments."""
 
     unit: str
     arguments: msgspec.Raw
 
 
 class Work(Frame, frozen=True, tag="w"):
-    """Units to be carried out in one transaction.
+    """Units that are executed in one transaction.
 
-    In each lane one piece of work is under way at a time, and their numbers grow.
+    A lane has one piece of work in progress at a time, and their numbers increase.
     """
 
     lane: int
@@ -57,7 +57,7 @@ class Work(Frame, frozen=True, tag="w"):
 
 
 class Subscribe(Frame, frozen=True, tag="s"):
-    """Tell me of every commit from now on; the first notice says where things stand."""
+    """Request a notice of every commit from now on. The first notice is sent at once, with the present state."""
 
 
 type ToWriter = Open | Work | Subscribe
@@ -66,7 +66,7 @@ type ToWriter = Open | Work | Subscribe
 
 
 class WorkDone(Frame, frozen=True, tag="d"):
-    """It is on the disk; the result is that of the last unit."""
+    """The work is on the disk. The result is that of the last unit."""
 
     lane: int
     number: int
@@ -74,7 +74,7 @@ class WorkDone(Frame, frozen=True, tag="d"):
 
 
 class Failed(Frame, frozen=True, tag="f"):
-    """Nothing of it was written."""
+    """Nothing of the work was written."""
 
     lane: int
     number: int
@@ -84,7 +84,7 @@ class Failed(Frame, frozen=True, tag="f"):
 
 
 class Committed(Frame, frozen=True, tag="c"):
-    """Facts were written since the notice before: the id of the last one, and whether any of them wakes managers."""
+    """Facts were written since the previous notice: the id of the last one, and whether any wakes managers."""
 
     event: int
     wakes: bool = False
@@ -100,18 +100,18 @@ decode_from_writer = _from_writer.decode
 
 
 def pack(message: Frame) -> bytes:
-    """The message as a frame. Raises Problem(invalid) when it is too long."""
+    """Encode a message as a frame. Raises Problem(invalid) when it is too long."""
     return framed(_encoder.encode(message), LONGEST)
 
 
 def pack_work(calls: Sequence[UnitCall], *, lane: int, number: int, actor: str | None) -> bytes:
-    """The calls as a frame. Raises Problem(invalid) when it is too long."""
+    """Encode calls as a frame. Raises Problem(invalid) when it is too long."""
     given = [WriterCall(one.unit.name, msgspec.Raw(one.encode())) for one in calls]
     return pack(Work(lane, number, given, actor))
 
 
 def result_of(calls: Sequence[UnitCall], answer: WorkDone | Failed) -> Any:
-    """What the last of the calls returned. Raises the Problem because of which nothing was written."""
+    """The result of the last call. Raises the Problem because of which nothing was written."""
     if isinstance(answer, Failed):
         raise Problem(answer.code, answer.message, hint=answer.hint)
     return calls[-1].unit.decode_result(answer.result) if calls else None

@@ -1,4 +1,4 @@
-"""What both kinds of clients of the writer have in common. No sockets in here."""
+"""What both kinds of clients of the writer share. No sockets."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer.frames import Failed, WorkDone
 
 PATIENCE = 30.0
-"""Seconds that a piece of work may take, a restart of the writer and every try included."""
+"""Seconds that a piece of work may take, including a restart of the writer and all retries."""
 
 
 def hello() -> bytes:
-    """The first frame of a client: named after its process, and unlike any other client that this process has."""
+    """The first frame of a client, with a name that contains its process and differs from its other clients."""
     return pack(Open(f"{lease.current()}/{secrets.token_hex(6)}"))
 
 
 def pause(failures: int) -> float:
-    """Seconds to wait before the connection is tried again."""
+    """Seconds to wait before the next attempt to connect."""
     return exponential(failures, base=0.005, cap=0.5)
 
 
 @dataclass(frozen=True, eq=False)
-class Handed:
-    """Work that is to be acknowledged; its frame is sent again as it is when the connection has broken."""
+class SubmittedWork:
+    """Submitted work that is not acknowledged yet. Its frame is sent again, unchanged, after a lost connection."""
 
     calls: Sequence[UnitCall]
     lane: int
@@ -41,28 +41,28 @@ class Handed:
     frame: bytes
 
     def result(self, answer: WorkDone | Failed) -> Any:
-        """What the last unit returned. Raises Problem."""
+        """The result of the last unit. Raises Problem."""
         return result_of(self.calls, answer)
 
 
 class Lane:
-    """Numbers the pieces of work that come one after another."""
+    """Numbers pieces of work that follow each other."""
 
     def __init__(self, lane: int) -> None:
         self._lane = lane
         self._number = 0
 
-    def hand_over(self, calls: Sequence[UnitCall], actor: str | None) -> Handed:
-        """The next piece of work. Raises Problem(invalid) when it is too long to be sent."""
+    def submit(self, calls: Sequence[UnitCall], actor: str | None) -> SubmittedWork:
+        """Create the next piece of work. Raises Problem(invalid) when it is too long for a frame."""
         self._number += 1
         calls = tuple(calls)
         frame = pack_work(calls, lane=self._lane, number=self._number, actor=actor)
-        return Handed(calls, self._lane, self._number, frame)
+        return SubmittedWork(calls, self._lane, self._number, frame)
 
 
 def given_up(after: float) -> Problem:
-    """No answer came in time."""
+    """The problem of a piece of work that was not acknowledged in time."""
     return unavailable(
         f"cannot reach the writer: no answer for {after:g} seconds",
-        "look at `ftl2ctl health`; what was handed over last may have been written",
+        "see `ftl2ctl health`; the last submitted work may have been written",
     )

@@ -1,7 +1,7 @@
 """The writer: the only process of the service that writes the database.
 
-It takes everything that its clients have queued, carries it out in one transaction, and acknowledges when that is on
-the disk. There is no window in which it waits for more: while one batch is committed, the next one gathers.
+It takes all work that its clients have queued, executes it in one transaction, and acknowledges it when the
+transaction is on the disk. It never waits for more work: the next batch accumulates while one is committed.
 """
 
 from __future__ import annotations
@@ -35,26 +35,27 @@ if TYPE_CHECKING:
 PRUNE_EVERY = 60.0
 """Seconds."""
 _PAUSE = 1.0
-"""Seconds without new connections when there is no descriptor left for one."""
+"""Seconds without new connections after the descriptors were exhausted."""
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _NO_FRAME = (Problem, msgspec.MsgspecError, ValueError, RecursionError)
-"""What comes of bytes that no client of ours has sent."""
+"""The exceptions that malformed input leads to."""
 _CREDENTIALS = struct.Struct("3i")
 
 _log = logging.getLogger(__name__)
 
 
 def main(listener: socket.socket, open_database: Callable[[], Store]) -> None:
-    """Write for everybody of this uid who connects, until it is told to end.
+    """Serve every client with the uid of this process, until a signal ends it.
 
-    TERM: accept nobody any more, and end when the last client has gone. TERM again: end when what it took is written.
+    After the first TERM it accepts no more connections, and ends when the last client has disconnected. After a
+    second TERM it ends when the work that it received is written.
     """
     _raise_the_limit_of_descriptors()
     batches = Batches(open_database)
     server = WriterServer(listener, batches)
     server.heed_signals()
     batches.prune()
-    # What is there by now stays for good: looking through all of it again would hold everybody up for long.
+    # The objects that exist now are never freed, and a garbage collection over all of them would delay every client.
     gc.freeze()
     try:
         server.run()
@@ -63,7 +64,7 @@ def main(listener: socket.socket, open_database: Callable[[], Store]) -> None:
 
 
 class WriterServer:
-    """Connections, and the loop that serves them."""
+    """The connections, and the event loop that serves them."""
 
     def __init__(self, listener: socket.socket, batches: Batches) -> None:
         self._listener = listener
@@ -80,10 +81,10 @@ class WriterServer:
         self._prune_at = time.monotonic() + PRUNE_EVERY
         self._wake: socket.socket | None = None
         listener.settimeout(0.0)
-        self._accept_from_now_on()
+        self._start_accepting()
 
     def heed_signals(self) -> None:
-        """Take TERM for what `main` says; only in the main thread."""
+        """Handle TERM as `main` describes; only in the main thread."""
         self._wake, sender = socket.socketpair()
         self._wake.settimeout(0.0)
         sender.settimeout(0.0)
@@ -92,7 +93,7 @@ class WriterServer:
         self._epoll.register(self._wake, select.EPOLLIN)
 
     def end(self) -> None:
-        """What a TERM does."""
+        """Begin to end, as a TERM does."""
         self._terms += 1
 
     def run(self) -> None:
@@ -102,7 +103,7 @@ class WriterServer:
 
     def _is_over(self) -> bool:
         if self._terms and self._accepts:
-            self._accept_nobody()
+            self._stop_accepting()
         return (self._terms == 1 and not self._peers) or (self._terms > 1 and not self._queue)
 
     def _turn(self) -> None:
@@ -121,7 +122,7 @@ class WriterServer:
             self._prune_at = now + PRUNE_EVERY
             self._batches.prune()
         if not self._accepts and not self._terms and now >= self._accepts_again:
-            self._accept_from_now_on()
+            self._start_accepting()
 
     def _patience(self) -> float:
         if self._queue:
@@ -131,11 +132,11 @@ class WriterServer:
 
     # --- connections -----------------------------------------------------------------------------------------------
 
-    def _accept_from_now_on(self) -> None:
+    def _start_accepting(self) -> None:
         self._epoll.register(self._listener, select.EPOLLIN)
         self._accepts = True
 
-    def _accept_nobody(self) -> None:
+    def _stop_accepting(self) -> None:
         self._epoll.unregister(self._listener)
         self._accepts = False
 
@@ -148,7 +149,7 @@ class WriterServer:
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     _log.warning("cannot accept a connection: %s", os.strerror(error.errno))
-                    self._accept_nobody()
+                    self._stop_accepting()
                     self._accepts_again = time.monotonic() + _PAUSE
                     return
                 continue
@@ -181,14 +182,14 @@ class WriterServer:
             for given in peer.receive():
                 self._queue.append((peer, given))
         finally:
-            # Also when what came behind its name was no frame of ours.
+            # Also if the input after its name was malformed.
             if peer.client and peer not in self._named:
                 self._named.add(peer)
                 self._clients[peer.client] += 1
         if peer.asks_for_news:
             peer.asks_for_news = False
             self._subscribers.add(peer)
-            peer.notice(self._batches.where_things_stand())
+            peer.notice(self._batches.present_state())
             self._flush(peer)
 
     def _drop(self, peer: WriterPeer) -> None:
@@ -206,7 +207,7 @@ class WriterServer:
                 self._batches.forget(peer.client)
 
     def _flush(self, peer: WriterPeer) -> None:
-        """Send what can be sent. While the rest waits, nothing is taken from this one: it blocks itself only."""
+        """Send what can be sent. While something is left, nothing is read from this client: it delays only itself."""
         is_behind = peer.send()
         if is_behind != peer.waits:
             peer.waits = is_behind
@@ -228,7 +229,7 @@ class WriterServer:
                 peer.notice(self._batches.notice)
                 peers[peer] = None
         for peer in peers:
-            # A number that is free again may be that of another connection by now.
+            # The descriptor may have been closed and assigned to another connection since.
             if self._peers.get(peer.fd) is peer:
                 try:
                     self._flush(peer)
@@ -238,7 +239,7 @@ class WriterServer:
 
 
 def _identity(connection: socket.socket) -> tuple[int, int]:
-    """Pid and uid of whoever connected."""
+    """Pid and uid of the client."""
     pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return pid, uid
 

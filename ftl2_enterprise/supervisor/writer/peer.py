@@ -1,4 +1,4 @@
-"""One connection to the writer."""
+"""One connection of a client to the writer."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer.frames import Committed, Frame
 
 AT_ONCE = 64 * 1024
-"""Bytes that are taken from one connection before the others have their turn."""
+"""Bytes that are read from one connection before the others have their turn."""
 ROOM = 64 * 1024
-"""Bytes that may wait to be sent before notices are put together instead."""
+"""Bytes that may wait to be sent; beyond them, notices are merged."""
 _NAME = re.compile(r"[0-9a-zA-Z:/_-]{1,200}")
 
 
 class WriterPeer:
-    """Frames in, frames out; never blocks."""
+    """Receives work and sends answers and notices, without blocking."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self.fd: int = connection.fileno()
         self.pid: int = pid
         self.client: str = ""
-        """Its name; empty until it has said it."""
+        """Its name; empty until it sent one."""
         self.asks_for_news: bool = False
-        """It has just subscribed."""
+        """It requested notices, and has received none yet."""
         self.waits: bool = False
-        """It does not read as fast as it is told things."""
+        """It reads more slowly than the writer sends."""
         self._connection = connection
         self._splitter = Splitter(LONGEST)
         self._out = bytearray()
@@ -44,7 +44,7 @@ class WriterPeer:
     def receive(self) -> Iterator[Given]:
         """The work that has arrived.
 
-        Raises Problem or msgspec.DecodeError for what is no frame of ours, and OSError when the connection has ended.
+        Raises Problem or msgspec.DecodeError for malformed input, and OSError when the connection has ended.
         """
         data = self._connection.recv(AT_ONCE)
         if not data:
@@ -64,15 +64,15 @@ class WriterPeer:
                     self.asks_for_news = True
 
     def answer(self, message: Frame) -> None:
-        """Put it behind what is to be sent."""
+        """Queue a message."""
         self._out += pack(message)
 
     def notice(self, notice: Committed) -> None:
-        """Tell of a commit; notices that cannot be sent yet become one."""
+        """Queue a notice of a commit; notices that cannot be sent yet are merged."""
         self._notice = notice if self._notice is None else merged(self._notice, notice)
 
     def send(self) -> bool:
-        """Send what the other side has room for; whether something is left. Raises OSError when it has ended."""
+        """Send what the socket has room for; returns whether something is left. Raises OSError when it is closed."""
         while self._out or self._notice is not None:
             if self._notice is not None and len(self._out) < ROOM:
                 self._out += pack(self._notice)
@@ -85,5 +85,5 @@ class WriterPeer:
         return False
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""How a loop's process has its units of work written: it hands them to the writer, and waits until they are."""
+"""The writer's client of a child: it submits units of work, and waits until they are committed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.store.unit import UnitCall
-    from ftl2_enterprise.supervisor.writer.lane import Handed
+    from ftl2_enterprise.supervisor.writer.lane import SubmittedWork
 
 _AT_ONCE = 64 * 1024
 
 
 class WriterLink:
-    """A `store.unit.Writer`; safe to use from several threads, one of which has its turn at a time.
+    """A `store.unit.Writer`. Several threads may use it; it serves one at a time.
 
-    Made in the process that uses it: its name is that of the process.
+    Create it in the process that uses it, because its name contains the process.
     """
 
     def __init__(self, address: str, *, actor: str | None = None, patience: float = PATIENCE) -> None:
@@ -40,27 +40,27 @@ class WriterLink:
     def carry_out(self, calls: Sequence[UnitCall]) -> Any:
         """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long."""
         with self._turn:
-            handed = self._lane.hand_over(calls, self._actor)
-            answer = self._answer(handed)
-        return handed.result(answer)
+            submitted = self._lane.submit(calls, self._actor)
+            answer = self._answer(submitted)
+        return submitted.result(answer)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _answer(self, handed: Handed) -> WorkDone | Failed:
+    def _answer(self, submitted: SubmittedWork) -> WorkDone | Failed:
         deadline = time.monotonic() + self._patience
         failures = 0
         while True:
             try:
                 connection = self._connection or self._connected()
-                connection.sendall(handed.frame)
-                return self._receive(connection, handed.number)
+                connection.sendall(submitted.frame)
+                return self._receive(connection, submitted.number)
             except OSError:
-                # The writer is gone, or is being started again: the same work under the same number, which the next
-                # one knows when this one had it written.
+                # The writer has ended, or is being restarted. The same work is sent again with the same number, by
+                # which the next writer recognises what the previous one committed.
                 self.close()
             except BaseException:
                 self.close()
@@ -74,7 +74,7 @@ class WriterLink:
     def _connected(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            # Not settimeout(), with which every call would be two.
+            # Not settimeout(), which needs a second system call for each operation.
             patience = struct.pack("ll", int(self._patience), int(self._patience % 1 * 1_000_000))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)

@@ -73,7 +73,7 @@ class _AsIfHandedOver:
         self._lane = Lane(0)
 
     def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        self._lane.hand_over(calls, None)
+        self._lane.submit(calls, None)
         result = None
         with self._database.write() as tx:
             for call in calls:

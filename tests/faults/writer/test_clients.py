@@ -144,7 +144,7 @@ def test_without_descriptors_it_goes_on_with_those_that_it_has(tmp_path, databas
     with writer_process(tmp_path, database, descriptors=40) as writer:
         crowd = [connected(writer, hello()) for _ in range(60)]
         until(lambda: "cannot accept a connection" in writer.log.read_text())
-        first = Lane(0).hand_over([enter.call("first", 1)], None)
+        first = Lane(0).submit([enter.call("first", 1)], None)
         crowd[0].sendall(first.frame)
         receive(crowd[0], 1)
         for connection in crowd:
@@ -204,7 +204,7 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
         with connected(
             writer,
             pack(Open(f"{lease.current()}0/dead")),
-            Lane(0).hand_over([enter.call("d", 1)], None).frame,
+            Lane(0).submit([enter.call("d", 1)], None).frame,
         ) as c:
             receive(c, 1)
         link = writer.link()

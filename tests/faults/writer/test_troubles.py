@@ -104,7 +104,7 @@ def test_work_that_is_no_work_fails_alone(database, writer):
     connection = connected(writer, hello(), *(pack(one) for one in wrong[:3]), pack(right))
     answers = receive(connection, 4)
     assert [answer.number for answer in answers] == [1, 2, 3, 6]
-    assert [type(answer).__name__ for answer in answers] == ["Failed", "Failed", "Failed", "Done"]
+    assert [type(answer).__name__ for answer in answers] == ["Failed", "Failed", "Failed", "WorkDone"]
     assert answers[0].message == 'cannot execute "tests.support.ledger.gone": there is no such unit of work'
     connection.close()
     for one in wrong[3:]:

@@ -39,7 +39,7 @@ def test_what_is_known_is_spared_with_all_that_is_below_it(family: tuple[int, li
     (known,) = (one for one in below if process_tree.children_of(one))
     (grandchild,) = process_tree.children_of(known)
     (other,) = set(below) - {known, grandchild}
-    process_tree.kill({pid}, sparing={known})
+    process_tree.kill({pid}, without={known})
     until(lambda: not is_alive(pid) and not is_alive(other))
     assert is_alive(known)
     assert is_alive(grandchild)
