@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, and what the settings let them do."""
+"""The identity of clients, and what the settings permit them to do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ftl2_enterprise.core.settings_sections import AccessSettings
 from ftl2_enterprise.protocol.verb import Access
 
 SO_PEERGROUPS = 59
-"""From asm-generic/socket.h; the module `socket` does not name it."""
+"""From asm-generic/socket.h; the module `socket` does not define it."""
 _MOST_GROUPS = 256
-"""`getsockopt` of Python takes at most 1024 bytes."""
+"""`getsockopt` of Python returns at most 1024 bytes."""
 _CREDENTIALS = struct.Struct("iII")
 _UNMAPPED = 0xFFFFFFFF
-"""What the kernel says of a user or a group that this user namespace does not know: -1."""
+"""The kernel's id of a user or group that does not exist in this user namespace: -1."""
 
 _DEFAULTS = AccessSettings()
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """The process at the other end, as the kernel saw it when it connected."""
+    """The process at the other end of a connection, as it was when it connected."""
 
     uid: int
     pid: int
@@ -39,12 +39,12 @@ class Peer:
 
     @property
     def actor(self) -> str:
-        """How it is named in the events that it causes."""
+        """Its name in the events that it causes."""
         return f"{self.name} (uid {self.uid}, pid {self.pid})"
 
 
 def peer_of(connection: socket.socket) -> Peer:
-    """Who is at the other end of a Unix socket. Raises OSError when the kernel does not say."""
+    """The process at the other end of a Unix socket. Raises OSError when the kernel does not report it."""
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, gid = _CREDENTIALS.unpack(found)
     name = name_of(uid)
@@ -58,14 +58,14 @@ def _groups(connection: socket.socket, name: str, gid: int) -> tuple[int, ...]:
     except OSError as error:
         if error.errno != errno.ERANGE:
             raise
-        # More than can be asked for: what the user database says then, which is the same unless a group was left.
+        # Too many to be returned: the groups of the user database, which are the same unless the process left one.
         return tuple(os.getgrouplist(name, gid))
     return struct.unpack(f"{len(found) // 4}I", found)
 
 
 @lru_cache(maxsize=256)
 def name_of(uid: int) -> str:
-    """The user's name, or the number when there is none."""
+    """The name of a user; the number if there is none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -73,7 +73,7 @@ def name_of(uid: int) -> str:
 
 
 class Guard:
-    """Tells what each peer may do. Names are looked up once, when it is made."""
+    """Decides what each peer may do. Names are looked up once, when it is created."""
 
     def __init__(self, settings: AccessSettings, own_uid: int | None = None) -> None:
         self._settings: AccessSettings = settings
@@ -92,7 +92,7 @@ class Guard:
         return None
 
     def check(self, peer: Peer, needed: Access, verb: str) -> None:
-        """Raise Problem(denied) unless the peer may."""
+        """Raise Problem(denied) unless the peer has the needed access."""
         has = self.access_of(peer)
         if has is not None and has.includes(needed):
             return
@@ -118,13 +118,13 @@ class Guard:
 
 
 def _members(access: Access, names: tuple[str, ...]) -> tuple[frozenset[int], frozenset[int]]:
-    """The numbers of the users and of the groups that are named."""
+    """The ids of the named users and groups."""
     users: set[int] = set()
     groups: set[int] = set()
     for name in names:
         found = _gid(name[1:]) if name.startswith("%") else _uid(name)
         if found is None or found == _UNMAPPED:
-            # No reason to refuse to start: the group may be made, and the settings read again, later.
+            # No reason to refuse the start: the group may be created, and the settings loaded again, later.
             level = logging.INFO if name in getattr(_DEFAULTS, access.value) else logging.WARNING
             _log.log(level, "access.%s names %r, which does not exist on this machine", access, name)
         else:
@@ -133,7 +133,7 @@ def _members(access: Access, names: tuple[str, ...]) -> tuple[frozenset[int], fr
 
 
 def _uid(name: str) -> int | None:
-    # A name goes first: there may be a user whose name is a number.
+    # Names first: there may be a user whose name is a number.
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:

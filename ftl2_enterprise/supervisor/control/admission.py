@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Child, Plan
 
 QUEUED = "queued"
-"""The word under which keys that wait for a place are counted."""
+"""The key of the counts for keys that wait for a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """What the plans of all managers come to together."""
+    """What follows from the plans of all managers together."""
 
     start: tuple[str, ...]
     """Keys, the most urgent first."""
@@ -28,15 +28,15 @@ class Admission:
     """Keys of resting children that make room."""
     queue: Queue
     counts: Mapping[str, int]
-    """Those of the plans; what waits for a place is counted as that, and not under its own word."""
+    """The counts of the plans. A key that waits for a place is counted as queued instead."""
 
 
 def admit(plans: Sequence[Plan], children: Mapping[str, Child], *, max_running: int) -> Admission:
-    """Give the free places to those who are due: the higher priority first, then the longer wait.
+    """Give the free places to the keys that are due: higher priority first, then longer wait.
 
-    `children` are all of them, those of a manager that has failed included. The order within each plan is that of its
-    manager. When some have to wait, resting children end, the longest rest first, but no more of them than are waited
-    for: each child that is ending already is a place to come.
+    `children` are all children, also those of a manager that failed. The order within each plan is that of its
+    manager. If keys have to wait, resting children end, the longest rest first, but no more than needed: a child that
+    is already ending will free a place too.
     """
     ordered = heapq.merge(*(plan.start for plan in plans), key=lambda one: (-one.priority, one.since))
     due = [one for one in ordered if one.key not in children]

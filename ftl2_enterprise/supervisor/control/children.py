@@ -17,25 +17,25 @@ _RANK = list(Urgency)
 
 
 class Children:
-    """By key. A child that has ended stays until it is recorded, so that nobody starts another one before."""
+    """The children by key. One that has ended stays until its end is recorded, so that no other is started before."""
 
     def __init__(self) -> None:
         self.version: int = 0
-        """Another one after each change."""
+        """Changes with each change of the table."""
         self._table: Table = Table()
         self._asked: dict[str, Urgency] = {}
-        """How a child was asked to end."""
+        """How each child was asked to end, by key."""
         self._old: set[str] = set()
         self._ended: set[str] = set()
-        """Keys of children whose ending is being recorded."""
+        """Keys of children whose end is being recorded."""
 
     @property
     def table(self) -> Table:
-        """Every child; not to be changed."""
+        """Every child; the caller must not change it."""
         return self._table
 
     def of(self, prefix: str) -> dict[str, Child]:
-        """Those whose keys begin so."""
+        """The children of one kind, which is the part of the key before the colon."""
         return {key: child for key, child in self._table.items() if key.startswith(f"{prefix}:")}
 
     def queued(self, queue: Queue) -> None:
@@ -45,7 +45,7 @@ class Children:
             self.version += 1
 
     def drain(self, *, draining: bool) -> None:
-        """Whether the service is stopping."""
+        """Record whether the service is stopping."""
         self._table.draining = draining
         self.version += 1
 
@@ -55,7 +55,7 @@ class Children:
         return self._old
 
     def load(self, lines: Iterable[TableLine]) -> None:
-        """Take over what root has."""
+        """Take over entries of the table of root."""
         for line in lines:
             self._put(Child(key=line.key, pid=line.pid, started_at=line.at, stopping=line.stopping))
             if line.stopping:
@@ -64,7 +64,7 @@ class Children:
                 self._old.add(line.key)
 
     def ordered(self, key: str, now: Instant) -> None:
-        """Root was asked to start it."""
+        """Record that a process was requested."""
         self._put(Child(key=key, pid=None, started_at=now))
 
     def started(self, started: ChildStarted) -> None:
@@ -78,7 +78,7 @@ class Children:
         self._put(Child(key=started.key, pid=started.pid, started_at=started.at, stopping=stopping))
 
     def asked(self, key: str, urgency: Urgency) -> bool:
-        """Note that the child is asked to end so; whether it was not yet, and can be."""
+        """Record that the child is asked to end; False if it was already asked with that urgency, or has ended."""
         child = self._table.get(key)
         before = self._asked.get(key)
         if child is None or key in self._ended or (before and _RANK.index(before) >= _RANK.index(urgency)):
@@ -104,7 +104,7 @@ class Children:
         return child, ending
 
     def gone(self, key: str) -> None:
-        """Its ending is recorded."""
+        """Forget a child whose end is recorded."""
         if key in self._ended:
             self._ended.discard(key)
             self._table.pop(key, None)

@@ -1,4 +1,4 @@
-"""News of commits, and whether anything was committed at all."""
+"""Wakes the followers of commits, and detects commits of other processes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.driver import CommitCounter
 
 GAP = 0.02
-"""Seconds between two wake-ups of those who follow commits: a hundred of them must not read after every commit."""
+"""Seconds between two wake-ups of the followers: a hundred of them must not read after every commit."""
 LOOK = 2.0
-"""Seconds after which followers look without news: a process in the foreground writes by itself and tells nobody."""
+"""Seconds between checks without a notice: a process in the foreground writes directly, without notices."""
 
 
 class Commits:
-    """Wakes whoever waits for something to be committed."""
+    """Wakes the tasks that wait for a commit."""
 
     def __init__(self, version: CommitCounter) -> None:
         self._version: CommitCounter = version
@@ -28,20 +28,20 @@ class Commits:
 
     @property
     def count(self) -> int:
-        """How many are known of: to be read before the database, and given to `wait`."""
+        """The number of known commits. Read it before the database, and pass it to `wait`."""
         return self._count
 
-    def told(self) -> None:
-        """There was a commit."""
+    def notify(self) -> None:
+        """Record a commit, and wake the waiting tasks."""
         self._count += 1
         if self._waiting:
             self._news = True
             self._arm(max(0.0, self._last + GAP - asyncio.get_running_loop().time()))
 
     async def wait(self, since: int) -> None:
-        """Return when something was committed after `since` was read, perhaps; never much later than that."""
+        """Wait for a commit since `since` was read. It may return without one, but never much later than one."""
         if self._count != since:
-            # It came while the caller read; others may come at once.
+            # There was a commit while the caller read; more may follow immediately.
             await asyncio.sleep(GAP)
             return
         loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ class Commits:
             self._waiting.discard(future)
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Stop waking tasks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

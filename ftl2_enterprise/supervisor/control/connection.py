@@ -1,4 +1,4 @@
-"""One client: its frames in, its replies and items out, and nothing held for it without bound."""
+"""The connection of one client. Everything that is held for a client has a limit."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ MAX_REQUEST = 1024 * 1024
 MAX_CALLS = 64
 """Calls of one connection that may be open at a time."""
 HELLO_WITHIN = 10.0
-"""Seconds."""
+"""Seconds within which a client has to send its hello."""
 _HIGH, _LOW = 256 * 1024, 64 * 1024
-"""Bytes that wait to be taken: from the first on nothing is read or sent, until only the second are left."""
+"""Bytes that wait for the client. At the first limit nothing more is read or sent until the second is reached."""
 _SLICE = 0.005
 """Seconds that the frames of one client may take before the others have their turn."""
 _LINGER = 5.0
-"""Seconds that a client has to take why its connection ends."""
+"""Seconds that a client has to read why its connection ends."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
 
 type Answer = bytes | Coroutine[Any, Any, bytes] | AsyncGenerator[bytes]
-"""Encoded: at once, later, or as items of a watch."""
+"""An encoded reply: at once, later, or as the items of a watch."""
 
 
 class Answerer(Protocol):
-    """Whoever carries out requests."""
+    """What executes requests."""
 
     def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
-        """Answer, or begin to. Raises Problem, as awaiting and iterating may."""
+        """Answer a request, or begin to. Raises Problem; so may awaiting and iterating the result."""
         ...
 
     def access_of(self, peer: Peer) -> Access | None:
-        """The most that the peer may do; None for nothing."""
+        """The highest access of the peer; None if it has none."""
         ...
 
 
@@ -89,31 +89,31 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Speaks `protocol.envelope` with one client."""
+    """Exchanges the messages of `protocol.envelope` with one client."""
 
     def __init__(self, server: ConnectionOwner) -> None:
         self._server: ConnectionOwner = server
         self._splitter: Splitter = Splitter(MAX_REQUEST)
         self._frames: deque[bytes] = deque()
-        """Whole, and not looked at yet. While there are any, nothing more is read."""
+        """Complete frames that are not processed yet. While there are any, nothing more is read."""
         self._broken: Problem | None = None
-        """What is wrong with what came after them."""
+        """What is wrong with the input after them."""
         self._calls: dict[int, asyncio.Task[FromService]] = {}
         self._watches: set[int] = set()
         self._greeted: bool = False
         self._ending: bool = False
         self._pumping: bool = False
         self._flowing: asyncio.Event = asyncio.Event()
-        """The client takes what it gets."""
+        """Set while the client reads what it is sent."""
         self._flowing.set()
         self.is_stranger: bool = False
-        """Who may do nothing."""
+        """The client has no access at all."""
 
-    # --- what asyncio calls ----------------------------------------------------------------------------------------
+    # --- callbacks of asyncio --------------------------------------------------------------------------------------
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Find out who it is."""
+        """Identify the client, and admit or refuse it."""
         self._transport: asyncio.Transport = cast("asyncio.Transport", transport)
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._transport.set_write_buffer_limits(_HIGH, _LOW)
@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         try:
             self._peer: Peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
         except OSError:
-            # Without knowing who it is nothing may be done, not even be told.
+            # An unidentified client gets no answer.
             self.abort()
             return
         if refused := self._server.admit(self, self._peer):
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it; what is being written goes on."""
+        """Forget the connection. Requests that are being written continue."""
         self._ending = True
         self._limit.cancel()
         self._server.dismiss(self)
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        """Take frames apart."""
+        """Split the input into frames, and process them."""
         if self._ending:
             return
         try:
@@ -151,19 +151,19 @@ class Connection(asyncio.Protocol):
 
     @override
     def eof_received(self) -> bool:
-        """The client has nothing more to say: close, unless it stopped within a frame and may be told so."""
+        """The client sends no more: close, after a message if it stopped within a frame."""
         if self._splitter.pending and not self._ending:
-            self.end(invalid(f"cannot take a message that ends after {self._splitter.pending} bytes"))
+            self.end(invalid(f"cannot accept a message that ends after {self._splitter.pending} bytes"))
         return False
 
     @override
     def pause_writing(self) -> None:
-        """The client does not take what it gets."""
+        """Stop reading and sending: the client does not read."""
         self._flowing.clear()
 
     @override
     def resume_writing(self) -> None:
-        """It does again."""
+        """Continue: the client reads again."""
         self._flowing.set()
         self._pump_soon()
 
@@ -176,14 +176,14 @@ class Connection(asyncio.Protocol):
     # --- ending ----------------------------------------------------------------------------------------------------
 
     def end(self, why: Problem) -> None:
-        """Say why, and close."""
+        """Send the reason, and close."""
         if self._ending:
             return
         self._send(Failure(id=0, code=why.code, message=why.message, hint=why.hint))
         self._ending = True
         self._frames.clear()
         self._transport.close()
-        # Closing waits for the client to take what was sent, which it may never do.
+        # Closing waits until the client has read everything, which may never happen.
         self._limit.cancel()
         self._limit = self._loop.call_later(_LINGER, self.abort)
 
@@ -193,12 +193,12 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _not_greeted(self) -> None:
-        self.end(invalid(f"cannot wait any longer: there was no hello within {HELLO_WITHIN:g} s"))
+        self.end(invalid(f"cannot wait any longer: no hello was received within {HELLO_WITHIN:g} s"))
 
     # --- frames in -------------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        """Look at frames until they, or this client's turn, are over, or until it takes its replies no more."""
+        """Process frames until there are no more, the turn of the client is over, or it does not read replies."""
         self._pumping = False
         until = time.monotonic() + _SLICE
         while self._frames and not self._ending and self._flowing.is_set():
@@ -224,15 +224,15 @@ class Connection(asyncio.Protocol):
         try:
             message = _decoder.decode(body)
         except (msgspec.MsgspecError, RecursionError) as error:
-            self.end(invalid(f"cannot understand what was sent: {_lowered(error)}"))
+            self.end(invalid(f"cannot decode the message: {_lowered(error)}"))
             return
         match message:
             case Hello() if self._greeted:
-                self.end(invalid("cannot take a second hello"))
+                self.end(invalid("cannot accept a second hello"))
             case Hello():
                 self._greet(message)
             case _ if not self._greeted:
-                self.end(invalid("cannot take a call before the hello"))
+                self.end(invalid("cannot accept a call before the hello"))
             case Call():
                 self._call(message)
             case Cancel():
@@ -244,8 +244,8 @@ class Connection(asyncio.Protocol):
         if hello.protocol != VERSION:
             self.end(
                 invalid(
-                    f"cannot talk to a client that speaks version {hello.protocol} of the protocol: "
-                    f"this service speaks {VERSION}",
+                    f"cannot serve a client with version {hello.protocol} of the protocol: "
+                    f"this service has version {VERSION}",
                     f"use the ftl2ctl of version {self._server.version}",
                 )
             )
@@ -256,12 +256,12 @@ class Connection(asyncio.Protocol):
 
     def _call(self, call: Call) -> None:
         if call.id == 0 or call.id in self._calls:
-            # An answer to it could not be told from that of the other.
-            self.end(invalid(f"cannot take a call with the id {call.id}: it is in use"))
+            # The client could not distinguish the two answers.
+            self.end(invalid(f"cannot accept a call with the id {call.id}: it is in use"))
             return
         if len(self._calls) >= MAX_CALLS:
             problem = unavailable(
-                f"cannot take more than {MAX_CALLS} calls of a connection at a time", "wait for some"
+                f"cannot accept more than {MAX_CALLS} calls of a connection at a time", "wait for a reply"
             )
             self._send(failure_of(call.id, problem))
             return
@@ -279,13 +279,13 @@ class Connection(asyncio.Protocol):
         else:
             task = self._server.run(_later(call.id, answer))
         self._calls[call.id] = task
-        # Not at the end of the task: one that is cancelled before its first step has no end.
+        # A callback, because a task that is cancelled before its first step executes no code.
         task.add_done_callback(lambda done: self._finish(call.id, done))
 
     # --- replies and items out -------------------------------------------------------------------------------------
 
     async def _watch(self, call_id: int, items: AsyncGenerator[bytes]) -> FromService:
-        """Send an item after the other; the last one to be sent is returned."""
+        """Send the items one after the other; returns the last message."""
         until = time.monotonic() + _SLICE
         try:
             async with aclosing(items):
@@ -323,13 +323,13 @@ async def _later(call_id: int, answer: Coroutine[Any, Any, bytes]) -> FromServic
 
 
 def failure_of(call_id: int, error: Exception) -> Failure:
-    """What the client is told; what nobody expected is logged whole under an id, and told as that."""
+    """The answer for an error. An unexpected exception is logged with an id, and only the id is sent."""
     if not isinstance(error, Problem):
         crash_id = log.crash(error)
         error = Problem(
             Code.INTERNAL,
-            f"cannot go on: internal error {crash_id}",
-            hint=f"the log of the service has it under {crash_id}",
+            f"cannot continue: internal error {crash_id}",
+            hint=f"the log of the service has the details under {crash_id}",
         )
     return Failure(id=call_id, code=error.code, message=error.message, hint=error.hint)
 

@@ -1,4 +1,4 @@
-"""Carries out the requests of clients: reads here, writes by the writer."""
+"""Executes the requests of clients: reads in this process, writes in the writer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.service_state import ServiceState
 
 KEPT_FOR = 1.0
-"""Seconds for which a reply is kept at most: what it states may change with time alone, such as an age."""
+"""Maximum seconds for which a reply is reused: parts of it, such as an age, change with time alone."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -33,11 +33,11 @@ class KeptReply(NamedTuple):
     state: tuple[int | None, int]
     """Versions of the database and of the table of children."""
     at: float
-    """When it was made, by the monotonic clock."""
+    """When it was encoded, on the monotonic clock."""
 
 
 class RequestExecutor:
-    """A server's answerer."""
+    """The `Answerer` of the control server."""
 
     def __init__(self, state: ServiceState, dispatch: Dispatch) -> None:
         self._state: ServiceState = state
@@ -46,11 +46,11 @@ class RequestExecutor:
         """By verb."""
 
     def access_of(self, peer: Peer) -> Access | None:
-        """The most that the peer may do; None for nothing."""
+        """The highest access of the peer; None if it has none."""
         return self._state.guard.access_of(peer)
 
     def begin(self, body: msgspec.Raw, peer: Peer) -> Answer:
-        """Check who asks, and answer, or begin to. Raises Problem."""
+        """Check the access of the peer, and answer the request, or begin to. Raises Problem."""
         state = self._state
         entry = self._dispatch.find(body, peer, state.guard, draining=state.draining)
         request = entry.decode(body)
@@ -76,20 +76,20 @@ class RequestExecutor:
             return entry.handler(tx, request, self._state.children.table, *gathered)
 
     def _ask(self, peer: Peer, request: Request[Any]) -> Any:
-        """What the peer would be answered. As bytes, so that it is checked as what comes from outside is."""
+        """The answer that the peer would get. The request is encoded, so that it is checked like one of a client."""
         body = msgspec.Raw(_encode(request))
         entry = self._dispatch.find(body, peer, self._state.guard)
         if entry.kind is not Kind.READ or entry.gather is not None:
-            raise invalid(f"cannot do {entry.name} while something is rendered: it does more than read")
+            raise invalid(f"cannot execute {entry.name} during rendering: it does more than read")
         return self._found(entry, entry.decode(body))
 
     async def _read_with(self, entry: Entry, request: Any, gather: Gather) -> bytes:
         return self._read(entry, request, await gather(request))
 
     def _keep(self, entry: Entry, request: Any) -> bytes:
-        """The reply, from before when nothing has changed since: clients repeat the request all the time."""
+        """The reply, reused if nothing has changed since: clients repeat this request often."""
         now = time.monotonic()
-        # Read before the database: a commit in between makes the kept reply one of the past, never the other way.
+        # Read before the database: with a commit in between, the kept reply is newer than its state, never older.
         state = (self._state.data_version.read(), self._state.children.version)
         kept = self._kept.get(entry.name)
         if kept is not None and state == kept.state and state[0] is not None and now - kept.at < KEPT_FOR:

@@ -1,4 +1,4 @@
-"""The control process: verbs, managers, watches. Killed at any moment, the next one begins from what is committed."""
+"""The control process: verbs, managers, watches. It may be killed at any time: its state is committed."""
 
 from __future__ import annotations
 
@@ -57,59 +57,59 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
 SILENT = 5.0
-"""Seconds without an answer of the writer that are a problem."""
+"""Seconds without an answer of the writer after which that is a problem."""
 STALE = 90.0
-"""Seconds after which nobody can say any more that the managers look."""
+"""Seconds without a pass of the managers after which that is a problem."""
 SETTINGS, ROOT = "settings", "root"
-"""Under which it is known what is wrong with them, and what root has found."""
+"""The names under which problems with the settings, and those that root found, are kept."""
 LOST = 3
-"""Exit status of a control that root has left."""
+"""Exit status when root is gone."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What control is made of; `wiring` puts it together."""
+    """What control consists of; `wiring` assembles it."""
 
     listener: socket.socket
-    """Bound and listening; it belongs to root."""
+    """The listening socket, which belongs to root."""
     root: socket.socket
     """Control's end of the channel."""
     store: Store
     """For reading."""
     writer: Writing
     handlers: Handlers
-    """Of the verbs that are not the service's own."""
+    """The handlers of the verbs of capabilities."""
     managers: Sequence[Manager]
     subjects: Subjects
     """What facts and logs are about."""
     order: Callable[[str, Settings], StartChild]
     """The request for the process of a key."""
     loaded: Loaded
-    """The settings as they are now."""
+    """The settings in the files now."""
     load: Callable[[], Loaded]
-    """Reads them again. Raises Problem."""
+    """Loads them again. Raises Problem."""
     version: str
     """Of the program."""
     in_force: Loaded | None = None
-    """Those that the service was started with, when they may be others."""
+    """The settings that the service was started with, if they may differ."""
     unread: str | None = None
-    """Why `loaded` is not what the files say now, in a sentence."""
+    """Why the files cannot be loaded now, in a sentence."""
     facts: FactLog | None = None
-    """Where facts are logged."""
+    """The log of facts."""
     retention: Sequence[Retention] = ()
-    """What is kept for a limited time."""
+    """Rows that are kept for a limited time."""
     applied: Callable[[Settings], None] | None = None
-    """Called with the settings whenever they were read again, for whoever else keeps them."""
+    """Called with the settings after each reload."""
     clock: Clock = field(default_factory=SystemClock)
 
 
 class Control:
-    """All that handlers of system verbs and watches may ask about."""
+    """Connects the parts of control. Handlers of the service's own verbs see it as a `ServiceState`."""
 
     def __init__(self, parts: Parts) -> None:
-        """Raises Problem(invalid) when verbs and handlers do not agree."""
+        """Raises Problem(invalid) when the verbs and their handlers differ."""
         dispatch = Dispatch(with_own(parts.handlers))
         self._parts: Parts = parts
         in_force = parts.in_force or parts.loaded
@@ -131,7 +131,7 @@ class Control:
             writer=parts.writer,
             children=self.children,
             managers=parts.managers,
-            # Its own connection: SQLite says what has changed since this connection looked last.
+            # Its own counter, because one reports changes since its last read.
             version=parts.store.commit_counter(),
             clock=parts.clock,
             order=lambda key: parts.order(key, self.settings),
@@ -150,17 +150,17 @@ class Control:
 
     @property
     def settings(self) -> Settings:
-        """Those in force now."""
+        """The settings in effect."""
         return self.loaded.settings
 
     # --- its life --------------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Serve until root says that it is over; the exit status."""
+        """Serve until root ends this process; returns the exit status."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._end, 0)
-        # Ctrl-C in the terminal of a service in the foreground: what follows from it is for root to say.
+        # Ctrl-C in the terminal of a service in the foreground is handled by root.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self.root = RootLink(self._parts.root, self._received, lambda: self._end(LOST), self._listen)
         self.writer.start()
@@ -173,14 +173,14 @@ class Control:
             await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in work:
                 if task.done():
-                    # None ever returns: what it raised ends this process, and root starts another one.
+                    # These tasks never return. An exception of one ends this process, and root starts another one.
                     task.result()
             return self._over.result()
         finally:
             await self.server.close(
                 unavailable(
-                    "cannot go on: the service restarts or stops",
-                    "look whether what you asked for was done, and try again",
+                    "cannot continue: the service restarts or stops",
+                    "check whether the request was executed, then try again",
                 )
             )
             for task in work:
@@ -194,7 +194,7 @@ class Control:
             self.root.close()
 
     async def _work(self) -> None:
-        # Clients wait in the queue of the socket until the table is known.
+        # Clients wait in the queue of the socket until the table of children is complete.
         await self._greeted.wait()
         await self.server.start(self._parts.listener)
         await self.reconciler.run(self.root)
@@ -207,8 +207,8 @@ class Control:
             self._over.set_result(status)
 
     def committed(self, notice: Committed) -> None:
-        """The writer has written facts."""
-        self.commits.told()
+        """The writer has committed facts."""
+        self.commits.notify()
         self.reconciler.committed(wakes=notice.wakes)
 
     # --- messages of root ------------------------------------------------------------------------------------------
@@ -268,29 +268,29 @@ class Control:
         try:
             reloaded = self.reload(announced=True)
         except Problem as problem:
-            # Nobody can tell who sent a signal.
+            # The sender of a signal is not known.
             self.server.run(noted(self, None, ServiceReloadFailed(problem=str(problem))))
             return
-        _log.info("settings were read again: %s", ", ".join(reloaded.changed) or "nothing has changed")
+        _log.info("settings were loaded again: %s", ", ".join(reloaded.changed) or "no changes")
         self.server.run(noted(self, None, ServiceReloaded(changed=reloaded.changed)))
 
     # --- settings --------------------------------------------------------------------------------------------------
 
     def reload(self, *, announced: bool = False) -> Reloaded:
-        """Read the settings again and go by them. Raises Problem; then those before stay in force."""
+        """Load the settings again, and apply them. Raises Problem; then the previous ones stay in effect."""
         if not announced:
             self.root.send(Reloading())
         try:
             read = self._parts.load()
             guard = Guard(read.settings.access)
         except Problem as problem:
-            self.reconciler.problems[SETTINGS] = f"the settings could not be read again: {problem}"
+            self.reconciler.problems[SETTINGS] = f"the settings could not be loaded again: {problem}"
             _log.warning("%s", self.reconciler.problems[SETTINGS])
             raise
         else:
             self.reconciler.problems.pop(SETTINGS, None)
         finally:
-            # Whatever came of it, the service serves on.
+            # In both cases the service continues.
             self.reconciler.tell()
             self.root.send(ControlReady())
         before, after = values_of(self.settings), values_of(read.settings)
@@ -305,32 +305,32 @@ class Control:
 
     @property
     def address(self) -> str:
-        """Where it listens. After a reload the settings may name another place, which counts after a restart."""
-        # The kernel tells the name under which it was bound.
+        """The path of the control socket. The settings may name another one, which takes effect with a restart."""
+        # The kernel returns the name under which it was bound.
         listener = self.server.listener
         return "" if listener is None else str(listener.getsockname()).removesuffix(BOUND_AS)
 
     # --- health ----------------------------------------------------------------------------------------------------
 
     def problems(self) -> list[str]:
-        """What is wrong, in sentences."""
+        """What is wrong with the service, in sentences."""
         found = list(self.reconciler.problems.values())
         looked_at = self.reconciler.looked_at
         if looked_at is None:
-            found.append("the managers have not looked yet")
+            found.append("the managers have not completed a pass yet")
         elif self._parts.clock.now() - looked_at > STALE * 1_000_000:
-            found.append(f"the managers have not looked for more than {STALE:g} s")
+            found.append(f"the managers have not completed a pass for more than {STALE:g} s")
         if self.reconciler.silence > SILENT:
             found.append(f"the writer has not answered for {self.reconciler.silence:.0f} s")
-        found.extend(f"the process {one.name} does not run" for one in self.processes if one.pid is None)
+        found.extend(f"the process {one.name} is not running" for one in self.processes if one.pid is None)
         return found
 
 
 def main(parts: Parts) -> int:
-    """Be the control process; the exit status. Raises Problem(invalid) when verbs and handlers do not agree."""
+    """Run control; returns the exit status. Raises Problem(invalid) when the verbs and their handlers differ."""
     return asyncio.run(Control(parts).run())
 
 
 def with_own(handlers: Handlers) -> Handlers:
-    """The handlers together with those of the service's own verbs."""
+    """Add the handlers of the service's own verbs."""
     return replace(handlers, system={**handlers.system, **SYSTEM}, watches={**handlers.watches, **WATCHES})

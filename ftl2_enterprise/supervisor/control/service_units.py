@@ -1,4 +1,4 @@
-"""What control itself has written."""
+"""Units of work of control itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ftl2_enterprise.store.unit import unit
 
 @unit
 def prove(tx: Tx) -> Instant:
-    """Nothing: that the writer acknowledges it proves that the writer and the disk work."""
+    """Write nothing: its acknowledgement proves that the writer and the disk work."""
     return tx.now
 
 
 @unit
 def note(tx: Tx, fact: ServiceFact) -> int:
-    """A fact about the service; its id."""
+    """Emit a fact about the service; returns the id of its event."""
     return tx.emit(fact, subject=SERVICE).id

@@ -25,8 +25,8 @@ class Spare:
 
     pid: int
     between: int
-    """The pid of its parent, which does nothing. While it lives, the child is not one of root, which would take it for
-    a leftover."""
+    """The pid of its parent, which does nothing. While it lives, the child is not one of root, which would take it
+    for a leftover."""
     orders: socket.socket
 
     def become(self, order: bytes, fds: Sequence[int]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VERSION_INFO = VersionInfo(program="1", protocol=VERSION, python="3", schema="1")
 WELCOME = Welcome(protocol=VERSION, version="1")
-STOPS = Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts or stops")
+STOPS = Failure(id=0, code=Code.UNAVAILABLE, message="cannot continue: the service restarts or stops")
 
 
 def greets_only(message: FromClient) -> object:

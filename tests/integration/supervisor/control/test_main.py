@@ -148,7 +148,7 @@ def test_control_ends_when_root_is_gone_and_when_it_is_told_to(tmp_path: Path) -
         with service.connect() as client:
             watch = client.watch(WatchEvents())
             assert service.stop() == 0
-            with pytest.raises(Problem, match="cannot go on: the service restarts or stops"):
+            with pytest.raises(Problem, match="cannot continue: the service restarts or stops"):
                 next(watch)
 
 

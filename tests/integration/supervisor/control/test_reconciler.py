@@ -394,11 +394,11 @@ async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
         # News.
         waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
         await asyncio.sleep(0)
-        commits.told()
+        commits.notify()
         await asyncio.gather(*waiting)
         # News that came while the database was read.
         count = commits.count
-        commits.told()
+        commits.notify()
         await commits.wait(count)
         # A commit that nobody told of.
         waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]

@@ -157,7 +157,7 @@ async def test_problems_are_told_as_they_are_and_anything_else_only_by_an_id(
         crash = await client.receive()
         assert isinstance(crash, Failure)
         assert (crash.id, crash.code) == (2, Code.INTERNAL)
-        assert crash.message.startswith("cannot go on: internal error ")
+        assert crash.message.startswith("cannot continue: internal error ")
         assert "secret" not in f"{crash.message} {crash.hint}"
         assert await client.receive() == Reply(id=3, result=text("echo"))
         await client.send(call(4, "broken"))
@@ -301,7 +301,7 @@ async def test_a_hello_of_another_version_is_told_both_versions(tmp_path: Path) 
         (told,) = await client.rest()
         assert isinstance(told, Failure)
         assert (told.id, told.code, told.hint) == (0, Code.INVALID, "use the ftl2ctl of version 1.2.3")
-        assert f"version {VERSION + 1} of the protocol: this service speaks {VERSION}" in told.message
+        assert f"version {VERSION + 1} of the protocol: this service has version {VERSION}" in told.message
         await client.close()
 
 
@@ -313,7 +313,7 @@ async def test_who_says_no_hello_in_time_is_let_go(tmp_path: Path, monkeypatch: 
         client = await service.connect(greet=False)
         (told,) = await client.rest()
         assert isinstance(told, Failure)
-        assert "there was no hello within 0.05 s" in told.message
+        assert "no hello was received within 0.05 s" in told.message
         await client.close()
         await greeted.send(call(1, "echo"))
         assert isinstance(await greeted.receive(), Reply)
@@ -327,18 +327,18 @@ HELLO = packed(Hello(protocol=VERSION))
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        (call(1, "echo"), "cannot take a call before the hello"),
-        (packed(Cancel(id=1)), "cannot take a call before the hello"),
-        (HELLO + HELLO, "cannot take a second hello"),
-        (HELLO + call(0, "echo"), "cannot take a call with the id 0: it is in use"),
-        (HELLO + call(5, "wait") + call(5, "echo"), "cannot take a call with the id 5: it is in use"),
+        (call(1, "echo"), "cannot accept a call before the hello"),
+        (packed(Cancel(id=1)), "cannot accept a call before the hello"),
+        (HELLO + HELLO, "cannot accept a second hello"),
+        (HELLO + call(0, "echo"), "cannot accept a call with the id 0: it is in use"),
+        (HELLO + call(5, "wait") + call(5, "echo"), "cannot accept a call with the id 5: it is in use"),
         (HELLO + struct.pack(">I", MAX_REQUEST + 1), f"{MAX_REQUEST} are the most"),
         (HELLO + struct.pack(">I", 0xFFFFFFFF) + b"x" * 100, "4294967295 bytes"),
-        (HELLO + packed({"type": "order"}), "cannot understand what was sent"),
-        (HELLO + packed([1, 2]), "cannot understand what was sent"),
-        (HELLO + struct.pack(">I", 3) + b"\xc1\xc1\xc1", "cannot understand what was sent"),
-        (HELLO + struct.pack(">I", 0), "cannot understand what was sent"),
-        (HELLO + struct.pack(">I", 200_000) + b"\x91" * 200_000, "cannot understand what was sent"),
+        (HELLO + packed({"type": "order"}), "cannot decode the message"),
+        (HELLO + packed([1, 2]), "cannot decode the message"),
+        (HELLO + struct.pack(">I", 3) + b"\xc1\xc1\xc1", "cannot decode the message"),
+        (HELLO + struct.pack(">I", 0), "cannot decode the message"),
+        (HELLO + struct.pack(">I", 200_000) + b"\x91" * 200_000, "cannot decode the message"),
     ],
 )
 async def test_what_breaks_the_protocol_ends_that_connection_and_is_told(
@@ -371,7 +371,7 @@ async def test_a_message_that_ends_in_the_middle_is_told_so_to_who_still_reads(t
         client.eof()
         (told,) = await client.rest()
         assert isinstance(told, Failure)
-        assert told.message == f"cannot take a message that ends after {len(TORN)} bytes"
+        assert told.message == f"cannot accept a message that ends after {len(TORN)} bytes"
         await client.close()
 
 

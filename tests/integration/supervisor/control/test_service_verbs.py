@@ -45,7 +45,7 @@ def test_health_tells_what_is_true(tmp_path: Path) -> None:
             {"type": "processes", "processes": [{"name": "writer", "pid": None, "since": None, "restarts": 1}]}
         )
         health = until(lambda: found if not (found := client.call(GetHealth())).ok else None)
-        assert health.problems == ["the process writer does not run"]
+        assert health.problems == ["the process writer is not running"]
 
 
 def test_what_is_asked_of_the_service_itself_is_told_root_and_recorded(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
             client.call(Reload())
         with pytest.raises(Problem, match="cannot connect: 1 clients are connected"):
             service.connect()
-        assert any("could not be read again" in text for text in client.call(GetHealth()).problems)
+        assert any("could not be loaded again" in text for text in client.call(GetHealth()).problems)
         # Root asks for the same on SIGHUP.
         service.write_settings("")
         service.root.send({"type": "reload"})
@@ -111,7 +111,7 @@ def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None
             return [one["text"] for one in told[: told.index({"type": "ready"})] if one["type"] == "status"][-1]
 
         problem = reload("[supervisor]\nmax_connection = 5").removeprefix("idle; ")
-        assert problem.startswith("the settings could not be read again: ")
+        assert problem.startswith("the settings could not be loaded again: ")
         assert "max_connection" in problem
         # Whatever else happens.
         loop = submit(service)
