@@ -14,9 +14,9 @@ from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.lifecycle import PAUSABLE
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import processes as process_rows
 from ftl2_enterprise.loops.tables import loops, prompts
-from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.loops.units import process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.store.prepared import Prepared
 
@@ -98,7 +98,7 @@ class LoopManager:
     @property
     def prefix(self) -> str:
         """Prefix of the keys of its children, as in `loop:17`."""
-        return service_rows.PREFIX
+        return process_rows.PREFIX
 
     @property
     def status_words(self) -> Mapping[str, str]:
@@ -119,8 +119,8 @@ class LoopManager:
             row.id
             for row in rows
             if row.desired == Desired.CANCEL
-            and service_rows.key_of(row.id) in children
-            and service_rows.is_hurried(tx, row.id)
+            and process_rows.key_of(row.id) in children
+            and process_rows.is_hurried(tx, row.id)
         }
         return compare(rows, deadlines, children, now, begins=self._begins, hurried=hurried)
 
@@ -155,7 +155,7 @@ class LoopManager:
             limit=settings.restart_limit,
             period=settings.restart_period,
         )
-        return service_units.record_end.call(
+        return end_units.record_end.call(
             int(number), end, pid=ending.pid, started_at=ending.started_at, restarts=restarts, random=self._chance()
         )
 
@@ -182,7 +182,7 @@ def compare(
     next_at: Instant | None = None
     for row in rows:
         counts[row.state] += 1
-        key = service_rows.key_of(row.id)
+        key = process_rows.key_of(row.id)
         child = children.get(key)
         if child is not None:
             if (urgency := _urgency(row, child, is_hurried=row.id in hurried)) is not None:
@@ -204,7 +204,7 @@ def compare(
     queue.sort()
     return Plan(
         start=tuple(
-            Candidate(service_rows.key_of(loop_id), -rank, due, state) for rank, due, loop_id, state in queue
+            Candidate(process_rows.key_of(loop_id), -rank, due, state) for rank, due, loop_id, state in queue
         ),
         stop=stop,
         wake=tuple(wake),

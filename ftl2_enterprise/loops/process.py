@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.engine.reconcile import RunEnd
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.units import claim as claim_units, runs as run_units, service as service_units
+from ftl2_enterprise.loops.units import claim as claim_units, desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import LoopRested
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
@@ -190,7 +190,7 @@ def halt(journal: LoopJournal, *, is_served: bool) -> Loop:
     """Stop at a safe point and apply the loop's desired state; a later process continues from the rows."""
     reason = "its process was stopped; the next one continues" if is_served else "stopped on request"
     return journal.commit(
-        service_units.apply_desired, journal.loop_id, journal.generation, reason=reason, wakes_automatically=is_served
+        desired_units.apply_desired, journal.loop_id, journal.generation, reason=reason, wakes_automatically=is_served
     )
 
 

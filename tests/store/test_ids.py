@@ -11,9 +11,9 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.handlers import table as handlers
 from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
+    loop_deletion,
     loops as loop_rows,
     prompts as prompt_rows,
-    service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.protocol.loops.nouns import PromptState
@@ -115,7 +115,7 @@ def test_a_number_is_an_id_and_not_the_beginning_of_a_name(db: Store) -> None:
     with db.write() as tx:
         gone = loop_rows.create_loop(tx, spec("gone"))
         loop_rows.create_loop(tx, spec(f"{gone.id}st-floor"))
-        service_rows.delete_loop(tx, gone.id)
+        loop_deletion.delete_loop(tx, gone.id)
     for verb in (verbs.PauseLoop, verbs.StopLoop, verbs.StartLoop, verbs.CancelLoop, verbs.DeleteLoop):
         with pytest.raises(Problem, match=f'cannot find the loop "{gone.id}"') as refused:
             do(db, verb(loop=str(gone.id)))

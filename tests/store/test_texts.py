@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, exc, text
 
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import actions as action_rows, loop_deletion, loops as loop_rows
 from ftl2_enterprise.loops.tables import TEXT_REFERRERS
 from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store import texts
@@ -97,7 +97,7 @@ def test_a_text_stays_while_a_row_of_another_table_refers_to_it(noted: Store) ->
         shared = texts.put(tx, LONG)
         tx.connection.execute(notes.insert(), {"body_digest": shared.digest})
     with noted.write() as tx:
-        service_rows.delete_loop(tx, loop_id)
+        loop_deletion.delete_loop(tx, loop_id)
     with noted.write() as tx:
         assert loop_rows.list_loops(tx, finished=True) == []
         assert texts.whole(tx, shared) == LONG
@@ -112,11 +112,11 @@ def test_a_text_goes_with_the_last_loop_that_refers_to_it(db: Store) -> None:
         kept = loop_with_output(tx, "dns", LONG + "!")
         shared, other = texts.put(tx, LONG), texts.put(tx, LONG + "!")
     with db.write() as tx:
-        service_rows.delete_loop(tx, first)
+        loop_deletion.delete_loop(tx, first)
         assert digests(tx) == {shared.digest, other.digest}
-        service_rows.delete_loop(tx, second)
+        loop_deletion.delete_loop(tx, second)
         assert digests(tx) == {other.digest}
-        service_rows.delete_loop(tx, kept)
+        loop_deletion.delete_loop(tx, kept)
         assert digests(tx) == set()
 
 

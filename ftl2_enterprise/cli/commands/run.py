@@ -184,10 +184,10 @@ def _open(settings: Settings) -> Store:
 def _create(store: Store, spec: LoopSpec, *, is_named: bool) -> Loop:
     from ftl2_enterprise.core.faults import reach  # noqa: PLC0415
     from ftl2_enterprise.loops.fault_points import LoopFaultPoint  # noqa: PLC0415
-    from ftl2_enterprise.loops.rows import loops, service as service_rows  # noqa: PLC0415
+    from ftl2_enterprise.loops.rows import loop_names, loops  # noqa: PLC0415
 
     with store.write() as tx:
-        name = spec.name if is_named else service_rows.free_name(tx, spec.name)
+        name = spec.name if is_named else loop_names.free_name(tx, spec.name)
         loop = loops.create_loop(tx, msgspec.structs.replace(spec, name=name))
     reach(LoopFaultPoint.LOOP_CREATED)
     return loop

@@ -10,8 +10,8 @@ from ftl2_enterprise.core.lease import pid_of
 from ftl2_enterprise.core.problem import Problem, conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, RETRYABLE
 from ftl2_enterprise.loops.naming import check_name, name_for
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
-from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.loops.rows import loop_deletion, loop_names, loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.units import desired_state as desired_units
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted, LoopDue, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState
 from ftl2_enterprise.protocol.loops.replies import Deleted
@@ -36,19 +36,19 @@ def submit(tx: Tx, request: SubmitLoop) -> Loop:
     spec = request.spec
     if spec.name:
         check_name(spec.name)
-        if service_rows.is_taken(tx, spec.name):
+        if loop_names.is_taken(tx, spec.name):
             raise conflict(
                 f'cannot submit the loop "{spec.name}": a loop with that name exists',
                 f"choose another name, or first {_ctl('cancel', spec.name)} and {_ctl('delete', spec.name)}",
             )
     else:
         made = name_for(spec.desired_state, spec.source, dry_run=spec.dry_run)
-        spec = msgspec.structs.replace(spec, name=service_rows.free_name(tx, made))
+        spec = msgspec.structs.replace(spec, name=loop_names.free_name(tx, made))
     loop = loop_rows.create_loop(tx, spec)
-    service_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
+    loop_rows.change_loop(tx, loop.id, managed=True, priority=request.priority, submitted_by=tx.actor)
     if request.paused:
-        service_units.request(tx, loop, Desired.PAUSE)
-        return service_units.settle(tx, loop_rows.get_loop(tx, loop.id))
+        desired_units.request(tx, loop, Desired.PAUSE)
+        return desired_units.settle(tx, loop_rows.get_loop(tx, loop.id))
     return loop_rows.get_loop(tx, loop.id)
 
 
@@ -57,7 +57,7 @@ def start(tx: Tx, request: StartLoop) -> Loop:
     """Run the loop from any state but a final one."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.state in RETRYABLE:
-        service_units.retry(tx, loop)
+        desired_units.retry(tx, loop)
     return _run(tx, loop, "start")
 
 
@@ -80,7 +80,7 @@ def retry(tx: Tx, request: RetryLoop) -> Loop:
             LoopState.RESTING: f"{_ctl('run-now', loop.name)} reconciles it now",
         }
         raise _cannot("retry", loop, hint.get(loop.state, "only a failed or blocked loop can be retried"))
-    service_units.retry(tx, loop)
+    desired_units.retry(tx, loop)
     return _run(tx, loop, "retry")
 
 
@@ -119,7 +119,7 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
         raise _cannot("run", loop, f"{_ctl('resume', loop.name)} continues it", now=True)
     match loop.state:
         case LoopState.RESTING:
-            service_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
+            loop_rows.change_loop(tx, loop.id, next_run_at=tx.now, restart_at=None, updated_at=tx.now)
             tx.emit(LoopDue(next_run_at=tx.now), subject=loop_subject(loop.id))
         case LoopState.PENDING | LoopState.RUNNING:
             pass
@@ -140,9 +140,9 @@ def delete(tx: Tx, request: DeleteLoop) -> Deleted:
         raise _is_being_cancelled("delete", loop)
     if loop.state not in ENDED_LOOPS:
         raise _cannot("delete", loop, f"{_ctl('cancel', loop.name)} ends it first")
-    if service_rows.is_held(loop):
+    if process_rows.is_held(loop):
         raise conflict(f"cannot delete {loop.name}: its process has not ended yet", "try again in a moment")
-    service_rows.delete_loop(tx, loop.id)
+    loop_deletion.delete_loop(tx, loop.id)
     tx.emit(LoopDeleted(name=loop.name, state=loop.state), subject=loop_subject(loop.id))
     return Deleted(id=loop.id, name=loop.name)
 
@@ -153,13 +153,13 @@ def _run(tx: Tx, loop: Loop, verb: str) -> Loop:
         raise _cannot(verb, loop, "submit a new one")
     if loop.desired is Desired.CANCEL:
         raise conflict(f"cannot {verb} {loop.name}: it is being cancelled", "submit a new one")
-    if not loop.managed and service_rows.is_held(loop):
+    if not loop.managed and process_rows.is_held(loop):
         raise conflict(
             f"cannot {verb} {loop.name}: process {pid_of(loop.owner or '')} runs it in the foreground",
             "end that process first",
         )
-    service_units.manage(tx, loop)
-    service_units.request(tx, loop, Desired.RUN)
+    desired_units.manage(tx, loop)
+    desired_units.request(tx, loop, Desired.RUN)
     return loop_rows.get_loop(tx, loop.id)
 
 
@@ -179,22 +179,22 @@ def _is_being_cancelled(verb: str, loop: Loop) -> Problem:
 
 def _hurry(tx: Tx, loop: Loop, verb: str) -> Loop:
     """Interrupt the current step of a loop that is being cancelled; without a process, cancel it immediately."""
-    if not service_rows.is_held(loop):
-        return service_units.settle(tx, loop)
+    if not process_rows.is_held(loop):
+        return desired_units.settle(tx, loop)
     if not loop.managed:
         raise conflict(
             f"cannot {verb} {loop.name} now: process {pid_of(loop.owner or '')} runs it in the foreground",
             "it is cancelled after its current step; end that process to interrupt the step",
         )
-    service_units.hurry(tx, loop)
+    desired_units.hurry(tx, loop)
     return loop
 
 
 def _request(tx: Tx, loop: Loop, desired: Desired) -> Loop:
     """Record the desired state, and apply it immediately if no process has to stop first."""
-    service_units.request(tx, loop, desired)
+    desired_units.request(tx, loop, desired)
     loop = loop_rows.get_loop(tx, loop.id)
-    return loop if service_rows.is_held(loop) else service_units.settle(tx, loop)
+    return loop if process_rows.is_held(loop) else desired_units.settle(tx, loop)
 
 
 def _ctl(verb: str, name: str) -> str:

@@ -9,10 +9,10 @@ from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows import (
+    loop_names,
     loops as loop_rows,
     observations as observation_rows,
     prompts as prompt_rows,
-    service as service_rows,
 )
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
@@ -54,8 +54,8 @@ def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
 def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLine]:
     """Prompts, newest first."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
-    found = service_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
-    names = {prompt.loop_id: service_rows.name_of_loop(tx, prompt.loop_id) for prompt in found}
+    found = prompt_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
+    names = {prompt.loop_id: loop_names.name_of_loop(tx, prompt.loop_id) for prompt in found}
     return [PromptLine(prompt=prompt, loop=names[prompt.loop_id]) for prompt in found]
 
 

@@ -9,9 +9,11 @@ from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     history as history_rows,
+    hosts as host_rows,
+    loop_list,
     loops as loop_rows,
+    processes as process_rows,
     prompts as prompt_rows,
-    service as service_rows,
 )
 from ftl2_enterprise.protocol.loops.nouns import Loop, PromptState
 from ftl2_enterprise.protocol.loops.replies import (
@@ -50,9 +52,7 @@ MOST_ACTIONS = 1000
 
 def list_loops(tx: Tx, request: ListLoops, children: Table) -> LoopPage:
     """Loops, newest first."""
-    found, more = service_rows.lines(
-        tx, children, finished=request.finished, before=request.before, limit=request.limit
-    )
+    found, more = loop_list.lines(tx, children, finished=request.finished, before=request.before, limit=request.limit)
     return LoopPage(loops=found, more=more, draining=children.draining)
 
 
@@ -65,7 +65,7 @@ def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
         process=_process(loop, children),
         open_prompts=prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN),
         last=last[0] if last else None,
-        queued=service_rows.queued(loop.id, children),
+        queued=process_rows.queued(loop.id, children),
         draining=children.draining,
     )
 
@@ -105,7 +105,7 @@ def _newest_within_limit(tx: Tx, page: list[Iteration]) -> list[Iteration]:
 def list_actions(tx: Tx, request: ListActions, children: Table) -> ActionPage:
     """Actions of a loop, newest first."""
     loop = loop_rows.get_loop(tx, request.loop)
-    found = service_rows.newest_actions(
+    found = action_rows.newest_actions(
         tx, loop.id, state=request.state, before=request.before, limit=request.limit + 1
     )
     page = found[: request.limit]
@@ -133,20 +133,20 @@ def get_text(tx: Tx, request: GetText, children: Table) -> WholeText:
 def list_hosts(tx: Tx, request: ListHosts, children: Table) -> list[HostLine]:
     """Hosts that loops have registered, by loop and name."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
-    found = service_rows.hosts_by_loop(tx, loop_id, limit=request.limit)
+    found = host_rows.hosts_by_loop(tx, loop_id, limit=request.limit)
     return [HostLine(host=host, loop=name) for name, host in found]
 
 
 def list_resources(tx: Tx, request: ListResources, children: Table) -> list[ResourceLine]:
     """Resources that loops have registered, by loop and name."""
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
-    found = service_rows.resources_by_loop(tx, loop_id, limit=request.limit)
+    found = host_rows.resources_by_loop(tx, loop_id, limit=request.limit)
     return [ResourceLine(resource=resource, loop=name) for name, resource in found]
 
 
 def _process(loop: Loop, children: Table) -> ProcessInfo | None:
-    child = children.get(service_rows.key_of(loop.id))
+    child = children.get(process_rows.key_of(loop.id))
     if child is not None:
         return ProcessInfo(pid=child.pid, started_at=child.started_at, stopping=child.stopping)
-    pid = service_rows.pid_of_loop(loop.id, loop.owner, children)
+    pid = process_rows.pid_of_loop(loop.id, loop.owner, children)
     return None if pid is None else ProcessInfo(pid=pid, started_at=loop.started_at or loop.updated_at)

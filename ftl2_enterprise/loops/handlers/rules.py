@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import conflict
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import rules as rule_rows
 from ftl2_enterprise.loops.rules.files import RuleFile, find_one
 from ftl2_enterprise.protocol.loops.facts import RuleDisabled, RuleEnabled
 from ftl2_enterprise.protocol.loops.replies import RuleDetail, RuleInfo
@@ -24,19 +24,19 @@ NOTES = "rules.json"
 
 def directories(tx: Tx, rules_dir: str) -> list[Path]:
     """The rules directories of the service and of the loops that have their own."""
-    return [Path(directory) for directory in ([rules_dir] if rules_dir else []) + service_rows.rules_dirs(tx)]
+    return [Path(directory) for directory in ([rules_dir] if rules_dir else []) + rule_rows.rules_dirs(tx)]
 
 
 def list_rules(tx: Tx, request: ListRules, children: Table, files: list[RuleFile]) -> list[RuleInfo]:
     """The rules in these files, with their states and counts."""
-    disabled, fired = service_rows.get_disabled_rules(tx), service_rows.firings(tx)
+    disabled, fired = rule_rows.get_disabled_rules(tx), rule_rows.firings(tx)
     return [_info(file, disabled, fired) for file in files]
 
 
 def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile]) -> RuleDetail:
     """One rule with its source text."""
     file = find_one(files, request.rule)
-    info = _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+    info = _info(file, rule_rows.get_disabled_rules(tx), rule_rows.firings(tx))
     return RuleDetail(rule=info, source=file.source)
 
 
@@ -48,17 +48,17 @@ def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
             f"cannot enable the rule {file.name}: {Path(file.path).parent / NOTES} disables it",
             "remove it from there",
         )
-    if service_rows.enable_rule(tx, file.name):
+    if rule_rows.enable_rule(tx, file.name):
         tx.emit(RuleEnabled(rule=file.name), subject=SERVICE)
-    return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+    return _info(file, rule_rows.get_disabled_rules(tx), rule_rows.firings(tx))
 
 
 @unit
 def disable(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
     """Disable the rule in all loops."""
-    if service_rows.disable_rule(tx, file.name):
+    if rule_rows.disable_rule(tx, file.name):
         tx.emit(RuleDisabled(rule=file.name), subject=SERVICE)
-    return _info(file, service_rows.get_disabled_rules(tx), service_rows.firings(tx))
+    return _info(file, rule_rows.get_disabled_rules(tx), rule_rows.firings(tx))
 
 
 def _info(file: RuleFile, disabled: dict[str, str | None], fired: dict[str, tuple[int, Instant]]) -> RuleInfo:

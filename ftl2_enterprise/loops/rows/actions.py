@@ -9,7 +9,10 @@ from sqlalchemy import bindparam, func, insert, literal_column, select
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import ACTION, ActionEvent
 from ftl2_enterprise.loops.rows.loops import add_to_loop
-from ftl2_enterprise.loops.tables import actions, iterations
+from ftl2_enterprise.loops.tables import (
+    actions,
+    iterations,
+)
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
@@ -168,3 +171,15 @@ def get_unknown_actions(tx: Tx, loop_id: int, *, since_iteration_n: int) -> list
 def count_changed(tx: Tx, loop_id: int, run: int) -> int:
     """How many actions of one run succeeded and changed something."""
     return int(_CHANGED.scalar(tx, {"of": loop_id, "in_run": run}))
+
+
+def newest_actions(
+    tx: Tx, loop_id: int, *, state: ActionState | None, before: int | None, limit: int
+) -> list[Action]:
+    """Actions of a loop, newest first."""
+    query = _ACTIONS.select().where(actions.c.loop_id == loop_id).order_by(actions.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(actions.c.state == state)
+    if before is not None:
+        query = query.where(actions.c.id < before)
+    return _ACTIONS.all(tx.connection.execute(query))

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete
 
-from ftl2_enterprise.loops.tables import hosts, resources
+from ftl2_enterprise.loops.rows.loop_names import name_of_loop
+from ftl2_enterprise.loops.tables import (
+    hosts,
+    resources,
+)
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import msgspec
 
     from ftl2_enterprise.store.tx import Tx
 
@@ -118,3 +124,28 @@ def remove_resource(tx: Tx, loop_id: int, name: str) -> bool:
 def get_resources(tx: Tx, loop_id: int) -> list[Resource]:
     """The resources of a loop, by name."""
     return _RESOURCES.all(_RESOURCES_OF.rows(tx, {"of": loop_id}))
+
+
+def hosts_by_loop(tx: Tx, loop_id: int | None, *, limit: int) -> list[tuple[str, Host]]:
+    """Hosts with the names of their loops, by loop and name."""
+    return _by_loop(tx, _HOSTS, loop_id, limit)
+
+
+def resources_by_loop(tx: Tx, loop_id: int | None, *, limit: int) -> list[tuple[str, Resource]]:
+    """Resources with the names of their loops, by loop and name."""
+    return _by_loop(tx, _RESOURCES, loop_id, limit)
+
+
+def _by_loop[T: msgspec.Struct](tx: Tx, reader: Reader[T], loop_id: int | None, limit: int) -> list[tuple[str, T]]:
+    table = reader.table
+    query = reader.select().order_by(table.c.loop_id, table.c.name).limit(limit)
+    if loop_id is not None:
+        query = query.where(table.c.loop_id == loop_id)
+    names: dict[int, str] = {}
+    found: list[tuple[str, T]] = []
+    for row in tx.connection.execute(query):
+        of = row.loop_id
+        if of not in names:
+            names[of] = name_of_loop(tx, of)
+        found.append((names[of], reader.one(row)))
+    return found

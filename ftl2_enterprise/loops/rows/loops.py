@@ -12,7 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.core import lease, problem
 from ftl2_enterprise.loops.lifecycle import ITERATION, LOOP, LOOP_EVENTS, IterationEvent, LoopEvent
-from ftl2_enterprise.loops.tables import ENDED_LOOPS, iterations, loops
+from ftl2_enterprise.loops.tables import (
+    ENDED_LOOPS,
+    iterations,
+    loops,
+)
 from ftl2_enterprise.protocol.loops.facts import LoopCreated, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
@@ -64,6 +68,7 @@ _OF_RUN = Prepared(
 )
 
 # --- loops ---------------------------------------------------------------------------------------------------------
+_CHANGE = Prepared(update(loops).where(loops.c.id == bindparam("row_id")))
 
 
 def create_loop(tx: Tx, spec: LoopSpec) -> Loop:
@@ -333,3 +338,13 @@ def _taken_over(tx: Tx, loop_id: int) -> problem.Problem:
         f'cannot continue the loop "{row.name}": another process has claimed it',
         f"it is process {lease.pid_of(row.owner)}" if row.owner else None,
     )
+
+
+def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
+    """Write columns of a loop without its claim: those that requests set, not those that its process sets."""
+    _CHANGE.change(tx, {"row_id": loop_id, **values})
+
+
+def revoke_claim(tx: Tx, loop: Loop) -> None:
+    """Leave the loop without an owner; writes under the old claim are refused from now on."""
+    change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now)

@@ -10,7 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.lifecycle import PROMPT, PromptEvent
 from ftl2_enterprise.loops.rows.loops import add_to_loop
-from ftl2_enterprise.loops.tables import iterations, loops, prompts
+from ftl2_enterprise.loops.tables import (
+    iterations,
+    loops,
+    prompts,
+)
 from ftl2_enterprise.protocol.loops.facts import (
     PromptAnswered,
     PromptDismissed,
@@ -203,3 +207,14 @@ def _closed(prompt: Prompt, event: PromptEvent) -> PromptFact:
             return PromptExpired(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
         case PromptEvent.DISMISSED:
             return PromptDismissed(iteration_id=prompt.iteration_id, prompt_id=prompt.id)
+
+
+def newest_prompts(tx: Tx, loop_id: int | None, *, settled: bool, limit: int) -> list[Prompt]:
+    """Prompts, newest first; only open ones unless `settled`."""
+    query = _PROMPTS.select().order_by(prompts.c.id.desc()).limit(limit)
+    if loop_id is not None:
+        query = query.where(prompts.c.loop_id == loop_id)
+    if not settled:
+        # A literal, because SQLite uses the partial index only for exactly its condition.
+        query = query.where(prompts.c.state == literal_column("'open'"))
+    return _PROMPTS.all(tx.connection.execute(query))

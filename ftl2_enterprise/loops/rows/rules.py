@@ -1,18 +1,23 @@
-"""Queries and writes of rule results."""
+"""Queries and writes of rules: their results, and which of them are disabled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
 from ftl2_enterprise.core import problem
-from ftl2_enterprise.loops.tables import rule_results
+from ftl2_enterprise.loops.tables import (
+    disabled_rules,
+    loops,
+    rule_results,
+)
 from ftl2_enterprise.protocol.loops.nouns import Iteration, RuleResult
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.store.tx import Tx
 
 _RULE_RESULTS = Reader(rule_results, RuleResult)
@@ -22,6 +27,9 @@ _FINISH = Prepared(update(rule_results).where(rule_results.c.id == bindparam("ro
 _OF_ITERATION = Prepared(
     _RULE_RESULTS.select().where(rule_results.c.iteration_id == bindparam("of")).order_by(rule_results.c.id)
 )
+_DISABLED = Prepared(select(disabled_rules.c.name, disabled_rules.c.disabled_by))
+_DISABLE = Prepared(insert(disabled_rules))
+_ENABLE = Prepared(delete(disabled_rules).where(disabled_rules.c.name == bindparam("given")))
 
 
 def insert_rule_result(
@@ -74,3 +82,37 @@ def get_rule_results_for_loop(
     if before is not None:
         query = query.where(rule_results.c.id < before)
     return _RULE_RESULTS.all(tx.connection.execute(query))
+
+
+def get_disabled_rules(tx: Tx) -> dict[str, str | None]:
+    """Names of the disabled rules, with the user that disabled each."""
+    return {row[0]: row[1] for row in _DISABLED.rows(tx, {})}
+
+
+def disable_rule(tx: Tx, name: str) -> bool:
+    """Disable the rule; False when it is disabled already."""
+    if name in get_disabled_rules(tx):
+        return False
+    _DISABLE.change(tx, {"name": name, "disabled_by": tx.actor, "disabled_at": tx.now})
+    return True
+
+
+def enable_rule(tx: Tx, name: str) -> bool:
+    """Enable the rule; False when it is enabled already."""
+    return _ENABLE.change(tx, {"given": name}) > 0
+
+
+def rules_dirs(tx: Tx) -> list[str]:
+    """The rules directories of loops that have their own."""
+    named = select(func.json_extract(loops.c.spec, "$.rules_dir")).select_from(loops).distinct()
+    return sorted(path for path in tx.connection.execute(named).scalars() if path)
+
+
+def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:
+    """How often each rule has fired, and when it last did."""
+    query = (
+        select(rule_results.c.rule_name, func.count(), func.max(rule_results.c.created_at))
+        .where(rule_results.c.fired == literal_column("1"))
+        .group_by(rule_results.c.rule_name)
+    )
+    return {row[0]: (row[1], row[2]) for row in tx.connection.execute(query)}

@@ -29,13 +29,13 @@ from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.policy.types import Policy
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
 from ftl2_enterprise.loops.settings import LoopSettings
-from ftl2_enterprise.loops.units import runs as run_units, service as service_units
+from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.wiring import database
 
@@ -262,7 +262,7 @@ def build(
         clock=clock,
         random=random.random,
         load_rules=lambda: enabled(
-            load_rules(_rules_dir(spec, settings)), journal.read(service_rows.get_disabled_rules)
+            load_rules(_rules_dir(spec, settings)), journal.read(rule_rows.get_disabled_rules)
         ),
     )
 
@@ -294,7 +294,7 @@ async def run_loop(
     needs = read(loop.spec, settings)
     journal = process.claim(store_, loop.id)
     try:
-        loop = journal.commit(service_units.take, loop.id, journal.generation)
+        loop = journal.commit(desired_units.take, loop.id, journal.generation)
         if limits:
             loop = journal.commit(run_units.change_limits, loop.id, journal.generation, dict(limits))
         engine = build(journal, loop, needs, settings=settings, people=people, stop=stop, clock=SystemClock())

@@ -9,7 +9,7 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.loops import retention
 from ftl2_enterprise.loops.handlers import table
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import service as service_rows
+from ftl2_enterprise.loops.rows import loop_names
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.facts import LOOP
 from ftl2_enterprise.supervisor.capability import Capability, ChildKind
@@ -61,6 +61,6 @@ CAPABILITY = Capability(
     gathers=_gathers,
     managers=_managers,
     child_kinds={"loop": ChildKind(run=child.run_loop, first=child.FIRST, warm_up=warm_up.warm_up)},
-    subjects=[SubjectKind(kind=LOOP, find=service_rows.find_subject, name_of=service_rows.find_name)],
+    subjects=[SubjectKind(kind=LOOP, find=loop_names.find_subject, name_of=loop_names.find_name)],
     retention=_retention,
 )

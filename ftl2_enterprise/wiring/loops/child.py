@@ -15,7 +15,7 @@ from ftl2_enterprise.loops import process, secrets
 from ftl2_enterprise.loops.engine.journal import LoopJournal
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
-from ftl2_enterprise.loops.units import service as service_units
+from ftl2_enterprise.loops.units import process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import Desired
 from ftl2_enterprise.supervisor import child
 from ftl2_enterprise.supervisor.forkserver.child_start import First
@@ -108,7 +108,7 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
             raise
-        journal.commit(service_units.refuse, journal.loop_id, journal.generation, reason=str(problem))
+        journal.commit(end_units.refuse, journal.loop_id, journal.generation, reason=str(problem))
         return
     try:
         await process.run(engine)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.loops.lifecycle import IterationEvent, LoopEvent
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
@@ -61,7 +61,7 @@ def test_status_has_the_words_of_the_other_program(
     with db.write() as tx:
         loop, generation = started_loop(tx)
         loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[move]), **given)
-        service_rows.change_loop(tx, loop.id, owner=None)
+        loop_rows.change_loop(tx, loop.id, owner=None)
     with db.read() as tx:
         word = standing(loop_rows.get_loop(tx, "web")).word
     assert f"web   {word}" in run("status", "--all")

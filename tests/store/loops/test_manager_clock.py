@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.settings_sections import SupervisorSettings
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.facts import LoopRested
 from tests.support.database import spec, started_loop
 from tests.support.facts import sample
@@ -24,7 +24,7 @@ def rests(tx: Tx, seconds: int) -> int:
     """A managed loop that rests for so long; when that was written."""
     loop, generation = started_loop(tx)
     at = loop_rows.get_loop(tx, loop.id).updated_at
-    service_rows.change_loop(tx, loop.id, managed=True)
+    loop_rows.change_loop(tx, loop.id, managed=True)
     loop_rows.move_loop(tx, loop.id, generation, sample(LoopRested), next_run_at=at + seconds * SECOND)
     return loop_rows.get_loop(tx, loop.id).updated_at
 
@@ -51,7 +51,7 @@ def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None
 def test_what_was_made_in_what_is_the_future_now_is_started(db: Store) -> None:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
-        service_rows.change_loop(tx, loop.id, managed=True)
+        loop_rows.change_loop(tx, loop.id, managed=True)
     with db.read() as tx:
         plan = LoopManager(SupervisorSettings).ensure(tx, {}, loop.created_at - HOUR, booted=False)
         assert keys(plan) == ("loop:1",)
@@ -61,7 +61,7 @@ def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
         at = loop.created_at + 3 * SECOND
-        service_rows.change_loop(tx, loop.id, managed=True, restart_at=at)
+        loop_rows.change_loop(tx, loop.id, managed=True, restart_at=at)
         written = loop_rows.get_loop(tx, loop.id).updated_at
     manager = LoopManager(SupervisorSettings)
     with db.read() as tx:
@@ -74,7 +74,7 @@ def test_a_splayed_start_is_not_kept_back(db: Store) -> None:
     with db.write() as tx:
         for name in ("a", "b"):
             loop = loop_rows.create_loop(tx, spec(name))
-            service_rows.change_loop(tx, loop.id, managed=True)
+            loop_rows.change_loop(tx, loop.id, managed=True)
     with db.read() as tx:
         assert keys(manager.ensure(tx, {}, tx.now, booted=True)) == ("loop:1",)
         assert keys(manager.ensure(tx, {}, tx.now - HOUR, booted=True)) == ("loop:1", "loop:2")

@@ -15,8 +15,8 @@ from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
+    processes as process_rows,
     prompts as prompt_rows,
-    service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.protocol.loops.facts import loop_subject
@@ -69,7 +69,7 @@ def loop_in(tx: Tx, state: LoopState, *, held: bool = False) -> Loop:
         if state is not L.RUNNING:
             event, values = moves[state]
             loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), **values)
-    service_rows.change_loop(tx, loop.id, managed=True, owner=lease.current() if held else None)
+    loop_rows.change_loop(tx, loop.id, managed=True, owner=lease.current() if held else None)
     return loop_rows.get_loop(tx, loop.id)
 
 
@@ -175,12 +175,12 @@ def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]
         loop = loop_in(tx, L.RUNNING, held=True)
     do(db, verbs.CancelLoop(loop="web"))
     with db.read() as tx:
-        assert not service_rows.is_hurried(tx, loop.id)
+        assert not process_rows.is_hurried(tx, loop.id)
     for _ in range(2):
         found = do(db, request_)
         assert (found.state, found.desired) == (L.RUNNING, Desired.CANCEL)
     with db.read() as tx:
-        assert service_rows.is_hurried(tx, loop.id)
+        assert process_rows.is_hurried(tx, loop.id)
         assert [event.kind for event in list_events(tx)].count("loop.hurried") == 1
 
 
@@ -193,7 +193,7 @@ def test_a_cancel_that_is_hurried_without_a_process_is_true_at_once(db: Store) -
 def test_a_cancel_in_the_foreground_cannot_be_hurried_from_here(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.RUNNING, held=True)
-        service_rows.change_loop(tx, loop.id, managed=False)
+        loop_rows.change_loop(tx, loop.id, managed=False)
     with pytest.raises(Problem, match=r"cannot cancel web now: process [0-9]+ runs it in the foreground"):
         do(db, verbs.CancelLoop(loop="web", now=True))
 
@@ -248,19 +248,19 @@ def test_a_name_is_made_and_numbered(db: Store) -> None:
 def test_what_a_foreground_process_runs_is_not_taken_from_it(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.RUNNING, held=True)
-        service_rows.change_loop(tx, loop.id, managed=False)
+        loop_rows.change_loop(tx, loop.id, managed=False)
     for verb in (verbs.StartLoop, verbs.ResumeLoop):
         with pytest.raises(Problem, match="runs it in the foreground"):
             do(db, verb(loop="web"))
     with db.write() as tx:
-        service_rows.change_loop(tx, loop.id, owner=None)
+        loop_rows.change_loop(tx, loop.id, owner=None)
     assert do(db, verbs.StartLoop(loop="web")).managed is True
 
 
 def test_starting_again_forgets_crashes(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.FAILED)
-        service_rows.change_loop(tx, loop.id, crashes=3, crashes_since=5, restart_at=9)
+        loop_rows.change_loop(tx, loop.id, crashes=3, crashes_since=5, restart_at=9)
     after = do(db, verbs.RetryLoop(loop="web"))
     assert (after.crashes, after.crashes_since, after.restart_at, after.outcome, after.reason, after.ended_at) == (
         0, None, None, None, None, None,

@@ -16,9 +16,9 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
+    loop_list,
     loops as loop_rows,
     prompts as prompt_rows,
-    service as service_rows,
 )
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.protocol.loops.facts import LoopCompleted, LoopFailed
@@ -103,8 +103,8 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
                 loop_rows.move_loop(tx, loop.id, generation, sample(LoopFailed), outcome="failed", reason="no")
     assert [line.name for line in see(db, verbs.ListLoops()).loops] == ["d", "c", "b", "a"]
     with db.write() as tx:
-        long_ago = clock.after(tx.now, -2 * service_rows.RECENT)
-        service_rows.change_loop(tx, loop_rows.get_loop(tx, "b").id, ended_at=long_ago)
+        long_ago = clock.after(tx.now, -2 * loop_list.RECENT)
+        loop_rows.change_loop(tx, loop_rows.get_loop(tx, "b").id, ended_at=long_ago)
     first = see(db, verbs.ListLoops(limit=1))
     assert ([line.name for line in first.loops], first.more) == (["d"], 4)
     second = see(db, verbs.ListLoops(limit=1, before=first.more))
@@ -115,7 +115,7 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
 def test_a_line_says_what_the_loop_says(db: Store) -> None:
     with db.write() as tx:
         iteration = one_of_each(tx)
-        service_rows.change_loop(tx, iteration.loop_id, managed=True, owner=lease.current())
+        loop_rows.change_loop(tx, iteration.loop_id, managed=True, owner=lease.current())
     (line,) = see(db, verbs.ListLoops()).loops
     with db.read() as tx:
         loop = loop_rows.get_loop(tx, "web")

@@ -13,8 +13,8 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings_sections import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
-from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, service as service_rows
-from ftl2_enterprise.loops.units import claim as claim_units, service as service_units
+from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
+from ftl2_enterprise.loops.units import claim as claim_units, desired_state as desired_units, process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Desired,
@@ -42,7 +42,7 @@ def running(tx: Tx, **values: Any) -> Loop:
     """A managed loop in the middle of an action, whose process is gone."""
     loop, generation, _ = acting_loop(tx)
     loop_rows.update_loop(tx, loop.id, generation, owner="gone:1:1")
-    service_rows.change_loop(tx, loop.id, managed=True, **values)
+    loop_rows.change_loop(tx, loop.id, managed=True, **values)
     return loop_rows.get_loop(tx, loop.id)
 
 
@@ -176,7 +176,7 @@ def test_a_stop_without_a_request(db: Store, state: LoopState, served: bool) -> 
         if state is not L.RUNNING:
             event = {L.RESTING: LoopEvent.RESTED, L.WAITING: LoopEvent.ASKED}[state]
             loop_rows.move_loop(tx, loop.id, generation, sample(LOOP_FACTS[event]), next_run_at=5)
-        after = service_units.apply_desired(tx, loop.id, generation, reason="stopped", wakes_automatically=served)
+        after = desired_units.apply_desired(tx, loop.id, generation, reason="stopped", wakes_automatically=served)
     stops = state is L.RUNNING or (state is L.RESTING and not served)
     assert (after.state, after.desired) == (L.PAUSED if stops else state, Desired.RUN)
     assert (after.reason == "stopped") == stops
@@ -186,7 +186,7 @@ def test_a_loop_that_cannot_be_read_has_failed(db: Store) -> None:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
         generation = loop_rows.claim_loop(tx, loop.id, "me")
-        failed = service_units.refuse(tx, loop.id, generation, reason="cannot read it")
+        failed = end_units.refuse(tx, loop.id, generation, reason="cannot read it")
     assert (failed.state, failed.outcome, failed.reason) == (L.FAILED, Outcome.FAILED, "cannot read it")
 
 
@@ -194,10 +194,10 @@ def test_the_foreground_takes_what_is_not_managed(db: Store) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
         loop_rows.set_desired(tx, loop.id, Desired.PAUSE)
-        assert service_units.take(tx, loop.id, generation).desired is Desired.RUN
-        service_rows.change_loop(tx, loop.id, managed=True)
+        assert desired_units.take(tx, loop.id, generation).desired is Desired.RUN
+        loop_rows.change_loop(tx, loop.id, managed=True)
         with pytest.raises(Problem, match="the service runs it"):
-            service_units.take(tx, loop.id, generation)
+            desired_units.take(tx, loop.id, generation)
 
 
 # --- the manager with a database -----------------------------------------------------------------------------------
@@ -208,9 +208,9 @@ def test_the_manager_reads_what_is_managed_and_open(db: Store) -> None:
     with db.write() as tx:
         for name in ("a", "b", "foreign", "done"):
             loop = loop_rows.create_loop(tx, spec(name))
-            service_rows.change_loop(tx, loop.id, managed=name != "foreign")
+            loop_rows.change_loop(tx, loop.id, managed=name != "foreign")
         loop = loop_rows.get_loop(tx, "done")
-        service_units.cancel(tx, loop)
+        desired_units.cancel(tx, loop)
     with db.read() as tx:
         plan = manager.ensure(tx, {}, tx.now, booted=False)
         assert keys(plan) == ("loop:1", "loop:2")

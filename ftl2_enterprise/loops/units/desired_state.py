@@ -1,24 +1,18 @@
-"""Units of work of the service: requests for a loop are applied, or recorded until its process can apply them."""
+"""Units of work that record what is requested of a loop, or execute it when no process runs the loop."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.clock import Instant
-from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.core.problem import Problem, conflict
+from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, PAUSABLE
-from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, decide_restart
-from ftl2_enterprise.loops.rows import loops as loop_rows, service as service_rows
+from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units, runs as run_units
 from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
-    LoopCrashed,
     LoopDesired,
-    LoopFailed,
     LoopHurried,
     LoopPaused,
-    LoopProcessEnded,
     LoopRetried,
     loop_subject,
 )
@@ -41,7 +35,7 @@ def request(tx: Tx, loop: Loop, desired: Desired) -> None:
 
 def hurry(tx: Tx, loop: Loop) -> None:
     """Record that a loop which is being cancelled must not finish its current step."""
-    if not service_rows.is_hurried(tx, loop.id):
+    if not process_rows.is_hurried(tx, loop.id):
         tx.emit(LoopHurried(), subject=loop_subject(loop.id))
 
 
@@ -95,7 +89,7 @@ def retry(tx: Tx, loop: Loop) -> None:
 def manage(tx: Tx, loop: Loop) -> None:
     """Let the service run the loop from now on, with its crash counters reset."""
     if not loop.managed or loop.crashes or loop.restart_at is not None:
-        service_rows.change_loop(tx, loop.id, managed=True, crashes=0, crashes_since=None, restart_at=None)
+        loop_rows.change_loop(tx, loop.id, managed=True, crashes=0, crashes_since=None, restart_at=None)
 
 
 @unit
@@ -125,89 +119,4 @@ def apply_desired(tx: Tx, loop_id: int, generation: int, *, reason: str, wakes_a
     stops = {LoopState.RUNNING} if wakes_automatically else {LoopState.RUNNING, LoopState.RESTING}
     if loop.state in stops:
         pause(tx, loop, reason=reason)
-    return loop_rows.get_loop(tx, loop_id)
-
-
-@unit
-def record_end(
-    tx: Tx, loop_id: int, end: ProcessEnd, *, pid: int | None, started_at: Instant | None, restarts: RestartLimits,
-    random: float,
-) -> Loop | None:  # fmt: skip
-    """Record that the process of the loop has ended: apply the desired state, and count a crash.
-
-    Repeated reports of the same end are recorded once. None when the loop was deleted or another process owns it by
-    now.
-    """
-    try:
-        loop = loop_rows.get_loop(tx, loop_id)
-    except Problem:
-        return None
-    if _is_noted(end) and service_rows.is_end_noted(tx, loop_id, pid, started_at):
-        return loop
-    found = decide_restart(
-        end,
-        crashes=loop.crashes,
-        crashes_since=loop.crashes_since,
-        now=tx.now,
-        restarts=restarts,
-        random=random,
-    )
-    if service_rows.is_held(loop):
-        service_rows.change_loop(tx, loop_id, restart_at=found.restart_at)
-        return None
-    # Units that the dead process submitted and that are still queued must not be executed after this.
-    service_rows.revoke_claim(tx, loop)
-    loop = loop_rows.get_loop(tx, loop_id)
-    if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
-        return loop
-    if loop.desired is not Desired.RUN:
-        _note_end(tx, loop, end, pid, started_at)
-        return settle(tx, loop)
-    _note_end(tx, loop, end, pid, started_at, crashes=found.crashes, restart_at=found.restart_at)
-    service_rows.change_loop(
-        tx, loop_id, crashes=found.crashes, crashes_since=found.crashes_since, restart_at=found.restart_at
-    )
-    if found.failed is not None:
-        fail(tx, loop, reason=found.failed)
-    return loop_rows.get_loop(tx, loop_id)
-
-
-def _is_noted(end: ProcessEnd) -> bool:
-    return end.is_crash or end.why is not Why.EXITED
-
-
-def _note_end(
-    tx: Tx, loop: Loop, end: ProcessEnd, pid: int | None, started_at: Instant | None, *,
-    crashes: int | None = None, restart_at: Instant | None = None,
-) -> None:  # fmt: skip
-    if not _is_noted(end):
-        return
-    fact = LoopCrashed if end.is_crash else LoopProcessEnded
-    tx.emit(
-        fact(
-            why=end.why, status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.describe(),
-            crashes=crashes, restart_at=restart_at,
-        ),
-        subject=loop_subject(loop.id),
-    )  # fmt: skip
-
-
-def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
-    """Fail the loop, and close its open iteration, prompts and actions."""
-    iteration = loop_rows.open_iteration(tx, loop.id)
-    if iteration is not None:
-        run_units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
-    fact = LoopFailed(outcome=Outcome.FAILED, reason=reason)
-    loop_rows.move_loop(
-        tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None
-    )
-
-
-@unit
-def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str) -> Loop:
-    """Fail the loop because its process, before executing anything, found that it cannot run as specified."""
-    loop = loop_rows.get_loop(tx, loop_id)
-    loop_rows.check_claim(tx, loop_id, generation)
-    if loop.state not in ENDED_LOOPS and loop.state is not LoopState.BLOCKED:
-        fail(tx, loop, reason=reason)
     return loop_rows.get_loop(tx, loop_id)

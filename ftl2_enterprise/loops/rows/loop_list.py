@@ -1,0 +1,65 @@
+"""The list of loops, in pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, func, select
+
+from ftl2_enterprise.core.clock import after
+from ftl2_enterprise.loops.rows.processes import pid_of_loop, queued
+from ftl2_enterprise.loops.tables import (
+    loops,
+)
+from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.protocol.loops.replies import LoopLine
+from ftl2_enterprise.store.prepared import Prepared
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.children import Table
+    from ftl2_enterprise.store.tx import Tx
+
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued"})
+_LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
+_OPEN_LINES = Prepared(
+    _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
+)
+_LOOKED_AT = 1_000
+RECENT = 86_400.0
+"""Seconds for which a failed loop is listed together with those that have not ended, so that users notice it."""
+_FAILED_LINES = Prepared(
+    _LINES.where(
+        loops.c.id > select(func.max(loops.c.id) - _LOOKED_AT).scalar_subquery(),
+        loops.c.id < bindparam("before"),
+        loops.c.state == bindparam("failed"),
+        loops.c.ended_at >= bindparam("since"),
+    ).limit(bindparam("at_most"))
+)
+_ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindparam("at_most")))
+_FOREVER = 2**63 - 1
+
+
+def lines(
+    tx: Tx, children: Table, *, finished: bool, before: int | None, limit: int
+) -> tuple[list[LoopLine], int | None]:
+    """A page of loops, newest first, without their long columns, and the `before` of the next page, if there is one.
+
+    Recently failed loops are listed as if they had not ended.
+    """
+    query = _ALL_LINES if finished else _OPEN_LINES
+    page = {"before": _FOREVER if before is None else before, "at_most": limit + 1}
+    rows = query.rows(tx, page)
+    if not finished:
+        rows += _FAILED_LINES.rows(tx, {**page, "failed": LoopState.FAILED, "since": after(tx.now, -RECENT)})
+        rows.sort(key=lambda row: row[0], reverse=True)
+    more = rows[limit - 1][0] if len(rows) > limit else None
+    rows = rows[:limit]
+    found = [
+        LoopLine(
+            **dict(zip(_LINE, row[:-1], strict=True)),
+            pid=pid_of_loop(row[0], row[-1], children),
+            queued=queued(row[0], children),
+        )
+        for row in rows
+    ]
+    return found, more

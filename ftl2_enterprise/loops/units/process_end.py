@@ -1,0 +1,101 @@
+"""Units of work for the end of a loop's process, and for one that cannot run the loop."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.end_reason import Why
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
+from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits, decide_restart
+from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
+from ftl2_enterprise.loops.units import runs as run_units
+from ftl2_enterprise.loops.units.desired_state import LOST, settle
+from ftl2_enterprise.protocol.loops.facts import LoopCrashed, LoopFailed, LoopProcessEnded, loop_subject
+from ftl2_enterprise.protocol.loops.nouns import Desired, IterationOutcome, Loop, LoopState, Outcome
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+
+
+@unit
+def record_end(
+    tx: Tx, loop_id: int, end: ProcessEnd, *, pid: int | None, started_at: Instant | None, restarts: RestartLimits,
+    random: float,
+) -> Loop | None:  # fmt: skip
+    """Record that the process of the loop has ended: apply the desired state, and count a crash.
+
+    Repeated reports of the same end are recorded once. None when the loop was deleted or another process owns it by
+    now.
+    """
+    try:
+        loop = loop_rows.get_loop(tx, loop_id)
+    except Problem:
+        return None
+    if _is_noted(end) and process_rows.is_end_noted(tx, loop_id, pid, started_at):
+        return loop
+    found = decide_restart(
+        end,
+        crashes=loop.crashes,
+        crashes_since=loop.crashes_since,
+        now=tx.now,
+        restarts=restarts,
+        random=random,
+    )
+    if process_rows.is_held(loop):
+        loop_rows.change_loop(tx, loop_id, restart_at=found.restart_at)
+        return None
+    # Units that the dead process submitted and that are still queued must not be executed after this.
+    loop_rows.revoke_claim(tx, loop)
+    loop = loop_rows.get_loop(tx, loop_id)
+    if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
+        return loop
+    if loop.desired is not Desired.RUN:
+        _note_end(tx, loop, end, pid, started_at)
+        return settle(tx, loop)
+    _note_end(tx, loop, end, pid, started_at, crashes=found.crashes, restart_at=found.restart_at)
+    loop_rows.change_loop(
+        tx, loop_id, crashes=found.crashes, crashes_since=found.crashes_since, restart_at=found.restart_at
+    )
+    if found.failed is not None:
+        fail(tx, loop, reason=found.failed)
+    return loop_rows.get_loop(tx, loop_id)
+
+
+def _is_noted(end: ProcessEnd) -> bool:
+    return end.is_crash or end.why is not Why.EXITED
+
+
+def _note_end(
+    tx: Tx, loop: Loop, end: ProcessEnd, pid: int | None, started_at: Instant | None, *,
+    crashes: int | None = None, restart_at: Instant | None = None,
+) -> None:  # fmt: skip
+    if not _is_noted(end):
+        return
+    fact = LoopCrashed if end.is_crash else LoopProcessEnded
+    tx.emit(
+        fact(
+            why=end.why, status=end.status, signal=end.signal, pid=pid, started_at=started_at, told=end.describe(),
+            crashes=crashes, restart_at=restart_at,
+        ),
+        subject=loop_subject(loop.id),
+    )  # fmt: skip
+
+
+def fail(tx: Tx, loop: Loop, *, reason: str) -> None:
+    """Fail the loop, and close its open iteration, prompts and actions."""
+    iteration = loop_rows.open_iteration(tx, loop.id)
+    if iteration is not None:
+        run_units.give_up(tx, iteration, loop.generation, outcome=IterationOutcome.FAILED, lost=LOST, reason=reason)
+    fact = LoopFailed(outcome=Outcome.FAILED, reason=reason)
+    loop_rows.move_loop(
+        tx, loop.id, loop.generation, fact, outcome=fact.outcome, reason=fact.reason, next_run_at=None
+    )
+
+
+@unit
+def refuse(tx: Tx, loop_id: int, generation: int, *, reason: str) -> Loop:
+    """Fail the loop because its process, before executing anything, found that it cannot run as specified."""
+    loop = loop_rows.get_loop(tx, loop_id)
+    loop_rows.check_claim(tx, loop_id, generation)
+    if loop.state not in ENDED_LOOPS and loop.state is not LoopState.BLOCKED:
+        fail(tx, loop, reason=reason)
+    return loop_rows.get_loop(tx, loop_id)
