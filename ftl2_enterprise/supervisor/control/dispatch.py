@@ -1,4 +1,4 @@
-"""From the bytes of a request to the handler of its verb; each is compared with its declaration at the start."""
+"""Finds the handler for a request. At the start, handlers are compared with the declarations of their verbs."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Guard
 
 LARGEST = 2**63 - 1
-"""The largest number that the database takes."""
+"""The largest integer that the database stores."""
 
 type Verb = type[Request[Any]]
 type Read = Callable[..., Any]
-"""Of a read transaction, the request, the table of children, and what was gathered."""
+"""Takes a read transaction, the request, the table of children, and what was gathered."""
 type Write = Unit[..., Any]
-"""Of a transaction, whose `actor` is whoever asked, the request, and what was gathered."""
+"""Takes a transaction, whose `actor` is the caller, the request, and what was gathered."""
 type Prepare = Callable[[Any], Awaitable[Any]]
-"""Checks a request and completes it, before it is written down."""
+"""Checks and completes a request before it is written."""
 type Gather = Callable[[Any], Awaitable[Any]]
-"""Reads what the handler needs beside the database, such as files, while others are answered."""
+"""Reads what the handler needs besides the database, such as files, while other requests are answered."""
 type System = Callable[[Any, Any, Peer], Awaitable[Any]]
-"""Of the control object, the request and who asks."""
+"""Takes the `ServiceState`, the request and the caller."""
 type Renderer = Callable[[Ask, Any], Any]
-"""Of who answers other verbs, and the request."""
+"""Takes a function that answers other verbs, and the request."""
 type Watcher = Callable[[Any, Any], AsyncGenerator[Any]]
-"""Of the control object and the request; asked for the next item only when the client takes it."""
+"""Takes the `ServiceState` and the request; the next item is requested only when the client reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handlers:
-    """Who answers which verb."""
+    """The handlers by verb."""
 
     reads: Mapping[Verb, Read] = field(default_factory=dict[Verb, Read])
     writes: Mapping[Verb, Write] = field(default_factory=dict[Verb, Write])
     prepares: Mapping[Verb, Prepare] = field(default_factory=dict[Verb, Prepare])
-    """Beside the handler that writes."""
+    """In addition to a handler that writes."""
     gathers: Mapping[Verb, Gather] = field(default_factory=dict[Verb, Gather])
-    """Beside the handler that reads or writes, whose last argument is what it returns."""
+    """In addition to a handler that reads or writes, whose last argument is the result."""
     system: Mapping[Verb, System] = field(default_factory=dict[Verb, System])
     renders: Mapping[Verb, Renderer] = field(default_factory=dict[Verb, Renderer])
     watches: Mapping[Verb, Watcher] = field(default_factory=dict[Verb, Watcher])
 
     def joined(self, *others: Handlers) -> Handlers:
-        """These handlers and those of the others. Raises Problem(invalid) when two of them are of the same verb."""
+        """Join these handlers with others. Raises Problem(invalid) when a verb has two of the same kind."""
         tables: dict[str, dict[Verb, Any]] = {one.name: {} for one in fields(self)}
         for handlers in (self, *others):
             for name, table in tables.items():

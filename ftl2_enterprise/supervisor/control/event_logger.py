@@ -1,4 +1,4 @@
-"""Has the facts put into the logs of their loops, behind what is committed."""
+"""Writes committed facts into the logs of their subjects."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 PAUSE = 1.0
 """Seconds after a failure."""
 REST = 4.0
-"""How many times as long as the last batch took to wait before the next one."""
+"""The pause before the next batch, as a multiple of the duration of the last one."""
 
 
 def apply(facts: FactLog | None, settings: LogSettings) -> None:
-    """Go by settings that were read again."""
+    """Apply settings that were loaded again."""
     log.change_level(settings.level)
     if facts is not None:
         facts.max_bytes = settings.max_bytes
 
 
 async def log_facts(facts: FactLog, commits: Commits) -> None:
-    """Follow the commits, for ever; the disk is waited for in a thread."""
-    # Its own: the others may all be waiting for disks from which submitted loops are read.
+    """Follow the commits until cancelled. A thread waits for the disk."""
+    # A separate thread, because those of the pool may all wait for disks from which requests read files.
     thread = ThreadPoolExecutor(1, "facts")
     try:
         await _follow(facts, commits, thread)

@@ -1,4 +1,4 @@
-"""A manager makes true what requests have written down, for one kind of child."""
+"""Managers realise the desired state that requests have recorded, each for one kind of child."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 class Manager(Protocol):
-    """Looks at everything again and again; calling it twice is harmless, and nothing depends on being called."""
+    """Compares desired and actual state. Each call considers everything: a repeated or missing one does no harm."""
 
     @property
     def prefix(self) -> str:
-        """What its keys begin with: `loop` for `loop:17`."""
+        """The kind of its children, the part of their keys before the colon: `note` for `note:17`."""
         ...
 
     @property
     def status_words(self) -> Mapping[str, str]:
-        """How the status line names the counts of its plans; a word that is not in it is shown as it is."""
+        """The words of the status line for the counts of its plans; others are shown unchanged."""
         ...
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
-        """Compare its rows with the children of its prefix; reads only, and never blocks.
+        """Compare its rows with its children; only reads, and does not block.
 
-        `booted`: the service has just been started, so that much may be due at once.
+        `booted`: the service has just been started, so many keys may be due at once.
         """
         ...
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
-        """The unit of work that records how a child ended, when there is something to record.
+        """The unit of work that records how a child ended; None if there is nothing to record.
 
-        The child stays in the table until it is committed, so that no look comes in between.
+        The child stays in the table until the unit is committed, so that no pass starts another one before.
         """
         ...

@@ -1,4 +1,8 @@
-"""The loop in which managers look at everything, and root is told what they want."""
+"""Reconciliation: managers compare desired and actual state, and root gets the difference.
+
+It is level-triggered. A commit, a message of root or a timer wakes it, and each pass considers everything, so a lost
+wake-up costs time and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -34,52 +38,52 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer.frames import Committed
 
 CHECK = 4.0
-"""Seconds between questions whether anything was committed or has changed; then there is a look.
+"""Seconds between checks whether anything was committed or has changed, which leads to a pass.
 
-Less than PULSE: a proof is a commit too, and the look that it leads to is not to lead to another proof.
+Less than PULSE: the proof that the writer works is a commit too, and its pass must not lead to another proof.
 """
 IDLE_LOOK = 30.0
-"""Seconds between looks although nothing has; fewer when the service manager wants to hear of it sooner."""
+"""Maximum seconds between passes; fewer if the service manager expects a keep-alive sooner."""
 PULSE = 5.0
-"""Seconds between proofs that the writer works; never more than half of those between looks."""
+"""Seconds between proofs that the writer works; at most half of the seconds between passes."""
 GAP = 0.005
-"""Seconds between looks, whatever wakes them; and four times as long as the last one took."""
+"""Minimum seconds between passes; at least four times the duration of the last one."""
 NOW_WITHIN = 10.0
-"""Seconds that a child has which is to end now."""
+"""Seconds for a child that is to end now."""
 REFUSED_BASE, REFUSED_CAP = 0.2, 30.0
-"""Seconds until root is asked again for what could not be started."""
+"""Seconds until a child that could not be started is requested again: the first delay and the largest one."""
 _RETRY = 0.25
 ADMISSION = "admission"
-"""The name under which a failure to start what is due is kept among the problems."""
+"""The name of the problem that children cannot be started."""
 
 _log = logging.getLogger(__name__)
 
 
 class Writing(Protocol):
-    """Whoever carries out units of work for control."""
+    """What executes units of work for control: the writer's client."""
 
     async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
-        """As store.unit.Writer.carry_out; the facts are caused by the actor.
+        """As store.unit.Writer.carry_out, with the actor who causes the facts.
 
-        Without `gives_up` an answer is waited for as long as it takes.
+        Without `gives_up` it waits for an answer as long as it takes.
         """
         ...
 
     def start(self) -> None:
-        """Begin, in the event loop."""
+        """Connect; call this in the event loop."""
         ...
 
     async def close(self) -> None:
-        """End."""
+        """Close the connection."""
         ...
 
     def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
-        """Hand every notice of a commit to the callback, until what is returned is called."""
+        """Call back with every notice of a commit, until the returned function is called."""
         ...
 
 
 class Reconciler:
-    """Level-triggered: whatever wakes it, it looks at everything."""
+    """Executes passes of all managers; see the module."""
 
     def __init__(
         self, *, store: Store, writer: Writing, children: Children, managers: Sequence[Manager],
@@ -99,42 +103,42 @@ class Reconciler:
         self._woken: asyncio.Event = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: dict[str, tuple[int, float]] = {}
-        """How often a key could not be started in a row, and when root is asked for it again."""
+        """Consecutive failures to start a key, and when it may be requested again."""
         self._pulse: asyncio.Task[None] | None = None
         self._pulsed: float = float("-inf")
         self._pulse_began: float = 0.0
         self.booted: bool = False
         self.alive_each: float | None = None
-        """Seconds within which root wants to hear that the service lives."""
+        """Seconds within which root expects that the service is alive."""
         self.draining: bool = False
         self.ready: bool = False
         self.looked_at: Instant | None = None
         self.writer_latency: float | None = None
         self.counts: Mapping[str, int] = {}
         self.problems: dict[str, str] = {}
-        """What is wrong, by who found it."""
+        """What is wrong, by the part that found it."""
         self.status: str = ""
 
-    # --- what wakes it ---------------------------------------------------------------------------------------------
+    # --- wake-ups ---------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Look again soon."""
+        """Begin a pass soon."""
         self._woken.set()
 
     def doubt(self) -> None:
-        """Something could not be written: ask now whether the writer works, not when it is time to."""
+        """Check now whether the writer works, because something could not be written."""
         if "writer" in self.problems:
             return
         self._pulsed = float("-inf")
         self.wake()
 
     def committed(self, *, wakes: bool) -> None:
-        """Facts were committed, one of which wakes managers or not."""
+        """Facts were committed; begin a pass if one of them wakes managers."""
         if wakes:
             self.wake()
 
     def ended(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
-        """Record how a child ended, say so with the number of the ending, then look."""
+        """Record how a child ended, report the number of the end to `recorded`, then begin a pass."""
         if ending.why is Why.NOT_STARTED and not self.draining:
             failures = self._refused.get(child.key, (0, 0.0))[0] + 1
             delay = exponential(failures, base=REFUSED_BASE, cap=REFUSED_CAP)
@@ -144,7 +148,7 @@ class Reconciler:
         task.add_done_callback(self._tasks.discard)
 
     def started(self, key: str) -> None:
-        """Root has started it."""
+        """Root has started the process of a key."""
         self._refused.pop(key, None)
 
     async def _record(self, child: Child, ending: Ending, recorded: Callable[[int], object]) -> None:
@@ -157,7 +161,7 @@ class Reconciler:
                 log.crash(error, "a manager failed on the end of a child", child=child.key)
         while call is not None:
             try:
-                # Given up and handed over again, one crash would be counted as several.
+                # Submitted again after giving up, one crash could be counted twice.
                 await self._writer.carry_out([call], gives_up=False)
             except Problem as problem:
                 if problem.code is Code.UNAVAILABLE:
@@ -173,10 +177,10 @@ class Reconciler:
         self._children.gone(child.key)
         self.wake()
 
-    # --- looking ---------------------------------------------------------------------------------------------------
+    # --- passes ---------------------------------------------------------------------------------------------------
 
     async def run(self, root: RootLink) -> None:
-        """Look, for ever."""
+        """Execute passes until the task is cancelled."""
         self._root = root
         last_full = float("-inf")
         seen: tuple[int | None, int] | None = None
@@ -185,14 +189,14 @@ class Reconciler:
             woken = self._woken.is_set()
             self._woken.clear()
             now = time.monotonic()
-            # Read before looking: what is committed in between makes the next number another one.
+            # Read before the pass, so that a commit during the pass leads to another one.
             state = (self._version.read(), self._children.version)
             if woken or now >= again or state != seen or state[0] is None or now - last_full >= self._idle_look:
-                wish = self._look(root)
-                # What the look itself has ordered is no reason for another one.
+                pause = self._pass(root)
+                # What the pass itself requested does not lead to another one.
                 seen = (state[0], self._children.version)
                 last_full = now
-                again = now + wish
+                again = now + pause
                 self._beat()
             took = time.monotonic() - now
             await asyncio.sleep(max(GAP, 4 * took))
@@ -205,15 +209,15 @@ class Reconciler:
     def _idle_look(self) -> float:
         return IDLE_LOOK if self.alive_each is None else min(IDLE_LOOK, self.alive_each)
 
-    def _look(self, root: RootLink) -> float:
-        """Ask every manager for its plan, and have root execute them; the seconds until one has to be asked again."""
+    def _pass(self, root: RootLink) -> float:
+        """Execute one pass; returns the seconds after which the next one is due at the latest."""
         now = self._clock.now()
         again = float("inf")
         plans: list[Plan] = []
         for prefix, manager in self._managers.items():
             plan = self._plan(prefix, manager, now)
             if plan is None:
-                # What it would have required is unknown: ask again soon.
+                # What it would require is unknown, so the next pass is soon.
                 again = min(again, CHECK)
                 continue
             plans.append(plan)
@@ -242,7 +246,7 @@ class Reconciler:
             with self._store.read() as tx:
                 plan = manager.ensure(tx, self._children.of(prefix), now, booted=self.booted)
         except Problem as problem:
-            self._trouble(prefix, f"the manager of {prefix} cannot look: {problem}")
+            self._trouble(prefix, f"the manager of {prefix} cannot plan: {problem}")
             return None
         except Exception as error:
             crash_id = log.crash(error, "a manager failed", manager=prefix)
@@ -299,27 +303,27 @@ class Reconciler:
 
     @property
     def silence(self) -> float:
-        """Seconds that the writer has been asked without an answer."""
+        """Seconds for which the writer has not answered."""
         return 0.0 if self._pulse is None else time.monotonic() - self._pulse_began
 
-    # --- what is told ----------------------------------------------------------------------------------------------
+    # --- reports ----------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
-        """Tell root the status line when it is another one."""
+        """Send the status line to root if it has changed."""
         text = status_line(self.counts, self._words, self.problems.values(), draining=self.draining)
         if text != self.status and self._root is not None:
             self.status = text
             self._root.send(ShowStatus(text=text))
 
     def _beat(self) -> None:
-        """Prove that the writer works, unless that is under way or was done just now."""
+        """Begin to prove that the writer works, unless that is in progress or recent."""
         gap = min(PULSE, self._idle_look / 2) if self.ready else 0.0
         if self._pulse is None and time.monotonic() - self._pulsed >= gap:
             self._pulse_began = time.monotonic()
             self._pulse = asyncio.get_running_loop().create_task(self._prove())
 
     async def _prove(self) -> None:
-        """Tell root that the service lives: only after a look, and only when the writer has acknowledged."""
+        """Report to root that the service is alive: only after a pass, and only if the writer acknowledged."""
         began = self._pulse_began
         try:
             await self._writer.carry_out([prove.call()])
@@ -343,18 +347,18 @@ class Reconciler:
         self.tell()
 
     def close(self) -> None:
-        """Give the database back."""
+        """Close the connection to the database."""
         self._version.close()
 
     def wake_later(self, seconds: float) -> None:
-        """Look again then."""
+        """Begin a pass after that many seconds."""
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
 
 def status_line(
     counts: Mapping[str, int], words: Mapping[str, str], problems: Iterable[str], *, draining: bool
 ) -> str:
-    """What `systemctl status` shows: how many are in which state, and what is wrong."""
+    """The line of `systemctl status`: how many rows are in which state, and what is wrong."""
     text = ", ".join(f"{count} {words.get(word, word)}" for word, count in counts.items() if count) or "idle"
     if draining:
         text = f"stopping: {text}"

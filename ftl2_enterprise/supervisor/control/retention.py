@@ -1,4 +1,4 @@
-"""Removes rows that are not kept indefinitely: a few at a time, so that other work does not wait for it."""
+"""Removes rows that are kept for a limited time, a few at a time, so that other work does not wait."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """What is removed from a range of rows."""
+    """The removal of old rows from a range of ids."""
 
     calls: Sequence[UnitCall]
-    """Each returns how many rows it has removed."""
+    """Units of work that return how many rows they removed."""
     next: int | None
     """The id after which the next range begins; None at the end."""
 
@@ -41,9 +41,9 @@ class Retention:
     kept: Callable[[], float]
     """Seconds for which they are kept; 0 for indefinitely."""
     what: str
-    """As the log names them, in the plural."""
+    """Their name in the log, in the plural."""
     stretch: Callable[[int], Stretch]
-    """What is too old in the range after an id. Raises Problem."""
+    """The removal for the range after an id. Raises Problem."""
 
 
 async def remove_old(retention: Retention, writer: Writing) -> None:

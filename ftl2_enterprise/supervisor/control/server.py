@@ -1,4 +1,4 @@
-"""The control socket's server: it accepts connections, at most so many, and ends them all when it is closed."""
+"""The server of the control socket: accepts a limited number of connections, and ends them when it is closed."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.connection import Answerer
 
 CLOSING = 1.0
-"""Seconds that connections get to take what was sent before they are cut."""
+"""Seconds for clients to read what was sent before their connections are closed."""
 MOVING = 1.0
-"""Seconds that the one before is listened to yet; all that waits there is accepted at once."""
+"""Seconds for which the previous socket still accepts; the clients in its queue are accepted at once."""
 _BACKLOG = 1024
 KEPT = 8
-"""One of so many places is kept for administrators; who may do nothing gets as few of the others."""
+"""One of this many places is reserved for administrators. Clients without access share as few of the others."""
 
 
 class _Listening(socket.socket):
-    """One that root listens on: the kernel names who listened last, and root is the service."""
+    """A socket of root: clients see the last process that called listen(2), which must stay root."""
 
     def listen(self, backlog: int = _BACKLOG, /) -> None:
-        """Nothing, as root does."""
+        """Do nothing."""
 
 
 class ControlServer:
-    """Listens on one socket, and knows its connections."""
+    """Accepts connections, and keeps them."""
 
     def __init__(self, answerer: Answerer, *, version: str, most: Callable[[], int]) -> None:
         self.answerer: Answerer = answerer
@@ -42,13 +42,13 @@ class ControlServer:
         self.connections: set[Connection] = set()
         self._most: Callable[[], int] = most
         self.listener: socket.socket | None = None
-        """What clients connect to."""
+        """The socket that clients connect to."""
         self._servers: list[asyncio.Server] = []
         self._empty: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, listener: socket.socket) -> None:
-        """Begin to accept. The socket belongs to root: its path stays when this server ends."""
+        """Begin to accept. The socket belongs to root, so its path stays when this server ends."""
         loop = asyncio.get_running_loop()
         listening = _Listening(fileno=listener.detach())
         if self.listener is None:
@@ -57,7 +57,7 @@ class ControlServer:
         self._servers.append(await loop.create_server(lambda: Connection(self), sock=listening, backlog=_BACKLOG))
 
     async def move(self, listener: socket.socket) -> None:
-        """Go on with this one. Who is connected stays, and who waits in the queue of those before is let in."""
+        """Accept on another socket. Connections stay, and clients in the queue of the previous one are accepted."""
         before, self.listener = self._servers[:], None
         await self.start(listener)
         for one in before:
@@ -65,7 +65,7 @@ class ControlServer:
             asyncio.get_running_loop().call_later(MOVING, one.close)
 
     async def close(self, why: Problem) -> None:
-        """Accept no more, tell every connection why, and end it."""
+        """Stop accepting, and end every connection with the reason."""
         for server in self._servers:
             server.close()
         for connection in list(self.connections):
@@ -78,7 +78,7 @@ class ControlServer:
             connection.abort()
 
     def admit(self, connection: Connection, peer: Peer) -> Problem | None:
-        """Count the connection in, or say why not: whoever may do little must not keep out who may do more."""
+        """Admit a connection, or return why not. Clients with little access must not exclude those with more."""
         most = self._most()
         kept = most // KEPT
         access = self.answerer.access_of(peer)
@@ -86,8 +86,8 @@ class ControlServer:
         is_full = len(self.connections) >= (most if access is Access.ADMINISTER else most - kept)
         if is_full or (access is None and sum(one.is_stranger for one in self.connections) >= max(kept, 1)):
             return unavailable(
-                f"cannot connect: {len(self.connections)} clients are connected, and no more are let in",
-                "end some of them, or raise supervisor.max_connections",
+                f"cannot connect: {len(self.connections)} clients are connected, and no more are admitted",
+                "end some of them, or increase supervisor.max_connections",
             )
         self.connections.add(connection)
         return None
@@ -99,10 +99,10 @@ class ControlServer:
             self._empty.set()
 
     def run[R](self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Go on with a call apart from its connection: what is being written is not cut off when the client goes."""
-        # Eager: "from now on" of a watch is before whatever the client asks next is answered.
+        """Execute a call independently of its connection: a write is not interrupted when the client disconnects."""
+        # Eager, so that a watch begins before the next request of the client is answered.
         task = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
-        # The event loop itself holds tasks only weakly.
+        # The event loop keeps only weak references to tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
