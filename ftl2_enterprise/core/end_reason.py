@@ -9,7 +9,7 @@ class Why(StrEnum):
     """Why a child ended."""
 
     EXITED = "exited"
-    """It exited, on its own or on request; its status says more."""
+    """It exited, on its own or on request; its status has the details."""
     KILLED = "killed"
     """A signal killed it that the supervisor did not send."""
     HUNG = "hung"

@@ -1,8 +1,8 @@
 """Named points at which a test may end, fail or stall the process.
 
 Inert unless FTL2_ENTERPRISE_FAULT names a point: `POINT[#N]=kill|raise|stall`, where N counts the times the point
-was reached (1 by default). `kill` is SIGKILL to this very process, so nothing gets a chance to tidy up. With `@PATH`
-behind it, of all the processes that are told so only the one does it that makes this file. Several are parted by `;`.
+was reached (1 by default). `kill` is SIGKILL to this very process, so no clean-up is executed. With the suffix
+`@PATH`, only the process that creates this file does it. Several faults are separated by `;`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _reached: Counter[StrEnum] = Counter()
 
 
 def reach(point: StrEnum) -> None:
-    """Say that the process is at the point; does nothing unless a test asked for a fault here."""
+    """Mark that the process is at the point; does nothing unless a test requested a fault here."""
     wishes = os.environ.get(VARIABLE)
     if wishes is None:
         return

@@ -1,4 +1,4 @@
-"""Locks on files, which say which process uses something that only one may use. Standard library only.
+"""Locks on files, by which one process uses something exclusively and others can find it. Standard library only.
 
 These are POSIX locks, because a process keeps them over an exec, and its children do not inherit them: the service
 holds the lock, however long its children live, and the lock ends with the service.

@@ -68,7 +68,7 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """One value that somebody gave, as written."""
+    """One given value, as written."""
 
     key: str
     value: Any
@@ -183,7 +183,7 @@ class SettingsModel:
     ) -> Iterator[Given]:
         if config is not None:
             if not config.is_file():
-                raise not_found(f"cannot read the configuration {config}: there is no such file", "look at --config")
+                raise not_found(f"cannot read the configuration {config}: there is no such file", "check --config")
             yield from self._in_file(config)
         else:
             if (etc / "config.toml").exists():

@@ -1,4 +1,4 @@
-"""What types cannot say about settings: amounts, names in lists, pairs that must fit."""
+"""Checks of settings that types cannot express: amounts, names in lists, pairs of settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         """The shared sections that need a check."""
 
         @property
-        def supervisor(self) -> SupervisorSettings: ...  # noqa: D102 - the name says it
+        def supervisor(self) -> SupervisorSettings: ...  # noqa: D102 - the name is enough
 
         @property
         def access(self) -> AccessSettings: ...  # noqa: D102
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SMALLEST_MEMORY = 32 * 1024 * 1024
 """Bytes. A child with less could not do its first step."""
 LONGEST_SOCKET = 96
-"""Bytes. The kernel takes 107 as the path of a Unix socket, and the service has others beside this one."""
+"""Bytes. The kernel takes 107 as the path of a Unix socket, and the service has others in the same directory."""
 
 _NAME = re.compile(r"%?(?:[a-zA-Z_][a-zA-Z0-9_.@-]{0,63}\$?|\d{1,10})")
 
@@ -52,7 +52,7 @@ def check(settings: CheckedSettings, origins: Mapping[str, str]) -> None:
         raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}", hint)
 
     def refuse_pair(keys: tuple[str, str], reason: str, hint: str | None = None) -> None:
-        # The one that somebody gave is the one to be changed.
+        # The setting that was given is the one to change.
         key = next((key for key in keys if origins[key] != "default"), keys[0])
         refuse(key, getattr(settings.supervisor, key.partition(".")[2]), reason, hint)
 
@@ -74,7 +74,7 @@ def check(settings: CheckedSettings, origins: Mapping[str, str]) -> None:
                 refuse(
                     f"access.{key}",
                     entry,
-                    "expected the name or id of a user, or of a group behind a %",
+                    "expected the name or id of a user, or of a group after a %",
                     "for example %ftl2",
                 )
     supervisor = settings.supervisor

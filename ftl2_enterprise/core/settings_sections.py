@@ -93,7 +93,7 @@ class SupervisorSettings(Strict, frozen=True, kw_only=True):
 
 
 class AccessSettings(Strict, frozen=True, kw_only=True):
-    """Who may do what over the socket: names or ids of users, and of groups behind a `%`.
+    """Who may do what over the socket: names or ids of users, and of groups after a `%`.
 
     Root and the user of the service may always do everything.
     """

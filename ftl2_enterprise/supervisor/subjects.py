@@ -63,7 +63,7 @@ class Subjects:
                 f"cannot choose what {text!r} means: {' and '.join(found)} are called so",
                 f"give its kind, too, such as {found[0]}",
             )
-        # A problem that one kind has with the name, such as two matches, says more than that the others have none.
+        # A problem of one kind with the name, such as two matches, is more helpful than that the others have none.
         problems.sort(key=lambda problem: problem.code is Code.NOT_FOUND)
         if problems and (problems[0].code is not Code.NOT_FOUND or len(self._kinds) == 1 or kind in self._kinds):
             raise problems[0]

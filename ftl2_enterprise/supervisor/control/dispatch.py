@@ -141,7 +141,7 @@ class Dispatch:
         if draining and entry.verb.starts_work:
             raise unavailable(
                 f"cannot do {name}: the service is stopping",
-                "ask again when it has been started; what runs goes on then",
+                "try again after the next start, when everything continues",
             )
         return entry
 
@@ -218,7 +218,7 @@ def _last_argument(name: str, handler: Any) -> Any:
 
 
 def _annotation(name: str, function: Callable[..., Any], of: str) -> Any:
-    # Only these two are looked at: other names of the module need not be there at run time.
+    # Only these two are resolved: other names of the module may not exist at run time.
     written = function.__annotations__.get(of)
     if not isinstance(written, str):
         return written
@@ -246,7 +246,7 @@ _UNKNOWN_FIELD = re.compile(r"contains unknown field `(?P<name>.*?)`(?P<rest>.*)
 
 
 def _explained(said: str, entry: Entry) -> tuple[str, str | None]:
-    """What msgspec says of a request, as a sentence and a hint."""
+    """The message of msgspec about a request, as a sentence and a hint."""
     fields = list(entry.verb.__struct_fields__)
     if match := _UNKNOWN_FIELD.search(said):
         name = match["name"][:_LONGEST_NAME]

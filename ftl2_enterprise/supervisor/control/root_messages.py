@@ -1,4 +1,4 @@
-"""The messages between control and root: one struct each, told apart by the field `type`.
+"""The messages between control and root: one struct each, distinguished by the field `type`.
 
 Root builds and checks the same messages with the standard library alone (`root/messages.py`).
 """

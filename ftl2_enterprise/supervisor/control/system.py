@@ -118,7 +118,7 @@ async def shutdown(state: ServiceState, request: Shutdown, peer: Peer) -> Accept
     _send(state, StopService(urgency="now" if request.now else "drain"))
     if request.now:
         return Accepted(
-            message="the service ends now; what was in flight is unknown, and looked at with the next start"
+            message="the service ends now; what was in progress is unknown, and checked with the next start"
         )
     return Accepted(
         message=f"the service ends when every child has reached a safe point, at most "
@@ -137,7 +137,9 @@ async def upgrade(state: ServiceState, request: Upgrade, peer: Peer) -> Accepted
 
 def _send(state: ServiceState, message: ToRoot) -> None:
     if not state.root.send(message):
-        raise unavailable("cannot go on: the root of the service does not listen", "try again in a moment")
+        raise unavailable(
+            "cannot continue: the root of the service does not read its messages", "try again in a moment"
+        )
 
 
 async def list_events(state: ServiceState, request: ListEvents, peer: Peer) -> EventPage:

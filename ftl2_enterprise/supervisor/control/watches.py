@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PAGE = 200
 """Facts that are read at a time."""
 FOLLOW = 0.2
-"""Seconds between looks at a log file."""
+"""Seconds between checks of a log file."""
 
 
 def newest(tx: Tx) -> int:
@@ -45,7 +45,7 @@ def page_of(tx: Tx, subjects: Subjects, request: ListEvents) -> EventPage:
         found = _last_events(tx, subject, request.limit)
         return EventPage(events=found, cursor=last)
     found = list_events(tx, after=request.after, subject=subject, limit=request.limit)
-    # A page that is not full was looked for up to the end.
+    # For a page that is not full, the log was read up to the end.
     whole = len(found) < request.limit
     return EventPage(events=found, cursor=max(last, request.after) if whole else found[-1].id)
 
@@ -58,7 +58,7 @@ def _last_events(tx: Tx, subject: str | None, limit: int) -> list[Event]:
 
 
 async def watch_events(state: ServiceState, request: WatchEvents) -> AsyncGenerator[Event]:
-    """Facts behind the cursor, and all that come."""
+    """Facts after the cursor, and all that follow."""
     with state.store.read() as tx:
         subject = None if request.subject is None else state.subjects.find(tx, request.subject)
         cursor = newest(tx) if request.after is None else request.after

@@ -169,7 +169,7 @@ def _prepare() -> None:
     for number in DEFAULT:
         signal.signal(number, signal.SIG_DFL)
     # SIGUSR1 stays ignored, as in the forkserver, until the child handles it: it reads its row when it begins anyway.
-    # The child is the subreaper of its processes, so that root can tell whose leftovers they are.
+    # The child is the subreaper of its processes, so that root knows whose leftovers they are.
     prctl.adopt_orphans()
 
 

@@ -107,7 +107,7 @@ def fill_pools() -> int:
 
 
 def fill_holes() -> int:
-    """Allocate the holes of the heap, so that children begin on pages of their own; returns the allocations."""
+    """Allocate the holes of the heap, so that children begin on fresh pages; returns the allocations."""
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallinfo2"):
         return 0

@@ -1,6 +1,6 @@
 """What a process and its children print, line by line in the log, without secrets.
 
-Through a pipe that a thread reads, so that it can be redacted and bounded. What the interpreter says when it dies of
+Through a pipe that a thread reads, so that it can be redacted and bounded. What the interpreter prints if it dies of
 a defect (a segmentation fault) would be lost with the thread: that goes into the file directly.
 """
 

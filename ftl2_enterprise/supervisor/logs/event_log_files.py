@@ -1,9 +1,9 @@
-"""Puts every fact into the log of its loop, and what matters to the whole service into the journal.
+"""Writes every fact into the log of its subject, and what concerns the whole service into the journal.
 
-Whoever does something does not log it: control reads the facts behind a cursor, after they are committed. So a log
-never tells what was not committed, and the death of any process loses no line: the reader goes on behind its cursor.
-It doubles none in a loop's log either, as the log itself tells what is in it already. In the journal a fact may stand
-twice when control was killed, with the same FTL2_EVENT.
+The process that causes a fact does not log it: control reads committed facts after a cursor. So a log never contains
+what was not committed, and the death of any process loses no line, because the reader continues after its cursor. No
+line is duplicated in the log of a subject, which records the facts that it contains. The journal may contain a fact
+twice, with the same FTL2_EVENT, when control was killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 TAIL = 256 * 1024
-"""Bytes at the end of a log in which the last fact is looked for."""
+"""Bytes at the end of a log in which the last fact is searched for."""
 CURSOR = "facts.cursor"
 
 
@@ -90,7 +90,7 @@ class FactLog:
             elif lines:
                 append(path, b"".join(lines), self.max_bytes)
         except OSError as error:
-            # What was written of them before the disk was full is found when the log is looked at again.
+            # What was written of them before the disk was full is found when the log is read again.
             del self._logged[subject]
             if not self._is_refused:
                 log.get().warning("cannot write a log", path=str(path), error=error.strerror)

@@ -1,7 +1,7 @@
 """Log files: whole lines from several processes into one file, a full one kept once as FILE.1.
 
-Every writer appends a line by one write under a shared lock; whoever finds the file full renames it under the
-exclusive one. Nobody waits for a lock: a stopped process that holds it must not stop the others.
+Every writer appends a line by one write under a shared lock; the writer that finds the file full renames it
+under the exclusive one. No writer waits for a lock: a stopped process that holds it must not stop the others.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _rotate(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        # Somebody is writing: the next one to come renames it.
+        # Another process is writing; the next writer renames the file.
         return
     if _is_there(descriptor, path):
         path.replace(previous(path))

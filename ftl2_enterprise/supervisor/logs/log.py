@@ -1,8 +1,8 @@
 """Where everything that a process of the service logs goes: to the journal or standard error, and into a file.
 
-The one place where logging is set up. A line goes through a bounded queue and a thread of its own, so that a slow
-disk, a stopped terminal or a full journal holds up nothing; what finds no place is counted, and told when there is
-place again.
+The one place where logging is set up. A line goes through a bounded queue and a separate thread, so that a
+slow disk, a stopped terminal or a full journal delays nothing. Lines that do not fit are counted, and the count is
+logged when there is room again.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def get() -> structlog.typing.FilteringBoundLogger:
 def crash(
     error: BaseException, message: str = "internal error", *, crash_id: str | None = None, **fields: Any
 ) -> str:
-    """Log an exception that nobody has foreseen, whole; the id under which people are told of it."""
+    """Log an unexpected exception with its traceback; returns the id that is shown to people."""
     found = crash_id or secrets.token_hex(4)
     whole = "".join(traceback.format_exception(error))
     get().error(f"{message} {found}", crash=found, traceback=whole, **fields)
@@ -278,7 +278,7 @@ class _Bridge(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        # A mistake in somebody's log call must not stop the work that it speaks of.
+        # A mistake in a log call must not stop the work.
         with suppress(Exception):
             fields: dict[str, Any] = {"logger": record.name}
             if record.exc_info:

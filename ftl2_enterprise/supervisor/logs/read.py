@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 BLOCK = 64 * 1024
 MOST = 1024 * 1024
-"""Bytes that one look takes: a reader that is far behind gets the rest with the next one."""
+"""Bytes of one read; a reader that has fallen back gets the rest with the next one."""
 
 
 class Follower:
-    """The lines of one log from its last `last` ones on; each look gives what has come since."""
+    """The lines of one log, beginning with the last `last` ones; each read returns what was added since."""
 
     def __init__(self, directory: Path, subject: str, last: int) -> None:
         self._path: Path = path_of(directory, subject)
@@ -38,7 +38,7 @@ class Follower:
             return []
         lines = self._read()
         if not lines and self._is_renamed():
-            # Looked at once more: a line may have come between the reading and the renaming.
+            # Read once more: a line may have been added between the last read and the renaming.
             lines = self._read()
             if not lines:
                 self.close()
@@ -65,7 +65,7 @@ class Follower:
             except OSError:
                 pass
         os.lseek(self._descriptor, size, os.SEEK_SET)
-        # What stands behind the last line break is a line that is being written.
+        # The text after the last line break is a line that is being written.
         self._rest = _torn_end(self._descriptor, size)
         return [_line(text) for text in lines]
 

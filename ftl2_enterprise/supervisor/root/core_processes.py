@@ -146,7 +146,7 @@ class CoreProcesses:
             process.timer = self._loop.after(wait, lambda: self._retry(process))
 
     def lines(self) -> list[Message]:
-        """Each of them as control is told: name, pid, start, restarts."""
+        """Each of them as reported to control: name, pid, start, restarts."""
         found: list[Message] = []
         for name, process in self._processes.items():
             child = self._table.get(name)

@@ -1,4 +1,4 @@
-"""The messages between root and the processes that it talks to: JSON objects, whose `type` says which one it is.
+"""The messages between root and other processes: JSON objects that are identified by their `type`.
 
 Control has the same messages as structs (`control/root_messages.py`), and a test compares them. Here they are built
 and checked with the standard library alone.

@@ -1,6 +1,6 @@
 """Finds and kills the descendants of a process.
 
-Root is the subreaper of the tree, and each of its children is the subreaper of its own processes: what a dead child
+Root is the subreaper of the tree, and each of its children is the subreaper of its descendants: what a dead child
 leaves becomes a child of root, whatever session or process group it is in. A child of root that is not in the table
 is therefore a leftover, unless a finished action left it on purpose: a daemon that it started.
 """

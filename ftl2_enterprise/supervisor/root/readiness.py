@@ -1,4 +1,4 @@
-"""What the service manager is told of a service that runs: ready, reloading, alive, a line of status."""
+"""Reports to the service manager while the service runs: ready, reloading, alive, a line of status."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def state_of(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 
 def resume_stops(table: ChildTable, stopper: ChildStopper, drain_timeout: float) -> None:
-    """Stop the old forkserver, and go on stopping the children that the previous program had asked to end."""
+    """Stop the old forkserver, and continue to stop the children that the previous program had asked to end."""
     forkserver = table.get(FORKSERVER)
     if forkserver is not None:
         # It has nothing to finish, and holds nothing.
