@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from bench.measure import Row, side_by_side
-from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent, LoopEvent
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.tables import actions, iterations
+from ftl2_enterprise.protocol.loops.facts import LoopStarted
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
     Iteration,
@@ -56,7 +57,7 @@ def _started(db: Store, name: str) -> int:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, LoopSpec(name=name, desired_state="measured"))
         generation = loop_rows.claim_loop(tx, loop.id, "bench")
-        loop_rows.move_loop(tx, loop.id, generation, LoopEvent.STARTED, run=1)
+        loop_rows.move_loop(tx, loop.id, generation, LoopStarted(run=1, resumed=False, max_iterations=10), run=1)
     return loop.id
 
 
