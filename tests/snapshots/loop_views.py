@@ -90,8 +90,8 @@ from ftl2_enterprise.render.loops import (
     watched,
 )
 from ftl2_enterprise.render.text import Line, Role, columns, line, symbol
-from tests.snapshots import awkward
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
+from tests.support import awkward
 from tests.support.builders import action, ago, event, iteration, loop, loop_line, observation, prompt
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,28 +16,13 @@ from sqlalchemy import text
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import spec
+from tests.support.database import loop_names, spec
+from tests.support.problems import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ftl2_enterprise.store.database import Store
-
-
-def names(db: Store) -> set[str]:
-    with db.read() as tx:
-        return {loop.name for loop in loop_rows.list_loops(tx, finished=True)}
-
-
-@contextmanager
-def refused(code: Code, *words: str) -> Iterator[None]:
-    with pytest.raises(Problem) as caught:
-        yield
-    assert caught.value.code is code
-    assert caught.value.message.startswith("cannot ")
-    for word in words:
-        assert word in str(caught.value)
 
 
 def pragma(db: Store, name: str) -> object:
@@ -143,7 +128,7 @@ def test_damaged(db: Store, path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 4096))
     with refused(Code.INTERNAL, "it is damaged", str(path)):
         opened = open_database(path, create=False)
-        names(opened)
+        loop_names(opened)
 
 
 def test_opening_again_does_not_load_alembic(db: Store, path: Path) -> None:

@@ -17,7 +17,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.fact import kind_of
 from ftl2_enterprise.protocol.loops.facts import LoopPaused, LoopStarted
 from ftl2_enterprise.store import events
-from tests.support.database import spec
+from tests.support.database import loop_names, spec
 from tests.support.facts import Noted, NotedAgain
 
 if TYPE_CHECKING:
@@ -27,16 +27,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
 
 
-def names(db: Store) -> set[str]:
-    with db.read() as tx:
-        return {loop.name for loop in loop_rows.list_loops(tx, finished=True)}
-
-
 def test_all_or_nothing(db: Store) -> None:
     with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012
         loop_rows.create_loop(tx, spec())
         raise ZeroDivisionError
-    assert names(db) == set()
+    assert loop_names(db) == set()
     with db.read() as tx:
         assert events.list_events(tx) == []
 
@@ -55,7 +50,7 @@ def test_a_reader_sees_one_moment(db: Store) -> None:
         with db.write() as other:
             loop_rows.create_loop(other, spec())
         assert loop_rows.list_loops(tx, finished=True) == []
-    assert names(db) == {"web"}
+    assert loop_names(db) == {"web"}
 
 
 def test_a_reading_transaction_records_no_fact(db: Store) -> None:
@@ -114,7 +109,7 @@ def test_a_fault_around_the_commit(db: Store, monkeypatch: pytest.MonkeyPatch, p
         loop_rows.create_loop(tx, spec())
     assert heard == []
     monkeypatch.delenv(VARIABLE)
-    assert names(db) == kept
+    assert loop_names(db) == kept
 
 
 @pytest.mark.parametrize(("point", "kept"), [("before-commit", set()), ("after-commit", {"web"})])
@@ -129,4 +124,4 @@ def test_killed_around_the_commit(db: Store, path: Path, point: str, kept: set[s
         [sys.executable, "-c", program, str(path)], env={**os.environ, VARIABLE: f"{point}=kill"}, check=False
     )
     assert process.returncode == -signal.SIGKILL
-    assert names(db) == kept
+    assert loop_names(db) == kept

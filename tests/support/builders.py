@@ -22,6 +22,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     Observation,
     ObservationState,
+    Outcome,
     Prompt,
     PromptState,
 )
@@ -62,6 +63,18 @@ STANDING: dict[str, Any] = {
 
 def loop_line(name: str = "web", **fields: Any) -> LoopLine:
     return LoopLine(**(STANDING | {"name": name, "restart_at": None, "pid": 4711} | fields))
+
+
+LONG_NAME = "a-very-long-name-that-a-user-has-given-to-a-loop"
+SEVERAL = [
+    loop_line("web", id=1),
+    loop_line("数据库-主", id=2, state=LoopState.WAITING, open_prompts=2, pid=None),
+    loop_line(
+        LONG_NAME, id=3, state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="x" * 300, failed_count=40
+    ),
+    loop_line("db", id=4, state=LoopState.RESTING, next_run_at=ago(-40), cost_usd=1.25),
+]
+"""Lines of a list, among them a wide and a long name."""
 
 
 def loop(name: str = "web", **fields: Any) -> Loop:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -43,6 +44,12 @@ class Ticks:
     def now(self) -> int:
         self.at += 1_000_000
         return self.at
+
+
+def loop_names(db: Store) -> set[str]:
+    """The names of all loops."""
+    with db.read() as tx:
+        return {loop.name for loop in loop_rows.list_loops(tx, finished=True)}
 
 
 def spec(name: str = "web", **values: Any) -> LoopSpec:

@@ -24,31 +24,18 @@ from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.protocol.service.verbs import Render, Rendered
 from tests.support import builders
+from tests.support.ctl_process import CTL, ctl
 from tests.support.screen import Screen
 from tests.support.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CTL = [sys.executable, "-P", "-m", "ftl2_enterprise.entrypoints.ftl2ctl"]
-
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedService]:
     with TemporaryDirectory(prefix="view-") as directory, ScriptedService(Path(directory) / "s") as found:
         yield found
-
-
-def ctl(path: Path, *words: str, **values: Any) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FTL2")}
-    return subprocess.run(
-        [*CTL, *words],
-        env={**kept, "FTL2CTL_SOCKET": str(path), "PYTHONUTF8": "1"},
-        check=False,
-        timeout=60,
-        text=True,
-        **{"capture_output": True, **values},
-    )
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 255, 256, 65_535, 65_536, 600_000])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,14 +18,13 @@ from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.database import open_database
 from tests.support import builders
 from tests.support.control_process import ControlProcess, control
+from tests.support.ctl_process import CTL, ctl
 from tests.support.screen import Screen
 from tests.support.scripted_service import ScriptedService
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CTL = [sys.executable, "-P", "-m", "ftl2_enterprise.entrypoints.ftl2ctl"]
 
 
 BY_ITSELF = ("--timeout", "29")
@@ -44,18 +40,6 @@ def scripted() -> Iterator[ScriptedService]:
 def service() -> Iterator[ControlProcess]:
     with TemporaryDirectory(prefix="view-") as directory, control(Path(directory)) as found:
         yield found
-
-
-def ctl(path: Path, *words: str, **values: Any) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FTL2")}
-    return subprocess.run(
-        [*CTL, *words],
-        env={**kept, "FTL2CTL_SOCKET": str(path), "PYTHONUTF8": "1"},
-        check=False,
-        timeout=60,
-        text=True,
-        **{"capture_output": True, **values},
-    )
 
 
 def submit(service: ControlProcess, name: str) -> Loop:

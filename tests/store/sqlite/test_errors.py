@@ -7,15 +7,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.problem import Code
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import locked_by_another_process, spec
+from tests.support.database import locked_by_another_process, loop_names, spec
+from tests.support.problems import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,29 +24,14 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
 
 
-def names(db: Store) -> set[str]:
-    with db.read() as tx:
-        return {loop.name for loop in loop_rows.list_loops(tx, finished=True)}
-
-
-@contextmanager
-def refused(code: Code, *words: str) -> Iterator[None]:
-    with pytest.raises(Problem) as caught:
-        yield
-    assert caught.value.code is code
-    assert caught.value.message.startswith("cannot ")
-    for word in words:
-        assert word in str(caught.value)
-
-
 def test_locked_by_another_process(db: Store, path: Path) -> None:
     with locked_by_another_process(path):
         with refused(Code.UNAVAILABLE, f"cannot write the database {path}", "locked by another process"), db.write():
             pytest.fail("nothing may run without the lock")
-        assert names(db) == set()
+        assert loop_names(db) == set()
     with db.write() as tx:
         loop_rows.create_loop(tx, spec())
-    assert names(db) == {"web"}
+    assert loop_names(db) == {"web"}
 
 
 def test_locked_while_it_is_made(path: Path) -> None:
@@ -68,10 +53,10 @@ def test_full(db: Store, path: Path) -> None:
     with refused(Code.UNAVAILABLE, str(path), "the disk is full"), db.write() as tx:
         for n in range(100):
             loop_rows.create_loop(tx, spec(f"loop-{n}", environment="x" * 2000))
-    assert names(db) == {"before"}
+    assert loop_names(db) == {"before"}
     with db.write() as tx:
         loop_rows.create_loop(tx, spec("after"))
-    assert names(db) == {"before", "after"}
+    assert loop_names(db) == {"before", "after"}
 
 
 @pytest.fixture
@@ -94,11 +79,11 @@ def test_a_really_full_disk(small_disk: Path) -> None:
     with refused(Code.UNAVAILABLE, str(path)), opened.write() as tx:
         for n in range(300):
             loop_rows.create_loop(tx, spec(f"loop-{n}"))
-    assert names(opened) == set()
+    assert loop_names(opened) == set()
     ballast.unlink()
     with opened.write() as tx:
         loop_rows.create_loop(tx, spec())
-    assert names(opened) == {"web"}
+    assert loop_names(opened) == {"web"}
     opened.close()
 
 

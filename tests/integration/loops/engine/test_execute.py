@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,25 +10,11 @@ import pytest
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, StopSignal
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, LoopState, Outcome
+from tests.support import awkward
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
 from tests.support.runs import actions
 
 DONE = Decision(converged=True)
-
-
-ODD: dict[str, Any] = {
-    "when": datetime(2026, 1, 2, tzinfo=UTC),
-    "where": Path("/srv"),
-    "raw": b"\xff\x00",
-    "many": {"b", "a"},
-    "nan": float("nan"),
-    "far": float("inf"),
-    "huge": 10**40,
-    "half": "\ud800",
-    3: "three",
-    None: "nothing",
-    "deep": {"error": ValueError("odd")},
-}
 
 
 async def test_each_action_keeps_its_own_output_in_the_order_of_the_decision(tmp_path):
@@ -132,8 +116,8 @@ async def test_what_was_never_run_is_neither_changed_nor_succeeded(tmp_path, spe
 
 async def test_an_action_with_params_and_a_result_that_json_cannot_hold_is_run_and_recorded(tmp_path):
     modules = ScriptedModules()
-    modules.handlers["odd"] = lambda call: ok(changed=True, output=ODD)
-    decision = Decision(actions=[ActionSpec(module="odd", params=ODD)])
+    modules.handlers["odd"] = lambda call: ok(changed=True, output=awkward.NOT_JSON)
+    decision = Decision(actions=[ActionSpec(module="odd", params=awkward.NOT_JSON)])
     with bench(tmp_path, ScriptedDecider(decision, DONE), modules=modules) as b:
         loop = await b.run()
         (row,) = actions(b)
@@ -141,4 +125,4 @@ async def test_an_action_with_params_and_a_result_that_json_cannot_hold_is_run_a
     assert row.state is ActionState.SUCCEEDED
     assert row.params["where"] == "/srv"
     (call,) = modules.ran("odd")
-    assert call.params["when"] == ODD["when"]
+    assert call.params["when"] == awkward.NOT_JSON["when"]

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ObservationState, Outcome
+from tests.support import awkward
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 from tests.support.runs import iterations
 
 DONE = Decision(converged=True)
-
-
-ODD: dict[str, Any] = {
-    "when": datetime(2026, 1, 2, tzinfo=UTC),
-    "where": Path("/srv"),
-    "raw": b"\xff\x00",
-    "many": {"b", "a"},
-    "nan": float("nan"),
-    "far": float("inf"),
-    "huge": 10**40,
-    "half": "\ud800",
-    3: "three",
-    None: "nothing",
-    "deep": {"error": ValueError("odd")},
-}
 
 
 async def test_a_group_is_observed_on_each_of_its_hosts(tmp_path):
@@ -68,7 +50,7 @@ async def test_an_observation_of_an_unknown_host_fails_by_itself(tmp_path):
 
 async def test_an_observation_that_json_cannot_hold_does_not_fail_the_loop(tmp_path):
     modules = ScriptedModules()
-    modules.handlers["facts"] = lambda call: ok(output=ODD)
+    modules.handlers["facts"] = lambda call: ok(output=awkward.NOT_JSON)
     decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="facts", module="facts")])
     with bench(tmp_path, decider, modules=modules) as b:
         loop = await b.run()

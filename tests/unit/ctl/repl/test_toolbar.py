@@ -7,21 +7,11 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl.repl import toolbar
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.replies import PromptLine, Queued
 from ftl2_enterprise.render.loops.standing import STOPPING
 from ftl2_enterprise.render.text import width
-from tests.support.builders import ago, loop_line, prompt
-
-LONG = "a-very-long-name-that-somebody-has-given-to-a-loop"
-
-
-MANY = [
-    loop_line("web", id=1),
-    loop_line("数据库-主", id=2, state=LoopState.WAITING, open_prompts=2, pid=None),
-    loop_line(LONG, id=3, state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="x" * 300, failed_count=40),
-    loop_line("db", id=4, state=LoopState.RESTING, next_run_at=ago(-40), cost_usd=1.25),
-]
+from tests.support.builders import SEVERAL, loop_line, prompt
 
 
 def bar(now: Snapshot, columns: int = 100) -> str:
@@ -35,12 +25,12 @@ def seen(*loops, prompts=()) -> Snapshot:
 
 
 def test_the_toolbar_counts():
-    text = bar(seen(*MANY, prompts=[prompt(3)]))
+    text = bar(seen(*SEVERAL, prompts=[prompt(3)]))
     assert text == " 1 running  1 resting  1 waiting for you  1 failed   1 prompt: answer"
 
 
 def test_loops_that_fail_are_not_counted_as_resting():
-    loops = [*MANY, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
+    loops = [*SEVERAL, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
     assert "1 resting  1 failing" in bar(seen(*loops))
 
 
@@ -62,7 +52,7 @@ def test_the_toolbar_of_nothing():
 
 def test_the_toolbar_shows_that_the_service_is_unreachable():
     assert (
-        bar(Snapshot(problem=unavailable("cannot reach"), loops=tuple(MANY)))
+        bar(Snapshot(problem=unavailable("cannot reach"), loops=tuple(SEVERAL)))
         == " ✘ the service is unreachable, trying again"
     )
     assert "denies access" in bar(Snapshot(problem=Problem(Code.DENIED, "cannot reach")))
@@ -70,7 +60,7 @@ def test_the_toolbar_shows_that_the_service_is_unreachable():
 
 @pytest.mark.parametrize("columns", [20, 30, 60])
 def test_the_toolbar_fits(columns):
-    assert width(bar(seen(*MANY, prompts=[prompt(3)]), columns)) <= columns
+    assert width(bar(seen(*SEVERAL, prompts=[prompt(3)]), columns)) <= columns
 
 
 def test_the_toolbar_shows_that_the_service_stops():

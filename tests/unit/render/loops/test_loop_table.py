@@ -6,22 +6,12 @@ import io
 
 import pytest
 
-from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState
 from ftl2_enterprise.render.colour import Painter
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.text import width
-from tests.support.builders import NOW, ago, loop_line
-
-LONG = "a-very-long-name-that-somebody-has-given-to-a-loop"
-
-
-MANY = [
-    loop_line("web", id=1),
-    loop_line("数据库-主", id=2, state=LoopState.WAITING, open_prompts=2, pid=None),
-    loop_line(LONG, id=3, state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="x" * 300, failed_count=40),
-    loop_line("db", id=4, state=LoopState.RESTING, next_run_at=ago(-40), cost_usd=1.25),
-]
+from tests.support.builders import LONG_NAME, NOW, SEVERAL, loop_line
 
 
 def shown(lines, *, terminal: bool = True) -> list[str]:
@@ -31,21 +21,21 @@ def shown(lines, *, terminal: bool = True) -> list[str]:
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
 def test_no_line_of_a_table_is_wider_than_the_terminal(columns):
-    lines = shown(loop_table.loop_table(MANY, NOW, columns))
+    lines = shown(loop_table.loop_table(SEVERAL, NOW, columns))
     assert len(lines) == 5
     assert max(width(one) for one in lines) <= columns
     assert all("web" in lines[1] and name in " ".join(lines) for name in ("db", "数据库"))
 
 
 def test_a_wide_terminal_shows_everything():
-    text = "\n".join(shown(loop_table.loop_table(MANY, NOW, 500)))
-    assert LONG in text
+    text = "\n".join(shown(loop_table.loop_table(SEVERAL, NOW, 500)))
+    assert LONG_NAME in text
     assert "x" * 190 in text
     assert all(title in text for title in ("LAST CHECK", "MODE", "ITER", "CHANGED", "FAILED", "COST", "PID", "WHY"))
 
 
 def test_a_narrow_terminal_keeps_name_and_state():
-    text = shown(loop_table.loop_table(MANY, NOW, 60))
+    text = shown(loop_table.loop_table(SEVERAL, NOW, 60))
     assert "COST" not in text[0]
     assert "MODE" not in text[0]
     assert "STATE" in text[0]
@@ -68,6 +58,6 @@ def test_hostile_names_cannot_control_the_terminal():
 
 
 def test_loops_that_fail_are_not_counted_as_resting():
-    loops = [*MANY, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
+    loops = [*SEVERAL, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
     assert "1 resting, 1 failing" in shown([loop_table.counts_line(loops)])[0]
     assert loop_table.urgency(loops[-1]) < loop_table.urgency(loops[3])
