@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(r"^ *(```|~~~)")
 _CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->")
+_WORD = re.compile(r"""[a-z]*["'][\w.:-]*["']""", re.IGNORECASE)
+"""A string of one word is a name, such as a key, not a text."""
 _TEXTS = {tokenize.COMMENT, tokenize.STRING, tokenize.FSTRING_MIDDLE}
 
 
@@ -27,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """Print each finding with its place and the replacement; returns the exit status."""
     settings = tomllib.loads((ROOT / "packaging" / "words.toml").read_text(encoding="utf-8"))
     words = {
-        re.compile(rf"(?<![\w-])(?:{word})(?![\w-])", re.IGNORECASE): better
+        re.compile(rf"(?<![\w.-])(?:{word})(?![\w-])", re.IGNORECASE): better
         for word, better in settings["words"].items()
     }
     found = 0
@@ -72,7 +74,7 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
 
 def _texts_of_python(text: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in _TEXTS:
+        if token.type in _TEXTS and not _WORD.fullmatch(token.string):
             for offset, line in enumerate(token.string.splitlines()):
                 yield token.start[0] + offset, _CODE.sub("", line)
 

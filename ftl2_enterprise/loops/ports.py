@@ -43,7 +43,7 @@ class ModuleResult:
     """One line for people when not successful: error, or stderr, or msg, or the rc."""
     timed_out: bool = False
     truncated: bool = False
-    """Output beyond the capture limit was dropped (and the text says so)."""
+    """Output beyond the capture limit was dropped; the text ends with a note about it."""
     lost: bool = False
     """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
 

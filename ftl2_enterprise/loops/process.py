@@ -187,7 +187,7 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
 
 
 def halt(journal: LoopJournal, *, is_served: bool) -> Loop:
-    """Stop at a safe point and apply the loop's desired state; a later process continues from the rows."""
+    """Stop at a safe point and apply the loop's `desired`; a later process continues from the rows."""
     reason = "its process was stopped; the next one continues" if is_served else "stopped on request"
     return journal.commit(
         desired_units.apply_desired, journal.loop_id, journal.generation, reason=reason, wakes_automatically=is_served

@@ -1,7 +1,7 @@
-"""What travels in the frames of the control socket. Version 1.
+"""The messages in the frames of the control socket. Version 1.
 
-Client and service say hello first. Each call carries an id of the client's choice, so that calls and watches share a
-connection and may be answered in any order.
+A connection starts with hello and welcome. Each call has an id that the client chooses, so that calls and watches
+share a connection and may be answered in any order.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Hello(Wire, frozen=True, tag="hello"):
 
 
 class Call(Wire, frozen=True, tag="call"):
-    """A request; its body is decoded once it is known which verb it is."""
+    """A request; its body is decoded after its verb is known."""
 
     id: int
     request: msgspec.Raw
 
 
 class Cancel(Wire, frozen=True, tag="cancel"):
-    """No more items of that watch, please."""
+    """Ends a watch: no more items are sent."""
 
     id: int
 
@@ -47,11 +47,11 @@ class Welcome(Wire, frozen=True, tag="welcome"):
 
     protocol: int
     version: str
-    """Of the program."""
+    """Version of the program."""
 
 
 class Reply(Wire, frozen=True, tag="reply"):
-    """What a call asked for."""
+    """The result of a call."""
 
     id: int
     result: msgspec.Raw
@@ -65,13 +65,13 @@ class Item(Wire, frozen=True, tag="item"):
 
 
 class Done(Wire, frozen=True, tag="done"):
-    """The last of a watch."""
+    """The end of a watch."""
 
     id: int
 
 
 class Failure(Wire, frozen=True, tag="failure"):
-    """The call was refused or failed. Id 0: the connection itself is, and ends."""
+    """The call was refused or failed. With id 0 the connection was, and it is closed."""
 
     id: int
     code: Code
@@ -83,6 +83,6 @@ type FromService = Welcome | Reply | Item | Done | Failure
 
 
 class VerbOf(Wire, frozen=True):
-    """Enough of a request's body to know its verb."""
+    """The part of a request's body that names its verb."""
 
     type: str

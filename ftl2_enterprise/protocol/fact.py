@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 type LogLevel = Literal["debug", "info", "warning", "error"]
 
 KIND = "kind"
-"""The field that holds the kind when a fact is encoded by itself, as an argument of a unit of work is."""
+"""The field that holds the kind when a fact is encoded alone, as an argument of a unit of work is."""
 
 
 class Fact(Wire, frozen=True, kw_only=True, tag_field=KIND):

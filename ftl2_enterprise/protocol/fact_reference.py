@@ -35,7 +35,7 @@ needs attention, or is routine, a single fact may have another one.
 
 
 def document() -> str:
-    """The page."""
+    """The page, in Markdown."""
     found = [packages.load(name) for name in packages.modules_named("facts", among="ftl2_enterprise.protocol")]
     return "".join([_HEAD, *(line for module in found for line in _section(module.TITLE, module.FACTS))])
 

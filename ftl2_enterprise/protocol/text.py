@@ -1,4 +1,4 @@
-"""Stored texts as every capability shows and sends them."""
+"""Stored texts, in the form in which every capability shows and sends them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ftl2_enterprise.core.wire import Wire
 
 
 class StoredText(Wire, frozen=True):
-    """A text as shown: complete when short, else its beginning and end. `digest` names the complete one.
+    """A text for display: complete if short, else its beginning and end. `digest` refers to the complete one.
 
     Nouns of capabilities have fields of this type, which the store keeps in three columns (`store.columns.stored`).
     """

@@ -1,4 +1,4 @@
-"""What a verb is: one declaration, from which the decoder, the access check, the client and the reference follow."""
+"""The declaration of a verb, from which the decoder, the access check, the client and the reference are derived."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Access(StrEnum):
-    """What a caller may do; each one includes those before it."""
+    """The access of a caller; each level includes the previous ones."""
 
     VIEW = "view"
     OPERATE = "operate"
     ADMINISTER = "administer"
 
     def includes(self, other: Access) -> bool:
-        """Whether somebody with this access may do what needs the other."""
+        """Whether this access is sufficient for what needs the other."""
         ranks = list(Access)
         return ranks.index(self) >= ranks.index(other)
 
 
 class Request[R](Strict, frozen=True, kw_only=True):
-    """Asks for one thing; the reply is an `R`. The tag of the struct is the verb's name."""
+    """A request whose reply is an `R`. The tag of the struct is the name of the verb."""
 
     access: ClassVar[Access] = Access.VIEW
     writes: ClassVar[bool] = False
-    """Carried out by whoever writes the database, as one transaction; else it only reads, or asks the processes."""
+    """Executed by the writer as one transaction; other verbs only read, or query the processes."""
     starts_work: ClassVar[bool] = False
     """Refused while the service drains."""
     keeps_reply: ClassVar[bool] = False
@@ -40,11 +40,11 @@ class Request[R](Strict, frozen=True, kw_only=True):
 
 
 type Ask = Callable[[Request[Any]], Any]
-"""Answers a verb that reads, as if a caller had asked for it. Raises Problem."""
+"""Calls the handler of a verb that reads, with the access of the caller. Raises Problem."""
 
 
 class Watch[I](Request[None], frozen=True, kw_only=True):
-    """Asks for items of type `I`, as they come, until the caller cancels or nothing can come any more."""
+    """A request for items of type `I` as they arrive, until the caller cancels or the items end."""
 
 
 @cache
@@ -64,5 +64,5 @@ def reply_of(request: type[Request[Any]]) -> Any:
 
 
 def is_watch(request: type[Request[Any]]) -> bool:
-    """Whether the verb is answered by items."""
+    """Whether the reply to the verb is a stream of items."""
     return issubclass(request, Watch)

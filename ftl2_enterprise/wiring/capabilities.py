@@ -1,6 +1,6 @@
 """The capabilities of the service. Adding one is adding its folders and one line here; removing it, the reverse.
 
-They are found by name, and loaded when they are needed: a command that only reads settings loads no handler.
+They are found by name and imported on first use: a command that only reads settings loads no handler.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts control together from the capabilities: verbs, managers, retention, and how children are started."""
+"""Assembles control from the capabilities: verbs, managers, retention, and the start of children."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
 
 
-class Live:
-    """The settings in force, for everybody who asks for them again and again."""
+class CurrentSettings:
+    """The current settings, for code that reads them after each reload."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.settings: Settings = loaded.settings
         self._argument: str | None = None
 
     def apply(self, settings: Settings) -> None:
-        """They were read again."""
+        """Replace them after a reload."""
         self.settings, self._argument = settings, None
 
     def argument(self, begun: Startup) -> str:
-        """What a loop's process is told: what is in force here, and not what somebody may be writing into a file."""
+        """The argument of a child process: the settings in force, as the files may be changing at this moment."""
         if self._argument is None:
             self._argument = begun.renewed(Loaded(settings=self.settings, origins={})).encode()
         return self._argument
@@ -61,7 +61,7 @@ def read_settings(begun: Startup) -> Loaded:
 
 
 def load(begun: Startup) -> tuple[Loaded, str | None]:
-    """The settings as they stand in files now; those of the start of the service when they are spoilt, and why."""
+    """The settings from the files; if they are invalid, those from the start of the service, and the reason."""
     try:
         return read_settings(begun), None
     except Problem as problem:
@@ -71,7 +71,7 @@ def load(begun: Startup) -> tuple[Loaded, str | None]:
 
 
 def run(descriptors: Mapping[str, int], begun: Startup) -> int:
-    """Be control, with these descriptors of its own. Raises Problem."""
+    """Run control with these inherited descriptors; returns the exit status. Raises Problem."""
     database = open_database(Path(begun.in_force(MODEL).settings.store.path), create=False)
     try:
         return control.main(parts(descriptors, begun, database))
@@ -80,10 +80,10 @@ def run(descriptors: Mapping[str, int], begun: Startup) -> int:
 
 
 def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> control.Parts:
-    """What control is made of."""
+    """The parts of control."""
     (read, unread), in_force = load(begun), begun.in_force(MODEL)
     loaded = until_restart(read, in_force)
-    live = Live(loaded)
+    live = CurrentSettings(loaded)
     found = capabilities()
     subjects = Subjects(kind for one in found for kind in one.subjects)
     context = ControlContext(settings=lambda: live.settings, store=database)
@@ -120,7 +120,7 @@ def _cgroup(settings: Settings) -> CgroupLimits | None:
 
 
 def _facts(database: Store, subjects: Subjects, settings: Settings) -> FactLog:
-    """What writes facts into the logs of their subjects."""
+    """The writer of facts into the logs of their subjects."""
 
     def after(cursor: int, limit: int) -> Sequence[Event]:
         with database.read() as tx:

@@ -1,4 +1,4 @@
-"""What is executed once, before anything is forked: what it loads, compiles and caches is shared by all children."""
+"""Code that runs once before anything is forked, so that all children share what it loads, compiles and caches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftl2_enterprise.wiring.database import open_temporary
 
 def preload() -> None:
     """Warm up every kind of child with a temporary database. Leaves no thread and no process."""
-    # A fault that a test has requested is meant for the children.
+    # A fault that a test requests is meant for the children only.
     fault = os.environ.pop(faults.VARIABLE, None)
     try:
         _preload()

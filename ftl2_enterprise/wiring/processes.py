@@ -1,4 +1,4 @@
-"""What the forkserver forks: control, the writer and the children of every capability."""
+"""The processes that the forkserver forks: control, the writer and the children of every capability."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run_writer(context: ChildContext) -> int:
 
 
 def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int]) -> int:
-    """Run it with the settings in force; log why it fails, and tell root by the status whether a restart may help."""
+    """Run `work` with the current settings; log a failure. The exit status shows root whether a restart may help."""
     try:
         settings = begun.in_force(MODEL).settings
         log.configure(
@@ -62,7 +62,7 @@ def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int
 
 
 def kinds() -> Kinds:
-    """What is run for a key, by what precedes its colon."""
+    """The function to run for each kind of child, which is the part of its key before the colon."""
     found: dict[str, Callable[[ChildContext], int]] = {
         "control": run_control,
         "writer": run_writer,
@@ -75,7 +75,7 @@ def kinds() -> Kinds:
 
 
 def firsts() -> Firsts:
-    """What a child of a kind does before anything else."""
+    """The function that a child of each kind calls first."""
     return {
         name: kind.first
         for capability in capabilities()

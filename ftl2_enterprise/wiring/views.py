@@ -28,7 +28,7 @@ VIEWS = views()
 
 
 def render(ask: Ask, request: Render) -> Rendered:
-    """The text of a view. Raises Problem when it is not rendered here, and when it fails."""
+    """The text of a view. Raises Problem for views that only clients render, and when reading fails."""
     view = VIEWS.get(request.view)
     if view is None:
         raise _refused()
@@ -55,7 +55,7 @@ class _HandlerReader:
 
     def call[R](self, request: Request[R]) -> R:
         if getattr(request, "limit", 0) > MOST:
-            # One more than is rendered shows whether there are too many.
+            # One more than the limit shows whether there are too many.
             request = msgspec.structs.replace(request, limit=MOST + 1)
         reply = self._ask(request)
         if _entries(reply) > MOST:

@@ -1,4 +1,4 @@
-"""The store that the warm-up has used: with it, opening the real database in a child compiles nothing again."""
+"""The store of the warm-up, whose compiled queries children reuse for the real database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _warmed: list[Store] = []
 
 
 def keep(database: Store) -> None:
-    """Keep the store of the warm-up, which is closed, for the first `open_warmed` of each child."""
+    """Keep the closed store of the warm-up for the first `open_warmed` of each child."""
     _warmed.append(database)
 
 
 def open_warmed(path: Path) -> Store:
-    """The database at that path for reading, opened with what the warm-up has compiled. Raises Problem."""
+    """The database at that path for reading, with the compiled queries of the warm-up. Raises Problem."""
     if not _warmed:
         return open_database(path, create=False)
     database = _warmed.pop()

@@ -1,4 +1,4 @@
-"""The decider of a loop that has neither a manifest nor a model: its rules decide alone."""
+"""The decider of a loop with neither a manifest nor a model: only its rules act."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 
 class RulesDecider:
-    """In sync when every rule's condition could be judged and none holds; it never acts itself."""
+    """Converges when every rule's condition could be evaluated and none holds; it plans no actions."""
 
     name: str = "rules"
     is_model: bool = False
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
-        """Nothing: rules name what they observe."""
+        """None: rules declare their observations."""
         return ()
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
-        """Converged, or which rules still see something to do."""
+        """Converged, or the rules whose condition still holds."""
         matched = list(situation.matched_rules)
         unjudged = [f"rule {name}: {why}" for name, why in situation.unjudged_rules]
         if matched or unjudged:
-            # Whoever decides is asked when no rule may fire: those that match have fired in the iteration before.
+            # The decider is called when no rule may fire, so the matching rules fired in the previous iteration.
             held = [f"rule {name}: its condition still holds although it has fired" for name in matched]
-            said = held + ([f"cannot judge {'; '.join(unjudged)}"] if unjudged else [])
-            # Nobody knows whether something is out of place where a rule cannot be judged.
-            return Decision(reasoning="; ".join(said), unmet=held)
+            reasons = held + ([f"cannot evaluate {'; '.join(unjudged)}"] if unjudged else [])
+            # Without evaluating every rule, the state is unknown.
+            return Decision(reasoning="; ".join(reasons), unmet=held)
         if not situation.rules:
-            return Decision(reasoning="There are no rules, so nothing is out of place.", converged=True)
+            return Decision(reasoning="There are no rules, so there is nothing to do.", converged=True)
         return Decision(reasoning="No rule's condition holds.", converged=True)

@@ -1,4 +1,4 @@
-"""Turns a module call into a request for the code beside the files. Raises CannotAsk for bad parameters."""
+"""Translates a module call into a request for the code on the managed host. Raises CannotPlan for bad parameters."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ TEMPLATE_PARAMETERS = frozenset(
 )
 COMMAND_TEXTS = ("cmd", "_raw_params", "free_form")
 CONTENT_LIMIT = 32 * 1024 * 1024
-"""Bytes that fit into one message of FTL2's gate beside everything else."""
+"""Bytes of content that fit into one message of FTL2's gate."""
 
 
 class CannotPlan(Exception):
-    """The parameters make no call; the message is a sentence."""
+    """The parameters are invalid; the message is one sentence."""
 
 
 def command(name: str, params: Mapping[str, Any]) -> Request:
-    """`command` and `shell` are one: text goes to /bin/sh as FTL2 does it, `argv` is executed as it is."""
+    """`command` and `shell` are equal: as in FTL2, a text is executed by /bin/sh and `argv` without a shell."""
     _known(name, params, COMMAND_PARAMETERS)
     text, argv = _text_and_argv(params)
     if (text is None) == (argv is None) or (argv is not None and (isinstance(argv, str) or not argv)):
@@ -72,7 +72,7 @@ def command(name: str, params: Mapping[str, Any]) -> Request:
     if given is not None and params.get("stdin_add_newline", True):
         given = f"{given}\n"
     if any("\0" in part for part in (str(text), *words)):
-        raise CannotPlan(f"cannot run {name}: the command holds a zero byte")
+        raise CannotPlan(f"cannot run {name}: the command contains a zero byte")
     environment: Any = params.get("environment") or {}
     if not isinstance(environment, Mapping):
         raise CannotPlan(f"cannot run {name}: environment has to be a mapping")
@@ -86,7 +86,7 @@ def command(name: str, params: Mapping[str, Any]) -> Request:
 
 
 def shown_command(params: Mapping[str, Any]) -> str:
-    """The command as people know it."""
+    """The command as it is shown to people."""
     text, argv = _text_and_argv(params)
     return str(text) if argv is None else shlex.join(str(word) for word in cast("Sequence[Any]", argv))
 
@@ -116,7 +116,7 @@ def copy(params: Mapping[str, Any]) -> Request:
 
 
 def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]:
-    """What to render on this machine, and where to put it then (its content is still to be filled in)."""
+    """The request to render on this machine, and the one to write the result, whose content is still missing."""
     _known("template", params, TEMPLATE_PARAMETERS)
     src, content = params.get("src"), params.get("content")
     if (src is None) == (content is None):
@@ -137,10 +137,10 @@ def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]
 
 
 def native(name: str, params: Mapping[str, Any]) -> Request:
-    """One of FTL2's own functions."""
+    """A request for one of FTL2's own modules, which are functions."""
     module, function = NATIVE[name]
     given = dict(params)
-    if given.get("mode") is not None:  # FTL2 takes octal digits in a text and nothing else
+    if given.get("mode") is not None:  # FTL2 accepts only a text of octal digits
         try:
             given["mode"] = f"{files.parse_mode(given['mode']):04o}"
         except files.TransferFailed as error:
@@ -158,7 +158,7 @@ def as_bytes(content: Any) -> bytes:
 
 
 def read_source(module: str, source: Path) -> bytes:
-    """A file of this machine. Raises CannotAsk."""
+    """The content of a file of this machine. Raises CannotPlan."""
     try:
         if source.is_dir():
             raise CannotPlan(f"cannot {module} {source}: it is a directory; copy its files, or pack it first")

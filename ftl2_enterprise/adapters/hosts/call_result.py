@@ -1,4 +1,4 @@
-"""Turns what a program said into the truth about the call."""
+"""Derives the result of a call from the output of its program."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ftl2_enterprise.loops.ports import ModuleResult
 type Head = Mapping[str, Any]
 
 NOISE = frozenset({"invocation", "stdout", "stderr", "stdout_lines", "stderr_lines", "_stderr"})
-"""Keys of a module's result that are told elsewhere; `invocation` repeats the parameters, with secrets in them."""
+"""Keys of a module's result that have separate fields; `invocation` repeats the parameters, including secrets."""
 LINE_LIMIT = 500
 DEPTH_LIMIT = 100
 TAIL = 1 << 16
-"""Characters at the end of a text in which its last line is looked for."""
+"""Characters at the end of a text that are searched for its last line."""
 
 
 def failed(error: str, **known: Any) -> ModuleResult:
-    """A call that did not happen or did not work."""
+    """The result of a call that was not made or that failed."""
     return ModuleResult(success=False, error=line(error), **known)
 
 
 def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float, chdir: str | None) -> ModuleResult:
-    """The result of `command` and `shell`, with the keys that FTL2 gives them."""
+    """The result of `command` and `shell`, with the same keys as in FTL2."""
     output: dict[str, Any] = {"cmd": shown, **({"chdir": chdir} if chdir else {})}
     if "not_started" in head:
         return failed(f"cannot start the command: {head['not_started']}", output=output)
@@ -35,12 +35,12 @@ def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float
     dropped_out, dropped_err = head["dropped"]
     stdout, stderr = text(out, dropped_out), text(err, dropped_err)
     rc: int | None = head["rc"]
-    told: dict[str, Any] = {"stdout": stdout, "stderr": stderr, "truncated": bool(dropped_out or dropped_err)}
+    streams: dict[str, Any] = {"stdout": stdout, "stderr": stderr, "truncated": bool(dropped_out or dropped_err)}
     if head["timed_out"]:
-        return failed(_out_of_time(timeout), changed=True, timed_out=True, output=output, **told)
+        return failed(_out_of_time(timeout), changed=True, timed_out=True, output=output, **streams)
     error = None if rc == 0 else f"exit status {rc}" + (f": {last_line(stderr)}" if stderr.strip() else "")
     return ModuleResult(
-        success=rc == 0, changed=True, rc=rc, output={**output, "rc": rc}, error=error and line(error), **told
+        success=rc == 0, changed=True, rc=rc, output={**output, "rc": rc}, error=error and line(error), **streams
     )  # fmt: skip
 
 
@@ -53,30 +53,30 @@ def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleRe
         return failed(_out_of_time(timeout), timed_out=True, stderr=stderr)
     if head["dropped"][0]:
         return failed(f"the module's result is larger than {len(out) >> 20} MiB", truncated=True)
-    said = _parse(text(out, 0))
-    if said is not None and _is_deeper(said, DEPTH_LIMIT):
+    reply = _parse(text(out, 0))
+    if reply is not None and _is_deeper(reply, DEPTH_LIMIT):
         return failed(f"the module's result is nested more than {DEPTH_LIMIT} deep", rc=head["rc"], stderr=stderr)
-    if said is None or (not said and head["rc"] != 0):
+    if reply is None or (not reply and head["rc"] != 0):
         return failed(_crash(stderr, text(out, 0), head["rc"]), rc=head["rc"], stderr=stderr)
-    return of_output(said, rc=head["rc"], stderr=stderr)
+    return of_output(reply, rc=head["rc"], stderr=stderr)
 
 
-def of_output(said: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") -> ModuleResult:
+def of_output(reply: Mapping[str, Any], *, rc: int | None = 0, stderr: str = "") -> ModuleResult:
     """The result of a module from the object that it returned; `rc` is its process's."""
-    own_rc = said.get("rc")
-    if not said:
-        return failed("the module returned nothing: it did nothing", stderr=stderr)
-    good = not said.get("failed") and rc == 0 and (own_rc is None or own_rc == 0)
-    module_err = said.get("stderr")
-    told = str(module_err) if isinstance(module_err, str) and module_err else stderr
-    error = None if good else _complaint(said, told, own_rc or rc)
+    own_rc = reply.get("rc")
+    if not reply:
+        return failed("the module returned no result", stderr=stderr)
+    good = not reply.get("failed") and rc == 0 and (own_rc is None or own_rc == 0)
+    module_err = reply.get("stderr")
+    error_output = str(module_err) if isinstance(module_err, str) and module_err else stderr
+    error = None if good else _complaint(reply, error_output, own_rc or rc)
     return ModuleResult(
         success=good,
-        changed=bool(said.get("changed", False)),
+        changed=bool(reply.get("changed", False)),
         rc=own_rc if isinstance(own_rc, int) else None,
-        stdout=str(said.get("stdout") or ""),
-        stderr=told,
-        output={str(k): plain(v) for k, v in said.items() if k not in NOISE},
+        stdout=str(reply.get("stdout") or ""),
+        stderr=error_output,
+        output={str(k): plain(v) for k, v in reply.items() if k not in NOISE},
         error=error,
     )
 
@@ -92,7 +92,7 @@ def cleaned(result: ModuleResult, clean: Callable[[str], str]) -> ModuleResult:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it; what it cannot becomes text."""
+    """The value as JSON can represent it; everything else becomes text."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -109,20 +109,20 @@ def plain(value: Any) -> Any:
 
 
 def text(captured: bytes, dropped: int) -> str:
-    """Captured bytes as text; what was dropped is said at the end."""
-    said = captured.decode("utf-8", "replace")
-    return f"{said}\n[{dropped} more bytes were not kept]\n" if dropped else said
+    """Captured bytes as text, with a line about dropped ones at the end."""
+    kept = captured.decode("utf-8", "replace")
+    return f"{kept}\n[{dropped} more bytes were not kept]\n" if dropped else kept
 
 
 def line(message: str) -> str:
-    """The first line that says something, for people."""
-    # Cut before it is split: a flood of short lines would cost many times its own memory.
+    """The first line with text, for people."""
+    # Shortened before it is split: many short lines would need a multiple of the memory.
     found = next(iter(message.lstrip()[: LINE_LIMIT + 1].splitlines()), "no reason given").rstrip()
     return shorten(found, LINE_LIMIT)
 
 
 def last_line(message: str) -> str:
-    """The last line that says something: where programs and tracebacks put the point."""
+    """The last line with text, which is the most informative one of error output and tracebacks."""
     return line(next(reversed(message.rstrip()[-TAIL:].splitlines()), ""))
 
 
@@ -142,20 +142,20 @@ def _out_of_time(timeout: float) -> str:
     return f"timed out after {timeout:g} s and was killed"
 
 
-def _parse(said: str) -> dict[str, Any] | None:
-    """The module's object; libraries print lines before and after it."""
-    for part in (said, *(p for p in reversed(said.splitlines()) if p.lstrip().startswith("{"))):
+def _parse(printed: str) -> dict[str, Any] | None:
+    """The module's JSON object; libraries may print lines before and after it."""
+    for part in (printed, *(p for p in reversed(printed.splitlines()) if p.lstrip().startswith("{"))):
         try:
             found: Any = json.loads(part)
         except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             return cast("dict[str, Any]", found)
-    return {} if not said.strip() else None
+    return {} if not printed.strip() else None
 
 
 def _is_deeper(value: Any, limit: int) -> bool:
-    """Whether containers are nested deeper than that: whatever walks through the result may recurse."""
+    """Whether containers are nested deeper than the limit: code that processes the result may recurse."""
     level: list[Any] = [value]
     for _ in range(limit):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -172,10 +172,10 @@ def _inside(value: Any) -> Iterable[Any]:
             return ()
 
 
-def _complaint(said: Mapping[str, Any], stderr: str, rc: int | None) -> str:
+def _complaint(reply: Mapping[str, Any], stderr: str, rc: int | None) -> str:
     for key in ("error", "msg"):
-        if isinstance(said.get(key), str) and str(said[key]).strip():
-            return line(str(said[key]))
+        if isinstance(reply.get(key), str) and str(reply[key]).strip():
+            return line(str(reply[key]))
     return last_line(stderr) if stderr.strip() else f"exit status {rc}"
 
 

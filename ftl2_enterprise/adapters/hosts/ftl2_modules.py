@@ -1,4 +1,4 @@
-"""FTL2's modules for the engine: on this machine through a helper process, on SSH hosts through FTL2's gate."""
+"""Runs FTL2's modules for the engine: locally in a helper process, on SSH hosts through FTL2's gate."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
-"""What our own file work may say: a rendered template is a reply."""
+"""Limit of the output of our own file modules: a rendered template is part of a reply."""
 
 type Secrets = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Ftl2Modules:
-    """The port `Modules`. Nothing is started, imported or connected before it is asked for."""
+    """The port `Modules`. Processes, imports and connections are started on first use."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Ftl2Modules:
         return found if isinstance(found, str) else _refuse_host(entry)
 
     def get_ready(self) -> None:
-        """Start the helper of calls on this machine now, so that the first one need not wait for it."""
+        """Start the helper process of local calls now, so that the first call does not wait for it."""
         self._local.get_ready()
 
     async def run(self, call: ModuleCall) -> ModuleResult:
@@ -181,7 +181,7 @@ class Ftl2Modules:
             try:
                 head, out, err = await self._local.perform({**render, **bounds})
             except HelperDied as error:
-                # A template is rendered here first: nothing has happened to the host yet.
+                # A template is rendered here first, before anything changes on the host.
                 return call_result.failed(str(error))
             rendered = call_result.of_module(head, out, err, timeout=seconds)
             if not rendered.success:
@@ -213,7 +213,7 @@ def is_local(entry: HostEntry) -> bool:
 
 
 def _interpreter(entry: HostEntry, module: CatalogueModule) -> str | None:
-    """Another Python for an Ansible-style module on this machine: as the inventory says, or as its bindings need."""
+    """The Python for a local Ansible-style module, if the inventory or its bindings require another one."""
     given = entry.vars.get("ansible_python_interpreter")
     if given and not str(given).startswith("auto"):
         return str(given)
@@ -230,7 +230,7 @@ def _refuse_host(entry: HostEntry) -> str | None:
 
 
 def _injected(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
-    """Texts that are in the parameters only now, in the shapes in which programs repeat them."""
+    """Secrets that injection added to the parameters, in every spelling in which programs may print them."""
     added = [value for key, value in after.items() if key not in before or before[key] != value]
     shapes = {shape for text in _texts(added) for shape in (text, json.dumps(text)[1:-1], repr(text)[1:-1])}
     lines = {part for text in _texts(added) if "\n" in text for part in text.splitlines() if len(part.strip()) > 7}
@@ -253,6 +253,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _hide(text: str, injected: frozenset[str]) -> str:
     for value in sorted(injected, key=len, reverse=True):
-        # A secret of one or two characters would black out everything; it is hidden where it stands alone.
+        # A secret of one or two characters is hidden only as a separate word, or it would mask everything.
         text = text.replace(value, MASK) if len(value) > 2 else MASK if text == value else text
     return text

@@ -1,4 +1,4 @@
-"""Which module a name means, how it is run, and why some cannot be used."""
+"""Finds modules by name, with the way to run them, or the reason why one cannot be used."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NATIVE: dict[str, tuple[str, str]] = {
     "gcp_compute_instance": ("gcp.compute", "ftl_gcp_compute_instance"),
     "gcp_compute_instance_info": ("gcp.compute", "ftl_gcp_compute_instance_info"),
 }
-"""FTL2's own modules: functions, by file and name."""
+"""FTL2's own modules, which are functions, as file and function by name."""
 
 NATIVE_PARAMETERS: dict[str, frozenset[str]] = {
     "file": frozenset(["path", "state", "mode", "owner", "group", "src", "dest", "recurse", "force"]),
@@ -59,14 +59,14 @@ NATIVE_PARAMETERS: dict[str, frozenset[str]] = {
     "pip": frozenset(["name", "requirements", "state", "virtualenv", "extra_args"]),
     "wait_for": frozenset(["host", "port", "timeout", "delay", "sleep", "state", "connect_timeout"]),
 }
-"""Of modules that exist twice: with any other parameter the Ansible-style one is meant."""
+"""For modules that exist in both styles: any other parameter selects the Ansible-style one."""
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 BOUND_TO_SYSTEM = frozenset({"apt", "apt_repository", "deb822_repository", "rpm_key", "yum_repository"})
-"""Modules that need bindings which only the system's own Python has."""
+"""Modules that need bindings which only the system's Python has."""
 
 SHIPPED = frozenset({"file", "dnf", "dnf5"})
-"""FTL2's own modules that need nothing but Python on a managed host; the others need libraries, or a cloud."""
+"""FTL2's own modules that need only Python on a managed host; the others need libraries or a cloud."""
 
 ALIASES: dict[str, str] = {
     "amazon.aws.ec2_instance": "ec2_instance",
@@ -81,7 +81,7 @@ ALIASES: dict[str, str] = {
 }  # fmt: skip
 
 _NOTHING = "FTL2 reports success for it without doing anything"
-_PLAYBOOK = "it steers a playbook, and there is none here"
+_PLAYBOOK = "it controls a playbook, and there is none here"
 REFUSED: dict[str, str] = {
     "raw": f"{_NOTHING}; use command",
     "script": f"{_NOTHING}; use copy, then command",
@@ -90,12 +90,12 @@ REFUSED: dict[str, str] = {
     "gather_facts": f"{_NOTHING}; observe with command, getent or service_facts",
     "setup": "it cannot run under FTL2; observe with command, getent or service_facts",
     "wait_for_connection": f"{_NOTHING}; use wait_for",
-    "validate_argument_spec": f"{_NOTHING}; nothing takes its place",
+    "validate_argument_spec": f"{_NOTHING}; there is no replacement",
     "package": "it chooses by facts that FTL2 does not gather; use apt or dnf",
     "async_status": _PLAYBOOK,
     "async_wrapper": _PLAYBOOK,
     "add_host": "hosts are added by a state operation (add_host), not by a module",
-    "debug": f"{_PLAYBOOK}; say it in the reasoning",
+    "debug": f"{_PLAYBOOK}; write the text into the reasoning",
     "assert": f"{_PLAYBOOK}; use a check",
     "fail": f"{_PLAYBOOK}; use blocked",
     "set_fact": f"{_PLAYBOOK}; use add_resource",
@@ -111,7 +111,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueModule:
-    """A module as found: `kind` is command, content, native or ansible; `path` its file when Ansible-style."""
+    """A module: `kind` is command, content, native or ansible; `path` is the file of an Ansible-style module."""
 
     name: str
     kind: str
@@ -120,7 +120,7 @@ class CatalogueModule:
 
 
 def canonical(name: str) -> str:
-    """The short name where there is one: FTL2 knows its own modules over SSH by nothing else."""
+    """The short name, if there is one: over SSH, FTL2 accepts only short names of its own modules."""
     for prefix in ("ansible.builtin.", "ansible.legacy."):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
@@ -128,7 +128,7 @@ def canonical(name: str) -> str:
 
 
 def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = True) -> CatalogueModule | str:
-    """The module, or one sentence why it cannot be used there."""
+    """The module, or one sentence with the reason why it cannot be used."""
     short = canonical(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
@@ -142,7 +142,7 @@ def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = Tr
         return _in_collection(short)
     path = library() / f"{short}.py"
     if short in NATIVE and not path.is_file():
-        return f"cannot use the module {name} over SSH: it speaks to a cloud; let it run on localhost"
+        return f"cannot use the module {name} over SSH: it calls the API of a cloud; run it on localhost"
     if not short.isidentifier() or not path.is_file():
         return _unknown(name)
     return CatalogueModule(name=short, kind="ansible", path=path)
@@ -156,7 +156,7 @@ def _is_native(short: str, params: Mapping[str, Any], *, local: bool) -> bool:
 
 
 def _file_fits(params: Mapping[str, Any]) -> bool:
-    """FTL2's own `file` takes names of people and non-zero octal modes; the other one takes everything."""
+    """Whether FTL2's own `file` supports the parameters: only names as owner and group, and non-zero octal modes."""
     mode = params.get("mode")
     octal = mode is None or isinstance(mode, int) or (str(mode).isdigit() and str(mode).strip("0") != "")
     return octal and not any(str(params.get(key)).isdigit() for key in ("owner", "group"))
@@ -184,7 +184,7 @@ def _unknown(name: str) -> str:
 
 
 def collection_roots() -> list[str]:
-    """Where collections are looked for, in FTL2's order."""
+    """The directories that are searched for collections, in FTL2's order."""
     given = os.environ.get("ANSIBLE_COLLECTIONS_PATH")
     usual = [str(Path("~/.ansible/collections").expanduser()), "/usr/share/ansible/collections"]
     return [str(Path.cwd() / "collections"), *([p for p in given.split(":") if p] if given else usual)]
@@ -192,7 +192,7 @@ def collection_roots() -> list[str]:
 
 @cache
 def library() -> Path:
-    """The folder of Ansible-style modules that comes with FTL2; found without importing anything."""
+    """The folder of the Ansible-style modules that FTL2 includes, found without an import."""
     found = importlib.util.find_spec("ansible")
     places = list(found.submodule_search_locations or ()) if found else []
     return Path(places[0] if places else "/nonexistent") / "modules"
@@ -200,6 +200,6 @@ def library() -> Path:
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every short name that can be used."""
+    """The short names of all usable modules."""
     files = {path.stem for path in library().glob("[!_]*.py")}
     return tuple(sorted((files | COMMANDS | CONTENT | set(NATIVE)) - set(REFUSED)))

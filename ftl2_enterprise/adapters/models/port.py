@@ -1,4 +1,4 @@
-"""What deciding with a model needs of one: a request in, an answer or a named failure out."""
+"""The port for models: a request in, an answer or a typed failure out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """One question to a model."""
+    """One request to a model."""
 
     system: str
-    """What always holds; the same in every request of a purpose."""
+    """The constant part, equal in all requests for the same purpose."""
     prompt: str
     schema: Mapping[str, Any]
     """JSON Schema of the answer."""
@@ -25,7 +25,7 @@ class ModelRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelReply:
-    """What came back. A model that honours the schema gives a value, any other gives text."""
+    """The reply. A model that supports schemas returns a value, others return text."""
 
     text: str = ""
     value: Any = None
@@ -33,7 +33,7 @@ class ModelReply:
 
 
 class ModelError(Exception):
-    """No answer. `message` is one sentence beginning "cannot"; a temporary failure is worth another try."""
+    """No answer. `message` is one sentence that begins with "cannot"; a temporary failure may be retried."""
 
     def __init__(
         self,
@@ -50,22 +50,22 @@ class ModelError(Exception):
         self.temporary: bool = temporary
         self.usage: ModelUsage = usage or ModelUsage()
         self.detail: str = detail
-        """What the model or its program said, for the record."""
+        """The output of the model or its program, to be stored."""
 
 
 class Model(Protocol):
-    """Something that answers requests. It does not retry: that is the caller's, who records each try."""
+    """Answers requests. It does not retry; the caller does, and records each attempt."""
 
     @property
     def provider(self) -> str:
-        """`claude` ..."""
+        """The name of the provider, such as `claude`."""
         ...
 
     @property
     def model(self) -> str | None:
-        """The model that is asked for; None leaves it to the provider."""
+        """The requested model; None for the provider's default."""
         ...
 
     async def ask(self, request: ModelRequest) -> ModelReply:
-        """Raises ModelError. Cancelling leaves no process behind."""
+        """Answer one request. Raises ModelError. Cancelling it ends all processes of the call."""
         ...

@@ -1,4 +1,4 @@
-"""Runs a program to its end: input from memory, bounded output, and no process of its group left behind."""
+"""Runs a program to its end, with input from memory and limited output, and kills its process group afterwards."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
 OUTPUT_LIMIT = 8 * 1024 * 1024
-"""Bytes that are kept of each stream; the rest is read and dropped."""
+"""Bytes that are kept of each stream; the rest is discarded."""
 CHUNK = 65_536
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
 GRACE = 1.0
-"""Seconds for the streams to end, and the group to be gone, after the program has ended."""
+"""Seconds to wait, after the program has ended, for its streams to close and its group to disappear."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,9 @@ async def run(
     timeout: float,  # noqa: ASYNC109 - it ends the program, not only the wait
     limit: int = OUTPUT_LIMIT,
 ) -> ProgramResult:
-    """Run the program in a session of its own, with `given` on its standard input.
+    """Run the program in a new session, with `given` on its standard input. `timeout` is in seconds.
 
-    Raises OSError when it cannot be started and TimeoutError when it takes too long. However this ends, every process
-    of its group is killed.
+    Raises OSError when it cannot be started, and TimeoutError. In all cases every process of its group is killed.
     """
     with _memory(given) as source:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns once the program is executed
@@ -56,7 +55,7 @@ async def run(
             env=env,
             cwd=cwd,
             start_new_session=True,
-            # Only makes one system call, on a library that is loaded already: safe between fork and exec.
+            # Makes only one system call, through a library that is loaded already: safe between fork and exec.
             preexec_fn=_die_with_parent,  # noqa: PLW1509
         )
     guard = _GroupGuard(process.pid)
@@ -70,7 +69,7 @@ async def run(
         async with asyncio.timeout(timeout):
             await _end_of(process.pid)
         status = await _end(process)
-        # A grandchild in a session of its own may hold the streams open; what it still says is not the program's.
+        # A grandchild in another session may keep the streams open; its output does not count.
         await asyncio.wait(readers, timeout=GRACE)
     finally:
         await _end(process)
@@ -78,7 +77,7 @@ async def run(
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-        # A reader that was cancelled before its first step has not taken charge of its pipe.
+        # A reader that was cancelled before its first step has not closed its pipe.
         process.stdout.close()
         process.stderr.close()
     return ProgramResult(
@@ -90,14 +89,14 @@ _libc = ctypes.CDLL(None)
 
 
 def _die_with_parent() -> None:
-    """A loop's process that is killed takes the program with it: nobody would read its answer."""
+    """Let the kernel kill the program when the process of the loop dies (PR_SET_PDEATHSIG)."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class _GroupGuard:
-    """Kills the program's group when this process is killed, and so can do it no more itself.
+    """A watcher process that kills the program's group when this process dies.
 
-    The kernel kills the program then, but not what the program has started.
+    The kernel kills the program then, but not the processes that it started.
     """
 
     _WATCH = 'read _; kill -s KILL -- "-$1"'
@@ -115,15 +114,15 @@ class _GroupGuard:
                 start_new_session=True,
             )
         except OSError:
-            # Without one the program itself ends all the same.
+            # Without the watcher, at least the program itself ends.
             pass
         finally:
             os.close(watched)
 
     def dismiss(self) -> None:
-        """The group is gone: nobody is to be killed any more."""
+        """End the watcher without a kill, because the group has ended."""
         if self._shell is not None:
-            # Before it can see that nobody holds the pipe: the number may be another group's by then.
+            # Killed before the pipe closes, at which it would kill the group: its id may be reused by then.
             self._shell.kill()
             self._shell.wait()
         os.close(self._held)
@@ -131,7 +130,7 @@ class _GroupGuard:
 
 @contextlib.contextmanager
 def _memory(content: bytes) -> Generator[int]:
-    """A file in memory: the program reads at its own pace, and nothing is written to a disk or waits for a pipe."""
+    """A file in memory as standard input, which needs neither a disk nor a writer for a pipe."""
     descriptor = os.memfd_create("prompt")
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -176,10 +175,10 @@ async def _end_of(pid: int) -> None:
 
 
 async def _end(process: subprocess.Popen[bytes]) -> int:
-    """Kill what is left of the group, reap the program, and wait until the group is empty."""
+    """Kill the rest of the group, reap the program, and wait until the group is empty."""
     if process.returncode is not None:
         return process.returncode
-    # Killed before it is reaped: as long as the leader is there, even as a zombie, the group's id cannot be reused.
+    # Killed before the leader is reaped: while it exists, even as a zombie, the group's id cannot be reused.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     status = process.wait()

@@ -243,8 +243,9 @@ async def _judge(
     allowed = fire_rules.allowed(engine, iteration, judged.matches)
     if allowed:
         return await fire_rules.fire(engine, now.loop, iteration, allowed)
-    # A decider without a model decides at once and has no effect, so one commit records the results and the decision.
-    # What a model is paid for, and facts of hosts that the decision reads from the database, are committed before it.
+    # A decider without a model decides immediately and has no effect, so one commit records the results and the
+    # decision. What a model is paid for, and facts of hosts that the decision reads from the database, are committed
+    # before it.
     is_committed_first = engine.decider.is_model or (results is not None and bool(results.facts))
     record = journal.commit if is_committed_first else journal.defer
     record(run_units.observed, iteration, journal.generation, check=unmet, results=results)

@@ -227,7 +227,7 @@ def move_loop(
 
 
 def set_desired(tx: Tx, loop_id: int, desired: Desired) -> None:
-    """Set the desired state of a loop; its process reads it at the next safe point."""
+    """Set `desired` of a loop; its process reads it at the next safe point."""
     tx.connection.execute(update(loops).where(loops.c.id == loop_id).values(desired=desired, updated_at=tx.now))
 
 

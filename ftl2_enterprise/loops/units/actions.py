@@ -53,7 +53,7 @@ class DoneAction(Wire, frozen=True):
 
 
 def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
-    """Insert a proposed action, and end it immediately if the plan says so (`NewAction.event`); returns its id."""
+    """Insert a proposed action, and end it immediately if it has an event; returns its id."""
     row = action_rows.insert_action(
         tx,
         iteration,

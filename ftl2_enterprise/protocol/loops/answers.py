@@ -1,4 +1,4 @@
-"""What counts as an answer to a prompt; the service and both programs apply the same rule."""
+"""Validation of answers to prompts, which the service and both programs share."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Prompt
 
 LONGEST = 10_000
-"""Characters of an answer."""
+"""Maximum length of an answer, in characters."""
 
 
 def resolve(prompt: Prompt, text: str) -> str:
-    """The answer that the text stands for: an option, the number of an option, or any text where there are none.
+    """The answer for a text: an option, the option of a number, or, if the prompt has no options, the text itself.
 
-    Raises Problem(invalid) for everything else.
+    Raises Problem(invalid) for any other text.
     """
     answer = text.strip()
     if not answer:
-        raise invalid(f"cannot take an empty answer to prompt {prompt.id}", _choices(prompt))
+        raise invalid(f"cannot accept an empty answer to prompt {prompt.id}", _choices(prompt))
     if len(answer) > LONGEST:
-        raise invalid(f"cannot take an answer of {len(answer)} characters", f"at most {LONGEST} are allowed")
+        raise invalid(f"cannot accept an answer of {len(answer)} characters", f"the limit is {LONGEST}")
     if not prompt.options:
         return answer
-    # An option wins over the number of an option: options may be numbers.
+    # An option has precedence over the number of an option, because options may be numbers.
     if answer in prompt.options:
         return answer
     if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(prompt.options):
@@ -34,11 +34,11 @@ def resolve(prompt: Prompt, text: str) -> str:
     alike = [option for option in prompt.options if option.casefold() == answer.casefold()]
     if len(alike) == 1:
         return alike[0]
-    raise invalid(f"cannot take {shorten_line(answer, 80)!r} for an answer to prompt {prompt.id}", _choices(prompt))
+    raise invalid(f"cannot accept {shorten_line(answer, 80)!r} as an answer to prompt {prompt.id}", _choices(prompt))
 
 
 def _choices(prompt: Prompt) -> str:
     if not prompt.options:
         return "write the answer as text"
     listed = ", ".join(f"{n} for {shorten_line(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))
-    return f"give one of: {listed}"
+    return f"choose one of: {listed}"

@@ -1,4 +1,4 @@
-"""What a decider says: decisions and their parts, as people and models write them. No behaviour."""
+"""Decisions and their parts, as deciders, people and models write them. No behavior."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ftl2_enterprise.core.wire import Strict
 
 
 class ObservationSpec(Strict, frozen=True):
-    """Something to look at before deciding: a module call that must not change anything.
+    """An observation before a decision: a module call that must not change anything.
 
     `name` is the key under which the result appears in the state; `host` may be a group.
     """
@@ -21,7 +21,7 @@ class ObservationSpec(Strict, frozen=True):
 
 
 class ActionSpec(Strict, frozen=True):
-    """A module call that changes something. `host` may be a group; None is the machine the loop runs on."""
+    """A module call that changes something. `host` may be a group; None is the machine that the loop runs on."""
 
     module: str
     params: dict[str, Any] = {}
@@ -30,17 +30,17 @@ class ActionSpec(Strict, frozen=True):
 
 
 class Ask(Strict, frozen=True):
-    """A question to a person. `default` is taken when nobody can be asked; else the first option is."""
+    """A question to a person. `default` is the answer if the deadline passes or the prompt is dismissed."""
 
     question: str
     options: list[str] = []
     default: str | None = None
     key: str | None = None
-    """A stable name for the question, so that its answer is found again; the question itself when None."""
+    """A stable name, by which later iterations find the answer; None uses the question itself."""
 
 
 class StateOp(Strict, frozen=True):
-    """A change to what the loop knows: `add_resource`, `add_host` or `remove`."""
+    """A change to the registered hosts and resources of the loop: `add_resource`, `add_host` or `remove`."""
 
     op: str
     name: str
@@ -52,7 +52,7 @@ class StateOp(Strict, frozen=True):
 
 
 class Operator(StrEnum):
-    """How an expectation compares."""
+    """How an expectation compares the value."""
 
     EQUALS = "equals"
     NOT_EQUALS = "not_equals"
@@ -75,14 +75,14 @@ class Expectation(Strict, frozen=True):
 
 
 class Check(Strict, frozen=True):
-    """What must hold for the loop to count as in sync without asking the decider."""
+    """What must hold for the loop to be in sync without a call of the decider."""
 
     observe: list[ObservationSpec]
     expect: list[Expectation]
 
 
 class Decision(Strict, frozen=True):
-    """What a decider wants. Precedence when several are given: blocked, converged, ask, observe and actions."""
+    """A decision. Precedence if several are given: blocked, converged, ask, observe and actions."""
 
     reasoning: str = ""
     converged: bool = False
@@ -93,4 +93,4 @@ class Decision(Strict, frozen=True):
     state_ops: list[StateOp] = []
     check: Check | None = None
     unmet: list[str] = []
-    """What is not as desired, one line each, for people."""
+    """Differences from the desired state, one line each, for people."""

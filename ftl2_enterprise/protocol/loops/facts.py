@@ -1,6 +1,6 @@
 """The facts of loops: what is recorded about them in the event log.
 
-The subject of each is its loop, except those of rules that people switch on and off, which hold for every loop.
+The subject of each is its loop, except for rules being enabled or disabled, which concerns every loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def loop_subject(loop_id: int) -> str:
     return f"{LOOP}:{loop_id}"
 
 
-# --- loops: what is wanted -----------------------------------------------------------------------------------------
+# --- loops: requests -----------------------------------------------------------------------------------------------
 
 
 class LoopCreated(Fact, frozen=True, tag="loop.created"):
@@ -40,11 +40,11 @@ class LoopCreated(Fact, frozen=True, tag="loop.created"):
     decider: str
     """What decides for it: `manifest`, `rules`, a model."""
     dry_run: bool
-    """It changes nothing."""
+    """It previews its actions and changes nothing."""
 
 
 class LoopLimitsChanged(Fact, frozen=True, tag="loop.limits_changed"):
-    """A loop that is resumed continues with other limits; the event holds those that were given."""
+    """A loop that is resumed continues with other limits; the event has those that were given."""
 
     max_iterations: int | UnsetType = UNSET
     """Iterations of a run."""
@@ -59,12 +59,12 @@ class LoopLimitsChanged(Fact, frozen=True, tag="loop.limits_changed"):
 
 
 class LoopDesired(Fact, frozen=True, tag="loop.desired"):
-    """Something else is wanted of the loop than before; it becomes true at the next safe point."""
+    """A user requested that the loop run, pause, stop or be cancelled. Applied at the next safe point."""
 
     wakes: ClassVar[bool] = True
 
     desired: Desired
-    """What is wanted."""
+    """The request."""
 
 
 class LoopHurried(Fact, frozen=True, tag="loop.hurried"):
@@ -146,9 +146,9 @@ class LoopRested(Fact, frozen=True, tag="loop.rested"):
     delay: float
     """Seconds until then."""
     failures: int
-    """Runs in a row, this one included, that did not get to the desired state; 0 after one that did."""
+    """Consecutive runs, this one included, that did not reach the desired state; 0 after one that did."""
     reason: str | None = None
-    """Why, when the run did not get to its desired state."""
+    """Why the run did not reach the desired state; null if it did."""
 
     @override
     def log_level(self) -> LogLevel:
@@ -169,17 +169,17 @@ class LoopPaused(LoopStopped, frozen=True, tag="loop.paused"):
 
 
 class LoopBlocked(LoopStopped, frozen=True, tag="loop.blocked"):
-    """The loop cannot continue until somebody has removed an obstacle and retries it."""
+    """The loop cannot continue until a user removes the obstacle and retries it."""
 
     level: ClassVar[LogLevel] = "warning"
 
 
 class LoopCompleted(LoopStopped, frozen=True, tag="loop.completed"):
-    """The loop ended, and did what it was submitted for."""
+    """The loop ended after it had reached its desired state."""
 
 
 class LoopFailed(LoopStopped, frozen=True, tag="loop.failed"):
-    """The loop ended without getting to its desired state. It can be retried."""
+    """The loop ended without reaching its desired state. It can be retried."""
 
     level: ClassVar[LogLevel] = "warning"
 
@@ -189,7 +189,7 @@ class LoopCancelled(LoopStopped, frozen=True, tag="loop.cancelled"):
 
 
 type EndOfRun = LoopRested | LoopBlocked | LoopCompleted | LoopFailed | LoopCancelled
-"""How a run may end, when it was not interrupted."""
+"""The facts that record the end of a run that was not interrupted."""
 
 
 class LoopConverged(Fact, frozen=True, tag="loop.converged"):
@@ -212,16 +212,16 @@ class LoopConverged(Fact, frozen=True, tag="loop.converged"):
 
 
 class LoopDrifted(Fact, frozen=True, tag="loop.drifted"):
-    """Something that was in its desired state is not any more."""
+    """Something is no longer in its desired state."""
 
     iteration_id: int
     """The iteration that found it."""
     unmet: list[str]
-    """What is not as desired, one line each."""
+    """Differences from the desired state, one line each."""
 
 
 class LoopProcessStopped(Fact, frozen=True):
-    """How a process of the loop ended, when it did not end as it should."""
+    """How a process of the loop ended, if it did not end regularly."""
 
     why: Why
     """Why it ended."""
@@ -236,19 +236,19 @@ class LoopProcessStopped(Fact, frozen=True):
     told: str
     """What happened, as a sentence."""
     crashes: int | None = None
-    """Crashes in the present period; null when the loop was not to run any longer."""
+    """Crashes in the current period; null if the loop should not run anyway."""
     restart_at: Instant | None = None
-    """When a new process is started; null when none is."""
+    """When a new process is started; null when immediately or not at all."""
 
 
 class LoopCrashed(LoopProcessStopped, frozen=True, tag="loop.crashed"):
-    """The process of the loop ended unexpectedly. This counts against the loop."""
+    """The process of the loop ended unexpectedly. It counts as a crash of the loop."""
 
     level: ClassVar[LogLevel] = "warning"
 
 
 class LoopProcessEnded(LoopProcessStopped, frozen=True, tag="loop.process_ended"):
-    """The process of the loop was killed because it did not end in time. This does not count against the loop."""
+    """The process of the loop was killed because it did not end in time. It does not count as a crash of the loop."""
 
 
 # --- iterations ----------------------------------------------------------------------------------------------------
@@ -313,13 +313,13 @@ class IterationChecked(IterationFact, frozen=True, tag="iteration.checked"):
     """The recorded check was applied to what was observed."""
 
     held: bool
-    """Everything is as the check wants it."""
+    """All expectations of the check are satisfied."""
     unmet: list[str] = []
-    """What is not, one line each."""
+    """The unsatisfied expectations, one line each."""
 
 
 class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
-    """The decider decided what to do, and nothing of it has been done yet."""
+    """A decision was made, and none of its actions has started."""
 
     by: str
     """Who decided: the name of the decider, `check`, or `rule:` and the name of the rule."""
@@ -330,13 +330,13 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     blocked: str | None = None
     """Why it cannot be reached."""
     question: str | None = None
-    """What to ask a person first."""
+    """The question to a person."""
     actions: list[WantedAction] = []
-    """What to do."""
+    """The actions to execute."""
     observe: list[str] = []
-    """The names of what to observe next."""
+    """The names of the observations that the next iteration makes."""
     unmet: list[str] = []
-    """What is not as desired, one line each."""
+    """Differences from the desired state, one line each."""
 
 
 class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):
@@ -345,7 +345,7 @@ class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):
     n: int
     """Number within the loop, from 1."""
     outcome: IterationOutcome
-    """What it did."""
+    """How it ended."""
     error: str | None = None
     """What went wrong."""
     changed: int = 0
@@ -392,7 +392,7 @@ class RuleFired(IterationFact, frozen=True, tag="rule.fired"):
     rule: str
     """Its name."""
     success: bool
-    """It did what it was for."""
+    """It succeeded."""
     detail: str = ""
     """What it did, or why it failed."""
 
@@ -417,11 +417,11 @@ class ModelAsked(IterationFact, frozen=True, tag="model.asked"):
     call_id: int
     """The call."""
     purpose: str
-    """What for: `decide`, `repair`."""
+    """Purpose of the call: `decide` or `repair`."""
     provider: str
-    """Who runs the model."""
+    """The provider of the model."""
     model: str | None = None
-    """The model; null: the one that the provider chooses."""
+    """The requested model; null: the provider's default."""
 
 
 class ModelAnswered(IterationFact, frozen=True, tag="model.answered"):
@@ -475,7 +475,7 @@ class ActionStarted(ActionFact, frozen=True, tag="action.started"):
     target: str
     """The host or the group that was decided on."""
     origin: str
-    """What wants it: `decision`, or `rule:` and the name of the rule."""
+    """Its origin: `decision`, or `rule:` and the name of the rule."""
     summary: str
     """What it does, in one line without secrets."""
 
@@ -490,7 +490,7 @@ class ActionSucceeded(ActionFact, frozen=True, tag="action.succeeded"):
 
 
 class ActionFailed(ActionFact, frozen=True, tag="action.failed"):
-    """An action ended with an error, or could not be tried."""
+    """An action ended with an error, or could not be attempted."""
 
     level: ClassVar[LogLevel] = "warning"
 
@@ -501,7 +501,7 @@ class ActionFailed(ActionFact, frozen=True, tag="action.failed"):
     rc: int | None = None
     """Exit status, of a module that runs a command."""
     of: int | None = None
-    """How many actions there are in the iteration, when this one could not be tried."""
+    """How many actions there are in the iteration, if this one could not be attempted."""
 
 
 class ActionPreviewed(ActionFact, frozen=True, tag="action.previewed"):
@@ -525,7 +525,7 @@ class ActionDenied(ActionFact, frozen=True, tag="action.denied"):
 
 
 class ActionSkipped(ActionFact, frozen=True, tag="action.skipped"):
-    """An action was not begun, because of what happened before its turn."""
+    """An action was not started, because of an event before its turn."""
 
     level: ClassVar[LogLevel] = "debug"
 
@@ -539,7 +539,7 @@ class ActionLost(ActionFact, frozen=True, tag="action.lost"):
     level: ClassVar[LogLevel] = "warning"
 
     reason: str | None
-    """What is known."""
+    """The known reason."""
 
 
 # --- prompts -------------------------------------------------------------------------------------------------------
@@ -560,9 +560,9 @@ class PromptAsked(PromptFact, frozen=True, tag="prompt.asked"):
     question: str
     """The question."""
     options: list[str] = []
-    """What can be answered; empty: anything."""
+    """The accepted answers; empty: any text."""
     default: str | None = None
-    """The answer when the deadline passes; null: there is none."""
+    """The answer if the deadline passes; null: none."""
     context: str | None = None
     """Why it is asked."""
     deadline_at: Instant | None = None
@@ -592,20 +592,20 @@ class PromptDismissed(PromptFact, frozen=True, tag="prompt.dismissed"):
     wakes: ClassVar[bool] = True
 
 
-# --- what a loop knows ---------------------------------------------------------------------------------------------
+# --- registered state ----------------------------------------------------------------------------------------------
 
 
 class StateChanged(IterationFact, frozen=True, tag="state.changed"):
-    """The loop recorded something about hosts or resources."""
+    """The loop registered, changed or removed a host or resource."""
 
     op: str
     """`add_host`, `add_resource` or `remove`."""
     name: str
-    """Of the host or the resource."""
+    """Name of the host or resource."""
 
 
 class StateRefused(IterationFact, frozen=True, tag="state.refused"):
-    """Something that was to be recorded about hosts or resources makes no sense."""
+    """A state operation on hosts or resources was invalid and was not applied."""
 
     level: ClassVar[LogLevel] = "warning"
 
@@ -614,7 +614,7 @@ class StateRefused(IterationFact, frozen=True, tag="state.refused"):
 
 
 TITLE = "Loops"
-"""Of the section in the reference."""
+"""Title of the section in the reference."""
 
 FACTS = declare(
     LoopCreated,

@@ -1,4 +1,4 @@
-"""The nouns of what a loop knows of the world: hosts, and resources that it made. No behaviour."""
+"""The nouns that a loop registers: hosts and resources. No behavior."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ftl2_enterprise.core.wire import Wire
 
 
 class HostState(StrEnum):
-    """How a loop knows a host."""
+    """The origin of a host."""
 
     KNOWN = "known"
-    """From the inventory; only its facts are kept here."""
+    """From the inventory; only its facts are stored."""
     REGISTERED = "registered"
-    """By the loop itself, so that it belongs to the live inventory of every later process."""
+    """Registered by the loop, and therefore part of the live inventory of every later process."""
 
 
 class Host(Wire, frozen=True):
-    """A host that the loop knows."""
+    """A host that the loop has facts about or has registered."""
 
     id: int
     loop_id: int
@@ -35,7 +35,7 @@ class Host(Wire, frozen=True):
 
 
 class Resource(Wire, frozen=True):
-    """Something that the loop made and remembers."""
+    """Something that the loop created and registered."""
 
     id: int
     loop_id: int

@@ -1,4 +1,4 @@
-"""The manifest: a desired state written as YAML, which needs no model to be decided.
+"""The manifest: a desired state in YAML, for which decisions need no model.
 
 `python -m ftl2_enterprise.protocol.loops.manifest` prints its JSON Schema.
 """
@@ -20,12 +20,12 @@ SCHEMA_ID = "urn:ftl2-enterprise:manifest:1"
 
 type Text = Annotated[str, Meta(min_length=1)]
 type Key = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
-"""A name that templates can spell after a dot."""
+"""A name that is valid after a dot in templates."""
 type FilePerms = Annotated[str | int, Meta(description='Permissions in octal digits, as in 0644 or "0644".')]
 
 
 class FileState(StrEnum):
-    """What a path is to be."""
+    """The desired state of a path."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -35,18 +35,18 @@ class FileState(StrEnum):
 
 
 class Question(Strict, frozen=True, kw_only=True):
-    """Something that only a person can say. It is asked when a step that is otherwise ready needs the answer."""
+    """A question to a person. It is asked when a step that is otherwise ready needs the answer."""
 
     key: Key
     """Templates read the answer as `answers.KEY`."""
     question: Text
     options: list[str | int] = []
-    """The answers that are accepted; any text when there are none."""
+    """The accepted answers; without options any text is accepted."""
     default: str | int | None = None
-    """Taken when nobody answers."""
+    """The answer if the prompt expires or is dismissed."""
 
 
-class Look(Strict, frozen=True, kw_only=True):
+class ManifestObservation(Strict, frozen=True, kw_only=True):
     """A named observation, which `when`, `expect` and the parameters of actions read as `observed.NAME`."""
 
     name: Key
@@ -56,7 +56,7 @@ class Look(Strict, frozen=True, kw_only=True):
 
 
 class FileParams(Strict, frozen=True, kw_only=True):
-    """A path and what it is. Needs no check of its own."""
+    """A path and its desired state. Needs no separate check."""
 
     path: Text
     state: FileState = FileState.FILE
@@ -64,13 +64,13 @@ class FileParams(Strict, frozen=True, kw_only=True):
     owner: str | None = None
     group: str | None = None
     src: str | None = None
-    """Where a link points."""
+    """The target of a link."""
     force: bool | None = None
     """Whether a link may replace something that is not a link."""
 
 
 class CopyParams(Strict, frozen=True, kw_only=True):
-    """A file with exactly this content. Needs no check of its own."""
+    """A file with exactly this content. Needs no separate check."""
 
     dest: Text
     content: str | None = None
@@ -82,7 +82,7 @@ class CopyParams(Strict, frozen=True, kw_only=True):
 
 
 class TemplateParams(Strict, frozen=True, kw_only=True):
-    """A file rendered from a Jinja2 template on the machine the loop runs on. Needs no check of its own."""
+    """A file rendered from a Jinja2 template on the machine that the loop runs on. Needs no separate check."""
 
     src: Text
     """The template, relative to the manifest."""
@@ -91,11 +91,11 @@ class TemplateParams(Strict, frozen=True, kw_only=True):
     owner: str | None = None
     group: str | None = None
     variables: dict[str, Any] = {}
-    """Further names for this template, beside `vars`, `answers`, `observed` and `host`."""
+    """Further names for this template, in addition to `vars`, `answers`, `observed` and `host`."""
 
 
 class ManifestCall(Strict, frozen=True, kw_only=True):
-    """One module call that looks and changes nothing."""
+    """One module call that observes and changes nothing."""
 
     module: Text
     params: dict[str, Any] = {}
@@ -110,23 +110,23 @@ class Expect(Strict, frozen=True, kw_only=True):
 
 
 class StepCheck(Strict, frozen=True, kw_only=True):
-    """How to see whether a step is in place. Exactly one of `observe`, `command` and `path`."""
+    """How to check whether a step is in place. Exactly one of `observe`, `command` and `path`."""
 
     observe: ManifestCall | None = None
     command: str | None = None
-    """A shell command that changes nothing; the step is in place when it ends with 0."""
+    """A shell command that changes nothing; the step is in place when its exit status is 0."""
     path: str | None = None
     """A path that exists."""
     expect: list[Expect] | dict[str, Any] = []
     """Predicates over the observation or the command; a mapping means that each path equals its value."""
     state: FileState | None = None
-    """With `path`: what is there."""
+    """With `path`: its state."""
     mode: FilePerms | None = None
     """With `path`: its permissions."""
 
 
 class StepAction(Strict, frozen=True, kw_only=True):
-    """One module call that puts a step in place."""
+    """One module call that brings a step into place."""
 
     module: Text
     params: dict[str, Any] = {}
@@ -134,7 +134,7 @@ class StepAction(Strict, frozen=True, kw_only=True):
 
 
 class Step(Strict, frozen=True, kw_only=True):
-    """One thing that is to be so. Exactly one of `file`, `copy`, `template`, `action` and `actions`."""
+    """One part of the desired state. Exactly one of `file`, `copy`, `template`, `action` and `actions`."""
 
     name: Text
     host: str | list[str] = LOCALHOST
@@ -142,18 +142,18 @@ class Step(Strict, frozen=True, kw_only=True):
     when: str | bool = True
     """A Jinja2 expression; the step exists only where it is true."""
     requires: list[str] = []
-    """Steps that have to be seen in place before anything is done about this one."""
+    """Steps that have to be in place before this one is executed."""
     file: FileParams | None = None
     copy: CopyParams | None = None
     template: TemplateParams | None = None
     action: StepAction | None = None
     actions: list[StepAction] = []
     check: StepCheck | None = None
-    """May be left out where it follows from the action: file, copy and template."""
+    """Optional for file, copy and template, from which the check is derived."""
 
 
 class Manifest(Strict, frozen=True, kw_only=True):
-    """A desired state: questions to ask, things to look at, and steps that are to be in place."""
+    """A desired state: variables, questions, observations and steps."""
 
     version: Literal[1]
     name: Text
@@ -162,7 +162,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     vars: dict[str, Any] = {}
     """Values for templates, read as `vars.NAME`; each may use those above it."""
     questions: list[Question] = []
-    observe: list[Look] = []
+    observe: list[ManifestObservation] = []
 
 
 def json_schema() -> dict[str, Any]:
@@ -178,7 +178,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _null_last(schema: Any) -> Any:
-    """The same schema with `null` at the end of each `anyOf`; its place differs between versions of msgspec."""
+    """The schema with `null` at the end of each `anyOf`; its position differs between versions of msgspec."""
     if isinstance(schema, list):
         return [_null_last(item) for item in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
@@ -190,7 +190,7 @@ def _null_last(schema: Any) -> Any:
 
 
 def schema_text() -> str:
-    """The JSON Schema of docs/reference."""
+    """The JSON Schema as in docs/reference/manifest.schema.json."""
     return msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The nouns of loops: what is stored, shown and sent. No behaviour."""
+"""The nouns of loops: structs that are stored, shown and sent. No behavior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCALHOST = "localhost"
 
 
 class LoopState(StrEnum):
-    """Where a loop is. Only completed, failed and cancelled are final."""
+    """The state of a loop; `loops.lifecycle` has the transitions."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -28,7 +28,7 @@ class LoopState(StrEnum):
 
 
 class Desired(StrEnum):
-    """What was asked of a loop, beside where it is."""
+    """The last request of a user for a loop: to run, pause, stop or be cancelled. Applied at a safe point."""
 
     RUN = "run"
     PAUSE = "pause"
@@ -45,7 +45,7 @@ class Condition(StrEnum):
 
 
 class Mode(StrEnum):
-    """Once, in planned steps, or for ever."""
+    """Whether a loop runs once, in planned steps, or indefinitely."""
 
     SINGLE = "single"
     INCREMENTAL = "incremental"
@@ -53,7 +53,7 @@ class Mode(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a run ended. Every way that is not success is told apart, with an exit status of its own."""
+    """How a run ended. Each outcome other than success has its own exit status."""
 
     CONVERGED = "converged"
     PREVIEWED = "previewed"
@@ -66,7 +66,7 @@ class Outcome(StrEnum):
 
 
 class IterationState(StrEnum):
-    """The step an iteration is at."""
+    """The current step of an iteration."""
 
     OBSERVING = "observing"
     DECIDING = "deciding"
@@ -76,7 +76,7 @@ class IterationState(StrEnum):
 
 
 class IterationOutcome(StrEnum):
-    """What an ended iteration did."""
+    """How an iteration ended."""
 
     CONVERGED = "converged"
     CHECK_HELD = "check_held"
@@ -93,7 +93,7 @@ class IterationOutcome(StrEnum):
 
 
 class ObservationState(StrEnum):
-    """What became of one observation."""
+    """The state of one observation."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -103,7 +103,7 @@ class ObservationState(StrEnum):
 
 
 class ActionState(StrEnum):
-    """What became of one action on one host. `unknown`: it was in flight when its process died or was stopped."""
+    """The state of one action on one host. `unknown`: it was running when its process died or was stopped."""
 
     PROPOSED = "proposed"
     RUNNING = "running"
@@ -116,7 +116,7 @@ class ActionState(StrEnum):
 
 
 class PromptState(StrEnum):
-    """Where a question to a person is."""
+    """The state of a prompt."""
 
     OPEN = "open"
     ANSWERED = "answered"
@@ -125,7 +125,7 @@ class PromptState(StrEnum):
 
 
 class IncrementState(StrEnum):
-    """Where one planned step of an incremental loop is."""
+    """The state of one planned step of an incremental loop."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -152,7 +152,7 @@ class CallOutcome(StrEnum):
 
 
 class LoopSpec(Wire, frozen=True):
-    """Everything a loop was asked with, so that it can be resumed by any process. Paths are absolute."""
+    """Everything that a loop was submitted with, so that any process can resume it. Paths are absolute."""
 
     name: str
     desired_state: str
@@ -177,7 +177,7 @@ class LoopSpec(Wire, frozen=True):
 
 
 class Loop(Wire, frozen=True):
-    """A durable request to keep something in a desired state, and where it is."""
+    """A durable request to keep something in a desired state, with its progress."""
 
     id: int
     name: str
@@ -194,9 +194,9 @@ class Loop(Wire, frozen=True):
     generation: int
     owner: str | None
     failures: int
-    """Runs in a row that did not converge."""
+    """Consecutive runs that did not converge."""
     failed_iterations: int
-    """Iterations in a row with a failed action and without a question."""
+    """Consecutive iterations with a failed action and without a question."""
     rule_streak: int
     check: Check | None
     audited_at: Instant | None
@@ -214,13 +214,13 @@ class Loop(Wire, frozen=True):
     ended_at: Instant | None
     updated_at: Instant
     managed: bool = False
-    """The service runs it; else it belongs to whoever runs it in the foreground."""
+    """Whether the service runs it; else it runs in the foreground only."""
     priority: int = 0
     submitted_by: str | None = None
     restart_at: Instant | None = None
-    """When the service starts its process again, after a crash."""
+    """When the service restarts its process after a crash."""
     crashes: int = 0
-    """Times that its process died in the present period, which began at `crashes_since`."""
+    """Crashes of its process in the current period, which began at `crashes_since`."""
     crashes_since: Instant | None = None
 
 
@@ -259,7 +259,7 @@ class Iteration(Wire, frozen=True):
 
 
 class Observation(Wire, frozen=True):
-    """One look at one host."""
+    """One observation of one host."""
 
     id: int
     loop_id: int
@@ -278,7 +278,7 @@ class Observation(Wire, frozen=True):
 
 
 class Action(Wire, frozen=True):
-    """One change on one host. `n` is its place in the decision; a group makes one row for each of its hosts."""
+    """One change on one host. `n` is its position in the decision; a group has one row for each of its hosts."""
 
     id: int
     loop_id: int
@@ -286,7 +286,7 @@ class Action(Wire, frozen=True):
     n: int
     host: str
     target: str
-    """The host or group as decided."""
+    """The host or group in the decision."""
     module: str
     params: dict[str, Any]
     origin: str
@@ -297,7 +297,7 @@ class Action(Wire, frozen=True):
     stdout: StoredText
     stderr: StoredText
     output: StoredText
-    """The module's whole result without stdout and stderr, as JSON."""
+    """The module's complete result without stdout and stderr, as JSON."""
     error: str | None
     started_at: Instant | None
     ended_at: Instant | None
@@ -324,7 +324,7 @@ class Prompt(Wire, frozen=True):
 
 
 class RuleResult(Wire, frozen=True):
-    """What a rule did in an iteration: matched, fired, or could not be evaluated."""
+    """The result of a rule in an iteration: it matched, fired, or could not be evaluated."""
 
     id: int
     loop_id: int
@@ -339,7 +339,7 @@ class RuleResult(Wire, frozen=True):
 
 
 class ModelCall(Wire, frozen=True):
-    """One request to a model. `outcome` is None while it is in flight."""
+    """One request to a model. `outcome` is None until it ends."""
 
     id: int
     loop_id: int

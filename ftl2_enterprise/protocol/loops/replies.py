@@ -1,4 +1,4 @@
-"""What the verbs of loops reply, beside the nouns of `protocol.loops` and `protocol.hosts`."""
+"""The replies of the verbs of loops, in addition to the nouns."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ProcessInfo(Wire, frozen=True):
 
 
 class Queued(Wire, frozen=True):
-    """That a loop is due and waits for a free place: `supervisor.max_running` of them are there."""
+    """The position of a loop that is due and waits because `supervisor.max_running` processes exist."""
 
     place: int
-    """In the queue, from 1."""
+    """Position in the queue, from 1."""
     taken: int
     places: int
 
@@ -56,23 +56,23 @@ class LoopLine(Wire, frozen=True):
     open_prompts: int
     cost_usd: float
     managed: bool
-    """The service runs it; else it belongs to whoever runs it in the foreground."""
+    """Whether the service runs it; else it runs in the foreground only."""
     pid: int | None
     updated_at: Instant
     queued: Queued | None = None
 
 
 class LoopPage(Wire, frozen=True):
-    """Loops, newest first. `more` is what to give as `before` for the next page."""
+    """Loops, newest first. `more` is the value of `before` for the next page, if there is one."""
 
     loops: list[LoopLine]
     more: int | None = None
     draining: bool = False
-    """The service is stopping: what has no step in hand goes on with its next start."""
+    """The service is stopping: loops end after their current steps and continue at the next start."""
 
 
 class LoopDetail(Wire, frozen=True):
-    """One loop with what belongs to it now."""
+    """One loop with its process, open prompts and last iteration."""
 
     loop: Loop
     process: ProcessInfo | None
@@ -83,20 +83,20 @@ class LoopDetail(Wire, frozen=True):
 
 
 class Deleted(Wire, frozen=True):
-    """A loop that is gone, with its history."""
+    """A loop that was deleted with its history."""
 
     id: int
     name: str
 
 
 class History(Wire, frozen=True):
-    """Iterations in order of `n`; with actions when asked for."""
+    """Iterations in order of `n`, with their actions if requested."""
 
     loop: Loop
     iterations: list[Iteration]
     actions: list[Action] = []
     more: int | None = None
-    """What to give as `before` for the page before this one."""
+    """The value of `before` for the previous page, if there is one."""
 
 
 class ActionPage(Wire, frozen=True):
@@ -107,14 +107,14 @@ class ActionPage(Wire, frozen=True):
 
 
 class PromptLine(Wire, frozen=True):
-    """A question in a list."""
+    """A prompt in a list."""
 
     prompt: Prompt
     loop: str
 
 
 class PromptDetail(Wire, frozen=True):
-    """A question with what was seen when it was asked."""
+    """A prompt with the observations of the iteration that asked."""
 
     prompt: Prompt
     loop: str
@@ -134,33 +134,33 @@ class RuleInfo(Wire, frozen=True):
     error: str | None = None
     """Why it cannot be loaded."""
     fired: int = 0
-    """How often, in all loops."""
+    """How often it fired, in all loops."""
     last_fired_at: Instant | None = None
 
 
 class RuleDetail(Wire, frozen=True):
-    """A rule with its text."""
+    """A rule with its source text."""
 
     rule: RuleInfo
     source: str
 
 
 class HostLine(Wire, frozen=True):
-    """A host that a loop knows."""
+    """A host with the name of its loop."""
 
     host: Host
     loop: str
 
 
 class ResourceLine(Wire, frozen=True):
-    """A resource that a loop remembers."""
+    """A resource with the name of its loop."""
 
     resource: Resource
     loop: str
 
 
 class WholeText(Wire, frozen=True):
-    """A stored text, whole."""
+    """A complete stored text."""
 
     digest: str
     text: str

@@ -1,7 +1,7 @@
-"""The verbs of loops; `loop_replies` has what they reply.
+"""The verbs of loops; `replies` has their replies.
 
-`loop` in a request is a name, the beginning of one that no other has, or an id; for what cannot be undone the whole
-name or an id. Writes reply with the row as it is then: intent is written at once, and becomes true soon after.
+`loop` in a request is a name, an unambiguous prefix of one, or an id; irreversible verbs accept only the complete
+name or an id. Writes reply with the row after the request: the intent is written immediately, and applied soon after.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ftl2_enterprise.protocol.verb import Access, Request
 
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
-# --- what is asked of a loop ---------------------------------------------------------------------------------------
+# --- verbs that change ---------------------------------------------------------------------------------------------
 
 
 class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
-    """Hand a desired state to the service. Paths are absolute."""
+    """Submit a desired state to the service. Paths are absolute."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -41,9 +41,9 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
 
     spec: LoopSpec
     paused: bool = False
-    """Write it down, but do not start it."""
+    """Create the loop paused."""
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
-    """Among loops that wait for a free place, the higher one goes first."""
+    """Loops with a higher priority start first when several wait for a process."""
 
 
 class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
@@ -57,7 +57,7 @@ class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
 
 
 class PauseLoop(Request[Loop], frozen=True, tag="loop.pause"):
-    """Finish the step in hand, then wait."""
+    """Pause the loop after its current step."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -66,7 +66,7 @@ class PauseLoop(Request[Loop], frozen=True, tag="loop.pause"):
 
 
 class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
-    """Go on after a pause or a stop, from the step where it was."""
+    """Continue after a pause or a stop, from the step that it had reached."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -76,9 +76,9 @@ class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
 
 
 class StopLoop(Request[Loop], frozen=True, tag="loop.stop"):
-    """End the loop's process now; the step in hand is cut off and recorded as unknown. It can be started again.
+    """End the loop's process now; its current step is interrupted and recorded as unknown. It can be started again.
 
-    A loop that is being cancelled stays so: what is ended now is its step in hand, as by `CancelLoop(now=True)`.
+    A loop that is being cancelled stays so: only its current step is interrupted, as by `CancelLoop(now=True)`.
     """
 
     access: ClassVar[Access] = Access.OPERATE
@@ -88,18 +88,18 @@ class StopLoop(Request[Loop], frozen=True, tag="loop.stop"):
 
 
 class CancelLoop(Request[Loop], frozen=True, tag="loop.cancel"):
-    """Withdraw the wish for good: after the step in hand nothing more is done, and the loop is cancelled."""
+    """Cancel the loop after its current step; it cannot be run again."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
     loop: str
     now: bool = False
-    """The step in hand is cut off and recorded as unknown; also of a loop that is being cancelled already."""
+    """Interrupt the current step, which is recorded as unknown, even if the loop is being cancelled already."""
 
 
 class RetryLoop(Request[Loop], frozen=True, tag="loop.retry"):
-    """Run a failed or blocked loop once more."""
+    """Run a failed or blocked loop again."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -109,7 +109,7 @@ class RetryLoop(Request[Loop], frozen=True, tag="loop.retry"):
 
 
 class RunLoopNow(Request[Loop], frozen=True, tag="loop.run-now"):
-    """Let a resting loop look now instead of at its next run."""
+    """Let a resting loop run now instead of at its next due time."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -119,7 +119,7 @@ class RunLoopNow(Request[Loop], frozen=True, tag="loop.run-now"):
 
 
 class DeleteLoop(Request[Deleted], frozen=True, tag="loop.delete"):
-    """Remove a finished loop with its iterations and actions; the event log keeps that it was there."""
+    """Delete an ended loop with its iterations and actions; its events stay in the event log."""
 
     access: ClassVar[Access] = Access.ADMINISTER
     writes: ClassVar[bool] = True
@@ -138,7 +138,7 @@ class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
 
 
 class DismissPrompt(Request[Prompt], frozen=True, tag="prompt.dismiss"):
-    """Close a question without an answer; the decider is told so."""
+    """Close a question without an answer; its default is used, if it has one."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -147,7 +147,7 @@ class DismissPrompt(Request[Prompt], frozen=True, tag="prompt.dismiss"):
 
 
 class EnableRule(Request[RuleInfo], frozen=True, tag="rule.enable"):
-    """Let a rule fire again."""
+    """Enable a rule in every loop."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -156,7 +156,7 @@ class EnableRule(Request[RuleInfo], frozen=True, tag="rule.enable"):
 
 
 class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
-    """Keep a rule from firing in every loop, until it is enabled."""
+    """Disable a rule in every loop, until it is enabled."""
 
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
@@ -164,11 +164,11 @@ class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
     rule: str
 
 
-# --- what is shown -------------------------------------------------------------------------------------------------
+# --- verbs that read -----------------------------------------------------------------------------------------------
 
 
 class ListLoops(Request[LoopPage], frozen=True, tag="loop.list"):
-    """Loops, newest first; those that have ended only when `finished`, or when they failed in the last day."""
+    """Loops, newest first; ended ones only if `finished`, or if they failed in the last day."""
 
     keeps_reply: ClassVar[bool] = True
 
@@ -191,7 +191,7 @@ class GetHistory(Request[History], frozen=True, tag="loop.history"):
     before: int | None = None
     limit: PageSize = 20
     changed: bool = False
-    """Only those that changed something, failed or asked; a page of them may be short although there are more."""
+    """Only iterations that changed something, failed or asked; a page may be short although there are more."""
 
 
 class ListActions(Request[ActionPage], frozen=True, tag="action.list"):
@@ -204,14 +204,14 @@ class ListActions(Request[ActionPage], frozen=True, tag="action.list"):
 
 
 class GetText(Request[WholeText], frozen=True, tag="text.get"):
-    """The whole of a long text that is shown shortened."""
+    """The complete text of one that is shown shortened."""
 
     digest: str
-    """Or its beginning, when it is the only one that begins so."""
+    """The digest, or an unambiguous prefix of it."""
 
 
 class ListPrompts(Request[list[PromptLine]], frozen=True, tag="prompt.list"):
-    """Questions, newest first; only open ones unless `settled`."""
+    """Prompts, newest first; only open ones unless `settled`."""
 
     loop: str | None = None
     settled: bool = False
@@ -219,30 +219,30 @@ class ListPrompts(Request[list[PromptLine]], frozen=True, tag="prompt.list"):
 
 
 class ShowPrompt(Request[PromptDetail], frozen=True, tag="prompt.show"):
-    """One question, and what was seen when it was asked."""
+    """One prompt, with the observations of the iteration that asked."""
 
     prompt: int
 
 
 class ListRules(Request[list[RuleInfo]], frozen=True, tag="rule.list"):
-    """Rules of the service's rules directory and of every loop's own."""
+    """The rules in the rules directories of the service and of all loops."""
 
 
 class ShowRule(Request[RuleDetail], frozen=True, tag="rule.show"):
-    """One rule with its text."""
+    """One rule with its source text."""
 
     rule: str
 
 
 class ListHosts(Request[list[HostLine]], frozen=True, tag="host.list"):
-    """Hosts that loops know, by loop and name."""
+    """Hosts of loops, by loop and name."""
 
     loop: str | None = None
     limit: PageSize = 1000
 
 
 class ListResources(Request[list[ResourceLine]], frozen=True, tag="resource.list"):
-    """Resources that loops remember, by loop and name."""
+    """Resources of loops, by loop and name."""
 
     loop: str | None = None
     limit: PageSize = 1000

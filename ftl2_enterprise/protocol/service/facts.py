@@ -1,4 +1,4 @@
-"""The facts of the service itself. Their subject is empty; their actor is who asked, or null for a signal."""
+"""The facts of the service itself. Their subject is empty; their actor made the request, or is null for a signal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from ftl2_enterprise.protocol.fact import Fact, declare
 
 
 class ServiceReloaded(Fact, frozen=True, tag="service.reloaded"):
-    """The settings were read again. Without an actor a signal asked for it, as `systemctl reload` does."""
+    """The settings were reloaded. Without an actor, the request was a signal, as from `systemctl reload`."""
 
     changed: list[str]
-    """Keys of the settings that have other values now."""
+    """Keys of the changed settings."""
 
 
 class ServiceReloadFailed(Fact, frozen=True, tag="service.reload_failed"):
-    """The settings could not be read again; those in force stay in force."""
+    """The settings could not be reloaded; the previous ones stay in force."""
 
     problem: str
     """Why."""
@@ -31,7 +31,7 @@ class ServiceUpgradeAsked(Fact, frozen=True, tag="service.upgrade_asked"):
 
 
 TITLE = "The service"
-"""Of the section in the reference."""
+"""Title of the section in the reference."""
 
 FACTS = declare(ServiceReloaded, ServiceReloadFailed, ServiceShutdownAsked, ServiceUpgradeAsked)
 """Every fact of the service, in the order of the reference."""

@@ -1,4 +1,4 @@
-"""The verbs of the service itself: its health, its event log, its logs, its settings, its life."""
+"""The verbs of the service itself: health, event log, logs, settings, and start to end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ftl2_enterprise.protocol.verb import Access, Request, Watch
 
 
 class VersionInfo(Wire, frozen=True):
-    """What runs."""
+    """The version of the running service."""
 
     program: str
     protocol: int
     python: str
     schema: str
-    """Revision of the database."""
+    """Revision of the database schema."""
 
 
 class ProcessHealth(Wire, frozen=True):
@@ -35,19 +35,19 @@ class ProcessHealth(Wire, frozen=True):
 
 
 class Health(Wire, frozen=True):
-    """Whether the service does what it is for; `problems` says what is wrong, in sentences."""
+    """The health of the service; `problems` has a sentence for each problem."""
 
     ok: bool
     problems: list[str]
     status: str
-    """The status line, as systemctl shows it."""
+    """The status line that `systemctl status` shows."""
     processes: list[ProcessHealth]
     counts: dict[str, int]
-    """Loops by state, those that wait for a place as `queued`; children, connections."""
+    """Numbers of loops by state, of those that wait for a process as `queued`, of children and connections."""
     writer_latency: float | None
-    """Seconds that the last look at the writer took, disk included."""
+    """Duration of the last round trip to the writer and the disk, in seconds."""
     looked_at: Instant | None
-    """When the managers last looked at everything."""
+    """When the managers last completed a pass."""
     started_at: Instant
     draining: bool
     database: str
@@ -61,26 +61,26 @@ class SettingLine(Wire, frozen=True):
     value: Any
     origin: str
     after_restart: Any = None
-    """What it will be then, when somebody has changed what counts only from a restart of the service on."""
+    """The value after the next restart of the service, if it differs and takes effect only then."""
 
 
 class Reloaded(Wire, frozen=True):
-    """Settings were read again."""
+    """The result of a reload of the settings."""
 
     changed: list[str]
-    """Keys whose values are others now."""
+    """Keys of the changed settings."""
     need_restart: list[str]
-    """Those of them that count only after a restart of the service."""
+    """Keys of changed settings that take effect only after a restart of the service."""
 
 
 class Accepted(Wire, frozen=True):
-    """It will be done; the event log says when it is."""
+    """The request was accepted; the event log shows when it is complete."""
 
     message: str
 
 
 class EventPage(Wire, frozen=True):
-    """Facts in order of their ids. `cursor` is the last id that was looked at: give it as `after`."""
+    """Facts in order of their ids. `cursor` is the last id that was examined, the value of `after` to continue."""
 
     events: list[Event]
     cursor: int
@@ -107,50 +107,50 @@ class Rendered(Wire, frozen=True):
 
 
 class GetVersion(Request[VersionInfo], frozen=True, tag="system.version"):
-    """What runs."""
+    """The version of the running service."""
 
 
 class GetHealth(Request[Health], frozen=True, tag="system.health"):
-    """How the service is."""
+    """The health of the service."""
 
 
 class GetSettings(Request[list[SettingLine]], frozen=True, tag="system.settings"):
-    """Every setting and where its value came from."""
+    """Every setting with the source of its value."""
 
 
 class Reload(Request[Reloaded], frozen=True, tag="system.reload"):
-    """Read the settings again."""
+    """Reload the settings."""
 
     access: ClassVar[Access] = Access.ADMINISTER
 
 
 class Shutdown(Request[Accepted], frozen=True, tag="system.shutdown"):
-    """Drain and end the service; the loops go on when it is started again."""
+    """Drain and end the service; loops continue when it is started again."""
 
     access: ClassVar[Access] = Access.ADMINISTER
 
     now: bool = False
-    """Do not drain."""
+    """Interrupt the current steps instead of draining."""
 
 
 class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
-    """Let the service replace itself by the program that is installed now, with every loop kept."""
+    """Replace the service by the program that is installed now, without stopping loops."""
 
     access: ClassVar[Access] = Access.ADMINISTER
 
 
 class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
-    """Facts after a cursor; `newest` asks for the last ones instead."""
+    """Facts after a cursor; with `newest` the last ones instead."""
 
     subject: str | None = None
-    """What they are about: `KIND:ID`, `KIND:NAME`, or a name or id that only one kind of subject has."""
+    """The subject: `KIND:ID`, `KIND:NAME`, or a name or id that only one kind of subject has."""
     after: int = 0
     newest: bool = False
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
-    """Facts as they happen, after a cursor; from now on when there is none."""
+    """Facts as they happen, after a cursor; without one, from now on."""
 
     subject: str | None = None
     """As of `ListEvents`."""
@@ -158,7 +158,7 @@ class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
 
 
 class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
-    """Lines of the log of a subject, or of the service; with `follow` also those to come."""
+    """Lines of the log of a subject or of the service; with `follow`, new lines, too."""
 
     subject: str | None = None
     """As of `ListEvents`."""
@@ -167,25 +167,25 @@ class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
 
 
 class Render(Request[Rendered], frozen=True, tag="system.render"):
-    """The text that a view prints, made by the service so that its caller need not load what makes it.
+    """The text of a view, rendered by the service so that the client does not have to load the renderer.
 
-    Refused for unknown views and for long lists; the caller then reads and renders itself.
+    Refused for unknown views and for long lists, which the client then reads and renders itself.
     """
 
     view: Annotated[str, Meta(max_length=50)]
     of: Annotated[str, Meta(max_length=1000)] | None = None
-    """The name or id of what is shown; for views of many it limits them."""
+    """The name or id to show; it filters views of several entries."""
     every: bool = False
-    """Include what has ended or is settled."""
+    """Include ended or closed entries."""
     limit: Annotated[int, Meta(ge=1)] | None = None
-    """Maximum number of entries; the view's own default without it."""
+    """Maximum number of entries; None for the default of the view."""
     json: bool = False
-    """A document for programs instead of lines for people."""
+    """JSON instead of text for people."""
     width: Annotated[int, Meta(ge=0, le=9999)] = 0
-    """Columns of the terminal; 0 when the text is not for a terminal that shows symbols."""
+    """Columns of the terminal; 0 without a terminal that shows symbols."""
     colour: bool = False
     socket: Annotated[str, Meta(max_length=200)] | None = None
-    """The value of the caller's --socket, which is repeated in commands that are offered."""
+    """The value of the client's --socket, which suggested commands repeat."""
 
 
 VERBS = (

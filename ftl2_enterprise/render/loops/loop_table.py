@@ -74,7 +74,7 @@ def stopping_lines(loops: Sequence[LoopLine] | None, *, draining: bool) -> list[
 
 
 def urgency(loop: LoopLine) -> int:
-    """The sort key of a list that may be cut off: loops that need attention, then running, then resting ones."""
+    """The sort key of a list that may be truncated: loops that need attention, then running, then resting ones."""
     match loop.state:
         case LoopState.WAITING | LoopState.BLOCKED | LoopState.FAILED:
             return 0

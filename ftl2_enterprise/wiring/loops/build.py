@@ -1,4 +1,4 @@
-"""Builds the parts of a loop from its row and the settings. Everything that can be refused is refused here, first."""
+"""Builds the context of a loop from its row and the settings, and refuses an invalid loop before anything runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ DEFAULT_OBSERVERS = [
     ObservationSpec(name="disk", module="command", params={"cmd": "df -h /"}),
     ObservationSpec(name="memory", module="command", params={"cmd": "free -m"}),
 ]
-"""What models and rules see when nothing else is asked for: this machine."""
+"""The default observations for models and rules, of this machine."""
 
 
 def open_database(settings: Settings, *, create: bool) -> Store:
@@ -65,9 +65,9 @@ def open_database(settings: Settings, *, create: bool) -> Store:
 
 
 def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopSpec:
-    """The same wish, complete and checked: paths absolute, decider chosen, everything that it names readable.
+    """The spec, completed and validated: paths are absolute, the decider is chosen, and all files can be read.
 
-    Raises Problem; nothing was changed.
+    Raises Problem. It changes nothing.
     """
     decider, model = _choose(spec, settings), settings.section(ModelSettings)
     prepared = msgspec.structs.replace(
@@ -96,15 +96,15 @@ def _absolute(path: str | None) -> str | None:
 def _choose(spec: LoopSpec, settings: Settings) -> str:
     if spec.decider != "auto":
         return spec.decider
-    # A YAML file that is no manifest is told what it lacks; nobody writes a sentence into one.
+    # An invalid YAML file gets an error as a manifest: sentences for a model are not written in YAML files.
     if looks_like_manifest(spec.desired_state) or Path(spec.source or "").suffix in {".yaml", ".yml"}:
         return "manifest"
     return settings.section(ModelSettings).provider or "rules"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a loop was read from: read once, and handed on."""
+class LoopInputs:
+    """Everything that was read for a loop, once, before it is built."""
 
     inventory: Inventory
     policy: Policy
@@ -112,10 +112,10 @@ class Needs:
     decider: Decider
 
 
-def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Needs:
-    """Read everything that the loop will need. Raises Problem.
+def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopInputs:
+    """Read everything that the loop needs. Raises Problem.
 
-    A process that is not the loop's own does not run the code of its rules, and so knows less about them.
+    Without `runs_rules` the code of rules is not executed, so fewer errors in them are found.
     """
     inventory = inventory_files.load(spec.inventory)
     policy = _policy(spec.policy)
@@ -133,13 +133,13 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Need
             f"cannot ask claude: the program {settings.section(ModelSettings).command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
-    return Needs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
+    return LoopInputs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
 
 
 def _policy(path: str | None) -> Policy:
     if not path:
         return Policy()
-    # It imports PyYAML, which takes several milliseconds, and most processes have no policy.
+    # The import of PyYAML takes several milliseconds, and most processes have no policy.
     from ftl2_enterprise.loops.policy.file import load_policy  # noqa: PLC0415
 
     return load_policy(Path(path))
@@ -151,7 +151,7 @@ def _check_names(manifest: ManifestPlan, inventory: Inventory) -> None:
         for action in step.actions:
             refused = [module_catalogue.find(action.module, local=local) for local in (True, False)]
             if all(isinstance(why, str) for why in refused):
-                raise invalid(str(refused[0]), f"the step {step.step.name!r} names it")
+                raise invalid(str(refused[0]), f"the step {step.step.name!r} refers to it")
         for target in step.targets:
             inventory.expand(target)
 
@@ -168,7 +168,7 @@ def _manifest(spec: LoopSpec) -> ManifestPlan:
 def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
     if spec.rules_dir is not None:
         return Path(spec.rules_dir)
-    # Not given, it is nowhere: an empty path would be the working directory.
+    # An empty setting means no directory; as a path it would be the working directory.
     found = settings.section(LoopSettings).rules_dir
     default = Path(found) if found else None
     return default if default is not None and default.is_dir() else None
@@ -203,32 +203,32 @@ def _decider(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
-    """What the service gives to a loop that it runs."""
+class ServiceSupport:
+    """What the service provides for a loop that it runs."""
 
     rest: float
-    """Seconds: who has nothing to do for longer gives its process back."""
+    """Seconds: a loop that has nothing to do for longer ends its process."""
     helper: Helper | None = None
-    """Of calls on this machine."""
+    """The helper process for local calls."""
 
 
 def build(
     journal: LoopJournal,
     loop: Loop,
-    needs: Needs,
+    needs: LoopInputs,
     *,
     settings: Settings,
     people: Prompter,
     stop: StopSignal,
     clock: Clock,
-    served: Served | None = None,
+    served: ServiceSupport | None = None,
 ) -> LoopContext:
-    """The engine of a loop that this process has claimed. Raises Problem."""
+    """The context of a loop that this process has claimed. Raises Problem."""
     spec, of_loops = loop.spec, settings.section(LoopSettings)
-    # The model's own keys are nobody's business either: no module gets them, and no text with one in it is stored.
+    # The keys of the model are secrets, too: modules do not receive them, and they are redacted in stored texts.
     keys = {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
     redactor = Redactor([*needs.bindings.values(), *keys.values()])
-    # What is kept there is named by its content and made under a lock, so that all loops can share it.
+    # Files there are named by their content and created under a lock, so that all loops can share them.
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     modules = Ftl2Modules(
@@ -238,7 +238,7 @@ def build(
         redact=redactor.known,
         local=LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys),
     )
-    # Its helper loads while the run begins: nothing else takes as long before the first look at this machine.
+    # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()
     return LoopContext(
         spec=spec,
@@ -279,17 +279,17 @@ async def run_loop(
 ) -> Loop:
     """Run the loop in this process until it ends, waits or is stopped; returns its row.
 
-    `limits` are fields of its LoopSpec that it goes on with from now on; `begun` is called when nothing refuses it.
+    `limits` are fields of its LoopSpec to change; `begun` is called after everything has been validated.
 
-    Raises Problem for what is wrong before anything ran, for a loop that another live process runs, and when the
-    database cannot be written; Crashed for what nobody has foreseen. After the last three the loop can be resumed.
+    Raises Problem for an invalid loop before anything runs, for a loop that another live process runs, and when the
+    database cannot be written; Crashed for an unexpected exception. After the last three the loop can be resumed.
     """
     with store_.read() as tx:
         loop = loop_rows.get_loop(tx, loop_id)
     if loop.managed:
         raise conflict(
             f"cannot run {loop.name}: the service runs it",
-            f"see `ftl2ctl show {shlex.quote(loop.name)}`, or give the new loop another --name",
+            f"see `ftl2ctl show {shlex.quote(loop.name)}`, or choose another --name for the new loop",
         )
     needs = read(loop.spec, settings)
     journal = process.claim(store_, loop.id)

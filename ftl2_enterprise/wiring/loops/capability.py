@@ -1,4 +1,4 @@
-"""The capability of loops, as the machinery sees it."""
+"""The capability of loops, for the machinery."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _gathers(context: ControlContext) -> Handlers:
 
 
 def _retention(context: ControlContext) -> Sequence[Retention]:
-    """Iterations that found everything in place are removed after a while (decision 11)."""
+    """Remove no-op iterations after some time (decision 11)."""
 
     def kept() -> float:
         return context.settings().section(LoopSettings).keep_noop_iterations * DAY

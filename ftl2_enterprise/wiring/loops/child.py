@@ -1,4 +1,4 @@
-"""What the process of one loop runs: its row says what to do, the writer records what was done."""
+"""The process of one loop in the service: it reads its row, and writes through the writer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.forkserver.child_start import First
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.wiring.children import run_child
 from ftl2_enterprise.wiring.loops import build
-from ftl2_enterprise.wiring.loops.warm_up import Nobody
+from ftl2_enterprise.wiring.loops.warm_up import NoPrompter
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings import Settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ClaimedLoop:
-    """What the process of a loop has before it has a second thread."""
+    """The state of a loop's process before it starts a second thread."""
 
     prepared: child.PreparedChild
     generation: int = 0
@@ -40,7 +40,7 @@ class ClaimedLoop:
 
 
 def claim_loop(order: Order) -> ClaimedLoop:
-    """Take the loop for this process; before that it has no owner."""
+    """Claim the loop for this process."""
     claimed = ClaimedLoop(child.prepare(order))
     try:
         claimed.generation = process.take(child.id_of(order.key), claimed.prepared.writer)
@@ -50,9 +50,9 @@ def claim_loop(order: Order) -> ClaimedLoop:
 
 
 def fork_helper(order: Order, claimed: ClaimedLoop) -> ClaimedLoop:
-    """Fork what performs the loop's calls on this machine: before this process has a second thread or a secret."""
+    """Fork the helper for local calls, before this process has a second thread or a secret."""
     if claimed.prepared.refused is None:
-        # After an OSError a program is executed with the first call, and may give a better reason.
+        # After an OSError the first call executes the helper as a program, and may report a better reason.
         with contextlib.suppress(OSError):
             claimed.helper = Helper.fork(f"calls:{child.id_of(order.key)}", forget=claimed.prepared.writer.close)
     return claimed
@@ -62,7 +62,7 @@ FIRST = First(claim=claim_loop, prepare=fork_helper)
 
 
 def run_loop(context: ChildContext) -> int:
-    """Run one loop until there is nothing to do for a while; its row says where it stands."""
+    """Run one loop until it has nothing to do for a while; its row records its state."""
     claimed: ClaimedLoop = context.first
 
     def work(running: child.RunningChild) -> None:
@@ -89,7 +89,7 @@ async def _run(journal: LoopJournal, running: child.RunningChild, helper: Helper
 async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, helper: Helper | None) -> None:
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN or stop.requested.is_set():
-        # Before anything is read: a loop that cannot be read can be cancelled all the same.
+        # Before anything is read, so that a loop with unreadable files can be cancelled.
         process.halt(journal, is_served=True)
         return
     try:
@@ -100,10 +100,10 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
             loop,
             needs,
             settings=settings,
-            people=Nobody(),
+            people=NoPrompter(),
             stop=stop,
             clock=SystemClock(),
-            served=build.Served(rest=settings.supervisor.rest, helper=helper),
+            served=build.ServiceSupport(rest=settings.supervisor.rest, helper=helper),
         )
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:

@@ -1,4 +1,4 @@
-"""What control reads from disks to answer a request: in threads, because a disk may not answer for long."""
+"""Files that control reads for requests: in threads, because a disk may not respond for a long time."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
 
 WITHIN = 20.0
-"""Seconds that reading may take; it may be on a file system that does not answer."""
+"""Seconds that reading may take; the file system may not respond."""
 
 
 def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
-    """What is checked and completed before it is written down."""
+    """The functions that validate and complete a request before it is written."""
 
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
         work = asyncio.to_thread(build.prepare, request.spec, settings(), runs_rules=False)
         spec = await _in_time(
-            work, "what the loop needs", "look at the disks on which its inventory, policy and rules are"
+            work, "what the loop needs", "check the file systems of its inventory, policy and rules"
         )
         return msgspec.structs.replace(request, spec=spec)
 
@@ -48,12 +48,12 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
 
 
 def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
-    """The files that rules are in, for what lists and switches rules."""
+    """The functions that read rule files, for the verbs of rules."""
 
     async def files() -> list[RuleFile]:
         with database.read() as tx:
             directories = rule_handlers.directories(tx, settings().section(LoopSettings).rules_dir)
-        hint = f"look at the disks of {', '.join(map(str, directories))}"
+        hint = f"check the file systems of {', '.join(map(str, directories))}"
         return await _in_time(asyncio.to_thread(rule_files, directories), "the rules", hint)
 
     async def listed(request: ListRules) -> list[RuleFile]:

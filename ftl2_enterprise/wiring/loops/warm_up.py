@@ -1,4 +1,4 @@
-"""One small loop, run before anything is forked: what it loads, compiles and caches is shared by all children."""
+"""One small loop that runs before anything is forked, so that all children share what it loads and caches."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ steps:
     file: {path: "%s", state: directory}
 """
 ROUNDS = 4
-"""Runs of the small loop. The interpreter specializes bytecode in place (PEP 659) while it is executed the first few
-times: whatever is still generic after the fork is rewritten in every child, each time on a page that is copied."""
+"""Runs of the small loop. The interpreter specializes bytecode in place (PEP 659) during the first few executions:
+code that is still generic after the fork is rewritten in every child, on pages that are copied for it."""
 
 
-class Nobody:
-    """In a process of the service nobody can be asked: questions are answered through control."""
+class NoPrompter:
+    """The prompter of the service, in which no person can be asked: prompts are answered through control."""
 
     name: str = "nobody"
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """No answer."""
+        """Return None: the loop waits for an answer through control."""
         return None
 
 
 def warm_up(database: Store, directory: Path) -> None:
     """Run the small loop in this database, as a child of the service runs one."""
     loaded = Loaded(settings=MODEL.of(StoreSettings(path=str(database.path))), origins={})
-    # As a child gets them, so that the decoder of settings is built here.
+    # In the form that a child receives, so that the decoder of settings is built here.
     settings = (
         child_startup.decode(child_startup.Startup(writer="").renewed(loaded).encode()).in_force(MODEL).settings
     )
@@ -65,8 +65,8 @@ def warm_up(database: Store, directory: Path) -> None:
     server.load_ahead()
 
 
-class _AsIfHandedOver:
-    """Writes by itself, and does besides what handing over to the writer takes."""
+class _EncodingWriter:
+    """Writes directly, and also encodes and decodes as for the writer, so that the codecs are built here."""
 
     def __init__(self, database: Store) -> None:
         self._database = database
@@ -83,17 +83,17 @@ class _AsIfHandedOver:
 
 
 async def _run(database: Store, loop_id: int, settings: Settings) -> None:
-    journal = process.claim(database, loop_id, _AsIfHandedOver(database))
+    journal = process.claim(database, loop_id, _EncodingWriter(database))
     loop = journal.read(loop_rows.get_loop, loop_id)
     engine = build.build(
         journal,
         loop,
         build.read(loop.spec, settings),
         settings=settings,
-        people=Nobody(),
+        people=NoPrompter(),
         stop=StopSignal(),
         clock=SystemClock(),
-        served=build.Served(rest=0.0),
+        served=build.ServiceSupport(rest=0.0),
     )
     try:
         await process.run(engine)

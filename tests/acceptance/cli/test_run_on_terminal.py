@@ -70,7 +70,7 @@ def test_the_person_at_the_terminal_answers(command: Command, tmp_path: Path) ->
     assert terminal.end() == 0
     assert (tmp_path / "made").read_text() == "red\n"
     shown = terminal.screen()
-    assert "cannot take 'green' for an answer" in shown
+    assert "cannot accept 'green' as an answer" in shown
     assert "✔ changed   shell on localhost" in shown
     assert "✔ converged: loop made" in shown
     assert "observing" not in shown

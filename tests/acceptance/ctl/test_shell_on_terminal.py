@@ -315,7 +315,7 @@ def test_answer_takes_the_oldest_prompt_and_shows_the_loop_going_on(asked_screen
     )
     asked_screen.see("answer 3 of web (1-2, Enter for later):")
     asked_screen.enter("maybe")
-    asked_screen.see("cannot take 'maybe' for an answer")
+    asked_screen.see("cannot accept 'maybe' as an answer")
     asked_screen.wait(lambda text: text.count("answer 3 of web (1-2") == 2, what="be asked again")
     asked_screen.type("n\t")
     asked_screen.see("later): no")

@@ -46,7 +46,7 @@ def test_an_answer_lets_the_loop_go_on_without_asking_the_model_again(service: D
     assert calls(tmp_path) == 1
     detail = service.call(ShowPrompt(prompt=prompt))
     assert (detail.loop, detail.prompt.context) == ("web", "a port is needed")
-    with pytest.raises(Problem, match="cannot take 'eighty' for an answer"):
+    with pytest.raises(Problem, match="cannot accept 'eighty' as an answer"):
         service.call(AnswerPrompt(prompt=prompt, answer="eighty"))
     (tmp_path / "answered").touch()
     answered = service.call(AnswerPrompt(prompt=prompt, answer="2"))

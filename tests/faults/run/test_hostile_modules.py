@@ -296,8 +296,8 @@ def collection_module(command: Command, body: str) -> dict[str, Any]:
 
 
 SAYS = {
-    "nothing": ("", "failed", "the module returned nothing: it did nothing"),
-    "an empty object": ("print('{}')", "failed", "the module returned nothing: it did nothing"),
+    "nothing": ("", "failed", "the module returned no result"),
+    "an empty object": ("print('{}')", "failed", "the module returned no result"),
     "no object": ("print('[1, 2]'); print('all is fine')", "failed", "the module crashed: all is fine"),
     "half an object": ("print('{\"changed\": tr', end='')", "failed", 'the module crashed: {"changed": tr'),
     "success, but it ended badly": ("import os; os.write(1, b'{\"rc\": 0}'); os._exit(4)", "failed", "exit status 4"),

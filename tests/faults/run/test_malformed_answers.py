@@ -34,7 +34,7 @@ TWICE = ("malformed", "malformed")
 
 RUBBISH: dict[str, Rubbish] = {
     # --- not an answer at all
-    "prose": Rubbish("print('I am fine, thank you')", TWICE, "holds no JSON object"),
+    "prose": Rubbish("print('I am fine, thank you')", TWICE, "contains no complete JSON object"),
     "nothing": Rubbish("", TWICE, "the answer is empty"),
     "an empty result": Rubbish("say(result='')", TWICE, "the answer is empty"),
     "null": Rubbish("print('null')", TWICE, "not null"),
@@ -49,10 +49,10 @@ RUBBISH: dict[str, Rubbish] = {
     "two decisions": Rubbish(
         "say(result='Either ' + json.dumps({'converged': True}) + ' or ' + json.dumps({'actions': [touch]}))",
         TWICE,
-        "several decisions that differ",
+        "several different decisions",
     ),
-    "cut off": Rubbish("print(json.dumps({'type': 'result', 'result': [touch]})[:-9])", TWICE, "cut off"),
-    "cut off inside": Rubbish("say(result=json.dumps({'actions': [touch]})[:-2])", TWICE, "cut off"),
+    "cut off": Rubbish("print(json.dumps({'type': 'result', 'result': [touch]})[:-9])", TWICE, "no complete JSON"),
+    "cut off inside": Rubbish("say(result=json.dumps({'actions': [touch]})[:-2])", TWICE, "no complete JSON object"),
     "five megabytes of text": Rubbish("say(result='word ' * 1_000_000)", TWICE, "characters; the limit is"),
     "five megabytes of braces": Rubbish("print('{' * 5_000_000)", TWICE, "cannot use the answer"),
     "twenty megabytes": Rubbish("print('x' * 20_000_000)", TWICE, "cannot use the answer"),

@@ -53,7 +53,7 @@ async def test_it_asks_until_the_answer_is_valid(pipe: tuple[io.TextIOWrapper, i
     people, out = asking(stream)
     assert await people.ask(prompt("red", "blue")) == "blue"
     assert "prompt 7: Which?" in out.getvalue()
-    assert "cannot take 'green'" in out.getvalue()
+    assert "cannot accept 'green'" in out.getvalue()
     assert await people.ask(prompt()) == "rest"
 
 

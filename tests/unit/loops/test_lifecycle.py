@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from ftl2_enterprise.core.state_machine import IllegalMove
-from ftl2_enterprise.loops.lifecycle import ACTION, ITERATION, LOOP, PROMPT, LoopEvent, document
+from ftl2_enterprise.loops.lifecycle import (
+    ACTION,
+    ENDED_LOOPS,
+    ITERATION,
+    LOOP,
+    PAUSABLE,
+    PROMPT,
+    RETRYABLE,
+    LoopEvent,
+    document,
+)
 from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState
 from tests.support.places import REPOSITORY
 
@@ -41,3 +51,9 @@ def test_a_move_that_is_not_in_the_table_is_refused():
 def test_the_page_shows_the_tables_as_they_are():
     page = REPOSITORY / "docs" / "reference" / "lifecycles.md"
     assert page.read_text() == document(), "run: make reference"
+
+
+def test_the_sets_of_states_follow_from_the_table():
+    assert ENDED_LOOPS == (LoopState.COMPLETED, LoopState.FAILED, LoopState.CANCELLED)
+    assert {LoopState.PENDING, LoopState.RUNNING, LoopState.WAITING, LoopState.RESTING} == PAUSABLE
+    assert {LoopState.FAILED, LoopState.BLOCKED} == RETRYABLE

@@ -1,4 +1,4 @@
-"""Decides with a model: prompt, call, retries, one repair round. Every call is on record before it is made."""
+"""Decides with a model: prompt, call, retries, one repair request. Every call is recorded before it is made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _unchanged(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Bad:
-    """An answer that is no decision, or one that did not ask when it had to."""
+    """An answer that is not a valid decision, or that lacks a required question."""
 
     answer: str
     faults: Sequence[str]
@@ -39,7 +39,10 @@ class _Bad:
 
 
 class AiDecider:
-    """A Decider that asks a model. Retries and the repair round happen inside of one decision."""
+    """A Decider that asks a model.
+
+    Retries and the repair request belong to one decision. Durations are in seconds.
+    """
 
     is_model: bool = True
 
@@ -68,12 +71,12 @@ class AiDecider:
         self._clock = clock
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
-        """What it was set up with; the model names the rest itself."""
+        """The configured observations; the model requests further ones in its decisions."""
         return self._observe
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
-        """Raises DeciderFailed."""
-        # The model gets no secret either, wherever one was observed.
+        """Ask the model; an unusable answer is sent back once with its faults. Raises DeciderFailed."""
+        # Observations may contain secrets, which must not reach the model.
         prompt = self._redact(decision_prompt(situation))
         first = await self._answer(calls, "decide", prompt, must_ask=situation.must_ask)
         if isinstance(first, Decision):
@@ -83,15 +86,15 @@ class AiDecider:
         if isinstance(second, Decision):
             return second
         if second.decision is not None:
-            # Well formed, but twice without the question that was due: the engine asks it in the model's place.
+            # Both answers are well-formed but lack the required question: the engine asks it instead.
             return second.decision
         raise DeciderFailed(
-            f"cannot use the answer of {self.name}, not even the second one: {'; '.join(second.faults[:3])}",
+            f"cannot use the answer of {self.name} after one repair request: {'; '.join(second.faults[:3])}",
             CallOutcome.MALFORMED,
         )
 
     async def _answer(self, calls: ModelCallLog, purpose: str, prompt: str, *, must_ask: bool) -> Decision | _Bad:
-        """One answer, however many tries temporary failures cost."""
+        """One answer; temporary failures are retried. Raises DeciderFailed."""
         request = ModelRequest(system=SYSTEM, prompt=prompt, schema=decision_schema())
         failures = 0
         while True:
@@ -110,12 +113,12 @@ class AiDecider:
     async def _try(
         self, calls: ModelCallLog, purpose: str, request: ModelRequest, *, must_ask: bool
     ) -> Decision | _Bad:
-        """One call, recorded before and after, also when it is cancelled. Raises ModelError."""
+        """One call, recorded before and after, even if it is cancelled. Raises ModelError."""
         model = self._model
         call_id = calls.begin(purpose=purpose, provider=model.provider, model=model.model, request=request.prompt)
         started = self._clock()
         outcome, usage, response = CallOutcome.UNKNOWN, ModelUsage(model=model.model), ""
-        problem: str | None = "it was stopped before the answer came"
+        problem: str | None = "it was stopped before the answer arrived"
         try:
             reply = await model.ask(request)
             usage, response = reply.usage, _shown(reply)

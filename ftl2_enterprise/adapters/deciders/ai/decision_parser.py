@@ -1,4 +1,4 @@
-"""Turns a model's answer into a decision, or says everything that is wrong with it. Pure."""
+"""Parses a model's answer into a decision, or lists its faults. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from ftl2_enterprise.adapters.models.port import ModelReply
 
 MAX_TEXT = 4_000_000
-"""Characters of an answer; a longer one is no decision."""
+"""Maximum length of an answer, in characters."""
 
 MAX_DEPTH = 30
-"""Containers within containers; redaction, storing and modules all walk through them."""
+"""Maximum nesting of containers: redaction, storage and modules process them recursively."""
 
 MAX_STARTS = 500
-"""Places in a text that are tried as the beginning of an object."""
+"""Maximum positions in a text that are tried as the start of an object."""
 
 
 class MalformedDecision(Exception):
-    """The answer is no decision; `faults` says why, one line each, in words that a model can act upon."""
+    """The answer is not a valid decision; each of `faults` is one line that the model can act on."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
@@ -44,9 +44,9 @@ class MalformedDecision(Exception):
 
 
 def decision_in(reply: ModelReply) -> Decision:
-    """The decision in a reply: its structured value, else the one in its text.
+    """The decision in a reply: its structured value, or else the JSON object in its text.
 
-    Raises Malformed.
+    Raises MalformedDecision.
     """
     if reply.value is not None:
         return validated(reply.value)
@@ -65,13 +65,13 @@ def decision_in(reply: ModelReply) -> Decision:
             except MalformedDecision as fault:
                 first = first or fault
         if valid:
-            # Taking the first of two could act on an example that the model gave before its answer.
+            # The first of two could be an example that precedes the answer.
             if any(other != valid[0] for other in valid[1:]):
                 raise MalformedDecision(
-                    ["the answer holds several decisions that differ; give exactly one JSON object"]
+                    ["the answer contains several different decisions; give exactly one JSON object"]
                 )
             return valid[0]
-    raise first or MalformedDecision(["the answer holds no JSON object, or one that is cut off"])
+    raise first or MalformedDecision(["the answer contains no complete JSON object"])
 
 
 # --- where JSON may stand ------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ _OBJECT = re.compile(r'\{(?=\s*["}])')
 
 
 def _embedded(text: str) -> Iterator[Any]:
-    """Objects within prose, outermost only: nothing inside of one that is cut off is taken for an answer."""
+    """The outermost objects in prose: an object inside a truncated one is not an answer."""
     decoder = _decoder()
     position = 0
     for _ in range(MAX_STARTS):
@@ -113,7 +113,7 @@ def _embedded(text: str) -> Iterator[Any]:
 
 
 def _decoder() -> json.JSONDecoder:
-    # Line breaks inside a text are a frequent and harmless slip; doubled keys and NaN are ambiguous.
+    # Line breaks inside a text are a frequent, harmless mistake; repeated keys and NaN are ambiguous.
     return json.JSONDecoder(strict=False, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
 
 
@@ -139,7 +139,7 @@ def _finite(text: str) -> float:
 
 
 def validated(value: Any) -> Decision:
-    """The value as a decision. Raises Malformed."""
+    """The value as a decision. Raises MalformedDecision."""
     if not isinstance(value, dict):
         raise MalformedDecision([f"the answer has to be a JSON object, not {_kind(value)}"])
     if faults := list(_unstorable(value)):
@@ -150,20 +150,20 @@ def validated(value: Any) -> Decision:
     except (msgspec.ValidationError, RecursionError) as error:
         raise MalformedDecision([f"the answer does not fit the schema: {error}"]) from error
     except (ValueError, OverflowError) as error:
-        raise MalformedDecision([f"the answer holds a value that cannot be stored: {error}"]) from error
+        raise MalformedDecision([f"the answer contains a value that cannot be stored: {error}"]) from error
     if faults := list(_faults(decision)):
         raise MalformedDecision(faults)
-    # A check says when a converged state still holds; with anything else it would vouch for what is not there yet.
+    # A check describes the converged state; in any other decision it would describe a state that is not reached yet.
     return decision if decision.converged else msgspec.structs.replace(decision, check=None)
 
 
 def _unstorable(value: Any) -> Iterator[str]:
-    """What would be stored or sent to a module as something else than was decided."""
+    """Faults of values that would change when they are stored or sent to a module."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
         if any(isinstance(inner, int) and abs(inner) >= 2**63 for inner in level):
-            yield "the answer holds a number that does not fit into 64 bits; write it as a text"
+            yield "the answer contains a number that does not fit into 64 bits; write it as a text"
             return
     if level:
         yield f"the answer is nested more than {MAX_DEPTH} deep"
@@ -180,7 +180,7 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def unasked(decision: Decision) -> MalformedDecision | None:
-    """What is wrong with a decision where a question had to come."""
+    """The fault of a decision that lacks a required question, or None."""
     if decision.ask is not None or decision.blocked is not None or decision.converged:
         return None
     return MalformedDecision(["too many iterations failed: the answer has to be a question (`ask`), without actions"])
@@ -199,7 +199,7 @@ def _faults(decision: Decision) -> Iterator[str]:
     if not given and not decision.observe and not decision.state_ops:
         yield "nothing is decided: give one of converged, blocked, ask, actions, observe or state_ops"
     if decision.blocked is not None and not decision.blocked.strip():
-        yield "blocked has to say why"
+        yield "blocked has to give the reason"
     if decision.converged and decision.unmet:
         yield "converged is true although `unmet` lists what is not as desired"
     for n, action in enumerate(decision.actions):
@@ -217,7 +217,7 @@ def _call_faults(where: str, call: ActionSpec | ObservationSpec) -> Iterator[str
     if not call.module.strip():
         yield f"{where}: module is empty"
     if call.host is not None and not call.host.strip():
-        yield f"{where}: host is empty; leave it out for the machine the loop runs on"
+        yield f"{where}: host is empty; omit it for the machine that the loop runs on"
 
 
 def _observation_faults(where: str, specs: Sequence[ObservationSpec]) -> Iterator[str]:

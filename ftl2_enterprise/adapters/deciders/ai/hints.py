@@ -1,4 +1,4 @@
-"""What the recent iterations say about the next decision. Pure; judged by what actions really came to."""
+"""Hints for the next decision, derived from the results of recent iterations. Pure."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 NOT_DONE = frozenset({ActionState.FAILED, ActionState.DENIED, ActionState.SKIPPED, ActionState.UNKNOWN,
                       ActionState.RUNNING, ActionState.PROPOSED})  # fmt: skip
-"""States in which an action did not, or not surely, do what it was meant to."""
+"""States in which an action did not, or not certainly, have its intended effect."""
 
 
 def hints(situation: Situation) -> Iterator[str]:
-    """One line each, the most binding last."""
+    """The hints, one line each, the most important one last."""
     if situation.past:
         yield from _last(situation.past[-1].actions)
     yield from _idle(idle_iterations(situation.past))
     if failed := sum(not one.success for one in situation.seen):
-        yield f"{failed} of {len(situation.seen)} observations failed; they prove nothing about what they looked at."
+        yield f"{failed} of {len(situation.seen)} observations failed; they prove nothing about the state."
     if situation.matched_rules:
         names = ", ".join(situation.matched_rules)
-        yield f"The condition of {names} holds now, and the rule could not settle it: look at its case yourself."
+        yield f"The condition of {names} holds now, and the rule did not resolve it: handle its case yourself."
     if situation.unknown:
         yield (
-            f"Actions that were cut off while in flight: {len(situation.unknown)}. What they did is unknown."
+            f"Actions that were interrupted while they ran: {len(situation.unknown)}. Their effect is unknown."
             " Verify by observation before you rely on them or repeat them."
         )
     if situation.dry_run:
-        yield "This is a dry run: your actions are shown to people and not carried out. Decide as if they were."
+        yield "This is a dry run: your actions are shown to people and not executed. Decide as if they were."
     if situation.must_ask:
         yield (
             "Too many iterations in a row failed. You must ask a person now: give `ask` and no actions (or `blocked`,"
@@ -42,7 +42,7 @@ def hints(situation: Situation) -> Iterator[str]:
 
 
 def idle_iterations(past: Sequence[PastIteration]) -> int:
-    """How many of the latest iterations in a row only looked. Asking, acting and being interrupted is not idle."""
+    """How many of the latest iterations in a row only observed, without acting, asking or an interruption."""
     count = 0
     for one in reversed(past):
         if one.actions or one.outcome != IterationOutcome.OBSERVED:
@@ -59,24 +59,24 @@ def _last(actions: Sequence[Action]) -> Iterator[str]:
         states = ", ".join(f"{count} {state}" for state, count in sorted(undone.items()))
         yield f"Of the last {len(actions)} actions {states}: those are not done, whatever else succeeded."
         return
-    carried_out = [one for one in actions if one.state is ActionState.SUCCEEDED]
-    if not carried_out:
+    executed = [one for one in actions if one.state is ActionState.SUCCEEDED]
+    if not executed:
         return
-    changed = sum(one.changed is True for one in carried_out)
+    changed = sum(one.changed is True for one in executed)
     if changed:
         yield (
-            f"The last {len(carried_out)} actions all succeeded ({changed} changed something). The observations were"
+            f"The last {len(executed)} actions all succeeded ({changed} changed something). The observations were"
             " made after them: converge if they prove the desired state, otherwise observe what is missing."
         )
     else:
         yield (
-            f"The last {len(carried_out)} actions all succeeded and changed nothing: what they cover is already as"
+            f"The last {len(executed)} actions all succeeded and changed nothing: what they cover is already as"
             " desired. Converge if they and the observations cover everything."
         )
 
 
 def _idle(count: int) -> Iterator[str]:
     if count == 1:
-        yield "The last iteration only looked around; act now if you know enough."
+        yield "The last iteration only observed; act now if you know enough."
     elif count > 1:
-        yield f"The last {count} iterations only looked around: act, converge, ask, or say why it is blocked."
+        yield f"The last {count} iterations only observed: act, converge, ask, or give the reason why it is blocked."

@@ -1,4 +1,4 @@
-"""The part of a decision prompt that depends on the situation. Pure: the same situation gives the same text."""
+"""The part of a decision prompt that depends on the situation. Pure: equal situations give equal texts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ PAST_LIMIT = 24_000
 LIST_LIMIT = 12_000
 """Characters of each other list."""
 STREAM_LIMIT = 1_500
-"""Characters of what an earlier action printed, each of stdout and stderr."""
+"""Characters of the output of an earlier action, each of stdout and stderr."""
 ANSWER_LIMIT = 8_000
-"""Characters of a malformed answer that is shown again."""
+"""Characters of a malformed answer that the repair request quotes."""
 
 
 def decision_prompt(situation: Situation) -> str:
-    """Everything that this one decision depends on."""
+    """The prompt for one decision, with everything that it depends on."""
     sections = [
         f"<desired_state>\n{situation.desired_state.strip()}\n</desired_state>",
         _answers(situation),
-        _list("hosts", _hosts(situation), "the inventory, beside localhost"),
+        _list("hosts", _hosts(situation), "the inventory, in addition to localhost"),
         _list("resources", [{"name": one.name, "data": one.data} for one in situation.resources], "remembered"),
-        _list("rules", _rules(situation), "rules that this loop has"),
+        _list("rules", _rules(situation), "the rules of this loop"),
         _list("unknown_actions", [_action(one) for one in situation.unknown], "in flight when the process died"),
         _list("earlier", [_past(one) for one in situation.past], "iterations of this run, oldest first", PAST_LIMIT),
         _observations(situation.seen),
@@ -48,7 +48,7 @@ def decision_prompt(situation: Situation) -> str:
 
 
 def repair_prompt(prompt: str, answer: str, faults: Sequence[str]) -> str:
-    """The request again, with what was wrong with the first answer."""
+    """The request again, with the faults of the first answer."""
     wrong = "\n".join(f"- {shorten_middle(fault, 1_000)}" for fault in faults[:20])
     shown = truncate.encode(shorten_middle(answer, ANSWER_LIMIT))
     return (
@@ -62,7 +62,7 @@ def _budget(situation: Situation) -> str:
     if n >= of:
         return f"This is iteration {n} of {of}, the last one: converge if it is proven, or do what matters most."
     if n > of // 2:
-        return f"This is iteration {n} of {of}: use the {of - n} left wisely; act rather than look around."
+        return f"This is iteration {n} of {of}: use the {of - n} left wisely; act rather than observe."
     return f"This is iteration {n} of {of}: there is room to observe what you need before you act."
 
 
@@ -72,17 +72,17 @@ def _answers(situation: Situation) -> str:
     pairs = [
         {
             "question": one.question,
-            "answer": one.answer if one.answer is not None else "(nobody answered; choose the careful way)",
+            "answer": one.answer if one.answer is not None else "(no answer; choose the careful way)",
             **({"answered_by": one.answered_by} if one.answered_by else {}),
         }
         for one in situation.answers
     ]
-    return _list("answers", pairs, "your questions so far, and what people said")
+    return _list("answers", pairs, "your questions so far, and the answers of people")
 
 
 def _hosts(situation: Situation) -> list[dict[str, Any]]:
     facts = {host.name: host.facts for host in situation.hosts if host.facts}
-    # Variables of the inventory are left out: they hold passwords.
+    # Variables of the inventory are left out: they may contain passwords.
     listed = [
         _given(name=one.name, ansible_host=one.ansible_host, groups=list(one.groups), facts=facts.get(one.name))
         for one in situation.inventory
@@ -143,8 +143,10 @@ def _stream(text: StoredText) -> str:
 
 def _observations(seen: Sequence[ObservationResult]) -> str:
     if not seen:
-        return "<observations>\nNothing was observed yet: name in `observe` what you need to see.\n</observations>"
-    # Failed ones first: should anything have to go, it is not the trouble.
+        return (
+            "<observations>\nNothing was observed yet: request in `observe` what you need to know.\n</observations>"
+        )
+    # Failed ones first: if something has to be left out, it must not be a failure.
     ordered = sorted(seen, key=lambda one: one.success)
     values = [
         _given(name=one.name, host=one.host, success=one.success, error=one.error) | {"result": one.result}
@@ -157,7 +159,7 @@ def _observations(seen: Sequence[ObservationResult]) -> str:
             f"{left_out} further observations are left out for their size: {truncate.digest(names, 2_000)}."
             " Observe less at a time to see them."
         )
-    return _section("observations", "what was seen in this iteration, before any new action", lines)
+    return _section("observations", "observed in this iteration, before any new action", lines)
 
 
 def _list(name: str, values: Iterable[Any], what: str, limit: int = LIST_LIMIT) -> str:
@@ -169,7 +171,7 @@ def _list(name: str, values: Iterable[Any], what: str, limit: int = LIST_LIMIT) 
         if left_out:
             lines.append(f"{left_out} more are left out.")
     else:
-        # The latest are worth most: fill from the end.
+        # The latest ones matter most: fill from the end.
         lines, left_out = truncate.fit(listed[::-1], each=limit // 2, whole=limit, least=limit // 10)
         lines = [*([f"{left_out} earlier ones are left out."] if left_out else []), *lines[::-1]]
     return _section(name, what, lines)

@@ -1,4 +1,4 @@
-"""The JSON Schema of a decision, made from the struct that it is decoded into."""
+"""The JSON Schema of a decision, generated from the struct that it is decoded into."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATE_OPS: tuple[str, ...] = ("add_resource", "add_host", "remove")
 
 @cache
 def decision_schema() -> dict[str, Any]:
-    """The schema of Decision with its root inlined, as providers want it."""
+    """The schema of Decision with its root inlined, as providers require."""
     schema = cast("dict[str, Any]", _without_titles(msgspec.json.schema(Decision)))
     definitions = schema.pop("$defs")
     root = definitions.pop(schema.pop("$ref").rsplit("/", 1)[-1])

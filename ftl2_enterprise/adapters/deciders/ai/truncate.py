@@ -1,4 +1,4 @@
-"""Shortens what was observed until it fits, and says what it left out. Pure."""
+"""Shortens values until their JSON fits a limit, and marks what was left out. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 from ftl2_enterprise.core.shorten import shorten_middle
 
 TEXT_STEPS = (8_000, 4_000, 2_000, 1_000, 500, 200, 80)
-"""Lengths to which texts inside a value are cut, one after the other, until the value fits."""
+"""Lengths to which the texts in a value are shortened, one after the other, until it fits."""
 ITEM_STEPS = (1_000, 200, 100, 50, 20, 10, 5)
-"""Items of a list or mapping that are kept along with them."""
+"""Items of a list or mapping that are kept at the same step."""
 
 
 def encode(value: Any) -> str:
-    """JSON in one line. It holds no tag: a text from a host cannot end the section that it is quoted in."""
+    """JSON on one line with `<` and `>` escaped: a text from a host cannot end the section that quotes it."""
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except (ValueError, OverflowError):  # half of a surrogate pair, or a number beyond 64 bits
@@ -26,14 +26,14 @@ def encode(value: Any) -> str:
 
 
 def digest(value: Any, limit: int) -> str:
-    """The value as JSON of about that many characters at most."""
+    """The value as JSON of at most about `limit` characters."""
     text = encode(value)
     if len(text) <= limit:
         return text
     for texts, items in zip(TEXT_STEPS, ITEM_STEPS, strict=True):
         if texts <= limit and len(text := encode(_trim(value, texts, items, depth=0))) <= limit:
             return text
-    # Neither long texts nor long lists: cut the JSON itself, as a text that is JSON again.
+    # Neither long texts nor long lists: shorten the JSON itself and encode it as a text.
     return encode(shorten_middle(text.replace("\\u003c", "<").replace("\\u003e", ">"), max(limit * 2 // 3, 40)))
 
 
@@ -61,9 +61,9 @@ def _trim(value: Any, texts: int, items: int, *, depth: int) -> Any:
 
 
 def fit(values: Sequence[Any], *, each: int, whole: int, least: int = 160) -> tuple[list[str], int]:
-    """Every value as JSON within `each` characters and all within `whole`; and how many at the end were left out.
+    """The values as JSON, each within `each` and all within `whole` characters, and the number left out at the end.
 
-    When they do not fit all get less, but nothing gets less than `least` before others are left out.
+    If they do not fit, all are shortened to at least `least` characters before any is left out.
     """
     if not values:
         return [], 0

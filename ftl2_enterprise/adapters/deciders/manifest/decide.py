@@ -1,4 +1,4 @@
-"""The manifest decider: what to do next follows from a manifest and from what was observed, without a model."""
+"""The manifest decider: derives decisions from a manifest and observations, without a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftl2_enterprise.adapters.deciders.manifest.judge import SETTLED, StepStatus
 from ftl2_enterprise.adapters.deciders.manifest.observe import observations
 from ftl2_enterprise.adapters.deciders.manifest.paths import desired_path
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
-from ftl2_enterprise.adapters.deciders.manifest.view import CannotJudge, ManifestView, known_answers
+from ftl2_enterprise.adapters.deciders.manifest.view import CannotEvaluate, ManifestView, known_answers
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.manifest import FileState
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ManifestDecider:
-    """Decides from a manifest. `expand` gives the hosts of a group; without it every name is a host."""
+    """Decides from a manifest. `expand` returns the hosts of a group; without it every name is a host."""
 
     name: str = "manifest"
     is_model: bool = False
@@ -38,16 +38,16 @@ class ManifestDecider:
         self.expand: Expand = expand or _only_itself
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
-        """What the checks observe, as far as it follows from the answers that are known."""
+        """The observations of the checks, as far as the known answers determine them."""
         known, _ = known_answers(self.plan, answers)
         try:
             return observations(ManifestView(plan=self.plan, expand=self.expand, answers=known))
-        except (CannotJudge, Problem):
-            # The decision that follows reports it, as the reason why the loop is blocked.
+        except (CannotEvaluate, Problem):
+            # `decide` fails in the same way and reports the error as the reason for being blocked.
             return ()
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
-        """Converged, a question, or the actions of every step that is out of place and may be acted upon."""
+        """Converged, a question, or the actions of all steps that are out of place and whose requirements are met."""
         known, unanswered = known_answers(self.plan, situation.answers)
         results = {(one.name, one.host): one for one in situation.seen}
         view = ManifestView(plan=self.plan, expand=self.expand, answers=known, results=results)
@@ -55,7 +55,7 @@ class ManifestDecider:
             observations(view)
             view.read_paths()
             return _ManifestDecision.begin(view, situation).decide(unanswered)
-        except CannotJudge as error:
+        except CannotEvaluate as error:
             return _blocked(self.plan.problem(error.where, error.why).message)
         except Problem as problem:
             return _blocked(str(problem))
@@ -71,7 +71,7 @@ def _blocked(reason: str, unmet: Sequence[str] = ()) -> Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class _ManifestDecision:
-    """One decision in the making: where every step stands on each of its hosts."""
+    """The state from which one decision is derived: the verdict on every step and host."""
 
     view: ManifestView
     situation: Situation
@@ -88,7 +88,7 @@ class _ManifestDecision:
         }
         for name in failures.left_out(view.plan.steps, situation.answers) & hosts.keys():
             for host in hosts[name]:
-                # What is in place anyway is not left out.
+                # A step that is in place anyway is not reported as left out.
                 if verdicts[name, host].status not in SETTLED:
                     verdicts[name, host] = StepVerdict(status=StepStatus.LEFT_OUT)
         return cls(view=view, situation=situation, hosts=hosts, verdicts=verdicts)
@@ -108,7 +108,7 @@ class _ManifestDecision:
         actions = list(self._actions(acting))
         return Decision(reasoning=self._reasoning(acting), actions=actions, unmet=unmet)
 
-    # --- where things stand ----------------------------------------------------------------------------------------
+    # --- status of the steps ---------------------------------------------------------------------------------------
 
     def _pairs(self) -> Iterator[tuple[PlannedStep, str]]:
         for step in self.view.plan.steps:
@@ -119,7 +119,7 @@ class _ManifestDecision:
         return self.verdicts[step.step.name, host]
 
     def _is_ready(self, step: PlannedStep, host: str) -> bool:
-        """Whether all that the step requires is in place: on this host where it exists here too, else everywhere."""
+        """Whether all required steps are in place: on this host if they exist here, else on all of their hosts."""
         for name in step.step.requires:
             where = [host] if host in self.hosts[name] else self.hosts[name]
             if any(self.verdicts[name, one].status not in SETTLED for one in where):
@@ -137,7 +137,7 @@ class _ManifestDecision:
                     lines.update(dict.fromkeys(_unknown(name, host, line) for line in verdict.lines))
                 case StepStatus.UNANSWERED:
                     lines[f"{name} on {host}: needs the answer to {verdict.question!r}"] = None
-                case StepStatus.IN_PLACE | StepStatus.NOT_WANTED | StepStatus.LEFT_OUT:
+                case StepStatus.IN_PLACE | StepStatus.NOT_APPLICABLE | StepStatus.LEFT_OUT:
                     pass
         return list(lines)
 
@@ -145,7 +145,7 @@ class _ManifestDecision:
         left = self._named(StepStatus.LEFT_OUT)
         total = len(self.view.plan.steps)
         if left:
-            return f"Everything is in place but what a person left out: {', '.join(left)}."
+            return f"Everything is in place except the steps left out by a person: {', '.join(left)}."
         return f"All {total} steps are in place." if total > 1 else "The step is in place."
 
     def _named(self, status: StepStatus) -> list[str]:
@@ -168,18 +168,18 @@ class _ManifestDecision:
         elif unanswered:
             parts = [f"Of {_counted(total, 'step')} {asking}."]
         else:
-            parts = ["Not every step could be seen."]
+            parts = ["Not every step could be observed."]
         if now:
-            parts.append(f"To do now: {', '.join(now)}.")
+            parts.append(f"Acting on: {', '.join(now)}.")
         if waiting := [name for name in out if name not in now]:
-            parts.append(f"Waiting for what they require: {', '.join(waiting)}.")
+            parts.append(f"Waiting for required steps: {', '.join(waiting)}.")
         if unanswered:
-            parts.append(f"Asked about later: {', '.join(unanswered)}.")
+            parts.append(f"Questions later: {', '.join(unanswered)}.")
         if unknown := self._named(StepStatus.UNKNOWN):
             parts.append(f"Unknown: {', '.join(unknown)}.")
         if self.situation.unknown:
             parts.append(
-                f"What {_counted(len(self.situation.unknown), 'interrupted action')} did was observed again."
+                f"The effect of {_counted(len(self.situation.unknown), 'interrupted action')} was observed again."
             )
         return " ".join(parts)
 
@@ -194,7 +194,7 @@ class _ManifestDecision:
     def _ask(self, key: str, step: PlannedStep, unanswered: set[str], unmet: list[str]) -> Decision:
         question = self.view.plan.question(key)
         if key in unanswered:
-            why = f"cannot go on with {step.step.name!r}: nobody answered {question.question!r}, which has no default"
+            why = f"cannot continue {step.step.name!r}: no answer to {question.question!r}, which has no default"
             return _blocked(why, unmet)
         ask = Ask(
             question=question.question,
@@ -205,28 +205,31 @@ class _ManifestDecision:
         return Decision(reasoning=f"{step.step.name} needs the answer.", ask=ask, unmet=unmet)
 
     def _after_failures(self, ready: Sequence[tuple[PlannedStep, str]], unmet: list[str]) -> Decision | None:
-        """What a person said about a step that keeps failing, or the question what to do about it."""
+        """The decision about a step that keeps failing: ask a person, or block the loop by the answer.
+
+        None otherwise.
+        """
         past, answers = self.situation.past, self.situation.answers
         asked = bool(past) and past[-1].outcome == IterationOutcome.ASKED
         last = answers[-1] if answers else None
         stopped = failures.step_of(last.key) if asked and last is not None and last.answer in {STOP, None} else None
         if last is not None and stopped is not None:
             someone = None if last.is_default else last.answered_by
-            who = f"{someone} said so" if last.answer and someone else "nobody said how to go on"
-            return _blocked(f"cannot go on with {stopped!r}, which keeps failing: {who}", unmet)
+            who = f"stopped by {someone}" if last.answer and someone else "no answer how to continue"
+            return _blocked(f"cannot continue {stopped!r}, which keeps failing: {who}", unmet)
         if not self.situation.must_ask:
             return None
         acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
         failed = failures.last_failed(acting, past)
         if failed is None:
             return _blocked(
-                f"cannot go on: too many iterations failed, and no step can be acted upon: {unmet[0]}", unmet
+                f"cannot continue: too many iterations failed, and no step can be acted on: {unmet[0]}", unmet
             )
         name = failed.step.step.name
         times = f"{failed.times} times" if failed.times != 1 else "once"
         why = f": {failed.error}" if failed.error else ""
         ask = Ask(
-            question=f"Step {name!r} has failed {times} on {failed.host}{why}. What shall be done?",
+            question=f"Step {name!r} has failed {times} on {failed.host}{why}. How to continue?",
             options=[RETRY, LEAVE_OUT, STOP],
             default=STOP,
             key=failures.question_key(name, answers),
@@ -246,7 +249,7 @@ class _ManifestDecision:
                 yield from self._together(step, where, [self._action(step, n, host) for host in where])
 
     def _together(self, step: PlannedStep, hosts: Sequence[str], specs: Sequence[ActionSpec]) -> Sequence[ActionSpec]:
-        """One action for the whole group, run side by side, where it is the same for every host of the group."""
+        """One action for the group, which runs on its hosts concurrently, if it is the same for all of them."""
         if len(hosts) < 2:
             return specs
         first = specs[0]
@@ -264,7 +267,7 @@ class _ManifestDecision:
             module, params = self._call(action, host, scope)
             reason = str(manifest_template.render(action.reason, scope)) if action.reason else None
         except CannotRender as error:
-            raise CannotJudge(action.where, f"the step {step.step.name!r}: {error}") from None
+            raise CannotEvaluate(action.where, f"the step {step.step.name!r}: {error}") from None
         because = reason or f"{step.step.name}: {verdict.reasons.get(n) or '; '.join(verdict.lines)}"
         return ActionSpec(module=module, params=params, host=host, reason=because)
 
@@ -279,7 +282,7 @@ class _ManifestDecision:
         return "file", params
 
     def _replaces_link(self, desired: DesiredPath, host: str) -> bool:
-        """Whether another link is at the path of a desired link: replacing it loses nothing."""
+        """Whether the path of a desired link has another link, which can be replaced without loss."""
         observed = self.view.paths.get(host)
         return desired.state is FileState.LINK and observed is not None and desired.path in observed.links
 
@@ -289,5 +292,5 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _unknown(name: str, host: str, line: str) -> str:
-    """A host that cannot be seen is said once, not once for each of its steps."""
+    """The line; without the step if the host cannot be observed, so that it is reported once for all steps."""
     return line if line.startswith(f"{host} cannot be observed") else f"{name} on {host}: {line}"

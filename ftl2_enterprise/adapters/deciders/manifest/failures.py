@@ -1,7 +1,7 @@
-"""Steps that keep failing: which one it is, and what a person has decided about it. Pure.
+"""Steps that keep failing: which one it is, and how a person decided on it. Pure.
 
-The question about such a step has the key `failed:N:NAME`, with N counting how often it was asked about that step, so
-that each time is a question of its own.
+The question about such a step has the key `failed:N:NAME`, where N counts the questions about that step, so that each
+is a separate question.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def step_of(key: str) -> str | None:
 
 
 def left_out(steps: Sequence[PlannedStep], answers: Sequence[PromptAnswer]) -> set[str]:
-    """The steps that a person chose to leave out, by the last answer about each, and all steps that require them."""
+    """The steps that a person left out, by the last answer about each, and all steps that require them."""
     words = {name: answer.answer for answer in answers if (name := step_of(answer.key)) is not None}
     left = {name for name, word in words.items() if word == LEAVE_OUT}
     while more := {one.step.name for one in steps if left.intersection(one.step.requires)} - left:
@@ -53,7 +53,7 @@ def left_out(steps: Sequence[PlannedStep], answers: Sequence[PromptAnswer]) -> s
 
 
 def last_failed(candidates: Sequence[tuple[PlannedStep, str]], past: Sequence[PastIteration]) -> FailedStep | None:
-    """The candidate that failed last; the first one if no failed action is known to be from any of them."""
+    """The candidate that failed last; the first one if no failed action can be attributed to any of them."""
     for one in reversed(past):
         failed = [action for action in one.actions if action.state is ActionState.FAILED]
         for action in failed:
@@ -66,7 +66,7 @@ def last_failed(candidates: Sequence[tuple[PlannedStep, str]], past: Sequence[Pa
 
 
 def _may_be_from(action: Action, step: PlannedStep, host: str) -> bool:
-    """Whether an action is one of the step's: the same module on the same host and, if it has one, the same path."""
+    """Whether an action may be from the step: the same module on the same host and, if it has one, the same path."""
     if action.host != host:
         return False
     for one in step.actions:
@@ -80,7 +80,7 @@ def _may_be_from(action: Action, step: PlannedStep, host: str) -> bool:
 
 
 def _is_alike(raw: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Whether parameters can have been rendered from these: those that are not templates are equal."""
+    """Whether `params` may have been rendered from `raw`: parameters that are not templates are equal."""
     return raw.keys() == params.keys() and all("{" in str(raw[key]) or raw[key] == params[key] for key in raw)
 
 

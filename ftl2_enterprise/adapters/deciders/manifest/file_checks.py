@@ -1,7 +1,7 @@
-"""Checks that follow from an action: what a path is, and what it should be. Pure.
+"""Checks that are derived from actions: what a path is, and what it should be. Pure.
 
-Every path of a host is looked at in one shell call that changes nothing, needs only what POSIX systems have, and says
-so when something could not be seen: a path that nobody may look at is not absent.
+All paths of a host are examined in one shell call that changes nothing, needs only POSIX utilities, and reports paths
+that could not be examined: a path without permission is not absent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 MAX_SCRIPT = 60_000
-"""Characters of one call; a system may refuse an argument of 128 KiB."""
+"""Characters of one call; Linux limits one argument to 128 KiB (execve(2))."""
 
 _SCRIPT = """LC_ALL=C; export LC_ALL
 all() { "$@" -- / %(all)s; }
@@ -57,7 +57,7 @@ class DesiredPath:
 
     path: str
     state: FileState | None = FileState.FILE
-    """None: anything that exists."""
+    """None accepts anything that exists."""
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
@@ -76,32 +76,32 @@ class PathStatus:
 
     @property
     def kind(self) -> str:
-        """What it is, in words."""
+        """Its kind, as it is named in messages."""
         return _KINDS.get(stat.S_IFMT(self.mode), "something else")
 
 
 @dataclass(kw_only=True)
 class ObservedPaths:
-    """What one or more calls saw of a host."""
+    """The results of one or more calls on a host."""
 
     paths: set[str] = field(default_factory=set[str])
-    """Those that were looked at."""
+    """The paths that were examined."""
     own: dict[str, PathStatus] = field(default_factory=dict[str, PathStatus])
     real: dict[str, PathStatus] = field(default_factory=dict[str, PathStatus])
-    """With links followed."""
+    """The status with links followed."""
     hidden: set[str] = field(default_factory=set[str])
-    """Those that this user may not examine: whether they exist is not known."""
+    """The paths that this user may not examine: whether they exist is unknown."""
     links: dict[str, str] = field(default_factory=dict[str, str])
     digests: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def digest_of(content: str) -> str:
-    """The SHA-256 of a text as a file holds it."""
+    """The SHA-256 of a text as the content of a file."""
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def octal(mode: str | int) -> int | None:
-    """Permissions from their octal digits as written; None when that is not what they are."""
+    """Permissions from octal digits; None when they are not octal digits."""
     text = str(mode)
     if not re.fullmatch(r"(0o)?[0-7]{1,5}", text):
         return None
@@ -110,7 +110,7 @@ def octal(mode: str | int) -> int | None:
 
 
 def scripts(paths: Mapping[str, bool]) -> Iterator[str]:
-    """The calls that look at these paths; the flag says whether the content matters too."""
+    """The shell scripts that examine these paths; the flag requests a hash of the content."""
     room: dict[str, bool] = {}
     size = 0
     for path, content in sorted(paths.items()):
@@ -133,7 +133,7 @@ def _script(paths: Mapping[str, bool]) -> str:
 
 
 def read(stdout: str, into: ObservedPaths) -> bool:
-    """Add what a call printed; False when it was cut short or saw not even /, and then nothing is added."""
+    """Add the output of a call; False, with nothing added, when it is truncated or could not examine even `/`."""
     sections: dict[str, list[str]] = {}
     current: list[str] = []
     for line in stdout.split("\n"):
@@ -169,17 +169,17 @@ def differences(desired: DesiredPath, observed: ObservedPaths) -> list[str]:
     path = desired.path
     own = observed.own.get(path)
     if desired.state is FileState.ABSENT:
-        return [f"is there, {own.kind}"] if own else []
+        return [f"exists, {own.kind}"] if own else []
     if own is None:
         return ["does not exist"]
     if desired.state is FileState.LINK:
         target = observed.links.get(path)
         if target is None:
             return [f"is {own.kind}, not a link"]
-        return [] if target == desired.target else [f"leads to {target}, not {desired.target}"]
+        return [] if target == desired.target else [f"points to {target}, not {desired.target}"]
     status = observed.real.get(path)
     if status is None:
-        return ["is a link that leads nowhere"]
+        return ["is a dangling link"]
     wrong = _wrong_kind(desired, status)
     if wrong:
         return [wrong]

@@ -1,4 +1,4 @@
-"""The status of each step on each host, judged from what was observed. Pure."""
+"""The status of each step on each host, evaluated from observations. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftl2_enterprise.adapters.deciders.manifest.file_checks import DesiredPath, 
 from ftl2_enterprise.adapters.deciders.manifest.paths import desired_path
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
 from ftl2_enterprise.adapters.deciders.manifest.validate import CommandCheck, ObservationCheck, PathCheck
-from ftl2_enterprise.adapters.deciders.manifest.view import FILES, CannotJudge, exists, rendered, step_name
+from ftl2_enterprise.adapters.deciders.manifest.view import FILES, CannotEvaluate, exists, rendered, step_name
 from ftl2_enterprise.loops.engine import check as engine_check
 from ftl2_enterprise.protocol.loops.decision import Expectation, Operator
 
@@ -33,15 +33,15 @@ class StepStatus(StrEnum):
     UNKNOWN = "unknown"
     """It could not be observed."""
     UNANSWERED = "unanswered"
-    """A question has to be answered first."""
-    NOT_WANTED = "not wanted"
-    """Its `when` is false there."""
+    """It depends on a question without an answer."""
+    NOT_APPLICABLE = "not applicable"
+    """Its `when` is false on the host."""
     LEFT_OUT = "left out"
-    """A person chose to leave it out after it had failed."""
+    """A person left it out after it had failed."""
 
 
-SETTLED = frozenset({StepStatus.IN_PLACE, StepStatus.NOT_WANTED})
-"""Statuses in which nothing is left to do for a step, and steps that require it may be acted upon."""
+SETTLED = frozenset({StepStatus.IN_PLACE, StepStatus.NOT_APPLICABLE})
+"""Statuses in which a step needs no action, so that steps that require it may be executed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +51,21 @@ class StepVerdict:
     status: StepStatus
     lines: tuple[str, ...] = ()
     actions: tuple[int, ...] = ()
-    """Indexes of the actions that would put it in place."""
+    """Indexes of the actions that would bring it into place."""
     reasons: Mapping[int, str] = field(default_factory=dict[int, str])
-    """By index of an action: the difference that it would remove, where that is known for each."""
+    """The difference that each action would remove, by index, as far as known."""
     question: str | None = None
-    """Key of the question that has to be answered first."""
+    """Key of the question that it depends on."""
 
 
 def judge(view: ManifestView, step: PlannedStep, host: str) -> StepVerdict:
-    """Judge a step on a host. Raises CannotJudge."""
+    """Evaluate a step on a host. Raises CannotEvaluate."""
     if (key := view.first_unanswered(step.when_reads)) is not None:
         return StepVerdict(status=StepStatus.UNANSWERED, question=key)
     if missing := _missing(view, step.when_reads, host):
         return StepVerdict(status=StepStatus.UNKNOWN, lines=(missing,))
     if not exists(view, step, host):
-        return StepVerdict(status=StepStatus.NOT_WANTED)
+        return StepVerdict(status=StepStatus.NOT_APPLICABLE)
     if (key := view.first_unanswered(step.check_reads)) is not None:
         return StepVerdict(status=StepStatus.UNANSWERED, question=key)
     if missing := _missing(view, step.check_reads, host):
@@ -78,7 +78,7 @@ def judge(view: ManifestView, step: PlannedStep, host: str) -> StepVerdict:
 
 
 def _missing(view: ManifestView, reads: References, host: str) -> str | None:
-    """Why a named observation that is read cannot be used; None when all of them can."""
+    """The reason why one of the named observations cannot be used; None when all can."""
     for name in sorted(reads.observed):
         result = view.observation_for(name, host)
         if result is None:
@@ -96,7 +96,9 @@ def _judge_paths(view: ManifestView, step: PlannedStep, host: str) -> StepVerdic
         if desired.path not in observed.paths:
             return StepVerdict(status=StepStatus.UNKNOWN, lines=(_why_not_observed(view, host),))
         if desired.path in observed.hidden:
-            return StepVerdict(status=StepStatus.UNKNOWN, lines=(f"{desired.path} may not be looked at",))
+            return StepVerdict(
+                status=StepStatus.UNKNOWN, lines=(f"{desired.path} cannot be examined: permission denied",)
+            )
         found = file_checks.differences(desired, observed)
         if found:
             reasons[n] = f"{desired.path} {', '.join(found)}"
@@ -125,13 +127,13 @@ def _desired_paths(step: PlannedStep, scope: Mapping[str, Any]) -> Iterator[Desi
         try:
             yield desired_path(action, scope)[0]
         except CannotRender as error:
-            raise CannotJudge(action.where, f"the step {step.step.name!r}: {error}") from None
+            raise CannotEvaluate(action.where, f"the step {step.step.name!r}: {error}") from None
 
 
 def _why_not_observed(view: ManifestView, host: str) -> str:
     for (name, where), result in view.results.items():
         if where == host and name.startswith(FILES):
-            return f"{host} cannot be observed: {result.error or 'its answer was cut short'}"
+            return f"{host} cannot be observed: {result.error or 'its output was truncated'}"
     return f"{host} was not observed"
 
 
@@ -153,11 +155,11 @@ def _unmet(
 ) -> Iterator[str]:
     if not result.success:
         rc = result.result.get("rc")
-        said = _first_line(result.result.get("stderr")) or _first_line(result.result.get("stdout"))
+        message = _first_line(result.result.get("stderr")) or _first_line(result.result.get("stdout"))
         if rc is None:
             yield f"its check failed: {_first_line(result.error) or 'no reason was given'}"
         else:
-            yield f"{said} (its check ended with {rc})" if said else f"its check ended with {rc}"
+            yield f"{message} (its check ended with {rc})" if message else f"its check ended with {rc}"
         return
     for one in expect:
         value = rendered(one.value, scope, (*step.where, "check", "expect"))

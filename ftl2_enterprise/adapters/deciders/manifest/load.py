@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def looks_like_manifest(text: str) -> bool:
-    """Whether a desired state is meant as a manifest: it has `version:` and `steps:` at the start of lines.
+    """Whether a desired state is a manifest: it has `version:` and `steps:` at the start of lines.
 
-    Written as one mapping in braces, as JSON is, it has them anywhere.
+    In a single mapping in braces, as in JSON, they may be anywhere.
     """
     if text.lstrip().startswith("{"):
         return all(re.search(rf"""[{{,\s](["']?){key}\1\s*:""", text) for key in ("version", "steps"))

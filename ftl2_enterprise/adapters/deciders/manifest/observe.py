@@ -1,4 +1,4 @@
-"""Which observations a manifest needs, as far as that is known from the answers so far. Pure."""
+"""The observations that a manifest needs, as far as the answers so far determine them. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftl2_enterprise.adapters.deciders.manifest.plan import PlannedStep
-    from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedLook
+    from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedObservation
     from ftl2_enterprise.adapters.deciders.manifest.view import ManifestView
 
 
 def observations(view: ManifestView) -> list[ObservationSpec]:
-    """Everything that can be observed with what is known: all paths of a host in one call, or a few if they are many.
+    """All observations that can be made now; the paths of a host are examined in as few calls as possible.
 
-    Raises CannotJudge and Problem.
+    Raises CannotEvaluate and Problem.
     """
     specs: list[ObservationSpec] = []
     paths: dict[str, dict[str, bool]] = {}
-    for look in view.plan.looks:
-        specs.extend(_named(view, look))
+    for one in view.plan.observations:
+        specs.extend(_named(view, one))
     for step in view.plan.steps:
         if view.first_unanswered(step.observe_reads) is not None:
             continue
@@ -47,13 +47,13 @@ def observations(view: ManifestView) -> list[ObservationSpec]:
     return specs
 
 
-def _named(view: ManifestView, look: ResolvedLook) -> Iterator[ObservationSpec]:
-    if view.first_unanswered(look.reads) is not None:
+def _named(view: ManifestView, named: ResolvedObservation) -> Iterator[ObservationSpec]:
+    if view.first_unanswered(named.reads) is not None:
         return
-    for host in view.hosts(look.targets):
-        params = rendered(look.look.params, view.scope(host), look.where)
-        name = observation_name(look.look.name, host)
-        yield ObservationSpec(name=name, module=look.look.module, params=params, host=host)
+    for host in view.hosts(named.targets):
+        params = rendered(named.entry.params, view.scope(host), named.where)
+        name = observation_name(named.entry.name, host)
+        yield ObservationSpec(name=name, module=named.entry.module, params=params, host=host)
 
 
 def _check(
@@ -68,7 +68,7 @@ def _check(
 
 
 def _paths(view: ManifestView, step: PlannedStep, check: PathCheck | None, host: str) -> Iterator[tuple[str, bool]]:
-    """Each path that the step is judged by, and whether its content matters."""
+    """Each path that the step depends on, and whether its content matters."""
     scope = view.scope(host)
     if check is not None:
         yield rendered(check.path, scope, (*step.where, "check", "path")), False
@@ -79,7 +79,7 @@ def _paths(view: ManifestView, step: PlannedStep, check: PathCheck | None, host:
 
 
 def _may_exist(view: ManifestView, step: PlannedStep, host: str) -> bool:
-    """False only if it is certain already that the step does not exist on the host."""
+    """False only if it is already certain that the step does not exist on the host."""
     if step.when_reads.observed or view.first_unanswered(step.when_reads) is not None:
         return True
     return exists(view, step, host)

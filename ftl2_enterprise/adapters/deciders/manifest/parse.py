@@ -1,7 +1,7 @@
-"""First step of loading a manifest: from text to values of the declared types, each with the place it came from.
+"""First step of loading a manifest: from text to values of the declared types, each with its place in the text.
 
-The parameters of `file`, `copy` and `template` have declared types too and are converted here. Nothing is compared
-with anything else yet: a name may still refer to nothing.
+The parameters of `file`, `copy` and `template` have declared types, too, and are converted here. References are not
+checked yet: a name may still refer to nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Document, Where
 
 type PathParams = FileParams | CopyParams | TemplateParams
-"""Parameters from which the check of the action follows: they say what a path of the host should be."""
+"""Parameters that describe the desired state of a path, from which the check of the action is derived."""
 
 PATH_MODULES: dict[str, type[PathParams]] = {"file": FileParams, "copy": CopyParams, "template": TemplateParams}
 _PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -52,17 +52,17 @@ class ParsedAction:
     """One action of a step."""
 
     where: Where
-    """The place of its parameters, or of the action if it has a module that is not known here."""
+    """The place of its parameters, or of the action if its module has no declared parameters."""
     module: str
     params: Mapping[str, Any]
     reason: str | None = None
     path_params: PathParams | None = None
-    """The same parameters as values of their types, for file, copy and template."""
+    """The same parameters as typed values, for file, copy and template."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedStep:
-    """One step, with the actions of every key that may hold some."""
+    """One step, with the actions from all of its keys."""
 
     where: Where
     step: Step
@@ -76,12 +76,12 @@ class ParsedManifest:
     document: Document
     manifest: Manifest
     directory: Path
-    """Files that the manifest names are relative to it."""
+    """The directory that file names in the manifest are relative to."""
     steps: tuple[ParsedStep, ...]
 
 
 def parse(text: str, *, source: str, directory: Path) -> ParsedManifest:
-    """Parse the text of a manifest; `source` is its file as messages name it. Raises Problem(invalid)."""
+    """Parse the text of a manifest; `source` is its name in messages. Raises Problem(invalid)."""
     document = yaml_lines.read(text, source)
     manifest = _convert(document)
     steps = tuple(
@@ -92,7 +92,7 @@ def parse(text: str, *, source: str, directory: Path) -> ParsedManifest:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A hint that names the known name which is most like the given one, if there is such a name."""
+    """A hint with the nearest known name, if one is similar."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else None
 
@@ -102,7 +102,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 @cache
 def _shape() -> msgspec.inspect.Type:
-    """The fields of a manifest and of what is in it: deriving them takes longer than reading a manifest."""
+    """The type of a manifest with all its fields; cached, as deriving it takes longer than reading a manifest."""
     return msgspec.inspect.type_info(Manifest)
 
 
@@ -125,10 +125,10 @@ def _reworded(message: str, where: Where, value: Any) -> str:
     if message.startswith("Invalid enum value"):
         return f"{name} cannot be {value!r}"
     if found := re.fullmatch(r"Expected `(.+)`, got `(.+)`", message):
-        wanted = " or ".join(
+        expected = " or ".join(
             dict.fromkeys(_KINDS.get(kind, kind) for kind in found[1].split(" | ") if kind != "null")
         )
-        return f"{name} is {_KINDS.get(found[2], found[2])}, but it has to be {wanted}"
+        return f"{name} is {_KINDS.get(found[2], found[2])}, but it has to be {expected}"
     if "matching regex" in message:
         return f"{name} is {value!r}, but a name here has only letters, digits and _ and begins with a letter"
     if "length >= 1" in message:
@@ -137,7 +137,7 @@ def _reworded(message: str, where: Where, value: Any) -> str:
 
 
 def _allowed(kind: msgspec.inspect.Type, where: Where) -> str | None:
-    """What can stand at that place, where only certain values can."""
+    """A hint with the values that are allowed at that place, if they are limited."""
     match kind:
         case msgspec.inspect.Metadata():
             return _allowed(kind.type, where)
@@ -176,7 +176,7 @@ def _value_at(value: Any, where: Where) -> Any:
 
 
 def _refuse_unknown(document: Document, value: Any, kind: msgspec.inspect.Type, where: Where) -> None:
-    """Refuse keys that no struct has, before anything else is said: a misspelt key explains the rest."""
+    """Refuse unknown keys before other errors, which a misspelt key may have caused."""
     if isinstance(kind, msgspec.inspect.Metadata):
         return _refuse_unknown(document, value, kind.type, where)
     if isinstance(kind, msgspec.inspect.UnionType):

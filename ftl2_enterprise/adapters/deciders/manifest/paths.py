@@ -22,7 +22,7 @@ def path_of(params: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def path_fault(path: Any) -> str | None:
-    """Why something cannot be a path on a host, or None."""
+    """The reason why a value is not a valid path on a host, or None."""
     if not isinstance(path, str) or not path.startswith("/"):
         return f"the path {path!r} is not absolute"
     if any(ord(character) < 32 for character in path):
@@ -31,16 +31,16 @@ def path_fault(path: Any) -> str | None:
 
 
 def mode_fault(mode: Any) -> str | None:
-    """Why something cannot be permissions, or None."""
+    """The reason why a value is not a valid mode, or None."""
     if mode is not None and file_checks.octal(mode) is None:
         return f"the mode {mode!r} is not octal digits, as in 0644"
     return None
 
 
 def desired_path(action: ResolvedAction, scope: Mapping[str, Any]) -> tuple[DesiredPath, dict[str, Any]]:
-    """What the action's path should be on a host, and the parameters of file or copy that make it so.
+    """The desired state of the action's path on a host, and the parameters of file or copy that produce it.
 
-    Raises CannotRender, also for a path or mode that turns out to be impossible.
+    Raises CannotRender, also for a rendered path or mode that is invalid.
     """
     params: dict[str, Any] = manifest_template.render(dict(action.params), scope)
     _, path = path_of(params)

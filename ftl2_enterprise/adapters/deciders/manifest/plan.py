@@ -1,4 +1,4 @@
-"""Last step of loading a manifest: for each step, what has to be known to observe, to judge and to act."""
+"""Last step of loading a manifest: for each step, what has to be known to observe, to evaluate and to act."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedAction, ResolvedLook
+    from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedAction, ResolvedObservation
     from ftl2_enterprise.adapters.deciders.manifest.template import References
     from ftl2_enterprise.adapters.deciders.manifest.validate import ManifestCheck, ValidManifest, ValidStep
     from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Document, Where
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStep:
-    """A step with everything that deciding on it needs."""
+    """A step with everything that a decision about it needs."""
 
     where: Where
     step: Step
@@ -29,39 +29,39 @@ class PlannedStep:
     """Hosts and groups; groups are expanded when the decision is made."""
     actions: tuple[ResolvedAction, ...]
     check: ManifestCheck | None
-    """None when it follows from the actions."""
+    """None when the check is derived from the actions."""
     when_reads: References
     observe_reads: References
-    """What has to be known to observe."""
+    """What has to be known to make its observations."""
     check_reads: References
-    """What has to be known to judge what was observed."""
+    """What has to be known to evaluate its observations."""
     action_reads: References
-    """What has to be known to act."""
+    """What has to be known to execute its actions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestPlan:
-    """A loaded manifest: checked, with its variables settled and the files that it names read."""
+    """A loaded manifest: validated, with the values of its variables and the contents of its files."""
 
     document: Document
     name: str
     directory: Path
     vars: Mapping[str, Any]
     questions: tuple[Question, ...]
-    looks: tuple[ResolvedLook, ...]
+    observations: tuple[ResolvedObservation, ...]
     steps: tuple[PlannedStep, ...]
 
     def question(self, key: str) -> Question:
-        """The question with that key, which exists."""
+        """The question with that key, which must exist."""
         return next(question for question in self.questions if question.key == key)
 
     def problem(self, where: Where, what: str) -> Problem:
-        """Why the manifest cannot be used, with its file and line."""
+        """A problem about a place in the manifest, with its file and line."""
         return self.document.problem(where, what)
 
 
 def plan(valid: ValidManifest) -> ManifestPlan:
-    """Plan a manifest; nothing can go wrong any more."""
+    """Plan a valid manifest; this cannot fail."""
     resolved = valid.resolved
     return ManifestPlan(
         document=resolved.document,
@@ -69,12 +69,12 @@ def plan(valid: ValidManifest) -> ManifestPlan:
         directory=resolved.directory,
         vars=resolved.vars,
         questions=tuple(resolved.manifest.questions),
-        looks=resolved.looks,
-        steps=tuple(_step(step, resolved.looks) for step in valid.steps),
+        observations=resolved.observations,
+        steps=tuple(_step(step, resolved.observations) for step in valid.steps),
     )
 
 
-def _step(valid: ValidStep, looks: tuple[ResolvedLook, ...]) -> PlannedStep:
+def _step(valid: ValidStep, observations: tuple[ResolvedObservation, ...]) -> PlannedStep:
     step = valid.resolved
     return PlannedStep(
         where=step.where,
@@ -82,13 +82,13 @@ def _step(valid: ValidStep, looks: tuple[ResolvedLook, ...]) -> PlannedStep:
         targets=step.targets,
         actions=step.actions,
         check=valid.check,
-        when_reads=_with_observations(step.when_reads, looks),
+        when_reads=_with_observations(step.when_reads, observations),
         observe_reads=step.observe_reads,
-        check_reads=_with_observations(step.observe_reads | step.expect_reads, looks),
-        action_reads=_with_observations(combined(action.reads for action in step.actions), looks),
+        check_reads=_with_observations(step.observe_reads | step.expect_reads, observations),
+        action_reads=_with_observations(combined(action.reads for action in step.actions), observations),
     )
 
 
-def _with_observations(reads: References, looks: tuple[ResolvedLook, ...]) -> References:
-    """To read an observation, everything that the observation itself reads has to be known too."""
-    return combined([reads, *(look.reads for look in looks if look.look.name in reads.observed)])
+def _with_observations(reads: References, observations: tuple[ResolvedObservation, ...]) -> References:
+    """The references, extended by those of the observations that they read."""
+    return combined([reads, *(one.reads for one in observations if one.entry.name in reads.observed)])

@@ -1,7 +1,7 @@
-"""Second step of loading a manifest: every name in it is replaced by, or connected to, what it refers to.
+"""Second step of loading a manifest: resolves the references in it.
 
 Variables get their values, hosts are rendered, the files of `copy` and `template` are read, and every template is
-parsed to know which variables, answers and observations it reads. What refers to nothing is refused.
+parsed to find the variables, answers and observations that it reads. A reference to nothing is an error.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
         PathParams,
     )
     from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Document, Where
-    from ftl2_enterprise.protocol.loops.manifest import Look, Manifest, Step
+    from ftl2_enterprise.protocol.loops.manifest import Manifest, ManifestObservation, Step
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedAction:
-    """One action of a step, with the text of the file that it names."""
+    """One action of a step, with the content of the file that it names."""
 
     where: Where
     module: str
@@ -40,23 +40,23 @@ class ResolvedAction:
     reason: str | None = None
     path_params: PathParams | None = None
     text: str | None = None
-    """The file `src` of copy or template, as read now: a loop does not change with a file that is edited later."""
+    """The content of the file `src` of copy or template. It is read once, so later edits do not affect the loop."""
     reads: References = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResolvedLook:
-    """A named observation with the hosts and groups where it is made."""
+class ResolvedObservation:
+    """A named observation with the hosts and groups on which it is made."""
 
     where: Where
-    look: Look
+    entry: ManifestObservation
     targets: tuple[str, ...]
     reads: References
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedStep:
-    """One step, with its hosts and groups and with what each of its parts reads."""
+    """One step, with its hosts and groups and the references of each of its parts."""
 
     where: Where
     step: Step
@@ -64,25 +64,25 @@ class ResolvedStep:
     actions: tuple[ResolvedAction, ...]
     when_reads: References
     observe_reads: References
-    """What its check reads in order to observe; without a check, what the paths of its actions read."""
+    """What its check reads to observe; without a check, what the paths of its actions read."""
     expect_reads: References
-    """What its check reads in order to compare; without a check, everything that its actions read."""
+    """What its check reads to compare; without a check, everything that its actions read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedManifest:
-    """A manifest in which every name refers to something."""
+    """A manifest in which all references are resolved."""
 
     document: Document
     manifest: Manifest
     directory: Path
     vars: Mapping[str, Any]
-    looks: tuple[ResolvedLook, ...]
+    observations: tuple[ResolvedObservation, ...]
     steps: tuple[ResolvedStep, ...]
 
 
 def resolve(parsed: ParsedManifest, given: Mapping[str, Any]) -> ResolvedManifest:
-    """Resolve the names; `given` replaces the values of variables. Raises Problem(invalid)."""
+    """Resolve the references; `given` replaces values of variables. Raises Problem(invalid)."""
     _check_names(parsed.document, parsed.manifest)
     settled = _settle_vars(parsed.document, parsed.manifest, parsed.directory, given)
     resolver = _Resolver(parsed=parsed, vars=settled)
@@ -91,13 +91,13 @@ def resolve(parsed: ParsedManifest, given: Mapping[str, Any]) -> ResolvedManifes
         manifest=parsed.manifest,
         directory=parsed.directory,
         vars=settled,
-        looks=tuple(resolver.look(n, look) for n, look in enumerate(parsed.manifest.observe)),
+        observations=tuple(resolver.observation(n, entry) for n, entry in enumerate(parsed.manifest.observe)),
         steps=tuple(resolver.step(step) for step in parsed.steps),
     )
 
 
 def early_scope(values: Mapping[str, Any], directory: Path) -> dict[str, Any]:
-    """What templates may read before any question is asked and anything is observed."""
+    """The scope of templates that are rendered before any question or observation."""
     return {"vars": values, "manifest_dir": str(directory)}
 
 
@@ -106,7 +106,7 @@ def early_scope(values: Mapping[str, Any], directory: Path) -> dict[str, Any]:
 
 def _check_names(document: Document, manifest: Manifest) -> None:
     _refuse_repeats(document, "questions", "key", [question.key for question in manifest.questions])
-    _refuse_repeats(document, "observe", "name", [look.name for look in manifest.observe])
+    _refuse_repeats(document, "observe", "name", [entry.name for entry in manifest.observe])
     _refuse_repeats(document, "steps", "name", [step.name for step in manifest.steps])
     names = [step.name for step in manifest.steps]
     for n, step in enumerate(manifest.steps):
@@ -154,7 +154,7 @@ def _settle_vars(document: Document, manifest: Manifest, directory: Path, given:
     for name in given:
         if name not in manifest.vars:
             raise invalid(
-                f"cannot set the variable {name!r}: {document.source} has none of that name",
+                f"cannot set the variable {name!r}: {document.source} has no variable of that name",
                 nearest(name, manifest.vars),
             )
     settled: dict[str, Any] = {}
@@ -180,10 +180,10 @@ class _Resolver:
     parsed: ParsedManifest
     vars: Mapping[str, Any]
 
-    def look(self, n: int, look: Look) -> ResolvedLook:
+    def observation(self, n: int, entry: ManifestObservation) -> ResolvedObservation:
         where: Where = ("observe", n)
-        reads = self._reads((*where, "params"), look.params)
-        return ResolvedLook(where=where, look=look, targets=self._targets(where, look.host), reads=reads)
+        reads = self._reads((*where, "params"), entry.params)
+        return ResolvedObservation(where=where, entry=entry, targets=self._targets(where, entry.host), reads=reads)
 
     def step(self, parsed: ParsedStep) -> ResolvedStep:
         step, where = parsed.step, parsed.where
@@ -232,7 +232,7 @@ class _Resolver:
         reads = self._reads(where if action.path_params is not None else (*where, "params"), action.params)
         text = None
         match action.path_params:
-            # With `content` as well the file is not read: which of the two is meant is not known.
+            # The file is not read if `content` is given, too: validation refuses the combination.
             case CopyParams(src=str(src), content=None):
                 text = self._file((*where, "src"), src)
             case TemplateParams(src=src) as params:
@@ -291,14 +291,14 @@ class _Resolver:
         return self._known(where, reads, {}, within="a template here reads")
 
     def _known(self, where: Where, reads: References, more: Mapping[str, Any], *, within: str) -> References:
-        """The references; raises Problem(invalid) for the first one to something that does not exist."""
+        """The references. Raises Problem(invalid) for the first one that refers to nothing."""
         manifest = self.parsed.manifest
         roots = manifest_template.ROOTS | manifest_template.BUILT_IN | set(more)
         for used, known, prefix in (
             (reads.names, roots, ""),
             (reads.vars, manifest.vars.keys(), "vars."),
             (reads.answers, {question.key for question in manifest.questions}, "answers."),
-            (reads.observed, {look.name for look in manifest.observe}, "observed."),
+            (reads.observed, {entry.name for entry in manifest.observe}, "observed."),
         ):
             for name in sorted(used - known):
                 close = get_close_matches(name, sorted(set(known) - manifest_template.BUILT_IN), n=1, cutoff=0.5)
@@ -310,7 +310,7 @@ class _Resolver:
 
 
 def combined(several: Iterable[References]) -> References:
-    """Everything that any of them reads."""
+    """The union of the references."""
     total = NOTHING
     for one in several:
         total |= one

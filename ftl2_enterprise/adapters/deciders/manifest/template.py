@@ -1,6 +1,6 @@
-"""Templates in manifests: Jinja2 in its sandbox, where a name that does not exist is an error.
+"""Templates in manifests: Jinja2 in its sandbox, with undefined names as errors.
 
-A value that is one expression as a whole keeps the type of the expression; every other is a text.
+A value that consists of a single expression keeps the type of the expression; every other value is a text.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from jinja2 import StrictUndefined, Template, TemplateError, Undefined, meta, no
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 EARLY = frozenset({"vars", "manifest_dir"})
-"""Names that are known when a manifest is loaded."""
+"""Top-level names that are known when a manifest is loaded."""
 ROOTS = EARLY | {"answers", "observed", "host"}
 
 
 class CannotRender(Exception):
-    """A template that cannot be read or rendered; the text says why, for people."""
+    """A template that cannot be parsed or rendered; the text is the reason, for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """What a template reads."""
+    """The names that a template reads, by top-level name."""
 
     names: frozenset[str] = frozenset()
     vars: frozenset[str] = frozenset()
@@ -54,13 +54,13 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 _ENVIRONMENT = _environment()
 _CACHED = 4096
-"""Templates kept compiled: each is rendered for every host in every iteration."""
+"""Compiled templates that are cached: each is rendered for every host in every iteration."""
 BUILT_IN = frozenset(_ENVIRONMENT.globals)
-"""Names that Jinja2 itself gives: range, dict, namespace ..."""
+"""Names that Jinja2 itself defines: range, dict, namespace and others."""
 
 
 def references(value: Any) -> References:
-    """What the texts in a value read; raises CannotRender for a template that is not well-formed."""
+    """The references of the texts in a value. Raises CannotRender for a malformed template."""
     found = NOTHING
     for text in _texts(value):
         if "{" in text:
@@ -69,7 +69,7 @@ def references(value: Any) -> References:
 
 
 def expression_references(expression: str) -> References:
-    """What an expression (as in `when`) reads."""
+    """The references of an expression, as in `when`."""
     return _references(_parse("{{ " + _bare(expression) + " }}"))
 
 
@@ -85,14 +85,14 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
 
 
 def render_text(text: str, scope: Mapping[str, Any]) -> Any:
-    """One text rendered; keeps the type when the text is a single expression."""
+    """One text, rendered; the value has the type of the expression when the text is a single one."""
     if _is_one_expression(text):
         return evaluate(text, scope)
     return render_file(text, scope)
 
 
 def render_file(text: str, scope: Mapping[str, Any]) -> str:
-    """One text rendered as a text."""
+    """One text, rendered; always a text."""
     try:
         return _compiled(text).render(scope)
     except Exception as error:
@@ -121,7 +121,7 @@ def _compiled_expression(expression: str) -> Callable[..., Any]:
 
 
 def _why(error: Exception) -> str:
-    """Any exception can come out of a template; its text is for people."""
+    """The reason for people; a template may raise any exception."""
     if isinstance(error, TemplateError):
         return error.message or type(error).__name__
     return f"{type(error).__name__}: {error}"
@@ -136,7 +136,7 @@ def _bare(expression: str) -> str:
 
 @lru_cache(_CACHED)
 def _is_one_expression(text: str) -> bool:
-    # Blanks around it make it a text: the line break after the only expression of a file belongs to the file.
+    # White space around it makes it a text: the final line break of a file belongs to its content.
     if not (text.startswith("{{") and text.endswith("}}")):
         return False
     body = _parse(text).body

@@ -1,6 +1,6 @@
-"""Third step of loading a manifest: what makes no sense is refused, although every name in it refers to something.
+"""Third step of loading a manifest: refuses invalid combinations and values.
 
-A step comes out with exactly one kind of check, so that nothing behind this has to consider combinations.
+A valid step has exactly one kind of check, so that later code does not have to consider combinations.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.adapters.deciders.manifest.resolve import (
         ResolvedAction,
-        ResolvedLook,
         ResolvedManifest,
+        ResolvedObservation,
         ResolvedStep,
     )
     from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Where
     from ftl2_enterprise.core.problem import Problem
 
-_NOT_FOR_LOOKING = "observations are made before anything is decided, so they cannot read what was observed"
+_NOT_FOR_OBSERVATIONS = "observations are made before anything is decided, so they cannot read what was observed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +61,16 @@ type ManifestCheck = ObservationCheck | CommandCheck | PathCheck
 
 @dataclass(frozen=True, kw_only=True)
 class ValidStep:
-    """A step that makes sense."""
+    """A step with one valid check."""
 
     resolved: ResolvedStep
     check: ManifestCheck | None
-    """None when it follows from the actions, all of which then have parameters of a path."""
+    """None when the check is derived from the actions, all of which then have path parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidManifest:
-    """A manifest that makes sense, as far as that can be known without its hosts."""
+    """A manifest that is valid as far as can be checked without its hosts."""
 
     resolved: ResolvedManifest
     steps: tuple[ValidStep, ...]
@@ -80,8 +80,8 @@ def validate(resolved: ResolvedManifest) -> ValidManifest:
     """Check everything that can be checked without touching a host. Raises Problem(invalid)."""
     validator = _Validator(resolved=resolved)
     validator.check_questions()
-    for look in resolved.looks:
-        validator.check_look(look)
+    for one in resolved.observations:
+        validator.check_observation(one)
     return ValidManifest(resolved=resolved, steps=tuple(validator.step(step) for step in resolved.steps))
 
 
@@ -96,10 +96,10 @@ class _Validator:
                 what = f"the default {question.default!r} of the question {question.key!r} is not one of its options"
                 raise self._problem(("questions", n, "default"), what, f"options: {', '.join(options)}")
 
-    def check_look(self, look: ResolvedLook) -> None:
-        if _reads_observed(look.reads):
-            what = f"the observation {look.look.name!r} reads observed"
-            raise self._problem((*look.where, "params"), what, _NOT_FOR_LOOKING)
+    def check_observation(self, named: ResolvedObservation) -> None:
+        if _reads_observed(named.reads):
+            what = f"the observation {named.entry.name!r} reads observed"
+            raise self._problem((*named.where, "params"), what, _NOT_FOR_OBSERVATIONS)
 
     def step(self, resolved: ResolvedStep) -> ValidStep:
         name = resolved.step.name
@@ -112,8 +112,8 @@ class _Validator:
             self._check_action(action)
         check = self._check(resolved)
         if _reads_observed(resolved.observe_reads):
-            what = f"the step {name!r} reads observed in what it looks at"
-            raise self._problem(resolved.where, what, _NOT_FOR_LOOKING)
+            what = f"the step {name!r} reads observed in what it observes"
+            raise self._problem(resolved.where, what, _NOT_FOR_OBSERVATIONS)
         return ValidStep(resolved=resolved, check=check)
 
     def _problem(self, where: Where, what: str, hint: str | None = None) -> Problem:
@@ -124,7 +124,7 @@ class _Validator:
             case None:
                 return
             case FileParams(state=FileState.LINK, src=None):
-                raise self._problem(action.where, "a link needs `src`: where it leads")
+                raise self._problem(action.where, "a link needs `src`, its target")
             case CopyParams() as params if (params.content is None) == (params.src is None):
                 raise self._problem(action.where, "copy needs exactly one of `content` and `src`")
             case _:
@@ -151,14 +151,14 @@ class _Validator:
             return PathCheck(path=check.path, state=check.state, mode=check.mode)
         if check.observe is not None:
             if not check.expect:
-                hint = "say what the observation should show"
+                hint = "describe the expected result"
                 raise self._problem(where, "a check with `observe` needs `expect`", hint)
             observe = check.observe
             return ObservationCheck(module=observe.module, params=observe.params, expect=_expectations(check))
         return CommandCheck(command=check.command or "", expect=_expectations(check))
 
     def _check_path(self, where: Where, path: Any, mode: str | int | None) -> None:
-        """Refuse a bad path or mode now, unless it depends on something that is known only later."""
+        """Refuse an invalid path or mode now, unless it depends on answers or observations."""
         scope = early_scope(self.resolved.vars, self.resolved.directory)
         for value, fault_of in ((path, path_fault), (mode, mode_fault)):
             late = manifest_template.references(value).names - manifest_template.EARLY - manifest_template.BUILT_IN

@@ -1,4 +1,4 @@
-"""A manifest at one moment: its plan with the answers, the hosts and the observations that are known."""
+"""A manifest at one point in time: its plan with the known answers, hosts and observations."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ type Expand = Callable[[str], Sequence[str]]
 
 PREFIX = "manifest:"
 FILES = f"{PREFIX}files"
-"""How the names of the observations that examine paths begin."""
+"""Prefix of the names of the observations that examine paths."""
 
 
-class CannotJudge(Exception):
-    """The manifest itself is at fault in a way that only shows on a host; carries the place."""
+class CannotEvaluate(Exception):
+    """An error of the manifest that appears only with the values of a host; has its place in the text."""
 
     def __init__(self, where: Where, why: str) -> None:
         super().__init__(why)
@@ -60,7 +60,7 @@ def known_answers(plan: ManifestPlan, answers: Iterable[PromptAnswer]) -> tuple[
 
 @dataclass(kw_only=True)
 class ManifestView:
-    """What a decision can refer to. Groups are expanded once and kept."""
+    """Everything that a decision can refer to. Groups are expanded once."""
 
     plan: ManifestPlan
     expand: Expand
@@ -68,9 +68,9 @@ class ManifestView:
     results: Mapping[tuple[str, str], ObservationResult] = field(
         default_factory=dict[tuple[str, str], ObservationResult]
     )
-    """By name of the observation and host."""
+    """Results by name of the observation and host."""
     paths: dict[str, ObservedPaths] = field(default_factory=dict[str, ObservedPaths])
-    """By host; see `read_paths`."""
+    """Results by host; see `read_paths`."""
     _expanded: dict[tuple[str, ...], list[str]] = field(default_factory=dict[tuple[str, ...], list[str]])
 
     def hosts(self, targets: Iterable[str]) -> list[str]:
@@ -84,7 +84,7 @@ class ManifestView:
         return self._expanded[key]
 
     def scope(self, host: str, reads: References | None = None) -> dict[str, Any]:
-        """What templates may read for a host."""
+        """The scope of templates for a host, limited to `reads` if given."""
         names = reads.observed if reads else frozenset[str]()
         observed = {name: self.observation_for(name, host) for name in names}
         return {
@@ -96,12 +96,12 @@ class ManifestView:
         }
 
     def observation_for(self, name: str, host: str) -> ObservationResult | None:
-        """A named observation as a step on that host reads it: made there, or on the only host where it is made."""
+        """A named observation as a step on that host reads it: of that host, or of the only host that has it."""
         result = self.results.get((observation_name(name, host), host))
         if result is not None:
             return result
-        look = next(one for one in self.plan.looks if one.look.name == name)
-        hosts = self.hosts(look.targets)
+        named = next(one for one in self.plan.observations if one.entry.name == name)
+        hosts = self.hosts(named.targets)
         return self.results.get((observation_name(name, hosts[0]), hosts[0])) if len(hosts) == 1 else None
 
     def first_unanswered(self, reads: References) -> str | None:
@@ -112,7 +112,7 @@ class ManifestView:
         return None
 
     def is_unreachable(self, host: str) -> bool:
-        """Whether none of the host's observations got as far as running there."""
+        """Whether no observation of the host reached it."""
         tried = [result for (_, where), result in self.results.items() if where == host]
         return host != LOCALHOST and bool(tried) and all(not one.success and "rc" not in one.result for one in tried)
 
@@ -124,7 +124,7 @@ class ManifestView:
 
 
 def observation_name(name: str, host: str) -> str:
-    """The name under which the loop keeps an observation of the manifest."""
+    """The name of an observation of the manifest on one host, in the loop."""
     return f"{PREFIX}{name}@{host}"
 
 
@@ -134,19 +134,19 @@ def step_name(step: PlannedStep, host: str) -> str:
 
 
 def rendered(value: Any, scope: Mapping[str, Any], where: Where) -> Any:
-    """The value with its templates rendered. Raises CannotJudge."""
+    """The value with its templates rendered. Raises CannotEvaluate."""
     try:
         return manifest_template.render(value, scope)
     except CannotRender as error:
-        raise CannotJudge(where, str(error)) from None
+        raise CannotEvaluate(where, str(error)) from None
 
 
 def exists(view: ManifestView, step: PlannedStep, host: str) -> bool:
-    """Whether the step exists on the host: what its `when` gives. Raises CannotJudge."""
+    """Whether the step exists on the host, which is the value of its `when`. Raises CannotEvaluate."""
     when = step.step.when
     if isinstance(when, bool):
         return when
     try:
         return bool(manifest_template.evaluate(when, view.scope(host, step.when_reads)))
     except CannotRender as error:
-        raise CannotJudge((*step.where, "when"), f"`when` of {step.step.name!r}: {error}") from None
+        raise CannotEvaluate((*step.where, "when"), f"`when` of {step.step.name!r}: {error}") from None

@@ -1,7 +1,7 @@
-"""YAML as manifests use it: values with the line that each came from.
+"""Parser for the YAML of manifests: values with their line numbers.
 
-Scalars are read as YAML 1.2 reads them, so `yes` and `off` are texts; a number with a leading zero is a text too, so
-that `mode: 0644` is what it looks like.
+Scalars are read as in YAML 1.2, so `yes` and `off` are texts. A number with a leading zero is a text, too, so that
+`mode: 0644` keeps its digits.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 type Where = tuple[str | int, ...]
-"""A place in a document: keys and indexes from the top."""
+"""A place in a document: the keys and indexes from the root."""
 
 MAX_CHARACTERS = 1_000_000
 MAX_NODES = 100_000
-"""Values in a document once every alias is followed; a few lines of aliases can stand for billions."""
+"""Maximum values of a document with all aliases expanded; a few lines of aliases can expand to billions."""
 
 _PREFIX = "tag:yaml.org,2002:"
 _CORE = {
@@ -50,25 +50,25 @@ for _name, (_pattern, _first) in _CORE.items():
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A YAML document."""
+    """A YAML document with the line of each value."""
 
     source: str
     value: Mapping[str, Any]
     lines: Mapping[Where, int]
 
     def line(self, where: Where) -> int:
-        """The line of a place, or of the nearest place around it."""
+        """The line of a place, or of the nearest enclosing place."""
         while where not in self.lines and where:
             where = where[:-1]
         return self.lines.get(where, 1)
 
     def problem(self, where: Where, what: str, hint: str | None = None) -> Problem:
-        """Why the document cannot be used, with its file and line."""
+        """A problem about a place in the document, with its file and line."""
         return invalid(f"cannot use {self.source}:{self.line(where)}: {what}", hint)
 
 
 def read(text: str, source: str) -> Document:
-    """Read one mapping; raises Problem(invalid) with file and line for everything else."""
+    """Read a document that is one mapping. Raises Problem(invalid) with file and line."""
     if len(text) > MAX_CHARACTERS:
         raise invalid(f"cannot use {source}: it has {len(text)} characters, more than {MAX_CHARACTERS}")
     try:
@@ -109,14 +109,14 @@ def _broken(error: yaml.MarkedYAMLError, text: str, source: str) -> Problem:
         return invalid(f"cannot use {source}:{number}: the line is indented with a tab", "indent with spaces")
     what = error.problem or "it is not YAML"
     if isinstance(error, ComposerError) and "single document" in (error.context or ""):
-        what = "it holds more than one document"
+        what = "it contains more than one document"
     hint = "quote a value that begins with {{" if "{{" in line else None
     hint = "put the text with the question mark in quotes" if "got '?'" in what else hint
     return invalid(f"cannot use {source}:{number}: {what}", hint)
 
 
 class _Builder:
-    """Turns nodes into values and remembers where they were."""
+    """Converts nodes to values and records their lines."""
 
     def __init__(self, source: str) -> None:
         self.source: str = source
@@ -130,9 +130,9 @@ class _Builder:
     def build(self, node: yaml.Node, where: Where) -> Any:
         self.count += 1
         if self.count > MAX_NODES:
-            raise self.problem(node, f"it has more than {MAX_NODES} values once its aliases are followed")
+            raise self.problem(node, f"it has more than {MAX_NODES} values with its aliases expanded")
         if id(node) in self.open:
-            raise self.problem(node, "an alias leads back to what it is part of")
+            raise self.problem(node, "an alias refers to a value that contains it")
         self.lines.setdefault(where, node.start_mark.line + 1)
         self.open.add(id(node))
         try:

@@ -1,4 +1,4 @@
-"""Reads inventories as Ansible writes them: YAML, INI, JSON and programs, with group_vars and host_vars."""
+"""Reads Ansible inventories: YAML, INI, JSON and programs, with group_vars and host_vars."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Malformed(Exception):
-    """What is wrong, and where: a line, or the path of keys that leads there."""
+    """An error in an inventory, with its line or the path of keys to it."""
 
     def __init__(self, what: str, *, line: int | None = None, keys: Sequence[str] = ()) -> None:
         super().__init__(what)
@@ -151,7 +151,7 @@ def _yaml_group(name: str, data: Any, inventory: Inventory, keys: tuple[str, ...
 
 
 def _line_of(content: str, keys: Sequence[str]) -> int | None:
-    """The line of a key, found again in the document's nodes: only a failure pays for that."""
+    """The line of a key, searched in the document's nodes: only an error needs it."""
     node: Any = cast("Any", yaml).compose(content, Loader=yaml.SafeLoader)
     line: int = node.start_mark.line + 1
     for key in keys:
@@ -185,17 +185,17 @@ def _ask_program(file: Path) -> Any:
 
 
 def _run(file: Path, *arguments: str) -> str:
-    # An absolute path, because the system looks a bare name up in PATH.
+    # An absolute path, because a bare name would be searched in PATH.
     try:
         done = subprocess.run(
             [str(file.absolute()), *arguments], capture_output=True, timeout=PROGRAM_LIMIT, check=False,
             stdin=subprocess.DEVNULL, env={name: os.environ[name] for name in os.environ if name not in OF_THE_UNIT},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise _Malformed(f"the program did not answer {arguments[0]} within {PROGRAM_LIMIT:g} s") from error
+        raise _Malformed(f"the program did not complete {arguments[0]} within {PROGRAM_LIMIT:g} s") from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise _Malformed(f"the program ended with status {done.returncode}" + (f": {said[-1]}" if said else ""))
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise _Malformed(f"the program ended with status {done.returncode}" + (f": {errors[-1]}" if errors else ""))
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -203,7 +203,7 @@ def _fill_from_json(data: Any, inventory: Inventory) -> None:
     top = dict(_mapping(data, "the top level", ()))
     meta = _mapping(top.pop("_meta", None) or {}, "_meta", ())
     for name, group in top.items():
-        # A bare list is the old form of a group with nothing but hosts.
+        # A plain list is the old form of a group with hosts only.
         _yaml_group(str(name), {"hosts": group} if isinstance(group, list) else group, inventory, (str(name),))
     for name, variables in _mapping(meta.get("hostvars") or {}, "_meta.hostvars", ()).items():
         if str(name) not in inventory.host_vars:
@@ -217,7 +217,7 @@ def _fill_from_json(data: Any, inventory: Inventory) -> None:
 def _fill_from_ini(content: str, inventory: Inventory) -> None:
     name, kind = UNGROUPED, "hosts"
     mentioned: dict[str, int] = {}
-    later: dict[str, dict[str, Any]] = {}  # variables may stand before the group that they are for
+    later: dict[str, dict[str, Any]] = {}  # variables may precede their group
     for number, raw in enumerate(content.splitlines(), 1):
         text = raw.strip()
         if not text or text[0] in "#;":
@@ -239,7 +239,7 @@ def _fill_from_ini(content: str, inventory: Inventory) -> None:
             raise _Malformed(error.what, line=number) from error
     for group, number in mentioned.items():
         if group not in inventory.groups and group not in {ALL, UNGROUPED}:
-            raise _Malformed(f"the group {group} is used here and defined nowhere", line=number)
+            raise _Malformed(f"the group {group} is used here but not defined", line=number)
     for group, variables in later.items():
         inventory.group(group).vars.update(variables)
 
@@ -298,7 +298,7 @@ def _value(text: str) -> Any:
         return text
 
 
-# --- ranges, and variables beside the inventory --------------------------------------------------------------------
+# --- ranges, and variables next to the inventory -------------------------------------------------------------------
 
 
 def _ranges(pattern: str, keys: Sequence[str]) -> Iterator[str]:

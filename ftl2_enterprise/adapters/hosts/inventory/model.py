@@ -1,4 +1,4 @@
-"""The hosts and groups that a loop may touch."""
+"""The hosts and groups that a loop manages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNGROUPED = "ungrouped"
 
 
 class InventoryGroup:
-    """A group as read: its own members and the groups below it."""
+    """A group with its own members and its child groups."""
 
     def __init__(self, name: str) -> None:
         self.name: str = name
@@ -36,15 +36,15 @@ class Inventory:
         self._entries: dict[str, HostEntry] = {}
 
     def group(self, name: str) -> InventoryGroup:
-        """The group, made when it is new."""
+        """The group, created if it is new."""
         return self.groups.setdefault(name, InventoryGroup(name))
 
     def host(self, name: str) -> dict[str, Any]:
-        """The host's own variables; the host is made when it is new."""
+        """The host's own variables; a new host is created."""
         return self.host_vars.setdefault(name, {})
 
     def settle(self) -> Inventory:
-        """Work out what every host inherits; call it when reading is done."""
+        """Compute the variables that every host inherits; to be called after reading."""
         self._entries = {name: self._inherit(name) for name in self.host_vars}
         return self
 
@@ -53,17 +53,17 @@ class Inventory:
         return list(self._entries.values())
 
     def entry(self, name: str) -> HostEntry | None:
-        """One host. The machine that the loop runs on is always there."""
+        """One host. The machine that the loop runs on always exists."""
         return self._entries.get(name) or (
             HostEntry(name=LOCALHOST, vars={"ansible_connection": "local"}) if name == LOCALHOST else None
         )
 
     def expand(self, target: str) -> list[str]:
-        """Hosts behind a host or group name, without repeats. Raises Problem not_found or invalid."""
+        """The hosts of a host or group name, without repeats. Raises Problem(not_found) or Problem(invalid)."""
         if target in self._entries or (target == LOCALHOST and target not in self.groups):
             return [target]
         if target == ALL:
-            # Without an inventory `all` is the machine that the loop runs on.
+            # Without an inventory, `all` is the machine that the loop runs on.
             return list(self._entries) or [LOCALHOST]
         if target == UNGROUPED:
             found = [entry.name for entry in self._entries.values() if not entry.groups]
@@ -80,12 +80,12 @@ class Inventory:
         return found
 
     def groups_of(self, name: str) -> list[str]:
-        """Every group that holds the host, itself or through others, without `all`."""
+        """Every group that contains the host, directly or through others, except `all`."""
         found = self.entry(name)
         return [] if found is None else list(found.groups)
 
     def add(self, entry: HostEntry) -> None:
-        """Register or replace a host. Its groups are made when they are new."""
+        """Register or replace a host; new groups are created."""
         self.remove(entry.name)
         self.host_vars[entry.name] = dict(entry.vars)
         for name in entry.groups:
@@ -101,14 +101,14 @@ class Inventory:
         )
 
     def remove(self, name: str) -> None:
-        """Forget a host; unknown names are fine."""
+        """Unregister a host; unknown names are ignored."""
         self.host_vars.pop(name, None)
         self._entries.pop(name, None)
         for group in self.groups.values():
             group.members.pop(name, None)
 
     def parents(self, name: str) -> list[str]:
-        """Groups that have the group as a child."""
+        """The groups that have the group as a child."""
         return [group.name for group in self.groups.values() if name in group.children]
 
     def find_cycle(self) -> str | None:
@@ -141,7 +141,7 @@ class Inventory:
     def _inherit(self, name: str) -> HostEntry:
         depths = self._depths(name)
         merged: dict[str, Any] = dict(self.groups[ALL].vars) if ALL in self.groups else {}
-        # Ansible's precedence: all, then outer groups before inner ones, then by name; the host itself wins.
+        # Ansible's precedence, lowest first: `all`, outer groups, inner groups, each by name, then the host itself.
         order = sorted((g for g in depths if g != ALL), key=lambda g: (depths[g], self.groups[g].priority, g))
         for group in order:
             merged.update(self.groups[group].vars)
@@ -167,7 +167,7 @@ class Inventory:
 
 
 def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> HostEntry:
-    """A host from its merged variables. Raises Problem(invalid) for a port that is none."""
+    """A host from its merged variables. Raises Problem(invalid) for an invalid port."""
 
     def first(*keys: str) -> Any:
         return next((variables[key] for key in keys if variables.get(key) not in (None, "")), None)

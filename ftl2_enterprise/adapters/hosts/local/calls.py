@@ -1,4 +1,4 @@
-"""Calls on this machine: a socket to a supervisor per call; closing it kills the call's whole tree."""
+"""Local calls: each has a socket to a supervising process, and closing it kills the call's process tree."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 ROOT = str(Path(ftl2_enterprise.__file__).parent.parent)
-# -I: nothing of the user's Python settings, and no module of the working directory, may get between.
+# -I isolates it from the user's Python settings and from modules in the working directory.
 BOOT = f"import sys; sys.path.append(sys.argv[2]); from {server.__name__} import main; main(int(sys.argv[1]))"
 HINTS = {"ansible": b"a", "render": b"r", "native": b"f", "put": b"p"}
 IDLE_KEPT = 8
-"""Supervisors that are kept for later calls."""
+"""Maximum idle supervisors that are kept for later calls."""
 END_LIMIT = 8.0
 IDLE_END_LIMIT = 1.0
 SLACK = 10.0
@@ -36,12 +36,12 @@ QUIET = {"FTL2_TELEMETRY": "off"}
 
 
 class HelperDied(Exception):
-    """The helper of a call ended without a reply: it was killed from outside, or memory ran out."""
+    """The helper of a call ended without a reply, because it was killed or out of memory."""
 
     def __init__(self, message: str, *, began: bool) -> None:
         super().__init__(message)
         self.began: bool = began
-        """Whether it may have done something of the call before."""
+        """Whether the call may have had an effect before."""
 
 
 class Helper:
@@ -53,10 +53,10 @@ class Helper:
 
     @classmethod
     def fork(cls, name: str, forget: Callable[[], object] = lambda: None) -> Self:
-        """As a copy of this process, which has done `server.load_ahead`: it is there at once.
+        """Fork a helper from this process, which has called `server.load_ahead`: it is ready immediately.
 
-        This process must have one thread, and must not have read what no call is to know; what it holds that is no
-        business of a helper is released there by `forget`. Raises OSError.
+        This process must have one thread, and must not have read anything that calls must not know. `forget` runs in
+        the helper and releases what belongs to this process only. Raises OSError.
         """
         ours, theirs = _pair()
         pid = os.fork()
@@ -75,7 +75,7 @@ class Helper:
 
     @classmethod
     def execute(cls, environment: Mapping[str, str]) -> Self:
-        """As a new program, which may be done at any time."""
+        """Start a helper as a new program, which is possible at any time."""
         ours, theirs = _pair()
         with theirs:
             process = subprocess.Popen(
@@ -87,7 +87,7 @@ class Helper:
         return cls(ours, process)
 
     def end(self, *, at_once: bool) -> None:
-        """Let it end, and wait for that."""
+        """Ask it to end, or kill it if `at_once`, and wait for that."""
         self.control.close()
         if isinstance(self._process, int):
             if at_once:
@@ -104,7 +104,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
 
 
 def _be_a_helper(name: str) -> None:
-    """Become, in a fork, what a program that has just been started is."""
+    """Bring a forked process into the state of a newly started program."""
     os.setsid()
     for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -117,12 +117,12 @@ def _be_a_helper(name: str) -> None:
 
 
 class LocalCalls:
-    """Owns the helper process, started with the first call, and the supervisors that wait for the next one."""
+    """Owns the helper process, which starts with the first call, and the idle supervisors."""
 
     def __init__(self, *, hidden: Collection[str] = (), helper: Helper | None = None) -> None:
-        """Variables of the environment that are `hidden` are kept from whatever a call starts.
+        """Calls do not receive the environment variables in `hidden`.
 
-        A `helper` that is there already is used until it ends.
+        A given `helper` is used until it ends.
         """
         self._hidden: frozenset[str] = frozenset(hidden)
         self._helper: Helper | None = helper
@@ -130,12 +130,16 @@ class LocalCalls:
         self._used: bool = False
 
     def get_ready(self) -> None:
-        """Start the helper now, so that the first call need not wait for it."""
+        """Start the helper now, so that the first call does not wait for it."""
         if self._helper is None:
             self._helper = self._start()
 
     async def perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
-        """The reply's head and streams. Raises HelperDied. Cancelling returns only when the tree is gone."""
+        """Execute the request; returns the reply's head and streams. Cancelling returns after the process tree has
+        ended.
+
+        Raises HelperDied.
+        """
         body = json.dumps(request).encode()
         hint = HINTS.get(request["kind"], b"-")
         last = False
@@ -149,7 +153,7 @@ class LocalCalls:
                 if supervisor.began or last:
                     raise HelperDied("the helper process ended without a reply", began=supervisor.began) from error
                 if idle is None:
-                    self.close()  # somebody killed the helper: nothing of this call has happened yet
+                    self.close()  # the helper was killed before this call began
                     last = True
             except (asyncio.CancelledError, TimeoutError) as stop:
                 await asyncio.shield(asyncio.ensure_future(supervisor.end()))
@@ -161,20 +165,20 @@ class LocalCalls:
                 self._give_back(supervisor)
 
     def close(self) -> None:
-        """Let the helper and the idle supervisors end. Calls in flight end when their sockets close."""
+        """End the helper and the idle supervisors. Running calls end when their sockets close."""
         idle, self._idle = self._idle, []
         for supervisor in idle:
             supervisor.dismiss()
         for supervisor in idle:
             supervisor.see_off()
         if self._helper is not None:
-            # Before its first call it may still be loading, and has nothing to end.
+            # Before its first call it may still be loading, and has no call to end.
             self._helper.end(at_once=not self._used)
         self._helper = None
         self._used = False
 
     def _take(self, hint: bytes) -> _CallChannel | None:
-        """A supervisor that is free; they end by themselves after a while."""
+        """An idle supervisor, if one is left: they end after some time."""
         for supervisor in [one for one in reversed(self._idle) if one.hint == hint]:
             self._idle.remove(supervisor)
             if supervisor.is_there():
@@ -189,7 +193,7 @@ class LocalCalls:
             supervisor.close()
 
     def _open(self, hint: bytes) -> socket.socket:
-        """A socket to a fresh supervisor."""
+        """A socket to a new supervisor."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - its only form
         message = hint + " ".join(sorted(self._hidden)).encode()
@@ -211,20 +215,23 @@ class LocalCalls:
 
 
 class _CallChannel:
-    """Our side of the socket to a supervisor: its id, then for each call that it began, and its reply."""
+    """Our end of the socket to a supervisor.
+
+    It sends its pid, then for each call a notice that it began and the reply.
+    """
 
     def __init__(self, connection: socket.socket, hint: bytes) -> None:
         self.hint: bytes = hint
         self.began: bool = False
-        """Whether it has got the request of the last call, and so may have done something of it."""
+        """Whether it received the request of the last call, which may therefore have had an effect."""
         self.free: bool = False
-        """Whether it waits for another call: it has replied, and nothing that the call started is left."""
+        """Whether it waits for another call: it has replied, and no process of the call is left."""
         self._pid: int = 0
         self._connection = connection
         self._received = bytearray()
 
     async def exchange(self, body: bytes) -> bytes:
-        """Send the request and read the frame of the reply. Raises ConnectionError when it ends before."""
+        """Send the request and read the frame of the reply. Raises ConnectionError when the stream ends before."""
         self.began = self.free = False
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self._connection, struct.pack(">I", len(body)) + body)
@@ -238,7 +245,7 @@ class _CallChannel:
         return frame
 
     async def end(self) -> None:
-        """Ask the supervisor to kill its tree, and wait until it is gone; do it ourselves when it does not answer."""
+        """Ask the supervisor to kill its process tree and wait for that; kill the tree if it does not answer."""
         self.free = False
         self.dismiss()
         with contextlib.suppress(OSError, TimeoutError):
@@ -254,7 +261,7 @@ class _CallChannel:
                 os.kill(self._pid, 9)
 
     def is_there(self) -> bool:
-        """Whether it still waits."""
+        """Whether it still waits for a call."""
         try:
             self._connection.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -264,19 +271,19 @@ class _CallChannel:
         return False
 
     def dismiss(self) -> None:
-        """Say that there will be no other call, and that a call which runs is not wanted any more."""
+        """Ask the supervisor to cancel a running call and to end."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
     def see_off(self) -> None:
-        """Wait for a moment until it has ended, and let go of it."""
+        """Wait briefly until it has ended, and close the socket."""
         self._connection.settimeout(IDLE_END_LIMIT)
         with contextlib.suppress(OSError):
             self._connection.recv(1)
         self.close()
 
     def close(self) -> None:
-        """Let go of the socket; the supervisor ends, and kills its tree if a call still runs."""
+        """Close the socket; the supervisor ends, and kills its process tree if a call still runs."""
         self._connection.close()
 
     async def _read(self, size: int) -> bytes:
@@ -291,7 +298,7 @@ class _CallChannel:
             return bytes(received[:size])
 
     async def _drain(self, *, until: int) -> bool:
-        """Receive until there is so much; False when the stream ends before."""
+        """Receive until `until` bytes have arrived; False when the stream ends before."""
         loop = asyncio.get_running_loop()
         while len(self._received) < until:
             chunk = await loop.sock_recv(self._connection, CHUNK)

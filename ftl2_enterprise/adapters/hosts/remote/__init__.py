@@ -1,6 +1,6 @@
-"""Code that runs beside the managed files: in a helper process on this machine, or shipped through FTL2's gate.
+"""Code that runs on the managed machine: in a helper process locally, or sent through FTL2's gate.
 
-Everything here is plain standard library and runs on any Python from 3.10 on, because a managed host brings its own.
-The first look of a run waits for the helper to load, so `server`, `calls`, `processes` and `frames` begin without
-`typing`, `pathlib` and whatever only some calls need.
+It uses only the standard library and runs on Python 3.10 and later, because managed hosts have their own versions.
+The first observation of a run waits until the helper has loaded, so `server`, `calls`, `processes` and `frames` do
+not import `typing`, `pathlib` and modules that only some calls need.
 """

@@ -1,4 +1,4 @@
-"""Keeps unpacked modules with their libraries, so that Python's compiled files are kept too."""
+"""A cache of unpacked modules with their libraries, which keeps Python's compiled files, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def place(parent: Path, digest: str, data: bytes | None) -> Path | None:
-    """The folder of the bundle, which Python can run; None when it is not there and no data was given."""
+    """The folder of the bundle, which Python can execute; None when it is not cached and no data is given."""
     folder = parent / digest
     if folder.is_dir():
         return folder
@@ -25,6 +25,6 @@ def place(parent: Path, digest: str, data: bytes | None) -> Path | None:
         archive.extractall(fresh)
     try:
         (parent / fresh).rename(folder)
-    except OSError:  # another call was quicker
+    except OSError:  # another call created it in the meantime
         shutil.rmtree(fresh)
     return folder

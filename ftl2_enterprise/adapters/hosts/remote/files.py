@@ -1,4 +1,4 @@
-"""Puts content in place: compared first, replaced atomically, with mode and owner."""
+"""Writes files: compares the content first, then replaces the file atomically, with mode and owner."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 UNQUOTED = frozenset({400, 440, 444, 600, 640, 644, 660, 664, 700, 750, 755, 770, 775, 777})
-"""Numbers that somebody wrote in octal without saying so."""
+"""Decimal numbers whose digits were meant as octal."""
 
 _WHO = {"u": stat.S_IRWXU, "g": stat.S_IRWXG, "o": stat.S_IRWXO}
 _WHAT = {"r": 0o444, "w": 0o222, "x": 0o111}
 
 
 class TransferFailed(Exception):
-    """Why content could not be put in place, as a sentence."""
+    """The reason why a file could not be written, in one sentence."""
 
 
 def put(request: dict[str, Any]) -> dict[str, Any]:
-    """Make `dest` hold the content. The result tells the truth about `changed`. Raises CannotPut and OSError."""
+    """Write the content to `dest`; the result has `changed`. Raises TransferFailed and OSError."""
     content, mode_of_source = _content(request)
     dest = _destination(request)
     before = dest.lstat() if dest.is_symlink() or dest.exists() else None
@@ -37,7 +37,7 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
             raise TransferFailed(f"cannot write {dest}: it is not a regular file")
     if before is not None and not request.get("force", True):
         return _describe(dest, changed=False, note="it exists already and force is off")
-    wanted = _mode(request.get("mode"), before, mode_of_source)
+    desired = _mode(request.get("mode"), before, mode_of_source)
     result_extra: dict[str, Any] = {}
     changed = before is None or not _same(dest, content, before.st_size)
     if changed:
@@ -46,10 +46,10 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
             kept = f"{dest}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
             shutil.copy2(dest, kept)
             result_extra["backup_file"] = kept
-        fresh = wanted if wanted is not None else (mode_of_source if mode_of_source is not None else None)
+        fresh = desired if desired is not None else (mode_of_source if mode_of_source is not None else None)
         _replace(dest, content, before, fresh)
-    if wanted is not None and stat.S_IMODE(dest.stat().st_mode) != wanted:
-        dest.chmod(wanted)
+    if desired is not None and stat.S_IMODE(dest.stat().st_mode) != desired:
+        dest.chmod(desired)
         changed = True
     if _own(dest, request.get("owner"), request.get("group")):
         changed = True
@@ -57,9 +57,9 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_mode(mode: Any, base: int = 0) -> int:
-    """Permission bits from "0644", 0o644 or "u=rw,go=r". Raises CannotPut."""
+    """Permission bits from "0644", 0o644 or "u=rw,go=r". Raises TransferFailed."""
     if isinstance(mode, int):
-        # 644 without quotes is octal 1204: never what was meant, and a set-id or sticky bit besides.
+        # 644 without quotes is octal 1204, with the sticky bit: certainly a mistake.
         if not 0 <= mode <= 0o7777 or mode in UNQUOTED:
             raise TransferFailed(f'cannot use the mode {mode}: write it in quotes, as "0{mode}"')
         return mode
@@ -145,7 +145,7 @@ def _replace(dest: Path, content: bytes, before: os.stat_result | None, fresh_mo
         Path(name).unlink()
         if before is None:
             raise
-        # Somebody else's file that we may write but not own: replacing it would take it away from them.
+        # A file of another user that we may write: replacing it would change its owner.
         dest.write_bytes(content)
     except BaseException:
         Path(name).unlink()

@@ -1,4 +1,4 @@
-"""How a reply travels: a JSON head, then the two captured streams as raw bytes."""
+"""The format of a reply: a JSON head, then the two captured streams as raw bytes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SIZES = struct.Struct(">III")
 
 
 def pack(head: dict[str, Any], stdout: bytes = b"", stderr: bytes = b"") -> bytes:
-    """One self-delimiting frame."""
+    """A frame, which starts with its lengths."""
     body = json.dumps(head).encode()
     return SIZES.pack(len(body), len(stdout), len(stderr)) + body + stdout + stderr
 
 
 def size_of(beginning: bytes) -> int:
-    """How long the frame is that begins so."""
+    """The size of a frame in bytes, from its first bytes."""
     return SIZES.size + sum(SIZES.unpack_from(beginning))
 
 
 def unpack(frame: bytes) -> tuple[dict[str, Any], bytes, bytes]:
-    """The head and the streams. Raises ValueError for a torn frame."""
+    """The head and the streams. Raises ValueError for an incomplete frame."""
     if len(frame) < SIZES.size:
         raise ValueError("a frame ended early")
     head, out, err = SIZES.unpack_from(frame)

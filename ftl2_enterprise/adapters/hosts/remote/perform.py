@@ -1,4 +1,4 @@
-"""Performs one request where the managed files are. The result is what the program said, uninterpreted."""
+"""Executes one request on the managed machine. The reply has the output of the program, uninterpreted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IN_SHELLS = frozenset([
 
 
 def perform(request: Request, cancel_fd: int | None = None) -> bytes:
-    """Run the request to its end and pack what came of it."""
+    """Execute the request and pack the reply."""
     processes.adopt_orphans()
     skipped = _skip(request)
     if skipped is not None:
@@ -126,7 +126,7 @@ def _reason(error: BaseException) -> str:
 # --- in the forked process, whose standard streams are pipes -------------------------------------------------------
 
 
-# What only these need is imported by them, or before the fork by the helper: a helper has to be there soon.
+# Imports that only these need are local, or made by the helper before the fork, so that a helper starts quickly.
 
 
 def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
@@ -143,8 +143,8 @@ def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
         answer = {"failed": True, "msg": _reason(error)}
     except SystemExit as stop:
         answer, code = None, stop.code if isinstance(stop.code, int) else 1
-    except BaseException as error:  # whatever a module raises is its result
-        if type(error).__name__ != "FTLModuleError":  # that one is a sentence for people
+    except BaseException as error:  # anything that a module raises is its result
+        if type(error).__name__ != "FTLModuleError":  # its message is a sentence for people
             traceback.print_exc()
         answer = {"failed": True, "msg": _reason(error)}
     if answer is not None:
@@ -206,15 +206,15 @@ def _native(request: Request) -> dict[str, Any]:
 
 
 def _ansible(request: Request) -> dict[str, Any]:
-    """Run an Ansible-style module file in this fork: the library it needs has been imported before the fork."""
+    """Run an Ansible-style module file in this fork; its library was imported before the fork."""
     import runpy  # noqa: PLC0415
 
     basic: Any = importlib.import_module("ansible.module_utils.basic")
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["params"]}).encode()
-    # "legacy" is the profile of plain JSON arguments in the module library, which has it where it knows profiles.
+    # "legacy" is the module library's profile for plain JSON arguments, in versions that have profiles.
     if hasattr(basic, "_ANSIBLE_PROFILE"):
         basic._ANSIBLE_PROFILE = "legacy"
-    # Modules put captured bytes into their failures, and would then fail to say what failed.
+    # Modules put captured bytes into their failures, which cannot be encoded as JSON.
     encoder: Any = json.JSONEncoder
     encoder.default = _encode
     sys.argv = [request["path"]]
@@ -224,7 +224,7 @@ def _ansible(request: Request) -> dict[str, Any]:
 
 
 def _open_collections(collection: str | None, roots: list[str]) -> None:
-    """Let a collection's modules import their own library, wherever its parts are installed."""
+    """Let the modules of a collection import its library from all directories where it is installed."""
     import types  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Runs one program so that it can be bounded: in time, in output, and to the last of its descendants."""
+"""Runs one program with limits for time and output, and kills all of its descendants if necessary."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 PR_SET_CHILD_SUBREAPER = 36
 TICK = 0.02
 LINGER = 0.5
-"""Seconds without output after which the pipes of a finished program, held open by what it left, are let go."""
+"""Seconds without output after which the pipes of an ended program, held open by its descendants, are closed."""
 KILL_LIMIT = 5.0
 CHUNK = 1 << 16
 
 
 class ProcessResult:
-    """How a program ended and what it said."""
+    """How a program ended, and its output."""
 
     def __init__(
         self, *, rc: int | None, stdout: bytes, stderr: bytes, dropped_stdout: int, dropped_stderr: int,
@@ -43,7 +43,7 @@ class ProcessResult:
 
 
 def adopt_orphans() -> bool:
-    """Make this process the parent of its descendants' orphans, so that none can leave the tree (Linux only)."""
+    """Make this process the subreaper of its descendants, so that orphans stay in its tree (Linux only)."""
     try:
         return ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except (OSError, AttributeError):
@@ -51,7 +51,7 @@ def adopt_orphans() -> bool:
 
 
 def descendants(root: int) -> list[int]:
-    """Living processes below `root`, as /proc tells; empty where there is no /proc."""
+    """Live processes below `root` according to /proc; empty without /proc."""
     children: dict[int, list[int]] = {}
     for name in _listed("/proc"):
         if not name.isdecimal():
@@ -80,12 +80,12 @@ def _listed(folder: str) -> list[str]:
 
 
 def kill_tree(root: int, *, limit: float = KILL_LIMIT) -> bool:
-    """Kill everything below `root`; False when something still lives after `limit` seconds."""
+    """Kill all processes below `root`; False when one is still alive after `limit` seconds."""
     deadline = time.monotonic() + limit
     stopped: set[int] = set()
     while True:
         alive = descendants(root)
-        # Stopping first keeps a program that forks for ever from outrunning the scan.
+        # Stopping them first keeps a program that forks continuously from outrunning the scan.
         fresh = [pid for pid in alive if pid not in stopped]
         for pid in fresh or alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -109,7 +109,7 @@ def reap() -> None:
 
 
 def is_alone() -> bool:
-    """Whether no descendant is left, which is known where orphans are adopted."""
+    """Whether no descendant is left; known only where orphans are adopted."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -118,7 +118,7 @@ def is_alone() -> bool:
 
 
 def executing(argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Start:
-    """A start that executes a program in a session of its own. Raises OSError when it cannot be executed."""
+    """A start that executes a program in a new session. Raises OSError when it cannot be executed."""
 
     def start(stdin: int, stdout: int, stderr: int) -> int:
         popen = subprocess.Popen(
@@ -163,9 +163,9 @@ def forking(work: Callable[[], None]) -> Start:
 def run(
     start: Start, *, stdin: bytes = b"", timeout: float, limit: int, cancel_fd: int | None = None
 ) -> ProcessResult:
-    """Run to the end, to the time-out, or until `cancel_fd` is readable; then nothing of the tree survives.
+    """Run the program until it ends, `timeout` seconds pass or `cancel_fd` is readable; then its tree is killed.
 
-    A program that ends by itself may leave daemons behind: that is how services are started.
+    Daemons of a program that ends on its own are not killed: that is how services are started.
     """
     with _holding(stdin) as given:
         out_read, out_write = os.pipe()
@@ -191,7 +191,7 @@ def run(
 
 
 def _holding(stdin: bytes) -> IO[bytes]:
-    """A file with these bytes, to be read from its beginning."""
+    """A file with these bytes, positioned at its start."""
     if not stdin:
         return open(os.devnull, "rb")  # noqa: PTH123
     import tempfile  # noqa: PLC0415 - most calls are given nothing
@@ -225,7 +225,7 @@ def _watch(
             if now >= deadline:
                 timed_out = True
                 break
-            # Everything that may happen before it ends wakes us, where the kernel has a pidfd to tell of the end.
+            # With a pidfd, the end of the program is an event; without one it has to be polled.
             wakes = status is None and exit_fd is not None
             ready = selector.select(deadline - now if wakes else min(tick, deadline - now))
             tick = min(tick * 2, TICK)
@@ -263,7 +263,7 @@ def _watch(
 
 
 def _exit_fd(pid: int) -> int | None:
-    """Readable when the process has ended; None where there is no such thing."""
+    """A pidfd, readable when the process has ended; None on kernels without pidfds."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -278,7 +278,7 @@ def _exit_status(pid: int) -> int | None:
 
 
 def _kill_group(pid: int) -> None:
-    """All that can be done where there is no /proc; harmless elsewhere, as the group is gone by then."""
+    """Kill the process group, for systems without /proc; elsewhere the group has ended already."""
     if not os.path.exists("/proc/self/stat"):  # noqa: PTH110
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The entry point on a managed host: FTL2's gate starts it as a module, with the request on standard input."""
+"""The entry point on a managed host. FTL2's gate starts it as a module, with the request on standard input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STALE = 86400.0
 
 
 def main() -> None:
-    """Read the request, perform it, print one JSON line."""
+    """Read the request, execute it, print one JSON line."""
     given = json.load(sys.stdin)["ANSIBLE_MODULE_ARGS"]
     answer = {"hello": hello, "call": call, "kill": kill}[given["op"]](given)
     sys.stdout.write(json.dumps({"changed": False, **answer}))
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def hello(_: dict[str, Any]) -> dict[str, Any]:
-    """Prove that the host can run us, and sweep what killed calls left."""
+    """Confirm that the host can run this code, and remove the files of killed calls."""
     for entry in _folder("calls").iterdir():
         with contextlib.suppress(OSError):
             if time.time() - entry.stat().st_mtime > STALE:
@@ -37,7 +37,7 @@ def hello(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def call(given: dict[str, Any]) -> dict[str, Any]:
-    """Perform one request, killable by its token."""
+    """Execute one request, which `kill` can end by its token."""
     request = json.loads(frames.from_text(given["request"]))
     if request["kind"] == "bundle":
         data = base64.b64decode(given["bundle"]) if "bundle" in given else None
@@ -49,7 +49,7 @@ def call(given: dict[str, Any]) -> dict[str, Any]:
     read_end, write_end = os.pipe()
     signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(write_end, b"!"))
     with ticket.open("w") as held:
-        # The lock, not the number in the file, says that this process is alive.
+        # The lock proves that this process is alive; the pid in the file does not, as it may be reused.
         fcntl.flock(held, fcntl.LOCK_EX)
         held.write(str(os.getpid()))
         held.flush()
@@ -65,7 +65,7 @@ def call(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def kill(given: dict[str, Any]) -> dict[str, Any]:
-    """End a call and wait until its whole tree is gone. A call that has not begun finds the mark and does nothing."""
+    """End a call and wait until its process tree has ended. A call that has not begun finds the mark and ends."""
     ticket = _folder("calls") / given["token"]
     _withdrawn(ticket).touch()
     deadline = time.monotonic() + given.get("limit", 8.0)

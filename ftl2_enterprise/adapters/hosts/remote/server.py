@@ -1,8 +1,8 @@
-"""A small process that forks supervisors of local calls, so that starting a call costs milliseconds.
+"""A small process that forks supervisors of local calls, so that starting a call takes milliseconds.
 
-A supervisor performs one call at a time. It has a session of its own, adopts the orphans of the call's tree, and
-kills the tree when the socket to the loop's process closes: when the call is cancelled, and also when that process
-dies. After a call that leaves no process behind, it waits for another one.
+A supervisor executes one call at a time. It has its own session, adopts the orphans of the call's tree, and kills the
+tree when the socket to the loop's process closes, which happens when the call is cancelled or that process dies.
+After a call without remaining processes, it waits for another one.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 
 LENGTH = struct.Struct(">I")
 BEGUN = b"!"
-"""Said before a request is performed."""
+"""Sent before a request is executed."""
 FREE = b"+"
-"""Said after the reply when there may be another request."""
+"""Sent after the reply if the supervisor accepts another request."""
 IDLE = 10.0
 """Seconds without a request after which a supervisor ends."""
 LARGE = 1 << 20
-"""Bytes of a reply after which a supervisor ends, so that it gives its memory back."""
+"""Bytes of a reply after which a supervisor ends, to release its memory."""
 CALL_MARK = "FTL2_MODULE_CALL"
-"""Set for whatever a call starts: a daemon that it leaves on purpose outlives the loop's process, and root of the
-service knows it by this (see supervisor/root/process_tree.py)."""
+"""Environment variable of all processes that a call starts. A daemon may outlive the loop's process, and root of the
+service recognizes it by this (see supervisor/root/process_tree.py)."""
 PRELOADS = {
     b"a": ("ansible.module_utils.basic", "runpy"),
     b"r": ("jinja2", f"{__package__}.files"),
     b"f": ("ftl2.ftl_modules.file", "asyncio", "inspect", f"{__package__}.files"),
     b"p": (f"{__package__}.files",),
 }
-"""What to import before the fork, by the byte that comes with a call."""
+"""The modules to import before the fork, by the hint byte of a call."""
 LARGEST = 1 << 16
-"""Bytes of a message for the helper: a hint, then the names of variables that no call is to see."""
+"""Maximum bytes of a message to the helper: a hint, then the names of variables to hide from calls."""
 
 _ahead: dict[str, Any] = {}
-"""Modules that wait for the helpers to be forked from this process: stand-ins that nobody else may find."""
+"""Stand-in modules for the helpers that are forked from this process, which other code must not find."""
 
 
 def load_ahead() -> None:
-    """Import what any call needs, for helpers that are forked from this process or from its children."""
+    """Import what every call needs, for helpers that are forked from this process or its children."""
     for hint in PRELOADS:
         _preload(hint)
     for name in [name for name in sys.modules if name.partition(".")[0] == "ftl2"]:
@@ -58,7 +58,7 @@ def load_ahead() -> None:
 
 
 def main(control_fd: int) -> None:
-    """Fork a supervisor for every socket that arrives; end when the other side is gone."""
+    """Fork a supervisor for every socket that is received; return when the other end closes."""
     control = socket.socket(fileno=control_fd)
     sys.modules.update(_ahead)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
@@ -82,7 +82,7 @@ def main(control_fd: int) -> None:
 
 
 def serve(connection: socket.socket) -> None:
-    """Perform one request after the other, as long as nothing is left of the one before."""
+    """Execute requests one after the other, as long as each leaves no process."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     processes.adopt_orphans()
@@ -92,10 +92,10 @@ def serve(connection: socket.socket) -> None:
         (size,) = LENGTH.unpack(_receive(connection, LENGTH.size))
         request = json.loads(_receive(connection, size))
         if _is_readable(connection, 0):
-            return  # nothing else is ever sent: the call was cancelled before it began
+            return  # nothing else is sent here: the call was cancelled before it began
         connection.sendall(BEGUN)
         frame = perform.perform(request, cancel_fd=connection.fileno())
-        # What a call has left behind must not be taken for the tree of the next one.
+        # Processes that a call left must not count as the tree of the next one.
         free = len(frame) <= LARGE and processes.is_alone()
         with contextlib.suppress(ConnectionError):
             connection.sendall(frame + FREE if free else frame)
@@ -110,7 +110,7 @@ def _is_readable(connection: socket.socket, seconds: float) -> bool:
 def _preload(hint: bytes) -> None:
     names = PRELOADS.get(hint, ())
     if hint in b"arf":
-        # What is installed is needed by these only.
+        # Only these need installed packages.
         if "site" not in sys.modules:
             import site  # noqa: PLC0415
 
@@ -133,7 +133,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 
 def _hide_package_start(package: str, child: str) -> None:
-    """Let single modules be imported without the package's own start, which imports SSH, HTTP and more (0.6 s)."""
+    """Make modules importable without the package's __init__, which imports SSH, HTTP and more (0.6 s)."""
     import importlib.util  # noqa: PLC0415
     import types  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415

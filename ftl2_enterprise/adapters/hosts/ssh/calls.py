@@ -1,4 +1,4 @@
-"""Calls on SSH hosts: through one FTL2 context, with `run_on` and nothing else."""
+"""Calls on SSH hosts, through `run_on` of one FTL2 context."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 RECYCLE_CALLS = 500
 RECYCLE_BYTES = 128 << 20
-"""After so many calls or bytes a context is replaced: it remembers every result for ever."""
+"""Calls and bytes after which a context is replaced, because it keeps every result."""
 REMOTE_LIMIT = 8 << 20
-"""Bytes captured of each stream: FTL2's messages hold 64 MiB, and carry a module's output twice."""
+"""Bytes captured of each stream: FTL2's messages are limited to 64 MiB and contain a module's output twice."""
 HANDSHAKE = "Gate handshake failed: "
 NOT_CONNECTED = ("Failed to connect after ", "SSH authentication failed", "Gate handshake ")
-"""What FTL2 says when a call was not even sent."""
+"""Beginnings of FTL2's errors for calls that were not sent."""
 CAUSES = {
     "ConnectionRefusedError": "the connection was refused",
     "ConnectionResetError": "the connection was reset",
     "ConnectionLost": "the connection was lost",
     "BrokenPipeError": "the connection was lost",
     "TimeoutError": "no answer",
-    "gaierror": "its address is not known",
-    "OSError": "there is no way to it",
+    "gaierror": "its address is unknown",
+    "OSError": "there is no route to it",
 }
-"""What the kinds of errors mean that FTL2 names without a word of explanation."""
+"""Explanations of error types that FTL2 reports without a message."""
 SLACK = 15.0
 KILL_LIMIT = 10.0
 BUILD = f"import sys; sys.path.append(sys.argv[1]); from {gate_build.__name__} import run; run()"
@@ -49,16 +49,16 @@ type Reply = tuple[dict[str, Any], bytes, bytes]
 
 
 class HostUnreachable(Exception):
-    """The host, or the way to it, failed; the message is one sentence."""
+    """The host or the connection to it failed; the message is one sentence."""
 
     def __init__(self, message: str, *, began: bool = False) -> None:
         super().__init__(message)
         self.began: bool = began
-        """Whether the host may have done something of the call before."""
+        """Whether the call may have had an effect before."""
 
 
 class _Context:
-    """One FTL2 context, the hosts that it has connected to, and how worn it is."""
+    """One FTL2 context with the hosts that it has connected to, and its calls and bytes so far."""
 
     def __init__(self, ftl: Any, leave: contextlib.AsyncExitStack) -> None:
         self.ftl: Any = ftl
@@ -71,7 +71,7 @@ class _Context:
 
 
 class SshCalls:
-    """Owns the contexts; nothing of FTL2 is imported before the first call."""
+    """Owns the contexts; FTL2 is imported at the first call."""
 
     def __init__(self, work_dir: Path) -> None:
         self._gates: Path = work_dir / "gates"
@@ -81,9 +81,9 @@ class SshCalls:
         self._bundles: dict[str, tuple[str, bytes]] = {}
 
     async def perform(self, entry: HostEntry, request: dict[str, Any], *, module: str | None = None) -> Reply:
-        """Perform a request on the host, or an Ansible-style module. Raises Unreachable.
+        """Execute a request or an Ansible-style module on the host. Raises HostUnreachable.
 
-        Cancelling returns when the host has killed the call's tree, or does not answer any more.
+        Cancelling returns when the host has killed the call's process tree, or does not answer.
         """
         await ftl2_context.ready()
         try:
@@ -94,14 +94,14 @@ class SshCalls:
         context = await self._take()
         try:
             await self._connect(context, entry, host, request["timeout"])
-            asked = {**request, "limit": min(request["limit"], REMOTE_LIMIT)}
+            limited = {**request, "limit": min(request["limit"], REMOTE_LIMIT)}
             data: bytes | None = None
             if module is not None:
                 digest, data = await self.bundle(module)
-                asked |= {"kind": "bundle", "digest": digest}
-            answer = await self._call(context, entry, host, asked)
+                limited |= {"kind": "bundle", "digest": digest}
+            answer = await self._call(context, entry, host, limited)
             if "need" in answer and data is not None:
-                answer = await self._call(context, entry, host, asked, bundle=base64.b64encode(data).decode())
+                answer = await self._call(context, entry, host, limited, bundle=base64.b64encode(data).decode())
             try:
                 return frames.unpack(frames.from_text(answer["frame"]))
             except (KeyError, ValueError) as error:
@@ -110,7 +110,7 @@ class SshCalls:
             await self._give_back(context)
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close all connections."""
         context, self._context = self._context, None
         for task in self._built.values():
             task.cancel()
@@ -139,7 +139,7 @@ class SshCalls:
         return self._answer(context, entry, task.result())
 
     async def _kill(self, context: _Context, host: Any, token: str, task: asyncio.Future[Any]) -> None:
-        """Have the host end the call. When the host is gone, its helper still ends it at the call's time-out."""
+        """Let the host end the call. If the host is unreachable, its helper ends the call at the time-out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_LIMIT):
                 await ftl2_context.run_helper(context.ftl, host, op="kill", token=token)
@@ -149,7 +149,7 @@ class SshCalls:
             await asyncio.wait({task}, timeout=1)
 
     async def _connect(self, context: _Context, entry: HostEntry, host: Any, seconds: float) -> None:
-        """Connect before anything runs, so that giving up while connecting leaves nothing running."""
+        """Connect before the call, so that a time-out while connecting leaves nothing running."""
         task = context.connections.get(host.name)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = asyncio.ensure_future(self._greet(context, entry, host))
@@ -158,7 +158,7 @@ class SshCalls:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(task)
         except TimeoutError:
-            task.add_done_callback(_look_away)
+            task.add_done_callback(_ignore_failure)
             raise HostUnreachable(
                 f"cannot reach {_address(entry, host)}: no connection within {seconds:g} s"
             ) from None
@@ -174,8 +174,8 @@ class SshCalls:
         if "frame" in output or "need" in output:
             context.bytes += len(output.get("frame", ""))
             return output
-        # The host was reached before the call was sent. Where FTL2 had to connect anew and could not, it did nothing.
-        began = not any(sign in _said(results) for sign in NOT_CONNECTED)
+        # The host was reached before. If FTL2 had to reconnect and could not, the call was not sent.
+        began = not any(sign in _error_of(results) for sign in NOT_CONNECTED)
         raise HostUnreachable(f"cannot finish the call on {entry.name}: {_reason(results)}", began=began)
 
     async def bundle(self, module: str) -> tuple[str, bytes]:
@@ -190,7 +190,7 @@ class SshCalls:
         task = self._built.get(interpreter)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = asyncio.ensure_future(self._run_build(interpreter))
-            task.add_done_callback(_look_away)
+            task.add_done_callback(_ignore_failure)
             self._built[interpreter] = task
         await asyncio.shield(task)
 
@@ -201,14 +201,14 @@ class SshCalls:
             env={**os.environ, "FTL2_TELEMETRY": "off"}, start_new_session=True,
         )  # fmt: skip
         try:
-            _, said = await process.communicate()
+            _, output = await process.communicate()
         except asyncio.CancelledError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
             await process.wait()
             raise
         if process.returncode:
-            why = last_line(said.decode(errors="replace"))
+            why = last_line(output.decode(errors="replace"))
             raise HostUnreachable(f"cannot build FTL2's gate, which needs a Python package index: {why}")
 
     async def _take(self) -> _Context:
@@ -240,8 +240,8 @@ async def _end(context: _Context) -> None:
     await context.leave.aclose()
 
 
-def _look_away(task: asyncio.Task[None]) -> None:
-    """Take a failure that nobody waits for any more."""
+def _ignore_failure(task: asyncio.Task[None]) -> None:
+    """Retrieve the exception of a task that is no longer awaited, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
@@ -250,15 +250,15 @@ def _address(entry: HostEntry, host: Any) -> str:
     return f"{entry.name} ({host.ansible_user}@{host.ansible_host}:{host.ansible_port})"
 
 
-def _said(results: list[Any]) -> str:
+def _error_of(results: list[Any]) -> str:
     return str(results[0].error or "no reason given") if results else "FTL2 gave no result"
 
 
 def _reason(results: list[Any]) -> str:
-    what, handshake, printed = _said(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
+    what, handshake, printed = _error_of(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
     if not handshake:
-        told = line(what)
-        return CAUSES.get(told.rpartition(": ")[2], told)
+        error = line(what)
+        return CAUSES.get(error.rpartition(": ")[2], error)
     with contextlib.suppress(ValueError, SyntaxError):
         printed = cast("bytes", ast.literal_eval(printed.strip())).decode("utf-8", "replace")
-    return f"FTL2's gate does not start, which takes Python 3.10 there: {last_line(printed)}"
+    return f"FTL2's gate does not start, which needs Python 3.10 there: {last_line(printed)}"

@@ -1,4 +1,4 @@
-"""The only place that imports FTL2 into this process: contexts for SSH hosts, opened with every keyword given."""
+"""The only module that imports FTL2 into this process: contexts for SSH hosts, opened with explicit keywords."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import HostEntry
 
 HELPER = "ftl2_enterprise.on_host.call"
-"""The name under which FTL2's gate knows our code beside the files."""
+"""The module name of our code on the managed host in FTL2's gate."""
 
 KEEPALIVE_LIMIT = 900.0
-"""Seconds a gate may be silent. FTL2's own 60 cuts off calls that merely take long."""
+"""Seconds that a gate may be silent. FTL2's default of 60 would end long calls."""
 
 ENCODER = b"""import json
 json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
 """
-"""Modules put captured bytes into their failures, and would then fail to say what failed."""
+"""Modules put captured bytes into their failures, which cannot be encoded as JSON."""
 
 NO = frozenset({"0", "false", "no", "off", "n", "f", ""})
 
 
 async def ready() -> None:
-    """Import FTL2 without blocking the loop (0.6 s), and tame what it does to its surroundings."""
+    """Import FTL2 without blocking the event loop (0.6 s), and disable its side effects on logging."""
     await asyncio.to_thread(importlib.import_module, "ftl2.automation")
     runners: Any = importlib.import_module("ftl2.runners")
     runners.RemoteModuleRunner.KEEPALIVE_TIMEOUT = KEEPALIVE_LIMIT
@@ -42,14 +42,14 @@ async def ready() -> None:
         runners.asyncssh = _WatchedLibrary(runners.asyncssh)
     for name in ("ftl2", "asyncssh"):
         logger = logging.getLogger(name)
-        # Without a handler Python prints warnings to the terminal; with the parents' they carry parameters to files.
+        # Without a handler Python prints warnings to the terminal; the handlers of parents would log parameters.
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
         logger.propagate = False
 
 
 class _WatchedLibrary:
-    """The SSH library as FTL2 uses it, noting each connection for the call that opened it."""
+    """A proxy of the SSH library for FTL2 that records each connection for the call that opened it."""
 
     def __init__(self, library: Any) -> None:
         self._library: Any = library
@@ -58,7 +58,7 @@ class _WatchedLibrary:
         return getattr(self._library, name)
 
     async def connect(self, **settings: Any) -> Any:
-        """Connect, and note it."""
+        """Connect and record the connection."""
         connection = await self._library.connect(**settings)
         opened = _OPENED.get()
         if opened is not None:
@@ -70,7 +70,7 @@ _OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
 
 
 async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
-    """Run our helper on the host. Connections whose gate did not start are closed: FTL2 forgets them, open."""
+    """Run our helper on the host. Connections whose gate did not start are closed here, as FTL2 leaves them open."""
     opened: list[Any] = []
     token = _OPENED.set(opened)
     try:
@@ -84,11 +84,11 @@ async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
 
 
 def open_context(gates: Path) -> Any:
-    """A context that touches nothing of the user's: no state, log, record, summary, and a gate folder of our own."""
+    """A context without state, logs, records and summaries in the user's home, with its own gate folder."""
     automation: Any = importlib.import_module("ftl2.automation").automation
     inventory: Any = importlib.import_module("ftl2.inventory").Inventory
     for module, name in (("ftl2.types", "GateConfig"), ("ftl2.gate", "GateBuilder")):
-        # FTL2 makes these with their defaults, which create folders below HOME.
+        # FTL2's default objects would create folders below HOME.
         home: Any = importlib.import_module(module)
         made: Any = getattr(home, name)
         setattr(home, name, functools.partial(getattr(made, "func", made), cache_dir=gates))
@@ -124,11 +124,11 @@ KEYWORDS: dict[str, Any] = {
     "ignore_missing_inventory": False,
     "log_file": None,
 }
-"""Every keyword beside the inventory: defaults move between FTL2's patch releases."""
+"""Every keyword except the inventory: defaults change between FTL2's patch releases."""
 
 
 def equip(context: Any) -> None:
-    """Give an entered context our helper."""
+    """Add our helper to an entered context."""
     bundles: Any = importlib.import_module("ftl2.module_loading.bundle")
     data = helper()
     context._bundle_cache.add(
@@ -144,7 +144,7 @@ def equip(context: Any) -> None:
 
 @functools.cache
 def helper() -> bytes:
-    """Our code beside the files, with FTL2's own modules that need nothing else, as an archive Python can run."""
+    """Our code for managed hosts, with FTL2's own modules that need only Python, as an executable archive."""
     own = Path(remote.__file__ or "").parent
     native = Path(importlib.import_module("ftl2").__file__ or "").parent / "ftl_modules"
     files = {f"ftl2_enterprise/adapters/hosts/remote/{path.name}": path.read_text() for path in own.glob("*.py")}
@@ -164,7 +164,10 @@ def helper() -> bytes:
 
 
 def bundle(name: str) -> bytes:
-    """An Ansible-style module with its libraries, as FTL2 packs it. Slow the first time; call it in a thread."""
+    """An Ansible-style module with its libraries, as packed by FTL2.
+
+    Slow the first time; to be called in a thread.
+    """
     bundles: Any = importlib.import_module("ftl2.module_loading.bundle")
     data = bundles.build_bundle_from_fqcn(name if "." in name else f"ansible.builtin.{name}").data
     packed = io.BytesIO()
@@ -175,7 +178,7 @@ def bundle(name: str) -> bytes:
 
 
 def host_config(entry: HostEntry) -> Any:
-    """The host as FTL2 needs it. Raises ValueError with a sentence for what FTL2 would silently get wrong."""
+    """The host in FTL2's form. Raises ValueError with a sentence for settings that FTL2 would silently ignore."""
     types: Any = importlib.import_module("ftl2.types")
     known = entry.vars
     why = cannot_become(entry)
@@ -197,19 +200,19 @@ def host_config(entry: HostEntry) -> Any:
             "disable_host_key_checking": ignores_host_keys(entry),
         },
     }
-    # FTL2 keeps connections by name: the same name with another address, user or key has to be another name.
+    # FTL2 caches connections by name, so another address, user or key needs another name.
     digest = sha256(repr(sorted(settings.items(), key=lambda item: item[0])).encode()).hexdigest()[:12]
     return types.HostConfig(name=f"{entry.name}#{digest}", ansible_connection="ssh", **settings)
 
 
 def interpreter(entry: HostEntry) -> str:
-    """Python on the managed host."""
+    """The Python interpreter on the managed host."""
     given = str(entry.vars.get("ansible_python_interpreter") or "python3")
     return "python3" if given.startswith("auto") else given
 
 
 def ignores_host_keys(entry: HostEntry) -> bool:
-    """Whether the inventory says so, in one of the ways that Ansible and FTL2 know."""
+    """Whether the inventory disables host key checking, in one of the forms that Ansible and FTL2 support."""
     if truth(entry.vars.get("disable_host_key_checking")):
         return True
     checking = entry.vars.get("ansible_ssh_host_key_checking", entry.vars.get("ansible_host_key_checking"))
@@ -220,17 +223,17 @@ def ignores_host_keys(entry: HostEntry) -> bool:
 
 
 def cannot_become(entry: HostEntry) -> str | None:
-    """Why the host's privilege escalation cannot work, in one sentence."""
+    """The reason why the host's privilege escalation is not supported, in one sentence, or None."""
     if not truth(entry.vars.get("ansible_become")):
         return None
     method = str(entry.vars.get("ansible_become_method") or "sudo")
     if method != "sudo":
-        return f"cannot use {method} on {entry.name}: FTL2 becomes another user with sudo only"
+        return f"cannot use {method} on {entry.name}: FTL2 supports sudo only"
     if any(entry.vars.get(key) for key in ("ansible_become_password", "ansible_become_pass")):
-        return f"cannot give sudo a password on {entry.name}: FTL2 needs sudo without one (NOPASSWD)"
+        return f"cannot pass sudo a password on {entry.name}: FTL2 needs sudo without a password (NOPASSWD)"
     return None
 
 
 def truth(value: Any) -> bool:
-    """An inventory's yes or no."""
+    """The boolean value of an inventory variable."""
     return value.strip().lower() not in NO if isinstance(value, str) else bool(value)

@@ -1,4 +1,4 @@
-"""Builds FTL2's gate in a process of its own: it takes seconds, prints, and would block an event loop."""
+"""Builds FTL2's gate in a separate process: it takes seconds, prints, and would block an event loop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 MODULES = ["ping"]
-"""What FTL2 itself puts into a gate when it is asked for no modules; another list is another gate."""
+"""The modules that FTL2 puts into a gate by default; another list would create another gate."""
 
 
 def main(folder: Path, interpreter: str) -> None:
-    """Leave a whole gate in the folder. Half of one would stay there for ever, so it appears under its name last."""
+    """Build a gate in the folder. It is renamed when complete, as FTL2 would use an incomplete one indefinitely."""
     from ftl2.gate import GateBuildConfig, GateBuilder  # noqa: PLC0415 - only this process pays for the import
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,10 +29,10 @@ def main(folder: Path, interpreter: str) -> None:
 
 
 def run() -> None:
-    """Take the arguments from the command line: the place of this package, the folder, the interpreter."""
+    """Run with the arguments of the command line: the path of this package, the folder, the interpreter."""
     _, folder, interpreter = sys.argv[1:]
     try:
         main(Path(folder), interpreter)
-    except Exception as error:  # whatever FTL2 or its installer raises, one line is what people need
+    except Exception as error:  # for any error of FTL2 or its installer, one line is enough for people
         sys.stderr.write(f"\n{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}\n")
         raise SystemExit(1) from None

@@ -1,4 +1,4 @@
-"""Asks a model through the `claude` command-line program, one process per request."""
+"""A model that is called through the `claude` command-line program, which runs once per request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ QUIET: dict[str, str] = {
     "DISABLE_ERROR_REPORTING": "1",
 }
 NESTED = frozenset({"CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"})
-"""Variables by which `claude` knows that it runs inside of itself, and then behaves differently."""
+"""Variables by which `claude` detects that it runs inside itself, which changes its behavior."""
 CREDENTIALS = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"})
-"""Variables that let `claude` in; nobody else is to see them."""
+"""Variables with which `claude` authenticates; other programs must not receive them."""
 SYSTEM_FILE = "system.txt"
 
 
 class ClaudeModel:
-    """A Model. The prompt goes to standard input and the system prompt to a file: neither is in the process list."""
+    """A Model. The prompt is passed on standard input and the system prompt in a file, not in the process list."""
 
     provider: str = "claude"
 
@@ -46,10 +46,10 @@ class ClaudeModel:
         env: Mapping[str, str] | None = None,
         hidden: Collection[str] = (),
     ) -> None:
-        """`bare` leaves out the user's own set-up of `claude`, and needs an API key; None: when there is one.
+        """`timeout` is in seconds. `max_retries` are retries of the program within a request.
 
-        `max_retries` are those of the program within a request. `env` is added to the environment, and the variables
-        named in `hidden` (those that hold the loop's secrets) are kept from it.
+        `bare` ignores the user's configuration of `claude` and needs an API key; None uses it if there is a key.
+        `env` is added to the environment; the variables in `hidden`, which contain secrets of the loop, are removed.
         """
         self.model: str | None = model
         self._command = command
@@ -60,7 +60,7 @@ class ClaudeModel:
         self._hidden = frozenset(hidden)
 
     async def ask(self, request: ModelRequest) -> ModelReply:
-        """Raises ModelError."""
+        """Run the program for one request. Raises ModelError."""
         env = self._environment()
         program = _find(self._command, env.get("PATH"))
         if program is None:
@@ -69,7 +69,7 @@ class ClaudeModel:
                 " https://docs.claude.com/claude-code or choose another decider",
                 CallOutcome.NOT_INSTALLED,
             )
-        # In a directory of its own: CLAUDE.md and settings where the loop runs are not meant for it.
+        # In a separate directory: CLAUDE.md and settings in the directory of the loop must not affect it.
         with tempfile.TemporaryDirectory(prefix="ftl2-model-", ignore_cleanup_errors=True) as folder:
             _write(Path(folder, SYSTEM_FILE), request.system)
             try:
@@ -119,7 +119,7 @@ class ClaudeModel:
 
 def _find(command: str, path: str | None) -> str | None:
     found = shutil.which(command, path=path)
-    # Absolute, because the program is started in another directory than the one that we look from.
+    # Absolute, because the program starts in another directory.
     return str(Path(found).absolute()) if found else None
 
 

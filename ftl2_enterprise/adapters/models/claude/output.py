@@ -1,4 +1,4 @@
-"""What `claude --output-format json` said: an answer, or one sentence about why there is none. Pure."""
+"""Parses the output of `claude --output-format json`: an answer, or the reason for its absence. Pure."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from ftl2_enterprise.adapters.models.run_program import ProgramResult
 
 DETAIL = 4_000
-"""Characters of its output that are kept when it failed."""
+"""Characters of the output that are stored when the program failed."""
 SAID = 300
-"""Characters of its output in a sentence."""
+"""Characters of the output in a message."""
 
 
 def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> ModelReply:
-    """The answer. Raises ModelError."""
+    """The reply. Raises ModelError."""
     stdout = ended.stdout.decode("utf-8", "replace")
     if ended.truncated:
-        # Cut off, it is not JSON any more; the beginning is enough to say so.
+        # Truncated output is not valid JSON; a short beginning is enough to show it.
         return ModelReply(text=shorten_middle(stdout, DETAIL), usage=ModelUsage(model=asked_for))
     result = _result(stdout)
     if result is None:
         return _unreadable(ended, stdout, asked_for=asked_for)
     usage = _usage(result, asked_for)
     text = _clean(str(result.get("result") or ""))
-    # `subtype` says success even for a failed request: only is_error tells.
+    # `subtype` is `success` even for a failed request; only `is_error` is reliable.
     if not result.get("is_error") and result.get("subtype", "success") == "success":
         return ModelReply(text=text, value=result.get("structured_output"), usage=usage)
     if result.get("subtype") == "error_max_structured_output_retries":
@@ -72,14 +72,14 @@ _NETWORK = re.compile(
 def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: bool) -> _ModelFailure:
     status = result.get("api_error_status")
     status = status if isinstance(status, int) else None
-    said = _line(text)
+    message = _line(text)
     if result.get("stop_reason") == "refusal":
         return _ModelFailure(
             "cannot get a decision from claude: the model refused to answer this request", CallOutcome.REFUSED
         )
     if result.get("subtype") == "error_max_budget_usd" or _LIMIT.search(text):
         return _ModelFailure(
-            f"cannot ask claude: its spending or usage limit is reached: {said}", CallOutcome.REFUSED
+            f"cannot ask claude: its spending or usage limit is reached: {message}", CallOutcome.REFUSED
         )
     if status is None and _LOGIN.search(text):
         how = "set ANTHROPIC_API_KEY (in bare mode a login is not read)" if bare else (
@@ -92,22 +92,22 @@ def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: b
             CallOutcome.UNAUTHENTICATED,
         )
     if status is not None:
-        return _by_status(status, said, model)
+        return _by_status(status, message, model)
     if _TIMED_OUT.search(text):
         return _ModelFailure(
             "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
         )
     if result.get("api_error") == "connection_failed" or _NETWORK.search(text):
-        return _ModelFailure(f"cannot reach the model's service: {said}", CallOutcome.UNREACHABLE, temporary=True)
-    reason = said or str(result.get("subtype") or "it gave no reason")
+        return _ModelFailure(f"cannot reach the model's service: {message}", CallOutcome.UNREACHABLE, temporary=True)
+    reason = message or str(result.get("subtype") or "it gave no reason")
     return _ModelFailure(f"cannot get an answer from claude: {reason}")
 
 
-def _by_status(status: int, said: str, model: str | None) -> _ModelFailure:
+def _by_status(status: int, message: str, model: str | None) -> _ModelFailure:
     match status:
         case 403:
             return _ModelFailure(
-                f"cannot ask claude: this account may not do that: {said}", CallOutcome.UNAUTHENTICATED
+                f"cannot ask claude: this account lacks the permission: {message}", CallOutcome.UNAUTHENTICATED
             )
         case 404:
             name = f"the model {model!r}" if model else "the model"
@@ -125,20 +125,20 @@ def _by_status(status: int, said: str, model: str | None) -> _ModelFailure:
         case _ if status >= 500:
             return _ModelFailure(f"cannot get an answer from claude: the service failed ({status})", temporary=True)
         case _:
-            return _ModelFailure(f"cannot ask claude: the service refused the request ({status}): {said}")
+            return _ModelFailure(f"cannot ask claude: the service refused the request ({status}): {message}")
 
 
 def _unreadable(ended: ProgramResult, stdout: str, *, asked_for: str | None) -> ModelReply:
-    """Output without a result object: a text to be judged as an answer when it ended well, a failure otherwise."""
+    """Output without a result object: the text is the answer if the exit status is 0, else a failure."""
     if ended.status == 0:
         return ModelReply(text=stdout, usage=ModelUsage(model=asked_for))
     stderr = ended.stderr.decode("utf-8", "replace")
-    said = _line(stderr) or _line(stdout)
+    message = _line(stderr) or _line(stdout)
     how = f"signal {-ended.status}" if ended.status < 0 else f"status {ended.status}"
     raise ModelError(
-        f"cannot get an answer from claude: it ended with {how}" + (f": {said}" if said else ""),
+        f"cannot get an answer from claude: it ended with {how}" + (f": {message}" if message else ""),
         CallOutcome.FAILED,
-        # Killed from outside (by the kernel, short of memory) it may do better next time; a bad option stays bad.
+        # A kill from outside (the kernel, out of memory) is temporary; an invalid option is not.
         temporary=ended.status < 0,
         usage=ModelUsage(model=asked_for),
         detail=shorten_middle(stderr or stdout, DETAIL),
@@ -180,7 +180,7 @@ def _count(value: Any) -> int | None:
 
 
 def _clean(text: str) -> str:
-    """Without half surrogate pairs, which JSON can hold and a database cannot."""
+    """The text without lone surrogates, which JSON can represent and the database cannot."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -131,7 +131,10 @@ async def test_a_loop_of_rules_ends_at_once_when_one_cannot_be_judged_and_none_i
     modules.handlers["mend"] = lambda call: modules.world.update(page="there") or ok(changed=True)
     loop, iterations, _, _ = await run(tmp_path, RulesDecider(), modules)
     assert [one.outcome for one in iterations] == [IterationOutcome.RULE_FIRED, IterationOutcome.OBSERVED]
-    assert (loop.outcome, loop.reason) == (Outcome.NOT_CONVERGED, "cannot judge rule a_broken: KeyError: 'nothing'")
+    assert (loop.outcome, loop.reason) == (
+        Outcome.NOT_CONVERGED,
+        "cannot evaluate rule a_broken: KeyError: 'nothing'",
+    )
     assert loop.condition is not Condition.IN_SYNC
 
 
@@ -143,7 +146,7 @@ async def test_a_continuous_loop_of_rules_tries_again_later_when_one_cannot_be_j
         (rested,) = b.data("loop.rested")
         assert (rested["outcome"], rested["reason"]) == (
             Outcome.NOT_CONVERGED,
-            "cannot judge rule broken: KeyError: 'nothing'",
+            "cannot evaluate rule broken: KeyError: 'nothing'",
         )
         assert b.loop().state is LoopState.PAUSED
         assert b.loop().iteration_count == 1

@@ -240,9 +240,9 @@ def test_questions_are_listed_and_shown(db: Store) -> None:
 def test_an_answer_is_given_once(db: Store) -> None:
     with db.write() as tx:
         one_of_each(tx)
-    with pytest.raises(Problem, match="cannot take '3' for an answer to prompt 1") as caught:
+    with pytest.raises(Problem, match="cannot accept '3' as an answer to prompt 1") as caught:
         do(db, verbs.AnswerPrompt(prompt=1, answer="3"))
-    assert caught.value.hint == "give one of: 1 for '80', 2 for '8080'"
+    assert caught.value.hint == "choose one of: 1 for '80', 2 for '8080'"
     given = do(db, verbs.AnswerPrompt(prompt=1, answer=" 2 "))
     assert (given.state, given.answer, given.answered_by) == (PromptState.ANSWERED, "8080", "eva")
     for request in (verbs.AnswerPrompt(prompt=1, answer="80"), verbs.DismissPrompt(prompt=1)):

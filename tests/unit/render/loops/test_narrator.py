@@ -226,7 +226,7 @@ def test_what_a_rule_says_is_told_once() -> None:
     assert told(*observed) == [f"  not as desired: {still}"]
     broken = [
         event(RuleBroken, rule="disk", error="KeyError: 'df'"),
-        event(IterationDecided, by="rules", reasoning="cannot judge rule disk: KeyError: 'df'", actions=[]),
+        event(IterationDecided, by="rules", reasoning="cannot evaluate rule disk: KeyError: 'df'", actions=[]),
     ]
     assert told(*broken) == ["  rule broken: disk: KeyError: 'df'"]
 

@@ -152,7 +152,7 @@ async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_as
     assert "8080" not in first
     assert "Which port?" in second
     assert "8080" in second
-    assert "looked around" not in second
+    assert "only observed" not in second
 
 
 async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path):

@@ -146,7 +146,7 @@ def test_what_nobody_may_look_at_is_not_absent() -> None:
             closed.chmod(0o700)
     assert not decision.converged
     assert decision.actions == []
-    assert "may not be looked at" in decision.unmet[0]
+    assert "cannot be examined: permission denied" in decision.unmet[0]
 
 
 @pytest.fixture

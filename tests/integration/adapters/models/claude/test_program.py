@@ -121,7 +121,7 @@ SAYINGS: dict[str, tuple[str, CallOutcome, bool, str]] = {
         "api_error_status=401, result='Invalid API key · Fix external API key'", CallOutcome.UNAUTHENTICATED, False,
         "not accepted",
     ),
-    "forbidden": ("api_error_status=403, result='no'", CallOutcome.UNAUTHENTICATED, False, "may not do that"),
+    "forbidden": ("api_error_status=403, result='no'", CallOutcome.UNAUTHENTICATED, False, "lacks the permission"),
     "unknown model": ("api_error_status=404, result='no'", CallOutcome.FAILED, False, "'m-1' does not exist"),
     "rate limit": ("api_error_status=429, result='slow'", CallOutcome.FAILED, True, "rate limit"),
     "overloaded": ("api_error_status=529, result='busy'", CallOutcome.FAILED, True, "overloaded"),

@@ -83,7 +83,7 @@ def test_nobody_answered_is_said() -> None:
     text = decision_prompt(
         situation(answers=[PromptAnswer(key="k", question="Which?", answer=None, answered_by=None)])
     )
-    assert "nobody answered" in section(text, "answers")
+    assert "no answer; choose" in section(text, "answers")
 
 
 def test_data_cannot_leave_its_section() -> None:

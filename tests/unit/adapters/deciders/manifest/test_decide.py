@@ -129,7 +129,7 @@ def test_a_step_waits_until_what_it_requires_is_seen_in_place() -> None:
     made = decider(command("b", "requires: [a],") + command("a"))
     both = decide(made, situation(seen_of(made, {"is-a": 1, "is-b": 1})))
     assert did(both) == [("localhost", "make-a")]
-    assert "Waiting for what they require: b." in both.reasoning
+    assert "Waiting for required steps: b." in both.reasoning
     assert did(decide(made, situation(seen_of(made, {"is-b": 1})))) == [("localhost", "make-b")]
 
 
@@ -184,8 +184,8 @@ def test_the_steps_that_need_an_answer_first_are_counted_as_they_are_listed() ->
     decision = decide(made, situation(seen_of(made, {"is-a": 1, "is-b": 1})))
     assert decision.unmet[2:] == ["c on localhost: needs the answer to 'size'"]
     assert decision.reasoning == (
-        "2 of 3 steps are out of place, 1 needs an answer. To do now: a. Waiting for what they require: b. "
-        "Asked about later: c."
+        "2 of 3 steps are out of place, 1 needs an answer. Acting on: a. Waiting for required steps: b. "
+        "Questions later: c."
     )
 
 
@@ -199,7 +199,7 @@ def test_a_question_without_answer_and_default_blocks() -> None:
     made = decider(command("a").replace("make-a", '"give {{ answers.owner }}"'), QUESTION)
     answers = [answer("owner", None, None)]
     decision = decide(made, situation(seen_of(made, {"is-a": 1}), answers))
-    assert decision.blocked == "cannot go on with 'a': nobody answered 'Whose is it?', which has no default"
+    assert decision.blocked == "cannot continue 'a': no answer to 'Whose is it?', which has no default"
 
 
 def test_what_a_path_needs_is_asked_before_it_is_looked_at() -> None:
@@ -250,7 +250,7 @@ def test_after_failures_a_person_is_asked() -> None:
     seen = seen_of(made, {"is-a": 1, "is-b": 1})
     decision = decide(made, situation(seen, past=failing(3), must_ask=True))
     assert decision.ask is not None
-    assert decision.ask.question == ("Step 'a' has failed 3 times on localhost: no space left. What shall be done?")
+    assert decision.ask.question == ("Step 'a' has failed 3 times on localhost: no space left. How to continue?")
     assert (decision.ask.options, decision.ask.default) == ([RETRY, LEAVE_OUT, STOP], STOP)
     assert not decision.actions
     assert decide(made, situation(seen_of(made, {}), past=failing(3), must_ask=True)).converged
@@ -275,11 +275,11 @@ def test_what_the_person_says_is_done() -> None:
     assert did(after(LEAVE_OUT)) == [("localhost", "make-c")]
     rest = after(LEAVE_OUT, seen=seen_of(made, {"is-a": 1, "is-b": 1}))
     assert rest.converged
-    assert rest.reasoning == "Everything is in place but what a person left out: a, b."
-    assert after(STOP).blocked == "cannot go on with 'a', which keeps failing: ana said so"
+    assert rest.reasoning == "Everything is in place except the steps left out by a person: a, b."
+    assert after(STOP).blocked == "cannot continue 'a', which keeps failing: stopped by ana"
     for by in ("default", "default, dismissed by ana"):
-        assert after(STOP, by).blocked == "cannot go on with 'a', which keeps failing: nobody said how to go on"
-    assert after(None, None).blocked == "cannot go on with 'a', which keeps failing: nobody said how to go on"
+        assert after(STOP, by).blocked == "cannot continue 'a', which keeps failing: no answer how to continue"
+    assert after(None, None).blocked == "cannot continue 'a', which keeps failing: no answer how to continue"
     # Whoever starts the loop again after a stop wants it to try again.
     assert did(after(STOP, past=[])) == [("localhost", "make-a"), ("localhost", "make-c")]
     again = decide(made, situation(seen, [answer(first.key or "", RETRY)], [*past, *failing(2)], must_ask=True)).ask
@@ -335,4 +335,4 @@ async def test_rules_alone() -> None:
     broken = situation(unjudged=[("disk", "KeyError: 'df'")], rules=[("disk", ""), ("swap", "")])
     decision = await rules.decide(broken, NOT_CALLED)
     assert not decision.converged
-    assert decision.reasoning == "cannot judge rule disk: KeyError: 'df'"
+    assert decision.reasoning == "cannot evaluate rule disk: KeyError: 'df'"

@@ -45,14 +45,14 @@ YAML = [
         "version: 1\nname: x\n\tsteps: []\n",
         "cannot use m.yaml:3: the line is indented with a tab; indent with spaces",
     ),
-    (GOOD + "---\n" + GOOD, "cannot use m.yaml:5: it holds more than one document"),
+    (GOOD + "---\n" + GOOD, "cannot use m.yaml:5: it contains more than one document"),
     ("version: 1\nname: [\n", "cannot use m.yaml:3: "),
     ("version: 1\nname: a\nname: b\n", "m.yaml:3: the key 'name' is given twice; it is already on line 2"),
     ("version: 1\nname: !!python/object/apply:os.system [ls]\n", "cannot use m.yaml:2: the tag !!python"),
     ("version: 1\nname: !!binary aGk=\n", "cannot use m.yaml:2: the tag !!binary is not allowed"),
     ("version: 1\n? [a]\n: b\n", "cannot use m.yaml:2: a key is not a text"),
     ("version: 1\nname: \x07\n", "cannot use m.yaml:2: it contains a character that YAML does not allow"),
-    ("version: 1\nname: x\nvars: &v {a: *v}\n", "an alias leads back to what it is part of"),
+    ("version: 1\nname: x\nvars: &v {a: *v}\n", "an alias refers to a value that contains it"),
     ("version: 1\nname: x\nvars: {<<: {a: 1}}\n", "cannot use m.yaml:3: merge keys (<<) are not supported"),
 ]
 SHAPE = [
@@ -125,7 +125,7 @@ TEMPLATES = [
     (step('file: {path: "/{{ observed.x }}"}'), "reads observed.x, which does not exist"),
     (
         step('file: {path: "/{{ observed.os.stdout }}"}') + "observe: [{name: os, module: shell}]\n",
-        "reads observed in what it looks at",
+        "reads observed in what it observes",
     ),
     (step('file: {path: "/{{ vars. }}"}'), "cannot use m.yaml:4: a template here: "),
     (step("when: 'answers.x ==', file: {path: /a}"), "`when` of 'a': "),
@@ -169,7 +169,7 @@ def test_bad_templates_are_found_when_loading(tmp_path: Path) -> None:
 def test_aliases_cannot_stand_for_billions() -> None:
     bomb = "vars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
-    assert "once its aliases are followed" in str(refused(GOOD + bomb))
+    assert "with its aliases expanded" in str(refused(GOOD + bomb))
     assert "characters" in str(refused(GOOD + "# " + "x" * 1_000_001))
     assert "nested too deeply" in str(refused("a: " + "[" * 5_000 + "]" * 5_000))
 
@@ -192,7 +192,7 @@ def test_vars_use_those_above_them_and_can_be_replaced(tmp_path: Path) -> None:
     text = GOOD + 'vars: {root: /srv, conf: "{{ vars.root }}/conf", n: 3, twice: "{{ vars.n * 2 }}"}\n'
     assert manifest(text, tmp_path).vars == {"root": "/srv", "conf": "/srv/conf", "n": 3, "twice": 6}
     assert manifest(text, root="/opt").vars["conf"] == "/opt/conf"
-    assert "has none of that name; did you mean 'root'?" in str(refused(text, rot="/x"))
+    assert "has no variable of that name; did you mean 'root'?" in str(refused(text, rot="/x"))
     here = GOOD + 'vars: {at: "{{ manifest_dir }}/x"}\n'
     assert manifest(here, tmp_path).vars["at"] == f"{tmp_path}/x"
 
