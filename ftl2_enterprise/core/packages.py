@@ -19,7 +19,7 @@ ROOT = __name__.partition(".")[0]
 
 def load(name: str) -> ModuleType:
     """The module of that full name, imported."""
-    # Not importlib: __import__ is there without importing anything.
+    # Not importlib, which would have to be imported first.
     __import__(name)
     return sys.modules[name]
 

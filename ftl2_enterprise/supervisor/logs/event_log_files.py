@@ -69,7 +69,7 @@ class FactLog:
         if self._cursor is None:
             newest = self.newest()
             stored = self._stored()
-            # The first start, or a database that was restored from a backup: what was there before is history.
+            # The first start, or a database that was restored from a backup: earlier facts are not reported again.
             self._cursor = newest if stored is None or stored > newest else stored
             self._store(self._cursor)
         return self._cursor

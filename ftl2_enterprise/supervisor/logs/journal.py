@@ -60,7 +60,7 @@ def _field(name: str, value: str) -> bytes:
 
 
 class Journal:
-    """Sends lines to the journal; what it cannot take at once is lost: logging must not hold up the process."""
+    """Sends lines to the journal; what it cannot take at once is lost, because logging must not block the process."""
 
     def __init__(self, process: str, path: str = SOCKET) -> None:
         self._process: str = process
