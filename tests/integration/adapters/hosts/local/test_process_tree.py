@@ -113,15 +113,17 @@ async def test_something_left_with_the_pipes_open_does_not_hold_the_command(modu
 def test_the_tree_of_a_process_that_is_killed_dies_with_it(tmp_path: Path) -> None:
     unique = mark()
     program = f"""
-import asyncio, pathlib
+import asyncio, pathlib, sys
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.loops.ports import Call
+from ftl2_enterprise.loops.ports import ModuleCall
 modules = Ftl2Modules(None, work_dir=pathlib.Path({str(tmp_path)!r}), redact=str)
-call = Call(module="shell", params={{"cmd": "setsid sleep {unique}"}}, host="localhost", timeout=60)
+call = ModuleCall(module="shell", params={{"cmd": "setsid sleep " + sys.argv[1]}}, host="localhost", timeout=60)
 asyncio.run(modules.run(call))
 """
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY)
+    # Its own command line must not pass for the one of its call.
+    process = subprocess.Popen([sys.executable, "-c", program, unique], cwd=REPOSITORY)
     assert until(lambda: alive(f"sleep {unique}"))
+    assert process.poll() is None
     process.kill()
     process.wait()
     assert until(lambda: not alive(unique))
