@@ -55,7 +55,7 @@ MODE = Option(
     choices=tuple(map(str, MODES)),
     default="single",
 )
-INTERVAL = Option("interval", "Seconds between the runs of a continuous loop.", SECONDS, above=0)
+INTERVAL = Option("interval", "Seconds between the runs of a continuous loop; 60 for a new loop.", SECONDS, above=0)
 DRY_RUN = Option("dry-run", "Show what would be changed, and change nothing.")
 POLICY = Option("policy", "Policy file that restricts what the loop may do.", PATH, value="FILE")
 ENVIRONMENT = Option("environment", "Environment that policy rules match, such as `production`.", TEXT, value="NAME")
@@ -63,7 +63,7 @@ RULES_DIR = Option("rules-dir", "Directory of rules, which decide without a mode
 DECIDER = Option("decider", "Decider of the loop.", TEXT, choices=DECIDERS, default="auto")
 MODEL = Option("model", "Model that the decider calls.", TEXT, value="NAME")
 MAX_COST = Option("max-cost", "Maximum cost of the loop's model calls.", DOLLARS, value="USD", at_least=0)
-MAX_ITERATIONS = Option("max-iterations", "Maximum iterations per run.", NUMBER, at_least=1)
+MAX_ITERATIONS = Option("max-iterations", "Maximum iterations per run; 10 for a new loop.", NUMBER, at_least=1)
 MAX_ASK_DELAY = Option(
     "max-ask-delay",
     "Ask a person after this many consecutive iterations with failures; 0: never.",
@@ -71,7 +71,7 @@ MAX_ASK_DELAY = Option(
     at_least=0,
     default="0",
 )
-ACTION_TIMEOUT = Option("action-timeout", "Maximum seconds per action.", SECONDS, above=0)
+ACTION_TIMEOUT = Option("action-timeout", "Maximum seconds per action; 300 for a new loop.", SECONDS, above=0)
 
 
 def inventory(default: str) -> Option:
