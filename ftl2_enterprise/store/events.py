@@ -36,6 +36,14 @@ events = Table(
     Index("events_by_subject", "subject", "id"),
 )
 
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("reader", Text, primary_key=True, nullable=False),
+    Column("event_id", Integer, nullable=False),
+)
+"""How far readers have come whose work is in the database too; `store.cursors` moves them."""
+
 _INSERT = Prepared(insert(events))
 _COLUMNS = ("at", "kind", "subject", "actor", "data")
 _LAST = Prepared(select(events.c.id).order_by(events.c.id.desc()).limit(1))

@@ -23,6 +23,7 @@ from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.capabilities import capabilities
 from ftl2_enterprise.wiring.database import open_database
+from ftl2_enterprise.wiring.links import links
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, subjects, loaded.settings),
         retention=[retention for one in found for retention in one.retention(context)],
+        links=links(),
         applied=live.apply,
     )
 

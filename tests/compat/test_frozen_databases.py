@@ -86,9 +86,13 @@ def objects(path: Path) -> set[tuple[str, str]]:
     return found
 
 
+NOT_RELEASED = {"0004", "0005"}
+"""Revisions of version 0.2. When it is released, a database that it has made is added to the frozen ones."""
+
+
 def test_each_schema_that_was_released_is_frozen() -> None:
     frozen = {path.name.split("-")[1].split(".")[0] for path in FROZEN}
-    assert frozen >= set(branches().store.revisions[:-1])
+    assert frozen >= set(branches().store.revisions) - NOT_RELEASED
 
 
 def test_the_frozen_databases_have_what_can_be_lost(frozen: Path) -> None:

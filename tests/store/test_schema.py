@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 NAMED = {
     "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
-    "observations", "model_calls", "events", "texts", "disabled_rules", "handovers",
+    "observations", "model_calls", "events", "texts", "disabled_rules", "handovers", "cursors",
 }  # fmt: skip
 
 

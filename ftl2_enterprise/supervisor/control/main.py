@@ -19,6 +19,7 @@ from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.executor import RequestExecutor
+from ftl2_enterprise.supervisor.control.links import follow
 from ftl2_enterprise.supervisor.control.reconciler import Reconciler
 from ftl2_enterprise.supervisor.control.retention import remove_old
 from ftl2_enterprise.supervisor.control.root_link import RootLink
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.supervisor.control.dispatch import Handlers
+    from ftl2_enterprise.supervisor.control.links import Link
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.reconciler import Writing
     from ftl2_enterprise.supervisor.control.retention import Retention
@@ -100,6 +102,8 @@ class Parts:
     """The log of facts."""
     retention: Sequence[Retention] = ()
     """Rows that are kept for a limited time."""
+    links: Sequence[Link] = ()
+    """Where facts of one capability lead to units of work of another."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings after each reload."""
     clock: Clock = field(default_factory=SystemClock)
@@ -169,6 +173,7 @@ class Control:
         if self._parts.facts is not None:
             work.append(asyncio.ensure_future(event_logger.log_facts(self._parts.facts, self.commits)))
         work += [asyncio.ensure_future(remove_old(one, self.writer)) for one in self._parts.retention]
+        work += [asyncio.ensure_future(self._follow(link)) for link in self._parts.links]
         try:
             await asyncio.wait([self._over, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in work:
@@ -198,6 +203,18 @@ class Control:
         await self._greeted.wait()
         await self.server.start(self._parts.listener)
         await self.reconciler.run(self.root)
+
+    async def _follow(self, link: Link) -> None:
+        name = f"link {link.name}"
+
+        def report(problem: str) -> None:
+            if problem:
+                self.reconciler.problems[name] = problem
+            else:
+                self.reconciler.problems.pop(name, None)
+            self.reconciler.tell()
+
+        await follow(link, self.store, self.writer, self.commits, report)
 
     def _listen(self, listener: socket.socket) -> None:
         self.server.run(self.server.move(listener))

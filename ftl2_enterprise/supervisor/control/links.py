@@ -1,0 +1,102 @@
+"""Links: where a fact of one capability leads to a unit of work of another.
+
+Otherwise capabilities know nothing of each other.
+
+A link is a plain declaration, listed in `wiring/links.py`. Control follows the event log for each link, and has the
+writer execute its unit for each of its facts, in their order and together with the movement of its cursor, in one
+transaction. So each fact is handled exactly once, whichever process is killed. A new link begins with the first fact
+after its first start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from ftl2_enterprise.core.backoff import exponential
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.store import cursors
+from ftl2_enterprise.store.events import last_event, list_events
+from ftl2_enterprise.supervisor.logs import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftl2_enterprise.core.event import Event
+    from ftl2_enterprise.protocol.fact import Fact
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.unit import Unit
+    from ftl2_enterprise.supervisor.control.commit_watch import Commits
+    from ftl2_enterprise.supervisor.control.reconciler import Writing
+
+PAGE = 200
+"""Facts that are read at a time."""
+LAG = 5_000
+"""Facts of other kinds after which the cursor is stored, so that a restart does not read all of them again."""
+RETRY_BASE, RETRY_CAP = 0.2, 30.0
+"""Bounds of the seconds before a fact that could not be handled is tried again."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A unit of work that follows facts."""
+
+    name: str
+    """Of its cursor, unique and never changed: `notes.archive-with-loop`."""
+    facts: tuple[type[Fact], ...]
+    unit: Unit[[Event], None]
+    """Handles one event. A Problem or an error of it is logged, and the event is tried again until it is handled."""
+
+
+async def follow(link: Link, store: Store, writer: Writing, commits: Commits, report: Callable[[str], None]) -> None:
+    """Have the link's facts handled, until cancelled. `report` gets what is wrong, or an empty text."""
+    failures = 0
+
+    def handled() -> None:
+        nonlocal failures
+        if failures:
+            report("")
+        failures = 0
+
+    while True:
+        try:
+            await _follow(link, store, writer, commits, handled)
+        except Problem as problem:
+            why = str(problem)
+        except Exception as error:
+            why = f"internal error {log.crash(error, 'a link failed', link=link.name)}"
+        failures += 1
+        _log.warning("the link %s waits: %s", link.name, why)
+        report(f"the link {link.name} cannot handle a fact: {why}")
+        await asyncio.sleep(exponential(failures, base=RETRY_BASE, cap=RETRY_CAP))
+
+
+async def _follow(
+    link: Link, store: Store, writer: Writing, commits: Commits, handled: Callable[[], None]
+) -> NoReturn:
+    """Go on from the stored cursor, which a control before this one may have moved. Raises what stops it."""
+    kinds = {kind_of(fact) for fact in link.facts}
+    with store.read() as tx:
+        newest = last_event(tx)
+    at: int = await writer.carry_out([cursors.begin.call(link.name, newest)])
+    stored = at
+    while True:
+        count = commits.count
+        with store.read() as tx:
+            page = list_events(tx, after=at, limit=PAGE)
+        for event in page:
+            if event.kind in kinds:
+                await writer.carry_out([cursors.move.call(link.name, stored, event.id), link.unit.call(event)])
+                stored = event.id
+            at = event.id
+        if at - stored > LAG:
+            await writer.carry_out([cursors.move.call(link.name, stored, at)])
+            stored = at
+        handled()
+        if len(page) < PAGE:
+            await commits.wait(count)

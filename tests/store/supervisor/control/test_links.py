@@ -1,0 +1,209 @@
+"""A link has its unit executed for each fact, exactly once, whatever is killed or fails."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.problem import Problem, conflict
+from ftl2_enterprise.protocol.fact import kind_of
+from ftl2_enterprise.store import cursors, events
+from ftl2_enterprise.store.events import list_events
+from ftl2_enterprise.store.tx import Tx
+from ftl2_enterprise.store.unit import unit
+from ftl2_enterprise.supervisor.control import links
+from ftl2_enterprise.supervisor.control.links import Link, follow
+from tests.support.facts import Noted, NotedAgain
+from tests.support.writing import PlainWriter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.unit import UnitCall
+
+LINK = "test.copies"
+REFUSED: dict[str, Exception] = {}
+"""Texts of facts that cannot be handled, and why."""
+
+
+@unit
+def copy(tx: Tx, event: Event) -> None:
+    """What a capability does about a fact of another one: here, it records one of its own."""
+    if event.data["text"] in REFUSED:
+        raise REFUSED[event.data["text"]]
+    tx.emit(NotedAgain(), subject=f"copy:{event.data['n']}")
+
+
+class Commits:
+    """Wakes followers when the test says so."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._news = asyncio.Event()
+
+    def told(self) -> None:
+        self.count += 1
+        self._news.set()
+
+    async def wait(self, since: int) -> None:
+        if self.count == since:
+            self._news.clear()
+            await self._news.wait()
+
+
+class Writer:
+    """Writes at once, as if it were another process; `before` is called first."""
+
+    def __init__(self, db: Store) -> None:
+        self._writer = PlainWriter(db)
+        self.before: Any = lambda calls: None
+
+    async def carry_out(self, calls: Sequence[UnitCall], **_: Any) -> Any:
+        self.before(calls)
+        return self._writer.carry_out(calls)
+
+
+class Following:
+    def __init__(self, db: Store) -> None:
+        self.db = db
+        self.commits = Commits()
+        self.writer = Writer(db)
+        self.reported: list[str] = []
+
+    def note(self, *numbers: int, text: str = "") -> None:
+        with self.db.write() as tx:
+            for n in numbers:
+                tx.emit(Noted(n=n, text=text), subject="")
+        self.commits.told()
+
+    def copies(self) -> list[str]:
+        with self.db.read() as tx:
+            found = list_events(tx, limit=1000)
+        return [event.subject for event in found if event.kind == kind_of(NotedAgain)]
+
+    async def until(self, *subjects: str) -> None:
+        async with asyncio.timeout(20):
+            while self.copies() != list(subjects):
+                await asyncio.sleep(0.001)
+
+    async def until_reported(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.reported) < count:
+                await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        link = Link(name=LINK, facts=(Noted,), unit=copy)
+        made: Any = (link, self.db, self.writer, self.commits, self.reported.append)
+        task = asyncio.create_task(follow(*made))
+        try:
+            # It has begun when its cursor is there.
+            async with asyncio.timeout(20):
+                while self.cursor() is None:
+                    await asyncio.sleep(0.001)
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def cursor(self) -> int | None:
+        with self.db.read() as tx:
+            return tx.connection.execute(select(events.cursors.c.event_id)).scalar_one_or_none()
+
+
+@pytest.fixture
+def following(db: Store, monkeypatch: pytest.MonkeyPatch) -> Following:
+    monkeypatch.setattr(links, "RETRY_BASE", 0.001)
+    made = Following(db)
+    made.note(0)
+    return made
+
+
+async def test_facts_from_its_first_start_on_are_handled_in_order(following: Following) -> None:
+    async with following.running():
+        following.note(1, 2)
+        with following.db.write() as tx:
+            tx.emit(NotedAgain(), subject="another kind")
+        following.note(3)
+        await following.until("another kind", "copy:1", "copy:2", "copy:3")
+    assert following.reported == []
+
+
+async def test_what_came_while_it_did_not_run_is_handled_by_the_next_one(following: Following) -> None:
+    async with following.running():
+        following.note(1)
+        await following.until("copy:1")
+    following.note(2, 3)
+    async with following.running():
+        await following.until("copy:1", "copy:2", "copy:3")
+
+
+async def test_a_fact_that_another_process_handled_is_not_handled_again(following: Following) -> None:
+    """Control was killed, and what it had sent is executed while the next one has read the old cursor."""
+    async with following.running():
+        following.note(1)
+        await following.until("copy:1")
+        before = following.cursor()
+        assert before is not None
+
+        def late(calls: Sequence[UnitCall]) -> None:
+            following.writer.before = lambda calls: None
+            other = PlainWriter(following.db)
+            other.carry_out(calls)
+
+        following.writer.before = late
+        following.note(2)
+        await following.until("copy:1", "copy:2")
+        following.note(3)
+        await following.until("copy:1", "copy:2", "copy:3")
+    assert any("it is not at" in problem for problem in following.reported)
+    assert following.reported[-1] == ""
+
+
+@pytest.mark.parametrize("text", ["refused", "broken"])
+async def test_a_fact_that_cannot_be_handled_is_reported_and_tried_again(following: Following, text: str) -> None:
+    REFUSED[text] = conflict("cannot copy it now") if text == "refused" else ValueError("broken on purpose")
+    async with following.running():
+        following.note(1)
+        following.note(2, text=text)
+        following.note(3)
+        await following.until_reported(3)
+        # Nothing after it is handled, and nothing of it is half done.
+        assert following.copies() == ["copy:1"]
+        REFUSED.clear()
+        await following.until("copy:1", "copy:2", "copy:3")
+    assert following.reported[-1] == ""
+    assert text == "broken" or "cannot copy it now" in following.reported[0]
+
+
+async def test_its_cursor_follows_other_kinds_now_and_then(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "LAG", 3)
+    async with following.running():
+        begun = following.cursor()
+        assert begun is not None
+        with following.db.write() as tx:
+            for _ in range(5):
+                tx.emit(NotedAgain(), subject="x")
+        following.commits.told()
+        async with asyncio.timeout(20):
+            while following.cursor() != begun + 5:
+                await asyncio.sleep(0.001)
+
+
+def test_a_cursor_is_moved_from_where_it_is(db: Store) -> None:
+    with db.write() as tx:
+        assert cursors.begin(tx, "reader", 5) == 5
+        assert cursors.begin(tx, "reader", 9) == 5
+        cursors.move(tx, "reader", 5, 7)
+    with pytest.raises(Problem, match="it is not at 5"), db.write() as tx:
+        cursors.move(tx, "reader", 5, 8)
+    with db.read() as tx:
+        assert tx.connection.execute(events.cursors.select()).all() == [("reader", 7)]
