@@ -109,7 +109,7 @@ class Installed:
     def kinds(self, subject: str) -> list[str]:
         return [one["kind"] for one in self.json("events", subject)["events"]]
 
-    def pid(self, name: str) -> int | None:
+    def pid(self, name: str) -> Any:
         return self.json("show-note", name)["pid"]
 
 
@@ -166,10 +166,11 @@ def test_its_facts_are_in_the_event_log_and_in_its_log(installed: Installed) -> 
 
 def test_its_process_is_supervised(installed: Installed) -> None:
     installed.add("watched", "a text")
-    first = until(lambda: installed.pid("watched"))
+    # Its first process has recorded that it is there.
+    until(lambda: "note.watched" in installed.kinds("watched"))
+    first = installed.pid("watched")
     os.kill(first, signal.SIGKILL)
     until(lambda: installed.pid("watched") not in {first, None})
-    assert installed.kinds("watched").count("note.watched") >= 1
     until(lambda: installed.kinds("watched").count("note.watched") == 2)
     left = [one for one in installed.json("events", "watched")["events"] if one["kind"] == "note.left"]
     assert [one["data"] for one in left] == [{"signal": signal.SIGKILL}]
@@ -282,8 +283,8 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         installed = Installed(service, package)
         service.start()
         installed.add("alone", "a text")
-        first = until(lambda: installed.pid("alone"))
-        os.kill(first, signal.SIGKILL)
+        until(lambda: "note.watched" in installed.kinds("alone"))
+        os.kill(installed.pid("alone"), signal.SIGKILL)
         until(lambda: installed.kinds("alone").count("note.watched") == 2)
         assert "note.watched" in installed.shown("logs", "alone")
         assert {line["key"].partition(".")[0] for line in installed.json("settings")} == {
