@@ -24,6 +24,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.loops.tables import disabled_rules
 from ftl2_enterprise.protocol.loops.facts import LoopStarted
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
+from ftl2_enterprise.store.events import cursors
 from ftl2_enterprise.store.idempotency import handovers
 from tests.support.facts import sample
 
@@ -118,6 +119,7 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     )
     tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
     tx.connection.execute(insert(handovers), {"client": "loop:1", "number": 1})
+    tx.connection.execute(insert(cursors), {"reader": f"link {loop.id}", "event_id": 1})
     return iteration
 
 

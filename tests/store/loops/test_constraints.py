@@ -158,6 +158,7 @@ TWICE: dict[str, tuple[str, str]] = {
     ),
     "texts.digest": ("", "INSERT INTO texts (digest, size, body) SELECT digest, size, body FROM texts"),
     "disabled_rules.name": ("", "INSERT INTO disabled_rules (name, disabled_at) SELECT name, 1 FROM disabled_rules"),
+    "cursors.reader": ("", "INSERT INTO cursors (reader, event_id) SELECT reader, 1 FROM cursors"),
     "handovers.client": ("", "INSERT INTO handovers (client, number) SELECT client, 1 FROM handovers"),
 }  # fmt: skip
 
@@ -172,7 +173,7 @@ def uniques() -> set[str]:
 
     found = {dotted(t, c.columns) for t in ALL for c in t.constraints if isinstance(c, UniqueConstraint)}
     found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if isinstance(i, Index) and i.unique}
-    return found | {"texts.digest", "disabled_rules.name", "handovers.client"}
+    return found | {"texts.digest", "disabled_rules.name", "handovers.client", "cursors.reader"}
 
 
 def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:
