@@ -79,7 +79,7 @@ async def follow(link: Link, store: Store, writer: Writing, commits: Commits, re
 async def _follow(
     link: Link, store: Store, writer: Writing, commits: Commits, handled: Callable[[], None]
 ) -> NoReturn:
-    """Go on from the stored cursor, which a control before this one may have moved. Raises what stops it."""
+    """Continue from the stored cursor, which a control before this one may have moved. Raises what stops it."""
     kinds = {kind_of(fact) for fact in link.facts}
     with store.read() as tx:
         newest = last_event(tx)
