@@ -23,7 +23,7 @@ from ftl2_enterprise.protocol.service.verbs import GetVersion, LogLine, VersionI
 from tests.support.scripted_service import ScriptedService, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 VERSION_INFO = VersionInfo(program="1", protocol=VERSION, python="3", schema="1")
@@ -31,7 +31,7 @@ LINE = LogLine(at=1, level="info", message="hello", source="loop:web")
 
 
 @contextmanager
-def answering(path: Path, *messages: object, raw: bytes = b"", closes: bool = True) -> Iterator[list[FromClient]]:
+def answering(path: Path, *messages: object, raw: bytes = b"", closes: bool = True) -> Generator[list[FromClient]]:
     """A service that sends the same to whoever connects, whatever it is told."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

@@ -11,7 +11,7 @@ from tests.support.daemon import Daemon, daemon
 from tests.support.models import fake_claude
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 WISH = "nginx answers on a port that a person chooses"
@@ -28,7 +28,7 @@ else:
 
 
 @contextmanager
-def asking_daemon(directory: Path) -> Iterator[Daemon]:
+def asking_daemon(directory: Path) -> Generator[Daemon]:
     """It is started, and has no loops yet."""
     program = fake_claude(directory, BODY.format(base=str(directory)))
     with daemon(directory, more=f'[model]\nprovider = "claude"\ncommand = "{program}"\n') as made:

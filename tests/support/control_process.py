@@ -18,7 +18,7 @@ from tests.support.places import REPOSITORY
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -193,7 +193,7 @@ class ControlProcess:
 
 
 @contextlib.contextmanager
-def control(directory: Path, **values: Any) -> Iterator[ControlProcess]:
+def control(directory: Path, **values: Any) -> Generator[ControlProcess]:
     """A control that runs; it is killed in the end, if it still is."""
     made = ControlProcess(directory, **{key: values[key] for key in ("settings", "others") if key in values})
     try:

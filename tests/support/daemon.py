@@ -20,7 +20,7 @@ from tests.support import process_marks
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from ftl2_enterprise.core.event import Event
@@ -155,7 +155,7 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(directory: Path, *, supervisor: str = "", more: str = "") -> Iterator[Daemon]:
+def daemon(directory: Path, *, supervisor: str = "", more: str = "") -> Generator[Daemon]:
     """A service that is not started yet; whatever it leaves is killed. `supervisor` and `more` are lines of TOML."""
     config = CONFIG.format(directory=directory, supervisor=supervisor, more=more)
     made = Daemon(process_marks.command(directory, config=config))

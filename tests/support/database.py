@@ -29,7 +29,7 @@ from ftl2_enterprise.store.idempotency import handovers
 from tests.support.facts import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from ftl2_enterprise.store.database import Store
@@ -128,7 +128,7 @@ def end_iteration(tx: Tx, iteration_id: int) -> None:
 
 
 @contextmanager
-def other_process(program: str, *args: object) -> Iterator[subprocess.Popen[str]]:
+def other_process(program: str, *args: object) -> Generator[subprocess.Popen[str]]:
     """Another process that has printed a line; it ends when its input does."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, args)],
@@ -159,6 +159,6 @@ HOLD = """
 
 
 @contextmanager
-def locked_by_another_process(path: Path) -> Iterator[None]:
+def locked_by_another_process(path: Path) -> Generator[None]:
     with other_process(HOLD, path):
         yield

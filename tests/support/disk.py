@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextmanager
-def mounted(directory: Path, *, megabytes: int = 2) -> Iterator[Path]:
+def mounted(directory: Path, *, megabytes: int = 2) -> Generator[Path]:
     """A file system of that size; the test is skipped where it cannot be mounted."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("needs root to mount a small file system")

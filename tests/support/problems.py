@@ -10,11 +10,11 @@ import pytest
 from ftl2_enterprise.core.problem import Code, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 @contextmanager
-def refused(code: Code, *words: str) -> Iterator[None]:
+def refused(code: Code, *words: str) -> Generator[None]:
     """The block raises a Problem with this code, whose message begins with `cannot` and contains these words."""
     with pytest.raises(Problem) as caught:
         yield

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.command import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 VARIABLE = "TEST_MARK"
 _COUNTER = itertools.count(1)
@@ -47,7 +47,7 @@ def none_left(run: Command, *, seconds: float = 0.0) -> bool:
 
 
 @contextlib.contextmanager
-def cleared(run: Command) -> Iterator[Command]:
+def cleared(run: Command) -> Generator[Command]:
     """Kill at the end whatever the test has left running, on purpose or not."""
     try:
         yield run

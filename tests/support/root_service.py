@@ -20,7 +20,7 @@ from tests.support import root_kinds
 from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     type Message = dict[str, Any]
 
@@ -254,7 +254,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(directory: Path, **config: Any) -> Iterator[Service]:
+def service(directory: Path, **config: Any) -> Generator[Service]:
     """A service that is not started yet; nothing of it is left afterwards."""
     made = Service(directory, **config)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 START_LIMIT = 10.0
 
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, home: Path) -> Iterator[Sshd]:
+def running(folder: Path, home: Path) -> Generator[Sshd]:
     """An sshd for the length of the block; sessions have `home` as HOME. Raises CannotStart."""
     program = shutil.which("sshd") or next(
         (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None

@@ -17,7 +17,7 @@ from ftl2_enterprise.supervisor.writer.frames import decode_from_writer
 from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from ftl2_enterprise.store.tx import Tx
@@ -99,7 +99,7 @@ class WriterProcess:
 
 
 @contextmanager
-def writer_process(directory: Path, database: Path, *, fault: str = "", **options: Any) -> Iterator[WriterProcess]:
+def writer_process(directory: Path, database: Path, *, fault: str = "", **options: Any) -> Generator[WriterProcess]:
     writer = WriterProcess(directory, database, **options)
     try:
         yield writer.start(fault)

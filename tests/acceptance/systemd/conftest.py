@@ -21,7 +21,7 @@ from tests.acceptance.systemd.uml import Uml
 from tests.acceptance.systemd.workload import come_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
 BUILD = Path("build")
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ def _available() -> int:
 
 
 @contextlib.contextmanager
-def machine_of(tree: trees.Tree, place: Path, *layers: Path) -> Iterator[Machine[Nspawn]]:
+def machine_of(tree: trees.Tree, place: Path, *layers: Path) -> Generator[Machine[Nspawn]]:
     """A booted container; its directory is gone afterwards."""
     with booted(Nspawn(tree, place, layers)) as machine:
         yield machine

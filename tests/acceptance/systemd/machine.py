@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
 ENVIRONMENT = (
@@ -186,7 +186,7 @@ class Machine[E: Engine]:
 
 
 @contextlib.contextmanager
-def booted[E: Engine](engine: E) -> Iterator[Machine[E]]:
+def booted[E: Engine](engine: E) -> Generator[Machine[E]]:
     """The machine, on; off and gone afterwards whatever happens."""
     machine = Machine(engine)
     try:

@@ -28,12 +28,12 @@ from tests.support.ledger import Entries, Worker, break_a_rule, enter, enter_muc
 from tests.support.writing import WriterProcess, connected, receive, writer_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextlib.contextmanager
-def frozen(writer: WriterProcess) -> Iterator[None]:
+def frozen(writer: WriterProcess) -> Generator[None]:
     """What is handed over meanwhile is taken in one batch."""
     writer.process.send_signal(signal.SIGSTOP)
     try:

@@ -29,7 +29,7 @@ from tests.support.screen import Screen
 from tests.support.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_only_the_named_service_is_asked(scripted: ScriptedService, tmp_path: Pa
 
 
 @contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
+def listening(path: Path) -> Generator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -203,7 +203,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def answers(path: Path, said: bytes, *, stays: bool = False) -> Iterator[None]:
+def answers(path: Path, said: bytes, *, stays: bool = False) -> Generator[None]:
     """A listener that sends that to each connection, then closes it or keeps silent."""
     over = threading.Event()
 

@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.service.verbs import GetVersion, VersionInfo
 from ftl2_enterprise.render.colour import painter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 VERSION_INFO = VersionInfo(program="1", protocol=VERSION, python="3", schema="1")
@@ -49,7 +49,7 @@ def answers(message: FromClient) -> object:
 
 
 @contextmanager
-def services(path: Path, *each: Callable[[FromClient], Any]) -> Iterator[list[list[FromClient]]]:
+def services(path: Path, *each: Callable[[FromClient], Any]) -> Generator[list[list[FromClient]]]:
     """One behaviour for each connection, in turn: what it replies; None or a last word ends the connection."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

@@ -31,7 +31,7 @@ from tests.support.ledger import Entries, enter
 from tests.support.writing import writer_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from ftl2_enterprise.store.database import Store
@@ -141,7 +141,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def stage(directory: Path) -> AsyncIterator[Stage]:
+async def stage(directory: Path) -> AsyncGenerator[Stage]:
     store = open_database(directory / "loops.db", create=True)
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     mine.setblocking(False)

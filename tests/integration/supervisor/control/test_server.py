@@ -21,7 +21,7 @@ from ftl2_enterprise.supervisor.control.server import ControlServer
 from tests.support.raw_client import SECONDS, RawClient, call, packed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine
     from pathlib import Path
 
     from ftl2_enterprise.supervisor.control.access import Peer
@@ -103,7 +103,7 @@ class Fixture:
 
 
 @asynccontextmanager
-async def serving(directory: Path, *, most: int = 256) -> AsyncIterator[Fixture]:
+async def serving(directory: Path, *, most: int = 256) -> AsyncGenerator[Fixture]:
     path = directory / "control.sock"
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)

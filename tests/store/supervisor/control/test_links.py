@@ -22,7 +22,7 @@ from tests.support.facts import Noted, NotedAgain
 from tests.support.writing import PlainWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall
@@ -98,7 +98,7 @@ class Following:
                 await asyncio.sleep(0.001)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         link = Link(name=LINK, facts=(Noted,), unit=copy)
         made: Any = (link, self.db, self.writer, self.commits, self.reported.append)
         task = asyncio.create_task(follow(*made))
