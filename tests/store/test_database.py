@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
@@ -36,7 +36,8 @@ def test_what_durability_rests_on(db: Store, name: str, value: object) -> None:
 
 
 def test_waits_five_seconds_unless_told_otherwise(path: Path) -> None:
-    for given, wanted in (({}, 5000), ({"busy_timeout": 1.5}, 1500)):
+    options: list[tuple[dict[str, Any], int]] = [({}, 5000), ({"busy_timeout": 1.5}, 1500)]
+    for given, wanted in options:
         opened = open_database(path, create=True, **given)
         assert pragma(opened, "busy_timeout") == wanted
         opened.close()

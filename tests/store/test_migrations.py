@@ -303,8 +303,8 @@ def test_a_backup_is_named_by_every_head(packages: Packages, path: Path) -> None
     branches = find_branches(names)
     assert backup.rehearse(path, branches=branches)
     assert applied(path) == old.heads
-    kept = backup.back_up(path, branches=branches)
-    assert kept == path.with_name("loops.db.0005+notes_0001+places_0001")
+    kept = path.with_name("loops.db.0005+notes_0001+places_0001")
+    assert backup.back_up(path, branches=branches) == kept
     open_store(path, branches=branches, create=True).close()
     assert applied(kept) == old.heads
     assert "places" in tables(kept) - tables(path)
@@ -331,9 +331,11 @@ def test_a_migration_runs_in_the_transaction_that_is_checked(path: Path, monkeyp
     states: list[bool] = []
 
     def watched(connection: Connection, branches: Branches) -> None:
-        states.append(connection.connection.driver_connection.in_transaction)
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        states.append(driver.in_transaction)
         migrate(connection, branches)
-        states.append(connection.connection.driver_connection.in_transaction)
+        states.append(driver.in_transaction)
 
     monkeypatch.setattr(schema_version, "migrate", watched)
     open_database(path, create=True).close()

@@ -13,7 +13,7 @@ COMBINING = "cafe\u0301 nai\u0308ve"
 NAMES = (LONG, WIDE, CONTROL, COMBINING, "-n", "two words", 'it\'s "quoted"')
 PARAGRAPH = "The configuration of the server differs from the desired one in several places, " * 12
 
-NOT_JSON: dict[str, Any] = {
+NOT_JSON: dict[Any, Any] = {
     "when": datetime(2026, 1, 2, tzinfo=UTC),
     "where": Path("/srv"),
     "raw": b"\xff\x00",

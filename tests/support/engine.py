@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import Writer
 
-type Handler = Callable[[ModuleCall], ModuleResult]
+type Handler = Callable[[ModuleCall], ModuleResult | Awaitable[ModuleResult]]
+
+
+async def forever() -> NoReturn:
+    """Wait until the task is cancelled."""
+    while True:
+        await asyncio.Event().wait()
 
 
 def ok(**values: Any) -> ModuleResult:
@@ -91,7 +97,7 @@ class ScriptedModules:
             return ok(output={"world": dict(self.world)})
         try:
             result = handler(call)
-            if asyncio.iscoroutine(result):
+            if not isinstance(result, ModuleResult):
                 return await result
         except asyncio.CancelledError:
             self.cancelled.append(call)
@@ -115,7 +121,7 @@ class ScriptedDecider:
         is_model: bool = False,
         name: str = "scripted",
     ) -> None:
-        self.script = list(script)
+        self.script: list[Decision | Callable[[Situation], Decision]] = list(script)
         self.observe = list(observe)
         self.is_model = is_model
         self.name = name

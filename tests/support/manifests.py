@@ -128,6 +128,8 @@ def _file(params: Mapping[str, Any]) -> None:
             path.symlink_to(params["src"])
         case _ if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
+        case _:
+            pass
     if "mode" in params and stat.S_IMODE(os.lstat(path).st_mode) != int(params["mode"], 8):
         path.chmod(int(params["mode"], 8))
 

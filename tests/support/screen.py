@@ -11,7 +11,7 @@ import pexpect
 import pyte
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 INVITE = "ftl2ctl>"
@@ -30,9 +30,11 @@ class _Screen(pyte.Screen):
 class Screen:
     """Starts the program; every wait has a limit."""
 
-    def __init__(self, argv: list[str], *, columns: int = 100, rows: int = 30, **environment: str) -> None:
+    def __init__(
+        self, argv: list[str], *, columns: int = 100, rows: int = 30, environment: Mapping[str, str] | None = None
+    ) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("FTL2", "NO_COLOR"))}
-        env = kept | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | environment
+        env = kept | {"TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
         self._screen = _Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.raw = ""
@@ -113,10 +115,10 @@ def ctl(*words: str) -> list[str]:
     return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words]
 
 
-def shell(socket: str | Path, home: Path, *words: str, **environment: Any) -> Screen:
+def shell(socket: str | Path, home: Path, *words: str, **environment: str) -> Screen:
     """`ftl2ctl` on a terminal of its own, without words its shell."""
-    own: dict[str, Any] = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
-    return Screen(ctl("--socket", str(socket), *words), **(own | environment))
+    own = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    return Screen(ctl("--socket", str(socket), *words), environment=own | environment)
 
 
 def invited(screen: Screen, times: int) -> None:

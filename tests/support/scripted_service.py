@@ -7,7 +7,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -111,7 +111,7 @@ class ScriptedService:
             assert not thread.is_alive(), "the scripted service does not end"
         self._threads.clear()
 
-    def __enter__(self) -> ScriptedService:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -144,7 +144,8 @@ class ScriptedService:
         try:
             while data := connection.recv(65536):
                 for body in splitter.feed(data):
-                    match _from_client.decode(body):
+                    message: FromClient = _from_client.decode(body)
+                    match message:
                         case Hello():
                             send(Welcome(protocol=VERSION, version="0.1.0"))
                         case Cancel(id=call_id):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def until[T](condition: Callable[[], T], *, seconds: float = 30.0, every: float = 0.01) -> T:
+def until[T](condition: Callable[[], T | None], *, seconds: float = 30.0, every: float = 0.01) -> T:
     """What the condition gives once it gives something, looked at so often; fails when that takes too long."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

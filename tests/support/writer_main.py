@@ -8,11 +8,11 @@ import socket
 import sys
 from pathlib import Path
 
-from ftl2_enterprise.loops import process  # noqa: F401 - their units
-from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units
+from ftl2_enterprise.loops import process  # noqa: F401 - their units  # pyright: ignore[reportUnusedImport]
+from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units  # pyright: ignore[reportUnusedImport]
 from ftl2_enterprise.supervisor.writer.main import main
 from ftl2_enterprise.wiring.database import open_database
-from tests.support import ledger  # noqa: F401 - its units
+from tests.support import ledger  # noqa: F401 - its units  # pyright: ignore[reportUnusedImport]
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

@@ -35,8 +35,8 @@ class Terminal:
         self.raw = ""
         self.child = pexpect.spawn(
             argv[0], argv[1:], env=env, encoding="utf-8", dimensions=(60, columns), timeout=60, echo=True
-        )  # pyright: ignore[reportArgumentType]
-        self.child.logfile_read = self  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        self.child.logfile_read = self
 
     def write(self, text: str) -> None:
         self.raw += text

@@ -84,7 +84,7 @@ def rows(scratch: Path, query: str) -> list[tuple[object, ...]]:
 def on_a_terminal(command: Command, scratch: Path, *, answer: str) -> Screen:
     """The tour up to the shell that it ends in."""
     argv = command.argv("tour", "--directory", str(scratch))
-    screen = Screen(argv, columns=200, rows=60, HOME=str(command.directory))
+    screen = Screen(argv, columns=200, rows=60, environment={"HOME": str(command.directory)})
     screen.see("Enter for normal")
     screen.enter(answer)
     screen.see("This is ftl2ctl, the shell", "ftl2ctl>", seconds=60)

@@ -235,7 +235,8 @@ def test_zsh_completes(service, tmp_path):
     functions.mkdir()
     (functions / "_ftl2ctl").write_text(run(service, "completion", "zsh").stdout)
     path = installed(tmp_path)
-    with Screen(["zsh", "-f"], FTL2CTL_SOCKET=str(service.path), PATH=path, ZDOTDIR=str(tmp_path)) as screen:
+    environment = {"FTL2CTL_SOCKET": str(service.path), "PATH": path, "ZDOTDIR": str(tmp_path)}
+    with Screen(["zsh", "-f"], environment=environment) as screen:
         screen.enter(f"PS1='z> '; fpath=({functions} $fpath); autoload -U compinit; compinit -u -D; clear")
         screen.wait(lambda text: text == "z>")
         screen.type("ftl2ctl pau\t")

@@ -158,7 +158,7 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(screen, service):
 def test_ctrl_z_suspends_it(service, tmp_path):
     command = " ".join(["env", "PS1=", *ctl("--socket", str(service.path))])
     environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "PS1": "bash> "}
-    with Screen(["bash", "--norc", "--noprofile", "-i"], **environment) as screen:
+    with Screen(["bash", "--norc", "--noprofile", "-i"], environment=environment) as screen:
         screen.see("bash>")
         screen.enter(command)
         screen.see("2 running")

@@ -114,7 +114,7 @@ class Machine[E: Engine]:
         """Run a script of the shell that must succeed."""
         return self.run("sh", "-ec", script, user=user, seconds=seconds)
 
-    def until[T](self, condition: Callable[[], T], seconds: float = 60) -> T:
+    def until[T](self, condition: Callable[[], T | None], seconds: float = 60) -> T:
         return until(condition, seconds=seconds * self.engine.slowness)
 
     # --- files -----------------------------------------------------------------------------------------------------

@@ -259,7 +259,8 @@ def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Pa
     broken = tmp_path / "broken"
     broken.touch()
     with service(tmp_path, restart_delay=0.01, forkserver_limit=3) as made:
-        made.start(**{root_kinds.FAIL: str(broken)})
+        made.env[root_kinds.FAIL] = str(broken)
+        made.start()
         assert made.wait() == core_processes.GIVEN_UP
         assert "cannot continue: forkserver has failed 4 times in a row" in made.errors()
         assert "Traceback" not in made.errors()
@@ -268,7 +269,8 @@ def test_a_forkserver_that_cannot_start_is_given_up_with_a_sentence(tmp_path: Pa
 
 
 def test_a_forkserver_with_threads_is_refused_at_once(made: Service):
-    made.start(**{root_kinds.FAIL: "threads"})
+    made.env[root_kinds.FAIL] = "threads"
+    made.start()
     assert made.wait() == core_processes.HOPELESS
     assert "cannot fork: 2 threads run after the imports" in made.errors()
 

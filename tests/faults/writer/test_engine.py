@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,9 @@ def script() -> ScriptedDecider:
     )
 
 
-async def loop_through(tmp_path, *, fault: str = "", direct: bool = False) -> tuple[Loop, list[tuple], list[str]]:
+async def loop_through(
+    tmp_path, *, fault: str = "", direct: bool = False
+) -> tuple[Loop, list[tuple[str, Any]], list[str]]:
     """The loop at its end, every fact, and what was really done."""
     modules = ScriptedModules({"web1": ["web"]})
     modules.handlers["touch"] = lambda call: ok(changed=True, stdout="x" * 5000)

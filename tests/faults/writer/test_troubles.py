@@ -190,7 +190,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_d
         link, other = writer.link(), writer.link()
         link.carry_out([enter.call("w", 1)])
         big = Worker(other, "unused", 0)
-        big.run = lambda: failing(other, noise, failures)  # pyright: ignore[reportAttributeAccessIssue]
+        big.run = lambda: failing(other, noise, failures)
         failures: list[Problem] = []
         small = Worker(link, "s", 3)
         with frozen(writer):

@@ -56,7 +56,7 @@ def test_the_terminal_is_described(scripted: ScriptedService) -> None:
         ({"PYTHONIOENCODING": "latin-1"}, Render(view="status", colour=True, socket=str(scripted.path))),
     ):
         scripted.asked.clear()
-        with Screen([*CTL, "--socket", str(scripted.path), "status"], columns=93, **variables) as screen:
+        with Screen([*CTL, "--socket", str(scripted.path), "status"], columns=93, environment=variables) as screen:
             screen.wait(lambda text: "rendered" in text)
         assert scripted.asked == [wanted]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,8 +19,13 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     Outcome,
 )
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench
+from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever
 from tests.support.runs import iterations, states
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 
 DONE = Decision(converged=True, reasoning="all is well")
 
@@ -37,8 +42,9 @@ async def test_an_unexpected_failure_ends_the_loop_as_failed_under_an_id_and_it_
             await b.run()
         loop = b.loop()
         assert (loop.state, loop.outcome, loop.condition) == (LoopState.FAILED, Outcome.FAILED, Condition.UNKNOWN)
-        assert loop.reason == f"internal error {caught.value.crash_id}"
-        assert loop.reason in str(caught.value)
+        reason = f"internal error {caught.value.crash_id}"
+        assert loop.reason == reason
+        assert reason in str(caught.value)
         # Nothing that is logged with it goes around the redaction.
         assert "hunter2222" not in "".join(traceback.format_exception(caught.value))
         (iteration,) = iterations(b)
@@ -50,10 +56,10 @@ async def test_an_unexpected_failure_ends_the_loop_as_failed_under_an_id_and_it_
 async def test_what_was_in_flight_at_an_unexpected_failure_is_unknown_and_the_rest_is_skipped(tmp_path):
     modules = ScriptedModules({"a": ["web"], "b": ["web"]})
 
-    def handler(call):
+    def handler(call: ModuleCall) -> Awaitable[ModuleResult]:
         if call.host == "a":
             raise RuntimeError("a bug")
-        return asyncio.sleep(60)
+        return forever()
 
     modules.handlers["touch"] = handler
     decision = Decision(actions=[ActionSpec(module="touch", host="web"), ActionSpec(module="after")])

@@ -82,7 +82,9 @@ def test_a_terminal_gets_what_the_client_prints(service: ControlProcess, columns
     variables = {} if colour else {"NO_COLOR": "1"}
 
     def seen(*words: str) -> str:
-        with Screen([*CTL, "--socket", str(service.socket), *words], columns=columns, **variables) as screen:
+        with Screen(
+            [*CTL, "--socket", str(service.socket), *words], columns=columns, environment=variables
+        ) as screen:
             assert screen.end() == 0
             return screen.raw
 

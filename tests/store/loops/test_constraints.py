@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Table, UniqueConstraint, text
 from sqlalchemy.exc import IntegrityError
 
 from ftl2_enterprise.loops import tables
@@ -15,6 +15,10 @@ from ftl2_enterprise.store.schema import metadata
 from tests.support.database import one_of_each
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Column
+
     from ftl2_enterprise.store.database import Store
 
 assert tables.loops.metadata is idempotency.handovers.metadata is metadata
@@ -168,11 +172,11 @@ def checks() -> set[str]:
 
 
 def uniques() -> set[str]:
-    def dotted(table: Table, columns: object) -> str:
-        return ", ".join(f"{table.name}.{column.name}" for column in columns)  # type: ignore[attr-defined]
+    def dotted(table: Table, columns: Iterable[Column[Any]]) -> str:
+        return ", ".join(f"{table.name}.{column.name}" for column in columns)
 
     found = {dotted(t, c.columns) for t in ALL for c in t.constraints if isinstance(c, UniqueConstraint)}
-    found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if isinstance(i, Index) and i.unique}
+    found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if i.unique}
     return found | {"texts.digest", "disabled_rules.name", "handovers.client", "cursors.reader"}
 
 
@@ -214,38 +218,38 @@ def test_check(db: Store, name: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), WORDS, ids=lambda each: each.name)
-def test_known_words_only(db: Store, table: Table, column: object) -> None:
+def test_known_words_only(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
-        f"UPDATE {table.name} SET {column.name} = 'nonsense'",  # type: ignore[attr-defined]
-        f"CHECK constraint failed: {table.name}_{column.name}_known",  # type: ignore[attr-defined]
+        f"UPDATE {table.name} SET {column.name} = 'nonsense'",
+        f"CHECK constraint failed: {table.name}_{column.name}_known",
     )
 
 
 @pytest.mark.parametrize(("table", "column"), FLAGS, ids=lambda each: each.name)
-def test_flags_only(db: Store, table: Table, column: object) -> None:
+def test_flags_only(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
-        f"UPDATE {table.name} SET {column.name} = 2",  # type: ignore[attr-defined]
-        f"CHECK constraint failed: {table.name}_{column.name}_flag",  # type: ignore[attr-defined]
+        f"UPDATE {table.name} SET {column.name} = 2",
+        f"CHECK constraint failed: {table.name}_{column.name}_flag",
     )
 
 
 @pytest.mark.parametrize(("table", "column"), NEEDED, ids=lambda each: each.name)
-def test_needed(db: Store, table: Table, column: object) -> None:
-    name = f"{table.name}.{column.name}"  # type: ignore[attr-defined]
+def test_needed(db: Store, table: Table, column: Column[Any]) -> None:
+    name = f"{table.name}.{column.name}"
     refuse(
         db,
-        f'UPDATE {table.name} SET "{column.name}" = NULL',  # type: ignore[attr-defined]
+        f'UPDATE {table.name} SET "{column.name}" = NULL',
         f"NOT NULL constraint failed: {name}",
     )
 
 
 @pytest.mark.parametrize(("table", "column"), REFERENCES, ids=lambda each: each.name)
-def test_references_exist(db: Store, table: Table, column: object) -> None:
+def test_references_exist(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
-        f"UPDATE {table.name} SET {column.name} = 424242",  # type: ignore[attr-defined]
+        f"UPDATE {table.name} SET {column.name} = 424242",
         "FOREIGN KEY constraint failed",
     )
 

@@ -55,6 +55,7 @@ def test_an_ended_process_is_not_alive_even_before_it_is_reaped():
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert child.stdout is not None
     name = child.stdout.readline().strip()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not lease.is_alive(name)

@@ -67,7 +67,7 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import ftl2_enterprise
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops import process  # noqa: F401 - their units
-from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units
+from ftl2_enterprise.loops import process  # noqa: F401 - their units  # pyright: ignore[reportUnusedImport]
+from ftl2_enterprise.loops.handlers import table as handlers  # noqa: F401 - their units  # pyright: ignore[reportUnusedImport]
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.units.actions import DoneAction
 from ftl2_enterprise.store.tx import Tx
@@ -23,6 +23,7 @@ from ftl2_enterprise.store.unit import UNITS, unit, unit_named
 from tests.support.strategies import made_of, same
 
 PACKAGE = Path(ftl2_enterprise.__path__[0])
+EVERY_CHECK = cast("list[HealthCheck]", list(HealthCheck))
 NAMES = sorted(name for name, one in UNITS.items() if one.function.__module__.startswith("ftl2_enterprise."))
 
 
@@ -51,7 +52,7 @@ def test_what_a_unit_takes_arrives_as_it_was_given(name: str) -> None:
     one = UNITS[name]
     takes = {key: made_of(kind) for key, kind in one.hints.items() if key not in {"return", "tx"}}
 
-    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=EVERY_CHECK)
     @given(arguments=st.fixed_dictionaries(takes))
     def holds(arguments: dict[str, Any]) -> None:
         arrived = one.decode(one.encode((), arguments))
@@ -66,7 +67,7 @@ def test_what_a_unit_takes_arrives_as_it_was_given(name: str) -> None:
 def test_what_a_unit_gives_comes_back_as_it_was(name: str) -> None:
     one = UNITS[name]
 
-    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=EVERY_CHECK)
     @given(result=made_of(one.hints["return"]))
     def holds(result: Any) -> None:
         assert same(one.decode_result(one.encode_result(result)), result)

@@ -10,7 +10,7 @@ import pytest
 from ftl2_enterprise.loops.rows import actions as action_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench
+from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, forever
 from tests.support.people import Nobody
 from tests.support.runs import iterations
 
@@ -27,7 +27,7 @@ class Slow(ScriptedDecider):
 
     async def decide(self, situation: Any, calls: Any) -> Decision:
         self.asked.set()
-        await asyncio.Event().wait()
+        await forever()
         raise AssertionError
 
 
@@ -61,7 +61,7 @@ async def test_a_run_can_be_cancelled_while_it_asks(tmp_path: Path):
 
 async def test_a_run_can_be_given_a_time_limit_and_what_was_in_flight_is_unknown(tmp_path: Path):
     modules = ScriptedModules()
-    modules.handlers["touch"] = lambda call: asyncio.Event().wait()
+    modules.handlers["touch"] = lambda call: forever()
     act = Decision(actions=[ActionSpec(module="touch")])
     with bench(tmp_path, ScriptedDecider(act, Decision(converged=True)), modules=modules) as b:
         with pytest.raises(TimeoutError):

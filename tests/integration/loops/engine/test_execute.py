@@ -100,7 +100,7 @@ async def test_a_resumed_decider_is_told_on_which_host_each_action_was(tmp_path)
 )
 async def test_what_was_never_run_is_neither_changed_nor_succeeded(tmp_path, spec, decision, state):
     (tmp_path / "policy.yaml").write_text("rules: [{decision: deny, match: {module: shell}, reason: never}]\n")
-    given = {key: str(tmp_path / value) if key == "policy" else value for key, value in spec.items()}
+    given: dict[str, Any] = {key: str(tmp_path / value) if key == "policy" else value for key, value in spec.items()}
     modules = ScriptedModules()
     modules.refused["wait"] = "wait does nothing here"
     with bench(tmp_path, ScriptedDecider(decision), modules=modules, max_iterations=1, **given) as b:

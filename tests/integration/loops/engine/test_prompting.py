@@ -19,7 +19,7 @@ from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.engine import ScriptedDecider, ScriptedPeople, bench
+from tests.support.engine import ScriptedDecider, ScriptedPeople, bench, forever
 from tests.support.facts import sample
 from tests.support.people import Nobody
 
@@ -42,7 +42,7 @@ class Silent(ScriptedPeople):
     async def ask(self, prompt):
         if self.replies:
             return await super().ask(prompt)
-        await asyncio.Event().wait()
+        await forever()
         return None
 
 
@@ -148,7 +148,7 @@ async def test_an_answer_that_comes_with_the_deadline_counts(tmp_path, monkeypat
 
     class Silent(ScriptedPeople):
         async def ask(self, prompt):
-            await asyncio.Event().wait()
+            await forever()
 
     monkeypatch.setattr(prompting, "_expire", late)
     with bench(tmp_path, decider, people=Silent(), prompt_timeout=0.01) as b:

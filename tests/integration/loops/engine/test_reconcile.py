@@ -54,6 +54,7 @@ async def test_the_decision_and_its_actions_are_stored_before_anything_is_done(t
         def look(call):
             with b.database.read() as tx:
                 iteration = loop_rows.open_iteration(tx, b.loop_id)
+                assert iteration is not None
                 rows = action_rows.get_actions_for_iteration(tx, iteration.id)
             seen.update(decision=iteration.decision, state=rows[0].state)
             return ok(changed=True)
@@ -72,7 +73,7 @@ async def test_a_failed_action_is_failed_with_everything_it_said(tmp_path):
         rows = actions(b)
     assert loop.outcome is Outcome.NOT_CONVERGED
     assert loop.state is LoopState.FAILED
-    assert "exit 3" in loop.reason
+    assert "exit 3" in (loop.reason or "")
     assert [(row.state, row.rc, row.stdout.shown, row.stderr.shown) for row in rows] == [
         (ActionState.FAILED, 3, "some", "went wrong")
     ] * 2
@@ -98,7 +99,7 @@ async def test_an_unknown_host_is_a_failed_action_with_a_sentence(tmp_path):
         await b.run()
         (row,) = actions(b)
     assert row.state is ActionState.FAILED
-    assert "cannot find the host or group 'nowhere'" in row.error
+    assert "cannot find the host or group 'nowhere'" in (row.error or "")
 
 
 async def test_a_failure_does_not_keep_the_remaining_actions_from_running(tmp_path):
@@ -154,7 +155,7 @@ async def test_policy_denies_before_the_module_is_reached_and_the_run_ends_denie
         rows = actions(b)
     assert modules.ran("shell") == []
     assert {row.state for row in rows} == {ActionState.DENIED}
-    assert "no shells here" in rows[0].error
+    assert "no shells here" in (rows[0].error or "")
     assert loop.outcome is Outcome.DENIED
     assert loop.iteration_count == 2
     assert decider.situations[1].past[0].actions[0].state is ActionState.DENIED

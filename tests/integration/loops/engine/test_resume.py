@@ -13,7 +13,7 @@ from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_row
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
 
 DONE = Decision(converged=True)
 TWO = Decision(actions=[ActionSpec(module="first"), ActionSpec(module="second")])
@@ -41,7 +41,7 @@ async def test_a_second_stop_ends_the_action_and_its_effect_is_unknown(tmp_path)
         async def hang():
             b.stop.ask()
             b.stop.ask()
-            await asyncio.Event().wait()
+            await forever()
 
         modules.handlers["first"] = lambda call: hang()
         loop = await b.run()
@@ -91,6 +91,7 @@ async def test_two_processes_never_run_one_loop(tmp_path):
             text=True,
         )
         try:
+            assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
             with pytest.raises(Problem, match=f"process {holder.pid} is running it") as caught:
                 process.claim(b.database, b.loop_id)
@@ -128,7 +129,7 @@ async def test_a_stop_during_a_decision_waits_a_little_and_the_decision_is_asked
             self.situations.append(situation)
             if len(self.situations) == 1:
                 b.stop.ask()
-                await asyncio.Event().wait()
+                await forever()
             return DONE
 
     with bench(tmp_path, Slow(DONE), limits=RunLimits(stop_grace=0.05)) as b:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, StateOp
 from ftl2_enterprise.protocol.loops.nouns import Condition, IterationOutcome, LoopState, Mode, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, forever, ok
 from tests.support.runs import act, deny, iterations, outcomes, write_a_rule
 
 DONE = Decision(converged=True, reasoning="all is well")
@@ -22,7 +20,7 @@ async def test_an_interrupted_iteration_is_not_one_of_the_budget(tmp_path):
         async def hang():
             b.stop.ask()
             b.stop.ask()
-            await asyncio.Event().wait()
+            await forever()
 
         modules.handlers["first"] = lambda call: hang()
         await b.run()
@@ -83,7 +81,7 @@ async def test_a_dry_run_in_which_nothing_could_be_done_previews_nothing(tmp_pat
     with bench(tmp_path, ScriptedDecider(act("bad")), modules=modules, dry_run=True, max_iterations=2) as b:
         loop = await b.run()
     assert loop.outcome is Outcome.NOT_CONVERGED
-    assert "it does nothing" in loop.reason
+    assert "it does nothing" in (loop.reason or "")
 
 
 async def test_a_dry_run_in_which_a_rule_is_denied_previews_nothing(tmp_path):

@@ -11,7 +11,7 @@ from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, ObservationState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
 from tests.support.runs import act, iterations, outcomes, states, write_a_rule
 
 DONE = Decision(converged=True, reasoning="all is well")
@@ -42,7 +42,7 @@ async def test_a_second_stop_begins_no_further_host(tmp_path):
 
         async def hang():
             b.stop.ask()
-            await asyncio.Event().wait()
+            await forever()
 
         modules.handlers["touch"] = lambda call: hang()
         await b.run()
@@ -58,7 +58,7 @@ async def test_a_second_stop_while_observing_leaves_no_look_in_flight(tmp_path):
         async def hang():
             b.stop.ask()
             b.stop.ask()
-            await asyncio.Event().wait()
+            await forever()
 
         modules.handlers["stat"] = lambda call: hang()
         loop = await b.run()
@@ -88,7 +88,7 @@ async def test_an_action_of_a_rule_never_stays_in_flight_in_an_ended_iteration(t
             if action == "await ftl.hang()":
                 b.stop.ask()
                 b.stop.ask()
-            await asyncio.Event().wait()
+            await forever()
 
         modules.handlers["hang"] = lambda call: hang()
         await asyncio.wait_for(b.run(), 10)

@@ -120,7 +120,7 @@ def test_without_a_process(
 ) -> None:
     with db.write() as tx:
         before = loop_in(tx, state)
-    request = verb(loop="web")  # type: ignore[call-arg]
+    request = verb(loop="web")  # pyright: ignore[reportCallIssue]
     if wanted is None:
         with pytest.raises(Problem) as caught:
             do(db, request)
@@ -149,7 +149,7 @@ def test_with_a_process_only_the_wish_is_written(db: Store, verb: type[Request[A
     wish = {verbs.PauseLoop: Desired.PAUSE, verbs.StopLoop: Desired.STOP, verbs.CancelLoop: Desired.CANCEL}[verb]
     with db.write() as tx:
         loop_in(tx, state, held=True)
-    after = do(db, verb(loop="web"))  # type: ignore[call-arg]
+    after = do(db, verb(loop="web"))  # pyright: ignore[reportCallIssue]
     assert (after.state, after.desired) == (state, wish)
     with db.read() as tx:
         (fact,) = [event for event in list_events(tx) if event.kind == "loop.desired"]
@@ -338,5 +338,5 @@ def test_a_loop_whose_process_has_not_ended_is_not_deleted(db: Store) -> None:
 @pytest.mark.parametrize("verb", [*TABLE, verbs.DeleteLoop])
 def test_an_unknown_loop(db: Store, verb: type[Request[Any]]) -> None:
     with pytest.raises(Problem, match="cannot find the loop") as caught:
-        do(db, verb(loop="wep"))  # type: ignore[call-arg]
+        do(db, verb(loop="wep"))  # pyright: ignore[reportCallIssue]
     assert caught.value.code is Code.NOT_FOUND

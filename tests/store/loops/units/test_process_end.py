@@ -91,8 +91,7 @@ def test_an_end_that_is_told_again_is_counted_once(db: Store) -> None:
 def test_too_many_crashes(db: Store) -> None:
     with db.write() as tx:
         running(tx)
-    for _ in range(3):
-        failed = end(db, Why.HUNG)
+    *_, failed = [end(db, Why.HUNG) for _ in range(3)]
     assert (failed.state, failed.outcome, failed.desired) == (L.FAILED, Outcome.FAILED, Desired.RUN)
     assert failed.reason.endswith("more than 2; last: its process sent no heartbeat and was killed")
     with db.read() as tx:
@@ -111,7 +110,8 @@ def test_what_was_asked_becomes_true_when_the_process_has_not_done_it(
 ) -> None:
     with db.write() as tx:
         running(tx, desired=wish)
-    after = end(db, why, **({"status": 1} if why is Why.EXITED else {}))
+    given: dict[str, Any] = {"status": 1} if why is Why.EXITED else {}
+    after = end(db, why, **given)
     assert (after.state, after.desired, after.crashes) == (state, wish, 0)
     with db.read() as tx:
         assert action_rows.get_action(tx, 1).state is ActionState.UNKNOWN

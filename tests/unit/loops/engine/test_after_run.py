@@ -40,7 +40,8 @@ def test_in_sync_rests_for_the_interval_and_forgets_failures():
 
 
 def test_failures_rest_ever_longer_up_to_the_cap():
-    delays = [follow(Outcome.MODEL_FAILED, failures=n).delay for n in range(8)]
+    rests = [follow(Outcome.MODEL_FAILED, failures=n) for n in range(8)]
+    delays = [rest.delay for rest in rests if isinstance(rest, LoopRest)]
     assert delays == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
 
 
@@ -48,6 +49,7 @@ def test_a_cap_below_the_interval_never_shortens_it():
     rest = after_run(
         Outcome.NOT_CONVERGED, Mode.CONTINUOUS, failures=0, interval=7200.0, jitter=0.0, cap=60.0, random=0.5
     )
+    assert isinstance(rest, LoopRest)
     assert rest.delay == 7200.0
 
 

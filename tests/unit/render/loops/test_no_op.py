@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,5 +46,5 @@ FAILED = [{"name": "a", "host": "h", "error": "no route"}]
         *((kind, {}, False) for kind in (LoopDrifted, ActionStarted, PromptAsked, LoopRested)),
     ],
 )
-def test_a_fact_of_a_no_op_iteration(kind: type[Fact], fields: dict[str, object], *, expected: bool) -> None:
+def test_a_fact_of_a_no_op_iteration(kind: type[Fact], fields: dict[str, Any], *, expected: bool) -> None:
     assert is_no_op(fact_of(builders.event(1, kind, **fields))) is expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 import pytest
@@ -19,6 +19,8 @@ from ftl2_enterprise.supervisor.root.event_loop import EventLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ftl2_enterprise.supervisor.root.control_link import ControlOwner
 
 CHILD = ChildRecord("loop:1", 7)
 CHILD.status, CHILD.ended = 9, CHILD.started + 2.5
@@ -102,7 +104,7 @@ class Owner:
 @pytest.mark.parametrize(("struct", "called"), TO_ROOT)
 def test_root_executes_every_message_of_control(struct: msgspec.Struct, called: tuple[Any, ...]) -> None:
     owner, loop, (ours, theirs) = Owner(), EventLoop(), pair()
-    link = ControlLink(loop, owner, alive_within=10.0, watchdog=None)
+    link = ControlLink(loop, cast("ControlOwner", owner), alive_within=10.0, watchdog=None)
     link.attach(ours)
     link.restore([{**messages.not_started("loop:1", "no memory"), "number": 3}])
     theirs.send(msgspec.json.encode(struct))

@@ -38,8 +38,12 @@ class Pauses:
         self.seconds.append(seconds)
 
 
-def decider(*script: Any, retries: int = 2, pauses: Pauses | None = None, **given: Any) -> AiDecider:
-    return AiDecider(ScriptedModel(*script), retries=retries, sleep=pauses or Pauses(), random=lambda: 0.5, **given)
+def decider(*script: Any, **given: Any) -> AiDecider:
+    return decider_with(ScriptedModel(*script), **given)
+
+
+def decider_with(model: ScriptedModel, *, retries: int = 2, pauses: Pauses | None = None, **given: Any) -> AiDecider:
+    return AiDecider(model, retries=retries, sleep=pauses or Pauses(), random=lambda: 0.5, **given)
 
 
 def calls(b: Any) -> list[Any]:
@@ -92,7 +96,7 @@ async def test_a_failing_model_is_tried_again_after_pauses_and_spends_one_iterat
     assert pauses.seconds == sorted(pauses.seconds)
     assert len(pauses.seconds) == 3
     assert pauses.seconds[0] >= 1.0
-    assert "cannot reach the model: it is away" in loop.reason
+    assert "cannot reach the model: it is away" in (loop.reason or "")
 
 
 async def test_a_short_outage_costs_neither_an_iteration_nor_the_run(tmp_path: Path):
@@ -124,8 +128,8 @@ async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_data
     assert len(log) > 300_000
     modules.handlers["command"] = lambda call: ok(rc=0, stdout=log)
     wanted = [ObservationSpec(name="log", module="command", params={"cmd": "cat log"})]
-    deciding = decider(value(DONE), observe=wanted)
-    with bench(tmp_path, deciding, modules=modules) as b:
+    model = ScriptedModel(value(DONE))
+    with bench(tmp_path, decider_with(model, observe=wanted), modules=modules) as b:
         loop = await b.run()
         (call,) = calls(b)
         with b.database.read() as tx:
@@ -133,7 +137,7 @@ async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_data
             whole = texts.whole(tx, row.result)
             request = texts.whole(tx, call.request)
     assert loop.outcome is Outcome.CONVERGED
-    (sent,) = deciding._model.requests
+    (sent,) = model.requests
     assert len(sent.prompt) < 20_000
     assert "line 0 of a long log" in sent.prompt
     assert "line 13999 of a long log" in sent.prompt
@@ -145,10 +149,10 @@ async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_data
 
 async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_asked(tmp_path: Path):
     ask = {"reasoning": "two ports are free", "ask": {"question": "Which port?", "options": ["80", "8080"]}}
-    deciding = decider(value(ask), value(DONE))
-    with bench(tmp_path, deciding, people=ScriptedPeople(["8080"])) as b:
+    model = ScriptedModel(value(ask), value(DONE))
+    with bench(tmp_path, decider_with(model), people=ScriptedPeople(["8080"])) as b:
         await b.run()
-    first, second = (request.prompt for request in deciding._model.requests)
+    first, second = (request.prompt for request in model.requests)
     assert "8080" not in first
     assert "Which port?" in second
     assert "8080" in second
@@ -158,10 +162,10 @@ async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_as
 async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path):
     modules = ScriptedModules()
     modules.handlers["touch"] = lambda call: failed("exit 3", rc=3, stdout="out here", stderr="err here")
-    deciding = decider(value(ACT), value(DONE))
-    with bench(tmp_path, deciding, modules=modules) as b:
+    model = ScriptedModel(value(ACT), value(DONE))
+    with bench(tmp_path, decider_with(model), modules=modules) as b:
         await b.run()
-    second = deciding._model.requests[1].prompt
+    second = model.requests[1].prompt
     for words in ("out here", "err here", '"rc":3', '"failed"'):
         assert words in second
 
@@ -180,9 +184,9 @@ async def test_tokens_cost_and_time_are_kept_for_each_call_and_summed_for_the_lo
 
 
 async def test_a_loop_never_makes_a_call_beyond_what_it_may_cost(tmp_path: Path):
-    deciding = decider(value(ACT))
-    with bench(tmp_path, deciding, max_cost=0.025, max_iterations=10) as b:
+    model = ScriptedModel(value(ACT))
+    with bench(tmp_path, decider_with(model), max_cost=0.025, max_iterations=10) as b:
         loop = await b.run()
     assert loop.outcome is Outcome.MODEL_FAILED
-    assert len(deciding._model.requests) == 3
+    assert len(model.requests) == 3
     assert loop.cost_usd == pytest.approx(0.03)

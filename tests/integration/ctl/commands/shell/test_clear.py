@@ -19,6 +19,7 @@ def test_it_is_refused_outside_of_the_shell(ctl):
 
 @pytest.mark.parametrize(("is_terminal", "written"), [(True, "\x1b[H\x1b[2J\x1b[3J"), (False, "")])
 def test_only_a_terminal_is_cleared(is_terminal, written):
-    out = Painter(stream=io.StringIO(), is_terminal=is_terminal, has_colour=False)
+    stream = io.StringIO()
+    out = Painter(stream=stream, is_terminal=is_terminal, has_colour=False)
     assert runner.run(["clear"], out=out, leading=GivenValues(), is_shell=True) == 0
-    assert out.stream.getvalue() == written
+    assert stream.getvalue() == written

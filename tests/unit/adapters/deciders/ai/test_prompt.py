@@ -13,7 +13,7 @@ from ftl2_enterprise.adapters.deciders.ai.prompt import decision_prompt, repair_
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.loops.ports import HostEntry, PromptAnswer
 from ftl2_enterprise.protocol.loops.decision import Decision, Operator
-from ftl2_enterprise.protocol.loops.hosts import Host, Resource
+from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
 from ftl2_enterprise.protocol.loops.nouns import ActionState
 from ftl2_enterprise.protocol.text import StoredText
 from tests.support.models import action, past, seen, situation
@@ -41,7 +41,7 @@ def test_the_guidance_names_every_field_and_operator() -> None:
 def test_a_prompt_is_the_same_for_the_same_situation_and_holds_what_matters() -> None:
     known = Host(
         id=1, loop_id=1, name="web2", ansible_host="10.0.0.2", ansible_port=None, ansible_user=None, groups=["web"],
-        facts={"distribution": "Debian"}, state="known", created_at=1, updated_at=1,
+        facts={"distribution": "Debian"}, state=HostState.KNOWN, created_at=1, updated_at=1,
     )  # fmt: skip
     full = situation(
         desired_state="nginx answers",
