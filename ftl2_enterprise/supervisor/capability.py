@@ -2,7 +2,7 @@
 
 A capability brings a noun with its verbs, facts, tables and processes (decision 12). Control, the forkserver, the
 logs, retention and the settings iterate over the list that `wiring` builds, and import none of them: everything here
-is a plain value or a callable, so that removing a capability means removing its folders and its line in that list.
+is a plain value or a callable. HACKING.md lists what belongs to a capability, and what else names the first one.
 """
 
 from __future__ import annotations

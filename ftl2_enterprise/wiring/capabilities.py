@@ -1,4 +1,4 @@
-"""The capabilities of the service. Adding one is adding its folders and one line here; removing it, the reverse.
+"""The capabilities of the service. A new one adds its folders and one line here.
 
 They are found by name and imported on first use: a command that only reads settings loads no handler.
 """

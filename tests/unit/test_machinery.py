@@ -6,14 +6,17 @@ import ast
 import io
 import re
 import tokenize
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import ftl2_enterprise
+from ftl2_enterprise.wiring.capabilities import NAMES
+from tests.support.places import REPOSITORY
 
 PACKAGE = Path(ftl2_enterprise.__path__[0])
-CAPABILITIES = {"loop", "loops", "task", "tasks", "knowledge"}
+CAPABILITIES = {"loop", "loops", "task", "tasks", "knowledge", *NAMES, *(name.removesuffix("s") for name in NAMES)}
 """Those that exist, and those that are to come."""
 ASYNC = {
     "AbstractEventLoop",
@@ -99,3 +102,16 @@ def test_what_the_search_finds() -> None:
     assert "ftl2_enterprise.protocol.loops.facts" in imports(text)
     assert texts('"""A loop."""\nprint(f"every loop of {1}")\n') == {"every loop of "}
     assert len(machinery()) > 100
+
+
+def test_the_import_contract_of_the_machinery_covers_all_of_it_and_forbids_every_capability() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = [one for one in settings["contracts"] if one["name"] == "The machinery knows no capability"]
+    for name in NAMES:
+        folders = (path for path in (name, f"protocol/{name}", f"render/{name}", f"commandline/{name}"))
+        there = {path.replace("/", ".") for path in folders if (PACKAGE / path).is_dir()}
+        assert {f"ftl2_enterprise.{path}" for path in there} <= set(contract["forbidden_modules"])
+    sources = contract["source_modules"]
+    modules = (path.relative_to(PACKAGE.parent).with_suffix("") for path in machinery())
+    names = {".".join(path.parts) for path in modules if path.name != "__init__"}
+    assert not {name for name in names if not any(f"{name}.".startswith(f"{source}.") for source in sources)}

@@ -245,8 +245,9 @@ async def _judge(
         return await fire_rules.fire(engine, now.loop, iteration, allowed)
     # A decider without a model decides immediately and has no effect, so one commit records the results and the
     # decision. What a model is paid for, and facts of hosts that the decision reads from the database, are committed
-    # before it.
-    is_committed_first = engine.decider.is_model or (results is not None and bool(results.facts))
+    # before it. So is that rules were evaluated: after a crash they would be evaluated and reported again.
+    has_facts = results is not None and bool(results.facts)
+    is_committed_first = engine.decider.is_model or has_facts or bool(rules.rules or rules.broken)
     record = journal.commit if is_committed_first else journal.defer
     record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
     if results is not None:

@@ -47,7 +47,7 @@ class Link:
     """A unit of work that follows facts."""
 
     name: str
-    """Of its cursor, unique and never changed: `notes.archive-with-loop`."""
+    """Of its cursor, unique and never changed: `CAPABILITY.what-it-does`."""
     facts: tuple[type[Fact], ...]
     unit: Unit[[Event], None]
     """Handles one event. A Problem or an error of it is logged, and the event is tried again until it is handled."""

@@ -132,6 +132,8 @@ def test_it_is_its_own_folders_one_line_in_capabilities_and_one_in_links(tmp_pat
     for folder in FOLDERS:
         own |= {f"{folder.name}/{name}": content for name, content in files(folder).items()}
     assert not own.keys() & before.keys()
+    # Its own folders, and no file in a folder of the machinery.
+    assert not [name for name in own if "notes" not in name.split("/")[:-1]]
     assert after.keys() == before.keys() | own.keys()
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {CAPABILITIES, LINKS}

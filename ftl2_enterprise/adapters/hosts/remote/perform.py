@@ -60,20 +60,29 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
         if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112
             raise ValueError(f"the directory {directory} does not exist")
         environment = _environment(request)
-        started = processes.executing(request["argv"], cwd=cwd, env=environment)
-        # A shell in another directory also corrects the variable PWD.
-        words = None if cwd else shell_free(request["argv"], os.environ if environment is None else environment)
-        if words is None:
-            return started
-        return processes.first_of(processes.executing(words, env=environment), started)
+        by_shell = processes.executing(request["argv"], cwd=cwd, env=environment)
+        plain = None if cwd else shell_free(request["argv"], os.environ if environment is None else environment)
+        if plain is None:
+            return by_shell
+        return processes.first_of(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
     work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
     return processes.forking(lambda: _speak(work, request))
 
 
-def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> list[str] | None:
-    """The words of a command for /bin/sh that needs no shell; None when it may need one.
+class PlainCommand:
+    """A command that needs no shell."""
+
+    def __init__(self, file: str, words: list[str], environment: Mapping[str, str]) -> None:
+        self.file = file
+        """The program that a shell would find."""
+        self.words = words
+        self.environment = environment
+
+
+def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> PlainCommand | None:
+    """How a command for /bin/sh is executed without it; None when it may need a shell.
 
     It needs none when it consists of one program that is not built into a shell, and of words in which nothing is
     expanded or quoted. Executing it directly saves the start of the shell, which takes as long as a small program.
@@ -84,7 +93,36 @@ def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> list[str]
     program = words[0]
     if not program or program in IN_SHELLS or "=" in program or not PLAIN.issuperset(argv[2]):
         return None
-    return [word for word in words if word]
+    # bash as /bin/sh would call an exported function of that name.
+    if any(name.startswith("BASH_FUNC_") for name in environment):
+        return None
+    file = program if "/" in program else _found(program, environment["PATH"])
+    directory = _directory(environment)
+    if file is None or directory is None:
+        return None
+    return PlainCommand(file, [word for word in words if word], {**environment, "PWD": directory})
+
+
+def _found(program: str, path: str) -> str | None:
+    # Only the first one counts, as for a shell: execvpe(3) would try the next one after a script without `#!`.
+    for directory in path.split(":"):
+        file = os.path.join(directory or ".", program)  # noqa: PTH118
+        if os.path.isfile(file) and os.access(file, os.X_OK):  # noqa: PTH113
+            return file
+    return None
+
+
+def _directory(environment: Mapping[str, str]) -> str | None:
+    """The working directory as a shell exports it: the given name if it is right, else the real one (POSIX, PWD)."""
+    named = environment.get("PWD", "")
+    try:
+        is_right = named.startswith("/") and os.path.samefile(named, ".")  # noqa: PTH121
+    except OSError:
+        is_right = False
+    try:
+        return named if is_right else os.getcwd()  # noqa: PTH109
+    except OSError:
+        return None
 
 
 def _stdin(request: Request) -> bytes:

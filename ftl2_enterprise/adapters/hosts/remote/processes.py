@@ -117,12 +117,14 @@ def is_alone() -> bool:
     return adopt_orphans()
 
 
-def executing(argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Start:
-    """A start that executes a program in a new session. Raises OSError when it cannot be executed."""
+def executing(
+    argv: Sequence[str], *, file: str | None = None, cwd: str | None = None, env: Mapping[str, str] | None = None
+) -> Start:
+    """A start that executes a program, from that file if one is given, in a new session. Raises OSError."""
 
     def start(stdin: int, stdout: int, stderr: int) -> int:
         popen = subprocess.Popen(
-            argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
+            argv, executable=file, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
         )  # fmt: skip
         popen.returncode = 0  # `run` waits for it, not the object
         return popen.pid

@@ -147,3 +147,18 @@ async def test_the_search_path_of_the_call_counts_without_a_shell_too(modules: F
     program.chmod(0o755)
     result = await run(modules, "command", cmd="hostname", environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert result.stdout == "mine\n"
+
+
+async def test_a_script_without_an_interpreter_line_is_not_passed_over(modules: Ftl2Modules, tmp_path: Path) -> None:
+    for name, text in (("first", "echo first\n"), ("second", "#!/bin/sh\necho second\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "program").write_text(text)
+        (tmp_path / name / "program").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}/first:{tmp_path}/second:/usr/bin:/bin"}
+    assert (await run(modules, "command", cmd="program", environment=environment)).stdout == "first\n"
+
+
+async def test_a_command_has_the_working_directory_in_its_environment(modules: Ftl2Modules) -> None:
+    plain = await run(modules, "command", cmd="printenv PWD", environment={"PWD": "/nowhere"})
+    by_shell = await run(modules, "command", cmd="printenv PWD;", environment={"PWD": "/nowhere"})
+    assert plain.stdout == by_shell.stdout != ""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ftl2_enterprise.adapters.hosts.remote.perform import shell_free
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATH = {"PATH": "/usr/bin:/bin"}
 
@@ -15,11 +20,14 @@ PATH = {"PATH": "/usr/bin:/bin"}
         ("hostname", ["hostname"]),
         ("df -h /", ["df", "-h", "/"]),
         ("/usr/bin/stat  --format=%a /etc/passwd ", ["/usr/bin/stat", "--format=%a", "/etc/passwd"]),
-        ("systemctl is-active getty@tty1.service", ["systemctl", "is-active", "getty@tty1.service"]),
+        ("env getty@tty1.service a,b-c+d:e%f", ["env", "getty@tty1.service", "a,b-c+d:e%f"]),
     ],
 )
 def test_a_program_with_plain_words_needs_no_shell(text: str, words: list[str]) -> None:
-    assert shell_free(["/bin/sh", "-c", text], PATH) == words
+    found = shell_free(["/bin/sh", "-c", text], PATH)
+    assert found is not None
+    assert found.words == words
+    assert found.file.endswith(f"/{words[0].rpartition('/')[2]}")
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,36 @@ def test_other_interpreters_and_lists_are_left_as_they_are(argv: list[str]) -> N
 
 def test_without_a_search_path_the_shell_has_its_own() -> None:
     assert shell_free(["/bin/sh", "-c", "ls"], {}) is None
+
+
+def test_an_exported_function_of_bash_is_left_to_the_shell() -> None:
+    assert shell_free(["/bin/sh", "-c", "ls"], {**PATH, "BASH_FUNC_ls%%": "() { echo mine; }"}) is None
+
+
+def test_the_first_program_on_the_path_counts(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "program").write_text("echo without an interpreter line")
+        (tmp_path / name / "program").chmod(0o755)
+    path = f"{tmp_path}/none:{tmp_path}/first:{tmp_path}/second"
+    found = shell_free(["/bin/sh", "-c", "program"], {"PATH": path})
+    assert found is not None
+    assert found.file == f"{tmp_path}/first/program"
+    assert shell_free(["/bin/sh", "-c", "missing"], {"PATH": path}) is None
+
+
+@pytest.mark.parametrize("given", [None, "/no/such/directory", "relative", "/"])
+def test_the_variable_of_the_working_directory_is_right(given: str | None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = PATH | ({} if given is None else {"PWD": given})
+    found = shell_free(["/bin/sh", "-c", "env"], environment)
+    assert found is not None
+    assert found.environment["PWD"] == str(tmp_path.resolve())
+
+
+def test_a_name_of_the_working_directory_through_a_link_is_kept(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = shell_free(["/bin/sh", "-c", "env"], {**PATH, "PWD": f"{tmp_path}/link"})
+    assert found is not None
+    assert found.environment["PWD"] == f"{tmp_path}/link"
