@@ -89,6 +89,9 @@ def find(program: Program, words: list[str], *, in_shell: bool = True) -> tuple[
 
 def unknown(program: Program, word: str) -> Problem:
     """A Problem that names the commands that may be meant, if there are few."""
+    family = [f"`{program.name} {name}`" for name in places(program) if name.startswith(f"{word} ")]
+    if family:
+        return invalid(f"cannot run {word!r} alone: it is the first word of commands", f"use {' or '.join(family)}")
     known = names(program)
     begin = _beginning(word, known)
     close = nearest(word, known)

@@ -123,8 +123,8 @@ def _check_range(option: Option, value: Any) -> None:
     if not isinstance(value, int | float):
         return
     if option.at_least is not None and value < option.at_least:
-        raise invalid(f"cannot take {value} for {option.long}", f"it must be at least {option.at_least:g}")
+        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be at least {option.at_least:.15g}")
     if option.above is not None and value <= option.above:
-        raise invalid(f"cannot take {value} for {option.long}", f"it must be more than {option.above:g}")
+        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be more than {option.above:.15g}")
     if option.at_most is not None and value > option.at_most:
-        raise invalid(f"cannot take {value} for {option.long}", f"it must be at most {option.at_most:g}")
+        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be at most {option.at_most:.15g}")

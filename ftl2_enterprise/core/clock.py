@@ -42,6 +42,12 @@ def seconds_between(earlier: Instant, later: Instant) -> float:
 
 
 def iso(instant: Instant) -> str:
-    """ISO 8601 in UTC with milliseconds, for JSON and logs."""
-    moment = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
+    """ISO 8601 in UTC with milliseconds, for JSON and logs; an instant before year 1 or after 9999 is that limit.
+
+    Never raises: one instant that somebody wrote must not keep others from being shown.
+    """
+    try:
+        moment = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
+    except (ValueError, OverflowError, OSError):
+        moment = datetime.max.replace(tzinfo=UTC) if instant > 0 else datetime.min.replace(tzinfo=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

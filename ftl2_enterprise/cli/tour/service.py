@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise import client
 from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.cli.tour.scenario import TourFailed
+from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import PromptAsked, loop_subject
@@ -77,7 +78,7 @@ class TourService:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*_program(), "--config", str(self.config), "supervise"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
                 start_new_session=True,  # Ctrl-C at the terminal is for the tour
             )  # fmt: skip
         until = time.monotonic() + START_LIMIT
@@ -113,6 +114,15 @@ class TourService:
                 self._process.send_signal(number)
                 self._process.wait(STOP_LIMIT)
                 return
+
+
+def _environment() -> dict[str, str]:
+    """That of the user without settings: they would take precedence, and name the user's own database and socket."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(settings.PREFIX) or name in settings.NOT_SETTINGS
+    }
 
 
 async def follow(service: TourService, loop: Loop, *, people: Prompter, hear: Callable[[Event], None]) -> None:

@@ -55,7 +55,11 @@ MODE = Option(
     choices=tuple(map(str, MODES)),
     default="single",
 )
-INTERVAL = Option("interval", "Seconds between the runs of a continuous loop; 60 for a new loop.", SECONDS, above=0)
+LONGEST = 10 * 365 * 24 * 3600
+"""Seconds: ten years."""
+INTERVAL = Option(
+    "interval", "Seconds between the runs of a continuous loop; 60 for a new loop.", SECONDS, above=0, at_most=LONGEST
+)
 DRY_RUN = Option("dry-run", "Show what would be changed, and change nothing.")
 POLICY = Option("policy", "Policy file that restricts what the loop may do.", PATH, value="FILE")
 ENVIRONMENT = Option("environment", "Environment that policy rules match, such as `production`.", TEXT, value="NAME")
@@ -71,7 +75,9 @@ MAX_ASK_DELAY = Option(
     at_least=0,
     default="0",
 )
-ACTION_TIMEOUT = Option("action-timeout", "Maximum seconds per action; 300 for a new loop.", SECONDS, above=0)
+ACTION_TIMEOUT = Option(
+    "action-timeout", "Maximum seconds per action; 300 for a new loop.", SECONDS, above=0, at_most=LONGEST
+)
 
 
 def inventory(default: str) -> Option:

@@ -51,7 +51,7 @@ class LoopLimitsChanged(Fact, frozen=True, tag="loop.limits_changed"):
     interval: float | UnsetType = UNSET
     """Seconds between two runs of a continuous loop."""
     max_ask_delay: int | UnsetType = UNSET
-    """Iterations after which a model must have been asked."""
+    """Iterations in a row with failures after which a person is asked; 0: never."""
     max_cost: float | UnsetType | None = UNSET
     """US dollars that its model calls may cost; null: any."""
     action_timeout: float | UnsetType = UNSET

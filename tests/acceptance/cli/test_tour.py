@@ -40,6 +40,22 @@ def command(tmp_path: Path) -> Command:
     return Command(tmp_path / "home")
 
 
+def test_settings_in_the_environment_do_not_lead_it_to_the_database_of_the_user(
+    command: Command, tmp_path: Path
+) -> None:
+    command.run("init-db")
+    before = command.database.read_bytes()
+    command.env = {
+        "FTL2_ENTERPRISE_STORE_PATH": str(command.database),
+        "FTL2_ENTERPRISE_SUPERVISOR_SOCKET": str(tmp_path / "home" / "control.sock"),
+        "FTL2_ENTERPRISE_LOG_DIRECTORY": str(tmp_path / "home" / "log"),
+    }
+    result = command.run("tour", "--directory", str(tmp_path / "scratch"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert command.database.read_bytes() == before
+    assert not (tmp_path / "home" / "log").exists()
+
+
 def test_in_a_pipe_it_converges_drifts_mends_and_ends(command: Command, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     begun = time.monotonic()

@@ -73,7 +73,7 @@ def test_values(text, values):
         ("history web -n 0", "cannot take 0 for --limit", "it must be at least 1"),
         ("history web -n 1001", "cannot take 1001 for --limit", "it must be at most 1000"),
         ("answer three", "cannot take 'three' for [PROMPT]", "it must be a whole number"),
-        ("submit x --interval 0", "cannot take 0.0 for --interval", "it must be more than 0"),
+        ("submit x --interval 0", "cannot take 0 for --interval", "it must be more than 0"),
         ("submit x --interval nan", "cannot take 'nan' for --interval", "it must be a number"),
         ("submit x --mode twice", "cannot take 'twice' for --mode", "one of: single, continuous"),
         ("rules show", "cannot run `rules show` without RULE", "usage: rules show RULE"),

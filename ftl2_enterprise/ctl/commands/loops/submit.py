@@ -97,7 +97,13 @@ COMMAND = Command(
         options.MAX_ITERATIONS,
         options.MAX_ASK_DELAY,
         options.ACTION_TIMEOUT,
-        Option("prompt-timeout", "Maximum seconds to wait for the answer to a prompt.", SECONDS, above=0),
+        Option(
+            "prompt-timeout",
+            "Maximum seconds to wait for the answer to a prompt.",
+            SECONDS,
+            above=0,
+            at_most=options.LONGEST,
+        ),
         Option(
             "priority",
             "Priority among queued loops, -100 to 100; the highest starts first.",
