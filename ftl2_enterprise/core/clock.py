@@ -44,7 +44,7 @@ def seconds_between(earlier: Instant, later: Instant) -> float:
 def iso(instant: Instant) -> str:
     """ISO 8601 in UTC with milliseconds, for JSON and logs; an instant before year 1 or after 9999 is that limit.
 
-    Never raises: one instant that somebody wrote must not keep others from being shown.
+    Never raises: one instant out of range must not keep others from being shown.
     """
     try:
         moment = datetime.fromtimestamp(instant / MICROSECONDS, UTC)
