@@ -61,6 +61,19 @@ def _run(name: str, begun: child_startup.Startup, work: Callable[[Settings], int
         log.close()
 
 
+def why_not_in_place(argument: str) -> str | None:
+    """Why this program cannot take over from a running service whose writer has that argument; None if it can.
+
+    Only a start migrates the database: in an upgrade in place, the previous writer still writes.
+    """
+    try:
+        settings = child_startup.decode(argument).in_force(MODEL).settings
+        open_database(Path(settings.store.path), create=False).close()
+    except Problem as problem:
+        return str(problem)
+    return None
+
+
 def kinds() -> Kinds:
     """The function to run for each kind of child, which is the part of its key before the colon."""
     found: dict[str, Callable[[ChildContext], int]] = {

@@ -31,14 +31,25 @@ UNUSABLE = 78
 """Exit status when it can never fork safely (EX_CONFIG)."""
 
 
-def serve(kinds: Kinds, warm_up: Callable[[], None], firsts: Firsts | None = None) -> int:
+def serve(
+    kinds: Kinds,
+    warm_up: Callable[[], None],
+    firsts: Firsts | None = None,
+    *,
+    why_not_in_place: Callable[[str], str | None] = lambda argument: None,
+) -> int:
     """Fork the children that root requests until root is gone; returns the exit status.
 
     `kinds` maps the part of a key before the colon to the work of such a child, `firsts` to what it does before that,
     while it has one thread and may still fork. `warm_up` does once what every child would have to do first.
+    `why_not_in_place` gets the argument of the writer; it returns why this program cannot take over a
+    running service, or None.
     """
     if CHECK_OPTION in sys.argv:
         warm_up()
+        if (why := why_not_in_place(sys.argv[-1])) is not None:
+            print(why, file=sys.stderr)  # noqa: T201
+            return messages.OTHER_VERSION
         return _unfit_to_fork()
     if len(sys.argv) != ARGUMENTS or sys.argv[1] != str(messages.VERSION):
         print("cannot serve this root: it is of a version that sends other messages", file=sys.stderr)  # noqa: T201

@@ -8,7 +8,7 @@ import sys
 
 from ftl2_enterprise.supervisor import prctl
 from ftl2_enterprise.supervisor.root import config, resources, sockets, upgrade
-from ftl2_enterprise.supervisor.root.config import Config
+from ftl2_enterprise.supervisor.root.config import WRITER, Config
 from ftl2_enterprise.supervisor.root.event_loop import EventLoop
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
 from ftl2_enterprise.supervisor.root.notify import ServiceManager
@@ -29,7 +29,7 @@ def main(config_fd: int) -> int:
         if checks != [CHECK_ARGUMENT]:
             say("the running service and the installed program exchange other messages; restart the service", WARNING)
             return OTHER_VERSION
-        os.execv(given.forkserver[0], [*given.forkserver, CHECK_OPTION])
+        os.execv(given.forkserver[0], [*given.forkserver, CHECK_OPTION, given.arguments.get(WRITER, "")])
     prctl.adopt_orphans()
     loop = EventLoop()
     loop.catch({signal.SIGCHLD, *upgrade.HANDLED})

@@ -297,3 +297,21 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         assert installed.ctl("pause", "web").returncode == 2
         assert installed.json("health")["ok"]
         assert service.stop() == 0
+
+
+def test_an_upgrade_in_place_to_a_program_with_another_schema_is_refused(tmp_path: Path) -> None:
+    package = copied(tmp_path)
+    with daemon(tmp_path) as service:
+        made = Installed(service, package)
+        service.start()
+        before = service.pids()
+        add_notes(package, CAPABILITIES, LINKS)
+        made.ctl("upgrade")
+        until(lambda: "requires a restart of the service" in service.output.read_text())
+        assert "its schema is older than this program" in service.output.read_text()
+        assert service.pids() == before
+        assert service.stop() == 0
+        # A start migrates the database.
+        service.start()
+        assert made.add("todo", "buy a lamp") > 0
+        assert service.stop() == 0
