@@ -115,10 +115,10 @@ def ctl(*words: str) -> list[str]:
     return [sys.executable, "-m", "ftl2_enterprise.entrypoints.ftl2ctl", *words]
 
 
-def shell(socket: str | Path, home: Path, *words: str, **environment: str) -> Screen:
+def shell(socket: str | Path, home: Path, *words: str, columns: int = 100, **environment: str) -> Screen:
     """`ftl2ctl` on a terminal of its own, without words its shell."""
     own = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
-    return Screen(ctl("--socket", str(socket), *words), environment=own | environment)
+    return Screen(ctl("--socket", str(socket), *words), columns=columns, environment=own | environment)
 
 
 def invited(screen: Screen, times: int) -> None:
