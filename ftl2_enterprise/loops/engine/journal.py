@@ -46,7 +46,7 @@ class LoopJournal:
         self._deferred.append(unit.call(*args, **kwargs))
 
     def reach_with_next(self, point: LoopFaultPoint) -> None:
-        """Reach the point after the next commit, which writes what was deferred."""
+        """Reach the point after the next commit."""
         self._reached.append(point)
 
     def read[**P, R](self, query: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -233,7 +233,8 @@ async def _judge(
     unmet = decide.unmet_by_check(engine, now.loop, view)
     # Rules take time to evaluate and read stored facts of hosts, so results are committed first. Without rules, one
     # commit does both.
-    if results is not None and (rules.rules or rules.broken or engine.stop.requested.is_set()):
+    has_rules = bool(rules.rules or rules.broken)
+    if results is not None and (has_rules or engine.stop.requested.is_set()):
         journal.commit(observation_units.end_observations, iteration, journal.generation, results)
         reach(LoopFaultPoint.OBSERVATIONS_RECORDED)
         results = None
@@ -247,11 +248,10 @@ async def _judge(
     # decision. What a model is paid for, and facts of hosts that the decision reads from the database, are committed
     # before it. So is that rules were evaluated: after a crash they would be evaluated and reported again.
     has_facts = results is not None and bool(results.facts)
-    is_committed_first = engine.decider.is_model or has_facts or bool(rules.rules or rules.broken)
-    record = journal.commit if is_committed_first else journal.defer
-    record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
+    record = journal.commit if engine.decider.is_model or has_facts or has_rules else journal.defer
     if results is not None:
-        (reach if is_committed_first else journal.reach_with_next)(LoopFaultPoint.OBSERVATIONS_RECORDED)
+        journal.reach_with_next(LoopFaultPoint.OBSERVATIONS_RECORDED)
+    record(run_units.observed, iteration, journal.generation, check=unmet, results=results)
     if unmet == [] and not judged.matches:
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
@@ -289,13 +289,13 @@ async def _decide(
     rows = execute.plan(engine, decision.actions, origin="decision")
     stored = decide.redacted(engine, decision)
     journal = engine.journal
-    if not rows:
-        # Nothing is done about this decision: it is committed with the end of the iteration.
+    journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
+    ids: list[int] = []
+    if rows:
+        ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
+    else:
+        # Nothing is done about this decision, so it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-        journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
-        return await _execute(engine, now.loop, iteration, decision, [])
-    ids = journal.commit(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-    reach(LoopFaultPoint.DECISION_RECORDED)
     return await _execute(engine, now.loop, iteration, decision, execute.runnable(decision.actions, rows, ids))
 
 

@@ -1,4 +1,4 @@
-"""The service removes no-op iterations, and says so; what was done stays, whoever is killed."""
+"""The service removes no-op iterations, and says so; what was done stays, whichever process is killed."""
 
 from __future__ import annotations
 
