@@ -147,11 +147,11 @@ class Kinds(dict[str, Any]):
 
 def warm_up() -> None:
     """Fail as the test asks for it."""
-    wish = os.environ.get(FAIL, "")
-    if wish == "threads":
+    failure = os.environ.get(FAIL, "")
+    if failure == "threads":
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-    elif wish.startswith("/") and Path(wish).exists():
-        sys.exit(int(Path(wish).read_text() or 9))
+    elif failure.startswith("/") and Path(failure).exists():
+        sys.exit(int(Path(failure).read_text() or 9))
 
 
 def note(order: Order, what: str) -> None:

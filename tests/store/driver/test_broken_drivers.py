@@ -225,18 +225,25 @@ class ReturnsTheRowCount(SqliteDriver):
         return connection.execute(sql, values).rowcount
 
 
+@contextmanager
+def writing(driver: SqliteDriver, connection: sqlite3.Connection) -> Generator[None]:
+    """A transaction that is undone by an exception."""
+    driver.begin(connection, writes=True)
+    try:
+        yield
+    except BaseException:
+        driver.roll_back(connection)
+        raise
+    driver.commit(connection)
+
+
 @fails(conformance.a_table_is_rebuilt_although_others_refer_to_it)
 class EnforcesWhileRebuilding(SqliteDriver):
     @override
     @contextmanager
     def change_schema(self, connection: sqlite3.Connection, progress: Progress | None = None) -> Generator[None]:
-        self.begin(connection, writes=True)
-        try:
+        with writing(self, connection):
             yield
-        except BaseException:
-            self.roll_back(connection)
-            raise
-        self.commit(connection)
 
 
 @fails(conformance.a_schema_change_that_loses_a_row_is_undone)
@@ -245,13 +252,8 @@ class ChecksNoReferences(SqliteDriver):
     @contextmanager
     def change_schema(self, connection: sqlite3.Connection, progress: Progress | None = None) -> Generator[None]:
         connection.execute("PRAGMA foreign_keys = OFF")
-        self.begin(connection, writes=True)
-        try:
+        with writing(self, connection):
             yield
-        except BaseException:
-            self.roll_back(connection)
-            raise
-        self.commit(connection)
         connection.execute("PRAGMA foreign_keys = ON")
 
 
