@@ -223,6 +223,8 @@ def answers(path: Path, said: bytes, *, stays: bool = False) -> Generator[None]:
             threading.Thread(target=answer, args=[connection], daemon=True).start()
 
     with listening(path) as listener:
+        # With a time limit, accept(2) would not return an error after the shutdown, but be called again and again.
+        listener.settimeout(None)
         accepting = threading.Thread(target=serve, daemon=True)
         accepting.start()
         try:
@@ -231,6 +233,7 @@ def answers(path: Path, said: bytes, *, stays: bool = False) -> Generator[None]:
             over.set()
             listener.shutdown(socket.SHUT_RDWR)
             accepting.join(10)
+            assert not accepting.is_alive()
 
 
 def encoded(message: Any) -> bytes:
