@@ -12,17 +12,21 @@ determined by the names of the files, because Alembic takes a third of a second 
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set as AbstractSet
 
 STORE = "ftl2_enterprise.store.migrations"
 """The package of the store's own branch, which begins with the history of all."""
 ROOT = "0004"
 """The last revision that all branches have in common. A later revision of the store is on its own branch."""
 _VERSIONS = "versions"
+_REVISION = re.compile(r"(?:(?P<name>[a-z][a-z0-9_]*)_)?[0-9]{4}")
+_LONGEST = 60
+"""Characters of a text that is shown because it is not a revision."""
 
 
 class Branch(NamedTuple):
@@ -53,6 +57,11 @@ class Branches(NamedTuple):
         return frozenset(revision for branch in self.every for revision in branch.revisions)
 
     @property
+    def names(self) -> frozenset[str]:
+        """What precedes the number in the revisions of each branch; nothing for that of the store."""
+        return frozenset({"", *(_name(branch.package) for branch in self.capabilities)})
+
+    @property
     def every(self) -> Sequence[Branch]:
         """That of the store, then those of the capabilities."""
         return (self.store, *self.capabilities)
@@ -72,6 +81,34 @@ def versions_of(branch: Branch) -> str:
 def name_of(revisions: Iterable[str]) -> str:
     """Revisions as one word, for people and for the names of files: `loops_0002+tasks_0001`."""
     return "+".join(sorted(revisions))
+
+
+def branch_of(revision: str) -> str | None:
+    """The name of the branch of a revision; empty for that of the store, None for what is not a revision."""
+    match = _REVISION.fullmatch(revision)
+    return None if match is None else match["name"] or ""
+
+
+def why_inconsistent(revisions: AbstractSet[str]) -> str | None:
+    """Why no sequence of migrations leads to these revisions, in a part of a sentence; None if one does.
+
+    A database lists the last applied revision of each branch, and one that all branches share only if no branch
+    continues it. The revisions may be those of another program.
+    """
+    if not revisions:
+        return "it lists no revision"
+    found: dict[str, str] = {}
+    for revision in sorted(revisions):
+        branch = branch_of(revision)
+        if branch is None:
+            return f"{revision[:_LONGEST]!r} is not a revision"
+        if branch in found:
+            return f"it lists both {found[branch]} and {revision}"
+        found[branch] = revision
+    shared = found.get("")
+    if shared is not None and shared <= ROOT and len(found) > 1:
+        return f"it lists both {shared} and {min(found[branch] for branch in found if branch)}"
+    return None
 
 
 def _name(package: str) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import problem
-from ftl2_enterprise.store.branches import name_of, versions_of
+from ftl2_enterprise.store.branches import branch_of, name_of, versions_of, why_inconsistent
 from ftl2_enterprise.store.drivers import DRIVER
 
 if TYPE_CHECKING:
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, MetaData
 
+    from ftl2_enterprise.core.problem import Problem
     from ftl2_enterprise.store.branches import Branches
     from ftl2_enterprise.store.driver import Driver, RawConnection
 
 VERSIONS = "alembic_version"
 """The table in which Alembic keeps the applied revisions."""
+OWN = frozenset({"events", "texts"})
+"""Tables that every database of this program has."""
 
 
 class Schema(StrEnum):
@@ -41,34 +44,65 @@ def is_current(path: Path, branches: Branches, *, driver: Driver = DRIVER) -> bo
 def applied(driver: Driver, connection: RawConnection, path: Path) -> frozenset[str] | None:
     """The revisions that the database lists; None when it has no tables at all.
 
-    Raises Problem(invalid) when it belongs to another program.
+    Raises Problem(invalid) when it belongs to another program, or its list is damaged.
     """
     # By the driver: the process of a loop begins with this, and SQLAlchemy would take longer for it than SQLite.
     known = driver.table_names(connection)
     if not known:
         return None
     if VERSIONS not in known:
+        if set(known) >= OWN:
+            raise _damaged(path, f"it has no table {VERSIONS}")
         raise problem.invalid(
             f"cannot open the database {path}: it belongs to another program", "give another path with --db"
         )
-    rows = driver.execute(connection, f"SELECT version_num FROM {VERSIONS}").fetchall()
-    return frozenset(revision for (revision,) in rows)
+    try:
+        rows = driver.execute(connection, f"SELECT version_num FROM {VERSIONS}").fetchall()
+    except driver.error as error:
+        # A locked or unreadable database has its own sentence.
+        if driver.explain(error, path, "open") is not None:
+            raise
+        raise _damaged(path, f"its table {VERSIONS} has another form") from error
+    values = [value for (value,) in rows]
+    for value in values:
+        if not isinstance(value, str):
+            raise _damaged(path, f"in its table {VERSIONS}, {value!r} is not a revision")
+    found: frozenset[str] = frozenset(values)
+    if (why := why_inconsistent(found)) is not None:
+        raise _damaged(path, f"in its table {VERSIONS}, {why}")
+    return found
 
 
 def judge(found: AbstractSet[str] | None, branches: Branches, path: Path) -> Schema:
     """The schema of a database, by what `applied` has found in it.
 
     It is older when any branch is: a capability that was added since has no revision there. Raises Problem(invalid)
-    when it has a revision that this program does not: a newer program, or another capability, has applied it.
+    when it has a revision that this program does not: a newer program, or another capability, has applied it. Its
+    tables cannot be ignored, because they refer to rows of shared tables.
     """
     if found is None:
         return Schema.EMPTY
-    if unknown := found - branches.known:
+    unknown = found - branches.known
+    foreign = sorted({str(branch_of(revision)) for revision in unknown} - branches.names)
+    if foreign and not any(branch_of(revision) in branches.names for revision in unknown):
+        tables = ", ".join(foreign)
+        raise problem.invalid(
+            f"cannot open the database {path}: it has tables of the capability {tables} ({name_of(unknown)}), which "
+            "this program does not have",
+            "install a version that has them; the upgrade guide explains how a capability is retired",
+        )
+    if unknown:
         raise problem.invalid(
             f"cannot open the database {path}: its schema {name_of(unknown)} is newer than this program",
             "upgrade ftl2-enterprise, or give another path with --db",
         )
     return Schema.CURRENT if found == branches.heads else Schema.OLDER
+
+
+def _damaged(path: Path, why: str) -> Problem:
+    return problem.invalid(
+        f"cannot open the database {path}: it is damaged: {why}", "restore it from a backup; nothing was changed"
+    )
 
 
 def create(connection: Connection, tables: MetaData, branches: Branches) -> None:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.branches import Branches
 
 
+RETIRED: tuple[str, ...] = (
+)  # fmt: skip
+"""Capabilities that were removed. Of each, `NAME/migrations` stays, whose last revision drops its tables: databases
+that have them are migrated, and list that revision (HACKING.md, "Retire a capability")."""
+
+
 @cache
 def branches() -> Branches:
     """Every migration of the program, as its files were at the first call."""
@@ -27,8 +33,8 @@ def branches() -> Branches:
 
 
 def packages() -> list[str]:
-    """The packages of migrations of the capabilities, in the order of the capabilities."""
-    names = [f"{ROOT}.{name}" for name in capabilities.NAMES]
+    """The packages of migrations of the capabilities, in the order of the capabilities, then of retired ones."""
+    names = [f"{ROOT}.{name}" for name in (*capabilities.NAMES, *RETIRED)]
     return [package for name in names if (package := f"{name}.migrations") in packages_in(name)]
 
 

@@ -182,7 +182,6 @@ BOTH = Branches(LATER, (LOOPS, NOTES))
     ("found", "schema"),
     [
         (None, Schema.EMPTY),
-        (set(), Schema.OLDER),
         ({"0001"}, Schema.OLDER),
         ({"0004"}, Schema.OLDER),
         ({"0005"}, Schema.OLDER),
@@ -202,15 +201,88 @@ def test_a_database_is_older_when_any_branch_is(found: set[str] | None, schema: 
     [
         ({"0006", "loops_0002", "notes_0001"}, "0006"),
         ({"0005", "loops_0003", "notes_0001"}, "loops_0003"),
-        # Of a capability that this program does not have, while another branch is older.
-        ({"0004", "loops_0001", "places_0001"}, "places_0001"),
         ({"loops_0003", "notes_0002"}, r"loops_0003\+notes_0002"),
+        # Of a newer program with one more capability.
+        ({"0006", "loops_0002", "places_0001"}, r"0006\+places_0001"),
     ],
 )
 def test_a_database_is_newer_when_any_branch_is(found: set[str], unknown: str) -> None:
     with pytest.raises(Problem, match=f"its schema {unknown} is newer than this program") as refused:
         schema_version.judge(found, BOTH, Path("loops.db"))
     assert refused.value.code is Code.INVALID
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"0005", "loops_0002", "places_0001"}, r"the capability places \(places_0001\), which"),
+        # While another branch is older.
+        ({"loops_0001", "places_0001"}, r"the capability places \(places_0001\), which"),
+        (
+            {"0005", "people_0003", "places_0001"},
+            r"the capability people, places \(people_0003\+places_0001\), which",
+        ),
+    ],
+)
+def test_tables_of_a_capability_that_the_program_does_not_have_are_named(found: set[str], message: str) -> None:
+    with pytest.raises(Problem, match=message) as refused:
+        schema_version.judge(found, BOTH, Path("loops.db"))
+    assert refused.value.code is Code.INVALID
+    assert "how a capability is retired" in (refused.value.hint or "")
+
+
+DAMAGE = {
+    "no row": (("DELETE FROM alembic_version",), "it lists no revision"),
+    "two ends of a branch": (
+        ("INSERT INTO alembic_version VALUES ('loops_0001')", "INSERT INTO alembic_version VALUES ('loops_0002')"),
+        "it lists both loops_0001 and loops_0002",
+    ),
+    "a shared revision and one after it": (
+        (
+            "UPDATE alembic_version SET version_num = '0004'",
+            "INSERT INTO alembic_version VALUES ('loops_0001')",
+        ),
+        "it lists both 0004 and loops_0001",
+    ),
+    "no revision": (("UPDATE alembic_version SET version_num = 'head'",), "'head' is not a revision"),
+    "a number": (("UPDATE alembic_version SET version_num = 5",), "'5' is not a revision"),
+    "bytes": (("UPDATE alembic_version SET version_num = x'00ff'",), r"b'\\x00\\xff' is not a revision"),
+    "no value": (
+        ("DROP TABLE alembic_version", "CREATE TABLE alembic_version (version_num)",
+         "INSERT INTO alembic_version VALUES (NULL)"),
+        "None is not a revision",
+    ),
+    "another column": (
+        ("DROP TABLE alembic_version", "CREATE TABLE alembic_version (version INTEGER)"),
+        "its table alembic_version has another form",
+    ),
+    "no table": (("DROP TABLE alembic_version",), "it has no table alembic_version"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("statements", "why"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_list_of_revisions_is_refused_and_nothing_changes(
+    path: Path, statements: tuple[str, ...], why: str
+) -> None:
+    open_database(path, create=True).close()
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    before = path.read_bytes()
+    branches = migrations.branches()
+    assert not migrations.is_current(path)
+    for attempt in (
+        lambda: open_database(path, create=False),
+        lambda: open_database(path, create=True),
+        lambda: backup.back_up(path, branches=branches),
+        lambda: backup.rehearse(path, branches=branches),
+    ):
+        with pytest.raises(Problem, match=f"it is damaged: .*{why}") as refused:
+            attempt()
+        assert (refused.value.code, "from a backup" in str(refused.value)) == (Code.INVALID, True)
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir() if not one.name.endswith(("-wal", "-shm"))] == [path.name]
 
 
 # --- migrating ------------------------------------------------------------------------------------------------------
@@ -240,8 +312,35 @@ def test_a_second_branch_is_migrated_with_the_first(packages: Packages, path: Pa
     open_store(path, branches=three, create=False).close()
 
     # For a program without the third capability it is newer.
-    with pytest.raises(Problem, match="its schema places_0001 is newer"):
+    with pytest.raises(Problem, match=r"tables of the capability places \(places_0001\)"):
         open_store(path, branches=find_branches(names[:-1]), create=True)
+
+
+def test_a_retired_capability_leaves_its_revision_and_no_table(
+    packages: Packages, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)")
+    monkeypatch.setattr(ftl2_enterprise, "__path__", [*ftl2_enterprise.__path__, str(packages.folder)])
+    monkeypatch.setattr(capabilities, "NAMES", (*capabilities.NAMES, "notes"))
+    with_notes = find_branches(migrations.packages())
+    open_store(path, branches=with_notes, create=True).close()
+    monkeypatch.setattr(capabilities, "NAMES", capabilities.NAMES[:-1])
+    without = find_branches(migrations.packages())
+    with pytest.raises(Problem, match="tables of the capability notes"):
+        open_store(path, branches=without, create=True)
+    # Its last revision drops the tables, and its name moves to the list of retired capabilities.
+    packages.add("notes", "0002", "notes_0001", "DROP TABLE notes")
+    monkeypatch.setattr(migrations, "RETIRED", ("notes",))
+    retired = find_branches(migrations.packages())
+    assert backup.back_up(path, branches=retired)
+    open_store(path, branches=retired, create=True).close()
+    assert (applied(path), "notes" in tables(path)) == (retired.heads, False)
+    # So does a new database of that program, and both are opened by it.
+    other = path.with_name("other.db")
+    open_store(other, branches=retired, create=True).close()
+    assert (applied(other), tables(other)) == (applied(path), tables(path))
+    for name in [name for name in sys.modules if name.startswith("ftl2_enterprise.notes")]:
+        del sys.modules[name]
 
 
 def test_the_branch_of_the_store_continues_next_to_the_others(packages: Packages, path: Path) -> None:
@@ -341,9 +440,9 @@ def test_a_migration_runs_in_the_transaction_that_is_checked(path: Path, monkeyp
     open_database(path, create=True).close()
     assert states == []
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM alembic_version")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.commit()
-    with pytest.raises(Exception, match="already exists"):
+    with pytest.raises(Exception, match=r"already exists|no such|duplicate"):
         open_database(path, create=True)
     assert states == [True]
     path.unlink()

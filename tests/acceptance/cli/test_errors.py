@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,3 +98,21 @@ def test_a_reader_that_leaves_early_is_no_error(command: Command, tmp_path: Path
     assert shell.stderr.read() == ""
     shell.stderr.close()
     assert shell.wait(timeout=30) == 141
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["supervise"], ["run", "x"], ["status"], ["init-db"], ["init-db", "--backup"], ["init-db", "--dry-run"]],
+)
+def test_a_database_without_its_revisions_is_refused_by_each_command(command: Command, arguments: list[str]) -> None:
+    command.config = '[model]\nprovider = "claude"\ncommand = "true"\n'
+    assert command.run("init-db").returncode == 0
+    with closing(sqlite3.connect(command.database)) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.commit()
+    before = command.database.read_bytes()
+    result = command.run(*arguments)
+    ended(result, 2)
+    assert result.stderr.startswith(f"error: cannot open the database {command.database}: it is damaged: ")
+    assert result.stderr.splitlines()[1:] == ["hint: restore it from a backup; nothing was changed"]
+    assert command.database.read_bytes() == before
