@@ -45,11 +45,15 @@ def packages_in(package: str) -> list[str]:
 
 
 def modules_named(name: str, *, among: str) -> list[str]:
-    """The full names of the modules of that name in the packages of a package: `verbs` among `protocol`."""
+    """The full names of the modules of that name in the packages of a package: `verbs` among `protocol`.
+
+    Such a module may itself be a package.
+    """
     found: list[str] = []
     for path in load(among).__path__:
         for package in inside(path)[1]:
-            file = os.path.join(path, package, f"{name}.py")  # noqa: PTH118 - pathlib costs a client too much
-            if os.path.exists(file) or os.path.exists(f"{file}c"):  # noqa: PTH110
+            place = os.path.join(path, package, name)  # noqa: PTH118 - pathlib costs a client too much
+            # A package before a module, as for an import.
+            if any(os.path.exists(place + end) for end in ("/__init__.py", "/__init__.pyc", ".py", ".pyc")):  # noqa: PTH110
                 found.append(f"{among}.{package}.{name}")
     return found

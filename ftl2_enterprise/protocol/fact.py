@@ -1,8 +1,8 @@
 """What a fact is: one struct per kind. The event log, its readers and its reference follow from it.
 
-A capability declares its facts in `protocol/<capability>/facts.py`. Next to its fields, each states what its readers
-would otherwise keep in lists: whether managers re-check after it, at which level it is logged, and whether it is the
-last one of its subject.
+A capability declares its facts in `protocol/<capability>/facts.py` or a package of that name. Next to its fields,
+each states what its readers would otherwise keep in lists: whether managers re-check after it, at which level it is
+logged, and whether it is the last one of its subject.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def declare[F: Fact](*facts: type[F]) -> tuple[type[F], ...]:
 
 @cache
 def declare_all() -> None:
-    """Make the facts of every package known: those of `protocol/*/facts.py`, found by folder."""
+    """Make the facts of every package known: those of `facts` in each package of `protocol`."""
     for module in packages.modules_named("facts", among="ftl2_enterprise.protocol"):
         packages.load(module)
 

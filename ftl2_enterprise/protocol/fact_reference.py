@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Events
 
-Made from `ftl2_enterprise/protocol/*/facts.py` by `make reference`.
+Made from the facts in `ftl2_enterprise/protocol/` by `make reference`.
 
 The event log holds facts, in the past tense. Each is written in the same transaction as the rows that it is
 about, so that it is true when it can be read. An event has an `id`, which grows and is the cursor that readers

@@ -13,15 +13,19 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import ftl2_enterprise
+from ftl2_enterprise.core import packages
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol import fact_reference
 from ftl2_enterprise.protocol.fact import KIND, Fact, UnknownFact, declare, fact_of, kind_of
-from ftl2_enterprise.protocol.loops import facts as loop_facts
-from ftl2_enterprise.protocol.service import facts as service_facts
+from ftl2_enterprise.protocol.loops.facts import LoopHurried, LoopPaused
 from ftl2_enterprise.protocol.subject import HIGHEST_ID, SERVICE, Subject, parse_subject
+from ftl2_enterprise.wiring.capabilities import NAMES
 from tests.support.facts import event, sample
 
-FACTS = (*loop_facts.FACTS, *service_facts.FACTS)
+MODULES = [packages.load(name) for name in packages.modules_named("facts", among="ftl2_enterprise.protocol")]
+FACTS = tuple(fact for module in MODULES for fact in module.FACTS)
+EMITTERS = {*NAMES, "supervisor"}
+"""Folders in which facts happen."""
 SOURCE = Path(ftl2_enterprise.__file__).parent
 PAGE = SOURCE.parent / "docs" / "reference" / "events.md"
 
@@ -29,28 +33,28 @@ PAGE = SOURCE.parent / "docs" / "reference" / "events.md"
 @cache
 def sources() -> dict[Path, str]:
     """Every module of the program that declares no facts."""
-    return {path: path.read_text() for path in SOURCE.rglob("*.py") if path.name != "facts.py"}
+    return {path: path.read_text() for path in SOURCE.rglob("*.py") if not {"facts", "facts.py"} & {*path.parts}}
 
 
 def test_the_page_of_the_reference_is_up_to_date() -> None:
     assert PAGE.read_text() == fact_reference.document(), "run `make reference`"
 
 
-@pytest.mark.parametrize("module", [loop_facts, service_facts])
+def subclasses(fact: type[Fact]) -> set[type[Fact]]:
+    return {fact}.union(*(subclasses(one) for one in fact.__subclasses__()))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_fact_of_a_module_is_declared(module: Any) -> None:
-    tagged = {
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, Fact) and one is not Fact and "." in kind_of(one)
-    }
-    assert tagged == set(module.FACTS)
+    own = {one for one in subclasses(Fact) if f"{one.__module__}.".startswith(f"{module.__name__}.")}
+    assert {one for one in own if "." in kind_of(one)} == set(module.FACTS)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=kind_of)
 def test_every_fact_has_an_emitter_and_says_what_it_is(fact: type[Fact]) -> None:
     made = re.compile(rf"\b{fact.__name__}\b")
-    users = [path for path, text in sources().items() if made.search(text)]
-    assert any("loops" in path.parts or "supervisor" in path.parts for path in users), f"nothing emits {fact}"
+    users = [path.relative_to(SOURCE) for path, text in sources().items() if made.search(text)]
+    assert any(path.parts[0] in EMITTERS for path in users), f"nothing emits {fact}"
     assert fact.__doc__
     assert fact.level in {"debug", "info", "warning", "error"}
 
@@ -129,7 +133,7 @@ def test_facts_of_other_versions_are_unknown_and_lose_nothing() -> None:
     assert fact_of(later) == UnknownFact(kind_given="loop.painted", data={"colour": "blue"})
     other = Event(id=1, at=0, kind="loop.paused", subject="loop:1", data={"outcome": 7})
     assert fact_of(other) == UnknownFact(kind_given="loop.paused", data={"outcome": 7})
-    more = sample(loop_facts.LoopHurried)
+    more = sample(LoopHurried)
     assert fact_of(Event(id=1, at=0, kind="loop.hurried", data={"new": 1})) == more
 
 
@@ -144,5 +148,5 @@ def test_what_is_no_subject(text: str) -> None:
 
 
 def test_an_encoded_fact_names_its_kind() -> None:
-    encoded = msgspec.json.decode(msgspec.json.encode(sample(loop_facts.LoopPaused)))
+    encoded = msgspec.json.decode(msgspec.json.encode(sample(LoopPaused)))
     assert encoded[KIND] == "loop.paused"

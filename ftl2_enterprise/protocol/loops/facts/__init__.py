@@ -1,0 +1,115 @@
+"""The facts of loops: what is recorded about them in the event log.
+
+The subject of each is its loop, except for rules being enabled or disabled, which concerns every loop.
+"""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.fact import declare
+from ftl2_enterprise.protocol.loops.facts.actions import (
+    ActionDenied,
+    ActionFact as ActionFact,
+    ActionFailed,
+    ActionLost,
+    ActionPreviewed,
+    ActionSkipped,
+    ActionStarted,
+    ActionSucceeded,
+)
+from ftl2_enterprise.protocol.loops.facts.iterations import (
+    FailedObservation as FailedObservation,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    IterationObserved,
+    IterationStarted,
+    WantedAction as WantedAction,
+)
+from ftl2_enterprise.protocol.loops.facts.loop import (
+    LOOP as LOOP,
+    EndOfRun as EndOfRun,
+    LoopAnswered,
+    LoopAsked,
+    LoopBlocked,
+    LoopCancelled,
+    LoopCompleted,
+    LoopConverged,
+    LoopCrashed,
+    LoopCreated,
+    LoopDeleted,
+    LoopDesired,
+    LoopDrifted,
+    LoopDue,
+    LoopFailed,
+    LoopHurried,
+    LoopLimitsChanged,
+    LoopPaused,
+    LoopProcessEnded,
+    LoopRested,
+    LoopRetried,
+    LoopStarted,
+    LoopStopped as LoopStopped,
+    loop_subject as loop_subject,
+)
+from ftl2_enterprise.protocol.loops.facts.models import ModelAnswered, ModelAsked
+from ftl2_enterprise.protocol.loops.facts.prompts import (
+    PromptAnswered,
+    PromptAsked,
+    PromptDismissed,
+    PromptExpired,
+    PromptFact as PromptFact,
+)
+from ftl2_enterprise.protocol.loops.facts.rules import RuleBroken, RuleDisabled, RuleEnabled, RuleFired, RuleMatched
+from ftl2_enterprise.protocol.loops.facts.state import StateChanged, StateRefused
+
+TITLE = "Loops"
+"""Title of the section in the reference."""
+
+FACTS = declare(
+    LoopCreated,
+    LoopLimitsChanged,
+    LoopDesired,
+    LoopHurried,
+    LoopDue,
+    LoopRetried,
+    LoopStarted,
+    LoopAsked,
+    LoopAnswered,
+    LoopRested,
+    LoopPaused,
+    LoopBlocked,
+    LoopCompleted,
+    LoopFailed,
+    LoopCancelled,
+    LoopConverged,
+    LoopDrifted,
+    LoopCrashed,
+    LoopProcessEnded,
+    LoopDeleted,
+    IterationStarted,
+    IterationObserved,
+    IterationChecked,
+    IterationDecided,
+    IterationEnded,
+    ActionStarted,
+    ActionSucceeded,
+    ActionFailed,
+    ActionPreviewed,
+    ActionDenied,
+    ActionSkipped,
+    ActionLost,
+    PromptAsked,
+    PromptAnswered,
+    PromptExpired,
+    PromptDismissed,
+    RuleEnabled,
+    RuleDisabled,
+    RuleMatched,
+    RuleFired,
+    RuleBroken,
+    ModelAsked,
+    ModelAnswered,
+    StateChanged,
+    StateRefused,
+)
+"""Every fact of loops, in the order of the reference."""

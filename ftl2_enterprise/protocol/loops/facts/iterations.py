@@ -1,0 +1,113 @@
+"""Facts about the iterations of a loop."""
+
+from __future__ import annotations
+
+from typing import ClassVar, override
+
+from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.fact import Fact, LogLevel
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
+
+
+class IterationFact(Fact, frozen=True):
+    """Something that happened in an iteration."""
+
+    level: ClassVar[LogLevel] = "debug"
+
+    iteration_id: int
+    """The iteration."""
+
+
+class FailedObservation(Wire, frozen=True):
+    """An observation that failed, in a fact."""
+
+    name: str
+    """Its name."""
+    host: str
+    """Where it was made."""
+    error: str | None = None
+    """Why it failed."""
+
+
+class WantedAction(Wire, frozen=True):
+    """An action that was decided on, in a fact."""
+
+    module: str
+    """What it calls."""
+    host: str | None = None
+    """A host or a group; null: the machine that the loop runs on."""
+    reason: str | None = None
+    """Why it was decided on."""
+
+
+class IterationStarted(IterationFact, frozen=True, tag="iteration.started"):
+    """An iteration began: the loop observes."""
+
+    n: int
+    """Number within the loop, from 1."""
+    run: int
+    """Number of the run, from 1."""
+    in_run: int
+    """Number within the run, from 1."""
+    of: int
+    """The budget of the run."""
+
+
+class IterationObserved(IterationFact, frozen=True, tag="iteration.observed"):
+    """Every observation of the iteration was made."""
+
+    names: list[str]
+    """The names of the observations."""
+    failed: list[FailedObservation] = []
+    """Those that failed."""
+    denied: list[str] = []
+    """The names of those that policy denies."""
+
+
+class IterationChecked(IterationFact, frozen=True, tag="iteration.checked"):
+    """The recorded check was applied to what was observed."""
+
+    held: bool
+    """All expectations of the check are satisfied."""
+    unmet: list[str] = []
+    """The unsatisfied expectations, one line each."""
+
+
+class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
+    """A decision was made, and none of its actions has started."""
+
+    by: str
+    """Who decided: the name of the decider, `check`, or `rule:` and the name of the rule."""
+    reasoning: str = ""
+    """Why, for people."""
+    converged: bool = False
+    """The desired state is reached."""
+    blocked: str | None = None
+    """Why it cannot be reached."""
+    question: str | None = None
+    """The question to a person."""
+    actions: list[WantedAction] = []
+    """The actions to execute."""
+    observe: list[str] = []
+    """The names of the observations that the next iteration makes."""
+    unmet: list[str] = []
+    """Differences from the desired state, one line each."""
+
+
+class IterationEnded(IterationFact, frozen=True, tag="iteration.ended"):
+    """The iteration ended."""
+
+    n: int
+    """Number within the loop, from 1."""
+    outcome: IterationOutcome
+    """How it ended."""
+    error: str | None = None
+    """What went wrong."""
+    changed: int = 0
+    """Actions that changed something."""
+    failed: int = 0
+    """Actions that failed."""
+
+    @override
+    def log_level(self) -> LogLevel:
+        return "warning" if self.error else self.level

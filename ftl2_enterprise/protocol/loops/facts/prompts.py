@@ -1,0 +1,55 @@
+"""Facts about prompts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.protocol.fact import Fact, LogLevel
+
+
+class PromptFact(Fact, frozen=True):
+    """Something that happened to a prompt."""
+
+    iteration_id: int
+    """The iteration that asks."""
+    prompt_id: int
+    """The prompt."""
+
+
+class PromptAsked(PromptFact, frozen=True, tag="prompt.asked"):
+    """A question was put to people."""
+
+    question: str
+    """The question."""
+    options: list[str] = []
+    """The accepted answers; empty: any text."""
+    default: str | None = None
+    """The answer if the deadline passes; null: none."""
+    context: str | None = None
+    """Why it is asked."""
+    deadline_at: Instant | None = None
+    """When the prompt expires; null: never."""
+
+
+class PromptAnswered(PromptFact, frozen=True, tag="prompt.answered"):
+    """A prompt was answered."""
+
+    wakes: ClassVar[bool] = True
+
+    answer: str
+    """The answer."""
+    answered_by: str | None = None
+    """A person; or `default` after the deadline; or `default, dismissed by` and a person."""
+
+
+class PromptExpired(PromptFact, frozen=True, tag="prompt.expired"):
+    """The deadline of a prompt without a default passed; nothing counts as its answer."""
+
+    level: ClassVar[LogLevel] = "warning"
+
+
+class PromptDismissed(PromptFact, frozen=True, tag="prompt.dismissed"):
+    """A prompt without a default was dismissed; nothing counts as its answer."""
+
+    wakes: ClassVar[bool] = True
