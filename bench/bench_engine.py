@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.measure import Row, side_by_side
 from ftl2_enterprise.adapters.models.settings import ModelSettings
-from ftl2_enterprise.core.settings_sections import StoreSettings
+from ftl2_enterprise.core.settings.sections import StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation, StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows

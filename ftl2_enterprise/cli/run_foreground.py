@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.cli.progress import Progress
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.database import Store
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.client import Client
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
 
 PATIENCE = 120.0
 """Seconds of start-up time that are requested of systemd while the database is migrated."""

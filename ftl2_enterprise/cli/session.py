@@ -15,7 +15,7 @@ from ftl2_enterprise.render.colour import Painter, painter
 from ftl2_enterprise.render.text import Role, line
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.settings.model import Loaded, Settings
     from ftl2_enterprise.store.database import Store
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings.model import Loaded
 from ftl2_enterprise.core.wire import Wire
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import SettingsModel
+    from ftl2_enterprise.core.settings.model import SettingsModel
 
 
 class Startup(Wire, frozen=True, kw_only=True):

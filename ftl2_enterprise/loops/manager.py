@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ftl2_enterprise.core.children import Ending
-    from ftl2_enterprise.core.settings_sections import SupervisorSettings
+    from ftl2_enterprise.core.settings.sections import SupervisorSettings
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import UnitCall
 

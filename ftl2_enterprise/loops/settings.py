@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftl2_enterprise.core import paths
-from ftl2_enterprise.core.settings_sections import Count, Days, Seconds, Section, Share
+from ftl2_enterprise.core.settings.sections import Count, Days, Seconds, Section, Share
 from ftl2_enterprise.core.wire import Strict
 
 

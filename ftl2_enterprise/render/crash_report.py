@@ -15,7 +15,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import Redactor
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings_sections import Level
+    from ftl2_enterprise.core.settings.sections import Level
 
 LOG_NAME = "ftl2-enterprise.log"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.control.manager import Manager
     from ftl2_enterprise.supervisor.control.retention import Retention

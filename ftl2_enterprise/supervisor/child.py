@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from ftl2_enterprise.core.settings import Settings, SettingsModel
+    from ftl2_enterprise.core.settings.model import Settings, SettingsModel
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
-from ftl2_enterprise.core.settings import Loaded
-from ftl2_enterprise.core.settings_restart import until_restart
+from ftl2_enterprise.core.settings.model import Loaded
+from ftl2_enterprise.core.settings.restart import until_restart
 from ftl2_enterprise.store import events
 from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.child_startup import Startup
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.store.database import Store
 
 

@@ -19,7 +19,7 @@ from ftl2_enterprise.wiring.settings import MODEL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Firsts, Kinds
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import packages
-from ftl2_enterprise.core.settings import SettingsModel
+from ftl2_enterprise.core.settings.model import SettingsModel
 from ftl2_enterprise.wiring.capabilities import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftl2_enterprise.core.settings_sections import Section
+    from ftl2_enterprise.core.settings.sections import Section
 
 
 PACKAGE = "ftl2_enterprise.wiring"

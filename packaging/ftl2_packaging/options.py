@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from ftl2_enterprise.core import settings_restart
+from ftl2_enterprise.core.settings import restart
 from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_packaging.places import SOURCE, CannotBuild
 
@@ -86,7 +86,7 @@ def _options(meanings: dict[str, str]) -> Iterator[Option]:
                 has_default=has_default,
                 kind=_kind(hint),
                 meaning=meanings[key],
-                needs_restart=key in settings_restart.NEED_RESTART,
+                needs_restart=key in restart.NEED_RESTART,
             )
 
 

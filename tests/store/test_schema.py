@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.core.children import Table
-from ftl2_enterprise.core.settings_sections import SupervisorSettings
+from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import (

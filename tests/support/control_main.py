@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.core.settings import Loaded
+    from ftl2_enterprise.core.settings.model import Loaded
     from ftl2_enterprise.store.database import Store
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ftl2_enterprise.core import paths
-from ftl2_enterprise.core.settings_sections import SupervisorSettings
+from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.supervisor.root import config, core_processes, main
 
 DIRECTORY = Path("systemd")

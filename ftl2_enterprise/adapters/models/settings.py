@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftl2_enterprise.core.settings_sections import Dollars, Seconds, Section
+from ftl2_enterprise.core.settings.sections import Dollars, Seconds, Section
 from ftl2_enterprise.core.wire import Strict
 
 

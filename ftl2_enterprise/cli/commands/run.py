@@ -33,7 +33,7 @@ from ftl2_enterprise.render.text import Role, duration, line, quoted
 if TYPE_CHECKING:
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.nouns import Action
     from ftl2_enterprise.render.loops.narrator import Narrator, Tally
     from ftl2_enterprise.store.database import Store

@@ -13,7 +13,7 @@ from ftl2_enterprise.render.text import Line, Role, line, quoted, symbol
 if TYPE_CHECKING:
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
-    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.settings.model import Loaded, Settings
 
 
 def run(session: CliSession, given: GivenValues) -> int:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise import client
 from ftl2_enterprise.cli.session import called_as
 from ftl2_enterprise.cli.tour.scenario import TourFailed
-from ftl2_enterprise.core import settings
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.settings import model
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import PromptAsked, loop_subject
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowPrompt
@@ -121,7 +121,7 @@ def _environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(settings.PREFIX) or name in settings.NOT_SETTINGS
+        if not name.startswith(model.PREFIX) or name in model.NOT_SETTINGS
     }
 
 

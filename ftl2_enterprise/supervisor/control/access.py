@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.core.settings_sections import AccessSettings
+from ftl2_enterprise.core.settings.sections import AccessSettings
 from ftl2_enterprise.protocol.verb import Access
 
 SO_PEERGROUPS = 59

@@ -10,7 +10,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.supervisor.logs import log
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings_sections import LogSettings
+    from ftl2_enterprise.core.settings.sections import LogSettings
     from ftl2_enterprise.supervisor.control.commit_watch import Commits
     from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, unavailable
-from ftl2_enterprise.core.settings_restart import after_restart, until_restart
+from ftl2_enterprise.core.settings.restart import after_restart, until_restart
 from ftl2_enterprise.protocol.service.facts import ServiceReloaded, ServiceReloadFailed
 from ftl2_enterprise.protocol.service.verbs import Reloaded
 from ftl2_enterprise.supervisor.control import event_logger
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Clock, Instant
-    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.settings.model import Loaded, Settings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.supervisor.control.dispatch import Handlers

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.children import Child, Ending, Plan
     from ftl2_enterprise.core.clock import Clock, Instant
-    from ftl2_enterprise.core.settings_sections import SupervisorSettings
+    from ftl2_enterprise.core.settings.sections import SupervisorSettings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.driver import CommitCounter
     from ftl2_enterprise.store.unit import UnitCall

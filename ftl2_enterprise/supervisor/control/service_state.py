@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Instant
-    from ftl2_enterprise.core.settings import Loaded, Settings
+    from ftl2_enterprise.core.settings.model import Loaded, Settings
     from ftl2_enterprise.protocol.service.verbs import Reloaded
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.driver import CommitCounter

@@ -23,7 +23,7 @@ import structlog
 
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.core.settings_sections import Level
+from ftl2_enterprise.core.settings.sections import Level
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.supervisor.logs import journal

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan
     from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec

@@ -25,7 +25,7 @@ from ftl2_enterprise.wiring.loops import build
 from ftl2_enterprise.wiring.loops.warm_up import NoPrompter
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.supervisor.forkserver.child_start import ChildContext, Order
 

@@ -24,7 +24,7 @@ from ftl2_enterprise.wiring.loops import build
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.adapters.hosts.remote import server
 from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
-from ftl2_enterprise.core.settings import Loaded
-from ftl2_enterprise.core.settings_sections import StoreSettings
+from ftl2_enterprise.core.settings.model import Loaded
+from ftl2_enterprise.core.settings.sections import StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.unit import UnitCall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.settings_sections import SupervisorSettings
+from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.facts import LoopRested

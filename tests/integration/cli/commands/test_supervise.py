@@ -18,10 +18,10 @@ from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core import settings
+    from ftl2_enterprise.core.settings.model import Settings
 
 
-def _settings(directory: Path, **more: str) -> settings.Settings:
+def _settings(directory: Path, **more: str) -> Settings:
     flags = {
         "store.path": str(directory / "state" / "loops.db"),
         "supervisor.socket": str(directory / "run" / "control.sock"),
@@ -32,19 +32,17 @@ def _settings(directory: Path, **more: str) -> settings.Settings:
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> settings.Settings:
+def asked(tmp_path: Path) -> Settings:
     return _settings(tmp_path)
 
 
-def test_directories_and_database_are_made_and_nobody_else_may_read_them(
-    asked: settings.Settings, tmp_path: Path
-) -> None:
+def test_directories_and_database_are_made_and_nobody_else_may_read_them(asked: Settings, tmp_path: Path) -> None:
     os.close(service.prepare(asked, {}))
     open_database(Path(asked.store.path), create=False).close()
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("state", "log", "run")] == [0o700, 0o750, 0o755]
 
 
-def test_one_service_a_database(asked: settings.Settings, tmp_path: Path) -> None:
+def test_one_service_a_database(asked: Settings, tmp_path: Path) -> None:
     script = "import sys; from ftl2_enterprise.core import lockfile; lockfile.hold(sys.argv[1]); print(); input()"
     lock = service.lock_path(asked.store.path)
     Path(lock).parent.mkdir()
@@ -61,7 +59,7 @@ def test_one_service_a_database(asked: settings.Settings, tmp_path: Path) -> Non
     os.close(service.prepare(asked, {}))
 
 
-def test_one_service_a_socket(asked: settings.Settings) -> None:
+def test_one_service_a_socket(asked: Settings) -> None:
     path = Path(asked.supervisor.socket)
     path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as listening:
@@ -75,7 +73,7 @@ def test_one_service_a_socket(asked: settings.Settings) -> None:
     os.close(service.prepare(asked, {}))
 
 
-def test_a_file_in_the_place_of_the_socket_is_refused(asked: settings.Settings) -> None:
+def test_a_file_in_the_place_of_the_socket_is_refused(asked: Settings) -> None:
     path = Path(asked.supervisor.socket)
     path.parent.mkdir()
     path.write_text("precious")
@@ -84,7 +82,7 @@ def test_a_file_in_the_place_of_the_socket_is_refused(asked: settings.Settings) 
     assert path.read_text() == "precious"
 
 
-def test_a_newer_database_is_refused(asked: settings.Settings) -> None:
+def test_a_newer_database_is_refused(asked: Settings) -> None:
     os.close(service.prepare(asked, {}))
     with sqlite3.connect(asked.store.path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -16,7 +16,7 @@ from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgenc
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import unavailable
-from ftl2_enterprise.core.settings_sections import SupervisorSettings
+from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.supervisor.control import reconciler
 from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits

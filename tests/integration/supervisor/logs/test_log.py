@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BEGIN = """
 import logging, os, subprocess, sys, time, warnings
 from pathlib import Path
-from ftl2_enterprise.core.settings_sections import Level
+from ftl2_enterprise.core.settings.sections import Level
 from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
 directory = Path(sys.argv[1])

@@ -10,7 +10,7 @@ from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.children import Child, Ending
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.core.settings_sections import SupervisorSettings
+from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.loops.lifecycle import LoopEvent
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows

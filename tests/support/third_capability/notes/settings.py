@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftl2_enterprise.core.settings_sections import Days, Refuse, Section
+from ftl2_enterprise.core.settings.sections import Days, Refuse, Section
 from ftl2_enterprise.core.wire import Strict
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.core.settings_sections import AccessSettings
+from ftl2_enterprise.core.settings.sections import AccessSettings
 from ftl2_enterprise.protocol.verb import Access, Request, Watch
 from ftl2_enterprise.store.unit import Unit
 from ftl2_enterprise.supervisor.control.access import Guard, Peer

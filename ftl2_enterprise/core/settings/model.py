@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, cast, get_origin, get_type_hints
 
 import msgspec
 
-from ftl2_enterprise.core import paths, settings_check
+from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.problem import invalid, not_found
-from ftl2_enterprise.core.settings_sections import (
+from ftl2_enterprise.core.settings import check
+from ftl2_enterprise.core.settings.sections import (
     SHARED,
     AccessSettings,
     LimitSettings,
@@ -30,7 +31,7 @@ from ftl2_enterprise.core.wire import Strict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ftl2_enterprise.core.settings_sections import Section
+    from ftl2_enterprise.core.settings.sections import Section
 
 ETC = Path(paths.ETC)
 PREFIX = "FTL2_ENTERPRISE_"
@@ -170,10 +171,10 @@ class SettingsModel:
             for name, section in self.sections.items()
         }
         settings = self._made(sections)
-        settings_check.check(settings, origins)
+        check.check(settings, origins)
         for name, section in self.sections.items():
             if section.check is not None:
-                section.check(sections[name], settings_check.refusing(name, origins))
+                section.check(sections[name], check.refusing(name, origins))
         return Loaded(settings=settings, origins=origins, renamed=tuple(renamed))
 
     # --- where values come from ------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ftl2_enterprise.core import settings_restart
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
-from ftl2_enterprise.core.settings import Loaded, SettingsModel
-from ftl2_enterprise.core.settings_sections import Count, Refuse, Section
+from ftl2_enterprise.core.settings import restart
+from ftl2_enterprise.core.settings.model import Loaded, SettingsModel
+from ftl2_enterprise.core.settings.sections import Count, Refuse, Section
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.wiring.settings import MODEL
@@ -113,8 +113,8 @@ def test_the_directories_of_a_unit_are_the_defaults(monkeypatch: pytest.MonkeyPa
 def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> None:
     page = Path("docs/reference/configuration.md").read_text()
     marked = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `") and "` * |" in row}
-    assert marked == settings_restart.NEED_RESTART
-    assert set(MODEL.load(environ=HOME, etc=Path("/nowhere")).origins) >= settings_restart.NEED_RESTART
+    assert marked == restart.NEED_RESTART
+    assert set(MODEL.load(environ=HOME, etc=Path("/nowhere")).origins) >= restart.NEED_RESTART
 
 
 def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
@@ -124,14 +124,14 @@ def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
 
     before = written("[store]\npath = '/before.db'\n[loops]\ninterval = 5\n")
     after = written("[store]\npath = '/after.db'\n[loops]\ninterval = 7\n[log]\nlevel = 'debug'\n")
-    now = settings_restart.until_restart(after, before)
+    now = restart.until_restart(after, before)
     assert (now.settings.store.path, now.settings.section(LoopSettings).interval, now.settings.log.level) == (
         "/before.db",
         7,
         "debug",
     )
-    assert settings_restart.after_restart(after, before) == {"store.path": "/after.db"}
-    assert settings_restart.until_restart(before, before) == before
+    assert restart.after_restart(after, before) == {"store.path": "/after.db"}
+    assert restart.until_restart(before, before) == before
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest() -> None:

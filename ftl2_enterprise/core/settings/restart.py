@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ftl2_enterprise.core.settings import Loaded
+from ftl2_enterprise.core.settings.model import Loaded
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.core.settings import Settings
+    from ftl2_enterprise.core.settings.model import Settings
 
 NEED_RESTART = frozenset(
     {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from ftl2_enterprise.core.settings_sections import AccessSettings, LimitSettings, Refuse, SupervisorSettings
+    from ftl2_enterprise.core.settings.sections import AccessSettings, LimitSettings, Refuse, SupervisorSettings
 
     class CheckedSettings(Protocol):
         """The shared sections that need a check."""
