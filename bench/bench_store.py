@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
@@ -41,7 +41,13 @@ LOOPS = 1_000
 HISTORY = 200
 PAGE = 9
 """Rows on a page; three iterations of three actions."""
-CALL = {"host": "web1", "target": "web1", "module": "file", "params": {"path": "/srv/app"}, "origin": "decision"}
+CALL: dict[str, Any] = {
+    "host": "web1",
+    "target": "web1",
+    "module": "file",
+    "params": {"path": "/srv/app"},
+    "origin": "decision",
+}
 
 
 def run() -> list[Row]:

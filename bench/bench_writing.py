@@ -147,10 +147,10 @@ def start_writer(listener: socket.socket, path: Path, profile: str | None) -> in
     try:
         if profile:
             profiler = cProfile.Profile()
-            profiler.runcall(writer_process.main, listener, path)
+            profiler.runcall(writer_process.main, listener, lambda: open_database(path, create=False))
             profiler.dump_stats(profile)
         else:
-            writer_process.main(listener, path)
+            writer_process.main(listener, lambda: open_database(path, create=False))
         os._exit(0)
     except BaseException:
         traceback.print_exc()
