@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.supervisor.forkserver.child_start import Firsts, Kinds
-    from ftl2_enterprise.supervisor.forkserver.prefork import Spare
+    from ftl2_enterprise.supervisor.forkserver.prefork import Batch
 
 CHANNEL_FD, HEARTBEAT_FD = 3, 4
 CHECK_OPTION = "--check"
 ARGUMENTS = 4
 """Of the command: the module, the version of the messages, the pid of root, the seconds between heartbeats."""
+BATCH_PATIENCE = 0.05
+"""Seconds without a request of root after which the rest of a batch is not needed."""
 UNUSABLE = 78
 """Exit status when it can never fork safely (EX_CONFIG)."""
 
@@ -75,12 +78,17 @@ def serve(
     # Without this, each child would copy most of the memory with its first garbage collection.
     gc.collect()
     gc.freeze()
+    # The program may have loaded without collections.
+    gc.enable()
     setting = child_start.ForkSetting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
         channel.send(b'{"type":"ready"}')
         forker = Forker(setting, channel)
         while True:
             forker.prepare()
+            if not select.select([channel], [], [], forker.patience)[0]:
+                forker.release()
+                continue
             try:
                 data, fds, _, _ = socket.recv_fds(channel, child_start.LARGEST, child_start.MOST_DESCRIPTORS)
             except ConnectionError:
@@ -97,22 +105,40 @@ def serve(
 
 
 class Forker:
-    """Forks the requested children, with one child in advance."""
+    """Forks the requested children, with one child in advance, or more while root has many to fork."""
 
     def __init__(self, setting: child_start.ForkSetting, channel: socket.socket) -> None:
         self._setting = setting
         self._channel = channel
-        self._spare: Spare | None = None
+        self._batch: Batch | None = None
         self._ending: list[int] = []
-        """Pids of killed intermediate processes. Root is answered before they have ended, which takes a while."""
+        """Pids of killed processes in between. Root is answered before they have ended, which takes a while."""
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait for the next request before `release`.
+
+        None when no child waits for root as its parent, and only one for an order.
+        """
+        batch = self._batch
+        return BATCH_PATIENCE if batch is not None and (batch.has_ordered or len(batch.spares) > 1) else None
 
     def prepare(self) -> None:
-        """Fork a child in advance. A failure is ignored: the next request reports it if it persists."""
+        """Fork children in advance. A failure is ignored: the next request reports it if it persists."""
         while self._ending:
             os.waitpid(self._ending.pop(), 0)
-        if self._spare is None:
+        if self._batch is None:
+            # One of those that root announced is the child of the last request, of whose fork it may not know yet.
+            count = min(max(self._setting.slots.waiting - 1, 1), prefork.LARGEST_BATCH)
             with contextlib.suppress(OSError):
-                self._spare = prefork.fork(self._setting, self._channel)
+                self._batch = prefork.fork(self._setting, self._channel, count)
+
+    def release(self) -> None:
+        """Make root the parent of the children that have an order, and end those without one."""
+        if self._batch is not None:
+            self._batch.release()
+            self._ending.append(self._batch.between)
+            self._batch = None
 
     def answer(self, request: bytes, fds: list[int]) -> dict[str, Any]:
         """Execute a request of root, with its descriptors; returns the answer."""
@@ -125,15 +151,20 @@ class Forker:
             return {"type": "failed", "key": order.key, "why": error.strerror or str(error)}
 
     def _give(self, request: bytes, fds: list[int]) -> int:
-        one, self._spare = self._spare, None
-        if one is not None:
+        while self._batch is not None:
+            # A child that was killed in the meantime cannot be given the order.
             with contextlib.suppress(ConnectionError):
-                return self._become(one, request, fds)
-        return self._become(prefork.fork(self._setting, self._channel), request, fds)
+                return self._become(self._batch, request, fds)
+        self._batch = prefork.fork(self._setting, self._channel)
+        return self._become(self._batch, request, fds)
 
-    def _become(self, one: Spare, request: bytes, fds: list[int]) -> int:
-        self._ending.append(one.between)
-        one.become(request, fds)
+    def _become(self, batch: Batch, request: bytes, fds: list[int]) -> int:
+        one = batch.take()
+        try:
+            one.become(request, fds)
+        finally:
+            if not batch.spares:
+                self.release()
         return one.pid
 
 

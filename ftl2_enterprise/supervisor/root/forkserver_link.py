@@ -192,7 +192,9 @@ class ForkserverLink:
 
     def withdraw(self, key: str) -> bool:
         """Remove a queued request; False when there is none, or the child is already being forked."""
-        return self._waiting.pop(key, None) is not None
+        found = self._waiting.pop(key, None) is not None
+        self._announce()
+        return found
 
     def waiting(self) -> list[str]:
         """The keys of the queued requests, without those for core processes."""
@@ -200,7 +202,7 @@ class ForkserverLink:
 
     def pump(self) -> None:
         """Send the next request, unless the forkserver is busy or something of an ended child is left."""
-        self._resources.slots.announce(len(self._waiting))
+        self._announce()
         while self._is_ready and self._channel and not self._in_flight and self._owner.may_fork():
             queue = self._core or self._waiting
             if not queue:
@@ -208,6 +210,10 @@ class ForkserverLink:
             request = queue.pop(next(iter(queue)))
             if not request.is_core or self._owner.is_needed(request.key):
                 self._send(self._channel, request)
+
+    def _announce(self) -> None:
+        # The child in flight counts too: if the others began to work now, it would have to compete with all of them.
+        self._resources.slots.announce(len(self._waiting) + (self._in_flight is not None))
 
     def exited_early(self, pid: int, status: int) -> None:
         """Remember the end of a process that is not in the table: its pid may be in the next answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.hosts.local.calls import Helper
 from ftl2_enterprise.adapters.hosts.remote import server
 from ftl2_enterprise.core import child_startup
 from ftl2_enterprise.core.clock import SystemClock
@@ -60,9 +61,10 @@ def warm_up(database: Store, directory: Path) -> None:
     spec = build.prepare(wish, settings)
     with database.write() as tx:
         loop = loop_rows.create_loop(tx, spec)
-    for _ in range(ROUNDS):
-        asyncio.run(_run(database, loop.id, settings))
     server.load_ahead()
+    for _ in range(ROUNDS):
+        # As a child does: a helper that is executed would take the time of an interpreter's start in each round.
+        asyncio.run(_run(database, loop.id, settings, Helper.fork("warm-up")))
 
 
 class _EncodingWriter:
@@ -82,7 +84,7 @@ class _EncodingWriter:
         return result
 
 
-async def _run(database: Store, loop_id: int, settings: Settings) -> None:
+async def _run(database: Store, loop_id: int, settings: Settings, helper: Helper) -> None:
     journal = process.claim(database, loop_id, _EncodingWriter(database))
     loop = journal.read(loop_rows.get_loop, loop_id)
     engine = build.build(
@@ -93,7 +95,7 @@ async def _run(database: Store, loop_id: int, settings: Settings) -> None:
         people=NoPrompter(),
         stop=StopSignal(),
         clock=SystemClock(),
-        served=build.ServiceSupport(rest=0.0),
+        served=build.ServiceSupport(rest=0.0, helper=helper),
     )
     try:
         await process.run(engine)
