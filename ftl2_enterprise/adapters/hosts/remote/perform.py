@@ -61,7 +61,7 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
             raise ValueError(f"the directory {directory} does not exist")
         environment = _environment(request)
         by_shell = processes.executing(request["argv"], cwd=cwd, env=environment)
-        plain = None if cwd else shell_free(request["argv"], os.environ if environment is None else environment)
+        plain = None if cwd else shell_free(request["argv"], environment)
         if plain is None:
             return by_shell
         return processes.first_of(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
@@ -74,19 +74,23 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
 class PlainCommand:
     """A command that needs no shell."""
 
-    def __init__(self, file: str, words: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, file: str, words: list[str], environment: Mapping[str, str] | None) -> None:
         self.file = file
         """The program that a shell would find."""
         self.words = words
         self.environment = environment
+        """None if it is the environment of this process."""
 
 
-def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> PlainCommand | None:
+def shell_free(argv: Sequence[str], given: Mapping[str, str] | None = None) -> PlainCommand | None:
     """How a command for /bin/sh is executed without it; None when it may need a shell.
+
+    It gets the given environment, or that of this process.
 
     It needs none when it consists of one program that is not built into a shell, and of words in which nothing is
     expanded or quoted. Executing it directly saves the start of the shell, which takes as long as a small program.
     """
+    environment = os.environ if given is None else given
     if len(argv) != 3 or list(argv[:2]) != ["/bin/sh", "-c"] or "PATH" not in environment:
         return None
     words = argv[2].split(" ")
@@ -100,7 +104,11 @@ def shell_free(argv: Sequence[str], environment: Mapping[str, str]) -> PlainComm
     directory = _directory(environment)
     if file is None or directory is None:
         return None
-    return PlainCommand(file, [word for word in words if word], {**environment, "PWD": directory})
+    # Copying the environment takes longer than everything else here, and the directory is hardly ever a new one.
+    is_same = environment.get("PWD") == directory
+    return PlainCommand(
+        file, [word for word in words if word], given if is_same else {**environment, "PWD": directory}
+    )
 
 
 def _found(program: str, path: str) -> str | None:

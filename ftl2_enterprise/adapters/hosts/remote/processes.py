@@ -42,12 +42,21 @@ class ProcessResult:
         self.cancelled = cancelled
 
 
+_adopting = 0
+"""The pid of this process when it has become a subreaper: a forked one does not inherit that."""
+
+
 def adopt_orphans() -> bool:
     """Make this process the subreaper of its descendants, so that orphans stay in its tree (Linux only)."""
+    global _adopting  # noqa: PLW0603 - a property of the process, which every call needs
+    if _adopting == os.getpid():
+        return True
     try:
-        return ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        adopts = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except (OSError, AttributeError):
         return False
+    _adopting = os.getpid() if adopts else 0
+    return adopts
 
 
 def descendants(root: int) -> list[int]:

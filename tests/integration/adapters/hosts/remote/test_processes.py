@@ -32,3 +32,40 @@ def test_a_program_in_flight_costs_nothing(how: str) -> None:
     assert ran.returncode == 0, ran.stderr
     # It was polled for fifty times a second.
     assert int(ran.stdout) < 20
+
+
+ADOPTION = """
+import os
+from ftl2_enterprise.adapters.hosts.remote import processes
+
+def adopts():
+    "Whether an orphan of a child of this process becomes a child of this process."
+    read, write = os.pipe()
+    if os.fork() == 0:
+        if os.fork() == 0:
+            between = os.getppid()
+            os.kill(between, 9)
+            while os.getppid() == between:
+                pass
+            os.write(write, str(os.getppid()).encode())
+        else:
+            while True:
+                pass
+        os._exit(0)
+    return int(os.read(read, 20)) == os.getpid()
+
+assert not adopts()
+assert processes.adopt_orphans() and processes.adopt_orphans()
+assert adopts()
+pid = os.fork()
+if pid == 0:
+    first = adopts()
+    processes.adopt_orphans()
+    os._exit(10 * first + adopts())
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_forked_process_adopts_orphans_only_after_its_own_request() -> None:
+    ran = subprocess.run([sys.executable, "-c", ADOPTION], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout, ran.stderr) == ("1\n", "")

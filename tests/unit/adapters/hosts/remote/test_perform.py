@@ -74,6 +74,7 @@ def test_the_variable_of_the_working_directory_is_right(given: str | None, tmp_p
     environment = PATH | ({} if given is None else {"PWD": given})
     found = shell_free(["/bin/sh", "-c", "env"], environment)
     assert found is not None
+    assert found.environment is not None
     assert found.environment["PWD"] == str(tmp_path.resolve())
 
 
@@ -82,4 +83,5 @@ def test_a_name_of_the_working_directory_through_a_link_is_kept(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     found = shell_free(["/bin/sh", "-c", "env"], {**PATH, "PWD": f"{tmp_path}/link"})
     assert found is not None
+    assert found.environment is not None
     assert found.environment["PWD"] == f"{tmp_path}/link"
