@@ -112,7 +112,7 @@ class Forker:
         self._channel = channel
         self._batch: Batch | None = None
         self._ending: list[int] = []
-        """Pids of killed processes in between. Root is answered before they have ended, which takes a while."""
+        """Pids of killed intermediate processes. Root is answered before they have ended, which takes a while."""
 
     @property
     def patience(self) -> float | None:

@@ -1,8 +1,8 @@
 """Children that are forked in advance, so that a request of root does not wait for the fork.
 
-Root is the parent of every child that has an order. Until then a process in between is, which does nothing: root
-would take a child without an order for a leftover. Root becomes the parent when the process in between is killed. One
-of these processes serves a batch of children, because its own fork and end take longer than the fork of a child.
+Root is the parent of every child that has an order. Until then an intermediate process is, which does nothing: root
+would take a child without an order for a leftover. Root becomes the parent when the intermediate process is killed.
+One intermediate process serves a batch of children: its own fork and end take longer than the fork of a child.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "spare"
-"""What `ps` shows for the children and the process in between."""
+"""What `ps` shows for the children and the intermediate process."""
 LARGEST_BATCH = 8
 """Children of a batch. The first one waits for root as its parent until the last one has its order."""
 _REPORT = 4096
-"""Bytes of the report of a process in between: more than the pids of a batch."""
+"""Bytes of the report of an intermediate process: more than the pids of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Spare:
 
 @dataclass(kw_only=True)
 class Batch:
-    """Children of one process in between."""
+    """Children of one intermediate process."""
 
     between: int
     """Its pid. The caller waits for its end after `release`."""
@@ -59,7 +59,7 @@ class Batch:
         return self.spares.pop(0)
 
     def release(self) -> None:
-        """End the children without an order and the process in between."""
+        """End the children without an order and the intermediate process."""
         for spare in self.spares:
             spare.orders.close()
         self.spares.clear()
@@ -88,7 +88,7 @@ def fork(setting: child_start.ForkSetting, channel: socket.socket, count: int = 
 def _fork_twice(
     setting: child_start.ForkSetting, orders: Sequence[socket.socket], not_theirs: Sequence[socket.socket]
 ) -> tuple[int, list[int]]:
-    """Fork the process in between, which forks the children; returns its pid and theirs. Raises OSError."""
+    """Fork the intermediate process, which forks the children; returns its pid and theirs. Raises OSError."""
     read, write = os.pipe()
     forkserver = os.getpid()
     try:
@@ -113,7 +113,7 @@ def _fork_twice(
 
 
 def _between(forkserver: int, orders: Sequence[socket.socket], setting: child_start.ForkSetting, write: int) -> None:
-    """Be the process in between: fork the children, report their pids, and wait to be killed."""
+    """Be the intermediate process: fork the children, report their pids, and wait to be killed."""
     try:
         own = os.getpid()
         prctl.set_name(NAME)

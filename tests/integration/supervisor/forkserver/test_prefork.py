@@ -40,7 +40,7 @@ class ForkerProcess:
         return json.loads(self.process.stdout.readline())
 
     def batch(self, announced: int) -> tuple[int, list[int]]:
-        """Prepare for that many announced children; returns the process in between and its children."""
+        """Prepare for that many announced children; returns the intermediate process and its children."""
         self.call("announce", announced)
         self.call("prepare")
         between, *children = spare_of(self.process.pid)
