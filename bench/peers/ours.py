@@ -106,6 +106,12 @@ class Ours:
 
         process.until(all_rest, 60, "every loop to rest without a process")
 
+    def wait_for_first_iterations(self) -> None:
+        """Wait until every loop has finished an iteration: it rests, and is no longer due as `prepare` made it."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
+            query = "SELECT count(*) FROM loops WHERE state != 'resting' OR next_run_at = 1"
+            process.until(lambda: database.execute(query).fetchone() == (0,), 60, "every loop to rest")
+
     def _answers(self) -> bool:
         with suppress(Exception), client.connect(str(self._socket)) as service:
             return service.call(GetHealth()).ok
