@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.measure import Row, side_by_side
+from bench.measure import Row, medians_of_both
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from tests.support.builders import loop_line
@@ -26,7 +26,7 @@ def run() -> list[Row]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         for count in (1, 200):
             service.on(ListLoops, LoopPage(loops=[loop_line(f"loop-{n}", id=n) for n in range(count)]))
-            ours, bare = side_by_side(
+            ours, bare = medians_of_both(
                 lambda: subprocess.run(command, check=True, capture_output=True, env=env),
                 lambda: subprocess.run(BARE, check=True, env=env),
                 runs=20,

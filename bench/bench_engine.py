@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import Row, side_by_side
+from bench.measure import Row, medians_of_both
 from ftl2_enterprise.adapters.models.settings import ModelSettings
 from ftl2_enterprise.core.settings.sections import StoreSettings
 from ftl2_enterprise.loops import process
@@ -27,7 +27,7 @@ ITERATIONS = 20
 SCRIPT = "a script, one step after another"
 
 
-class _Nobody:
+class _NoPeople:
     name = "default"
 
     async def ask(self, prompt: Prompt) -> str | None:
@@ -69,12 +69,12 @@ def _ours(directory: Path, actions: int) -> _Took:
     model = ModelSettings(command="true")
     settings = MODEL.of(StoreSettings(path=str(directory / "loops.db")), model)
     database = open_database(directory / "loops.db", create=True)
-    looks = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
+    observations = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
     spec = LoopSpec(
         name=f"bench-{time.monotonic_ns()}",
         desired_state="measured",
         decider="claude",
-        observers=looks,
+        observers=observations,
         max_iterations=ITERATIONS,
     )
     with database.write() as tx:
@@ -84,7 +84,7 @@ def _ours(directory: Path, actions: int) -> _Took:
         journal = process.claim(database, loop.id)
         needs = build.read(loop.spec, settings)
         engine = build.build(
-            journal, loop, needs, settings=settings, people=_Nobody(), stop=StopSignal(), clock=build.SystemClock()
+            journal, loop, needs, settings=settings, people=_NoPeople(), stop=StopSignal(), clock=build.SystemClock()
         )
         decider = _Decider(actions)
         object.__setattr__(engine, "decider", decider)
@@ -128,7 +128,7 @@ def run() -> list[Row]:
         ):
             took: list[_Took] = []
             peers: list[float] = []
-            side_by_side(
+            medians_of_both(
                 lambda: took.append(_ours(directory, actions)),  # noqa: B023
                 lambda: peers.append(_peer(directory, actions)),  # noqa: B023
                 runs=3,

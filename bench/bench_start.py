@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.measure import Row, side_by_side
+from bench.measure import Row, medians_of_both
 
 MODULE = "ftl2_enterprise.entrypoints.ftl2_enterprise"
 MANIFEST = "version: 1\nname: start\nsteps:\n  - name: there\n    file: {path: /, state: directory}\n"
@@ -34,8 +34,8 @@ def run() -> list[Row]:
         def peer() -> None:
             subprocess.run([sys.executable, "-c", PEER], check=True)
 
-        converged, imports = side_by_side(converge, peer, runs=5)
-        status, imports_again = side_by_side(lambda: call("status"), peer, runs=5)
+        converged, imports = medians_of_both(converge, peer, runs=5)
+        status, imports_again = medians_of_both(lambda: call("status"), peer, runs=5)
     against = "importing ftl2 and SQLAlchemy"
     return [
         Row(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
-from bench.measure import Row, side_by_side
+from bench.measure import Row, medians_of_both
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows
 from ftl2_enterprise.loops.tables import actions, iterations
@@ -117,8 +117,8 @@ def _recording(directory: Path) -> list[Row]:
                 }  # fmt: skip
                 tx.connection.execute(insert(actions), row)
 
-    one, four = side_by_side(lambda: _record(db, loop_id), lambda: _record_in_four(db, four_id), runs=60, warmup=5)
-    ours, ends = side_by_side(lambda: _record(db, loop_id), naively, runs=60, warmup=5)
+    one, four = medians_of_both(lambda: _record(db, loop_id), lambda: _record_in_four(db, four_id), runs=60, warmup=5)
+    ours, ends = medians_of_both(lambda: _record(db, loop_id), naively, runs=60, warmup=5)
     db.close()
     name = "recording an iteration with 3 actions, all their steps"
     return [
@@ -153,7 +153,7 @@ def _history(directory: Path) -> Row:
             return sum(len(action_rows.get_actions_for_iteration(tx, each.id)) for each in page)
 
     assert ours() == peer() == 3 * HISTORY
-    mine, theirs = side_by_side(ours, peer, runs=15)
+    mine, theirs = medians_of_both(ours, peer, runs=15)
     db.close()
     name = f"history of {HISTORY} iterations with {3 * HISTORY} actions"
     return Row(name=name, ours=mine, peer=theirs, unit="ms", against=f"a query for each, {HISTORY + 1} in all")
@@ -171,7 +171,7 @@ def _pages(directory: Path) -> list[Row]:
         ("newest 3 iterations with actions", _newest_iterations),
         (f"newest {PAGE} actions", _newest_actions),
     ):
-        at_many, at_few = side_by_side(_on(large, page), _on(small, page), runs=40, warmup=3)
+        at_many, at_few = medians_of_both(_on(large, page), _on(small, page), runs=40, warmup=3)
         against = f"the same page at {FEW:,} actions"
         rows.append(Row(name=f"{name}, at {MANY:,} actions", ours=at_many, peer=at_few, unit="ms", against=against))
     middle = MANY // 4
@@ -187,7 +187,7 @@ def _pages(directory: Path) -> list[Row]:
             return list(tx.connection.execute(query.limit(PAGE).offset(MANY // 2 - middle + 1)).scalars())
 
     assert by_key() == by_offset()
-    ours, peer = side_by_side(by_key, by_offset, runs=9)
+    ours, peer = medians_of_both(by_key, by_offset, runs=9)
     name = f"{PAGE} actions from the middle of {MANY // 2:,}"
     rows.append(Row(name=name, ours=ours, peer=peer, unit="ms", against="by OFFSET, and only their ids"))
     small.close()

@@ -73,13 +73,13 @@ def client(kind: str, path: Path, address: str, loop_id: int, gate: Any, until: 
     fence = claim_units.fence.call(loop_id, 1)
     taken: list[float] = []
     for _ in range(WARM_UP):
-        writer.carry_out([fence, step.call(loop_id, 0)])
+        writer.execute([fence, step.call(loop_id, 0)])
     gate.wait()
     end = until.value
     n = 0
     while (began := time.perf_counter()) < end:
         n += 1
-        writer.carry_out([fence, step.call(loop_id, n)])
+        writer.execute([fence, step.call(loop_id, n)])
         taken.append(time.perf_counter() - began)
     results.put((taken, time.perf_counter()))
 

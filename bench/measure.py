@@ -37,7 +37,7 @@ def median_ms(action: Callable[[], object], *, runs: int) -> float:
     return statistics.median(times)
 
 
-def side_by_side(
+def medians_of_both(
     ours: Callable[[], object], peer: Callable[[], object], *, runs: int, warmup: int = 1
 ) -> tuple[float, float]:
     """Median milliseconds of both, measured alternately, so that other load affects both."""

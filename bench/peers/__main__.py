@@ -140,13 +140,13 @@ def full(peer: Peer) -> dict[str, str]:
                     began, at = time.perf_counter(), time.time()
                     os.kill(kids[key], signal.SIGKILL)
                     again, pid = ready.next(60)
-                    told = (time.perf_counter() - began) * 1000
+                    acknowledged = (time.perf_counter() - began) * 1000
                     kids[again] = pid
                     if isinstance(peer, ours.Ours):
                         times.append((peer.started_at(again) - at) * 1000)
-                        claimed.append(told)
+                        claimed.append(acknowledged)
                     else:
-                        times.append(told)
+                        times.append(acknowledged)
             peer.stop()
         finally:
             peers.end(peer, list(kids.values()))

@@ -53,7 +53,7 @@ restart_limit = 100000
 """
 
 KEEPS_PROCESSES = "rest = 1000000\n"
-LOOK = 0.005
+POLL = 0.005
 """Seconds between two queries for a new claim: polling more often would disturb the measured service."""
 
 
@@ -70,16 +70,16 @@ class Ours:
         self.start(watching=False)
         is_busy = kind == "full"
         manifest = (BUSY if is_busy else RESTING).format(path=directory)
-        wanted = LoopState.RUNNING if is_busy else LoopState.RESTING
+        expected = LoopState.RUNNING if is_busy else LoopState.RESTING
         with client.connect(str(self._socket)) as service:
             for key in range(count):
                 spec = LoopSpec(name=f"c{key}", desired_state=manifest, mode=Mode.CONTINUOUS, interval=36_000.0)
                 service.call(SubmitLoop(spec=spec))
 
             def all_there() -> bool:
-                return all(each.state is wanted for each in service.call(ListLoops()).loops)
+                return all(each.state is expected for each in service.call(ListLoops()).loops)
 
-            process.until(all_there, 300, f"every loop to be {wanted}")
+            process.until(all_there, 300, f"every loop to be {expected}")
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(90)
         with closing(sqlite3.connect(self._database, isolation_level=None)) as database:
@@ -89,7 +89,7 @@ class Ours:
     def start(self, *, watching: bool = True) -> None:
         self._process = spawn([BIN / "ftl2-enterprise", "--config", self._config, "supervise"])
         if watching:
-            self._watcher = threading.Thread(target=self._tell, daemon=True)
+            self._watcher = threading.Thread(target=self._report, daemon=True)
             self._watcher.start()
         else:
             process.until(self._answers, 60, "the service to answer")
@@ -117,7 +117,7 @@ class Ours:
             return service.call(GetHealth()).ok
         return False
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Report to `ready` which loop has a new process: it has claimed the loop, so its imports are complete."""
         query = "SELECT name, owner FROM loops WHERE owner IS NOT NULL"
         seen: dict[str, str] = {}
@@ -131,7 +131,7 @@ class Ours:
                         if seen.get(name) != owner:
                             seen[name] = owner
                             ready.sendto(f"{name} {owner.split(':')[1]}".encode(), str(self._ready))
-                time.sleep(LOOK)
+                time.sleep(POLL)
 
     def pids(self) -> list[int]:
         with client.connect(str(self._socket)) as service:

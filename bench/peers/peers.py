@@ -229,9 +229,9 @@ def _timed_elsewhere(python: Path, prepare: str) -> Callable[[], float]:
 def milliseconds(call: Callable[[], object]) -> float:
     """Milliseconds of one call; a call in another environment reports its own time."""
     began = time.perf_counter()
-    said = call()
+    measured = call()
     took = (time.perf_counter() - began) * 1000
-    return said if isinstance(said, float) else took
+    return measured if isinstance(measured, float) else took
 
 
 def end(peer: Peer, children: list[int]) -> None:

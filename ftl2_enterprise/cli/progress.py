@@ -24,7 +24,7 @@ class Progress(Protocol):
         """Show a fact."""
         ...
 
-    def say(self, lines: Line | Iterable[Line]) -> None:
+    def show(self, lines: Line | Iterable[Line]) -> None:
         """Show lines of the command itself."""
         ...
 
@@ -47,7 +47,7 @@ class SilentProgress:
         """Count the fact."""
         self.narrator.lines_of_event(event)
 
-    def say(self, lines: Line | Iterable[Line]) -> None:
+    def show(self, lines: Line | Iterable[Line]) -> None:
         """Show nothing."""
 
     def suspended(self) -> AbstractContextManager[None]:
@@ -68,9 +68,9 @@ class PlainProgress:
 
     def __call__(self, event: Event) -> None:
         """Print the lines for the fact."""
-        self.say(self.narrator.lines_of_event(event))
+        self.show(self.narrator.lines_of_event(event))
 
-    def say(self, lines: Line | Iterable[Line]) -> None:
+    def show(self, lines: Line | Iterable[Line]) -> None:
         """Print the lines."""
         if not self._has_reader:
             return

@@ -97,10 +97,10 @@ class LiveProgress:
             self._held = []
             return
         if lines:
-            self.say([*self._held, *lines])
+            self.show([*self._held, *lines])
             self._held = []
 
-    def say(self, lines: Line | Iterable[Line]) -> None:
+    def show(self, lines: Line | Iterable[Line]) -> None:
         """Print lines above the display."""
         # A terminal that went away must not end the loop: its record is the database.
         with suppress(OSError):

@@ -69,4 +69,4 @@ def _asked(stop: StopSignal, progress: Progress) -> None:
     again = stop.requested.is_set()
     stop.ask()
     words = "stopping now" if again else "stopping at the next safe point; a second signal stops now"
-    progress.say(line(symbol("■", Role.WARNING), (words, Role.WARNING)))
+    progress.show(line(symbol("■", Role.WARNING), (words, Role.WARNING)))

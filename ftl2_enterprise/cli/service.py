@@ -191,7 +191,7 @@ def reach(session: CliSession) -> Generator[tuple[Client, str]]:
         yield connection, database
 
 
-def is_there(session: CliSession) -> bool:
+def is_running(session: CliSession) -> bool:
     """Whether a service listens on the socket that this user connects to."""
     return is_answered(_socket(session))
 

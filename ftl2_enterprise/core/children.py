@@ -117,7 +117,7 @@ class Plan:
     yields: Mapping[str, Instant] = field(default_factory=dict[str, Instant])
     """Keys of children that only rest, with the end of the rest. They end at a safe point if other keys wait for a
     place."""
-    look_again: float | None = None
+    recheck_after: float | None = None
     """Seconds after which the manager has to plan again if nothing wakes it before."""
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many rows are in which state, for the status line and `health`."""

@@ -36,10 +36,12 @@ _reached: Counter[StrEnum] = Counter()
 
 def reach(point: StrEnum) -> None:
     """Mark that the process is at the point; does nothing unless a test requested a fault here."""
-    wishes = os.environ.get(VARIABLE)
-    if wishes is None:
+    requested = os.environ.get(VARIABLE)
+    if requested is None:
         return
-    named = [wish.partition("=") for wish in wishes.split(";") if wish.partition("=")[0].partition("#")[0] == point]
+    named = [
+        fault.partition("=") for fault in requested.split(";") if fault.partition("=")[0].partition("#")[0] == point
+    ]
     if not named:
         return
     _reached[point] += 1

@@ -115,14 +115,14 @@ class LoopManager:
             self._booted_at = now
         elif now < self._booted_at:
             self._begins = {}
-        hurried = {
+        expedited = {
             row.id
             for row in rows
             if row.desired == Desired.CANCEL
             and process_rows.key_of(row.id) in children
-            and process_rows.is_hurried(tx, row.id)
+            and process_rows.is_expedited(tx, row.id)
         }
-        return compare(rows, deadlines, children, now, begins=self._begins, hurried=hurried)
+        return compare(rows, deadlines, children, now, begins=self._begins, expedited=expedited)
 
     def _in_time(self, row: Row, now: Instant) -> Row:
         """The row, with its times corrected if the clock was set back since it was written."""
@@ -167,11 +167,11 @@ def compare(
     now: Instant,
     *,
     begins: Mapping[int, Instant],
-    hurried: Collection[int] = (),
+    expedited: Collection[int] = (),
 ) -> Plan:
     """Which loops are due for a process, and which processes have to end or to read their rows again. Pure.
 
-    `deadlines` are those of open prompts by loop; `begins` the earliest starts by loop; `hurried` the loops whose
+    `deadlines` are those of open prompts by loop; `begins` the earliest starts by loop; `expedited` the loops whose
     cancellation must not wait for the current step.
     """
     counts: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def compare(
         key = process_rows.key_of(row.id)
         child = children.get(key)
         if child is not None:
-            if (urgency := _urgency(row, child, is_hurried=row.id in hurried)) is not None:
+            if (urgency := _urgency(row, child, is_expedited=row.id in expedited)) is not None:
                 stop[key] = urgency
             elif row.state == LoopState.RESTING and not child.stopping:
                 if (row.next_run_at or 0) <= now:
@@ -209,7 +209,7 @@ def compare(
         stop=stop,
         wake=tuple(wake),
         yields=rests,
-        look_again=None if next_at is None else max(0.0, seconds_between(now, next_at)),
+        recheck_after=None if next_at is None else max(0.0, seconds_between(now, next_at)),
         counts={word: counts[word] for word in _WORDS if counts[word]},
     )
 
@@ -265,12 +265,12 @@ def splayed(
     return {int(one.key.partition(":")[2]): after(now, gap * place) for place, one in enumerate(every)}
 
 
-def _urgency(row: Row, child: Child, *, is_hurried: bool) -> Urgency | None:
+def _urgency(row: Row, child: Child, *, is_expedited: bool) -> Urgency | None:
     """How to ask the process to end, or None; one that was asked to end at a safe point is not asked again."""
     match row.desired:
         case Desired.STOP:
             return Urgency.NOW
-        case Desired.CANCEL if is_hurried:
+        case Desired.CANCEL if is_expedited:
             return Urgency.NOW
         case Desired.PAUSE | Desired.CANCEL if not child.stopping:
             return Urgency.SAFE_POINT

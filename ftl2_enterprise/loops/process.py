@@ -53,7 +53,7 @@ def take(loop_id: int, writer: Writer) -> int:
 
     Raises Problem(conflict) when the loop has ended or another live process owns it.
     """
-    generation: int = writer.carry_out([claim_units.claim.call(loop_id, lease.current())])
+    generation: int = writer.execute([claim_units.claim.call(loop_id, lease.current())])
     reach(LoopFaultPoint.LOOP_CLAIMED)
     return generation
 
@@ -111,15 +111,15 @@ def _continues_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     """Whether to continue the last run: it was interrupted, and not settled, or settled only recently."""
     loop = loop_rows.get_loop(tx, loop_id)
     # A loop that is paused while it rests keeps the time of its next run.
-    cut_off = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)
+    interrupted = loop.state is LoopState.RUNNING or (loop.state is LoopState.PAUSED and loop.next_run_at is None)
     so_far = loop_rows.iterations_of_run(tx, loop.id, loop.run)
     if not so_far:
-        return cut_off and loop.run > 0
+        return interrupted and loop.run > 0
     ended_at = so_far[-1].ended_at
     if ended_at is None:
         return True
     settled = reconcile.settled(so_far[-1]) is not None
-    return cut_off and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
+    return interrupted and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
 
 
 async def _reconcile(engine: LoopContext) -> tuple[RunEnd, Crashed | None]:

@@ -32,8 +32,8 @@ def _prepared(machine: _Machine, table: Table, event: StrEnum, guards: tuple[str
     targets = set(sources.values())
     target: Any = targets.pop() if len(targets) == 1 else case(sources, value=table.c.state)
     there = or_(*(table.c.state == source for source in sources))
-    wanted = [table.c[name] == bindparam(_GUARD + name) for name in guards]
-    return Prepared(update(table).where(table.c.id == bindparam("row_id"), there, *wanted).values(state=target))
+    guarded = [table.c[name] == bindparam(_GUARD + name) for name in guards]
+    return Prepared(update(table).where(table.c.id == bindparam("row_id"), there, *guarded).values(state=target))
 
 
 @cache

@@ -112,7 +112,7 @@ class UnitCall:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    def carry_out(self, tx: Tx) -> Any:
+    def execute(self, tx: Tx) -> Any:
         """Execute the unit in this transaction; returns its result."""
         return self.unit.function(tx, *self.args, **self.kwargs)
 
@@ -124,7 +124,7 @@ class UnitCall:
 class Writer(Protocol):
     """Executes units of work for this process."""
 
-    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+    def execute(self, calls: Sequence[UnitCall]) -> Any:
         """Execute all of them in one transaction, in order; returns the result of the last one.
 
         Returns only when the commit is on the disk. Raises Problem; then nothing was written.
@@ -138,12 +138,12 @@ class DirectWriter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        """As Writer.carry_out."""
+    def execute(self, calls: Sequence[UnitCall]) -> Any:
+        """As Writer.execute."""
         result = None
         with self._store.write() as tx:
             for call in calls:
-                result = call.carry_out(tx)
+                result = call.execute(tx)
         return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ MOUNT = "/sys/fs/cgroup"
 CONTROLLERS = ("memory", "pids", "cpu")
 PERIOD = 100_000
 """Microseconds over which the share of a processor is measured."""
-_told = {"memory.swap.max", "memory.oom.group"}
+_reported = {"memory.swap.max", "memory.oom.group"}
 """Files whose errors are not reported (again). Old kernels do not have the first two, which are refinements."""
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -34,7 +34,7 @@ def find_delegated() -> str | None:
         reason = f"{error.filename or 'it'}: {error.strerror}"
     except ValueError as error:
         reason = str(error)
-    say(f"limits have no effect, because processes cannot get a cgroup: {reason}")
+    write_line(f"limits have no effect, because processes cannot get a cgroup: {reason}")
     return None
 
 
@@ -82,9 +82,9 @@ def make(base: str, key: str, limits: Mapping[str, object]) -> str:
             _write(f"{path}/{name}", value)
         except OSError as error:
             # Without its controller a limit has no effect, but that is no reason not to start the child.
-            if name not in _told:
-                _told.add(name)
-                say(f"cannot limit {key} and others: {name}: {error.strerror}", WARNING)
+            if name not in _reported:
+                _reported.add(name)
+                write_line(f"cannot limit {key} and others: {name}: {error.strerror}", WARNING)
     return path
 
 

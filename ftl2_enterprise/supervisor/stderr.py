@@ -11,7 +11,7 @@ ATOMIC = 4000
 """Bytes: less than PIPE_BUF, so that a write to a writable pipe does not block."""
 
 
-def say(text: str, level: int = INFO) -> None:
+def write_line(text: str, level: int = INFO) -> None:
     """Write a line, which is lost if no process reads standard error."""
     # journald takes the level from the beginning of a line (sd-daemon(3)).
     prefix = f"<{level}>" if "JOURNAL_STREAM" in os.environ else "ftl2-enterprise: "

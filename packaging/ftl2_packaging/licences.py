@@ -100,14 +100,14 @@ def _owners(texts: Iterable[str]) -> list[str]:
     found: list[str] = []
     for text in texts:
         for owner in _OWNER.findall(text):
-            told = _FULL_STOP.sub("", " ".join(owner.split()))
+            name = _FULL_STOP.sub("", " ".join(owner.split()))
             # Placeholders of licence templates, and sentences about copyright, are not owners.
             if (
-                told
-                and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", told, re.I)
-                and len(told) < 120
+                name
+                and not re.match(r"(\[|\{|owner|notice|holder|law|and|license|statement)", name, re.I)
+                and len(name) < 120
             ):
-                found.append(told)
+                found.append(name)
     return list(dict.fromkeys(found))
 
 
@@ -200,10 +200,10 @@ def write_texts(bundled: Iterable[Bundled], folder: Path) -> None:
     for one in bundled:
         own = folder / one.name
         own.mkdir()
-        told = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(
+        summary = f"{one.name} {one.version}\nLicence: {one.licence}\n" + "".join(
             f"Copyright: {who}\n" for who in one.owners
         )
         others = [f"The text of {licence} is in ../{other}.\n" for licence, other in one.texts_with.items()]
-        (own / "ABOUT").write_text("".join([told, *others, one.comment]).rstrip() + "\n", encoding="utf-8")
+        (own / "ABOUT").write_text("".join([summary, *others, one.comment]).rstrip() + "\n", encoding="utf-8")
         for name, text in one.texts.items():
             (own / name).write_text(text + "\n", encoding="utf-8")

@@ -29,6 +29,6 @@ def writer(tmp_path, database):
         yield running
         # Whatever happened, it is the same process that still writes.
         link = running.link(patience=10)
-        link.carry_out([enter.call("afterwards", 1)])
+        link.execute([enter.call("afterwards", 1)])
         link.close()
         assert running.process.poll() is None

@@ -37,7 +37,7 @@ APPEND_ONLY = {"events"}
 
 def do(db: Store, request: Request[object]) -> object:
     with db.write() as tx:
-        return WRITES[type(request)].call(request).carry_out(tx)
+        return WRITES[type(request)].call(request).execute(tx)
 
 
 def newest(tx: Tx, table: Table) -> int:

@@ -47,12 +47,12 @@ class OwnWriter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+    async def execute(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         result = None
         with self._store.write() as tx:
             tx.actor = actor
             for call in calls:
-                result = call.carry_out(tx)
+                result = call.execute(tx)
         return result
 
     def start(self) -> None:

@@ -102,7 +102,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         try:
             for n in range(self._count):
-                self._writer.carry_out([enter.call(self._who, n)])
+                self._writer.execute([enter.call(self._who, n)])
                 self.acknowledged.append((self._who, n))
         except BaseException as error:
             self.failure = error

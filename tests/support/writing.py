@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class PlainCall(UnitCall):
     """Its unit gets the arguments, and the caller the result, as another process would."""
 
-    def carry_out(self, tx: Tx) -> Any:
+    def execute(self, tx: Tx) -> Any:
         unit = unit_named(self.unit.name)
         return unit.decode_result(unit.encode_result(unit.function(tx, **unit.decode(self.encode()))))
 
@@ -34,8 +34,8 @@ class PlainCall(UnitCall):
 class PlainWriter(DirectWriter):
     """Writes by itself, as if it were another process."""
 
-    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        return super().carry_out([PlainCall(call.unit, call.args, call.kwargs) for call in calls])
+    def execute(self, calls: Sequence[UnitCall]) -> Any:
+        return super().execute([PlainCall(call.unit, call.args, call.kwargs) for call in calls])
 
 
 class WriterProcess:

@@ -24,7 +24,7 @@ def run(session: CliSession, given: GivenValues) -> int:
     path = Path(session.settings.store.path)
     # The service is the only writer of its database. A user without a database means the system's service.
     if service.holder(session.settings) is not None or (
-        session.db is None and not path.exists() and service.is_there(session)
+        session.db is None and not path.exists() and service.is_running(session)
     ):
         return _ask_service(session, prompt_id, answer)
     return _write(session, prompt_id, answer)

@@ -68,7 +68,7 @@ def _run(session: CliSession, given: GivenValues) -> int:
     shown = progress(session.out, silent=given.has("quiet") or wants_json)
     people = _people(session, shown, silent=wants_json, non_interactive=given.has("non-interactive"))
     _give_lookups(shown.narrator, store)
-    header = partial(shown.say, narrator.header(loop))
+    header = partial(shown.show, narrator.header(loop))
     try:
         work = run_foreground.run(
             store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header
@@ -200,7 +200,7 @@ def _find(store: Store, ref: str) -> Loop:
         return loops.get_loop(tx, ref)
 
 
-def _give_lookups(told: Narrator, store: Store) -> None:
+def _give_lookups(narrator: Narrator, store: Store) -> None:
     from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows  # noqa: PLC0415
 
     def action(action_id: int) -> Action:
@@ -211,7 +211,7 @@ def _give_lookups(told: Narrator, store: Store) -> None:
         with store.read() as tx:
             return prompt_rows.get_prompt(tx, prompt_id)
 
-    told.lookup, told.lookup_prompt = action, prompt
+    narrator.lookup, narrator.lookup_prompt = action, prompt
 
 
 def _people(

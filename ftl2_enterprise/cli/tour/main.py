@@ -114,7 +114,7 @@ class Guide:
         await self._caption("Detected and repaired. A loop does this for as long as it runs.", 3)
 
     async def _caption(self, text: str, seconds: float) -> None:
-        self.shown.say([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
+        self.shown.show([line(), line(symbol("┃", Role.ACCENT), (text, Role.STRONG)), line()])
         if self.is_watched and seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), seconds)
@@ -130,11 +130,11 @@ def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) 
     session.out.print(_welcome(scene))
     shown = progress(session.out, silent=False)
     people = TerminalPeople(session.out, shown) if is_watched else NonInteractivePeople()
-    goes_on = False
+    continues = False
     try:
         service.start()
         loop = _submit(service, manifest)
-        shown.say(narrator.header(loop))
+        shown.show(narrator.header(loop))
         asked_to_stop = asyncio.run(_run(service, loop, scene=scene, shown=shown, people=people, watched=is_watched))
         shown.close()
         if asked_to_stop:
@@ -142,7 +142,7 @@ def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) 
         _show_history(session, service)
         session.out.print(_over(shown))
         if is_watched:
-            goes_on = _hand_to_shell(session, service, scene)
+            continues = _run_shell(session, service, scene)
     except (TourFailed, Problem) as failed:
         shown.close()
         session.out.print(
@@ -151,10 +151,10 @@ def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) 
         return LoopExit.NOT_CONVERGED
     finally:
         shown.close()
-        if not goes_on:
+        if not continues:
             service.stop()
             scene.end_service()
-    session.out.print(_come_back(service) if goes_on else [line("Nothing is left running.", indent=2)])
+    session.out.print(_come_back(service) if continues else [line("Nothing is left running.", indent=2)])
     session.out.print(_farewell(service, scene))
     return LoopExit.CONVERGED
 
@@ -208,7 +208,7 @@ async def _run(
             running.remove_signal_handler(number)
 
 
-def _hand_to_shell(session: CliSession, service: TourService, scene: Scene) -> bool:
+def _run_shell(session: CliSession, service: TourService, scene: Scene) -> bool:
     """Start the shell with the loop running; returns whether the service still runs afterwards."""
     config = scene.config
     session.out.print(

@@ -59,10 +59,10 @@ class AnswerCompleter(Completer):
 
 
 def _paths(endings: tuple[str, ...]) -> PathCompleter:
-    def is_wanted(path: str) -> bool:
+    def is_offered(path: str) -> bool:
         return not endings or path.endswith(endings) or os.path.isdir(path)  # noqa: PTH112
 
-    return PathCompleter(expanduser=True, file_filter=is_wanted)
+    return PathCompleter(expanduser=True, file_filter=is_offered)
 
 
 def split(text: str) -> tuple[list[str], str]:

@@ -36,7 +36,7 @@ class LoopJournal:
         # Taken out first: if this transaction fails, the deferred units must not be written with a later one.
         deferred, self._deferred = self._deferred, []
         reached, self._reached = self._reached, []
-        result = self.writer.carry_out([self._fence, *deferred, unit.call(*args, **kwargs)])
+        result = self.writer.execute([self._fence, *deferred, unit.call(*args, **kwargs)])
         for point in reached:
             reach(point)
         return result

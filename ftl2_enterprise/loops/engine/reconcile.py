@@ -81,14 +81,14 @@ async def run(engine: LoopContext) -> RunEnd:
         if engine.stop.requested.is_set() or now.loop.desired is not Desired.RUN:
             return STOPPED
         if last is None or fresh:
-            cut_off = await _begin(engine, now)
+            reason = await _begin(engine, now)
         elif _can_resume(engine, last):
-            cut_off = await _resume(engine, now, last)
+            reason = await _resume(engine, now, last)
         else:
             continue
         reach(LoopFaultPoint.ITERATION_ENDED)
-        if cut_off is not None:
-            return cut_off
+        if reason is not None:
+            return reason
 
 
 def settled(last: Iteration) -> RunEnd | None:

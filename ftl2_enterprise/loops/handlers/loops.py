@@ -95,7 +95,7 @@ def stop(tx: Tx, request: StopLoop) -> Loop:
     """End the process of the loop now; a loop that is being cancelled stays so."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.desired is Desired.CANCEL and loop.state not in ENDED_LOOPS:
-        return _hurry(tx, loop, "stop")
+        return _expedite(tx, loop, "stop")
     return _halt(tx, request.loop, "stop", Desired.STOP)
 
 
@@ -108,7 +108,7 @@ def cancel(tx: Tx, request: CancelLoop) -> Loop:
     if loop.state in ENDED_LOOPS:
         raise _cannot("cancel", loop, f"{_ctl('delete', loop.name)} removes it")
     loop = _request(tx, loop, Desired.CANCEL)
-    return _hurry(tx, loop, "cancel") if request.now and loop.state not in ENDED_LOOPS else loop
+    return _expedite(tx, loop, "cancel") if request.now and loop.state not in ENDED_LOOPS else loop
 
 
 @unit
@@ -177,7 +177,7 @@ def _is_being_cancelled(verb: str, loop: Loop) -> Problem:
     return conflict(f"cannot {verb} {loop.name}: it is being cancelled", hint)
 
 
-def _hurry(tx: Tx, loop: Loop, verb: str) -> Loop:
+def _expedite(tx: Tx, loop: Loop, verb: str) -> Loop:
     """Interrupt the current step of a loop that is being cancelled; without a process, cancel it immediately."""
     if not process_rows.is_held(loop):
         return desired_units.settle(tx, loop)
@@ -186,7 +186,7 @@ def _hurry(tx: Tx, loop: Loop, verb: str) -> Loop:
             f"cannot {verb} {loop.name} now: process {pid_of(loop.owner or '')} runs it in the foreground",
             "it is cancelled after its current step; end that process to interrupt the step",
         )
-    desired_units.hurry(tx, loop)
+    desired_units.expedite(tx, loop)
     return loop
 
 

@@ -128,12 +128,12 @@ def get_actions_for_iteration(tx: Tx, iteration_id: int) -> list[Action]:
 
 def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Action]]:
     """The actions of several iterations, by iteration id, each in the order in which they were decided."""
-    wanted = list(dict.fromkeys(ids))
-    if len(wanted) <= _ONE_BY_ONE:
-        return {iteration_id: get_actions_for_iteration(tx, iteration_id) for iteration_id in wanted}
-    found: dict[int, list[Action]] = {iteration_id: [] for iteration_id in wanted}
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        part = wanted[start : start + _IDS_AT_ONCE]
+    requested = list(dict.fromkeys(ids))
+    if len(requested) <= _ONE_BY_ONE:
+        return {iteration_id: get_actions_for_iteration(tx, iteration_id) for iteration_id in requested}
+    found: dict[int, list[Action]] = {iteration_id: [] for iteration_id in requested}
+    for start in range(0, len(requested), _IDS_AT_ONCE):
+        part = requested[start : start + _IDS_AT_ONCE]
         query = _ACTIONS.select().where(actions.c.iteration_id.in_(part)).order_by(actions.c.id)
         for action in _ACTIONS.all(tx.connection.execute(query)):
             found[action.iteration_id].append(action)
@@ -142,10 +142,10 @@ def get_actions_for_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, list[Act
 
 def count_actions_of_iterations(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
     """How many actions each of the iterations has; iterations without actions are left out."""
-    wanted = list(ids)
+    requested = list(ids)
     found: dict[int, int] = {}
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        part = wanted[start : start + _IDS_AT_ONCE]
+    for start in range(0, len(requested), _IDS_AT_ONCE):
+        part = requested[start : start + _IDS_AT_ONCE]
         query = (
             select(actions.c.iteration_id, func.count())
             .where(actions.c.iteration_id.in_(part))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 _ITERATIONS = Reader(iterations, Iteration)
-LOOKED_AT = 20_000
+MAX_SCANNED = 20_000
 """Iterations that are examined for one page, so that a loop with years of history does not block the service."""
 NO_NEWS = (IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED)
 NEWS = tuple(set(IterationOutcome) - {*NO_NEWS, IterationOutcome.ACTED})
@@ -27,8 +27,8 @@ def get_changes(tx: Tx, loop_id: int, *, before: int | None, limit: int) -> tupl
 
     The second value is the number to pass as `before` for the previous page; None at the beginning of the history.
     """
-    behind = _newest(tx, loop_id) + 1 if before is None else before
-    first = max(1, behind - LOOKED_AT)
+    end = _newest(tx, loop_id) + 1 if before is None else before
+    first = max(1, end - MAX_SCANNED)
     had_effect = exists().where(
         actions.c.iteration_id == iterations.c.id, or_(actions.c.changed.is_(True), actions.c.state.in_(WENT_WRONG))
     )
@@ -36,7 +36,7 @@ def get_changes(tx: Tx, loop_id: int, *, before: int | None, limit: int) -> tupl
         _ITERATIONS.select()
         .where(
             iterations.c.loop_id == loop_id,
-            iterations.c.n < behind,
+            iterations.c.n < end,
             iterations.c.n >= first,
             or_(iterations.c.outcome.is_(None), iterations.c.outcome.not_in(NO_NEWS)),
             or_(iterations.c.outcome.in_(NEWS), had_effect),

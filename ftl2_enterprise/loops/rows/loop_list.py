@@ -24,12 +24,12 @@ _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loop
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
 )
-_LOOKED_AT = 1_000
+_MAX_SCANNED = 1_000
 RECENT = 86_400.0
 """Seconds for which a failed loop is listed together with those that have not ended, so that users notice it."""
 _FAILED_LINES = Prepared(
     _LINES.where(
-        loops.c.id > select(func.max(loops.c.id) - _LOOKED_AT).scalar_subquery(),
+        loops.c.id > select(func.max(loops.c.id) - _MAX_SCANNED).scalar_subquery(),
         loops.c.id < bindparam("before"),
         loops.c.state == bindparam("failed"),
         loops.c.ended_at >= bindparam("since"),

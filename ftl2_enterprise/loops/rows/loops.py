@@ -44,7 +44,7 @@ _ITERATIONS = Reader(iterations, Iteration)
 _NAMES_COMPARED = 1_000
 """Newest names that are searched for the nearest one to a mistyped name."""
 _NAMES_LISTED = 5
-_LOOPS_LOOKED_AT = 1_000
+_MAX_LOOPS_SCANNED = 1_000
 """Newest loops that are searched for recently failed ones: there is no index of end times."""
 
 _BY_ID = loops.c.id == bindparam("row_id")
@@ -162,7 +162,7 @@ def list_loops(tx: Tx, *, finished: bool, before: int | None = None, limit: int 
 
 def list_recently_failed(tx: Tx, *, since: Instant, limit: int = 100) -> list[Loop]:
     """Loops that have failed since then, newest first; searches the newest loops only."""
-    newest = select(func.max(loops.c.id) - _LOOPS_LOOKED_AT).scalar_subquery()
+    newest = select(func.max(loops.c.id) - _MAX_LOOPS_SCANNED).scalar_subquery()
     failed = (loops.c.id > newest, loops.c.state == LoopState.FAILED, loops.c.ended_at >= since)
     return _LOOPS.all(tx.connection.execute(_LOOPS.select().where(*failed).order_by(loops.c.id.desc()).limit(limit)))
 

@@ -31,7 +31,7 @@ _LATEST = (
     .subquery()
 )
 # Only a few facts can be newer: the loop has one step left.
-_HURRIED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == kind_of(LoopHurried)).limit(1))
+_EXPEDITED = Prepared(select(_LATEST.c.kind).where(_LATEST.c.kind == kind_of(LoopHurried)).limit(1))
 _LAST_END = Prepared(
     select(_LATEST.c.data)
     .where(or_(_LATEST.c.kind == kind_of(LoopCrashed), _LATEST.c.kind == kind_of(LoopProcessEnded)))
@@ -68,9 +68,9 @@ def is_held(loop: Loop) -> bool:
     return loop.owner is not None and is_alive(loop.owner)
 
 
-def is_hurried(tx: Tx, loop_id: int) -> bool:
+def is_expedited(tx: Tx, loop_id: int) -> bool:
     """Whether the loop, which is being cancelled, must not finish its current step."""
-    return _HURRIED.scalar(tx, {"of": loop_subject(loop_id)}) is not None
+    return _EXPEDITED.scalar(tx, {"of": loop_subject(loop_id)}) is not None
 
 
 def is_end_noted(tx: Tx, loop_id: int, pid: int | None, started_at: Instant | None) -> bool:

@@ -39,7 +39,7 @@ def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
     return sorted((file for directory in unique for file in _in(directory)), key=lambda file: (file.name, file.path))
 
 
-def are_there(directory: Path | None) -> bool:
+def exist(directory: Path | None) -> bool:
     """Whether the directory contains files that may be rules. Raises Problem(not_found) when it is missing."""
     if directory is None:
         return False

@@ -33,9 +33,9 @@ def request(tx: Tx, loop: Loop, desired: Desired) -> None:
         tx.emit(LoopDesired(desired=desired), subject=loop_subject(loop.id))
 
 
-def hurry(tx: Tx, loop: Loop) -> None:
+def expedite(tx: Tx, loop: Loop) -> None:
     """Record that a loop which is being cancelled must not finish its current step."""
-    if not process_rows.is_hurried(tx, loop.id):
+    if not process_rows.is_expedited(tx, loop.id):
         tx.emit(LoopHurried(), subject=loop_subject(loop.id))
 
 

@@ -21,6 +21,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.loops.units import actions as action_units, observations as observation_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.facts import (
+    DecidedAction,
     EndOfRun,
     FailedObservation,
     IterationChecked,
@@ -33,7 +34,6 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopDrifted,
     LoopLimitsChanged,
     LoopStarted,
-    WantedAction,
     loop_subject,
 )
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -242,7 +242,7 @@ def record_decision(
         converged=decision.converged,
         blocked=decision.blocked,
         question=decision.ask.question if decision.ask else None,
-        actions=[WantedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
+        actions=[DecidedAction(module=one.module, host=one.host, reason=one.reason) for one in decision.actions],
         observe=[spec.name for spec in decision.observe],
         unmet=decision.unmet,
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 GAP = 0.02
 """Seconds between two wake-ups of the followers: a hundred of them must not read after every commit."""
-LOOK = 2.0
+CHECK_EVERY = 2.0
 """Seconds between checks without a notice: a process in the foreground writes directly, without notices."""
 
 
@@ -48,7 +48,7 @@ class Commits:
         future = loop.create_future()
         self._waiting.add(future)
         if self._timer is None:
-            self._arm(LOOK)
+            self._arm(CHECK_EVERY)
         try:
             await future
         finally:
@@ -74,7 +74,7 @@ class Commits:
             return
         found = self._version.read()
         if not self._news and found is not None and found == self._known:
-            self._arm(LOOK)
+            self._arm(CHECK_EVERY)
             return
         self._news, self._known = False, found
         self._last = asyncio.get_running_loop().time()

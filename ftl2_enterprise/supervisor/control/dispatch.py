@@ -204,12 +204,12 @@ def _agree(name: str, function: Callable[..., Any], *, at: int, takes: Any, give
     parameters = list(inspect.signature(function).parameters)
     if len(parameters) <= at:
         raise _disagreement(name, f"{_where(function)} takes no request")
-    for what, found, wanted in (
+    for what, found, declared in (
         ("takes", _annotation(name, function, parameters[at]), takes),
         ("returns", _annotation(name, function, "return"), gives),
     ):
-        if found != wanted:
-            raise _disagreement(name, f"{_where(function)} {what} {_shown(found)} instead of {_shown(wanted)}")
+        if found != declared:
+            raise _disagreement(name, f"{_where(function)} {what} {_shown(found)} instead of {_shown(declared)}")
 
 
 def _last_argument(name: str, handler: Any) -> Any:
@@ -245,10 +245,10 @@ def _shown(kind: Any) -> str:
 _UNKNOWN_FIELD = re.compile(r"contains unknown field `(?P<name>.*?)`(?P<rest>.*)", re.DOTALL)
 
 
-def _explained(said: str, entry: Entry) -> tuple[str, str | None]:
+def _explained(message: str, entry: Entry) -> tuple[str, str | None]:
     """The message of msgspec about a request, as a sentence and a hint."""
     fields = list(entry.verb.__struct_fields__)
-    if match := _UNKNOWN_FIELD.search(said):
+    if match := _UNKNOWN_FIELD.search(message):
         name = match["name"][:_LONGEST_NAME]
         near = difflib.get_close_matches(name, fields, n=1)
         if match["rest"]:
@@ -256,5 +256,5 @@ def _explained(said: str, entry: Entry) -> tuple[str, str | None]:
             return f"cannot do {entry.name}: it has no field {name!r}{match['rest'].replace('$.', '')}", None
         known = f"known are {', '.join(fields)}" if fields else "it takes none"
         return f"cannot do {entry.name}: it has no field {name!r}", f"did you mean {near[0]}?" if near else known
-    reason = said[:1].lower() + said[1:]
+    reason = message[:1].lower() + message[1:]
     return f"cannot do {entry.name}: {reason.replace('`$.', '`')}", None

@@ -104,7 +104,7 @@ class RequestExecutor:
         gathered = [] if entry.gather is None else [await entry.gather(request)]
         call = entry.handler.call(request, *gathered)
         try:
-            return _encode(await self._state.writer.carry_out([call], actor=peer.actor))
+            return _encode(await self._state.writer.execute([call], actor=peer.actor))
         except Problem as problem:
             if problem.code is Code.UNAVAILABLE:
                 self._state.reconciler.doubt()

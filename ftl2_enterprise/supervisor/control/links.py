@@ -83,7 +83,7 @@ async def _follow(
     kinds = {kind_of(fact) for fact in link.facts}
     with store.read() as tx:
         newest = last_event(tx)
-    at: int = await writer.carry_out([cursors.begin.call(link.name, newest)])
+    at: int = await writer.execute([cursors.begin.call(link.name, newest)])
     stored = at
     while True:
         count = commits.count
@@ -91,11 +91,11 @@ async def _follow(
             page = list_events(tx, after=at, limit=PAGE)
         for event in page:
             if event.kind in kinds:
-                await writer.carry_out([cursors.move.call(link.name, stored, event.id), link.unit.call(event)])
+                await writer.execute([cursors.move.call(link.name, stored, event.id), link.unit.call(event)])
                 stored = event.id
             at = event.id
         if at - stored > LAG:
-            await writer.carry_out([cursors.move.call(link.name, stored, at)])
+            await writer.execute([cursors.move.call(link.name, stored, at)])
             stored = at
         handled()
         if len(page) < PAGE:

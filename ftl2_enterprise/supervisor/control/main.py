@@ -212,7 +212,7 @@ class Control:
                 self.reconciler.problems[name] = problem
             else:
                 self.reconciler.problems.pop(name, None)
-            self.reconciler.tell()
+            self.reconciler.report_status()
 
         await follow(link, self.store, self.writer, self.commits, report)
 
@@ -274,12 +274,12 @@ class Control:
             self.reconciler.problems[ROOT] = problem
         else:
             self.reconciler.problems.pop(ROOT, None)
-        self.reconciler.tell()
+        self.reconciler.report_status()
 
     def _drain(self, *, draining: bool) -> None:
         self.draining = self.reconciler.draining = draining
         self.children.drain(draining=draining)
-        self.reconciler.tell()
+        self.reconciler.report_status()
 
     def _reload_for_root(self) -> None:
         try:
@@ -308,7 +308,7 @@ class Control:
             self.reconciler.problems.pop(SETTINGS, None)
         finally:
             # In both cases the service continues.
-            self.reconciler.tell()
+            self.reconciler.report_status()
             self.root.send(ControlReady())
         before, after = values_of(self.settings), values_of(read.settings)
         changed = sorted(key for key in after if before.get(key) != after[key])
@@ -332,10 +332,10 @@ class Control:
     def problems(self) -> list[str]:
         """What is wrong with the service, in sentences."""
         found = list(self.reconciler.problems.values())
-        looked_at = self.reconciler.looked_at
-        if looked_at is None:
+        last_pass_at = self.reconciler.last_pass_at
+        if last_pass_at is None:
             found.append("the managers have not completed a pass yet")
-        elif self._parts.clock.now() - looked_at > STALE * 1_000_000:
+        elif self._parts.clock.now() - last_pass_at > STALE * 1_000_000:
             found.append(f"the managers have not completed a pass for more than {STALE:g} s")
         if self.reconciler.silence > SILENT:
             found.append(f"the writer has not answered for {self.reconciler.silence:.0f} s")

@@ -42,7 +42,7 @@ CHECK = 4.0
 
 Less than PULSE: the proof that the writer works is a commit too, and its pass must not lead to another proof.
 """
-IDLE_LOOK = 30.0
+IDLE_PASS = 30.0
 """Maximum seconds between passes; fewer if the service manager expects a keep-alive sooner."""
 PULSE = 5.0
 """Seconds between proofs that the writer works; at most half of the seconds between passes."""
@@ -62,8 +62,8 @@ _log = logging.getLogger(__name__)
 class Writing(Protocol):
     """What executes units of work for control: the writer's client."""
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
-        """As store.unit.Writer.carry_out, with the actor who causes the facts.
+    async def execute(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        """As store.unit.Writer.execute, with the actor who causes the facts.
 
         Without `gives_up` it waits for an answer as long as it takes.
         """
@@ -112,7 +112,7 @@ class Reconciler:
         """Seconds within which root expects that the service is alive."""
         self.draining: bool = False
         self.ready: bool = False
-        self.looked_at: Instant | None = None
+        self.last_pass_at: Instant | None = None
         self.writer_latency: float | None = None
         self.counts: Mapping[str, int] = {}
         self.problems: dict[str, str] = {}
@@ -162,7 +162,7 @@ class Reconciler:
         while call is not None:
             try:
                 # Submitted again after giving up, one crash could be counted twice.
-                await self._writer.carry_out([call], gives_up=False)
+                await self._writer.execute([call], gives_up=False)
             except Problem as problem:
                 if problem.code is Code.UNAVAILABLE:
                     self.doubt()
@@ -191,7 +191,7 @@ class Reconciler:
             now = time.monotonic()
             # Read before the pass, so that a commit during the pass leads to another one.
             state = (self._version.read(), self._children.version)
-            if woken or now >= again or state != seen or state[0] is None or now - last_full >= self._idle_look:
+            if woken or now >= again or state != seen or state[0] is None or now - last_full >= self._idle_pass:
                 pause = self._pass(root)
                 # What the pass itself requested does not lead to another one.
                 seen = (state[0], self._children.version)
@@ -200,14 +200,14 @@ class Reconciler:
                 self._beat()
             took = time.monotonic() - now
             await asyncio.sleep(max(GAP, 4 * took))
-            left = min(CHECK, again - time.monotonic(), last_full + self._idle_look - time.monotonic())
+            left = min(CHECK, again - time.monotonic(), last_full + self._idle_pass - time.monotonic())
             if left > 0 and not self._woken.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), left)
 
     @property
-    def _idle_look(self) -> float:
-        return IDLE_LOOK if self.alive_each is None else min(IDLE_LOOK, self.alive_each)
+    def _idle_pass(self) -> float:
+        return IDLE_PASS if self.alive_each is None else min(IDLE_PASS, self.alive_each)
 
     def _pass(self, root: RootLink) -> float:
         """Execute one pass; returns the seconds after which the next one is due at the latest."""
@@ -235,9 +235,9 @@ class Reconciler:
                 again = min(again, _RETRY)
                 break
             self._stop(root, key, Urgency.SAFE_POINT)
-        self.looked_at = now
+        self.last_pass_at = now
         self.counts = admission.counts
-        self.tell()
+        self.report_status()
         return again
 
     def _plan(self, prefix: str, manager: Manager, now: Instant) -> Plan | None:
@@ -261,7 +261,7 @@ class Reconciler:
         self.problems[who] = text
 
     def _end_and_wake(self, plan: Plan, root: RootLink) -> float:
-        again = float("inf") if plan.look_again is None else max(0.0, plan.look_again)
+        again = float("inf") if plan.recheck_after is None else max(0.0, plan.recheck_after)
         for key, urgency in plan.stop.items():
             if not root.has_room:
                 return min(again, _RETRY)
@@ -308,7 +308,7 @@ class Reconciler:
 
     # --- reports ----------------------------------------------------------------------------------------------
 
-    def tell(self) -> None:
+    def report_status(self) -> None:
         """Send the status line to root if it has changed."""
         text = status_line(self.counts, self._words, self.problems.values(), draining=self.draining)
         if text != self.status and self._root is not None:
@@ -317,7 +317,7 @@ class Reconciler:
 
     def _beat(self) -> None:
         """Begin to prove that the writer works, unless that is in progress or recent."""
-        gap = min(PULSE, self._idle_look / 2) if self.ready else 0.0
+        gap = min(PULSE, self._idle_pass / 2) if self.ready else 0.0
         if self._pulse is None and time.monotonic() - self._pulsed >= gap:
             self._pulse_began = time.monotonic()
             self._pulse = asyncio.get_running_loop().create_task(self._prove())
@@ -326,7 +326,7 @@ class Reconciler:
         """Report to root that the service is alive: only after a pass, and only if the writer acknowledged."""
         began = self._pulse_began
         try:
-            await self._writer.carry_out([prove.call()])
+            await self._writer.execute([prove.call()])
         except Problem as problem:
             self._trouble("writer", f"the writer cannot write: {problem}")
             self.wake_later(_RETRY)
@@ -344,7 +344,7 @@ class Reconciler:
                 self._root.send(ControlReady())
         finally:
             self._pulse = None
-        self.tell()
+        self.report_status()
 
     def close(self) -> None:
         """Close the connection to the database."""

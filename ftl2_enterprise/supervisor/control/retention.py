@@ -69,7 +69,7 @@ async def _round(retention: Retention, writer: Writing) -> int:
     while at is not None and retention.kept():
         stretch = retention.stretch(at)
         for call in stretch.calls:
-            removed += await writer.carry_out([call])
+            removed += await writer.execute([call])
             await asyncio.sleep(PAUSE)
         at = stretch.next
         await asyncio.sleep(PAUSE)

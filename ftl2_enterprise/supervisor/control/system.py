@@ -77,7 +77,7 @@ async def get_health(state: ServiceState, request: GetHealth, peer: Peer) -> Hea
             "connections": len(state.server.connections),
         },
         writer_latency=reconciler.writer_latency,
-        looked_at=reconciler.looked_at,
+        looked_at=reconciler.last_pass_at,
         started_at=state.started_at,
         draining=state.draining,
         database=str(state.store.path),
@@ -152,7 +152,7 @@ async def noted(state: ServiceState, actor: str | None, fact: ServiceFact) -> No
     """Record who asked for it, if that is known; what the database cannot take is no reason not to do it."""
     try:
         async with asyncio.timeout(NOTE_WITHIN):
-            await state.writer.carry_out([note.call(fact)], actor=actor)
+            await state.writer.execute([note.call(fact)], actor=actor)
     except (Problem, TimeoutError) as error:
         _log.warning(
             "%s by %s, which could not be recorded: %s",

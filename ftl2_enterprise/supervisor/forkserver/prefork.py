@@ -99,16 +99,16 @@ def _fork_twice(
             _between(forkserver, orders, setting, write)
         os.close(write)
         write = -1
-        said = b"".join(iter(lambda: os.read(read, _REPORT), b"")).split()
+        reply = b"".join(iter(lambda: os.read(read, _REPORT), b"")).split()
     finally:
         os.close(read)
         if write >= 0:
             os.close(write)
-    pids = [int(word) for word in said if word.isdigit()]
+    pids = [int(word) for word in reply if word.isdigit()]
     if pids:
         return between, pids
     os.waitpid(between, 0)
-    number = -int(said[0]) if said else errno.EAGAIN
+    number = -int(reply[0]) if reply else errno.EAGAIN
     raise OSError(number, os.strerror(number))
 
 

@@ -59,7 +59,7 @@ class FactLog:
                 # Of these facts nothing is lost: they are in the database, and are logged when there is room.
                 return False
         for fact in facts:
-            log.tell(lines[fact.id])
+            log.publish(lines[fact.id])
         if facts:
             self._cursor = facts[-1].id
             self._store(self._cursor)

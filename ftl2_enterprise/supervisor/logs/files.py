@@ -65,7 +65,7 @@ def _opened(path: Path) -> int:
         descriptor = os.open(path, flags, MODE)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        if _is_there(descriptor, path):
+        if _is_current(descriptor, path):
             return descriptor
         # It was renamed between the opening and the lock.
         os.close(descriptor)
@@ -78,11 +78,11 @@ def _rotate(descriptor: int, path: Path) -> None:
     except OSError:
         # Another process is writing; the next writer renames the file.
         return
-    if _is_there(descriptor, path):
+    if _is_current(descriptor, path):
         path.replace(previous(path))
 
 
-def _is_there(descriptor: int, path: Path) -> bool:
+def _is_current(descriptor: int, path: Path) -> bool:
     try:
         named = path.stat()
     except OSError:

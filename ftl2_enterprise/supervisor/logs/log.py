@@ -88,7 +88,7 @@ class Log:
     redactor: Redactor = field(default_factory=Redactor)
     waiting: deque[tuple[Sink, LogLine]] = field(default_factory=deque[tuple[Sink, LogLine]])
     dropped: int = 0
-    wanted: threading.Condition = field(default_factory=threading.Condition)
+    changed: threading.Condition = field(default_factory=threading.Condition)
     threaded: bool = False
     """Lines are written by a thread, which begins with the first one: most processes of loops never log any."""
     thread: threading.Thread | None = None
@@ -103,7 +103,7 @@ class Log:
             for sink in sinks:
                 sink.write(line)
             return
-        with self.wanted:
+        with self.changed:
             if self.thread is None:
                 self.thread = threading.Thread(target=self.work, name="log", daemon=True)
                 self.thread.start()
@@ -112,23 +112,23 @@ class Log:
                     self.waiting.append((sink, line))
                 else:
                     self.dropped += 1
-            self.wanted.notify_all()
+            self.changed.notify_all()
 
     def work(self) -> None:
         """What the thread does."""
         while True:
-            with self.wanted:
+            with self.changed:
                 self.busy = False
-                self.wanted.notify_all()
+                self.changed.notify_all()
                 while not self.waiting:
-                    self.wanted.wait()
+                    self.changed.wait()
                 self.busy = True
                 sink, line = self.waiting.popleft()
                 dropped, self.dropped = self.dropped, 0
             if dropped:
-                told = {"dropped": dropped}
+                lost = {"dropped": dropped}
                 sink.write(
-                    LogLine(at=line.at, level="warning", message="lines lost", source=self.source, fields=told)
+                    LogLine(at=line.at, level="warning", message="lines lost", source=self.source, fields=lost)
                 )
             sink.write(line)
 
@@ -136,8 +136,8 @@ class Log:
         """Wait until everything is written; False when that takes too long."""
         if self.thread is None:
             return True
-        with self.wanted:
-            return self.wanted.wait_for(lambda: not self.waiting and not self.busy, within)
+        with self.changed:
+            return self.changed.wait_for(lambda: not self.waiting and not self.busy, within)
 
 
 _log = Log()
@@ -225,7 +225,7 @@ def crash(
     return found
 
 
-def tell(line: LogLine) -> None:
+def publish(line: LogLine) -> None:
     """A line that is in its file already: to the journal or standard error."""
     _log.take(line, keep=False)
 
@@ -290,9 +290,9 @@ class _Bridge(logging.Handler):
 def _configure_logging(level: Level) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
-    wanted = {root: RANKS[level]}
-    wanted |= {logging.getLogger(name): max(RANKS[level], logging.WARNING) for name in NOISY}
-    for logger, number in wanted.items():
+    levels = {root: RANKS[level]}
+    levels |= {logging.getLogger(name): max(RANKS[level], logging.WARNING) for name in NOISY}
+    for logger, number in levels.items():
         # Each change makes every logger forget which levels it is enabled for.
         if logger.level != number:
             logger.setLevel(number)

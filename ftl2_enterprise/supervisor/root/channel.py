@@ -6,7 +6,7 @@ import json
 import socket
 from collections import deque
 
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Channel:
             if self.is_full:
                 return False
             self._queue.append(data)
-            self._loop.want_write(self._end.fileno(), self._turn, writing=True)
+            self._loop.set_writing(self._end.fileno(), self._turn, writing=True)
         return sent is not None
 
     def finish(self) -> None:
@@ -94,7 +94,7 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            say(f"cannot send to {self._name}: {error.strerror}", WARNING)
+            write_line(f"cannot send to {self._name}: {error.strerror}", WARNING)
             return None
         return True
 
@@ -102,7 +102,7 @@ class Channel:
         while self._queue and self._try_send(self._queue[0]) is not False:
             self._queue.popleft()
             if not self._queue:
-                self._loop.want_write(self._end.fileno(), self._turn, writing=False)
+                self._loop.set_writing(self._end.fileno(), self._turn, writing=False)
         for _ in range(AT_A_TIME):
             if not self._receive():
                 return
@@ -127,7 +127,7 @@ class Channel:
             self._received(_object(data, flags))
         except Exception as error:
             # No message of another process may end root.
-            say(f"cannot understand a message from {self._name}: {error!r}: {data[:200]!r}", WARNING)
+            write_line(f"cannot understand a message from {self._name}: {error!r}: {data[:200]!r}", WARNING)
 
 
 def _object(data: bytes, flags: int) -> Message:

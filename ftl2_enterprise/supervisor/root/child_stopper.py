@@ -6,7 +6,7 @@ import signal
 import time
 
 from ftl2_enterprise.supervisor.root import process_tree
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ class ChildStopper:
 
     def _late(self, child: ChildRecord) -> None:
         if child.status is None:
-            say(f"{child.key} did not end in time and is killed", WARNING)
+            write_line(f"{child.key} did not end in time and is killed", WARNING)
             self.kill(child, "late")

@@ -31,7 +31,7 @@ DEFAULTS: dict[str, object] = {
     "end_timeout": 10.0,  # seconds for control and the writer to end when asked
     "patience": 5.0,  # seconds between requests for more time to stop; each asks for four times as much
     "fork_timeout": 30.0,
-    "socket_look": 5.0,  # seconds between two checks that clients find the control socket
+    "socket_check": 5.0,  # seconds between two checks that clients find the control socket
     "import_timeout": 120.0,
     "restart_delay": 0.1,
     "restart_cap": 5.0,
@@ -61,7 +61,7 @@ class Config:
     end_timeout: float
     patience: float
     fork_timeout: float
-    socket_look: float
+    socket_check: float
     import_timeout: float
     restart_delay: float
     restart_cap: float

@@ -7,7 +7,7 @@ import json
 from ftl2_enterprise.supervisor.root import messages
 from ftl2_enterprise.supervisor.root.channel import LARGEST, Channel
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class ControlLink:
         self._owner.control_is_alive()
 
     def _silent(self) -> None:
-        say("control has not sent that it is alive, and is killed", WARNING)
+        write_line("control has not sent that it is alive, and is killed", WARNING)
         self._owner.kill_control()
 
     def _hung_up(self) -> None:

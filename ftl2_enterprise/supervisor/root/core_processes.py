@@ -6,7 +6,7 @@ import os
 
 from ftl2_enterprise.supervisor.root.config import CORE, FORKSERVER
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class CoreProcesses:
         status, ran = child.status or 0, child.ended - child.started
         code = None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         how = f"signal {os.WTERMSIG(status)}" if code is None else f"status {code}"
-        say(f"{name} ended after {ran:.1f} s: {why}, {how}", WARNING)
+        write_line(f"{name} ended after {ran:.1f} s: {why}, {how}", WARNING)
         if code == OTHER_VERSION:
             self._owner.give_up(
                 f"cannot continue: the installed {name} is of another version; restart the service", GIVEN_UP

@@ -66,7 +66,7 @@ class EventLoop:
         """Execute the callback whenever the descriptor is readable."""
         self._selector.register(fd, selectors.EVENT_READ, call)
 
-    def want_write(self, fd: int, call: Callback, *, writing: bool) -> None:
+    def set_writing(self, fd: int, call: Callback, *, writing: bool) -> None:
         """Also execute the callback when the watched descriptor is writable, or stop doing so."""
         self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0), call)
 

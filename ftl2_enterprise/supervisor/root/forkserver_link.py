@@ -11,7 +11,7 @@ from ftl2_enterprise.supervisor.root import messages, process_tree
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
 from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE, FORKSERVER, WRITER
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class ForkserverLink:
             )
         except OSError as error:
             ours.close()
-            say(f"cannot execute {argv[0]}: {error.strerror}", WARNING)
+            write_line(f"cannot execute {argv[0]}: {error.strerror}", WARNING)
             self._owner.forkserver_failed()
             return
         finally:
@@ -294,7 +294,7 @@ class ForkserverLink:
 
     def _refuse(self, request: ForkRequest, why: str) -> None:
         self._release(request)
-        say(f"cannot start {request.key}: {why}", WARNING)
+        write_line(f"cannot start {request.key}: {why}", WARNING)
         self._owner.child_not_forked(request.key, why)
 
     def _release(self, request: ForkRequest) -> None:
@@ -315,7 +315,7 @@ class ForkserverLink:
         self._timer = None if seconds is None else self._loop.after(seconds, self._late)
 
     def _late(self) -> None:
-        say("the forkserver does not answer", WARNING)
+        write_line("the forkserver does not answer", WARNING)
         self._kill()
 
     def _closed(self) -> None:

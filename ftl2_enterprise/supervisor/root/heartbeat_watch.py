@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,6 @@ class HeartbeatWatch:
             if child.slot is None or child.status is not None:
                 continue
             if now - self._slots.beaten(child.slot) > self._limit:
-                say(f"{child.key} has sent no heartbeat for {self._limit:g} s and is killed", WARNING)
+                write_line(f"{child.key} has sent no heartbeat for {self._limit:g} s and is killed", WARNING)
                 self._kill(child, "hung")
         self._loop.after(every, self.check)

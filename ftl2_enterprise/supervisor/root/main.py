@@ -14,7 +14,7 @@ from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION
 from ftl2_enterprise.supervisor.root.notify import ServiceManager
 from ftl2_enterprise.supervisor.root.root import Root
 from ftl2_enterprise.supervisor.root.upgrade import CHECK_ARGUMENT, CHECK_OPTION
-from ftl2_enterprise.supervisor.stderr import ERROR, WARNING, say
+from ftl2_enterprise.supervisor.stderr import ERROR, WARNING, write_line
 
 NOT_MADE, TAKEN = 73, 75
 """Exit statuses: a socket cannot be created (EX_CANTCREAT); another service has it (EX_TEMPFAIL)."""
@@ -27,7 +27,9 @@ def main(config_fd: int) -> int:
     checks = [word for word in sys.argv if word.startswith(CHECK_OPTION)]
     if checks:
         if checks != [CHECK_ARGUMENT]:
-            say("the running service and the installed program exchange other messages; restart the service", WARNING)
+            write_line(
+                "the running service and the installed program exchange other messages; restart the service", WARNING
+            )
             return OTHER_VERSION
         os.execv(given.forkserver[0], [*given.forkserver, CHECK_OPTION, given.arguments.get(WRITER, "")])
     prctl.adopt_orphans()
@@ -43,6 +45,6 @@ def main(config_fd: int) -> int:
         else:
             owned = resources.inherit(state["fds"], activated=state["activated"])
     except (sockets.Taken, sockets.NotMade) as error:
-        say(str(error), ERROR)
+        write_line(str(error), ERROR)
         return TAKEN if isinstance(error, sockets.Taken) else NOT_MADE
     return Root(given, config_fd, loop, manager, owned, state).run()

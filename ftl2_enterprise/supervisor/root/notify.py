@@ -32,7 +32,7 @@ class ServiceManager:
         """Whether it stores descriptors over a restart of the service (FDSTORE, systemd 254 and later)."""
         return bool(self.address) and os.environ.get("FDSTORE", "0") not in {"", "0"}
 
-    def say(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Send assignments in one message."""
         if self._notifier is not None:
             # sdnotify encodes as Latin-1, the service manager wants UTF-8.
@@ -40,15 +40,15 @@ class ServiceManager:
 
     def status(self, text: str) -> None:
         """Set the line that `systemctl status` shows."""
-        self.say(f"STATUS={text[:LONGEST_STATUS]}".replace("\n", " "))
+        self.send(f"STATUS={text[:LONGEST_STATUS]}".replace("\n", " "))
 
     def reloading(self) -> None:
         """Report that a reload begins; READY=1 ends it."""
-        self.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def extend(self, seconds: float) -> None:
         """Ask for more time to stop: that many seconds from now."""
-        self.say(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
+        self.send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     def keep(self, name: str, descriptors: Sequence[int]) -> None:
         """Store descriptors that a restarted service gets back under that name; they replace the previous ones."""

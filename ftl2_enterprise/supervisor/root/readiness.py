@@ -25,13 +25,13 @@ class Readiness:
     def alive(self) -> None:
         """Keep the watchdog from ending the service."""
         if not self._is_ending():
-            self._manager.say("WATCHDOG=1")
+            self._manager.send("WATCHDOG=1")
 
     def ready(self) -> None:
         """Announce, once, that the service is ready, or that the reload is over."""
         if not self._is_ending() and (not self.was_ready or self.is_reloading):
             self.was_ready, self.is_reloading = True, False
-            self._manager.say("READY=1")
+            self._manager.send("READY=1")
 
     def reloading(self) -> None:
         """Announce that a reload begins."""

@@ -13,7 +13,7 @@ import time
 
 from ftl2_enterprise.supervisor import cgroups
 from ftl2_enterprise.supervisor.root import process_tree
-from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Reaper:
                 self._loop.after(SWEEP, self._sweep)
             return
         if left:
-            say(f"cannot kill processes that {self._cleaning[0].key} left: {sorted(left)}", WARNING)
+            write_line(f"cannot kill processes that {self._cleaning[0].key} left: {sorted(left)}", WARNING)
             self._given_up |= left
         ended, self._cleaning = self._cleaning, []
         for child in ended:
@@ -127,7 +127,7 @@ class Reaper:
         left = found - self._given_up - self._kept
         for pid in sorted(left):
             if process_tree.is_left_by_an_action(pid):
-                say(f"process {pid}, which an action started, continues", NOTICE)
+                write_line(f"process {pid}, which an action started, continues", NOTICE)
                 self._kept.add(pid)
         return left - self._kept
 

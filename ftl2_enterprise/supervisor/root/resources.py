@@ -9,7 +9,7 @@ import socket
 from ftl2_enterprise.supervisor import heartbeat
 from ftl2_enterprise.supervisor.root import notify, sockets
 from ftl2_enterprise.supervisor.root.config import CONTROL
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def create(config: Config, manager: notify.ServiceManager) -> Resources:
     lock = sockets.lock(config.writer_socket)
     taken = sockets.take(given, CONTROL, config.control_socket)
     if given and taken is None:
-        say(f"none of the sockets that were passed is {config.control_socket}", WARNING)
+        write_line(f"none of the sockets that were passed is {config.control_socket}", WARNING)
     # A socket with the name of control comes from the descriptor store: it is the one of the previous root.
     activated = taken is not None and CONTROL not in given.values()
     control_socket = taken or sockets.listen(config.control_socket, config.control_mode)

@@ -24,7 +24,7 @@ from ftl2_enterprise.supervisor.root.reaper import Reaper
 from ftl2_enterprise.supervisor.root.shutdown import ShutdownSequence
 from ftl2_enterprise.supervisor.root.socket_watch import SocketWatch
 from ftl2_enterprise.supervisor.root.upgrade import UpgradeInPlace
-from ftl2_enterprise.supervisor.stderr import ERROR, NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.stderr import ERROR, NOTICE, WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Root:
 
     def give_up(self, sentence: str, status: int) -> None:
         """Stop the service now, because one of its processes cannot work."""
-        say(sentence, ERROR)
+        write_line(sentence, ERROR)
         self._manager.status(sentence)
         self._shutdown.begin(now=True, status=status)
 
@@ -366,7 +366,7 @@ class Root:
 
     def upgrade_refused(self, reason: str) -> None:
         """Log the reason, and show it in the status."""
-        say(f"{reason}; the service continues with the previous one", WARNING)
+        write_line(f"{reason}; the service continues with the previous one", WARNING)
         self._manager.status(reason)
 
     def execute(self) -> None:
@@ -398,4 +398,4 @@ class Root:
         if not self._resources.activated and not self._manager.keeps_descriptors and self._socket_watch.is_bound():
             sockets.remove(self._config.control_socket)
         sockets.remove(self._config.writer_socket)
-        say("stopped", NOTICE)
+        write_line("stopped", NOTICE)

@@ -6,7 +6,7 @@ import time
 
 from ftl2_enterprise.supervisor.root.child_stopper import KILL, NOW, SAFE_POINT
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER
-from ftl2_enterprise.supervisor.stderr import NOTICE, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ class ShutdownSequence:
         is_first, self.is_begun, self._is_urgent = not self.is_begun, True, now
         self._deadline = time.monotonic() + within
         if is_first:
-            self._manager.say("STOPPING=1")
+            self._manager.send("STOPPING=1")
             self._extend_timeout()
             self._owner.shutdown_begins()
         children = self._working()
-        say("stopping now" if now else _announcement(len(children), within, expedited_by), NOTICE)
+        write_line("stopping now" if now else _announcement(len(children), within, expedited_by), NOTICE)
         for child in children:
             self._stopper.stop(child, NOW if now else SAFE_POINT, within)
         self.advance()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftl2_enterprise.supervisor.root import sockets
 from ftl2_enterprise.supervisor.root.config import CONTROL
-from ftl2_enterprise.supervisor.stderr import WARNING, say
+from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SocketWatch:
         self._loop = loop
         self._path = config.control_socket
         self._mode = config.control_mode
-        self._every = config.socket_look
+        self._every = config.socket_check
         self._resources = resources
         self._manager = manager
         self._owner = owner
@@ -91,12 +91,12 @@ class SocketWatch:
         self._resources.replace_control_socket(fresh)
         self.identity = sockets.identity(path)
         self._manager.keep(CONTROL, [fresh.fileno()])
-        say(f"{path} was removed or replaced, and is bound again", WARNING)
+        write_line(f"{path} was removed or replaced, and is bound again", WARNING)
         return ""
 
     def _report(self, problem: str) -> None:
         if problem != self.problem:
             self.problem = problem
             if problem:
-                say(problem, WARNING)
+                write_line(problem, WARNING)
             self._owner.socket_problem_changed()

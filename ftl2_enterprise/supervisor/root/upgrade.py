@@ -22,7 +22,7 @@ from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CHECK, FORKSERVER, WRITER
 from ftl2_enterprise.supervisor.root.forkserver_link import child_environment
 from ftl2_enterprise.supervisor.root.messages import OTHER_VERSION, VERSION
-from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, say
+from ftl2_enterprise.supervisor.stderr import NOTICE, WARNING, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class UpgradeInPlace:
         try:
             pid = os.posix_spawn(argv[0], argv, child_environment(), setsid=True)
         except OSError as error:
-            say(f"cannot upgrade: cannot execute {argv[0]}: {error.strerror}", WARNING)
+            write_line(f"cannot upgrade: cannot execute {argv[0]}: {error.strerror}", WARNING)
             return
         finally:
             os.set_inheritable(self._config_fd, False)  # noqa: FBT003
@@ -118,7 +118,7 @@ def execute(loop: EventLoop, state: Mapping[str, Any], kept: Sequence[int], envi
 
     Signals that arrive until the new program can catch them stay pending, so none is lost.
     """
-    say("executing the installed program in place", NOTICE)
+    write_line("executing the installed program in place", NOTICE)
     fd = config.store("state", state)
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     for number in loop.take_back(HANDLED):
@@ -133,7 +133,7 @@ def execute(loop: EventLoop, state: Mapping[str, Any], kept: Sequence[int], envi
             os.set_inheritable(number, False)  # noqa: FBT003
         os.close(fd)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        say(f"cannot upgrade: cannot execute {sys.executable}: {error.strerror}", WARNING)
+        write_line(f"cannot upgrade: cannot execute {sys.executable}: {error.strerror}", WARNING)
 
 
 def _own_arguments() -> list[str]:

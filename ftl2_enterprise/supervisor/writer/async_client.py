@@ -55,8 +55,8 @@ class WriterClient:
                 await self._task
             self._task = None
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
-        """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long.
+    async def execute(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+        """As Writer.execute; Problem(unavailable) also when the writer does not answer for too long.
 
         A cancellation does not undo submitted work, and neither does giving up. Work that must not be executed twice
         has to be submitted with `gives_up=False`.

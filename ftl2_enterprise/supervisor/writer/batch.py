@@ -61,7 +61,7 @@ class Batches:
         self.notice: Committed | None = None
         """The facts of the last batch."""
 
-    def carry_out(self, given: Sequence[Given]) -> list[Answer]:
+    def execute(self, given: Sequence[Given]) -> list[Answer]:
         """Execute the work in order, and commit it; returns the answers.
 
         A failing piece of work is refused alone. If the database cannot be written, all of the batch is refused. Work
@@ -143,7 +143,7 @@ class Batches:
         found: list[Answer] = []
         facts: list[Committed] = []
         for one in given:
-            found += self.carry_out([one])
+            found += self.execute([one])
             if self.notice is not None:
                 facts.append(self.notice)
         self.notice = merged(*facts) if facts else None
@@ -167,7 +167,7 @@ class Batches:
                 return _failed(work, found)
         else:
             try:
-                found = _carry_out(tx, work)
+                found = _execute(tx, work)
             except Exception as error:
                 raise _WorkFailed from error
         done[lane] = (work.number, found)
@@ -180,7 +180,7 @@ class Batches:
         mark = len(tx.emitted)
         tx.run("SAVEPOINT work")
         try:
-            found = _carry_out(tx, work)
+            found = _execute(tx, work)
         except Exception as error:
             if self._is_the_database(error) or not tx.is_open:
                 raise
@@ -200,7 +200,7 @@ def merged(*notices: Committed) -> Committed:
     return Committed(max(one.event for one in notices), any(one.wakes for one in notices))
 
 
-def _carry_out(tx: Tx, work: Work) -> bytes:
+def _execute(tx: Tx, work: Work) -> bytes:
     """Execute the units of a piece of work; returns the encoded result of the last one."""
     unit, result = None, None
     for call in work.calls:

@@ -208,16 +208,16 @@ class WriterServer:
 
     def _flush(self, peer: WriterPeer) -> None:
         """Send what can be sent. While something is left, nothing is read from this client: it delays only itself."""
-        is_behind = peer.send()
-        if is_behind != peer.waits:
-            peer.waits = is_behind
-            self._epoll.modify(peer.fd, select.EPOLLOUT if is_behind else select.EPOLLIN)
+        is_blocked = peer.send()
+        if is_blocked != peer.waits:
+            peer.waits = is_blocked
+            self._epoll.modify(peer.fd, select.EPOLLOUT if is_blocked else select.EPOLLIN)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         reach(FaultPoint.WRITER_TOOK)
-        answers = self._batches.carry_out([given for _, given in self._queue])
+        answers = self._batches.execute([given for _, given in self._queue])
         batch, self._queue = self._queue[: len(answers)], self._queue[len(answers) :]
         reach(FaultPoint.WRITER_COMMITTED)
         peers: dict[WriterPeer, None] = {}

@@ -37,8 +37,8 @@ class WriterLink:
         self._connection: socket.socket | None = None
         self._splitter = Splitter(LONGEST)
 
-    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
-        """As Writer.carry_out; Problem(unavailable) also when the writer does not answer for too long."""
+    def execute(self, calls: Sequence[UnitCall]) -> Any:
+        """As Writer.execute; Problem(unavailable) also when the writer does not answer for too long."""
         with self._turn:
             submitted = self._lane.submit(calls, self._actor)
             answer = self._answer(submitted)

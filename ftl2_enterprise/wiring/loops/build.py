@@ -121,7 +121,7 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> Loop
     policy = _policy(spec.policy)
     bindings = parse_bindings(spec.secrets)
     directory = _rules_dir(spec, settings)
-    has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.are_there(directory)
+    has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.exist(directory)
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
     if spec.decider == "rules" and not has_rules:
         raise invalid(

@@ -113,7 +113,7 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
     try:
         await process.run(engine)
     except process.Crashed as crashed:
-        message, _, told = str(crashed).partition("\n")
-        log.get().error(message, crash=crashed.crash_id, traceback=told)
+        message, _, details = str(crashed).partition("\n")
+        log.get().error(message, crash=crashed.crash_id, traceback=details)
     finally:
         await engine.modules.close()

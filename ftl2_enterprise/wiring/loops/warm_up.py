@@ -57,8 +57,8 @@ def warm_up(database: Store, directory: Path) -> None:
     settings = (
         child_startup.decode(child_startup.Startup(writer="").renewed(loaded).encode()).in_force(MODEL).settings
     )
-    wish = LoopSpec(name="warm-up", desired_state=MANIFEST % directory, mode=Mode.CONTINUOUS)
-    spec = build.prepare(wish, settings)
+    requested = LoopSpec(name="warm-up", desired_state=MANIFEST % directory, mode=Mode.CONTINUOUS)
+    spec = build.prepare(requested, settings)
     with database.write() as tx:
         loop = loop_rows.create_loop(tx, spec)
     server.load_ahead()
@@ -74,7 +74,7 @@ class _EncodingWriter:
         self._database = database
         self._lane = Lane(0)
 
-    def carry_out(self, calls: Sequence[UnitCall]) -> Any:
+    def execute(self, calls: Sequence[UnitCall]) -> Any:
         self._lane.submit(calls, None)
         result = None
         with self._database.write() as tx:

@@ -24,7 +24,7 @@ def serve(line: str) -> None:
             while left:
                 left = left[os.write(descriptor, left) :]
 
-    def carry_out(order: dict[str, Any]) -> None:
+    def run_command(order: dict[str, Any]) -> None:
         try:
             done = subprocess.run(
                 order["argv"], input=base64.b64decode(order["input"]), capture_output=True, timeout=order["seconds"],
@@ -44,7 +44,7 @@ def serve(line: str) -> None:
         while got := orders.read(65536):
             *lines, waiting = (waiting + got).split(b"\n")
             for text in lines:
-                threading.Thread(target=carry_out, args=(json.loads(text),), daemon=True).start()
+                threading.Thread(target=run_command, args=(json.loads(text),), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Nspawn(Powered):
         """A command of the host that runs this one inside."""
         return ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
 
-    def carry_out(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
+    def run_command(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
         """Run a command inside; status, standard output, standard error."""
         done = subprocess.run(
             self.entering(argv),

@@ -80,7 +80,7 @@ class Uml(Powered):
             pytest.skip("user-mode Linux cannot run here: it has no room for the registers of this processor")
         assert ready, f"the machine did not boot: {self.console.read_text()[-2000:]}"
         assert not self._ended(), f"the machine ended: {self.console.read_text()[-2000:]}"
-        self.carry_out(["mount", "-m", "-t", "hostfs", "none", "/host", "-o", "hostfs=/mnt/share"], b"", 30)
+        self.run_command(["mount", "-m", "-t", "hostfs", "none", "/host", "-o", "hostfs=/mnt/share"], b"", 30)
 
     def _ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
@@ -99,7 +99,7 @@ class Uml(Powered):
         with self._changed:
             self._changed.notify_all()
 
-    def carry_out(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
+    def run_command(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
         """Run a command inside; status, standard output, standard error."""
         number = next(self._numbers)
         order = {"id": number, "argv": list(argv), "input": base64.b64encode(given).decode(), "seconds": seconds}
@@ -115,7 +115,7 @@ class Uml(Powered):
     def put(self, source: Path, path: str) -> None:
         """Copy a file of the host into the machine; not over the line, which is slow."""
         shutil.copy(source, self.share / source.name)
-        status, _, err = self.carry_out(["install", "-m", "644", f"/host/{source.name}", path], b"", 60)
+        status, _, err = self.run_command(["install", "-m", "644", f"/host/{source.name}", path], b"", 60)
         assert status == 0, err.decode()
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:

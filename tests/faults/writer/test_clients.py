@@ -65,7 +65,7 @@ def test_a_client_that_does_not_read_blocks_only_itself(database, writer):
             sent += 1
     link = writer.link(patience=10)
     for n in range(200):
-        link.carry_out([enter.call("other", n)])
+        link.execute([enter.call("other", n)])
     link.close()
     stuck.close()
     found = Entries(database).of
@@ -79,7 +79,7 @@ def test_a_subscriber_that_reads_late_is_told_where_things_stand(database, write
     link = writer.link()
     last = 0
     for n in range(500):
-        last = link.carry_out([enter.call("w", n)])
+        last = link.execute([enter.call("w", n)])
     link.close()
     told = []
     while not told or told[-1].event != last:
@@ -94,7 +94,7 @@ def test_clients_that_die_in_the_middle_of_a_frame_leave_nothing(database, write
     for cut in range(1, len(frame), 7):
         connected(writer, hello(), frame[:cut]).close()
     link = writer.link()
-    link.carry_out([enter.call("w", 1)])
+    link.execute([enter.call("w", 1)])
     link.close()
     assert Entries(database).of == {("w", 1): 1}
 
@@ -124,7 +124,7 @@ def test_what_is_no_frame_of_ours_ends_its_connection(writer, name):
 
 def test_random_bytes_end_only_their_own_connections(database, writer):
     link = writer.link()
-    link.carry_out([enter.call("w", 0)])
+    link.execute([enter.call("w", 0)])
     good = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))]))
     chance = random.Random(7)
     for n in range(1, 400):
@@ -134,7 +134,7 @@ def test_random_bytes_end_only_their_own_connections(database, writer):
         kind = chance.randrange(3)
         data = bytes(noise) if kind == 0 else chance.randbytes(200) if kind == 1 else framed(chance.randbytes(60))
         connected(writer, data).close()
-        link.carry_out([enter.call("w", n)])
+        link.execute([enter.call("w", n)])
     link.close()
     found = Entries(database).of
     assert [found["w", n] for n in range(400)] == [1] * 400
@@ -150,7 +150,7 @@ def test_without_descriptors_it_goes_on_with_those_that_it_has(tmp_path, databas
         for connection in crowd:
             connection.close()
         link = writer.link(patience=20)
-        link.carry_out([enter.call("last", 1)])
+        link.execute([enter.call("last", 1)])
         assert writer.log.read_text().count("cannot accept") < 10
     assert Entries(database).of == {("first", 1): 1, ("last", 1): 1}
 
@@ -208,11 +208,11 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
         ) as c:
             receive(c, 1)
         link = writer.link()
-        link.carry_out([enter.call("w", 1)])
+        link.execute([enter.call("w", 1)])
         assert len(lanes(database)) == 2
         writer.kill()
         writer.start()
-        link.carry_out([enter.call("w", 2)])
+        link.execute([enter.call("w", 2)])
         (left,) = lanes(database)
         assert left.startswith(f"{lease.current()}/")
         link.close()
@@ -221,14 +221,14 @@ def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
 def told_to_end(writer: WriterProcess) -> WriterLink:
     """The link of its last client; it takes no other one any more."""
     link = writer.link()
-    link.carry_out([enter.call("w", 1)])
+    link.execute([enter.call("w", 1)])
     writer.process.terminate()
     # Whoever answers to what was asked later has heard it.
-    link.carry_out([enter.call("w", 2)])
+    link.execute([enter.call("w", 2)])
     late = writer.link(patience=0.3)
     with pytest.raises(Problem, match="no answer"):
         # Its connection waits for the next writer.
-        late.carry_out([enter.call("late", 1)])
+        late.execute([enter.call("late", 1)])
     late.close()
     return link
 
@@ -236,7 +236,7 @@ def told_to_end(writer: WriterProcess) -> WriterLink:
 def test_told_to_end_it_goes_on_until_the_last_client_has_gone(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         link = told_to_end(writer)
-        link.carry_out([enter.call("w", 3)])
+        link.execute([enter.call("w", 3)])
         assert writer.process.poll() is None
         link.close()
         assert writer.ended() == 0

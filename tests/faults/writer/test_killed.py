@@ -95,13 +95,13 @@ async def test_many_in_flight_over_one_connection_survive_a_kill(tmp_path, datab
         client.start()
 
         async def one(n: int) -> int:
-            return await client.carry_out([enter.call("control", n)], actor=f"uid{n % 3}")
+            return await client.execute([enter.call("control", n)], actor=f"uid{n % 3}")
 
         working = asyncio.gather(*(one(n) for n in range(1000)))
         assert await asyncio.to_thread(writer.ended) == -9
         writer.start()
         ids = await working
-        last = await client.carry_out([enter.call("control", 1000)])
+        last = await client.execute([enter.call("control", 1000)])
         while notices[-1].event < last:
             told.clear()
             await asyncio.wait_for(told.wait(), 20)
@@ -119,7 +119,7 @@ def test_without_a_writer_it_is_said_in_time_and_nothing_is_written(tmp_path, da
     try:
         link = writer.link(patience=0.3)
         with pytest.raises(Problem, match=r"no answer for 0.3 seconds") as caught:
-            link.carry_out([enter.call("w", 1)])
+            link.execute([enter.call("w", 1)])
         assert caught.value.code is Code.UNAVAILABLE
         link.close()
     finally:
@@ -132,7 +132,7 @@ def test_without_a_socket_it_is_said_in_time(tmp_path):
     writer.close()
     (tmp_path / "writer.sock").unlink()
     with pytest.raises(Problem) as caught:
-        writer.link(patience=0.2).carry_out([enter.call("w", 1)])
+        writer.link(patience=0.2).execute([enter.call("w", 1)])
     assert caught.value.code is Code.UNAVAILABLE
 
 
@@ -142,7 +142,7 @@ async def test_the_asynchronous_client_says_in_time_that_there_is_no_writer(tmp_
     client.start()
     try:
         with pytest.raises(Problem, match=r"no answer for 0.2 seconds"):
-            await client.carry_out([enter.call("w", 1)])
+            await client.execute([enter.call("w", 1)])
     finally:
         await client.close()
         writer.close()

@@ -56,7 +56,7 @@ def test_a_bad_unit_fails_alone(database, writer):
 
         def run(self):
             try:
-                self._writer.carry_out(
+                self._writer.execute(
                     [enter.call(self._who, 0), self._unit.call(self._who), enter.call(self._who, 1)]
                 )
             except Problem as problem:
@@ -141,7 +141,7 @@ def test_a_process_whose_claim_is_gone_writes_nothing(database, writer):
 
 def test_texts_and_numbers_of_any_kind_get_there(database, writer):
     link = writer.link()
-    link.carry_out([enter.call("\ud800 lone", 3), enter_much.call("long", 1, "x" * 20_000_000)])
+    link.execute([enter.call("\ud800 lone", 3), enter_much.call("long", 1, "x" * 20_000_000)])
     link.close()
     assert Entries(database).of == {("? lone", 3): 1, ("long", 1): 1}
 
@@ -149,9 +149,9 @@ def test_texts_and_numbers_of_any_kind_get_there(database, writer):
 def test_work_that_is_too_long_is_refused_before_it_is_sent(writer, database):
     link = writer.link()
     with pytest.raises(Problem, match="cannot send a message") as caught:
-        link.carry_out([enter_much.call("long", 1, "x" * (LONGEST + 1))])
+        link.execute([enter_much.call("long", 1, "x" * (LONGEST + 1))])
     assert caught.value.code is Code.INVALID
-    link.carry_out([enter.call("short", 1)])
+    link.execute([enter.call("short", 1)])
     link.close()
     assert Entries(database).of == {("short", 1): 1}
 
@@ -161,11 +161,11 @@ def test_work_that_is_too_long_is_refused_before_it_is_sent(writer, database):
 
 def test_a_locked_database_fails_what_is_queued_and_nothing_later(database, writer):
     link = writer.link()
-    link.carry_out([enter.call("w", 1)])
+    link.execute([enter.call("w", 1)])
     with locked_by_another_process(database), pytest.raises(Problem, match="locked") as caught:
-        link.carry_out([enter.call("w", 2)])
+        link.execute([enter.call("w", 2)])
     assert caught.value.code is Code.UNAVAILABLE
-    link.carry_out([enter.call("w", 3)])
+    link.execute([enter.call("w", 3)])
     link.close()
     assert Entries(database).of == {("w", 1): 1, ("w", 3): 1}
 
@@ -175,9 +175,9 @@ def test_a_database_that_is_not_there_yet(tmp_path):
     with writer_process(tmp_path, path) as writer:
         link = writer.link()
         with pytest.raises(Problem, match="does not exist"):
-            link.carry_out([enter.call("w", 1)])
+            link.execute([enter.call("w", 1)])
         open_database(path, create=True).close()
-        link.carry_out([enter.call("w", 2)])
+        link.execute([enter.call("w", 2)])
         link.close()
     assert Entries(path).of == {("w", 2): 1}
 
@@ -188,7 +188,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_d
     noise = random.Random(1).randbytes(8_000_000).decode("latin-1")
     with writer_process(tmp_path, path) as writer:
         link, other = writer.link(), writer.link()
-        link.carry_out([enter.call("w", 1)])
+        link.execute([enter.call("w", 1)])
         big = Worker(other, "unused", 0)
         big.run = lambda: failing(other, noise, failures)
         failures: list[Problem] = []
@@ -208,7 +208,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_d
         assert refused
         assert {one.code for one in refused} == {Code.UNAVAILABLE}
         (small_disk / "ballast").unlink()
-        link.carry_out([enter.call("w", 3)])
+        link.execute([enter.call("w", 3)])
         pid = writer.process.pid
         assert writer.process.poll() is None, pid
         link.close()
@@ -223,14 +223,14 @@ def test_a_full_disk_fails_what_does_not_fit_and_nothing_later(tmp_path, small_d
 
 def failing(link, noise: str, failures: list[Problem]) -> None:
     try:
-        link.carry_out([enter_much.call("unused", 0, noise)])
+        link.execute([enter_much.call("unused", 0, noise)])
     except Problem as problem:
         failures.append(problem)
 
 
 def refusal(link, n: int) -> Problem | None:
     try:
-        link.carry_out([enter.call("w", n)])
+        link.execute([enter.call("w", n)])
     except Problem as problem:
         return problem
     return None

@@ -38,13 +38,13 @@ def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None
         assert due is not None
         left = (due - written) / SECOND
         back = written - HOUR
-        assert manager.ensure(tx, {}, back, booted=False).look_again == left
+        assert manager.ensure(tx, {}, back, booted=False).recheck_after == left
         # It does not begin anew with every look.
-        assert manager.ensure(tx, {}, back + 20 * SECOND, booted=False).look_again == left - 20
+        assert manager.ensure(tx, {}, back + 20 * SECOND, booted=False).recheck_after == left - 20
         assert keys(manager.ensure(tx, {}, back + round(left * SECOND), booted=False)) == ("loop:1",)
         # Back once more, and then right again: each time it is due when it was meant to be.
-        assert manager.ensure(tx, {}, back - HOUR, booted=False).look_again == left
-        assert manager.ensure(tx, {}, due - 5 * SECOND, booted=False).look_again == 5.0
+        assert manager.ensure(tx, {}, back - HOUR, booted=False).recheck_after == left
+        assert manager.ensure(tx, {}, due - 5 * SECOND, booted=False).recheck_after == 5.0
         assert keys(manager.ensure(tx, {}, due, booted=False)) == ("loop:1",)
 
 
@@ -65,7 +65,7 @@ def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
         written = loop_rows.get_loop(tx, loop.id).updated_at
     manager = LoopManager(SupervisorSettings)
     with db.read() as tx:
-        assert manager.ensure(tx, {}, written - HOUR, booted=False).look_again == (at - written) / SECOND
+        assert manager.ensure(tx, {}, written - HOUR, booted=False).recheck_after == (at - written) / SECOND
         assert keys(manager.ensure(tx, {}, written - HOUR + at - written, booted=False)) == ("loop:1",)
 
 

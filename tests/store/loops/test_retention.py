@@ -74,7 +74,7 @@ def kept(db: Store) -> list[int]:
 
 def forget(db: Store, ids: list[int]) -> int:
     with db.write() as tx:
-        return retention.delete_iterations.call(ids).carry_out(tx)
+        return retention.delete_iterations.call(ids).execute(tx)
 
 
 def test_expired_iterations_are_deleted_with_their_observations_and_the_newest_of_each_loop_stay(db: Store) -> None:

@@ -96,8 +96,8 @@ def test_stops(one: Row, stopping: bool, wanted: Urgency | None) -> None:
 def test_a_cancel_that_is_hurried_is_a_stop() -> None:
     one = row(L.RUNNING, D.CANCEL)
     for stopping in (False, True):
-        assert look(one, children=(child(stopping=stopping),), hurried={1}).stop == {"loop:1": Urgency.NOW}
-    assert look(row(L.RUNNING), children=(child(),), hurried={1}).stop == {}
+        assert look(one, children=(child(stopping=stopping),), expedited={1}).stop == {"loop:1": Urgency.NOW}
+    assert look(row(L.RUNNING), children=(child(),), expedited={1}).stop == {}
 
 
 def test_a_resting_process_is_woken_when_its_time_has_come() -> None:
@@ -150,14 +150,14 @@ def test_who_only_rests_gives_its_place_to_who_waits() -> None:
 
 
 def test_it_wants_to_look_again_when_the_next_one_is_due() -> None:
-    assert look(row(L.PENDING)).look_again is None
-    assert look(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).look_again == 3.0
+    assert look(row(L.PENDING)).recheck_after is None
+    assert look(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).recheck_after == 3.0
     soon = [row(L.RESTING, id=1, next_run_at=NOW + 3 * SECOND), row(L.PENDING, id=2, restart_at=NOW + SECOND)]
-    assert look(*soon).look_again == 1.0
-    assert look(row(L.WAITING, open_prompts=1), deadlines={1: NOW + 2 * SECOND}).look_again == 2.0
-    assert look(row(L.PENDING), begins={1: NOW + 4 * SECOND}).look_again == 4.0
+    assert look(*soon).recheck_after == 1.0
+    assert look(row(L.WAITING, open_prompts=1), deadlines={1: NOW + 2 * SECOND}).recheck_after == 2.0
+    assert look(row(L.PENDING), begins={1: NOW + 4 * SECOND}).recheck_after == 4.0
     # One that has its process looks after itself.
-    assert look(row(L.RESTING, next_run_at=NOW + SECOND), children=(child(),)).look_again is None
+    assert look(row(L.RESTING, next_run_at=NOW + SECOND), children=(child(),)).recheck_after is None
 
 
 def test_a_boot_is_splayed_by_the_order_of_the_queue() -> None:
@@ -235,5 +235,5 @@ def test_whatever_there_is(rows: list[Row], running: dict[int, bool], most: int,
     admitted_again = admit([again], after, max_running=most)
     assert (admitted_again.start, admitted_again.end) == ((), ())
     assert all(urgency is Urgency.NOW for key, urgency in again.stop.items() if key in stopped)
-    if plan.look_again is not None:
-        assert plan.look_again > 0
+    if plan.recheck_after is not None:
+        assert plan.recheck_after > 0

@@ -121,4 +121,4 @@ def test_a_second_unit_of_the_same_name_is_a_defect() -> None:
 def test_called_like_the_function() -> None:
     tx: Any = None
     assert shown(tx, "a", more={}) == {"text": "a", "number": 3, "more": {}}
-    assert shown.call("a", 5).carry_out(tx) == {"text": "a", "number": 5, "more": None}
+    assert shown.call("a", 5).execute(tx) == {"text": "a", "number": 5, "more": None}

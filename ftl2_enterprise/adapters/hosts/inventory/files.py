@@ -52,7 +52,7 @@ def load(path: Path | str | None) -> Inventory:
     try:
         inventory = Inventory()
         _read(file, inventory)
-        _read_beside(file, inventory)
+        _read_adjacent(file, inventory)
         _refuse_cycle(inventory)
         return inventory.settle()
     except _Malformed as error:
@@ -323,10 +323,10 @@ def _ranges(pattern: str, keys: Sequence[str]) -> Iterator[str]:
     return map("".join, itertools.product(*parts, [pattern[end:]]))
 
 
-def _read_beside(file: Path, inventory: Inventory) -> None:
-    beside = file.absolute().parent
-    _read_vars(beside / "group_vars", {*inventory.groups, ALL}, lambda name: inventory.group(name).vars)
-    _read_vars(beside / "host_vars", set(inventory.host_vars), inventory.host)
+def _read_adjacent(file: Path, inventory: Inventory) -> None:
+    directory = file.absolute().parent
+    _read_vars(directory / "group_vars", {*inventory.groups, ALL}, lambda name: inventory.group(name).vars)
+    _read_vars(directory / "host_vars", set(inventory.host_vars), inventory.host)
 
 
 def _read_vars(directory: Path, known: set[str], of: Callable[[str], dict[str, Any]]) -> None:

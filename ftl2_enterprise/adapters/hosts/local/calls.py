@@ -162,7 +162,7 @@ class LocalCalls:
                     raise HelperDied(message, began=supervisor.began) from stop
                 raise
             finally:
-                self._give_back(supervisor)
+                self._release(supervisor)
 
     def close(self) -> None:
         """End the helper and the idle supervisors. Running calls end when their sockets close."""
@@ -170,7 +170,7 @@ class LocalCalls:
         for supervisor in idle:
             supervisor.dismiss()
         for supervisor in idle:
-            supervisor.see_off()
+            supervisor.await_end()
         if self._helper is not None:
             # Before its first call it may still be loading, and has no call to end.
             self._helper.end(at_once=not self._used)
@@ -181,12 +181,12 @@ class LocalCalls:
         """An idle supervisor, if one is left: they end after some time."""
         for supervisor in [one for one in reversed(self._idle) if one.hint == hint]:
             self._idle.remove(supervisor)
-            if supervisor.is_there():
+            if supervisor.is_alive():
                 return supervisor
             supervisor.close()
         return None
 
-    def _give_back(self, supervisor: _CallChannel) -> None:
+    def _release(self, supervisor: _CallChannel) -> None:
         if supervisor.free and self._helper is not None and len(self._idle) < IDLE_KEPT:
             self._idle.append(supervisor)
         else:
@@ -260,7 +260,7 @@ class _CallChannel:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, 9)
 
-    def is_there(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it still waits for a call."""
         try:
             self._connection.recv(1, socket.MSG_PEEK)
@@ -275,7 +275,7 @@ class _CallChannel:
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
-    def see_off(self) -> None:
+    def await_end(self) -> None:
         """Wait briefly until it has ended, and close the socket."""
         self._connection.settimeout(IDLE_END_LIMIT)
         with contextlib.suppress(OSError):

@@ -68,7 +68,7 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
     work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
-    return processes.forking(lambda: _speak(work, request))
+    return processes.forking(lambda: _respond(work, request))
 
 
 class PlainCommand:
@@ -175,7 +175,7 @@ def _reason(error: BaseException) -> str:
 # Imports that only these need are local, or made by the helper before the fork, so that a helper starts quickly.
 
 
-def _speak(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
+def _respond(work: Callable[[Request], dict[str, Any]], request: Request) -> None:
     import traceback  # noqa: PLC0415
 
     from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415

@@ -107,7 +107,7 @@ class SshCalls:
             except (KeyError, ValueError) as error:
                 raise HostUnreachable(f"cannot understand {entry.name}: the reply is damaged", began=True) from error
         finally:
-            await self._give_back(context)
+            await self._release(context)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -227,7 +227,7 @@ class SshCalls:
             self._context.calls += 1
             return self._context
 
-    async def _give_back(self, context: _Context) -> None:
+    async def _release(self, context: _Context) -> None:
         context.in_flight -= 1
         if context.retired and not context.in_flight:
             await _end(context)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DETAIL = 4_000
 """Characters of the output that are stored when the program failed."""
-SAID = 300
+MAX_QUOTED = 300
 """Characters of the output in a message."""
 
 
@@ -186,4 +186,4 @@ def _clean(text: str) -> str:
 
 def _line(text: str) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= SAID else f"{line[: SAID - 3]}..."
+    return line if len(line) <= MAX_QUOTED else f"{line[: MAX_QUOTED - 3]}..."

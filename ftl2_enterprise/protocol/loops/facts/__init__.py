@@ -23,7 +23,7 @@ from ftl2_enterprise.protocol.loops.facts.iterations import (
     IterationEnded,
     IterationObserved,
     IterationStarted,
-    WantedAction as WantedAction,
+    DecidedAction as DecidedAction,
 )
 from ftl2_enterprise.protocol.loops.facts.loop import (
     LOOP as LOOP,

@@ -29,7 +29,7 @@ class FailedObservation(Wire, frozen=True):
     """Why it failed."""
 
 
-class WantedAction(Wire, frozen=True):
+class DecidedAction(Wire, frozen=True):
     """An action that was decided on, in a fact."""
 
     module: str
@@ -86,7 +86,7 @@ class IterationDecided(IterationFact, frozen=True, tag="iteration.decided"):
     """Why it cannot be reached."""
     question: str | None = None
     """The question to a person."""
-    actions: list[WantedAction] = []
+    actions: list[DecidedAction] = []
     """The actions to execute."""
     observe: list[str] = []
     """The names of the observations that the next iteration makes."""

@@ -283,7 +283,7 @@ def upgrade() -> None:
     op.create_index("model_calls_by_loop", "model_calls", ["loop_id", "id"])
     op.create_index("model_calls_open", "model_calls", ["loop_id"], sqlite_where=sa.text("ended_at IS NULL"))
     _index_texts("model_calls", "request", "response")
-    _go_on_behind_what_was_given()
+    _continue_after_used_ids()
 
 
 def _renew(table: str, *parts: sa.schema.SchemaItem) -> None:
@@ -316,7 +316,7 @@ def _index_texts(table: str, *names: str) -> None:
         )
 
 
-def _go_on_behind_what_was_given() -> None:
+def _continue_after_used_ids() -> None:
     # Rows that are gone have left their ids in the facts. One pass, as no index knows them.
     known = {"actions": "action_id", "prompts": "prompt_id", "model_calls": "call_id"}
     mentioned = ", ".join(

@@ -79,7 +79,7 @@ def test_their_pages_are_as_long_as_wanted(db: Store) -> None:
 def test_of_a_loop_with_many_iterations_only_so_many_are_looked_at_at_once(
     db: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_rows, "LOOKED_AT", 5)
+    monkeypatch.setattr(history_rows, "MAX_SCANNED", 5)
     with db.write() as tx:
         loop, _ = started_loop(tx)
         for n in range(1, 13):

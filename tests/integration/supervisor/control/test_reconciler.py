@@ -66,7 +66,7 @@ class Moody:
         self.mood = "answers"
         self.asked = 0
 
-    async def carry_out(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
+    async def execute(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
         self.asked += 1
         if self.mood == "refuses":
             raise unavailable("cannot write the database: the disk is full")
@@ -161,7 +161,7 @@ async def stage(directory: Path) -> AsyncGenerator[Stage]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciler, "IDLE_LOOK", 0.05)
+    monkeypatch.setattr(reconciler, "IDLE_PASS", 0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +278,7 @@ async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monke
     async with stage(tmp_path) as made:
         await made.quiet()
         monkeypatch.setattr(reconciler, "CHECK", 1000.0)
-        made.manager.plan = Plan(look_again=0.01)
+        made.manager.plan = Plan(recheck_after=0.01)
         made.reconciler.wake()
         await made.looks(5)
 
@@ -312,7 +312,7 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
         await made.quiet()
         with writer_process(tmp_path, made.store.path) as process:
             link = process.link()
-            await asyncio.to_thread(link.carry_out, [enter.call("before", 1)])
+            await asyncio.to_thread(link.execute, [enter.call("before", 1)])
             writer = WriterClient(process.address, patience=0.2)
             made.reconciler._writer = writer
             writer.start()
@@ -330,7 +330,7 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             await until(lambda: "loop:1" not in made.children.table)
             assert recorded == [3]
             # Whatever was handed over has been carried out by then.
-            await asyncio.to_thread(link.carry_out, [enter.call("after", 1)])
+            await asyncio.to_thread(link.execute, [enter.call("after", 1)])
             await writer.close()
         assert Entries(made.store.path).of["end", 1] == 1
 
@@ -386,7 +386,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
 async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.LOOK", 0.02)
+    monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.CHECK_EVERY", 0.02)
     store = open_database(tmp_path / "loops.db", create=True)
     version = store.commit_counter()
     commits = Commits(version)

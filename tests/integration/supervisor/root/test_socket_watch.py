@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Service]:
-    with service(tmp_path, socket_look=0.05) as it:
+    with service(tmp_path, socket_check=0.05) as it:
         yield it
 
 

@@ -47,7 +47,7 @@ L = LoopState
 def do(db: Store, request: Request[Any], actor: str = "eva") -> Any:
     with db.write() as tx:
         tx.actor = actor
-        return WRITES[type(request)].call(request).carry_out(tx)
+        return WRITES[type(request)].call(request).execute(tx)
 
 
 def loop_in(tx: Tx, state: LoopState, *, held: bool = False) -> Loop:
@@ -175,12 +175,12 @@ def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]
         loop = loop_in(tx, L.RUNNING, held=True)
     do(db, verbs.CancelLoop(loop="web"))
     with db.read() as tx:
-        assert not process_rows.is_hurried(tx, loop.id)
+        assert not process_rows.is_expedited(tx, loop.id)
     for _ in range(2):
         found = do(db, request_)
         assert (found.state, found.desired) == (L.RUNNING, Desired.CANCEL)
     with db.read() as tx:
-        assert process_rows.is_hurried(tx, loop.id)
+        assert process_rows.is_expedited(tx, loop.id)
         assert [event.kind for event in list_events(tx)].count("loop.hurried") == 1
 
 

@@ -47,7 +47,7 @@ def see(db: Store, request: Request[Any], *children: Child) -> Any:
 def do(db: Store, request: Request[Any]) -> Any:
     with db.write() as tx:
         tx.actor = "eva"
-        return handlers.WRITES[type(request)].call(request).carry_out(tx)
+        return handlers.WRITES[type(request)].call(request).execute(tx)
 
 
 def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:

@@ -218,5 +218,5 @@ def test_the_manager_reads_what_is_managed_and_open(db: Store) -> None:
         # Only the first look after a boot is splayed, and only what was due then.
         booted = LoopManager(lambda: SETTINGS)
         first = booted.ensure(tx, {}, tx.now, booted=True)
-        assert (keys(first), first.look_again) == (("loop:1",), 0.01)
+        assert (keys(first), first.recheck_after) == (("loop:1",), 0.01)
         assert keys(booted.ensure(tx, {}, tx.now + 10_000, booted=True)) == ("loop:1", "loop:2")

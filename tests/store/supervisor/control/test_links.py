@@ -64,9 +64,9 @@ class Writer:
         self._writer = PlainWriter(db)
         self.before: Any = lambda calls: None
 
-    async def carry_out(self, calls: Sequence[UnitCall], **_: Any) -> Any:
+    async def execute(self, calls: Sequence[UnitCall], **_: Any) -> Any:
         self.before(calls)
-        return self._writer.carry_out(calls)
+        return self._writer.execute(calls)
 
 
 class Following:
@@ -155,7 +155,7 @@ async def test_a_fact_that_another_process_handled_is_not_handled_again(followin
         def late(calls: Sequence[UnitCall]) -> None:
             following.writer.before = lambda calls: None
             other = PlainWriter(following.db)
-            other.carry_out(calls)
+            other.execute(calls)
 
         following.writer.before = late
         following.note(2)

@@ -52,7 +52,7 @@ def work(number: int, *calls: UnitCall, lane: int = 0, actor: str | None = None)
 
 def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> None:
     both = work(1, enter.call("a", 1), enter.call("a", 2), actor="eva (uid 1000)")
-    (answer,) = batches.carry_out([(CLIENT, both)])
+    (answer,) = batches.execute([(CLIENT, both)])
     assert answer == WorkDone(0, 1, msgspec.Raw(enter.encode_result(2)))
     assert batches.notice == Committed(2, wakes=False)
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
@@ -60,35 +60,35 @@ def test_the_result_is_that_of_the_last_unit(batches: Batches, path: Path) -> No
 
 
 def test_work_without_units_is_acknowledged(batches: Batches) -> None:
-    assert batches.carry_out([(CLIENT, work(1))]) == [WorkDone(0, 1, msgspec.Raw(NOTHING))]
+    assert batches.execute([(CLIENT, work(1))]) == [WorkDone(0, 1, msgspec.Raw(NOTHING))]
     assert batches.notice is None
 
 
 def test_an_actor_does_not_stick(batches: Batches, path: Path) -> None:
-    batches.carry_out([(CLIENT, work(1, enter.call("a", 1), actor="eva")), (CLIENT, work(2, enter.call("a", 2)))])
+    batches.execute([(CLIENT, work(1, enter.call("a", 1), actor="eva")), (CLIENT, work(2, enter.call("a", 2)))])
     assert Entries(path).actors == {"eva", None}
 
 
 def test_handed_over_again_it_is_answered_and_not_done(batches: Batches, path: Path) -> None:
     first = work(7, enter.call("a", 1))
-    (answer,) = batches.carry_out([(CLIENT, first)])
-    assert batches.carry_out([(CLIENT, first), (CLIENT, first)]) == [answer, answer]
+    (answer,) = batches.execute([(CLIENT, first)])
+    assert batches.execute([(CLIENT, first), (CLIENT, first)]) == [answer, answer]
     batches.forget(CLIENT)
     # From the table now, as after a restart.
-    assert batches.carry_out([(CLIENT, first)]) == [answer]
+    assert batches.execute([(CLIENT, first)]) == [answer]
     assert Entries(path).of == {("a", 1): 1}
 
 
 def test_handed_over_twice_in_one_batch(batches: Batches, path: Path) -> None:
     first = work(1, enter.call("a", 1))
-    one, other = batches.carry_out([(CLIENT, first), (CLIENT, first)])
+    one, other = batches.execute([(CLIENT, first), (CLIENT, first)])
     assert one == other
     assert Entries(path).of == {("a", 1): 1}
 
 
 def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None:
-    batches.carry_out([(CLIENT, work(2, enter.call("a", 2)))])
-    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1)))])
+    batches.execute([(CLIENT, work(2, enter.call("a", 2)))])
+    (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1)))])
     assert isinstance(answer, Failed)
     assert answer.code is Code.CONFLICT
     assert Entries(path).of == {("a", 2): 1}
@@ -97,25 +97,25 @@ def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None
 def test_lanes_and_clients_count_for_themselves(batches: Batches, path: Path) -> None:
     lanes = [(client, lane) for client in (CLIENT, CLIENT + "2") for lane in (0, 1, 11)]
     given = [(client, work(1, enter.call(client, lane), lane=lane)) for client, lane in lanes]
-    assert all(isinstance(answer, WorkDone) for answer in batches.carry_out(given))
+    assert all(isinstance(answer, WorkDone) for answer in batches.execute(given))
     for client in (CLIENT, CLIENT + "2"):
         batches.forget(client)
-    again = batches.carry_out(given)
+    again = batches.execute(given)
     assert all(isinstance(answer, WorkDone) for answer in again)
     assert Entries(path).of == dict.fromkeys(lanes, 1)
 
 
 def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, path: Path) -> None:
-    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1), refuse.call("a")))])
+    (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1), refuse.call("a")))])
     assert answer == Failed(0, 1, Code.CONFLICT, "cannot serve a", "ask somebody else")
     assert batches.notice is None
-    (answer,) = batches.carry_out([(CLIENT, work(1, enter.call("a", 1)))])
+    (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1)))])
     assert isinstance(answer, WorkDone)
     assert Entries(path).of == {("a", 1): 1}
 
 
 def test_facts_of_what_failed_are_not_told(batches: Batches) -> None:
-    batches.carry_out([(CLIENT, work(1, enter.call("a", 1))), (CLIENT, work(2, break_a_rule.call("a")))])
+    batches.execute([(CLIENT, work(1, enter.call("a", 1))), (CLIENT, work(2, break_a_rule.call("a")))])
     assert batches.notice == Committed(1, wakes=False)
 
 
@@ -124,22 +124,22 @@ def test_a_batch_that_takes_long_leaves_the_rest(
 ) -> None:
     monkeypatch.setattr(batch, "LONG", -1.0)
     given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2, 3)]
-    assert [answer.number for answer in batches.carry_out(given)] == [1]
+    assert [answer.number for answer in batches.execute(given)] == [1]
     assert Entries(path).of == {("a", 1): 1}
 
 
 def test_locked_it_fails_whole_and_goes_on_later(batches: Batches, path: Path) -> None:
     given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2)]
     with locked_by_another_process(path):
-        answers = batches.carry_out(given)
+        answers = batches.execute(given)
     assert [(type(answer), answer.number) for answer in answers] == [(Failed, 1), (Failed, 2)]
-    assert all(isinstance(answer, WorkDone) for answer in batches.carry_out(given))
+    assert all(isinstance(answer, WorkDone) for answer in batches.execute(given))
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
 
 
 def test_an_unknown_unit(batches: Batches) -> None:
     wrong = Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
-    (answer,) = batches.carry_out([(CLIENT, wrong)])
+    (answer,) = batches.execute([(CLIENT, wrong)])
     assert isinstance(answer, Failed)
     assert answer.code is Code.INVALID
 
@@ -150,11 +150,11 @@ def test_notices_in_one() -> None:
 
 
 def test_a_notice_says_whether_managers_wake(batches: Batches) -> None:
-    batches.carry_out([(CLIENT, work(1, enter.call("a", 1), enter_waking.call(), enter.call("a", 2)))])
+    batches.execute([(CLIENT, work(1, enter.call("a", 1), enter_waking.call(), enter.call("a", 2)))])
     assert batches.notice == Committed(3, wakes=True)
-    batches.carry_out([(CLIENT, work(2, enter.call("a", 3)))])
+    batches.execute([(CLIENT, work(2, enter.call("a", 3)))])
     assert batches.notice == Committed(4, wakes=False)
-    batches.carry_out(
+    batches.execute(
         [(CLIENT, work(3, enter_waking.call(), refuse.call("a"))), (CLIENT, work(4, enter.call("a", 4)))]
     )
     assert batches.notice == Committed(5, wakes=False)

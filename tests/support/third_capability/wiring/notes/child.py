@@ -28,5 +28,5 @@ def _name_of(tx: Tx, note_id: int) -> str:
 async def _watch(running: RunningChild) -> None:
     stop = asyncio.Event()
     running.on_signals(asyncio.get_running_loop(), stop=stop.set, wake=lambda: None)
-    running.writer.carry_out([units.watched.call(running.id, os.getpid())])
+    running.writer.execute([units.watched.call(running.id, os.getpid())])
     await stop.wait()
