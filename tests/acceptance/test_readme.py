@@ -56,7 +56,7 @@ def examples(text: str) -> list[Example]:
     return found
 
 
-def test_every_shell_block_says_whether_it_is_run() -> None:
+def test_every_shell_block_declares_whether_it_is_run() -> None:
     assert len(examples(README.read_text())) >= 10
     assert README.read_text().count("not run:") == 4
 

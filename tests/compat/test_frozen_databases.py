@@ -148,12 +148,12 @@ def test_the_log_of_an_upgraded_database_stays_append_only(frozen: Path) -> None
                 tx.connection.execute(text(change))
 
 
-def test_an_upgraded_database_is_as_a_new_one(frozen: Path) -> None:
+def test_an_upgraded_database_has_the_schema_of_a_new_one(frozen: Path) -> None:
     with closing(open_database(frozen, create=True)) as db, db.read() as tx:
         assert schema(tx.connection) == wanted_schema()
 
 
-def test_an_upgraded_database_is_whole_and_goes_on(frozen: Path) -> None:
+def test_an_upgraded_database_is_intact_and_usable(frozen: Path) -> None:
     with closing(open_database(frozen, create=True)) as db, db.write() as tx:
         assert tx.connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert tx.connection.execute(text("PRAGMA foreign_key_check")).all() == []
@@ -244,7 +244,7 @@ def fails_at(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows(frozen)["prompts"] == before["prompts"]
 
 
-def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -> None:
+def test_an_upgrade_on_a_full_disk_is_undone(frozen: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(frozen)) as connection:
         connection.execute("UPDATE actions SET stdout = ? WHERE id <= 2", ("x" * 600_000,))
         connection.execute("INSERT INTO events (at, kind, data) VALUES (1, 'x', ?)", (f'{{"a":"{"x" * 900_000}"}}',))
@@ -260,11 +260,11 @@ def test_an_upgrade_that_finds_no_room_is_undone(frozen: Path, tmp_path: Path) -
     assert rows(elsewhere)["actions"] == before["actions"]
 
 
-def test_an_upgrade_goes_by_no_table_that_it_does_not_know(older: Path) -> None:
+def test_an_upgrade_refuses_a_table_that_it_does_not_know(older: Path) -> None:
     changed_by_hand(older, "prompts")
 
 
-def test_an_upgrade_goes_by_no_event_log_that_it_does_not_know(frozen: Path) -> None:
+def test_an_upgrade_refuses_an_event_log_that_it_does_not_know(frozen: Path) -> None:
     changed_by_hand(frozen, "events")
 
 
@@ -278,7 +278,7 @@ def changed_by_hand(frozen: Path, name: str) -> None:
     assert rows(frozen) == before
 
 
-def test_a_table_that_counts_already_goes_on_counting(older: Path) -> None:
+def test_a_table_with_autoincrement_keeps_its_sequence(older: Path) -> None:
     with closing(sqlite3.connect(older)) as connection:
         (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'prompts'").fetchone()
         indexes = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'prompts'")
@@ -297,7 +297,7 @@ def test_a_table_that_counts_already_goes_on_counting(older: Path) -> None:
         assert ask(tx, begun_iteration(tx, "new")) == 701
 
 
-def test_an_upgrade_says_that_it_gets_on(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_reports_progress(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "STEPS", 100)
     said: list[str] = []
     backup.back_up(frozen, branches=branches(), progress=lambda: said.append("copying"))

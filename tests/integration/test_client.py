@@ -89,7 +89,7 @@ def test_it_loads_neither_sqlalchemy_nor_ftl2_nor_asyncio() -> None:
     assert {name.split(".")[1] for name in ours} == {"client", "core", "protocol"}
 
 
-def test_where_nothing_is_nobody_can_be_reached(tmp_path: Path) -> None:
+def test_without_a_socket_the_service_is_unavailable(tmp_path: Path) -> None:
     for path in (tmp_path / "none.sock", tmp_path / "no" / "directory.sock"):
         told = problem_of(path)
         assert told.code is Code.UNAVAILABLE
@@ -97,7 +97,7 @@ def test_where_nothing_is_nobody_can_be_reached(tmp_path: Path) -> None:
         assert "systemctl start ftl2-enterprise" in str(told.hint)
 
 
-def test_a_socket_that_a_dead_service_has_left_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_socket_that_a_dead_service_has_left_has_its_own_message(tmp_path: Path) -> None:
     path = tmp_path / "left.sock"
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
@@ -106,14 +106,14 @@ def test_a_socket_that_a_dead_service_has_left_is_told_from_one_that_is_not_ther
     assert (told.code, told.message) == (Code.UNAVAILABLE, f"cannot reach the service at {path}: no process listens")
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_told_so() -> None:
+def test_a_path_that_is_too_long_for_a_socket_is_invalid() -> None:
     told = problem_of("/tmp/" + "x" * 200)
     assert told.code is Code.INVALID
     assert "too long" in told.message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_who_may_not_open_the_socket_is_told_so(tmp_path: Path) -> None:
+def test_a_user_who_may_not_open_the_socket_is_denied(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with answering(tmp_path / "closed.sock", Welcome(protocol=VERSION, version="1")):
         program = (
@@ -129,7 +129,7 @@ def test_who_may_not_open_the_socket_is_told_so(tmp_path: Path) -> None:
         client.connect(path).close()
 
 
-def test_a_service_of_another_version_is_told_so(tmp_path: Path) -> None:
+def test_a_service_of_another_version_is_reported_with_both_versions(tmp_path: Path) -> None:
     with answering(tmp_path / "s", Welcome(protocol=VERSION + 1, version="9.9")):
         told = problem_of(tmp_path / "s")
     assert told.code is Code.INVALID
@@ -137,12 +137,12 @@ def test_a_service_of_another_version_is_told_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"SSH-2.0-OpenSSH_9\r\n", b"\x00\x00\x00\x02\xc1\xc1", b"\x00\x00\x00\x01\x05"])
-def test_what_is_no_service_at_all_is_told_so(tmp_path: Path, raw: bytes) -> None:
+def test_a_peer_that_is_no_service_is_reported(tmp_path: Path, raw: bytes) -> None:
     with answering(tmp_path / "s", raw=raw):
         assert problem_of(tmp_path / "s").code is Code.INVALID
 
 
-def test_a_refusal_of_the_connection_is_told_as_it_came(tmp_path: Path) -> None:
+def test_a_refusal_of_the_connection_is_raised_unchanged(tmp_path: Path) -> None:
     refused = Failure(id=0, code=Code.UNAVAILABLE, message="cannot connect: it is full", hint="wait")
     with answering(tmp_path / "s", refused):
         told = problem_of(tmp_path / "s")
@@ -165,7 +165,7 @@ def test_a_lost_connection_and_a_silent_service_are_unavailable(tmp_path: Path) 
         assert told.value.code is Code.UNAVAILABLE
 
 
-def test_what_the_service_said_before_it_closed_is_told_even_when_sending_fails(tmp_path: Path) -> None:
+def test_the_last_message_of_the_service_is_raised_even_if_sending_fails(tmp_path: Path) -> None:
     why = Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts")
     ended = threading.Event()
     listener = socket.socket(socket.AF_UNIX)
@@ -190,7 +190,7 @@ def test_what_the_service_said_before_it_closed_is_told_even_when_sending_fails(
     listener.close()
 
 
-def test_replies_come_as_what_the_verb_promises_and_problems_as_they_came(tmp_path: Path) -> None:
+def test_replies_have_the_declared_type_and_problems_are_unchanged(tmp_path: Path) -> None:
     with ScriptedService(tmp_path / "s") as script, client.connect(tmp_path / "s") as service:
         script.on(GetVersion, VERSION_INFO)
         script.on(ListLoops, LoopPage(loops=[]))
@@ -227,7 +227,7 @@ def test_calls_may_be_made_while_something_is_watched(tmp_path: Path) -> None:
         assert service.call(GetVersion()) == VERSION_INFO
 
 
-def test_a_watch_that_is_over_ends_the_iteration(tmp_path: Path) -> None:
+def test_the_end_of_a_watch_ends_the_iteration(tmp_path: Path) -> None:
     with ScriptedService(tmp_path / "s") as script, client.connect(tmp_path / "s") as service:
         script.on(WatchLogs, lambda _request: [LINE, LINE])
         assert list(service.watch(WatchLogs())) == [LINE, LINE]
@@ -259,7 +259,7 @@ def test_replies_of_a_newer_service_may_have_fields_that_are_not_known_here(tmp_
 @pytest.mark.parametrize(
     "reply", [{"program": 1}, [], {"program": "1", "protocol": "one", "python": "", "schema": ""}]
 )
-def test_a_reply_that_is_not_what_the_verb_promises_is_told_so(tmp_path: Path, reply: object) -> None:
+def test_a_reply_of_another_type_than_the_verb_declares_is_reported(tmp_path: Path, reply: object) -> None:
     path = tmp_path / "control.sock"
     hello = Welcome(protocol=VERSION, version="9")
     body = msgspec.Raw(msgspec.msgpack.encode(reply))

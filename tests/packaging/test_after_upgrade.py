@@ -107,7 +107,7 @@ def test_a_service_that_has_failed_is_tried_with_the_new_version(host: Host) -> 
     assert host.told() == ["systemctl start ftl2-enterprise.service"]
 
 
-def test_it_replaces_itself_when_nothing_stands_against_it(host: Host) -> None:
+def test_the_service_replaces_itself_if_nothing_prevents_it(host: Host) -> None:
     host.be_healthy(after=True, control=2)
     assert host.upgrade().returncode == 0
     assert host.told() == ["ftl2ctl upgrade"]
@@ -152,7 +152,7 @@ def test_a_service_that_does_not_stop_keeps_its_database(host: Host) -> None:
     assert not (host.directory / "stopped").exists()
 
 
-def test_what_was_stopped_for_a_change_that_failed_is_started_by_the_next_version(host: Host) -> None:
+def test_a_service_stopped_for_a_failed_migration_is_started_by_the_next_version(host: Host) -> None:
     host.database.write_bytes(gzip.decompress(OLD.read_bytes()))
     # What is kept cannot be put where a directory is: then the rehearsal works, and the change does not.
     kept = host.database.with_name("loops.db.0001")
@@ -185,9 +185,7 @@ def test_what_was_stopped_for_a_change_that_failed_is_started_by_the_next_versio
         ("UPDATE alembic_version SET version_num = '9999'", "newer than this program"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_untouched_and_the_service_goes_on(
-    host: Host, spoil: str, reason: str
-) -> None:
+def test_an_unusable_database_is_untouched_and_the_service_continues(host: Host, spoil: str, reason: str) -> None:
     """A migration that fails, and a downgrade."""
     host.database.write_bytes(gzip.decompress(OLD.read_bytes()))
     with closing(sqlite3.connect(host.database)) as connection:

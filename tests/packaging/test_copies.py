@@ -44,7 +44,7 @@ def test_a_backup_is_the_database_before(old: Path) -> None:
     assert revision(kept) == "0001"
 
 
-def test_what_a_writer_has_not_checkpointed_is_in_the_copies(old: Path) -> None:
+def test_copies_contain_what_is_not_checkpointed(old: Path) -> None:
     with closing(sqlite3.connect(old)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("CREATE TABLE handovers (anything)")
@@ -66,7 +66,7 @@ def test_a_newer_database_is_refused_and_left(old: Path, capsys: pytest.CaptureF
     assert old.read_bytes() == before
 
 
-def test_a_database_that_is_not_there_would_be_created(tmp_path: Path) -> None:
+def test_a_missing_database_would_be_created(tmp_path: Path) -> None:
     absent = tmp_path / "loops.db"
     assert cli.main(["--db", str(absent), "init-db", "--dry-run"]) == WOULD_CHANGE
     assert not absent.exists()

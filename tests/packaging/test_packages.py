@@ -67,7 +67,7 @@ def test_only_the_settings_file_is_configuration(unpacked: Path) -> None:
     assert (unpacked / "DEBIAN" / "conffiles").read_text().split() == ["/etc/ftl2-enterprise/config.toml"]
 
 
-def test_everything_belongs_to_root_and_nobody_else_may_write(packages: dict[str, Path]) -> None:
+def test_everything_belongs_to_root_and_only_root_may_write(packages: dict[str, Path]) -> None:
     needs("dpkg-deb")
     for line in output_of("dpkg-deb", "--contents", packages["deb"]).splitlines():
         mode, owner = line.split()[:2]
@@ -103,7 +103,7 @@ def test_every_line_of_the_lock_file_is_bundled_and_has_a_licence(unpacked: Path
         assert f"\nComment: {name} " in text, name
 
 
-def test_licences_of_the_whole_are_named_and_their_texts_are_there(packages: dict[str, Path]) -> None:
+def test_all_licences_are_named_and_their_texts_are_included(packages: dict[str, Path]) -> None:
     needs("rpm")
     licence = output_of("rpm", "-qp", "--qf", "%{LICENSE}", packages["rpm"])
     assert {"Apache-2.0", "GPL-3.0-or-later", "BSD-2-Clause", "MIT", "PSF-2.0"} <= set(licence.split(" AND "))

@@ -53,7 +53,7 @@ def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
             assert told[section][name] == expected, key
 
 
-def test_every_setting_says_what_it_takes_and_what_it_means() -> None:
+def test_every_setting_has_a_type_and_a_meaning() -> None:
     for option in options.every_option():
         assert option.kind, option.key
         assert len(option.meaning) > 8, option.key

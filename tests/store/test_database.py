@@ -31,11 +31,11 @@ def pragma(db: Store, name: str) -> object:
 
 
 @pytest.mark.parametrize(("name", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
-def test_what_durability_rests_on(db: Store, name: str, value: object) -> None:
+def test_the_pragmas_for_durability_are_set(db: Store, name: str, value: object) -> None:
     assert pragma(db, name) == value
 
 
-def test_waits_five_seconds_unless_told_otherwise(path: Path) -> None:
+def test_the_default_busy_timeout_is_five_seconds(path: Path) -> None:
     options: list[tuple[dict[str, Any], int]] = [({}, 5000), ({"busy_timeout": 1.5}, 1500)]
     for given, wanted in options:
         opened = open_database(path, create=True, **given)
@@ -43,7 +43,7 @@ def test_waits_five_seconds_unless_told_otherwise(path: Path) -> None:
         opened.close()
 
 
-def test_nobody_else_may_read_it(path: Path) -> None:
+def test_other_users_cannot_read_it(path: Path) -> None:
     before = os.umask(0)
     try:
         opened = open_database(path, create=True)
@@ -57,14 +57,14 @@ def test_nobody_else_may_read_it(path: Path) -> None:
         os.umask(before)
 
 
-def test_missing(path: Path) -> None:
+def test_a_missing_database_is_not_created(path: Path) -> None:
     with refused(Code.NOT_FOUND, str(path), "does not exist", "init-db"):
         open_database(path, create=False)
     assert not path.parent.exists()
 
 
 @pytest.mark.parametrize("name", ["with space?mode=memory#x.db", "100%.db", ":memory:", "ünï.db"])
-def test_any_file_name(tmp_path: Path, name: str) -> None:
+def test_a_database_may_have_any_file_name(tmp_path: Path, name: str) -> None:
     opened = open_database(tmp_path / name, create=True)
     opened.close()
     assert (tmp_path / name).stat().st_size > 0
@@ -100,7 +100,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     assert other.read_bytes() == before
 
 
-def test_not_a_database(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "notes.txt"
     other.write_text("dear diary, " * 500)
     with refused(Code.INVALID, "it is not a database", str(other)):
@@ -108,18 +108,18 @@ def test_not_a_database(tmp_path: Path) -> None:
     assert other.read_text() == "dear diary, " * 500
 
 
-def test_a_directory(tmp_path: Path) -> None:
+def test_a_directory_is_refused(tmp_path: Path) -> None:
     with refused(Code.INVALID, "it is a directory"):
         open_database(tmp_path, create=True)
 
 
-def test_a_path_through_a_file(tmp_path: Path) -> None:
+def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with refused(Code.INVALID, "not a directory"):
         open_database(tmp_path / "file" / "loops.db", create=True)
 
 
-def test_damaged(db: Store, path: Path) -> None:
+def test_a_damaged_database_is_reported(db: Store, path: Path) -> None:
     with db.write() as tx:
         for n in range(200):
             loop_rows.create_loop(tx, spec(f"loop-{n}"))
@@ -143,7 +143,7 @@ def test_opening_again_does_not_load_alembic(db: Store, path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program, f"{path}.new"], check=False).returncode == 1
 
 
-def test_processes_that_make_it_at_once(path: Path) -> None:
+def test_concurrent_processes_create_one_database(path: Path) -> None:
     program = (
         "import sys, pathlib\nfrom ftl2_enterprise.wiring.database import open_database\n"
         "sys.stdin.readline()\nopen_database(pathlib.Path(sys.argv[1]), create=True).close()"

@@ -100,7 +100,7 @@ def test_a_late_answer_does_not_reach_the_question_of_another_loop(db: Store, ve
 
 
 @pytest.mark.parametrize("number", [2, 2**63 - 1, 2**63, 10**40])
-def test_a_prompt_that_there_never_was(db: Store, number: int) -> None:
+def test_a_prompt_that_never_existed_is_not_found(db: Store, number: int) -> None:
     with db.write() as tx:
         ask(tx, begun_iteration(tx))
     with pytest.raises(Problem) as refused:

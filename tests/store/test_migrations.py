@@ -413,7 +413,7 @@ def test_a_backup_is_named_by_every_head(packages: Packages, path: Path) -> None
 # --- one branch -----------------------------------------------------------------------------------------------------
 
 
-def test_whether_a_file_has_the_current_schema(db: Store, tmp_path: Path) -> None:
+def test_is_current_compares_the_schema_of_a_file(db: Store, tmp_path: Path) -> None:
     assert migrations.is_current(db.path)
     assert not migrations.is_current(tmp_path / "missing.db")
     for name, content in (("empty.db", b""), ("strange.db", b"no database" * 100)):

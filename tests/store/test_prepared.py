@@ -126,7 +126,7 @@ def test_the_driver_gets_the_same(tx: Tx, name: str) -> None:
     assert told[0].count("?") == 0
 
 
-def test_what_is_found(tx: Tx) -> None:
+def test_prepared_reads_return_the_rows(tx: Tx) -> None:
     Prepared(INSERT).insert(tx, {"word": LoopState.FAILED})
     words = Prepared(select(C.word, C.id).where(C.id >= bindparam("since")).order_by(C.id))
     assert words.rows(tx, {"since": 1}) == [(LoopState.FAILED, 1)]
@@ -155,12 +155,12 @@ def test_values_may_come_in_any_order(tx: Tx) -> None:
         (UPDATE, {"words": ""}),
     ],
 )
-def test_a_value_too_many_or_too_few_is_a_mistake(tx: Tx, statement: Any, values: dict[str, Any]) -> None:
+def test_a_wrong_number_of_values_is_refused(tx: Tx, statement: Any, values: dict[str, Any]) -> None:
     with pytest.raises((TypeError, exc.CompileError)):
         Prepared(statement).change(tx, values)
 
 
-def test_a_list_is_a_mistake(tx: Tx) -> None:
+def test_a_list_is_refused(tx: Tx) -> None:
     with pytest.raises(TypeError, match="a list"):
         Prepared(select(C.id).where(C.id.in_([1, 2]))).rows(tx, {})
 
@@ -176,7 +176,7 @@ def test_a_constraint_fails_alike(tx: Tx) -> None:
     assert isinstance(caught.value.orig, sqlite3.IntegrityError)
 
 
-def test_a_read_only_database_is_said(db: Store) -> None:
+def test_a_read_only_database_is_reported_as_unavailable(db: Store) -> None:
     with db.write() as tx:
         KINDS.create(tx.connection)
     with db.read() as tx:

@@ -48,7 +48,7 @@ def test_the_tables_are_those_that_were_promised() -> None:
     assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is idempotency.handovers.metadata
 
 
-def test_migrations_make_what_the_tables_say(db: Store) -> None:
+def test_migrations_create_the_declared_tables(db: Store) -> None:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.connect() as connection, db.read() as tx:
@@ -61,7 +61,7 @@ def test_migrations_make_what_the_tables_say(db: Store) -> None:
     assert {name for kind, name in made if kind == "trigger"} == set(events.TRIGGERS)
 
 
-def test_a_throwaway_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+def test_a_throwaway_database_equals_the_migrated_one(tmp_path: Path) -> None:
     thrown, kept = (
         make(tmp_path / name)
         for name, make in (("thrown.db", open_temporary), ("kept.db", partial(open_database, create=True)))

@@ -54,7 +54,7 @@ def digests(tx: Tx) -> set[str]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096])
-def test_a_short_text_is_its_own(db: Store, size: int) -> None:
+def test_a_short_text_is_stored_in_its_row(db: Store, size: int) -> None:
     with db.write() as tx:
         stored = texts.put(tx, "é" * size)
         assert stored == StoredText(shown="é" * size, digest=None, size=size)
@@ -83,7 +83,7 @@ def test_a_long_text_is_stored_whole_once(db: Store) -> None:
 
 @settings(max_examples=60)
 @given(st.text(min_size=0, max_size=90), st.integers(8, 60))
-def test_any_text_and_limit(db: Store, words: str, limit: int) -> None:
+def test_any_text_with_any_limit_is_read_back(db: Store, words: str, limit: int) -> None:
     with db.write() as tx:
         stored = texts.put(tx, words, limit)
         assert stored.size == len(words)
@@ -106,7 +106,7 @@ def test_a_text_stays_while_a_row_of_another_table_refers_to_it(noted: Store) ->
         assert digests(tx) == set()
 
 
-def test_a_text_goes_with_the_last_loop_that_refers_to_it(db: Store) -> None:
+def test_a_text_is_removed_with_the_last_loop_that_refers_to_it(db: Store) -> None:
     with db.write() as tx:
         first, second = loop_with_output(tx, "web", LONG), loop_with_output(tx, "mail", LONG)
         kept = loop_with_output(tx, "dns", LONG + "!")
@@ -151,7 +151,7 @@ def test_the_writer_knows_every_table_that_refers_to_a_text(db: Store) -> None:
     assert any(name.startswith("loops.retention.") for name in units)
 
 
-def test_collecting_nothing_asks_nothing(db: Store) -> None:
+def test_collecting_nothing_executes_no_query(db: Store) -> None:
     asked: list[str] = []
     with db.write() as tx:
         tx.raw.set_trace_callback(asked.append)

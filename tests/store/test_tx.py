@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
 
 
-def test_all_or_nothing(db: Store) -> None:
+def test_a_transaction_is_committed_whole_or_not_at_all(db: Store) -> None:
     with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012
         loop_rows.create_loop(tx, spec())
         raise ZeroDivisionError
@@ -36,7 +36,7 @@ def test_all_or_nothing(db: Store) -> None:
         assert events.list_events(tx) == []
 
 
-def test_time_stands_still_in_a_transaction(db: Store) -> None:
+def test_time_is_constant_within_a_transaction(db: Store) -> None:
     with db.write() as tx:
         first, second = loop_rows.create_loop(tx, spec("a")), loop_rows.create_loop(tx, spec("b"))
     assert first.created_at == second.created_at == tx.now
@@ -44,7 +44,7 @@ def test_time_stands_still_in_a_transaction(db: Store) -> None:
         assert later.now > tx.now
 
 
-def test_a_reader_sees_one_moment(db: Store) -> None:
+def test_a_reader_sees_a_consistent_snapshot(db: Store) -> None:
     with db.read() as tx:
         assert loop_rows.list_loops(tx, finished=True) == []
         with db.write() as other:
@@ -58,7 +58,7 @@ def test_a_reading_transaction_records_no_fact(db: Store) -> None:
         tx.emit(Noted(), subject="")
 
 
-def test_listeners_hear_what_was_committed_in_order(db: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_listeners_get_committed_facts_in_order(db: Store, caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Event] = []
 
     def fails(fact: Event) -> None:
@@ -100,7 +100,9 @@ def test_a_listener_may_use_the_store(db: Store) -> None:
 
 
 @pytest.mark.parametrize(("point", "kept"), [("before-commit", set()), ("after-commit", {"web"})])
-def test_a_fault_around_the_commit(db: Store, monkeypatch: pytest.MonkeyPatch, point: str, kept: set[str]) -> None:
+def test_a_failure_around_the_commit_is_all_or_nothing(
+    db: Store, monkeypatch: pytest.MonkeyPatch, point: str, kept: set[str]
+) -> None:
     heard: list[Event] = []
     db.listen(heard.append)
     monkeypatch.setattr("ftl2_enterprise.core.faults._reached", Counter())
@@ -113,7 +115,7 @@ def test_a_fault_around_the_commit(db: Store, monkeypatch: pytest.MonkeyPatch, p
 
 
 @pytest.mark.parametrize(("point", "kept"), [("before-commit", set()), ("after-commit", {"web"})])
-def test_killed_around_the_commit(db: Store, path: Path, point: str, kept: set[str]) -> None:
+def test_a_kill_around_the_commit_is_all_or_nothing(db: Store, path: Path, point: str, kept: set[str]) -> None:
     program = (
         "import sys, pathlib\nfrom ftl2_enterprise.wiring.database import open_database\n"
         "from ftl2_enterprise.loops.rows import loops\nfrom ftl2_enterprise.protocol.loops.nouns import LoopSpec\n"

@@ -35,14 +35,14 @@ ANYTHING: Any = st.recursive(
 
 
 @given(ANYTHING)
-def test_anything_becomes_json(value: Any) -> None:
+def test_any_value_becomes_json(value: Any) -> None:
     once = json.loads(json_text(value))
     assert once == plain(value)
     assert json.loads(json_text(once)) == once
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(), st.lists, max_leaves=9))
-def test_what_json_can_hold_is_not_touched(value: Any) -> None:
+def test_json_values_are_unchanged(value: Any) -> None:
     assert json.loads(json_text({"value": value})) == {"value": value}
 
 
@@ -72,7 +72,7 @@ def test_params_that_json_cannot_hold_are_kept_as_text(db: Store) -> None:
     assert read.host == "a?b"
 
 
-def test_a_decision_comes_back_as_it_was(db: Store) -> None:
+def test_a_decision_is_read_back_unchanged(db: Store) -> None:
     decision = Decision(reasoning="\udcff because", actions=[ActionSpec(module="file", params={"big": 2**70})])
     with db.write() as tx:
         iteration = begun_iteration(tx)
@@ -85,7 +85,7 @@ def test_a_decision_comes_back_as_it_was(db: Store) -> None:
     assert read.decided_at is not None
 
 
-def test_outputs_of_actions_and_observations(db: Store) -> None:
+def test_outputs_of_actions_and_observations_are_stored(db: Store) -> None:
     long = "x" * 10_000
     with db.write() as tx:
         iteration = begun_iteration(tx)
@@ -124,7 +124,7 @@ def test_facts_are_plain_and_short(db: Store) -> None:
         assert fact.at == tx.now
 
 
-def test_reading_the_log_from_a_cursor(db: Store) -> None:
+def test_the_event_log_is_read_from_a_cursor(db: Store) -> None:
     with db.write() as tx:
         facts = [tx.emit(Noted(), subject=f"loop:{n % 2}").event() for n in range(10)]
     with db.read() as tx:

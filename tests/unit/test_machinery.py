@@ -95,7 +95,7 @@ def test_a_file_of_the_machinery_names_no_capability(path: Path) -> None:
     assert not {name for name in imports(text) if set(name.split(".")) & CAPABILITIES}
 
 
-def test_what_the_search_finds() -> None:
+def test_the_search_finds_names_of_capabilities() -> None:
     text = "from ftl2_enterprise.protocol.loops import facts\nLOOP = find_loop(LoopState, 'event loop')\n"
     found = identifiers(text)
     assert {name for name in found if words(name) & CAPABILITIES} == {"loops", "LOOP", "find_loop", "LoopState"}

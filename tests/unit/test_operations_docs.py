@@ -68,6 +68,6 @@ def test_settings_and_fields_exist(page: Path) -> None:
     assert fields <= {*of_lines, "FTL2_PROCESS", *variables}
 
 
-def test_the_examples_that_are_copied_are_there() -> None:
+def test_the_examples_that_pages_copy_exist() -> None:
     copied = set(re.findall(r"/examples/([a-z-]+\.conf)", "".join(page.read_text() for page in PAGES)))
     assert copied == {path.name for path in Path("systemd/examples").iterdir()}

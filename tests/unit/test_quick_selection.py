@@ -16,7 +16,7 @@ def test_every_entry_names_something_that_exists() -> None:
         assert not test or re.search(rf"^(?:async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), entry
 
 
-def test_each_kind_is_there() -> None:
+def test_each_kind_of_test_is_selected() -> None:
     kinds = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
     quick = {folder.rpartition("/")[2] for folder in QUICK_FOLDERS}
     assert kinds == quick | set(SLOWER)

@@ -75,7 +75,7 @@ def test_systemd_finds_no_fault(tmp_path: Path, example: Path | None) -> None:
     assert said == []
 
 
-def test_the_service_gets_the_time_that_it_takes() -> None:
+def test_the_timeouts_of_the_unit_cover_those_of_the_program() -> None:
     service = _values(SERVICE, "Service")
     defaults = config.DEFAULTS
     drain = SupervisorSettings().drain_timeout
@@ -86,7 +86,7 @@ def test_the_service_gets_the_time_that_it_takes() -> None:
     assert _seconds(service["WatchdogSec"]) > float(str(defaults["alive_within"]))
 
 
-def test_what_does_not_mend_itself_is_not_tried_again_and_the_rest_is() -> None:
+def test_permanent_failures_are_not_restarted_and_others_are() -> None:
     prevented = {int(word) for word in _values(SERVICE, "Service")["RestartPreventExitStatus"].split()}
     assert prevented == {2, core_processes.HOPELESS}
     # Everything else is tried for ever.
@@ -115,7 +115,7 @@ def test_the_directories_of_the_unit_are_those_of_the_program() -> None:
     assert service["RuntimeDirectoryPreserve"] == "yes"
 
 
-def test_what_root_needs_of_the_unit_is_there() -> None:
+def test_the_unit_has_what_root_needs() -> None:
     service = _values(SERVICE, "Service")
     assert service["Type"] == "notify-reload"
     assert service["KillMode"] == "mixed"
@@ -128,7 +128,7 @@ def test_what_root_needs_of_the_unit_is_there() -> None:
     assert "FileDescriptorName" not in _values(SOCKET, "Socket")
 
 
-def test_who_the_service_runs_as_is_made_and_owns_what_it_needs() -> None:
+def test_the_user_of_the_service_is_created_and_owns_its_directories() -> None:
     service = _values(SERVICE, "Service")
     users = (DIRECTORY / "sysusers.conf").read_text()
     assert re.search(rf"^u {service['User']} ", users, re.MULTILINE)

@@ -55,7 +55,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 @pytest.mark.parametrize(
     "arguments", [["status"], ["history", "x"], ["prompts"], ["respond", "1", "x"], ["run", "--resume", "x"]]
 )
-def test_a_missing_database_is_named_with_what_to_do(command: Command, arguments: list[str], tmp_path: Path) -> None:
+def test_a_missing_database_is_named_with_a_remedy(command: Command, arguments: list[str], tmp_path: Path) -> None:
     said = ended(command.run(*arguments), 2)
     assert f"cannot open the database {command.database}: it does not exist" in said
     assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in said
@@ -75,7 +75,7 @@ def test_a_broken_configuration_names_its_file(command: Command) -> None:
     assert str(command.directory / "config.toml") in said
 
 
-def test_an_unexpected_error_is_an_id_here_and_whole_in_the_log(command: Command, tmp_path: Path) -> None:
+def test_an_unexpected_error_is_shown_as_an_id_and_logged_in_full(command: Command, tmp_path: Path) -> None:
     result = command.run("run", "-f", manifest(tmp_path, MAKE), fault="loop-created=raise")
     said = ended(result, 70)
     crash_id = said.split("internal error ")[1].split()[0]

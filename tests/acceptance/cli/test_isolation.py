@@ -142,7 +142,7 @@ steps:
 """
 
 
-def test_a_loop_that_was_asked_for_with_relative_names_goes_on_from_any_directory(tmp_path):
+def test_a_loop_submitted_with_relative_paths_can_be_resumed_from_any_directory(tmp_path):
     cwd, elsewhere = tmp_path / "cwd", tmp_path / "elsewhere"
     (cwd / "rules").mkdir(parents=True)
     elsewhere.mkdir()
@@ -168,7 +168,7 @@ def test_a_loop_that_was_asked_for_with_relative_names_goes_on_from_any_director
     assert sorted(path.name for path in elsewhere.iterdir()) == ["made.yaml", "policy.yaml"]
 
 
-def test_a_rule_that_changes_the_directory_takes_nothing_from_the_loop(tmp_path):
+def test_a_rule_that_changes_the_working_directory_does_not_affect_the_loop(tmp_path):
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "mend.py").write_text(
@@ -194,7 +194,7 @@ def test_a_rule_that_changes_the_directory_takes_nothing_from_the_loop(tmp_path)
     assert not Path("/relative.db").exists()
 
 
-def test_without_a_person_nothing_is_read_from_standard_input(tmp_path):
+def test_without_a_terminal_nothing_is_read_from_standard_input(tmp_path):
     (tmp_path / "made.yaml").write_text(
         f"""version: 1
 name: made
@@ -266,7 +266,7 @@ def secret_run(tmp_path: Path) -> tuple[Command, subprocess.CompletedProcess[str
     return command, result
 
 
-def test_a_secret_is_delivered_and_stands_nowhere_else(tmp_path):
+def test_a_secret_reaches_the_module_and_is_stored_nowhere(tmp_path):
     command, result = secret_run(tmp_path)
     assert (tmp_path / "delivered").read_text().strip() == SECRET
     assert SECRET not in result.stdout + result.stderr
@@ -293,7 +293,7 @@ def test_a_secret_is_delivered_and_stands_nowhere_else(tmp_path):
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_nobody_else_may_read_what_is_recorded(tmp_path):
+def test_other_users_cannot_read_what_is_recorded(tmp_path):
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
     (tmp_path / "hosts").mkdir()

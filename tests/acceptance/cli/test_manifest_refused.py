@@ -22,7 +22,7 @@ HEAD = "version: 1\nname: wrong\nsteps:\n"
         ("please install nginx\n", "cannot use"),
     ],
 )
-def test_what_cannot_work_is_refused_with_2_and_nothing_is_made(tmp_path, text, said):
+def test_an_invalid_manifest_is_refused_with_2_and_nothing_is_created(tmp_path, text, said):
     (tmp_path / "wrong.yaml").write_text(text)
     command = Command(tmp_path)
     refused = command.run("run", str(tmp_path / "wrong.yaml"))

@@ -23,7 +23,7 @@ steps:
 """
 
 
-def test_modules_do_not_get_them_and_texts_with_them_are_not_stored(tmp_path: Path) -> None:
+def test_modules_do_not_get_model_keys_and_stored_texts_do_not_contain_them(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "keys.yaml").write_text(MANIFEST.replace("BASE", str(tmp_path)))
     command = Command(tmp_path, env={"ANTHROPIC_API_KEY": KEY})

@@ -31,7 +31,7 @@ def command(directory: Path, server: ModelServer) -> Command:
     return Command(directory, config=config, env=env)
 
 
-def test_a_sentence_becomes_a_changed_host_and_every_call_is_accounted_for(tmp_path):
+def test_a_sentence_changes_the_host_and_every_model_call_is_recorded(tmp_path):
     target = tmp_path / "motd"
     act = {
         "reasoning": "the file is missing",

@@ -65,7 +65,7 @@ def line_of(said: str, words: str) -> str:
 # --- each action ---------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_failure_is_a_failure_everywhere_with_what_it_said(tmp_path):
+def test_every_kind_of_failure_is_reported_everywhere_with_its_output(tmp_path):
     """The model says that all is well afterwards; that changes nothing about what became of the actions."""
     (tmp_path / "policy.yaml").write_text("rules: [{decision: deny, match: {module: copy}, reason: no copies}]\n")
     decided = [
@@ -144,7 +144,7 @@ def test_a_dry_run_is_neither_a_change_nor_in_sync(tmp_path):
     assert (tmp_path / "decisions.asked").read_text().count("asked") == 1
 
 
-def test_a_denied_run_is_not_shown_as_anything_else(tmp_path):
+def test_a_denied_run_is_shown_as_denied_everywhere(tmp_path):
     (tmp_path / "policy.yaml").write_text(SHELL_DENIED)
     command = with_model(tmp_path, {"actions": [shell("true")]})
     arguments = ["run", "all is well", "--name", "web", "--policy", str(tmp_path / "policy.yaml"), "--json"]
@@ -165,7 +165,7 @@ def test_a_denied_run_is_not_shown_as_anything_else(tmp_path):
     assert "denied" not in states
 
 
-def test_a_failing_rule_is_a_failure_everywhere(tmp_path):
+def test_a_failing_rule_is_reported_as_a_failure_everywhere(tmp_path):
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "mend.py").write_text(
@@ -203,7 +203,9 @@ def test_a_failing_rule_is_a_failure_everywhere(tmp_path):
         ({"ask": {"question": "Which port?"}}, 8, "waiting", None),
     ],
 )
-def test_each_end_has_its_own_status_and_is_told_alike_by_every_command(tmp_path, decision, status, state, outcome):
+def test_each_outcome_has_its_own_status_and_every_command_reports_it_alike(
+    tmp_path, decision, status, state, outcome
+):
     command = with_model(tmp_path, decision)
     arguments = ["run", "all is well", "--name", "web", "--max-iterations", "2", "--non-interactive", "--json"]
     done = parsed(command.run(*arguments), status=status)
@@ -221,7 +223,7 @@ def test_each_end_has_its_own_status_and_is_told_alike_by_every_command(tmp_path
         assert "there is no such disk" in command.run("history", "web").stdout
 
 
-def test_a_stop_while_the_model_thinks_is_quick_leaves_no_process_and_can_be_gone_on_from(tmp_path):
+def test_a_stop_during_a_model_call_is_quick_and_the_loop_can_be_resumed(tmp_path):
     pid_file = tmp_path / "pid"
     program = fake_claude(
         tmp_path,
@@ -258,7 +260,7 @@ def _is_alive(pid: str) -> bool:
 # --- what a run leaves behind --------------------------------------------------------------------------------------
 
 
-def test_everything_that_was_done_before_a_crash_is_on_record_while_the_run_goes_on(tmp_path):
+def test_everything_done_before_a_crash_is_on_record_before_the_run_resumes(tmp_path):
     command = with_model(
         tmp_path,
         {"reasoning": "first", "actions": [shell("echo one")]},
@@ -299,7 +301,7 @@ def test_iterations_have_the_same_numbers_everywhere(tmp_path):
     assert [one["n"] for one in document["iterations"]] == [1, 2]
 
 
-def test_square_brackets_from_hosts_are_printed_as_they_are(tmp_path):
+def test_square_brackets_from_hosts_are_printed_unchanged(tmp_path):
     words = "[command] ok [/path] [bold red]loud[/]"
     command = with_model(
         tmp_path, {"reasoning": words, "actions": [shell(f"echo '{words}' >&2; exit 1")]}, {"blocked": words}

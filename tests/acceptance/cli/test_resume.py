@@ -33,7 +33,7 @@ def test_an_internal_error_has_one_id_everywhere_and_the_loop_can_be_resumed(tmp
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def test_a_loop_goes_on_with_other_limits_but_not_with_another_wish(tmp_path):
+def test_a_loop_resumes_with_other_limits_but_not_with_another_desired_state(tmp_path):
     (tmp_path / "slow.yaml").write_text(
         "version: 1\nname: slow\nsteps:\n"
         f"  - name: one\n    file: {{path: {tmp_path}/one, state: directory}}\n"

@@ -14,7 +14,7 @@ from tests.support.cli_runs import MAKE, ended, manifest
 from tests.support.command import MODULE, Command
 
 
-def test_a_converged_run_ends_with_0_and_says_what_it_did(command: Command, tmp_path: Path) -> None:
+def test_a_converged_run_exits_with_0_and_prints_what_it_did(command: Command, tmp_path: Path) -> None:
     said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "web"), 0)
     assert (tmp_path / "made").exists()
     assert "changed   shell on localhost" in said
@@ -23,12 +23,12 @@ def test_a_converged_run_ends_with_0_and_says_what_it_did(command: Command, tmp_
     assert f"{MODULE} --db {command.database}" in said
 
 
-def test_a_run_that_is_not_enough_ends_with_1(command: Command, tmp_path: Path) -> None:
+def test_a_run_that_does_not_converge_exits_with_1(command: Command, tmp_path: Path) -> None:
     said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--max-iterations", "1"), 1)
     assert "not converged: loop made" in said
 
 
-def test_a_failed_action_shows_why_and_when_a_person_stops_it_the_loop_is_blocked(
+def test_a_failed_action_shows_its_error_and_an_answer_to_stop_blocks_the_loop(
     command: Command, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, "echo no luck >&2; exit 7")
@@ -43,7 +43,7 @@ def test_a_failed_action_shows_why_and_when_a_person_stops_it_the_loop_is_blocke
     assert "blocked" in ended(command.run("status"), 0)
 
 
-def test_a_denied_run_ends_with_4(command: Command, tmp_path: Path) -> None:
+def test_a_denied_run_exits_with_4(command: Command, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: [{decision: deny, match: {module: shell}, reason: no shell here}]\n")
     said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--policy", str(policy)), 4)
@@ -52,7 +52,7 @@ def test_a_denied_run_ends_with_4(command: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_a_failing_model_ends_with_5(tmp_path: Path) -> None:
+def test_a_failing_model_exits_with_5(tmp_path: Path) -> None:
     program = tmp_path / "model"
     program.write_text("#!/bin/sh\ncat >/dev/null\nexit 1\n")
     program.chmod(0o755)
@@ -61,7 +61,7 @@ def test_a_failing_model_ends_with_5(tmp_path: Path) -> None:
     assert "model failed: loop web" in said
 
 
-def test_a_dry_run_changes_nothing_and_ends_with_7_or_0(command: Command, tmp_path: Path) -> None:
+def test_a_dry_run_changes_nothing_and_exits_with_7_or_0(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, MAKE)
     said = ended(command.run("run", "-f", path, "--dry-run"), 7)
     assert "would run shell on localhost" in said
@@ -70,7 +70,7 @@ def test_a_dry_run_changes_nothing_and_ends_with_7_or_0(command: Command, tmp_pa
     ended(command.run("run", "-f", path, "--dry-run"), 0)
 
 
-def test_a_question_that_nobody_answers_ends_with_8_and_can_be_answered_later(
+def test_a_question_without_an_answer_exits_with_8_and_can_be_answered_later(
     command: Command, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
@@ -101,12 +101,12 @@ def test_an_answer_may_come_from_a_pipe(command: Command, tmp_path: Path) -> Non
     assert (tmp_path / "made").read_text() == "red\n"
 
 
-def test_without_a_person_the_default_is_taken(command: Command, tmp_path: Path) -> None:
+def test_without_a_terminal_the_default_is_used(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
     assert "answered: blue (by default)" in ended(command.run("run", "-f", path, "--non-interactive"), 0)
 
 
-def test_every_outcome_has_a_status_of_its_own() -> None:
+def test_every_outcome_has_its_own_exit_status() -> None:
     assert set(OUTCOMES) == set(Outcome)
     assert len(set(OUTCOMES.values())) == len(Outcome)
     assert set(MEANINGS) == set(LoopExit)
@@ -121,7 +121,7 @@ def test_the_reference_and_the_help_list_every_status(command: Command) -> None:
         assert f"\n  {status} " in shown
 
 
-def test_a_name_that_is_taken_is_refused_and_a_made_one_is_counted_up(command: Command, tmp_path: Path) -> None:
+def test_an_existing_name_is_refused_and_a_derived_one_is_numbered(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, MAKE)
     ended(command.run("run", "-f", path, "--name", "web"), 0)
     assert "a loop with that name exists" in ended(command.run("run", "-f", path, "--name", "web"), 75)
@@ -143,7 +143,7 @@ def test_the_summary_after_a_resume_counts_the_whole_run(command: Command, tmp_p
     assert " since it was resumed" in said
 
 
-def test_quiet_prints_the_summary_alone(command: Command, tmp_path: Path) -> None:
+def test_quiet_prints_only_the_summary(command: Command, tmp_path: Path) -> None:
     result = command.run("run", "-f", manifest(tmp_path, MAKE), "--quiet")
     ended(result, 0)
     assert result.stdout.startswith("converged: loop made\n")

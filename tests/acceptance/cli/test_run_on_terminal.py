@@ -61,7 +61,7 @@ def command(tmp_path: Path) -> Command:
     return Command(tmp_path)
 
 
-def test_the_person_at_the_terminal_answers(command: Command, tmp_path: Path) -> None:
+def test_a_question_is_answered_at_the_terminal(command: Command, tmp_path: Path) -> None:
     terminal = Terminal(command, "run", "-f", str(tmp_path / "made.yaml"))
     terminal.child.expect("Enter for blue")
     terminal.child.sendline("green")
@@ -100,7 +100,7 @@ def stale(terminal: Terminal) -> list[str]:
     return [row for row in terminal.screen().splitlines() if any(frame in row for frame in FRAMES)]
 
 
-def test_an_answer_from_elsewhere_takes_the_question_back(command: Command, tmp_path: Path) -> None:
+def test_an_answer_from_another_process_withdraws_the_question(command: Command, tmp_path: Path) -> None:
     terminal = Terminal(command, "run", "-f", str(tmp_path / "made.yaml"))
     terminal.child.expect("Enter for blue")
     assert command.run("respond", "1", "red").returncode == 0
@@ -110,7 +110,7 @@ def test_an_answer_from_elsewhere_takes_the_question_back(command: Command, tmp_
     assert terminal.screen().count("answered: red (by ") == 1
 
 
-def test_ctrl_c_while_something_runs_leaves_no_stale_line(command: Command, tmp_path: Path) -> None:
+def test_ctrl_c_during_an_action_leaves_no_stale_line(command: Command, tmp_path: Path) -> None:
     action = f'{{module: shell, params: {{cmd: "sleep 2; touch {tmp_path}/slow"}}}}'
     (tmp_path / "slow.yaml").write_text(
         f"version: 1\nname: slow\nsteps: [{{name: slow, check: {{path: {tmp_path}/slow}}, action: {action}}}]\n"
@@ -143,7 +143,7 @@ def test_ctrl_c_at_a_question_stops_and_keeps_it(command: Command, tmp_path: Pat
     assert (tmp_path / "made").read_text() == "red\n"
 
 
-def test_no_color_means_no_colour(command: Command, tmp_path: Path) -> None:
+def test_no_color_disables_colours(command: Command, tmp_path: Path) -> None:
     terminal = Terminal(command, "run", "-f", str(tmp_path / "made.yaml"), "--non-interactive", NO_COLOR="1")
     assert terminal.end() == 0
     for colour in range(30, 38):

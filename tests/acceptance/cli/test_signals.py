@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_a_resting_loop_and_it_can_go_on(
+def test_a_signal_stops_a_resting_loop_which_can_be_resumed(
     command: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
     """A stop is no failure."""

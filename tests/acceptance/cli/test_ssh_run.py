@@ -37,7 +37,7 @@ def server(tmp_path_factory):
         pytest.skip(str(error))
 
 
-def test_a_group_converges_and_a_host_that_does_not_answer_is_told_apart(tmp_path, server):
+def test_a_group_converges_and_a_host_that_does_not_answer_is_distinguished(tmp_path, server):
     command = Command(tmp_path)
     (tmp_path / "manifest.yaml").write_text(MANIFEST.format(base=tmp_path))
     hosts = {"web1": server.host_vars(), "web2": server.host_vars()}

@@ -40,9 +40,7 @@ def command(tmp_path: Path) -> Command:
     return Command(tmp_path / "home")
 
 
-def test_settings_in_the_environment_do_not_lead_it_to_the_database_of_the_user(
-    command: Command, tmp_path: Path
-) -> None:
+def test_the_tour_ignores_the_database_in_the_environment(command: Command, tmp_path: Path) -> None:
     command.run("init-db")
     before = command.database.read_bytes()
     command.env = {
@@ -56,7 +54,7 @@ def test_settings_in_the_environment_do_not_lead_it_to_the_database_of_the_user(
     assert not (tmp_path / "home" / "log").exists()
 
 
-def test_in_a_pipe_it_converges_drifts_mends_and_ends(command: Command, tmp_path: Path) -> None:
+def test_in_a_pipe_it_converges_drifts_repairs_and_ends(command: Command, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     begun = time.monotonic()
     result = command.run("tour", "--directory", str(scratch))
@@ -107,7 +105,7 @@ def on_a_terminal(command: Command, scratch: Path, *, answer: str) -> Screen:
     return screen
 
 
-def test_on_a_terminal_the_person_answers_and_is_left_in_the_shell(command: Command, tmp_path: Path) -> None:
+def test_on_a_terminal_the_user_answers_and_ends_in_the_shell(command: Command, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     with on_a_terminal(command, scratch, answer="3") as screen:
         screen.enter("status")
@@ -121,7 +119,7 @@ def test_on_a_terminal_the_person_answers_and_is_left_in_the_shell(command: Comm
     assert "verbose" in (scratch / "host" / "etc" / "logging.conf").read_text()
 
 
-def test_the_service_of_the_tour_goes_on_when_the_person_leaves(command: Command, tmp_path: Path) -> None:
+def test_the_service_of_the_tour_continues_when_the_user_leaves(command: Command, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     with on_a_terminal(command, scratch, answer="") as screen:
         screen.type("\x04")
@@ -144,7 +142,7 @@ def kill_scene(scratch: Path) -> None:
     until(lambda: not left_running(scratch), seconds=5)
 
 
-def test_a_tour_that_cannot_keep_its_promise_fails(command: Command, tmp_path: Path) -> None:
+def test_a_tour_that_cannot_finish_fails(command: Command, tmp_path: Path) -> None:
     """The service is kept from running: there is no success to be shown."""
     command.env["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     (tmp_path / "bin").mkdir()
@@ -168,7 +166,7 @@ def test_it_can_be_stopped_and_leaves_nothing_running(command: Command, tmp_path
     until(lambda: not left_running(scratch), seconds=0.5)
 
 
-def test_it_touches_no_directory_that_holds_something(command: Command, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_empty_is_refused(command: Command, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     (tmp_path / "scratch" / "mine").touch()
     result = command.run("tour", "--directory", str(tmp_path / "scratch"))

@@ -23,7 +23,7 @@ from tests.support.command import MODULE, Command
         (["help", "run"], "--max-iterations"),
     ],
 )
-def test_help(command: Command, arguments: list[str], words: str) -> None:
+def test_help_is_printed(command: Command, arguments: list[str], words: str) -> None:
     assert words in ended(command.run(*arguments), 0)
 
 
@@ -33,7 +33,7 @@ def test_without_a_command_the_help_is_shown(command: Command) -> None:
     assert "Exit status" in ended(result, 0)
 
 
-def test_an_empty_database_is_made_once(command: Command) -> None:
+def test_init_db_creates_a_database_once(command: Command) -> None:
     assert "created" in ended(command.run("init-db"), 0)
     assert "is up to date" in ended(command.run("init-db"), 0)
     assert command.database.stat().st_mode & 0o777 == 0o600
@@ -56,7 +56,7 @@ def test_status_shows_loops_that_failed_in_the_last_day(command: Command, tmp_pa
     assert parsed(command, "status")["ended"] == 2
 
 
-def test_an_ended_loop_whose_process_was_killed_before_it_let_go_is_not_interrupted(
+def test_an_ended_loop_whose_process_was_killed_before_the_release_is_not_interrupted(
     command: Command, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, MAKE)
@@ -86,7 +86,7 @@ def test_status_shows_ended_loops_only_when_asked(command: Command, tmp_path: Pa
     assert "made " in ended(command.run("status", "--all", "--before", "2"), 0)
 
 
-def test_history_counts_from_1_and_turns_pages(command: Command, tmp_path: Path) -> None:
+def test_history_counts_from_1_and_has_pages(command: Command, tmp_path: Path) -> None:
     ended(command.run("run", "-f", manifest(tmp_path, MAKE)), 0)
     whole = ended(command.run("history", "made", "--actions"), 0)
     assert "iteration 1 " in whole
@@ -99,7 +99,7 @@ def test_history_counts_from_1_and_turns_pages(command: Command, tmp_path: Path)
     assert "iteration 1 " in ended(command.run("history", "made", "--before", "2"), 0)
 
 
-def test_every_command_that_shows_something_speaks_json(command: Command, tmp_path: Path) -> None:
+def test_every_command_with_output_supports_json(command: Command, tmp_path: Path) -> None:
     done = parsed(command, "run", "-f", manifest(tmp_path, MAKE), "--name", "web")
     assert (done["exit_status"], done["loop"]["outcome"], done["seen"]["changed"]) == (0, "converged", 1)
     assert done["loop"]["created_at"].endswith("Z")
@@ -114,7 +114,7 @@ def test_every_command_that_shows_something_speaks_json(command: Command, tmp_pa
     assert failed["error"]["message"].startswith("cannot ")
 
 
-def test_config_show_tells_where_a_value_came_from(command: Command) -> None:
+def test_config_show_prints_the_origin_of_a_value(command: Command) -> None:
     command.config = "[loops]\ninterval = 5\n"
     command.env["FTL2_ENTERPRISE_LOOPS_MAX_ITERATIONS"] = "3"
     shown = ended(command.run("config", "show"), 0).splitlines()
@@ -124,7 +124,7 @@ def test_config_show_tells_where_a_value_came_from(command: Command) -> None:
     assert rows["loops.jitter"][1:] == ["0.1", "default"]
 
 
-def test_looking_loads_neither_ftl2_nor_what_only_runs_need(command: Command) -> None:
+def test_status_loads_neither_ftl2_nor_what_only_runs_need(command: Command) -> None:
     ended(command.run("init-db"), 0)
     heavy = "{'ftl2', 'asyncssh', 'alembic', 'jinja2', 'rich', 'yaml'}"
     code = (

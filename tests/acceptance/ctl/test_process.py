@@ -98,7 +98,7 @@ def installed(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["pause", "web"], ["events"], ["nonsense"]])
-def test_a_command_loads_what_it_needs_and_no_more(service, words):
+def test_a_command_loads_only_what_it_needs(service, words):
     service.on(ListEvents, EventPage(events=[], cursor=1))
     done = subprocess.run(
         [sys.executable, "-c", LOOK, *words],
@@ -125,14 +125,14 @@ def test_a_command_loads_what_it_needs_and_no_more(service, words):
     ]
 
 
-def test_statuses(service, tmp_path):
+def test_each_kind_of_failure_has_its_exit_status(service, tmp_path):
     assert run(service, "status").returncode == 0
     assert run(service, "pauze").returncode == 2
     assert run(service, "status", "--socket", str(tmp_path / "none")).returncode == 69
     assert run(service, "show", "web").returncode == 70
 
 
-def test_nothing_but_plain_text_goes_into_a_pipe(service):
+def test_a_pipe_gets_plain_text(service):
     done = run(service, "status")
     assert "\x1b" not in done.stdout
     assert "●" not in done.stdout
@@ -161,7 +161,7 @@ def test_ctrl_c_ends_quietly(service):
     assert (process.returncode, out, err) == (130, "", "")
 
 
-def test_closed_streams_are_no_reason_to_fail(service):
+def test_closed_streams_do_not_fail_a_command(service):
     done = subprocess.run(
         ["bash", "-c", f"{shlex.join(ctl('pause', 'web'))} <&- 2>&-"],
         env=environment(service),

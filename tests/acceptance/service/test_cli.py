@@ -55,7 +55,7 @@ def _manifest(directory: Path, text: str = MADE, cmd: str | None = None) -> str:
     return str(path)
 
 
-def test_supervise_says_how_to_reach_it_and_ends_in_order(service: Daemon) -> None:
+def test_supervise_prints_how_to_reach_it_and_ends_in_order(service: Daemon) -> None:
     service.start()
     said = service.output.read_text()
     assert f"the service listens on {service.socket}" in said
@@ -64,7 +64,7 @@ def test_supervise_says_how_to_reach_it_and_ends_in_order(service: Daemon) -> No
     assert service.stop() == 0
 
 
-def test_ctrl_c_ends_it_as_term_does(service: Daemon) -> None:
+def test_ctrl_c_ends_the_service_like_sigterm(service: Daemon) -> None:
     service.start()
     assert service.process is not None
     # As a terminal does it: to everybody in the foreground.
@@ -73,7 +73,7 @@ def test_ctrl_c_ends_it_as_term_does(service: Daemon) -> None:
     assert "Traceback" not in service.output.read_text()
 
 
-def test_a_second_service_is_refused_and_the_first_goes_on(service: Daemon) -> None:
+def test_a_second_service_is_refused_and_the_first_continues(service: Daemon) -> None:
     service.start()
     assert service.process is not None
     refused = service.run.run("supervise")
@@ -85,7 +85,7 @@ def test_a_second_service_is_refused_and_the_first_goes_on(service: Daemon) -> N
     assert service.answers()
 
 
-def test_submitted_loops_are_made_true_and_are_in_their_log_once(service: Daemon, tmp_path: Path) -> None:
+def test_submitted_loops_converge_and_are_logged_once(service: Daemon, tmp_path: Path) -> None:
     service.start()
     submitted = service.run.run("submit", "-f", _manifest(tmp_path), "--json")
     assert submitted.returncode == 0, submitted.stderr
@@ -107,7 +107,7 @@ def test_submitted_loops_are_made_true_and_are_in_their_log_once(service: Daemon
     assert path_of(log, loop_subject(loop["id"])).stat().st_mode & 0o777 == 0o640
 
 
-def test_facts_are_logged_once_each_whoever_is_killed(service: Daemon, tmp_path: Path) -> None:
+def test_each_fact_is_logged_once_although_control_is_killed(service: Daemon, tmp_path: Path) -> None:
     service.start()
     for n in range(4):
         path = tmp_path / f"m{n}.yaml"
@@ -176,7 +176,7 @@ def test_a_credential_reaches_the_module_and_nothing_else(service: Daemon, tmp_p
             assert b"hunter2hunter2" not in path.read_bytes(), path
 
 
-def test_an_internal_error_is_an_id_to_people_and_whole_in_the_log(service: Daemon, tmp_path: Path) -> None:
+def test_an_internal_error_is_shown_as_an_id_and_logged_in_full(service: Daemon, tmp_path: Path) -> None:
     service.start(fault="action-started=raise")
     assert service.run.run("submit", "-f", _manifest(tmp_path)).returncode == 0
     loop = service.until_state("site", LoopState.FAILED)
@@ -199,7 +199,7 @@ def test_the_service_of_a_database_is_found_by_the_database(service: Daemon, tmp
     service.until_state("site", LoopState.COMPLETED)
 
 
-def test_a_configuration_that_is_spoilt_while_the_service_runs_stops_nothing(service: Daemon, tmp_path: Path) -> None:
+def test_an_invalid_configuration_does_not_stop_a_running_service(service: Daemon, tmp_path: Path) -> None:
     service.start()
     good = service.run.config
     service.run.config = "[loops\n"
@@ -226,14 +226,14 @@ def test_a_configuration_that_is_spoilt_while_the_service_runs_stops_nothing(ser
 
 
 @pytest.mark.parametrize("words", [["submit", "x is so"], ["worker", "--poll-interval", "5"]])
-def test_without_a_service_it_is_said_how_to_start_one(service: Daemon, words: list[str]) -> None:
+def test_without_a_service_the_message_explains_how_to_start_one(service: Daemon, words: list[str]) -> None:
     refused = service.run.run(*words)
     assert refused.returncode == (69 if words[0] == "submit" else 2)
     assert "systemctl start ftl2-enterprise" in refused.stderr
     assert "supervise" in refused.stderr
 
 
-def test_settings_that_are_wrong_are_refused_before_anything_is_made(service: Daemon) -> None:
+def test_invalid_settings_are_refused_before_anything_is_created(service: Daemon) -> None:
     service.run.config += "\n[limits]\nmemory = 'much'\n"
     refused = service.run.run("supervise")
     assert refused.returncode == 2

@@ -41,7 +41,7 @@ def asked(service: Daemon) -> int:
     return prompt
 
 
-def test_an_answer_lets_the_loop_go_on_without_asking_the_model_again(service: Daemon, tmp_path: Path) -> None:
+def test_an_answer_resumes_the_loop_without_repeating_the_model_call(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
     assert calls(tmp_path) == 1
     detail = service.call(ShowPrompt(prompt=prompt))
@@ -61,7 +61,7 @@ def test_an_answer_lets_the_loop_go_on_without_asking_the_model_again(service: D
     assert caught.value.code is Code.CONFLICT
 
 
-def test_a_question_outlives_the_death_of_everything(service: Daemon, tmp_path: Path) -> None:
+def test_a_question_survives_when_every_process_is_killed(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
     service.kill("root")
     assert service.wait() != 0
@@ -73,7 +73,7 @@ def test_a_question_outlives_the_death_of_everything(service: Daemon, tmp_path: 
     assert calls(tmp_path) == 2
 
 
-def test_a_question_that_is_dismissed_lets_the_loop_go_on(service: Daemon, tmp_path: Path) -> None:
+def test_dismissing_a_question_resumes_the_loop(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
     (tmp_path / "answered").touch()
     assert service.call(DismissPrompt(prompt=prompt)).state is PromptState.DISMISSED
@@ -119,7 +119,7 @@ steps:
 """
 
 
-def test_what_nobody_answered_is_asked_again_by_retry(service: Daemon, tmp_path: Path) -> None:
+def test_retry_asks_an_expired_question_again(service: Daemon, tmp_path: Path) -> None:
     made = tmp_path / "made"
     service.submit("asks", MANIFEST.format(path=made, default=""), decider="manifest", prompt_timeout=0.5)
     for n in (1, 2):
@@ -130,9 +130,7 @@ def test_what_nobody_answered_is_asked_again_by_retry(service: Daemon, tmp_path:
     assert not made.exists()
 
 
-def test_a_loop_whose_prompt_is_dismissed_goes_on_with_the_default_and_says_so(
-    service: Daemon, tmp_path: Path
-) -> None:
+def test_a_dismissed_prompt_is_answered_with_its_default(service: Daemon, tmp_path: Path) -> None:
     made = tmp_path / "made"
     service.submit("asks", MANIFEST.format(path=made, default=", default: hello"), decider="manifest")
     (line,) = until(lambda: service.call(ListPrompts(loop="asks")))

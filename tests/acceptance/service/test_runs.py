@@ -45,7 +45,7 @@ def service(tmp_path: Path) -> Iterator[Daemon]:
         assert made.stop() == 0
 
 
-def test_it_says_where_it_is(service: Daemon) -> None:
+def test_health_has_the_socket_and_the_database(service: Daemon) -> None:
     health = service.call(GetHealth())
     assert (health.socket, health.database) == (service.socket, str(service.run.database))
 
@@ -74,7 +74,7 @@ def begun(service: Daemon, tmp_path: Path) -> Daemon:
     return service
 
 
-def test_a_pause_comes_at_the_next_safe_point_and_a_resume_goes_on(begun: Daemon, tmp_path: Path) -> None:
+def test_pause_waits_for_the_current_step_and_resume_continues(begun: Daemon, tmp_path: Path) -> None:
     asked = begun.call(PauseLoop(loop="gated"))
     assert (asked.state, asked.desired) == (LoopState.RUNNING, Desired.PAUSE)
     (tmp_path / "gate").touch()
@@ -90,7 +90,7 @@ def test_a_pause_comes_at_the_next_safe_point_and_a_resume_goes_on(begun: Daemon
     assert states(begun, "gated") == [ActionState.SUCCEEDED, ActionState.SUCCEEDED]
 
 
-def test_a_stop_cuts_the_step_off_and_says_that_nobody_knows(begun: Daemon, tmp_path: Path) -> None:
+def test_stop_interrupts_the_step_whose_state_is_unknown(begun: Daemon, tmp_path: Path) -> None:
     begun.call(StopLoop(loop="gated"))
     stopped = begun.until_state("gated", LoopState.PAUSED)
     assert stopped.desired is Desired.STOP
@@ -101,13 +101,13 @@ def test_a_stop_cuts_the_step_off_and_says_that_nobody_knows(begun: Daemon, tmp_
     assert begun.until_state("gated", LoopState.COMPLETED).outcome is Outcome.CONVERGED
 
 
-def test_a_pause_that_takes_too_long_can_be_made_a_stop(begun: Daemon) -> None:
+def test_a_pause_that_takes_too_long_can_become_a_stop(begun: Daemon) -> None:
     begun.call(PauseLoop(loop="gated"))
     assert begun.call(StopLoop(loop="gated")).state is LoopState.RUNNING
     assert begun.until_state("gated", LoopState.PAUSED).reason == "stopped on request"
 
 
-def test_a_cancel_is_for_good(begun: Daemon, tmp_path: Path) -> None:
+def test_cancel_is_permanent(begun: Daemon, tmp_path: Path) -> None:
     begun.call(CancelLoop(loop="gated"))
     (tmp_path / "gate").touch()
     cancelled = begun.until_state("gated", LoopState.CANCELLED)
@@ -120,7 +120,7 @@ def test_a_cancel_is_for_good(begun: Daemon, tmp_path: Path) -> None:
     assert begun.lines() == {}
 
 
-def test_a_loop_that_is_killed_goes_on_and_is_told_of(begun: Daemon, tmp_path: Path) -> None:
+def test_a_killed_loop_is_restarted_and_its_crash_is_reported(begun: Daemon, tmp_path: Path) -> None:
     (tmp_path / "begun").unlink()
     begun.kill("loop:gated")
     until((tmp_path / "begun").exists)
@@ -147,7 +147,7 @@ def test_a_loop_that_always_crashes_fails_with_the_reason(tmp_path: Path) -> Non
         service.until_state("gated", LoopState.FAILED)
 
 
-def test_what_cannot_be_read_any_more_fails_without_a_crash(service: Daemon, tmp_path: Path) -> None:
+def test_a_manifest_that_became_unreadable_fails_the_loop_without_a_crash(service: Daemon, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: []\n")
     service.submit(
@@ -162,7 +162,7 @@ def test_what_cannot_be_read_any_more_fails_without_a_crash(service: Daemon, tmp
     assert failed.crashes == 0
 
 
-def test_a_resting_loop_gives_its_process_back_and_runs_when_asked(service: Daemon, tmp_path: Path) -> None:
+def test_a_resting_loop_ends_its_process_and_runs_on_request(service: Daemon, tmp_path: Path) -> None:
     service.submit("motd", FILE.format(path=tmp_path / "motd"), mode=Mode.CONTINUOUS, interval=3600)
     service.until_state("motd", LoopState.RESTING)
     until(lambda: service.lines()["motd"].pid is None)
@@ -188,7 +188,7 @@ def test_a_loop_that_rests_briefly_keeps_its_process_and_is_woken(tmp_path: Path
         service.until_state("motd", LoopState.PAUSED)
 
 
-def test_few_places_are_shared_by_many_loops(tmp_path: Path) -> None:
+def test_many_loops_share_few_places(tmp_path: Path) -> None:
     names = [f"loop-{n}" for n in range(5)]
     with daemon(tmp_path, supervisor="max_running = 2\nrest = 1000") as service:
         service.start()
@@ -211,7 +211,7 @@ def states(service: Daemon, name: str) -> list[ActionState]:
     return [action.state for action in reversed(service.call(ListActions(loop=name)).actions)]
 
 
-def test_programs_that_lie_where_it_is_started_are_not_run(tmp_path: Path) -> None:
+def test_programs_in_the_working_directory_are_not_executed(tmp_path: Path) -> None:
     """Neither as one of its modules nor as a rule: the directory may be anybody's."""
     for name in ("msgspec", "sqlalchemy", "site", "basic", "anything"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\n")

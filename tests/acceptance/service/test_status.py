@@ -33,7 +33,7 @@ def said(service: Daemon, *words: str) -> str:
     return " ".join(f"{done.stdout} {done.stderr}".split())
 
 
-def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
+def test_status_shows_loops_that_wait_for_a_place(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor="max_running = 1") as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
@@ -52,7 +52,7 @@ def test_who_waits_for_a_place_is_shown_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["cancel", "--now", "gated"], ["stop", "gated"]])
-def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
+def test_a_cancel_can_be_expedited(tmp_path: Path, words: list[str]) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
@@ -73,7 +73,7 @@ def test_a_cancel_can_be_hurried(tmp_path: Path, words: list[str]) -> None:
         assert not (tmp_path / "one").exists()
 
 
-def test_that_it_stops_is_shown(tmp_path: Path) -> None:
+def test_status_shows_that_the_service_is_stopping(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
@@ -97,7 +97,7 @@ def test_that_it_stops_is_shown(tmp_path: Path) -> None:
         assert service.wait() == 0
 
 
-def test_every_loop_at_once_and_on_again(tmp_path: Path) -> None:
+def test_all_loops_are_paused_and_resumed_at_once(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)

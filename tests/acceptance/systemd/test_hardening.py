@@ -38,7 +38,7 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("command", OUTSIDE.values(), ids=OUTSIDE.keys())
-def test_a_loop_cannot(machine: Machine[Nspawn], command: str) -> None:
+def test_a_loop_cannot_leave_its_sandbox(machine: Machine[Nspawn], command: str) -> None:
     machine.write("/etc/sudoers.d/service", "ftl2-enterprise ALL=(ALL) NOPASSWD: ALL\n", mode="0440")
     body = f"if {command}; then touch {HOME}/could; else touch {HOME}/could-not; fi"
     done = machine.submit("tries", long("tries", body, until=f"{HOME}/could-not"), "--wait", "--max-iterations", "2")
@@ -46,7 +46,7 @@ def test_a_loop_cannot(machine: Machine[Nspawn], command: str) -> None:
     assert not machine.exists(f"{HOME}/could")
 
 
-def test_a_loop_has_a_tmp_of_its_own(machine: Machine[Nspawn]) -> None:
+def test_a_loop_has_its_own_tmp(machine: Machine[Nspawn]) -> None:
     machine.write("/tmp/mark", "")
     body = f"if test -e /tmp/mark; then touch {HOME}/seen; fi; touch /tmp/mine {HOME}/done"
     assert machine.submit("tmp", long("tmp", body, until=f"{HOME}/done"), "--wait").status == 0

@@ -36,7 +36,7 @@ def test_it_is_installed_without_network_and_runs(bare: Machine[Nspawn], package
     assert bare.run("find", "/usr/lib/ftl2-enterprise", "-newer", "/var/lib/dpkg/info/ftl2-enterprise.list") == ""
 
 
-def test_the_settings_that_come_with_it_are_the_defaults(bare: Machine[Nspawn], packages: Packages) -> None:
+def test_the_packaged_settings_are_the_defaults(bare: Machine[Nspawn], packages: Packages) -> None:
     install(bare, packages.present)
     before = bare.run("ftl2-enterprise", "config", "show")
     bare.run("mv", "/etc/ftl2-enterprise/config.toml", "/var/tmp/")
@@ -68,7 +68,7 @@ def test_a_file_of_settings_that_was_changed_survives_removal(bare: Machine[Nspa
     assert bare.ctl("settings", "log.level")[0]["value"] == "debug"
 
 
-def test_purge_leaves_nothing_but_what_people_have_put_there(bare: Machine[Nspawn], packages: Packages) -> None:
+def test_purge_removes_everything_except_files_of_users(bare: Machine[Nspawn], packages: Packages) -> None:
     install(bare, packages.present)
     bare.write("/etc/ftl2-enterprise/rules/mine.yaml", "# a rule of mine\n")
     assert bare.submit("message", MESSAGE, "--wait").status == 0

@@ -129,7 +129,7 @@ def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None
     assert sorted(states) == ["succeeded", "unknown"]
 
 
-def test_loops_get_their_time_whatever_limit_systemd_has(quick: Machine[Nspawn]) -> None:
+def test_loops_get_their_drain_time_despite_a_shorter_limit_of_systemd(quick: Machine[Nspawn]) -> None:
     quick.write("/etc/ftl2-enterprise/conf.d/z.toml", "[supervisor]\ndrain_timeout = 8\n")
     quick.drop_in("stop", "[Service]\nTimeoutStopSec=2\n")
     quick.run("systemctl", "restart", "ftl2-enterprise")
@@ -141,7 +141,7 @@ def test_loops_get_their_time_whatever_limit_systemd_has(quick: Machine[Nspawn])
     assert quick.show("Result") == "success"
 
 
-def test_it_is_ended_at_once_and_not_started_again(begun: Machine[Nspawn]) -> None:
+def test_sigquit_ends_the_service_without_a_restart(begun: Machine[Nspawn]) -> None:
     # As docs/how-to/operate.md has it.
     begun.run("systemctl", "kill", "--signal=QUIT", "--kill-whom=main", "ftl2-enterprise")
     begun.until(lambda: begun.show("ActiveState") == "inactive", seconds=15)

@@ -58,7 +58,7 @@ def test_each_loop_has_a_cgroup_with_its_limits(limited: Machine[Uml]) -> None:
     limited.until(lambda: not limited.exists(of_loop))
 
 
-def test_a_loop_that_eats_memory_is_killed_alone_and_says_so(limited: Machine[Uml]) -> None:
+def test_a_loop_that_exceeds_its_memory_is_killed_alone_and_reports_it(limited: Machine[Uml]) -> None:
     limited.run("rm", "-f", f"{HOME}/begun")
     quiet = f"touch {HOME}/begun; until test -e {HOME}/gate; do sleep 0.2; done; touch {HOME}/done"
     limited.submit("quiet", long("quiet", quiet, until=f"{HOME}/done"), user="alice")
@@ -81,7 +81,7 @@ def test_a_loop_that_eats_memory_is_killed_alone_and_says_so(limited: Machine[Um
     limited.until_state("quiet", "completed")
 
 
-def test_the_limit_of_processes_holds(limited: Machine[Uml]) -> None:
+def test_the_limit_of_processes_is_enforced(limited: Machine[Uml]) -> None:
     many = f"for i in $(seq 100); do sleep 300 & done 2>>{HOME}/forks; touch {HOME}/done"
     limited.submit("many", long("many", many, until=f"{HOME}/done"))
     limited.until(lambda: limited.exists(f"{HOME}/forks") and "fork" in limited.read(f"{HOME}/forks"))

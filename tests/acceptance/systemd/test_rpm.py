@@ -67,7 +67,7 @@ def enabled(machine: Machine[Nspawn]) -> list[str]:
     return machine.try_("systemctl", "is-enabled", *units).out.split()
 
 
-def test_an_installation_makes_users_and_follows_presets_and_starts_nothing(
+def test_an_installation_creates_users_follows_presets_and_starts_nothing(
     fedora: Machine[Nspawn], rpms: Packages
 ) -> None:
     rpm(fedora, "--install", rpms.present)
@@ -96,7 +96,7 @@ def test_presets_that_disable_it_are_followed_and_not_asked_again(fedora: Machin
     assert not fedora.is_active()
 
 
-def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], rpms: Packages) -> None:
+def test_loops_continue_after_an_upgrade(running: Machine[Nspawn], rpms: Packages) -> None:
     before = running.pids()
     rpm(running, "--upgrade", rpms.present)
     assert release(running) == "2"
@@ -143,7 +143,7 @@ def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rp
     all_go_on(running)
 
 
-def test_erasing_stops_it_and_keeps_what_it_knew(running: Machine[Nspawn], rpms: Packages) -> None:
+def test_erasing_the_package_stops_the_service_and_keeps_its_data(running: Machine[Nspawn], rpms: Packages) -> None:
     erased = running.try_("rpm", "--erase", "ftl2-enterprise")
     assert erased.status == 0, erased
     assert "scriptlet" not in erased.said, erased

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.nspawn import Nspawn
 
 
-def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], packages: Packages) -> None:
+def test_loops_continue_after_an_upgrade(running: Machine[Nspawn], packages: Packages) -> None:
     before = running.pids()
     said = install(running, packages.present).said
     assert "Traceback" not in said
@@ -32,7 +32,7 @@ def test_loops_go_on_after_an_upgrade(running: Machine[Nspawn], packages: Packag
     assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded"]
 
 
-def test_another_unit_is_in_force_after_an_upgrade(
+def test_a_new_unit_file_is_in_effect_after_an_upgrade(
     running: Machine[Nspawn], packages: Packages, tmp_path: Path
 ) -> None:
     before = running.show("MainPID")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.nspawn import Nspawn
 
 
-def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
+def test_a_version_that_cannot_migrate_the_database_changes_nothing(
     running: Machine[Nspawn], packages: Packages, tmp_path: Path
 ) -> None:
     at_rest(running)
@@ -58,7 +58,7 @@ def test_a_version_that_cannot_change_the_database_leaves_all_as_it_was(
     assert version(running) == ("2", "ii")
 
 
-def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
+def test_a_migration_that_fails_after_a_successful_rehearsal_is_undone(
     running: Machine[Nspawn], packages: Packages, tmp_path: Path
 ) -> None:
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS_IN_EARNEST))
@@ -77,7 +77,7 @@ def test_a_change_that_fails_though_it_was_rehearsed_is_undone(
     assert not running.exists("/run/ftl2-enterprise.stopped")
 
 
-def test_an_upgrade_that_failed_is_forgotten_with_the_package(
+def test_removing_the_package_removes_the_record_of_a_failed_upgrade(
     running: Machine[Nspawn], packages: Packages, tmp_path: Path
 ) -> None:
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS_IN_EARNEST))

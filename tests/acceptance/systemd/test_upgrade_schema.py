@@ -36,7 +36,7 @@ def upgraded(running: Machine[Nspawn], later: Path) -> Machine[Nspawn]:
     return running
 
 
-def test_a_change_of_the_database_loses_nothing(running: Machine[Nspawn], later: Path) -> None:
+def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> None:
     before = {table: sql(running, f"SELECT count(*) FROM {table}") for table in ("loops", "actions", "prompts")}
     said = install(running, later).said
     assert [line for line in said.splitlines() if line.startswith("ftl2-enterprise: ")] == [
@@ -64,7 +64,7 @@ def test_a_change_of_the_database_loses_nothing(running: Machine[Nspawn], later:
     assert not [line for line in running.journal() if "Traceback" in str(line["MESSAGE"])]
 
 
-def test_a_stopped_service_changes_the_database_with_its_next_start(running: Machine[Nspawn], later: Path) -> None:
+def test_a_stopped_service_migrates_at_its_next_start(running: Machine[Nspawn], later: Path) -> None:
     running.run("systemctl", "stop", "ftl2-enterprise")
     install(running, later)
     assert not running.is_active()
@@ -76,7 +76,7 @@ def test_a_stopped_service_changes_the_database_with_its_next_start(running: Mac
     all_go_on(running)
 
 
-def test_what_a_version_would_do_can_be_seen_before(running: Machine[Nspawn], later: Path) -> None:
+def test_a_dry_run_shows_what_a_version_would_migrate(running: Machine[Nspawn], later: Path) -> None:
     at_rest(running)
     before = sql(running, ".dump")
     running.engine.put(later, f"{FILES}/{later.name}")
@@ -86,7 +86,7 @@ def test_what_a_version_would_do_can_be_seen_before(running: Machine[Nspawn], la
     assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
 
 
-def test_an_older_version_is_refused_and_the_newer_one_goes_on(
+def test_an_older_version_is_refused_and_the_newer_one_continues(
     upgraded: Machine[Nspawn], packages: Packages, later: Path
 ) -> None:
     pids = upgraded.pids()
@@ -105,7 +105,7 @@ def test_an_older_version_is_refused_and_the_newer_one_goes_on(
 
 
 @pytest.mark.parametrize("was_tried", [False, True], ids=["at once", "after it was refused"])
-def test_the_way_back_is_as_the_page_says(upgraded: Machine[Nspawn], packages: Packages, *, was_tried: bool) -> None:
+def test_a_downgrade_works_as_documented(upgraded: Machine[Nspawn], packages: Packages, *, was_tried: bool) -> None:
     if was_tried:
         assert try_to_install(upgraded, packages.previous, "--allow-downgrades").status != 0
     # Since the upgrade something has happened, which the older version does not know of.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.acceptance.systemd.nspawn import Nspawn
 
 
-def test_status_says_what_the_service_does(machine: Machine[Nspawn]) -> None:
+def test_status_shows_what_the_service_does(machine: Machine[Nspawn]) -> None:
     status = machine.run("systemctl", "status", "ftl2-enterprise")
     assert "Active: active (running)" in status
     assert 'Status: "idle"' in status
@@ -36,7 +36,7 @@ def test_a_member_of_the_group_submits_a_manifest_that_converges(machine: Machin
     assert {"loop.created", "action.succeeded", "loop.converged"} <= {each["kind"] for each in events}
 
 
-def test_one_outside_of_the_group_is_refused_with_the_reason(machine: Machine[Nspawn]) -> None:
+def test_a_user_outside_the_group_is_refused_with_the_reason(machine: Machine[Nspawn]) -> None:
     for refused in (machine.try_("ftl2ctl", "status", user="mallory"), machine.submit("m", MESSAGE, user="mallory")):
         assert refused.status == 4, refused
         assert refused.out == ""

@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Iterator[Service]:
         yield it
 
 
-def test_a_killed_control_is_back_with_the_table_and_what_it_missed(made: Service):
+def test_a_killed_control_is_replaced_and_gets_the_table_and_missed_ends(made: Service):
     made.up()
     pids = {f"loop:{n}": made.start_loop(n) for n in range(5)}
     first = made.control_pid
@@ -46,7 +46,7 @@ def test_a_killed_control_is_back_with_the_table_and_what_it_missed(made: Servic
     assert is_alive(made.start_loop(9))
 
 
-def test_what_ends_while_there_is_no_control_is_told_to_the_next_one(made: Service):
+def test_an_end_without_a_control_is_reported_to_the_next_one(made: Service):
     # The second death in a row is followed by a wait, as long as no life in between counts as healthy.
     made.config |= {"healthy_after": 1000.0, "restart_delay": 3.0}
     made.up()
@@ -61,7 +61,7 @@ def test_what_ends_while_there_is_no_control_is_told_to_the_next_one(made: Servi
     assert made.told("ended", "loop:1")["why"] == "killed"
 
 
-def test_an_end_is_told_to_every_control_until_one_has_recorded_it(made: Service):
+def test_an_end_is_reported_to_every_control_until_one_has_recorded_it(made: Service):
     made.up()
     os.kill(made.start_loop(1), signal.SIGKILL)
     first = made.told("ended", "loop:1")
@@ -77,7 +77,7 @@ def test_an_end_is_told_to_every_control_until_one_has_recorded_it(made: Service
     assert not [message for message in made.seen if message["type"] == "ended"]
 
 
-def test_an_end_that_nobody_has_recorded_is_told_after_an_upgrade(made: Service):
+def test_an_unrecorded_end_is_reported_after_an_upgrade(made: Service):
     made.up()
     os.kill(made.start_loop(1), signal.SIGKILL)
     first = made.told("ended", "loop:1")
@@ -87,7 +87,7 @@ def test_an_end_that_nobody_has_recorded_is_told_after_an_upgrade(made: Service)
     assert made.told("ended", "loop:2")["number"] > first["number"]
 
 
-def test_a_killed_writer_is_back_at_the_same_place(made: Service):
+def test_a_killed_writer_is_replaced_on_the_same_socket(made: Service):
     made.up()
     loop = made.start_loop(1)
     first = made.ask("w.sock")
@@ -97,7 +97,7 @@ def test_a_killed_writer_is_back_at_the_same_place(made: Service):
     assert is_alive(loop)
 
 
-def test_a_killed_forkserver_takes_nothing_with_it_and_the_next_fork_works(made: Service):
+def test_a_killed_forkserver_ends_no_child_and_the_next_fork_works(made: Service):
     made.up()
     pids = [made.start_loop(n) for n in range(5)]
     forkserver = made.own()["forkserver"]
@@ -121,7 +121,7 @@ def test_a_forkserver_that_does_not_answer_is_replaced(tmp_path: Path):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_spare_child_that_was_killed_is_not_missed(made: Service, which: int):
+def test_a_spare_child_that_was_killed_is_replaced(made: Service, which: int):
     """Neither the child that was forked in advance nor its parent."""
     made.up()
     there = until(lambda: _spare_of(made))
@@ -148,7 +148,7 @@ def _spare_of(made: Service) -> list[int]:
     return found if len(found) == 2 else []
 
 
-def test_what_ends_every_forkserver_is_given_up_and_nothing_else(made: Service):
+def test_a_child_that_ends_every_forkserver_is_given_up_alone(made: Service):
     made.up()
     loop = made.start_loop(1)
     made.send("start", key="poison:1", argument="")
@@ -167,7 +167,7 @@ def test_when_root_is_killed_everything_is_dead_within_a_second(made: Service):
     until(lambda: not made.living(), seconds=1.0)
 
 
-def test_the_helpers_of_a_killed_child_are_gone_when_its_end_is_told(made: Service):
+def test_the_helpers_of_a_killed_child_are_gone_when_its_end_is_reported(made: Service):
     made.up()
     mark = survivors.mark()
     other = made.start_loop(2)
@@ -193,7 +193,7 @@ def test_the_helpers_of_a_child_live_as_long_as_it_does(made: Service):
 
 
 @pytest.mark.parametrize("how", ["stopped", "held"])
-def test_a_hung_child_is_killed_with_all_it_has_and_told_as_hung(made: Service, how: str):
+def test_a_hung_child_is_killed_with_its_processes_and_reported_as_hung(made: Service, how: str):
     made.up()
     mark = survivors.mark()
     other = made.start_loop(2)
@@ -218,7 +218,7 @@ def test_a_hung_control_and_a_hung_writer_are_replaced(made: Service):
     until(lambda: made.ask("w.sock") != writer)
 
 
-def test_nobody_is_hung_because_the_whole_service_was_halted(made: Service):
+def test_no_child_counts_as_hung_because_the_whole_service_was_stopped(made: Service):
     made.up()
     pids = [made.start_loop(n) for n in range(3)]
     everybody = [made.pid, *(pid for pid in made.living() if pid != made.pid)]
@@ -233,7 +233,7 @@ def test_nobody_is_hung_because_the_whole_service_was_halted(made: Service):
     assert all(is_alive(pid) for pid in [*pids, again, made.control_pid])
 
 
-def test_a_control_that_no_longer_says_it_is_alive_is_replaced(tmp_path: Path):
+def test_a_control_that_no_longer_reports_that_it_is_alive_is_replaced(tmp_path: Path):
     with service(tmp_path, alive_within=0.5) as made:
         made.up()
         first = made.control_pid
@@ -275,7 +275,7 @@ def test_a_forkserver_with_threads_is_refused_at_once(made: Service):
     assert "cannot fork: 2 threads run after the imports" in made.errors()
 
 
-def test_a_control_that_says_that_it_is_hopeless_ends_the_service(made: Service):
+def test_a_control_that_exits_as_hopeless_ends_the_service(made: Service):
     made.up()
     made.start_loop(1)
     made.raw(b"hopeless")

@@ -33,7 +33,7 @@ def test_a_loop_is_asked_for_its_safe_point_and_its_end_is_its_own(made: Service
     assert (ended["why"], ended["status"]) == ("exited", 0)
 
 
-def test_now_asks_again_until_the_second_time_is_heard(made: Service, tmp_path: Path):
+def test_an_urgent_stop_is_repeated_until_it_is_noticed(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, f"second={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
@@ -44,7 +44,7 @@ def test_now_asks_again_until_the_second_time_is_heard(made: Service, tmp_path: 
     assert (ended["why"], ended["status"]) == ("exited", 9)
 
 
-def test_who_is_late_is_killed_with_all_it_has(made: Service, tmp_path: Path):
+def test_a_child_that_exceeds_its_limit_is_killed_with_its_processes(made: Service, tmp_path: Path):
     made.up()
     mark = survivors.mark()
     made.start_loop(1, f"family={mark} stubborn say=up", log=str(tmp_path / "log"))
@@ -68,7 +68,7 @@ def test_a_shorter_limit_replaces_a_longer_one(made: Service, tmp_path: Path):
     assert made.told("ended", "loop:1")["why"] == "late"
 
 
-def test_a_kill_that_was_asked_for_is_no_crash(made: Service):
+def test_a_requested_kill_is_no_crash(made: Service):
     made.up()
     made.start_loop(1, "stubborn")
     made.send("stop", key="loop:1", urgency="kill", within=0)
@@ -76,7 +76,7 @@ def test_a_kill_that_was_asked_for_is_no_crash(made: Service):
     assert (ended["why"], ended["signal"]) == ("exited", 9)
 
 
-def test_what_is_stopped_before_it_was_forked_never_runs(made: Service):
+def test_a_child_that_is_stopped_before_its_fork_never_runs(made: Service):
     made.up()
     forkserver = made.own()["forkserver"]
     assert forkserver is not None
@@ -92,7 +92,7 @@ def test_what_is_stopped_before_it_was_forked_never_runs(made: Service):
     assert is_alive(made.told("started", "loop:3")["pid"])
 
 
-def test_the_end_comes_in_order_and_is_announced(made: Service, tmp_path: Path):
+def test_the_shutdown_is_announced_and_follows_its_order(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, f"safe_point={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
@@ -107,7 +107,7 @@ def test_the_end_comes_in_order_and_is_announced(made: Service, tmp_path: Path):
     assert not (tmp_path / "c.sock").exists()
 
 
-def test_more_time_is_asked_for_again_and_again_until_the_end(tmp_path: Path):
+def test_the_time_limit_is_extended_until_the_end(tmp_path: Path):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2, patience=0.1) as made:
         made.up()
         made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
@@ -126,7 +126,7 @@ def asked_for(made: Service) -> list[str]:
     return [line for line in made.notices() if line.startswith("EXTEND_TIMEOUT_USEC=")]
 
 
-def test_who_does_not_end_is_killed_when_the_limit_is_over(made: Service):
+def test_a_child_that_does_not_end_is_killed_after_the_limit(made: Service):
     made.up()
     mark = survivors.mark()
     words = f"family={mark} stubborn say=up"
@@ -141,7 +141,7 @@ def test_who_does_not_end_is_killed_when_the_limit_is_over(made: Service):
     assert survivors.alive(mark) == []
 
 
-def test_while_it_ends_nothing_begins_but_a_killed_writer_is_back(tmp_path: Path):
+def test_during_a_shutdown_only_a_killed_writer_is_restarted(tmp_path: Path):
     with service(tmp_path, drain_timeout=30.0, quit_timeout=0.2) as made:
         made.up()
         loop = made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
@@ -171,7 +171,7 @@ def test_while_it_ends_nothing_begins_but_a_killed_writer_is_back(tmp_path: Path
 
 
 @pytest.mark.parametrize("how", ["signal", "message"])
-def test_quit_waits_for_nothing_but_a_moment(tmp_path: Path, how: str):
+def test_sigquit_waits_only_a_moment(tmp_path: Path, how: str):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.5) as made:
         made.up()
         made.start_loop(1, f"second={tmp_path / 'there'}")
@@ -189,7 +189,7 @@ def test_quit_waits_for_nothing_but_a_moment(tmp_path: Path, how: str):
         assert made.living() == {}
 
 
-def test_control_may_ask_for_the_end(made: Service):
+def test_control_can_request_the_shutdown(made: Service):
     made.up()
     made.start_loop(1)
     made.send("shutdown", urgency="drain")
@@ -210,7 +210,7 @@ def test_a_terminal_needs_two_interrupts_to_end_it_now(tmp_path: Path):
         assert "stopping now" in made.errors()
 
 
-def test_the_end_before_everything_has_begun_is_an_end(made: Service):
+def test_a_shutdown_during_the_start_ends_the_service(made: Service):
     made.start()
     until(lambda: len(made.living()) > 1)
     os.kill(made.pid, signal.SIGTERM)

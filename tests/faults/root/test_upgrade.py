@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Iterator[Service]:
         yield it
 
 
-def test_every_child_is_kept_and_the_others_are_new(made: Service):
+def test_every_child_is_kept_and_core_processes_are_replaced(made: Service):
     made.up()
     pids = {f"loop:{n}": made.start_loop(n) for n in range(20)}
     control, own = made.control_pid, made.own()
@@ -50,7 +50,7 @@ def test_every_child_is_kept_and_the_others_are_new(made: Service):
     assert made.living() == {}
 
 
-def test_a_reload_that_is_under_way_is_ended_by_the_new_root(made: Service):
+def test_a_reload_in_progress_is_completed_by_the_new_root(made: Service):
     made.up()
     made.begin_reload()
     assert "READY=1" not in made.notices("RELOADING=1")
@@ -77,7 +77,7 @@ def test_the_old_writer_stays_until_no_old_child_needs_it(made: Service):
     until(lambda: not is_alive(writer))
 
 
-def test_no_client_is_refused_meanwhile(made: Service):
+def test_no_client_is_refused_during_an_upgrade(made: Service):
     made.up()
     made.start_loop(1)
     over = threading.Event()
@@ -108,7 +108,7 @@ def test_no_client_is_refused_meanwhile(made: Service):
     assert len(errors) <= 1
 
 
-def test_it_can_be_done_again_and_nothing_leaks(made: Service):
+def test_repeated_upgrades_leak_nothing(made: Service):
     made.up()
     pid = made.start_loop(1)
 
@@ -126,7 +126,7 @@ def test_it_can_be_done_again_and_nothing_leaks(made: Service):
     until(lambda: sum(name == "writer" for name in made.living().values()) == 1)
 
 
-def test_what_cannot_be_loaded_is_not_tried(tmp_path: Path):
+def test_a_program_that_cannot_be_loaded_is_not_executed(tmp_path: Path):
     broken = tmp_path / "broken"
     with service(tmp_path) as made:
         made.up(**{root_kinds.FAIL: str(broken)})
@@ -181,7 +181,7 @@ def test_a_signal_during_the_exec_is_not_lost(made: Service, late: float):
     assert made.living() == {}
 
 
-def test_the_hung_are_found_after_an_upgrade_too(tmp_path: Path):
+def test_hung_children_are_found_after_an_upgrade(tmp_path: Path):
     with service(tmp_path, hung_after=0.8) as made:
         made.up()
         pid = made.start_loop(1)
@@ -192,7 +192,7 @@ def test_the_hung_are_found_after_an_upgrade_too(tmp_path: Path):
         assert is_alive(other)
 
 
-def test_what_was_asked_to_end_before_is_still_ending(tmp_path: Path):
+def test_a_requested_stop_continues_after_an_upgrade(tmp_path: Path):
     with service(tmp_path, drain_timeout=0.5) as made:
         made.up()
         made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))

@@ -29,7 +29,7 @@ def write_manifest(directory: Path) -> str:
     return str(file)
 
 
-def test_a_full_disk_is_said_and_the_loop_resumes_when_there_is_room(tmp_path, small_disk):
+def test_a_full_disk_is_reported_and_the_loop_resumes_when_there_is_room(tmp_path, small_disk):
     manifest = write_manifest(tmp_path)
     command = Command(small_disk)
     full = command.run("run", "-f", manifest, "--name", "full", "--non-interactive")
@@ -49,7 +49,7 @@ def test_a_full_disk_is_said_and_the_loop_resumes_when_there_is_room(tmp_path, s
         connection.close()
 
 
-def test_a_locked_database_is_said_and_the_loop_resumes_when_it_is_free(tmp_path):
+def test_a_locked_database_is_reported_and_the_loop_resumes_when_it_is_free(tmp_path):
     manifest = write_manifest(tmp_path)
     command = Command(tmp_path)
     assert command.run("init-db").returncode == 0

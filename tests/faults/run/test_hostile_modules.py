@@ -101,12 +101,12 @@ def test_an_action_that_hangs_is_killed_with_everything_that_it_started(command,
     assert "timed out after 1.5 s" in done.stdout
 
 
-def test_what_an_action_said_before_it_hung_is_kept(command):
+def test_the_output_of_an_action_that_hangs_is_kept(command):
     once(command, step(command, "echo begun; echo why >&2; sleep 600"), options=("--action-timeout", "1.5"))
     assert only_action(command)[4:] == ("begun\n", "why\n")
 
 
-def test_an_observation_that_hangs_is_killed_and_what_it_should_tell_counts_as_not_seen(tmp_path):
+def test_an_observation_that_hangs_is_killed_and_counts_as_failed(tmp_path):
     mark = survivors.mark()
     run = process_marks.command(tmp_path, config="[loops]\nobservation_timeout = 1.5\n")
     with process_marks.cleared(run):
@@ -119,7 +119,7 @@ def test_an_observation_that_hangs_is_killed_and_what_it_should_tell_counts_as_n
         assert seen == [("failed", "timed out after 1.5 s and was killed")]
 
 
-def test_a_service_that_an_action_starts_stays_and_does_not_hold_the_run_up(command):
+def test_a_daemon_that_an_action_starts_stays_and_does_not_block_the_run(command):
     mark = survivors.mark()
     base = command.directory
     began = time.monotonic()
@@ -141,7 +141,7 @@ def test_a_service_that_an_action_starts_stays_and_does_not_hold_the_run_up(comm
     ("stream", "line", "end"),
     [("stdout", "a line", 0), ("stdout", "", 0), ("stderr", "a line", 0), ("stderr", "a line", 3), ("stderr", "", 3)],
 )
-def test_eighty_megabytes_of_output_cost_bounded_memory_and_are_stored_cut_and_told(command, stream, line, end):
+def test_eighty_megabytes_of_output_are_truncated_within_bounded_memory(command, stream, line, end):
     base = command.directory
     quiet = peak(command, "run", "-f", manifest(command, step(command, f"touch {base}/made")), "--non-interactive")
     assert quiet[0] == 0
@@ -169,7 +169,7 @@ def test_eighty_megabytes_of_output_cost_bounded_memory_and_are_stored_cut_and_t
     assert len(history.stdout) < 30_000
 
 
-def test_an_observation_that_floods_costs_bounded_memory_and_is_not_taken_for_in_place(command):
+def test_an_observation_with_too_much_output_needs_bounded_memory_and_is_not_in_sync(command):
     quiet = peak(command, "run", "-f", manifest(command, step(command, "true")), "--max-iterations", "1")
     flood = step(command, "true", check={"command": "yes '' | head -c 80000000 >&2; exit 1"})
     status, memory = peak(command, "run", "-f", manifest(command, flood), "--max-iterations", "1")
@@ -177,7 +177,7 @@ def test_an_observation_that_floods_costs_bounded_memory_and_is_not_taken_for_in
     assert memory - quiet[1] < 12 * 16, f"{memory} MiB with the flood, {quiet[1]} MiB without"
 
 
-def test_output_that_is_not_text_is_kept_as_far_as_it_is_text(command):
+def test_output_that_is_not_text_is_kept_with_replacements(command):
     base = command.directory
     script = r"printf 'out \377\376\000 \303\251 \ud800\n'; printf 'why \200\n' >&2; exit 5"
     done = once(command, step(command, script))
@@ -194,7 +194,7 @@ def test_output_that_is_not_text_is_kept_as_far_as_it_is_text(command):
     assert command.run("history", "seen", "--actions", "--json").returncode == 0
 
 
-def test_a_command_that_fails_without_a_word_has_its_exit_status_as_reason(command):
+def test_a_command_that_fails_without_output_has_its_exit_status_as_reason(command):
     done = once(command, step(command, "exit 7"))
     assert done.returncode == 1, done.stdout + done.stderr
     assert only_action(command) == ("failed", 1, 7, "exit status 7", "", "")
@@ -235,7 +235,7 @@ def large(command: Command) -> str:
 
 
 @pytest.mark.parametrize("fault", [None, "observations-recorded", "observations-recorded#2", "action-started"])
-def test_an_observation_of_five_megabytes_is_judged_whole_stored_once_and_shown_short(command, fault):
+def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_shown_short(command, fault):
     file = large(command)
     done = command.run("run", "-f", file, "--non-interactive", "--name", "large", fault=fault and f"{fault}=kill")
     if fault is not None:
@@ -274,7 +274,7 @@ def test_an_observation_of_five_megabytes_is_judged_whole_stored_once_and_shown_
         ("set_fact", "cannot use the module set_fact"),
     ],
 )
-def test_a_module_that_is_not_there_or_does_nothing_is_refused_with_a_reason(command, module, said):
+def test_an_unknown_or_empty_module_is_refused_with_a_reason(command, module, said):
     one = {"name": "made", "check": {"path": str(command.directory / "made")}}
     done = once(command, {**one, "action": {"module": module, "params": {"cmd": f"touch {command.directory}/made"}}})
     assert done.returncode == 2, done.stdout + done.stderr
@@ -313,7 +313,7 @@ SAYS = {
 
 
 @pytest.mark.parametrize("saying", SAYS)
-def test_a_module_that_says_what_is_not_so_does_not_converge_the_loop(command, saying):
+def test_a_module_that_reports_a_false_result_does_not_converge_the_loop(command, saying):
     body, state, error = SAYS[saying]
     done = once(command, collection_module(command, body))
     # What counts is what is seen afterwards, not what a module says of itself.
@@ -324,7 +324,7 @@ def test_a_module_that_says_what_is_not_so_does_not_converge_the_loop(command, s
     assert error is None or error in told[3], told
 
 
-def test_an_action_that_kills_what_watches_over_it_is_unknown_and_the_rest_goes_on(command):
+def test_an_action_that_kills_its_supervisor_is_unknown_and_the_rest_continues(command):
     mark = survivors.mark()
     killing = step(command, f"kill -9 $PPID; sleep {mark}")
     done = once(command, killing, step(command, f"touch {command.directory}/other", name="other"))

@@ -115,7 +115,7 @@ MANIFEST_POINTS = [
 
 
 @pytest.mark.parametrize("fault", MANIFEST_POINTS)
-def test_a_manifest_loop_killed_anywhere_gets_there_and_repeats_nothing(tmp_path, fault):
+def test_a_manifest_loop_killed_at_any_point_converges_and_repeats_nothing(tmp_path, fault):
     (tmp_path / "manifest.yaml").write_text(MANIFEST.format(base=tmp_path))
     command = Command(tmp_path)
     killed_then_resumed(command, fault, "-f", str(tmp_path / "manifest.yaml"))
@@ -158,7 +158,7 @@ def test_a_rule_killed_while_firing_is_not_repeated_blindly(tmp_path, fault):
         (F.ACTION_RECORDED, 2),
     ],
 )
-def test_a_stored_decision_is_never_paid_for_twice(tmp_path, fault, asked):
+def test_a_stored_decision_costs_no_second_model_call(tmp_path, fault, asked):
     model = tmp_path / "model"
     model.write_text(MODEL.format(base=tmp_path))
     model.chmod(0o755)

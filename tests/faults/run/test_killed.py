@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.held_run import ACTION, QUESTION, manifest, model
 
 
-def test_a_run_that_is_killed_takes_its_action_with_it(tmp_path, hold):
+def test_killing_a_run_ends_its_action(tmp_path, hold):
     run = hold("-f", manifest(tmp_path, ACTION))
     run.process.kill()
     run.end()
@@ -14,7 +14,7 @@ def test_a_run_that_is_killed_takes_its_action_with_it(tmp_path, hold):
     assert run.resume() == ["began", "began", "after"]
 
 
-def test_a_run_that_is_killed_takes_its_model_call_with_it(tmp_path, hold):
+def test_killing_a_run_ends_its_model_call(tmp_path, hold):
     run = hold("it is there", config=model(tmp_path))
     run.process.kill()
     run.end()
@@ -23,7 +23,7 @@ def test_a_run_that_is_killed_takes_its_model_call_with_it(tmp_path, hold):
     assert run.rows("select outcome from model_calls order by id") == [("unknown",), ("ok",), ("ok",)]
 
 
-def test_a_run_that_is_killed_while_a_question_waits_keeps_the_question(tmp_path, hold):
+def test_killing_a_run_keeps_its_open_question(tmp_path, hold):
     run = hold("-f", manifest(tmp_path, QUESTION), middle=(tmp_path / "loops.db").exists, typed=True)
     run.hear("Which colour?")
     run.process.kill()

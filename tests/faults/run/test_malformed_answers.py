@@ -126,7 +126,7 @@ def asked(folder: Path, body: str, *, retries: int = 0):
 
 
 @pytest.mark.parametrize("kind", RUBBISH)
-def test_rubbish_is_one_clear_sentence_and_nothing_is_done(tmp_path, kind):
+def test_a_malformed_answer_is_one_clear_sentence_and_nothing_is_executed(tmp_path, kind):
     body, outcomes, said = RUBBISH[kind]
     run, done = asked(tmp_path, body)
     with process_marks.cleared(run):
@@ -160,7 +160,7 @@ else: say(structured_output={'actions': [{'module': 'shell', 'params': {'cmd': '
 """
 
 
-def test_the_loop_goes_on_once_the_program_is_mended(tmp_path):
+def test_the_loop_resumes_once_the_model_program_is_repaired(tmp_path):
     run, done = asked(tmp_path, "print('rubbish')")
     assert done.returncode == MODEL_FAILED
     assert "run --resume rubbish" in done.stdout
@@ -172,7 +172,7 @@ def test_the_loop_goes_on_once_the_program_is_mended(tmp_path):
     assert rows(run, "select distinct outcome from model_calls") == [("malformed",), ("ok",)]
 
 
-def test_one_repair_round_is_enough_for_a_slip(tmp_path):
+def test_one_repair_round_corrects_a_malformed_answer(tmp_path):
     slip = f"""
 if not os.path.exists('{tmp_path}/slipped'):
     open('{tmp_path}/slipped', 'w').close()
@@ -186,7 +186,7 @@ if not os.path.exists('{tmp_path}/slipped'):
     assert rows(run, "select iteration_count, cost_usd from loops") == [(2, 0.25)]
 
 
-def test_a_program_that_is_killed_is_asked_again_within_the_iteration(tmp_path):
+def test_a_killed_model_program_is_retried_within_the_iteration(tmp_path):
     fragile = f"""
 if not os.path.exists('{tmp_path}/killed'):
     open('{tmp_path}/killed', 'w').close()
@@ -204,7 +204,7 @@ def stands(run: Command, condition: str) -> bool:
     return bool(there and rows(run, f"select 1 from loops where {condition}"))
 
 
-def test_a_broken_program_costs_a_continuous_loop_its_run_and_not_its_life(tmp_path):
+def test_a_broken_model_program_fails_the_run_of_a_continuous_loop_and_not_the_loop(tmp_path):
     program = fake_claude(tmp_path, "print('rubbish')")
     config = (
         f'[model]\nprovider = "claude"\ncommand = "{program}"\nretries = 0\n'

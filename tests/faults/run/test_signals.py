@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_one_signal_lets_the_action_end_and_the_loop_goes_on_later_without_repeating(tmp_path, hold, sent):
+def test_one_signal_lets_the_action_finish_and_a_resume_repeats_nothing(tmp_path, hold, sent):
     run = hold("-f", manifest(tmp_path, ACTION))
     run.send(sent)
     run.hear("stopping at the next safe point")
@@ -36,7 +36,7 @@ def test_one_signal_lets_the_action_end_and_the_loop_goes_on_later_without_repea
 
 
 @EACH
-def test_two_signals_end_the_action_with_its_whole_tree_and_it_is_unknown(tmp_path, hold, sent):
+def test_two_signals_kill_the_process_tree_of_the_action_which_is_unknown(tmp_path, hold, sent):
     run = hold("-f", manifest(tmp_path, ACTION))
     run.send(sent)
     # The second must not arrive before the first is heard: the kernel would make one of them.
@@ -55,7 +55,7 @@ def test_two_signals_end_the_action_with_its_whole_tree_and_it_is_unknown(tmp_pa
     ]  # fmt: skip
 
 
-def test_a_storm_of_signals_is_no_more_than_two(tmp_path, hold):
+def test_many_signals_act_like_two(tmp_path, hold):
     run = hold("-f", manifest(tmp_path, ACTION))
     run.send(signal.SIGINT)
     run.hear("stopping at the next safe point")
@@ -70,7 +70,7 @@ def test_a_storm_of_signals_is_no_more_than_two(tmp_path, hold):
     assert run.resume() == ["began", "began", "after"]
 
 
-def test_one_signal_while_a_rule_fires_lets_its_call_end(tmp_path, hold):
+def test_one_signal_while_a_rule_fires_lets_its_call_finish(tmp_path, hold):
     run = hold("the ruled file exists", "--decider", "rules", "--rules-dir", rules(tmp_path))
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
@@ -83,7 +83,7 @@ def test_one_signal_while_a_rule_fires_lets_its_call_end(tmp_path, hold):
     assert run.effects().count("after") == 1
 
 
-def test_two_signals_while_a_rule_fires_end_its_call(tmp_path, hold):
+def test_two_signals_while_a_rule_fires_interrupt_its_call(tmp_path, hold):
     run = hold("the ruled file exists", "--decider", "rules", "--rules-dir", rules(tmp_path))
     run.send(signal.SIGINT)
     run.hear("stopping at the next safe point")
@@ -97,7 +97,7 @@ def test_two_signals_while_a_rule_fires_end_its_call(tmp_path, hold):
     assert run.effects() == ["began", "began", "after"]
 
 
-def test_one_signal_while_it_looks_stops_before_anything_is_done(tmp_path, hold):
+def test_one_signal_during_an_observation_stops_before_any_action(tmp_path, hold):
     run = hold("-f", manifest(tmp_path, LOOK))
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
@@ -108,7 +108,7 @@ def test_one_signal_while_it_looks_stops_before_anything_is_done(tmp_path, hold)
     assert run.resume().count("after") == 1
 
 
-def test_two_signals_while_it_looks_end_the_look(tmp_path, hold):
+def test_two_signals_during_an_observation_interrupt_it(tmp_path, hold):
     run = hold("-f", manifest(tmp_path, LOOK))
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
@@ -121,7 +121,7 @@ def test_two_signals_while_it_looks_end_the_look(tmp_path, hold):
 
 
 @EACH
-def test_one_signal_during_a_model_call_keeps_its_answer_and_does_not_act_on_it(tmp_path, hold, sent):
+def test_one_signal_during_a_model_call_stores_its_answer_without_executing_it(tmp_path, hold, sent):
     run = hold("it is there", config=model(tmp_path))
     run.send(sent)
     run.hear("stopping at the next safe point")
@@ -136,7 +136,7 @@ def test_one_signal_during_a_model_call_keeps_its_answer_and_does_not_act_on_it(
 
 
 @EACH
-def test_two_signals_during_a_model_call_end_the_program(tmp_path, hold, sent):
+def test_two_signals_during_a_model_call_kill_the_program(tmp_path, hold, sent):
     run = hold("it is there", config=model(tmp_path))
     run.send(sent)
     run.hear("stopping at the next safe point")
@@ -150,7 +150,7 @@ def test_two_signals_during_a_model_call_end_the_program(tmp_path, hold, sent):
 
 
 @EACH
-def test_a_signal_while_it_rests_stops_at_once_and_keeps_the_time_of_the_next_run(tmp_path, hold, sent):
+def test_a_signal_during_a_rest_stops_at_once_and_keeps_the_next_run_time(tmp_path, hold, sent):
     for name in ("slow", "after"):
         (tmp_path / name).touch()
     run = hold(
@@ -185,7 +185,7 @@ def test_a_signal_while_a_question_waits_keeps_the_question_open(tmp_path, hold,
 
 
 @pytest.mark.parametrize("moment", [0.01, 0.15, 0.3, 0.45])
-def test_a_signal_while_it_starts_leaves_nothing_half_done(tmp_path, hold, moment):
+def test_a_signal_during_the_start_leaves_nothing_incomplete(tmp_path, hold, moment):
     run = hold(
         "-f", manifest(tmp_path, QUESTION.replace("question:", "default: red, question:")), middle=lambda: True
     )

@@ -58,7 +58,7 @@ class Person(threading.Thread):
                 time.sleep(0.02)
 
 
-def test_whatever_is_killed_while_people_ask(tmp_path: Path) -> None:
+def test_acknowledged_requests_survive_every_kill(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         over = threading.Event()

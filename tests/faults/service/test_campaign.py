@@ -201,7 +201,7 @@ class Loops:
 
 
 @pytest.mark.timeout(SECONDS + 3 * SETTLE + 120)
-def test_nothing_is_lost_and_nothing_acknowledged_is_done_twice(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_acknowledged_is_repeated(tmp_path: Path) -> None:
     seed = int(SEED) if SEED else secrets.randbits(32)
     print(f"seed {seed}")
     gate = tmp_path / "gate"

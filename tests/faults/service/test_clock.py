@@ -72,7 +72,7 @@ def later(file: Path, more: int = 2) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-HOUR, HOUR, 40 * 365 * 24 * HOUR])
-def test_loops_go_on_as_often_as_before_and_none_runs_twice(
+def test_loops_keep_their_interval_and_none_runs_twice(
     service: Daemon, clock: WallClock, tmp_path: Path, seconds: int
 ) -> None:
     often = looking(service, tmp_path, "often", 1)
@@ -94,7 +94,7 @@ def test_loops_go_on_as_often_as_before_and_none_runs_twice(
     assert service.call(GetHealth()).ok
 
 
-def test_what_is_at_work_when_the_clock_goes_back_is_restarted_and_what_comes_is_started(
+def test_loops_start_and_restart_after_the_clock_was_set_back(
     service: Daemon, clock: WallClock, tmp_path: Path
 ) -> None:
     for name in ("old", "new"):
@@ -115,7 +115,7 @@ def test_what_is_at_work_when_the_clock_goes_back_is_restarted_and_what_comes_is
     assert nothing_open(service)
 
 
-def test_a_delay_before_a_restart_is_over_in_time(tmp_path: Path, clock: WallClock) -> None:
+def test_a_restart_delay_ends_in_time_although_the_clock_jumps(tmp_path: Path, clock: WallClock) -> None:
     (tmp_path / "web").touch()
     with daemon(tmp_path, supervisor="restart_delay = 1\nrestart_cap = 1") as service:
         service.start(env=clock.environment)
@@ -132,9 +132,7 @@ def test_a_delay_before_a_restart_is_over_in_time(tmp_path: Path, clock: WallClo
         assert service.stop() == 0
 
 
-def test_a_service_that_starts_with_an_earlier_clock_goes_on_with_everything(
-    tmp_path: Path, clock: WallClock
-) -> None:
+def test_a_service_that_starts_with_an_earlier_clock_continues_every_loop(tmp_path: Path, clock: WallClock) -> None:
     (tmp_path / "old").touch()
     with daemon(tmp_path, supervisor="rest = 0", more="[loops]\njitter = 0.0\n") as service:
         service.start(env=clock.environment)

@@ -64,7 +64,7 @@ def test_loops_do_not_notice_and_clients_get_answers_again(tmp_path: Path) -> No
         assert none_left(service.run, seconds=5)
 
 
-def test_who_waits_for_an_answer_or_watches_is_told_that_the_connection_is_lost(tmp_path: Path) -> None:
+def test_calls_and_watches_fail_when_the_connection_is_lost(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         with service.connect() as watching, service.connect() as asking:
@@ -79,7 +79,7 @@ def test_who_waits_for_an_answer_or_watches_is_told_that_the_connection_is_lost(
         assert service.stop() == 0
 
 
-def test_who_follows_by_a_cursor_misses_no_fact(tmp_path: Path) -> None:
+def test_a_reader_with_a_cursor_misses_no_fact(tmp_path: Path) -> None:
     flag = tmp_path / "go-on"
     with daemon(tmp_path) as service:
         service.start()

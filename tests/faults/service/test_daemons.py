@@ -65,7 +65,7 @@ def test_a_daemon_that_an_action_started_outlives_pause_kill_and_stop(tmp_path: 
 
 
 @pytest.mark.parametrize("mark", [{}, {"FTL2_MODULE_CALL": "1"}], ids=["by hand", "by an action"])
-def test_what_is_in_flight_ends_with_the_process_of_its_loop(
+def test_an_action_in_flight_ends_with_the_process_of_its_loop(
     tmp_path: Path, pidfile: Path, mark: dict[str, str]
 ) -> None:
     with daemon(tmp_path) as service:

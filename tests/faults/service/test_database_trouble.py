@@ -75,7 +75,7 @@ def well_again(service: Daemon, base: Path, witness: Path, taken: list[str]) -> 
     assert none_left(service.run, seconds=5)
 
 
-def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+def test_the_service_survives_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     with daemon(small_disk, more="[loops]\nmax_iterations = 100\n") as service:
         service.start()
         witness = begin(service, tmp_path)
@@ -97,7 +97,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
         well_again(service, tmp_path, witness, taken)
 
 
-def test_a_locked_database(tmp_path: Path) -> None:
+def test_the_service_survives_a_locked_database(tmp_path: Path) -> None:
     with daemon(tmp_path, more="[loops]\nmax_iterations = 100\n") as service:
         service.start()
         witness = begin(service, tmp_path)

@@ -22,7 +22,7 @@ def answer(service: Daemon, prompt: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def test_a_late_answer_reaches_nobody_else(tmp_path: Path) -> None:
+def test_a_late_answer_reaches_no_other_prompt(tmp_path: Path) -> None:
     with asking_daemon(tmp_path) as service:
         gone = asked(service)
         service.call(CancelLoop(loop="web"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_pipe_among_the_rules_is_no_rule_and_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_the_rules_directory_does_not_block(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "good.py").write_text("async def condition(state): ...\nasync def action(ftl): ...\n")
@@ -42,7 +42,7 @@ echo '{{"all": {{"hosts": ["here"]}}, "_meta": {{"hostvars": {{"here": {{"ansibl
 """
 
 
-def test_an_inventory_program_is_not_told_what_is_between_the_service_and_its_manager(tmp_path: Path) -> None:
+def test_an_inventory_program_gets_no_variables_of_the_service_manager(tmp_path: Path) -> None:
     inventory, seen = tmp_path / "hosts", tmp_path / "seen"
     inventory.write_text(PROGRAM.format(seen=seen))
     inventory.chmod(0o755)

@@ -58,7 +58,7 @@ def begun_and_over(service: Daemon) -> list[tuple[int, float]]:
     return [(int(pid), float(at)) for pid, at in lines]
 
 
-def test_a_loop_whose_event_loop_is_held_up_is_not_hung(tmp_path: Path) -> None:
+def test_a_loop_whose_event_loop_is_blocked_is_not_hung(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor=f"heartbeat = 0.2\nhung_after = {HUNG_AFTER}") as service:
         done = run(service, SLEEPS)
         assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 0)
@@ -71,7 +71,7 @@ def test_a_loop_whose_event_loop_is_held_up_is_not_hung(tmp_path: Path) -> None:
         assert none_left(service.run, seconds=5)
 
 
-def test_a_loop_in_which_nothing_runs_any_more_is_hung_and_replaced(tmp_path: Path) -> None:
+def test_a_stopped_loop_process_is_hung_and_replaced(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor=f"heartbeat = 0.2\nhung_after = {HUNG_AFTER}") as service:
         done = run(service, HOLDS)
         assert (done.outcome, done.crashes) == (Outcome.CONVERGED, 1)

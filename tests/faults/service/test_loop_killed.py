@@ -69,7 +69,7 @@ IN_FLIGHT = (F.ACTION_STARTED, F.ACTION_DONE)
 
 
 @pytest.mark.parametrize("points", SETS.values(), ids=SETS.keys())
-def test_killed_at_each_named_point_it_goes_on_and_repeats_nothing(tmp_path: Path, points: Sequence[str]) -> None:
+def test_killed_at_each_fault_point_it_continues_and_repeats_nothing(tmp_path: Path, points: Sequence[str]) -> None:
     witness = tmp_path / "witness"
     witness.touch()
     fault = ";".join(f"{point}=kill@{tmp_path}/struck-{point}" for point in points)
@@ -170,7 +170,7 @@ def test_more_crashes_than_the_limit_fail_the_loop_with_the_reason_and_leave_the
 
 
 @pytest.mark.parametrize("stopped", ["control", "writer"])
-def test_a_crash_is_counted_once_though_control_dies_before_it_can_say_so(tmp_path: Path, stopped: str) -> None:
+def test_a_crash_is_counted_once_although_control_dies_before_recording_it(tmp_path: Path, stopped: str) -> None:
     witness, begun, gate = tmp_path / "witness", tmp_path / "begun", tmp_path / "gate"
     witness.touch()
     with daemon(tmp_path) as service:
@@ -194,7 +194,7 @@ def test_a_crash_is_counted_once_though_control_dies_before_it_can_say_so(tmp_pa
         assert service.stop() == 0
 
 
-def test_one_that_hangs_is_replaced_with_all_that_it_had_begun(tmp_path: Path) -> None:
+def test_a_hung_loop_is_replaced_and_its_processes_are_killed(tmp_path: Path) -> None:
     witness, begun, gate = tmp_path / "witness", tmp_path / "begun", tmp_path / "gate"
     witness.touch()
     with daemon(tmp_path, supervisor="heartbeat = 0.2\nhung_after = 1.5") as service:

@@ -41,7 +41,7 @@ def multiply(service: Daemon, times: int) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_thousand_that_rest(tmp_path: Path) -> None:
+def test_a_thousand_resting_loops_need_few_resources(tmp_path: Path) -> None:
     seen = "version: 1\nname: rests\nsteps:\n  - {name: look, check: {path: /}, action: {module: ping}}\n"
     with daemon(tmp_path) as service:
         service.start()
@@ -80,7 +80,7 @@ def test_a_thousand_that_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_many_that_begin_at_once(tmp_path: Path) -> None:
+def test_many_loops_can_begin_at_once(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         witnesses = {f"loop{n}": tmp_path / f"witness{n}" for n in range(LOOPS)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FROZEN = REPOSITORY / "tests" / "compat" / "data" / "loops-0001.db.gz"
 
 
-def test_the_service_manager_is_asked_for_time_before_it_is_told_of_the_start(tmp_path: Path) -> None:
+def test_the_service_manager_is_asked_for_time_before_ready(tmp_path: Path) -> None:
     said: list[str] = []
     with daemon(tmp_path) as service, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

@@ -32,7 +32,7 @@ def resident(pid: int) -> int:
     return 1024 * int(line.split()[1])
 
 
-def test_killed_while_eighty_megabytes_of_output_arrive(service: Daemon, tmp_path: Path) -> None:
+def test_a_loop_survives_kills_while_eighty_megabytes_of_output_arrive(service: Daemon, tmp_path: Path) -> None:
     control = service.pids()["control"]
     before = resident(control)
     service.submit("flood", FLOOD.format(base=tmp_path))

@@ -58,7 +58,7 @@ def held(service: Daemon, tmp_path: Path) -> None:
     assert whole_event_log(service)
 
 
-def test_answered_by_a_command(service: Daemon, tmp_path: Path) -> None:
+def test_an_open_prompt_survives_kills_and_is_answered_by_a_command(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
     kill_everything(service)
     service.start()
@@ -82,7 +82,7 @@ def test_answered_by_a_command(service: Daemon, tmp_path: Path) -> None:
     held(service, tmp_path)
 
 
-def test_answered_in_a_shell_that_was_open_all_the_time(service: Daemon, tmp_path: Path) -> None:
+def test_an_open_prompt_survives_kills_and_is_answered_in_an_open_shell(service: Daemon, tmp_path: Path) -> None:
     prompt = asked(service)
     with shell(service.socket, tmp_path) as screen:
         screen.see(INVITE, "1 prompt: answer")

@@ -30,7 +30,7 @@ def kept(service: Daemon) -> int:
     return rows(service.run, "SELECT count(*) FROM iterations")[0][0]
 
 
-def test_looks_go_and_changes_stay(tmp_path: Path) -> None:
+def test_noop_iterations_are_removed_and_changes_are_kept(tmp_path: Path) -> None:
     with daemon(tmp_path, more=f"[loops]\nkeep_noop_iterations = {SECOND}\n") as service:
         service.start()
         service.submit("web", FILE.format(path=tmp_path / "web"), mode=Mode.CONTINUOUS, interval=0.05)

@@ -68,7 +68,7 @@ def lines(file: Path) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def test_nothing_is_left_and_everything_goes_on_from_what_is_committed(service: Daemon, tmp_path: Path) -> None:
+def test_no_process_is_left_and_everything_continues_from_what_is_committed(service: Daemon, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     witness.touch()
     # Holds in the third step, with children of its own.
@@ -100,7 +100,7 @@ def test_nothing_is_left_and_everything_goes_on_from_what_is_committed(service: 
     assert whole_event_log(service)
 
 
-def test_killed_again_and_again_while_it_starts_it_is_whole_in_the_end(service: Daemon, tmp_path: Path) -> None:
+def test_repeated_kills_during_the_start_do_no_harm(service: Daemon, tmp_path: Path) -> None:
     for n in range(4):
         (tmp_path / f"witness{n}").touch()
         service.submit(f"loop{n}", manifest(f"loop{n}", tmp_path / f"witness{n}"), max_iterations=100)
@@ -122,7 +122,7 @@ def test_killed_again_and_again_while_it_starts_it_is_whole_in_the_end(service: 
     assert none_left(service.run, seconds=GRACE)
 
 
-def test_who_is_stopped_by_a_signal_does_not_outlive_it_either(service: Daemon, tmp_path: Path) -> None:
+def test_stopped_processes_do_not_outlive_root(service: Daemon, tmp_path: Path) -> None:
     """A process that is halted cannot hear that its parent is gone; the kernel kills it all the same."""
     service.submit("looks", LOOKS.format(base=tmp_path))
     until(lambda: lines(tmp_path / "looks"))

@@ -74,7 +74,7 @@ def is_as_it_was(service: Daemon) -> bool:
     return not list(service.directory.glob("other*"))
 
 
-def test_a_reload_names_them_and_does_not_go_by_them(service: Daemon) -> None:
+def test_a_reload_names_settings_that_need_a_restart_and_does_not_apply_them(service: Daemon) -> None:
     with service.connect() as client:
         for _ in range(2):
             done = client.call(Reload())
@@ -82,13 +82,13 @@ def test_a_reload_names_them_and_does_not_go_by_them(service: Daemon) -> None:
     assert is_as_it_was(service)
 
 
-def test_a_control_that_is_started_again_does_not_go_by_them(service: Daemon) -> None:
+def test_a_restarted_control_does_not_apply_settings_that_need_a_restart(service: Daemon) -> None:
     control = service.kill("control")
     until(lambda: is_another(service, control))
     assert is_as_it_was(service)
 
 
-def test_an_upgrade_in_place_does_not_go_by_them(service: Daemon) -> None:
+def test_an_upgrade_in_place_does_not_apply_settings_that_need_a_restart(service: Daemon) -> None:
     control = service.pids()["control"]
     subprocess.run(
         [sys.executable, "-P", "-m", "ftl2_enterprise.entrypoints.ftl2ctl", "--socket", service.socket, "upgrade"],
@@ -98,7 +98,7 @@ def test_an_upgrade_in_place_does_not_go_by_them(service: Daemon) -> None:
     assert is_as_it_was(service)
 
 
-def test_a_new_control_says_too_that_the_settings_cannot_be_read(service: Daemon) -> None:
+def test_a_new_control_also_reports_that_the_settings_cannot_be_read(service: Daemon) -> None:
     path = service.directory / "config.toml"
     before = path.read_text()
     path.write_text(before.replace("splay", "splat"))

@@ -62,7 +62,7 @@ def goes_on(service: Daemon, tmp_path: Path, witnesses: list[Path], *, unknown: 
     assert service.stop() == 0
 
 
-def test_term_lets_what_is_in_hand_end_and_begins_nothing_more(tmp_path: Path) -> None:
+def test_term_finishes_the_current_steps_and_begins_no_other(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         witnesses = begin(service, tmp_path)
         service.signal(signal.SIGTERM)
@@ -91,7 +91,7 @@ def test_term_lets_what_is_in_hand_end_and_begins_nothing_more(tmp_path: Path) -
         assert service.stop() == 0
 
 
-def test_term_cuts_what_takes_longer_than_the_limit(tmp_path: Path) -> None:
+def test_sigterm_interrupts_steps_that_exceed_the_limit(tmp_path: Path) -> None:
     with daemon(tmp_path, supervisor="drain_timeout = 1.0") as service:
         witnesses = begin(service, tmp_path)
         service.signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def test_term_cuts_what_takes_longer_than_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("drains", [False, True], ids=["at once", "while it drains"])
-def test_quit_waits_for_no_step(tmp_path: Path, *, drains: bool) -> None:
+def test_sigquit_waits_for_no_step(tmp_path: Path, *, drains: bool) -> None:
     with daemon(tmp_path, supervisor="drain_timeout = 300") as service:
         witnesses = begin(service, tmp_path)
         if drains:
@@ -114,7 +114,7 @@ def test_quit_waits_for_no_step(tmp_path: Path, *, drains: bool) -> None:
         goes_on(service, tmp_path, witnesses, unknown=1)
 
 
-def test_a_model_that_thinks_does_not_keep_the_service(tmp_path: Path) -> None:
+def test_a_model_call_does_not_delay_the_shutdown(tmp_path: Path) -> None:
     base = str(tmp_path)
     body = f"""
 open(os.path.join({base!r}, "called"), "a").write("call\\n")

@@ -53,7 +53,7 @@ def facts(service: Daemon, *kinds: str, after: int = 0) -> list[Event]:
     return [event for event in found if event.kind in kinds]
 
 
-def test_what_was_at_work_when_the_machine_failed_begins_spread_over_the_splay(tmp_path: Path) -> None:
+def test_after_a_boot_loops_begin_spread_over_the_splay(tmp_path: Path) -> None:
     # Starts are never further apart than a gap that is too small to be told from what a start takes: without it they
     # are spread over all of the splay.
     assert manager.SPLAY_GAP < SPLAY / LOOPS
@@ -88,7 +88,7 @@ def test_what_was_at_work_when_the_machine_failed_begins_spread_over_the_splay(t
 
 
 @pytest.mark.parametrize("places", [1, 2])
-def test_who_waits_for_a_place_gets_it_by_priority_and_age(tmp_path: Path, places: int) -> None:
+def test_places_are_given_by_priority_and_waiting_time(tmp_path: Path, places: int) -> None:
     first, others = tmp_path / "first", tmp_path / "gate"
     with (
         first.open("w") as gate,

@@ -71,7 +71,7 @@ def test_every_loop_is_kept_and_nothing_is_repeated(tmp_path: Path) -> None:
         assert none_left(service.run, seconds=5)
 
 
-def test_killed_while_it_upgrades_it_is_whole(tmp_path: Path) -> None:
+def test_kills_during_an_upgrade_do_no_harm(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.start()
         witness = tmp_path / "witness"

@@ -36,7 +36,7 @@ def hear(manager: socket.socket, until: float) -> list[float]:
 
 # A control that is silent for two thirds of the period is replaced, which ends the silence.
 @pytest.mark.parametrize(("hung", "silence"), [("control", PERIOD / 6), ("writer", PERIOD)])
-def test_an_idle_service_is_never_late_and_one_that_hangs_in_part_is_silent(
+def test_an_idle_service_feeds_the_watchdog_and_a_hung_one_does_not(
     tmp_path: Path, hung: str, silence: float
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, daemon(tmp_path) as service:

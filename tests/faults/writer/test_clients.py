@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # --- clients -------------------------------------------------------------------------------------------------------
 
 
-def test_32_clients_at_once(database, writer):
+def test_32_clients_write_concurrently(database, writer):
     links = [writer.link() for _ in range(32)]
     workers = [Worker(link, f"w{n}", 50) for n, link in enumerate(links)]
     for worker in workers:
@@ -74,7 +74,7 @@ def test_a_client_that_does_not_read_blocks_only_itself(database, writer):
     assert 0 < found["stuck", 0] <= sent + 1 < 100_000
 
 
-def test_a_subscriber_that_reads_late_is_told_where_things_stand(database, writer):
+def test_a_subscriber_that_reads_late_gets_the_newest_event_id(database, writer):
     subscriber = connected(writer, hello(), pack(Subscribe()))
     link = writer.link()
     last = 0
@@ -89,7 +89,7 @@ def test_a_subscriber_that_reads_late_is_told_where_things_stand(database, write
     subscriber.close()
 
 
-def test_clients_that_die_in_the_middle_of_a_frame_leave_nothing(database, writer):
+def test_clients_that_die_within_a_frame_write_nothing(database, writer):
     frame = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))]))
     for cut in range(1, len(frame), 7):
         connected(writer, hello(), frame[:cut]).close()
@@ -117,7 +117,7 @@ NO_FRAMES = {
 
 
 @pytest.mark.parametrize("name", NO_FRAMES)
-def test_what_is_no_frame_of_ours_ends_its_connection(writer, name):
+def test_an_invalid_frame_ends_its_connection(writer, name):
     with connected(writer, NO_FRAMES[name]) as connection:
         assert is_ended(connection)
 
@@ -140,7 +140,7 @@ def test_random_bytes_end_only_their_own_connections(database, writer):
     assert [found["w", n] for n in range(400)] == [1] * 400
 
 
-def test_without_descriptors_it_goes_on_with_those_that_it_has(tmp_path, database):
+def test_without_free_descriptors_it_keeps_serving_its_connections(tmp_path, database):
     with writer_process(tmp_path, database, descriptors=40) as writer:
         crowd = [connected(writer, hello()) for _ in range(60)]
         until(lambda: "cannot accept a connection" in writer.log.read_text())
@@ -199,7 +199,7 @@ def lanes(path: Path) -> set[str]:
         reader.close()
 
 
-def test_what_is_kept_for_processes_that_are_gone_is_pruned(tmp_path, database):
+def test_records_of_ended_clients_are_pruned(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         with connected(
             writer,
@@ -233,7 +233,7 @@ def told_to_end(writer: WriterProcess) -> WriterLink:
     return link
 
 
-def test_told_to_end_it_goes_on_until_the_last_client_has_gone(tmp_path, database):
+def test_after_one_sigterm_it_serves_until_the_last_client_disconnects(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         link = told_to_end(writer)
         link.execute([enter.call("w", 3)])
@@ -243,7 +243,7 @@ def test_told_to_end_it_goes_on_until_the_last_client_has_gone(tmp_path, databas
     assert Entries(database).of == {("w", n): 1 for n in (1, 2, 3)}
 
 
-def test_told_twice_it_ends_at_once(tmp_path, database):
+def test_after_two_sigterms_it_ends_at_once(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         link = told_to_end(writer)
         writer.process.terminate()

@@ -73,7 +73,7 @@ def _start_again(writer: WriterProcess) -> None:
 
 @pytest.mark.parametrize("point", [FaultPoint.BEFORE_COMMIT, FaultPoint.WRITER_COMMITTED])
 @pytest.mark.parametrize("nth", [2, 3, 9, 17])
-async def test_killed_at_a_commit_of_the_loop(tmp_path, point, nth):
+async def test_a_loop_continues_when_the_writer_is_killed_at_any_of_its_commits(tmp_path, point, nth):
     (tmp_path / "plain").mkdir()
     (tmp_path / "killed").mkdir()
     wanted = await loop_through(tmp_path / "plain", direct=True)

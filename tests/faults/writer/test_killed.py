@@ -33,7 +33,7 @@ def wait_for(workers: list[Worker]) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_point(tmp_path, database, point):
+def test_work_is_executed_once_when_the_writer_is_killed_at_a_fault_point(tmp_path, database, point):
     # Pruning at the start is a commit, too, and no batch; the fault comes while there is work.
     with writer_process(tmp_path, database, fault=f"{point}#5=kill") as writer:
         links = [writer.link() for _ in range(4)]
@@ -50,7 +50,7 @@ def test_killed_at_a_point(tmp_path, database, point):
     assert sorted(entry for worker in workers for entry in worker.acknowledged) == sorted(every)
 
 
-def test_killed_again_and_again_with_32_clients(tmp_path, database):
+def test_work_of_32_clients_survives_repeated_kills(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
         links = [writer.link() for _ in range(32)]
         workers = [Worker(link, f"w{n}", 100) for n, link in enumerate(links)]
@@ -114,7 +114,7 @@ async def test_many_in_flight_over_one_connection_survive_a_kill(tmp_path, datab
     assert notices[-1] == Committed(last, wakes=False)
 
 
-def test_without_a_writer_it_is_said_in_time_and_nothing_is_written(tmp_path, database):
+def test_without_a_writer_the_client_fails_in_time_and_nothing_is_written(tmp_path, database):
     writer = WriterProcess(tmp_path, database)
     try:
         link = writer.link(patience=0.3)
@@ -127,7 +127,7 @@ def test_without_a_writer_it_is_said_in_time_and_nothing_is_written(tmp_path, da
     assert not Entries(database).of
 
 
-def test_without_a_socket_it_is_said_in_time(tmp_path):
+def test_without_a_socket_the_client_fails_in_time(tmp_path):
     writer = WriterProcess(tmp_path, tmp_path / "none.db")
     writer.close()
     (tmp_path / "writer.sock").unlink()
@@ -136,7 +136,7 @@ def test_without_a_socket_it_is_said_in_time(tmp_path):
     assert caught.value.code is Code.UNAVAILABLE
 
 
-async def test_the_asynchronous_client_says_in_time_that_there_is_no_writer(tmp_path, database):
+async def test_without_a_writer_the_asynchronous_client_fails_in_time(tmp_path, database):
     writer = WriterProcess(tmp_path, database)
     client = WriterClient(writer.address, patience=0.2)
     client.start()

@@ -56,9 +56,7 @@ def test_a_bad_unit_fails_alone(database, writer):
 
         def run(self):
             try:
-                self._writer.execute(
-                    [enter.call(self._who, 0), self._unit.call(self._who), enter.call(self._who, 1)]
-                )
+                self._writer.execute([enter.call(self._who, 0), self._unit.call(self._who), enter.call(self._who, 1)])
             except Problem as problem:
                 answers[self._who] = problem
 
@@ -90,7 +88,7 @@ def test_a_bad_unit_fails_alone(database, writer):
     assert "ZeroDivisionError: the secret of stumbled" in log
 
 
-def test_work_that_is_no_work_fails_alone(database, writer):
+def test_invalid_work_fails_alone(database, writer):
     wrong = [
         Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
         Work(
@@ -139,7 +137,7 @@ def test_a_process_whose_claim_is_gone_writes_nothing(database, writer):
         reader.close()
 
 
-def test_texts_and_numbers_of_any_kind_get_there(database, writer):
+def test_texts_and_numbers_of_any_kind_are_written(database, writer):
     link = writer.link()
     link.execute([enter.call("\ud800 lone", 3), enter_much.call("long", 1, "x" * 20_000_000)])
     link.close()
@@ -170,7 +168,7 @@ def test_a_locked_database_fails_what_is_queued_and_nothing_later(database, writ
     assert Entries(database).of == {("w", 1): 1, ("w", 3): 1}
 
 
-def test_a_database_that_is_not_there_yet(tmp_path):
+def test_units_are_refused_until_the_database_exists(tmp_path):
     path = tmp_path / "later.db"
     with writer_process(tmp_path, path) as writer:
         link = writer.link()

@@ -39,7 +39,7 @@ def scripted() -> Iterator[ScriptedService]:
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 255, 256, 65_535, 65_536, 600_000])
-def test_what_the_service_renders_is_printed_as_it_is(scripted: ScriptedService, length: int) -> None:
+def test_a_view_of_the_service_is_printed_unchanged(scripted: ScriptedService, length: int) -> None:
     told = "é" * (length // 2) + "x" * (length % 2)
     scripted.on(Render, Rendered(text=told))
     done = ctl(scripted.path, "show", "web", "--json")
@@ -109,7 +109,9 @@ def test_it_loads_fourteen_small_modules(scripted: ScriptedService) -> None:
         ("show", "\udcff"),
     ],
 )
-def test_the_service_is_not_asked_for_what_it_would_refuse(scripted: ScriptedService, words: tuple[str, ...]) -> None:
+def test_views_that_the_service_would_refuse_are_not_requested(
+    scripted: ScriptedService, words: tuple[str, ...]
+) -> None:
     ctl(scripted.path, *words)
     assert not scripted.asked_for(Render)
 
@@ -140,7 +142,9 @@ def test_any_value_of_columns_is_accepted(scripted: ScriptedService, columns: st
         (("status", "web", "--watch"), 2, "error: cannot take --watch with a loop\n"),
     ],
 )
-def test_bad_words_are_refused(scripted: ScriptedService, words: tuple[str, ...], status: int, told: str) -> None:
+def test_invalid_arguments_are_refused(
+    scripted: ScriptedService, words: tuple[str, ...], status: int, told: str
+) -> None:
     done = ctl(scripted.path, *words)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(told)
@@ -292,7 +296,7 @@ def test_a_silent_service_is_waited_for_as_long_as_requested(tmp_path: Path) -> 
     assert took < 10
 
 
-def test_a_slow_trickle_does_not_extend_the_wait(tmp_path: Path) -> None:
+def test_a_slowly_arriving_reply_does_not_extend_the_limit(tmp_path: Path) -> None:
     over = threading.Event()
 
     def trickle(connection: socket.socket) -> None:

@@ -90,15 +90,13 @@ def session(path: Path) -> CtlSession:
 
 
 @pytest.mark.parametrize("first", [greets_only, says_why, stops_at_once])
-def test_what_only_looks_is_asked_again_of_the_next_service(
-    tmp_path: Path, first: Callable[[FromClient], Any]
-) -> None:
+def test_a_read_is_repeated_on_the_next_service(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
     with services(tmp_path / "s", first, answers), session(tmp_path / "s") as one:
         assert one.call(GetVersion()) == VERSION_INFO
 
 
 @pytest.mark.parametrize("first", [greets_only, says_why])
-def test_what_changes_something_is_never_asked_twice(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
+def test_a_write_is_never_repeated(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
     with services(tmp_path / "s", first) as heard, session(tmp_path / "s") as one:
         with pytest.raises(ConnectionLost, match=r"cannot (go on|continue)") as told:
             one.call(PauseLoop(loop="web"))
@@ -106,14 +104,14 @@ def test_what_changes_something_is_never_asked_twice(tmp_path: Path, first: Call
     assert [type(message) for message in heard[0]] == [Hello, Call]
 
 
-def test_what_changes_something_is_asked_when_nothing_was_asked_yet(tmp_path: Path) -> None:
+def test_a_write_is_sent_if_no_request_was_sent_before(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with services(path, stops_at_once, says_why) as heard, session(path) as one, pytest.raises(ConnectionLost):
         one.call(PauseLoop(loop="web"))
     assert [[type(message) for message in each] for each in heard] == [[Hello], [Hello, Call]]
 
 
-def test_a_service_that_does_not_come_back_is_told(tmp_path: Path) -> None:
+def test_a_service_that_does_not_come_back_is_reported(tmp_path: Path) -> None:
     lost = pytest.raises(ConnectionLost, match="the connection to the service was lost")
     with services(tmp_path / "s", greets_only, greets_only), session(tmp_path / "s") as one, lost:
         one.call(GetVersion())

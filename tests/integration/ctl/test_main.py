@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
 from tests.support import builders
 
 
-def test_no_service(tmp_path, ctl):
+def test_without_a_service_commands_fail(tmp_path, ctl):
     status, out, err = ctl("status", "--json", "--socket", str(tmp_path / "none"))
     assert status == 69
     assert json.loads(out)["error"]["code"] == "unavailable"

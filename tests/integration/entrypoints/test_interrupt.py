@@ -108,12 +108,12 @@ def test_it_ends_the_process_and_leaves_no_traceback() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
-def test_it_is_not_lost_where_a_library_catches_whatever_is_raised() -> None:
+def test_an_interrupt_is_not_lost_where_a_library_catches_every_exception() -> None:
     ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "imported")
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
-def test_who_has_another_way_with_it_keeps_it() -> None:
+def test_another_way_of_handling_interrupts_is_kept() -> None:
     for how, said in {"heard": "heard\nthe program runs\n", "after": "raised\n"}.items():
         ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, how)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
@@ -123,21 +123,21 @@ def test_who_has_another_way_with_it_keeps_it() -> None:
     assert "the program runs" in ended.stdout
 
 
-def test_who_said_that_it_is_not_to_be_interrupted_is_heeded() -> None:
+def test_an_ignored_interrupt_stays_ignored() -> None:
     ended = python(INTERRUPTED_IN_A_CALLBACK, "ignored")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the program runs\n", "")
 
 
-def test_the_program_itself_hears_it_as_ever() -> None:
+def test_the_program_itself_receives_the_interrupt() -> None:
     ended = python(IN_THE_PROGRAM)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
-def test_a_storm_of_them_for_which_there_is_no_room_is_nothing_to_tell_of() -> None:
+def test_more_interrupts_than_there_is_room_for_print_nothing() -> None:
     ended = python(STORM)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "stops\n", "")
 
 
-def test_an_error_that_comes_from_it_is_no_defect() -> None:
+def test_an_error_caused_by_an_interrupt_is_no_defect() -> None:
     ended = python(DIRTY)
     assert (ended.returncode, ended.stdout, ended.stderr) == (6, "", "stopped\n")

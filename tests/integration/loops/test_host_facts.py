@@ -44,7 +44,7 @@ async def test_a_host_that_is_registered_again_keeps_its_facts(tmp_path):
     assert (host.ansible_host, host.ansible_user) == ("10.0.0.2", "ana")
 
 
-async def test_what_is_learnt_of_a_host_later_is_added_to_what_is_known(tmp_path):
+async def test_later_facts_of_a_host_are_merged(tmp_path):
     first = Decision(observe=[OS_RELEASE])
     second = Decision(observe=[SETUP])
     decider = ScriptedDecider(first, second, DONE)
@@ -55,7 +55,7 @@ async def test_what_is_learnt_of_a_host_later_is_added_to_what_is_known(tmp_path
     assert facts["system"] == "Linux"
 
 
-async def test_a_host_that_got_another_system_does_not_keep_the_package_manager_of_the_old_one(tmp_path):
+async def test_a_host_with_a_new_system_does_not_keep_its_old_package_manager(tmp_path):
     modules = hosts_with_facts()
     texts = iter(["ID=debian\n", "ID=alpine\n"])
     modules.handlers["command"] = lambda call: ok(rc=0, stdout=next(texts))
@@ -65,7 +65,7 @@ async def test_a_host_that_got_another_system_does_not_keep_the_package_manager_
         assert known(b)[0]["web1"].facts == {"distribution": "alpine", "distribution_id": "alpine"}
 
 
-async def test_two_loops_of_one_database_know_nothing_of_each_other(tmp_path):
+async def test_two_loops_of_one_database_do_not_share_facts(tmp_path):
     with bench(tmp_path, ScriptedDecider(Decision(state_ops=[ADD, LB]), DONE)) as b:
         with b.database.write() as tx:
             other = loop_rows.create_loop(tx, LoopSpec(name="db", desired_state="other", decider="scripted"))

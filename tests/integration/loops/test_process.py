@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DONE = Decision(converged=True, reasoning="all is well")
 
 
-async def test_an_unexpected_failure_ends_the_loop_as_failed_under_an_id_and_it_can_be_resumed(tmp_path):
+async def test_an_unexpected_failure_fails_the_loop_under_an_id_and_it_can_be_resumed(tmp_path):
     password = "password=hunter2222"
 
     def broken(situation):
@@ -53,7 +53,7 @@ async def test_an_unexpected_failure_ends_the_loop_as_failed_under_an_id_and_it_
         assert (await b.run()).condition is Condition.IN_SYNC
 
 
-async def test_what_was_in_flight_at_an_unexpected_failure_is_unknown_and_the_rest_is_skipped(tmp_path):
+async def test_an_action_in_flight_at_an_unexpected_failure_is_unknown_and_the_rest_is_skipped(tmp_path):
     modules = ScriptedModules({"a": ["web"], "b": ["web"]})
 
     def handler(call: ModuleCall) -> Awaitable[ModuleResult]:
@@ -74,7 +74,7 @@ async def test_what_was_in_flight_at_an_unexpected_failure_is_unknown_and_the_re
         assert (await b.run()).outcome is Outcome.CONVERGED
 
 
-async def test_bad_input_that_turns_up_during_a_run_ends_it_with_its_sentence(tmp_path):
+async def test_invalid_input_during_a_run_ends_it_with_the_message(tmp_path):
     def broken(situation):
         raise Problem(Code.INVALID, "cannot read rules.json: it is damaged")
 
@@ -84,7 +84,7 @@ async def test_bad_input_that_turns_up_during_a_run_ends_it_with_its_sentence(tm
     assert loop.reason == "cannot read rules.json: it is damaged"
 
 
-async def test_a_database_that_cannot_be_written_leaves_the_loop_to_be_resumed(tmp_path):
+async def test_with_a_database_that_cannot_be_written_the_loop_can_be_resumed(tmp_path):
     def broken(situation):
         raise Problem(Code.UNAVAILABLE, "cannot write: the disk is full")
 
@@ -96,7 +96,7 @@ async def test_a_database_that_cannot_be_written_leaves_the_loop_to_be_resumed(t
     assert (loop.outcome, loop.iteration_count) == (Outcome.CONVERGED, 1)
 
 
-async def test_giving_back_a_loop_that_another_process_has_taken_is_silent(tmp_path):
+async def test_releasing_a_loop_that_another_process_has_claimed_is_silent(tmp_path):
     with bench(tmp_path, ScriptedDecider(DONE)) as b:
         late = process.claim(b.database, b.loop_id)
         process.claim(b.database, b.loop_id)

@@ -60,7 +60,9 @@ def submit(service: ControlProcess, name: str) -> Loop:
         (("status", "--json"), Render(view="status", json=True)),
     ],
 )
-def test_it_is_what_the_client_prints(service: ControlProcess, words: tuple[str, ...], request_: Render) -> None:
+def test_a_view_equals_the_output_of_the_client(
+    service: ControlProcess, words: tuple[str, ...], request_: Render
+) -> None:
     submit(service, "web")
     submit(service, "db")
     service.call(PauseLoop(loop="web"))

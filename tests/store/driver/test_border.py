@@ -30,7 +30,7 @@ def marks() -> dict[str, list[str]]:
     return found
 
 
-def test_nothing_else_uses_the_words_of_sqlite() -> None:
+def test_only_the_driver_uses_the_words_of_sqlite() -> None:
     found = marks()
     assert "store/sqlite/driver.py" in found, "the search finds what there is"
     assert {name: lines for name, lines in found.items() if not name.startswith(EXCEPT)} == {}

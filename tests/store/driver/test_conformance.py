@@ -20,5 +20,5 @@ DRIVERS: dict[str, Driver] = {"sqlite": SQLITE}
 
 @pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_conformance(driver: Driver, check: Check, tmp_path: Path) -> None:
+def test_every_driver_conforms(driver: Driver, check: Check, tmp_path: Path) -> None:
     check(driver, tmp_path)

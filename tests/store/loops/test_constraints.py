@@ -198,7 +198,7 @@ def test_every_constraint_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("name", "statement"), [(name, each) for name, many in BROKEN.items() for each in many])
-def test_check(db: Store, name: str, statement: str) -> None:
+def test_check_constraints_refuse_invalid_rows(db: Store, name: str, statement: str) -> None:
     # Other constraints may notice too, and SQLite names the first: so this one has to refuse on its own.
     with db.write() as tx:
         one_of_each(tx)
@@ -218,7 +218,7 @@ def test_check(db: Store, name: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), WORDS, ids=lambda each: each.name)
-def test_known_words_only(db: Store, table: Table, column: Column[Any]) -> None:
+def test_unknown_words_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
         f"UPDATE {table.name} SET {column.name} = 'nonsense'",
@@ -227,7 +227,7 @@ def test_known_words_only(db: Store, table: Table, column: Column[Any]) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), FLAGS, ids=lambda each: each.name)
-def test_flags_only(db: Store, table: Table, column: Column[Any]) -> None:
+def test_values_that_are_no_flags_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
         f"UPDATE {table.name} SET {column.name} = 2",
@@ -236,7 +236,7 @@ def test_flags_only(db: Store, table: Table, column: Column[Any]) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), NEEDED, ids=lambda each: each.name)
-def test_needed(db: Store, table: Table, column: Column[Any]) -> None:
+def test_missing_values_are_refused(db: Store, table: Table, column: Column[Any]) -> None:
     name = f"{table.name}.{column.name}"
     refuse(
         db,
@@ -255,7 +255,7 @@ def test_references_exist(db: Store, table: Table, column: Column[Any]) -> None:
 
 
 @pytest.mark.parametrize("columns", TWICE)
-def test_only_once(db: Store, columns: str) -> None:
+def test_duplicates_are_refused(db: Store, columns: str) -> None:
     first, again = TWICE[columns]
     refuse(db, again, f"UNIQUE constraint failed: {columns}", first=first)
 
@@ -266,7 +266,7 @@ def test_facts_never_change(db: Store, statement: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["loops", "iterations", "increments", "texts"])
-def test_what_others_speak_of_stays(db: Store, table: str) -> None:
+def test_referenced_rows_cannot_be_deleted(db: Store, table: str) -> None:
     refuse(db, f"DELETE FROM {table}", "FOREIGN KEY constraint failed")
 
 

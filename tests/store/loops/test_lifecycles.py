@@ -89,7 +89,7 @@ MACHINES = {
 
 
 @pytest.mark.parametrize("kind", MACHINES)
-def test_any_sequence_of_events(db: Store, kind: str) -> None:
+def test_any_sequence_of_events_keeps_the_invariants(db: Store, kind: str) -> None:
     machine, words, table = MACHINES[kind]
     serial = iter(range(10_000))
 
@@ -147,7 +147,7 @@ def test_a_guard_that_fails_is_a_conflict(db: Store) -> None:
         transition(tx, LOOP, tables.loops, loop.id, LoopEvent.PAUSED, where={"run": 1})
 
 
-def test_no_such_row(db: Store) -> None:
+def test_a_missing_row_is_not_found(db: Store) -> None:
     with pytest.raises(Problem) as caught, db.write() as tx:
         transition(tx, PROMPT, tables.prompts, 9, PromptEvent.EXPIRED)
     assert caught.value.code is Code.NOT_FOUND
@@ -253,7 +253,7 @@ class Counting(RuleBasedStateMachine):
                 assert getattr(loop, column) == rows, column
 
 
-def test_counters_are_what_counting_says() -> None:
+def test_counters_equal_the_counted_rows() -> None:
     run_state_machine_as_test(Counting, settings=settings(max_examples=15, stateful_step_count=25))
 
 

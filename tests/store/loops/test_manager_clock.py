@@ -29,7 +29,7 @@ def rests(tx: Tx, seconds: int) -> int:
     return loop_rows.get_loop(tx, loop.id).updated_at
 
 
-def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None:
+def test_a_rest_begins_again_when_the_jump_is_noticed(db: Store) -> None:
     manager = LoopManager(SupervisorSettings)
     with db.write() as tx:
         written = rests(tx, 60)
@@ -48,7 +48,7 @@ def test_a_rest_is_counted_anew_from_when_the_jump_is_noticed(db: Store) -> None
         assert keys(manager.ensure(tx, {}, due, booted=False)) == ("loop:1",)
 
 
-def test_what_was_made_in_what_is_the_future_now_is_started(db: Store) -> None:
+def test_loops_created_in_what_is_now_the_future_are_started(db: Store) -> None:
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
         loop_rows.change_loop(tx, loop.id, managed=True)
@@ -69,7 +69,7 @@ def test_a_delay_before_a_restart_is_not_made_longer(db: Store) -> None:
         assert keys(manager.ensure(tx, {}, written - HOUR + at - written, booted=False)) == ("loop:1",)
 
 
-def test_a_splayed_start_is_not_kept_back(db: Store) -> None:
+def test_a_splayed_start_is_not_delayed(db: Store) -> None:
     manager = LoopManager(SupervisorSettings)
     with db.write() as tx:
         for name in ("a", "b"):

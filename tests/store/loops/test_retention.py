@@ -94,7 +94,7 @@ def test_expired_iterations_are_deleted_with_their_observations_and_the_newest_o
         assert loop_rows.insert_iteration(tx, loop.id, 31).n == 31
 
 
-def test_young_looks_stay(db: Store) -> None:
+def test_young_noop_iterations_are_kept(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
         runs(tx, web, 5)
@@ -121,7 +121,7 @@ def test_young_looks_stay(db: Store) -> None:
     ],
     ids=["action", "prompt", "model call", "rule", "failed look", "unknown look"],
 )
-def test_what_was_more_than_a_look_stays(db: Store, and_also: Callable[[Tx, Iteration], Any]) -> None:
+def test_iterations_with_a_change_or_failure_are_kept(db: Store, and_also: Callable[[Tx, Iteration], Any]) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
         look(tx, web, 1)
@@ -131,7 +131,7 @@ def test_what_was_more_than_a_look_stays(db: Store, and_also: Callable[[Tx, Iter
 
 
 @pytest.mark.parametrize("outcome", sorted(IterationOutcome))
-def test_only_runs_without_news_go_and_they_go_whole(db: Store, outcome: IterationOutcome) -> None:
+def test_only_complete_runs_without_a_change_are_removed(db: Store, outcome: IterationOutcome) -> None:
     quiet = outcome in {IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED}
     with db.write() as tx:
         web = started_loop(tx)[0].id
@@ -140,7 +140,7 @@ def test_only_runs_without_news_go_and_they_go_whole(db: Store, outcome: Iterati
     assert old(db) == (run if quiet else [])
 
 
-def test_a_run_that_has_not_ended_stays(db: Store) -> None:
+def test_a_run_that_has_not_ended_is_kept(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
         many = [look(tx, web, 1, IterationOutcome.OBSERVED) for _ in range(25)]
@@ -149,7 +149,7 @@ def test_a_run_that_has_not_ended_stays(db: Store) -> None:
     assert len(kept(db)) == len(many) + 1
 
 
-def test_only_so_many_are_examined_at_a_time(db: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_examined_iterations_is_bounded(db: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "EXAMINED", 7)
     with db.write() as tx:
         web = started_loop(tx)[0].id
@@ -162,7 +162,7 @@ def test_only_so_many_are_examined_at_a_time(db: Store, monkeypatch: pytest.Monk
     assert old(db) == every[:20]
 
 
-def test_long_texts_go_with_the_last_look_that_saw_them(db: Store) -> None:
+def test_long_texts_are_removed_with_the_last_iteration_that_refers_to_them(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
         look(tx, web, 1, and_also=lambda tx, iteration: see(tx, iteration, "seen once " * 1000))
@@ -175,7 +175,7 @@ def test_long_texts_go_with_the_last_look_that_saw_them(db: Store) -> None:
         assert tx.connection.execute(select(texts.c.size)).scalars().all() == [11_000]
 
 
-def test_what_is_gone_already_is_no_error(db: Store) -> None:
+def test_removing_missing_iterations_is_no_error(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
         runs(tx, web, 22)

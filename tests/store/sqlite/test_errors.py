@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
 
 
-def test_locked_by_another_process(db: Store, path: Path) -> None:
+def test_a_database_locked_by_another_process_is_unavailable(db: Store, path: Path) -> None:
     with locked_by_another_process(path):
         with refused(Code.UNAVAILABLE, f"cannot write the database {path}", "locked by another process"), db.write():
             pytest.fail("nothing may run without the lock")
@@ -34,7 +34,7 @@ def test_locked_by_another_process(db: Store, path: Path) -> None:
     assert loop_names(db) == {"web"}
 
 
-def test_locked_while_it_is_made(path: Path) -> None:
+def test_a_database_locked_during_its_creation_is_unavailable(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -44,7 +44,7 @@ def test_locked_while_it_is_made(path: Path) -> None:
     open_database(path, create=True).close()
 
 
-def test_full(db: Store, path: Path) -> None:
+def test_a_full_database_is_unavailable(db: Store, path: Path) -> None:
     with db.write() as tx:
         loop_rows.create_loop(tx, spec("before"))
         pages = tx.connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -71,7 +71,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_really_full_disk(small_disk: Path) -> None:
+def test_a_full_disk_is_unavailable(small_disk: Path) -> None:
     path = small_disk / "loops.db"
     opened = open_database(path, create=True)
     ballast = small_disk / "ballast"
@@ -92,7 +92,7 @@ def small_disk_left(disk: Path) -> int:
     return left.f_bavail * left.f_frsize
 
 
-def test_making_it_on_a_full_disk(small_disk: Path) -> None:
+def test_creating_a_database_on_a_full_disk_is_unavailable(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(b"\0" * small_disk_left(small_disk))
     path = small_disk / "loops.db"
     with refused(Code.UNAVAILABLE, str(path)):
@@ -101,7 +101,7 @@ def test_making_it_on_a_full_disk(small_disk: Path) -> None:
     open_database(path, create=True).close()
 
 
-def test_read_only(db: Store, path: Path) -> None:
+def test_a_read_only_file_is_unavailable(db: Store, path: Path) -> None:
     with db.write() as tx:
         tx.connection.exec_driver_sql("PRAGMA query_only = ON")
     with refused(Code.UNAVAILABLE, "read-only", str(path)), db.write() as tx:
@@ -110,7 +110,7 @@ def test_read_only(db: Store, path: Path) -> None:
         loop_rows.create_loop(tx, spec())
 
 
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_read_only_directory_is_unavailable(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib\n"
         "from ftl2_enterprise.core.problem import Problem\n"

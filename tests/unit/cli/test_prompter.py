@@ -73,7 +73,7 @@ async def test_the_end_of_the_input_is_no_answer(tmp_path: Path) -> None:
             assert await people.ask(prompt("red", "blue", default="blue")) is None
 
 
-async def test_a_last_line_without_a_line_break_counts(tmp_path: Path) -> None:
+async def test_a_last_line_without_a_line_break_is_read(tmp_path: Path) -> None:
     file = tmp_path / "answers"
     file.write_text("red")
     with file.open() as stream:

@@ -49,7 +49,7 @@ def parsed(text: str) -> dict[str, object]:
         ("pause -h", {"help": True}),
     ],
 )
-def test_values(text, values):
+def test_values_are_parsed(text, values):
     assert parsed(text) == values
 
 
@@ -79,7 +79,7 @@ def test_values(text, values):
         ("rules show", "cannot run `rules show` without RULE", "usage: rules show RULE"),
     ],
 )
-def test_refusals(text, message, hint):
+def test_invalid_arguments_are_refused_with_a_message(text, message, hint):
     with pytest.raises(Problem) as caught:
         parsed(text)
     assert (caught.value.message, caught.value.hint, caught.value.exit_status) == (message, hint, 2)
@@ -104,7 +104,7 @@ def test_global_options_may_stand_in_front():
         ("answer 3 #1", ["answer", "3", "#1"]),
     ],
 )
-def test_lines_of_a_script(text, words):
+def test_lines_of_a_script_are_parsed(text, words):
     assert tokenizer.split(text) == words
 
 
@@ -117,7 +117,7 @@ EVERY = [(program, one) for program in (FTL2CTL, FTL2_ENTERPRISE) for one in fin
 
 
 @given(st.sampled_from(EVERY), st.lists(st.text(max_size=8), max_size=6))
-def test_any_words_are_values_or_a_problem(of, words):
+def test_any_words_are_parsed_or_refused(of, words):
     program, command = of
     try:
         parsing.parse(program, command, words)

@@ -29,7 +29,7 @@ def _begun(config: Path) -> Startup:
     return child_startup.decode(begun.renewed(begun.load(MODEL)).encode())
 
 
-def test_the_settings_in_force_come_through_as_they_are(config: Path) -> None:
+def test_the_settings_in_effect_are_passed_unchanged(config: Path) -> None:
     begun = _begun(config)
     found = begun.in_force(MODEL)
     assert found == begun.load(MODEL)
@@ -37,7 +37,7 @@ def test_the_settings_in_force_come_through_as_they_are(config: Path) -> None:
     assert found.origins["limits.pids"] == str(config)
 
 
-def test_a_file_that_was_spoilt_since_stops_no_process(config: Path) -> None:
+def test_a_settings_file_that_became_invalid_stops_no_process(config: Path) -> None:
     begun = _begun(config)
     config.write_text("[loops\n")
     assert begun.in_force(MODEL).settings.limits.pids == 5

@@ -62,7 +62,7 @@ def test_an_ended_process_is_not_alive_even_before_it_is_reaped():
     child.communicate()
 
 
-def test_whatever_a_process_calls_itself_it_can_be_asked_after():
+def test_the_name_of_a_process_does_not_affect_the_check():
     code = """
 import sys
 from ftl2_enterprise.core import lease
@@ -104,7 +104,7 @@ def test_an_owner_of_the_first_version_is_read():
     "text",
     ["", "me", "a:b", "a:b:c", "a:1:b", "a:1:2:", f"a:1:2:{ELSEWHERE}:", "a:1:2:3", "a:-1:2", "a:" + "9" * 9999],
 )
-def test_a_text_that_names_no_owner(text: str) -> None:
+def test_a_text_that_names_no_owner_is_dead(text: str) -> None:
     assert not lease.is_alive(text)
     with pytest.raises(ValueError, match="cannot read the owner"):
         lease.parse(text)

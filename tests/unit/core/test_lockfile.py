@@ -43,7 +43,7 @@ def test_the_lock_survives_exec_and_names_its_holder(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
-def test_a_child_that_lives_on_does_not_hold_it(tmp_path: Path) -> None:
+def test_a_surviving_child_does_not_hold_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "db.service"
     with _started(lock) as process:
         assert process.stdout is not None
@@ -56,5 +56,5 @@ def test_a_child_that_lives_on_does_not_hold_it(tmp_path: Path) -> None:
         process.communicate("\n")
 
 
-def test_without_a_file_nobody_holds_it(tmp_path: Path) -> None:
+def test_without_a_file_there_is_no_holder(tmp_path: Path) -> None:
     assert lockfile.holder(str(tmp_path / "absent")) is None

@@ -54,7 +54,7 @@ def test_known_secrets_never_survive_in_a_value(values: list[str], data: st.Data
 
 
 @given(secrets)
-def test_it_never_survives_encoded(secret: str) -> None:
+def test_an_encoded_secret_is_hidden(secret: str) -> None:
     raw = secret.encode("utf-8", "surrogatepass")
     redactor = Redactor([secret])
     written = [json.dumps(secret), json.dumps(json.dumps(secret)), shlex.quote(secret), quote(raw, safe="")]
@@ -71,21 +71,21 @@ def test_it_is_found_in_basic_authentication_whatever_the_user_is_called(user: s
     assert header not in shown
 
 
-def test_the_longest_goes_first() -> None:
+def test_the_longest_secret_is_replaced_first() -> None:
     assert Redactor(["hunter", "hunter2000"]).text("x hunter2000 y hunter z") == f"x {MASK} y {MASK} z"
 
 
-def test_lines_of_a_secret_go_one_by_one() -> None:
+def test_each_line_of_a_secret_is_hidden() -> None:
     redactor = Redactor(["first line of it\nshort\nsecond line of it\n"])
     assert redactor.text("grep: second line of it") == f"grep: {MASK}"
     assert redactor.text("> first line of it\n> short") == f"> {MASK}\n> short"
 
 
-def test_a_value_that_is_too_short_is_not_looked_for() -> None:
+def test_a_value_that_is_too_short_is_not_redacted() -> None:
     assert Redactor(["abc", ""]).text("abcabc") == "abcabc"
 
 
-def test_a_number_that_is_the_secret_goes_too() -> None:
+def test_a_number_that_is_the_secret_is_hidden() -> None:
     assert Redactor(["123456"]).value({"pin": 123456, "port": 22, "ok": True}) == {
         "pin": MASK,
         "port": 22,
@@ -93,7 +93,7 @@ def test_a_number_that_is_the_secret_goes_too() -> None:
     }
 
 
-def test_it_never_prints_what_it_knows() -> None:
+def test_the_repr_of_a_redactor_has_no_secret() -> None:
     redactor = Redactor(["hunter2000"])
     assert "hunter2000" not in f"{redactor} {redactor!r}"
 
@@ -122,7 +122,7 @@ def test_it_never_prints_what_it_knows() -> None:
         "vault_token",
     ],
 )
-def test_a_telling_name_hides_its_value(name: str) -> None:
+def test_the_value_of_a_sensitive_name_is_hidden(name: str) -> None:
     assert is_sensitive(name)
     assert Redactor().value({"a": [{name: "x"}]}) == {"a": [{name: MASK}]}
 
@@ -152,12 +152,12 @@ def test_a_telling_name_hides_its_value(name: str) -> None:
         "",
     ],
 )
-def test_a_name_that_only_sounds_like_one_does_not(name: str) -> None:
+def test_a_name_that_resembles_a_sensitive_one_is_not_hidden(name: str) -> None:
     assert not is_sensitive(name)
     assert Redactor().value({name: "x"}) == {name: "x"}
 
 
-def test_the_shape_under_a_telling_name_stays() -> None:
+def test_the_structure_below_a_sensitive_name_stays() -> None:
     value = {"credentials": {"user": "root", "9f8e7d": "x", "on": True}, "password": None, "input_tokens": 7}
     assert Redactor().value(value) == {
         "credentials": {"user": MASK, MASK: MASK, "on": True},
@@ -166,7 +166,7 @@ def test_the_shape_under_a_telling_name_stays() -> None:
     }
 
 
-def test_a_known_secret_as_a_name_under_a_telling_name_goes_too() -> None:
+def test_a_known_secret_as_a_key_below_a_sensitive_name_is_hidden() -> None:
     assert Redactor(["swordfish"]).value({"tokens": {"swordfish": "x"}}) == {"tokens": {MASK: MASK}}
 
 
@@ -190,7 +190,7 @@ KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\nZXktdjE=\n-----END OPE
         ("token: abc\nnext", f"token: {MASK}\nnext"),
     ],
 )
-def test_telling_places(text: str, shown: str) -> None:
+def test_secrets_in_texts_are_hidden_by_their_context(text: str, shown: str) -> None:
     assert Redactor().text(text) == shown
 
 
@@ -212,7 +212,7 @@ def test_telling_places(text: str, shown: str) -> None:
         f"password={MASK}",
     ],
 )
-def test_harmless_places(text: str) -> None:
+def test_harmless_texts_are_unchanged(text: str) -> None:
     assert Redactor().text(text) == text
 
 
@@ -232,7 +232,7 @@ def test_what_json_cannot_hold_becomes_text() -> None:
     assert shown["spec"]["params"] == {"url_password": MASK, "url": "u"}
 
 
-def test_a_value_without_end_ends() -> None:
+def test_a_recursive_value_is_bounded() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert "[too deep]" in json.dumps(Redactor().value(endless))
@@ -260,7 +260,7 @@ def test_the_mask_is_found_again() -> None:
         "hunter2sec",
     ],
 )
-def test_five_megabytes_take_no_time(piece: str) -> None:
+def test_five_megabytes_are_redacted_quickly(piece: str) -> None:
     redactor = Redactor(["hunter2secret", SECRET, "a line of a secret\nanother line of it"])
     text = piece * (5_000_000 // len(piece))
     began = time.process_time()

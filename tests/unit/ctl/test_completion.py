@@ -89,7 +89,7 @@ def words_for(text: str, *, in_shell: bool = True) -> list[str]:
         ("--nonsense ", []),
     ],
 )
-def test_candidates(text, words):
+def test_completion_offers_the_candidates_of_a_position(text, words):
     assert sorted(words_for(text)) == sorted(words)
 
 
@@ -105,7 +105,7 @@ def test_file_names_are_left_to_the_caller(text):
 
 
 @given(st.lists(st.text(max_size=6), max_size=5), st.text(max_size=6))
-def test_no_line_is_too_strange_to_be_completed(before, start):
+def test_any_line_can_be_completed(before, start):
     for one in completion.complete(before, start, Known(), in_shell=True).candidates:
         assert one.word.startswith(start)
 

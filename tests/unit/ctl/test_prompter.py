@@ -52,10 +52,10 @@ def test_an_enter_before_the_question_could_be_read_does_not_take_the_default():
     assert Person((UNREAD / 2, ""), (UNREAD * 0.9, ""), (1.0, "yes")).answer("no") == "yes"
 
 
-def test_an_answer_that_is_typed_counts_however_soon():
+def test_a_typed_answer_is_accepted_at_any_time():
     assert Person((0.0, "1")).answer("no") == "yes"
 
 
-def test_nothing_is_an_answer_once_the_prompt_is_settled():
+def test_a_settled_prompt_accepts_no_answer():
     for text in ("yes", "", "nonsense", None):
         assert Person((3.0, text)).answer("no", settled_at=2.0) is Silence.SETTLED

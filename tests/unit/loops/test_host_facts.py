@@ -20,7 +20,7 @@ def look(module: str, **params: Any) -> ObservationSpec:
 
 @pytest.mark.parametrize("module", ["shell", "command", "ansible.builtin.command", "raw"])
 @pytest.mark.parametrize("param", ["cmd", "_raw_params"])
-def test_os_release_read_by_a_command(module: str, param: str) -> None:
+def test_facts_from_os_release_read_by_a_command(module: str, param: str) -> None:
     spec = look(module, **{param: "cat /etc/os-release"})
     assert facts_from(spec, {"stdout": DEBIAN, "rc": 0}) == {
         "distribution": "Debian GNU/Linux 12 (bookworm)",
@@ -29,7 +29,7 @@ def test_os_release_read_by_a_command(module: str, param: str) -> None:
     }
 
 
-def test_other_ways_to_read_it() -> None:
+def test_facts_from_os_release_read_by_other_modules() -> None:
     content = base64.b64encode(ROCKY.encode()).decode()
     rocky = {"distribution": "Rocky Linux", "distribution_id": "rocky", "pkg_manager": "dnf"}
     assert facts_from(look("slurp", src="/etc/os-release"), {"content": content}) == rocky
@@ -49,11 +49,11 @@ def test_other_ways_to_read_it() -> None:
         ("UBUNTU", "", "apt"),
     ],
 )
-def test_package_managers(identity: str, like: str, manager: str | None) -> None:
+def test_facts_about_package_managers(identity: str, like: str, manager: str | None) -> None:
     assert parse_os_release(f"ID={identity}\nID_LIKE='{like}'").get("pkg_manager") == manager
 
 
-def test_setup() -> None:
+def test_facts_from_the_setup_module() -> None:
     result = {"ansible_facts": {"ansible_system": "Linux", "ansible_machine": "x86_64", "ansible_processor": [1]}}
     assert facts_from(look("setup"), result) == {"system": "Linux", "machine": "x86_64"}
     assert facts_from(look("ansible.builtin.setup"), {"ansible_facts": None}) == {}
@@ -71,7 +71,7 @@ def test_setup() -> None:
         (look("stat", path="/etc/os-release"), {"stat": {}}),
     ],
 )
-def test_what_tells_nothing(spec: ObservationSpec, result: dict[str, Any]) -> None:
+def test_observations_without_facts(spec: ObservationSpec, result: dict[str, Any]) -> None:
     assert facts_from(spec, result) == {}
 
 

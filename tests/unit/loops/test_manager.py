@@ -68,7 +68,7 @@ DUE: list[tuple[Row, int | None, int | None]] = [
 
 
 @pytest.mark.parametrize(("one", "deadline", "wanted"), DUE)
-def test_due(one: Row, deadline: int | None, wanted: int | None) -> None:
+def test_loops_that_are_due_are_started(one: Row, deadline: int | None, wanted: int | None) -> None:
     assert due_at(one, deadline) == wanted
 
 
@@ -87,13 +87,13 @@ def test_due(one: Row, deadline: int | None, wanted: int | None) -> None:
         (row(L.RESTING, D.PAUSE, next_run_at=0), False, Urgency.SAFE_POINT),
     ],
 )
-def test_stops(one: Row, stopping: bool, wanted: Urgency | None) -> None:
+def test_loops_that_should_not_run_are_stopped(one: Row, stopping: bool, wanted: Urgency | None) -> None:
     plan = look(one, children=(child(stopping=stopping),))
     assert plan.stop == ({} if wanted is None else {"loop:1": wanted})
     assert plan.start == ()
 
 
-def test_a_cancel_that_is_hurried_is_a_stop() -> None:
+def test_an_expedited_cancel_is_a_stop() -> None:
     one = row(L.RUNNING, D.CANCEL)
     for stopping in (False, True):
         assert look(one, children=(child(stopping=stopping),), expedited={1}).stop == {"loop:1": Urgency.NOW}
@@ -127,7 +127,7 @@ def test_the_queue_is_fair() -> None:
     assert admitted(*rows, max_running=2, children=(child(8), child(9))).start == ()
 
 
-def test_who_only_rests_gives_its_place_to_who_waits() -> None:
+def test_a_resting_child_makes_room_for_a_waiting_loop() -> None:
     rows = [
         row(L.RESTING, id=1, next_run_at=NOW + 1),
         row(L.RESTING, id=2, next_run_at=NOW + 3),
@@ -149,7 +149,7 @@ def test_who_only_rests_gives_its_place_to_who_waits() -> None:
     assert admitted(*rows, children=(child(4),), max_running=1).end == ()
 
 
-def test_it_wants_to_look_again_when_the_next_one_is_due() -> None:
+def test_the_next_pass_is_when_the_next_loop_is_due() -> None:
     assert look(row(L.PENDING)).recheck_after is None
     assert look(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).recheck_after == 3.0
     soon = [row(L.RESTING, id=1, next_run_at=NOW + 3 * SECOND), row(L.PENDING, id=2, restart_at=NOW + SECOND)]
@@ -201,7 +201,9 @@ def many_rows(draw: st.DrawFn) -> list[Row]:
     st.integers(0, 20),
     st.dictionaries(st.integers(1, 60), st.integers(NOW - 5, NOW + 5)),
 )
-def test_whatever_there_is(rows: list[Row], running: dict[int, bool], most: int, deadlines: dict[int, int]) -> None:
+def test_any_rows_and_children_give_a_consistent_plan(
+    rows: list[Row], running: dict[int, bool], most: int, deadlines: dict[int, int]
+) -> None:
     children = {f"loop:{n}": child(n, stopping=stopping) for n, stopping in running.items()}
     plan = compare(rows, deadlines, children, NOW, begins={})
     admission = admit([plan], children, max_running=most)

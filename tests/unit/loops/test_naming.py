@@ -47,10 +47,10 @@ def test_a_manifest_that_is_in_no_file_names_its_loop(name, called, source):
         ("???", None, "loop"),
     ],
 )
-def test_else_the_file_or_the_first_words_name_it(text, source, called):
+def test_otherwise_the_file_or_the_first_words_name_the_loop(text, source, called):
     assert name_for(text, source, dry_run=False) == called
 
 
 @given(st.text(max_size=200), st.booleans())
-def test_whatever_is_written_a_name_that_can_be_used_comes_out(name, dry_run):
+def test_any_text_gives_a_valid_name(name, dry_run):
     check_name(name_for(manifest(name), None, dry_run=dry_run))

@@ -42,7 +42,7 @@ def delay(one: Any) -> float | None:
         (end(Why.NOT_STARTED), False),
     ],
 )
-def test_what_counts(one: ProcessEnd, counts: bool) -> None:
+def test_which_ends_count_as_crashes(one: ProcessEnd, counts: bool) -> None:
     found = after(one)
     assert (found.crashes, found.crashes_since) == ((1, NOW) if counts else (0, None))
     assert found.failed is None
@@ -55,7 +55,7 @@ def test_it_waits_for_the_database_and_for_another_process() -> None:
     assert delay(after(end(Why.LATE))) is None
 
 
-def test_the_first_crash_is_answered_at_once_and_later_ones_later() -> None:
+def test_the_first_restart_is_immediate_and_later_ones_are_delayed() -> None:
     assert delay(after(end())) is None
     assert [delay(after(end(), n, NOW - SECOND)) for n in (1, 2, 3)] == [0.5, 1.0, 2.0]
     # After a healthy run at once again; it counts in the period all the same.
@@ -63,7 +63,7 @@ def test_the_first_crash_is_answered_at_once_and_later_ones_later() -> None:
     assert (delay(healthy), healthy.crashes) == (None, 4)
 
 
-def test_a_period_ends() -> None:
+def test_a_new_period_begins_after_the_old_one() -> None:
     found = after(end(), 4, NOW - 601 * SECOND)
     assert (found.crashes, found.crashes_since, found.failed, delay(found)) == (1, NOW, None, None)
     # Also one that began in a future that a wrong clock had seen.
@@ -80,7 +80,7 @@ def test_a_period_ends() -> None:
         (end(Why.EXITED, status=1), "ended with status 1"),
     ],
 )
-def test_too_many_crashes_and_it_has_failed_with_the_reason(one: ProcessEnd, words: str) -> None:
+def test_too_many_crashes_fail_the_loop_with_the_reason(one: ProcessEnd, words: str) -> None:
     found = after(one, 4, NOW - 300 * SECOND)
     assert found.restart_at is None
     assert found.failed == f"its process crashed 5 times in 5 min, which is more than 4; last: {one.describe()}"
@@ -97,7 +97,7 @@ ENDS = st.builds(
 
 
 @given(ENDS, st.integers(0, 10), st.integers(-700, 700), st.floats(0, 1, exclude_max=True))
-def test_whatever_happens(one: ProcessEnd, crashes: int, ago: int, random: float) -> None:
+def test_any_sequence_of_ends_is_decided(one: ProcessEnd, crashes: int, ago: int, random: float) -> None:
     since = NOW - ago * SECOND if crashes else None
     found = after(one, crashes, since, random=random)
     assert (found.crashes > 0) == (found.crashes_since is not None)

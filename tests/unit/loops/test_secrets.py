@@ -45,7 +45,7 @@ def test_which_modules_a_binding_is_for(binding: str, module: str, bound: bool) 
     assert ("p" in parse_bindings([binding], ENVIRON).inject(module, {})) is bound
 
 
-def test_an_explicit_parameter_wins_but_a_mask_is_not_one() -> None:
+def test_an_explicit_parameter_wins_unless_it_is_a_mask() -> None:
     bindings = parse_bindings(["uri.p=DEPLOY"], ENVIRON)
     assert bindings.inject("uri", {"p": "mine"}) == {"p": "mine"}
     assert bindings.inject("uri", {"p": None}) == {"p": None}
@@ -101,7 +101,7 @@ def test_a_secret_never_prints() -> None:
             take_away(secret)
 
 
-def test_a_credential_of_the_service_is_a_secret_like_any_other(tmp_path: Path) -> None:
+def test_a_credential_of_the_service_is_redacted_like_other_secrets(tmp_path: Path) -> None:
     (tmp_path / "deploy.token").write_text("hunter2000\n")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "OTHER": "swordfish"}
     bindings = parse_bindings(["uri.url_password=credential:deploy.token", "uri.user=OTHER"], environ)
@@ -141,7 +141,9 @@ def test_outside_the_service_there_are_no_credentials() -> None:
         parse_bindings(["uri.p=credential:ftl2.x"], {})
 
 
-def test_what_a_loop_runs_is_not_told_where_credentials_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_loop_runs_does_not_get_the_credentials_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(secrets, "_kept", [])
     (tmp_path / "token").write_text("hunter2000")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "NOTIFY_SOCKET": "/run/x", "PATH": "/bin", "HOME": "/root"}

@@ -51,7 +51,7 @@ def test_every_fact_of_a_module_is_declared(module: Any) -> None:
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=kind_of)
-def test_every_fact_has_an_emitter_and_says_what_it_is(fact: type[Fact]) -> None:
+def test_every_fact_has_an_emitter_a_docstring_and_a_level(fact: type[Fact]) -> None:
     made = re.compile(rf"\b{fact.__name__}\b")
     users = [path.relative_to(SOURCE) for path, text in sources().items() if made.search(text)]
     assert any(path.parts[0] in EMITTERS for path in users), f"nothing emits {fact}"
@@ -143,7 +143,7 @@ def test_a_subject_is_read_back(kind: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", [SERVICE, "loop", "loop:", ":1", "loop:x", "loop:-1", "loop:²", f"loop:{2**63}"])
-def test_what_is_no_subject(text: str) -> None:
+def test_an_invalid_subject_is_refused(text: str) -> None:
     assert parse_subject(text) is None
 
 

@@ -155,7 +155,7 @@ def test_fields_are_shown_on_one_line(fields, shown):
 @pytest.mark.parametrize(
     ("actor", "name"), [("ada (uid 7, pid 8)", "ada"), ("default", "default"), (None, "unknown")]
 )
-def test_people_are_named_without_their_ids(actor, name):
+def test_actors_are_named_without_their_ids(actor, name):
     assert person(actor) == name
 
 

@@ -27,7 +27,7 @@ EVERY_CHECK = cast("list[HealthCheck]", list(HealthCheck))
 NAMES = sorted(name for name, one in UNITS.items() if one.function.__module__.startswith("ftl2_enterprise."))
 
 
-def test_the_writers_process_knows_every_unit_that_there_is() -> None:
+def test_the_writer_process_imports_every_unit() -> None:
     declared = {
         ".".join((*file.relative_to(PACKAGE).with_suffix("").parts, name))
         for file in PACKAGE.rglob("*.py")
@@ -48,7 +48,7 @@ def test_the_writers_process_knows_every_unit_that_there_is() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_unit_takes_arrives_as_it_was_given(name: str) -> None:
+def test_arguments_of_a_unit_are_decoded_unchanged(name: str) -> None:
     one = UNITS[name]
     takes = {key: made_of(kind) for key, kind in one.hints.items() if key not in {"return", "tx"}}
 
@@ -64,7 +64,7 @@ def test_what_a_unit_takes_arrives_as_it_was_given(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_unit_gives_comes_back_as_it_was(name: str) -> None:
+def test_the_result_of_a_unit_is_decoded_unchanged(name: str) -> None:
     one = UNITS[name]
 
     @settings(max_examples=25, suppress_health_check=EVERY_CHECK)
@@ -87,7 +87,7 @@ def kept(tx: Tx, done: DoneAction) -> DoneAction:
     return done
 
 
-def test_arguments_by_place_by_name_and_left_out() -> None:
+def test_arguments_may_be_positional_named_or_omitted() -> None:
     assert shown.decode(shown.encode(("a",), {})) == {"text": "a"}
     assert shown.decode(shown.encode(("a", 4), {"more": {"b": 1}})) == {"text": "a", "number": 4, "more": {"b": 1}}
 
@@ -95,19 +95,19 @@ def test_arguments_by_place_by_name_and_left_out() -> None:
 @pytest.mark.parametrize(
     ("args", "kwargs"), [((), {}), (("a",), {"text": "b"}), (("a",), {"wrong": 1}), (("a", 1, {}, 2), {})]
 )
-def test_arguments_that_it_does_not_take_are_a_mistake_of_the_caller(args: tuple[Any, ...], kwargs: Any) -> None:
+def test_unknown_arguments_are_a_type_error(args: tuple[Any, ...], kwargs: Any) -> None:
     with pytest.raises(TypeError, match=r"test_unit\.shown takes text, number, more"):
         shown.encode(args, kwargs)
 
 
-def test_what_cannot_be_sent_is_changed_as_when_it_is_stored() -> None:
+def test_values_that_cannot_be_encoded_are_converted_as_for_storage() -> None:
     arrived = shown.decode(shown.encode(("\ud800",), {"more": {"big": 2**70, "bytes": b"\xff", "set": {1}}}))
     assert arrived == {"text": "?", "more": {"big": str(2**70), "bytes": "\ufffd", "set": [1]}}
     done = DoneAction(id=1, event=ActionEvent.SUCCEEDED, stdout="\udcff")
     assert kept.decode(kept.encode((done,), {}))["done"] == msgspec.structs.replace(done, stdout="?")
 
 
-def test_an_unknown_unit() -> None:
+def test_an_unknown_unit_is_refused() -> None:
     with pytest.raises(Problem, match=r'cannot execute "units\.gone"') as caught:
         unit_named("units.gone")
     assert caught.value.code is Code.INVALID
@@ -118,7 +118,7 @@ def test_a_second_unit_of_the_same_name_is_a_defect() -> None:
         unit(shown.function)
 
 
-def test_called_like_the_function() -> None:
+def test_a_unit_is_called_like_its_function() -> None:
     tx: Any = None
     assert shown(tx, "a", more={}) == {"text": "a", "number": 3, "more": {}}
     assert shown.call("a", 5).execute(tx) == {"text": "a", "number": 5, "more": None}

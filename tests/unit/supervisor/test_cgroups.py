@@ -31,7 +31,7 @@ def delegate(path: Path) -> None:
         pytest.skip("this file system has no extended attributes")
 
 
-def test_what_is_delegated_is_found_above_the_own_one(service: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_delegated_cgroup_is_found_above_the_own_one(service: Path, monkeypatch: pytest.MonkeyPatch):
     delegate(service)
     written: list[str] = []
     monkeypatch.setattr(cgroups, "_write", lambda path, text: written.append(f"{Path(path).name} {text}"))
@@ -39,27 +39,29 @@ def test_what_is_delegated_is_found_above_the_own_one(service: Path, monkeypatch
     assert written == [f"cgroup.subtree_control +{name}" for name in ("memory", "pids", "cpu")]
 
 
-def test_without_a_subgroup_this_process_makes_room_first(service: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_subgroup_this_process_moves_into_one(service: Path, monkeypatch: pytest.MonkeyPatch):
     delegate(service)
     monkeypatch.setattr(cgroups, "_own", lambda: str(service))
     assert cgroups.find_delegated() == str(service)
     assert (service / "main" / "cgroup.procs").read_text() == "0"
 
 
-def test_what_nobody_has_delegated_is_left_alone_and_said_once(service: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_cgroup_that_is_not_delegated_is_left_alone_and_reported_once(
+    service: Path, capfd: pytest.CaptureFixture[str]
+):
     assert cgroups.find_delegated() is None
     assert (service / "cgroup.subtree_control").read_text() == ""
     assert capfd.readouterr().err.count("cannot get a cgroup") == 1
 
 
-def test_limits_that_do_not_hold_are_said_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_limits_that_cannot_be_set_are_reported_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     for number in range(3):
         path = cgroups.make(str(tmp_path), f"loop:{number}", {"pids": 5, "memory": "1M"})
         assert path == str(tmp_path / f"loop-{number}")
     assert capfd.readouterr().err.count("cannot limit") == 2
 
 
-def test_running_out_of_memory_is_seen(tmp_path: Path):
+def test_running_out_of_memory_is_detected(tmp_path: Path):
     events = tmp_path / "memory.events"
     assert not cgroups.ran_out_of_memory(str(tmp_path))
     events.write_text("low 0\nhigh 3\nmax 9\noom 1\noom_kill 0\n")

@@ -60,20 +60,20 @@ def test_a_name_or_id_that_one_kind_has(text: str, subject: str) -> None:
         ("several", Code.INVALID, "two lamps begin with several"),
     ],
 )
-def test_any_other_is_refused(text: str, code: Code, message: str) -> None:
+def test_ambiguous_and_unknown_names_are_refused(text: str, code: Code, message: str) -> None:
     with pytest.raises(Problem, match=message) as refused:
         BOTH.find(TX, text)
     assert refused.value.code is code
 
 
-def test_of_one_kind_its_own_message_is_passed_on() -> None:
+def test_with_one_kind_its_own_message_is_raised() -> None:
     with pytest.raises(Problem, match="cannot find the lamp 'none'"):
         Subjects([LAMPS]).find(TX, "none")
     with pytest.raises(Problem, match="there is no thing"):
         Subjects([]).find(TX, "none")
 
 
-def test_names() -> None:
+def test_the_name_of_a_subject_comes_from_its_kind() -> None:
     assert BOTH.name_of(TX, "note:4") == "todo"
     assert [BOTH.name_of(TX, subject) for subject in ("note:5", "task:1", "", "note:x")] == [None] * 4
 

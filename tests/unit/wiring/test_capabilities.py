@@ -20,7 +20,7 @@ def test_each_name_has_its_folders_and_its_record() -> None:
             assert (folder / "__init__.py").is_file(), folder
 
 
-def test_the_names_are_known_without_loading_what_they_stand_for() -> None:
+def test_the_names_are_known_without_loading_the_capabilities() -> None:
     program = """if True:
         import sys
         from ftl2_enterprise.wiring import capabilities
@@ -31,7 +31,7 @@ def test_the_names_are_known_without_loading_what_they_stand_for() -> None:
     assert ran.stdout.split() == []
 
 
-def test_every_kind_of_child_is_forked_beside_control_and_the_writer() -> None:
+def test_every_kind_of_child_is_forked_in_addition_to_control_and_the_writer() -> None:
     declared = {kind for one in capabilities() for kind in one.child_kinds}
     assert set(processes.kinds()) == {"control", "writer", *declared}
     assert set(processes.firsts()) <= declared

@@ -70,7 +70,7 @@ def test_modules_that_work_are_not_refused(modules: Ftl2Modules, name: str) -> N
     assert modules.refuse(name, "localhost") is None
 
 
-def test_cloud_modules_are_for_this_machine(modules: Ftl2Modules) -> None:
+def test_cloud_modules_run_on_this_machine(modules: Ftl2Modules) -> None:
     assert "localhost" in (modules.refuse("amazon.aws.ec2_instance", "web") or "")
 
 
@@ -109,7 +109,7 @@ AnsibleModule(argument_spec={}).exit_json(changed=True, said=WORD)
     assert (result.changed, result.output["said"]) == (True, "from the library")
 
 
-async def test_a_module_that_says_nothing_did_nothing(
+async def test_a_module_without_a_result_has_failed(
     modules: Ftl2Modules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collection_module(tmp_path, "DOCUMENTATION = 'only words'\n")
@@ -131,7 +131,7 @@ def test_every_keyword_of_the_context_is_given() -> None:
     assert accepted - {"inventory"} == set(ftl2_context.KEYWORDS)
 
 
-def test_the_modules_of_ftl2_are_those_we_know() -> None:
+def test_the_modules_of_ftl2_are_known() -> None:
     package: Any = importlib.import_module("ftl2.ftl_modules")
     ours = set(module_catalogue.NATIVE) | module_catalogue.COMMANDS | module_catalogue.CONTENT
     assert ours == set(package.FTL_MODULES)
@@ -140,20 +140,20 @@ def test_the_modules_of_ftl2_are_those_we_know() -> None:
         assert getattr(module, function) is package.FTL_MODULES[name]
 
 
-def test_the_parameters_of_modules_with_two_lives_are_those_we_know() -> None:
+def test_the_parameters_of_modules_with_two_implementations_are_known() -> None:
     package: Any = importlib.import_module("ftl2.ftl_modules")
     for name, known in module_catalogue.NATIVE_PARAMETERS.items():
         parameters = inspect.signature(package.FTL_MODULES[name]).parameters.values()
         assert {p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD} == known
 
 
-async def test_silence_beyond_a_minute_is_allowed() -> None:
+async def test_a_call_may_be_silent_for_more_than_a_minute() -> None:
     await ftl2_context.ready()
     runners: Any = importlib.import_module("ftl2.runners")
     assert runners.RemoteModuleRunner.KEEPALIVE_TIMEOUT >= 600
 
 
-def test_hosts_become_what_ftl2_understands() -> None:
+def test_hosts_are_translated_for_ftl2() -> None:
     entry = HostEntry(
         name="web",
         ansible_port=2222,
@@ -178,7 +178,7 @@ def test_hosts_become_what_ftl2_understands() -> None:
     assert ftl2_context.host_config(HostEntry(name="web", ansible_port=2223)).name != host.name
 
 
-def test_host_keys_are_checked_unless_the_inventory_says_otherwise() -> None:
+def test_host_keys_are_checked_unless_the_inventory_disables_it() -> None:
     assert ftl2_context.host_config(HostEntry(name="web")).vars == {"disable_host_key_checking": False}
     said = HostEntry(name="web", vars={"ansible_host_key_checking": "false"})
     assert ftl2_context.host_config(said).vars == {"disable_host_key_checking": True}

@@ -36,13 +36,13 @@ def asked(tmp_path: Path) -> Settings:
     return _settings(tmp_path)
 
 
-def test_directories_and_database_are_made_and_nobody_else_may_read_them(asked: Settings, tmp_path: Path) -> None:
+def test_directories_and_database_are_created_with_restrictive_modes(asked: Settings, tmp_path: Path) -> None:
     os.close(service.prepare(asked, {}))
     open_database(Path(asked.store.path), create=False).close()
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("state", "log", "run")] == [0o700, 0o750, 0o755]
 
 
-def test_one_service_a_database(asked: Settings, tmp_path: Path) -> None:
+def test_a_second_service_on_the_database_is_refused(asked: Settings, tmp_path: Path) -> None:
     script = "import sys; from ftl2_enterprise.core import lockfile; lockfile.hold(sys.argv[1]); print(); input()"
     lock = service.lock_path(asked.store.path)
     Path(lock).parent.mkdir()
@@ -59,7 +59,7 @@ def test_one_service_a_database(asked: Settings, tmp_path: Path) -> None:
     os.close(service.prepare(asked, {}))
 
 
-def test_one_service_a_socket(asked: Settings) -> None:
+def test_a_second_service_on_the_socket_is_refused(asked: Settings) -> None:
     path = Path(asked.supervisor.socket)
     path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as listening:
@@ -99,7 +99,7 @@ def test_a_newer_database_is_refused(asked: Settings) -> None:
         ("supervisor.socket", "file/control.sock", "cannot listen in"),
     ],
 )
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, key: str, below: str, words: str) -> None:
+def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path, key: str, below: str, words: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Problem, match=words) as caught:
         service.prepare(_settings(tmp_path, **{key: str(tmp_path / below)}), {})

@@ -63,7 +63,7 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
         (GONE, "! prompt 7 was deleted with its loop"),
     ],
 )
-def test_who_types_an_answer_that_is_not_wanted_any_more_is_told_and_sends_none(
+def test_an_answer_to_a_prompt_that_closes_while_it_is_typed_is_not_sent(
     service: PlayedService, screen: Screen, settled: Prompt, told: str
 ) -> None:
     screen.enter("answer 7")

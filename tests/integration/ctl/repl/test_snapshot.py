@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_look_that_had_to_wait_does_not_delay_those_behind_it(tmp_path: Path) -> None:
+def test_a_query_that_had_to_wait_does_not_delay_the_next_ones(tmp_path: Path) -> None:
     """A service that is being started lets the connection wait; the next look comes soon all the same."""
     states = [LoopState.RESTING]
     waits = threading.Event()

@@ -14,14 +14,14 @@ def sees(call):
     return ok(output={"exists": call.params.get("path") == "/b"})
 
 
-async def test_a_check_without_expectations_is_none(tmp_path):
+async def test_a_check_without_expectations_is_ignored(tmp_path):
     decider = ScriptedDecider(Decision(converged=True, check=Check(observe=[LOOK], expect=[])), is_model=True)
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
         await continuous(b, 2)
     assert len(decider.situations) == 2
 
 
-async def test_a_check_is_judged_by_its_own_looks_and_not_by_others_of_the_same_name(tmp_path):
+async def test_a_check_uses_its_own_observations_and_no_others_of_the_same_name(tmp_path):
     check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", value=True)])
     other = ObservationSpec(name="page", module="stat", params={"path": "/b"})
     modules = ScriptedModules()
@@ -35,7 +35,7 @@ async def test_a_check_is_judged_by_its_own_looks_and_not_by_others_of_the_same_
     assert [one.result["exists"] for one in decider.situations[1].seen] == [True]
 
 
-async def test_a_denied_look_of_a_check_is_not_in_sync(tmp_path):
+async def test_a_check_with_a_denied_observation_is_not_in_sync(tmp_path):
     check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", op=Operator.ABSENT)])
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: []\n")
@@ -50,7 +50,7 @@ async def test_a_denied_look_of_a_check_is_not_in_sync(tmp_path):
     assert len(decider.situations) == 2
 
 
-async def test_what_a_converging_decision_asked_to_see_is_seen_until_the_next_decision(tmp_path):
+async def test_observations_requested_by_a_converging_decision_are_made_until_the_next_one(tmp_path):
     check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", value=True)])
     extra = ObservationSpec(name="extra", module="stat", params={"path": "/b"})
     world = {"exists": True}

@@ -31,7 +31,7 @@ def stop_after(b, count: int) -> None:
     b.database.listen(listen)
 
 
-async def test_in_sync_costs_no_decision_while_the_check_holds_and_drift_is_found(tmp_path):
+async def test_no_decision_is_made_while_the_check_holds_and_drift_is_found(tmp_path):
     modules = ScriptedModules()
     world = {"exists": True}
     modules.handlers["stat"] = lambda call: ok(output=dict(world))
@@ -79,7 +79,7 @@ async def test_an_audit_asks_the_model_although_the_check_holds(tmp_path):
     assert len(decider.situations) == 3
 
 
-async def test_runs_that_do_not_converge_are_tried_ever_later(tmp_path):
+async def test_runs_that_do_not_converge_back_off(tmp_path):
     decider = ScriptedDecider(Decision(reasoning="nothing to do"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01, max_iterations=1) as b:
         stop_after(b, 4)
@@ -88,7 +88,7 @@ async def test_runs_that_do_not_converge_are_tried_ever_later(tmp_path):
     assert loop.failures == 4
 
 
-async def test_blocked_is_not_retried_for_ever(tmp_path):
+async def test_a_blocked_loop_is_not_retried(tmp_path):
     decider = ScriptedDecider(Decision(blocked="no such disk"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
         loop = await asyncio.wait_for(b.run(), 10)

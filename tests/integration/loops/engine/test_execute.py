@@ -68,7 +68,7 @@ async def test_hosts_that_end_in_another_order_than_they_began_keep_their_own_ou
     ]
 
 
-async def test_a_resumed_decider_is_told_on_which_host_each_action_was(tmp_path):
+async def test_a_resumed_decider_gets_the_host_of_each_action(tmp_path):
     modules = ScriptedModules({"web1": [], "web2": []})
     modules.handlers["shell"] = lambda call: failed("exit 1", rc=1, stderr=f"said by {call.host}")
     first = Decision(actions=[ActionSpec(module="shell", host="web2")])
@@ -98,7 +98,7 @@ async def test_a_resumed_decider_is_told_on_which_host_each_action_was(tmp_path)
         ({"dry_run": True}, Decision(actions=[ActionSpec(module="shell")]), ActionState.PREVIEWED),
     ],
 )
-async def test_what_was_never_run_is_neither_changed_nor_succeeded(tmp_path, spec, decision, state):
+async def test_actions_that_were_never_run_are_neither_changed_nor_succeeded(tmp_path, spec, decision, state):
     (tmp_path / "policy.yaml").write_text("rules: [{decision: deny, match: {module: shell}, reason: never}]\n")
     given: dict[str, Any] = {key: str(tmp_path / value) if key == "policy" else value for key, value in spec.items()}
     modules = ScriptedModules()

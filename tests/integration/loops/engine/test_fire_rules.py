@@ -53,7 +53,7 @@ async def test_an_always_true_rule_fires_every_second_iteration_at_most(tmp_path
     assert [row.fired for row in rows] == [True, False] * 3
 
 
-async def test_a_firing_is_history_with_its_actions(tmp_path):
+async def test_a_fired_rule_is_in_the_history_with_its_actions(tmp_path):
     rule(tmp_path / "rules", "mender", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
     modules = ScriptedModules()
 
@@ -84,7 +84,7 @@ async def test_a_denied_rule_does_not_hide_the_next(tmp_path):
     assert iterations[0].outcome is IterationOutcome.RULE_FIRED
 
 
-async def test_a_failing_rule_gives_way_to_the_next_after_another_look(tmp_path):
+async def test_after_a_failing_rule_and_an_observation_the_next_rule_fires(tmp_path):
     directory = rule(tmp_path / "rules", "a_first", "True", "await ftl.bad()")
     rule(directory, "b_second", "True")
     modules = ScriptedModules()
@@ -114,7 +114,7 @@ async def test_dry_run_previews_what_a_rule_would_do(tmp_path):
     assert loop.outcome is Outcome.PREVIEWED
 
 
-async def test_the_decider_is_told_which_conditions_hold(tmp_path):
+async def test_the_decider_gets_the_rules_whose_conditions_hold(tmp_path):
     rule(tmp_path / "rules", "always", "True")
     decider = ScriptedDecider(DONE)
     await run(tmp_path, decider)
@@ -124,7 +124,7 @@ async def test_the_decider_is_told_which_conditions_hold(tmp_path):
 # --- rules that decide alone ---------------------------------------------------------------------------------------
 
 
-async def test_a_loop_of_rules_ends_at_once_when_one_cannot_be_judged_and_none_is_left_to_fire(tmp_path):
+async def test_a_loop_of_rules_ends_when_one_cannot_be_evaluated_and_no_other_may_fire(tmp_path):
     directory = rule(tmp_path / "rules", "a_broken", "state['nothing']['here']")
     rule(directory, "b_fine", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
     modules = ScriptedModules()
@@ -138,7 +138,7 @@ async def test_a_loop_of_rules_ends_at_once_when_one_cannot_be_judged_and_none_i
     assert loop.condition is not Condition.IN_SYNC
 
 
-async def test_a_continuous_loop_of_rules_tries_again_later_when_one_cannot_be_judged(tmp_path):
+async def test_a_continuous_loop_of_rules_retries_when_one_cannot_be_evaluated(tmp_path):
     rule(tmp_path / "rules", "broken", "state['nothing']['here']")
     with bench(tmp_path, RulesDecider(), rules_dir=str(tmp_path / "rules"), mode="continuous", interval=60.0) as b:
         b.database.listen(lambda event: b.stop.ask() if event.kind == "loop.rested" else None)
@@ -159,14 +159,14 @@ async def test_a_continuous_loop_of_rules_tries_again_later_when_one_cannot_be_j
         (3, "3 iterations were not enough; last: rule always: its condition holds although it has fired before"),
     ],
 )
-async def test_a_rule_whose_condition_goes_on_to_hold_is_named_in_the_end(tmp_path, budget, reason):
+async def test_a_rule_whose_condition_still_holds_is_named_in_the_reason(tmp_path, budget, reason):
     rule(tmp_path / "rules", "always", "True")
     loop, iterations, _, _ = await run(tmp_path, RulesDecider(), max_iterations=budget)
     assert len(iterations) == budget
     assert (loop.outcome, loop.reason) == (Outcome.NOT_CONVERGED, reason)
 
 
-async def test_a_loop_of_rules_ends_at_once_when_policy_forbids_all_that_they_would_do(tmp_path):
+async def test_a_loop_of_rules_ends_when_the_policy_denies_all_their_actions(tmp_path):
     rule(tmp_path / "rules", "forbidden", "True", "await ftl.shell(cmd='x')")
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no\n")
@@ -191,7 +191,7 @@ async def test_a_rule_that_would_end_the_process_is_a_rule_that_failed(tmp_path)
     assert len(error) < 3_000
 
 
-async def test_rules_alone_do_not_say_in_sync_when_one_cannot_be_judged(tmp_path):
+async def test_rules_alone_do_not_converge_when_one_cannot_be_evaluated(tmp_path):
     from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 
     rules = write_a_rule(tmp_path, "fine", "pass", condition="False")
@@ -207,7 +207,7 @@ async def test_rules_alone_do_not_say_in_sync_when_one_cannot_be_judged(tmp_path
         assert "broken" in (loop.reason or "")
 
 
-async def test_a_rule_does_not_fire_twice_in_a_row_across_runs_either(tmp_path):
+async def test_a_rule_does_not_fire_twice_in_a_row_across_runs(tmp_path):
     rules = write_a_rule(tmp_path, "always", "await ftl.mend()")
     modules = ScriptedModules()
     decider = ScriptedDecider(Decision(reasoning="not yet"))
@@ -218,7 +218,7 @@ async def test_a_rule_does_not_fire_twice_in_a_row_across_runs_either(tmp_path):
     assert len(modules.ran("mend")) == 2
 
 
-async def test_a_rule_reaches_no_more_hosts_at_once_than_anybody_else(tmp_path):
+async def test_a_rule_respects_the_limit_of_parallel_hosts(tmp_path):
     rules = write_a_rule(tmp_path, "wide", "await ftl['web'].touch()")
     modules = ScriptedModules({f"h{n}": ["web"] for n in range(6)})
     now, most = [0], [0]

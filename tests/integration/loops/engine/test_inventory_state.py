@@ -68,7 +68,7 @@ def rule(tmp_path: Path, action: str) -> str:
     return str(tmp_path / "rules")
 
 
-async def test_variables_that_a_rule_gives_a_host_are_there_now_and_in_the_next_process(tmp_path):
+async def test_variables_that_a_rule_sets_for_a_host_reach_the_next_process(tmp_path):
     rules = rule(tmp_path, "ftl.add_host('web9', ansible_host='10.0.0.9', rack='r1', password='hunter2-hunter2')")
     modules, later = Listed(), Listed()
     look = Decision(observe=[OS_RELEASE_OF_9])
@@ -86,7 +86,7 @@ async def test_variables_that_a_rule_gives_a_host_are_there_now_and_in_the_next_
     assert later.entries["web9"].ansible_host == "10.0.0.9"
 
 
-async def test_variables_in_the_answer_of_a_decider_are_no_variables_of_a_host(tmp_path):
+async def test_host_variables_in_the_answer_of_a_decider_are_ignored(tmp_path):
     op = msgspec.structs.replace(ADD, data={"ansible_connection": "local"})
     modules = Listed()
     with bench(tmp_path, ScriptedDecider(Decision(state_ops=[op]), DONE), modules=modules) as b:

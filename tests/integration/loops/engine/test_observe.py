@@ -31,7 +31,7 @@ async def test_the_loops_own_observers_are_seen_by_every_decider(tmp_path):
     assert decider.situations[0].state["uptime"]["stdout"] == "up 3 days"
 
 
-async def test_an_observation_of_an_unknown_host_fails_by_itself(tmp_path):
+async def test_an_observation_of_an_unknown_host_fails_alone(tmp_path):
     modules = ScriptedModules()
     modules.handlers["command"] = lambda call: ok(rc=0, stdout="fine")
     wanted = [
@@ -62,7 +62,7 @@ async def test_an_observation_that_json_cannot_hold_does_not_fail_the_loop(tmp_p
     assert decider.situations[0].state["facts"]["where"] == "/srv"
 
 
-async def test_a_look_that_was_stored_redacted_is_refused_and_not_taken_otherwise(tmp_path):
+async def test_an_observation_that_was_stored_redacted_is_refused(tmp_path):
     modules = ScriptedModules()
     wanted = ObservationSpec(name="grep", module="command", params={"password": "hunter2222"})
     decider = ScriptedDecider(Decision(observe=[wanted]), DONE)

@@ -119,7 +119,7 @@ async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(t
         assert len(asked(b)) == 1
 
 
-async def test_a_continuous_loop_does_not_ask_again_by_itself_but_when_it_was_blocked(tmp_path, monkeypatch):
+async def test_a_continuous_loop_asks_again_only_after_it_was_blocked(tmp_path, monkeypatch):
     again = Decision(ask=Ask(question="And now?", key="now"))
     decider = ScriptedDecider(Decision(ask=WHICH), DONE, DONE, Decision(blocked="no"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
@@ -192,7 +192,7 @@ async def test_an_answer_of_one_run_is_known_in_the_next(tmp_path: Path):
     assert [(answer.key, answer.answer) for answer in last.answers] == [("port", "80")]
 
 
-async def test_an_answer_from_another_process_lets_the_loop_go_on_at_once(tmp_path: Path):
+async def test_an_answer_from_another_process_resumes_the_loop_at_once(tmp_path: Path):
     deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
     people: Any = Nobody()
     with bench(tmp_path, deciding, people=people) as b:

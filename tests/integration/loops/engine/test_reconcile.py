@@ -38,7 +38,7 @@ def actions(b):
         return sorted(action_rows.get_actions_for_loop(tx, b.loop_id), key=lambda a: a.id)
 
 
-async def test_converged_at_once(tmp_path):
+async def test_a_converging_decision_ends_the_run(tmp_path):
     with bench(tmp_path, ScriptedDecider(DONE)) as b:
         loop = await b.run()
         assert b.loop().owner is None
@@ -46,7 +46,7 @@ async def test_converged_at_once(tmp_path):
     assert loop.iteration_count == 1
 
 
-async def test_the_decision_and_its_actions_are_stored_before_anything_is_done(tmp_path):
+async def test_the_decision_and_its_actions_are_stored_before_the_first_effect(tmp_path):
     modules = ScriptedModules()
     with bench(tmp_path, ScriptedDecider(act("touch"), DONE), modules=modules) as b:
         seen = {}
@@ -65,7 +65,7 @@ async def test_the_decision_and_its_actions_are_stored_before_anything_is_done(t
     assert seen["state"] is ActionState.RUNNING
 
 
-async def test_a_failed_action_is_failed_with_everything_it_said(tmp_path):
+async def test_a_failed_action_is_recorded_with_its_output(tmp_path):
     modules = ScriptedModules()
     modules.handlers["shell"] = lambda call: failed("exit 3", rc=3, stdout="some", stderr="went wrong")
     with bench(tmp_path, ScriptedDecider(act("shell")), modules=modules, max_iterations=2) as b:
@@ -80,7 +80,7 @@ async def test_a_failed_action_is_failed_with_everything_it_said(tmp_path):
     assert loop.failed_count == 2
 
 
-async def test_a_group_is_one_row_for_each_host_and_each_has_its_own_truth(tmp_path):
+async def test_a_group_is_one_row_for_each_host_with_its_own_result(tmp_path):
     modules = ScriptedModules({"a": ["web"], "b": ["web"]})
     modules.handlers["touch"] = lambda call: ok(changed=True) if call.host == "a" else failed("unreachable")
     decision = Decision(actions=[ActionSpec(module="touch", host="web")])
@@ -93,7 +93,7 @@ async def test_a_group_is_one_row_for_each_host_and_each_has_its_own_truth(tmp_p
     ]
 
 
-async def test_an_unknown_host_is_a_failed_action_with_a_sentence(tmp_path):
+async def test_an_unknown_host_is_a_failed_action_with_a_reason(tmp_path):
     decision = Decision(actions=[ActionSpec(module="touch", host="nowhere")])
     with bench(tmp_path, ScriptedDecider(decision, DONE)) as b:
         await b.run()
@@ -118,7 +118,7 @@ async def test_blocked_ends_at_once_with_its_reason(tmp_path):
     assert loop.iteration_count == 1
 
 
-async def test_a_model_that_fails_is_told_apart_and_spends_one_iteration(tmp_path):
+async def test_a_model_failure_has_its_own_outcome_and_takes_one_iteration(tmp_path):
     class Broken(ScriptedDecider):
         async def decide(self, situation, calls):
             raise DeciderFailed("cannot reach the model", CallOutcome.UNREACHABLE)
@@ -161,7 +161,7 @@ async def test_policy_denies_before_the_module_is_reached_and_the_run_ends_denie
     assert decider.situations[1].past[0].actions[0].state is ActionState.DENIED
 
 
-async def test_a_policy_against_shell_does_not_blind_the_loop(tmp_path):
+async def test_a_policy_against_shell_still_permits_observations(tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no shells here\n")
     modules = ScriptedModules()
@@ -186,7 +186,7 @@ async def test_a_question_is_a_row_and_its_answer_reaches_the_next_decision(tmp_
     assert decider.situations[1].past[0].outcome == "asked"
 
 
-async def test_without_anybody_to_ask_the_loop_waits_and_goes_on_with_the_same_question(tmp_path):
+async def test_without_an_answer_the_loop_waits_and_resumes_with_the_same_question(tmp_path):
     ask = Decision(ask=Ask(question="Which port?"))
     decider = ScriptedDecider(ask, DONE)
     with bench(tmp_path, decider) as b:
@@ -211,7 +211,7 @@ async def test_too_many_failures_in_a_row_make_it_ask(tmp_path):
     assert loop.outcome is Outcome.BLOCKED
 
 
-async def test_state_operations_count_without_actions_and_with_convergence(tmp_path):
+async def test_state_operations_are_applied_without_actions_and_with_convergence(tmp_path):
     first = Decision(state_ops=[StateOp(op="add_host", name="web1", ansible_host="10.0.0.1")])
     last = Decision(converged=True, state_ops=[StateOp(op="add_resource", name="lb", data={"id": 7})])
     decider = ScriptedDecider(first, last)
@@ -244,7 +244,7 @@ async def test_a_failed_observation_is_shown_as_failed(tmp_path):
     assert b.data("iteration.observed")[0]["failed"][0]["error"] == "permission denied"
 
 
-async def test_an_action_whose_watcher_died_is_unknown_and_the_next_decision_is_told(tmp_path):
+async def test_an_action_whose_supervisor_died_is_unknown_in_the_next_decision(tmp_path):
     modules = ScriptedModules()
     modules.handlers["touch"] = lambda call: failed("the helper process ended without a reply", lost=True)
     decider = ScriptedDecider(act("touch"), DONE, observe=[ObservationSpec(name="page", module="stat")])

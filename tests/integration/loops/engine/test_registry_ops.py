@@ -32,7 +32,7 @@ LB = StateOp(op="add_resource", name="lb", data={"id": 7})
     ],
     ids=["alone", "observe", "actions", "ask", "converged", "blocked"],
 )
-async def test_state_operations_count_whatever_they_come_with(tmp_path, decision):
+async def test_state_operations_are_applied_with_every_kind_of_decision(tmp_path, decision):
     modules = ScriptedModules()
     people = ScriptedPeople(["80"])
     with bench(tmp_path, ScriptedDecider(decision, DONE), modules=modules, people=people) as b:
@@ -43,7 +43,7 @@ async def test_state_operations_count_whatever_they_come_with(tmp_path, decision
     assert "web1" in modules.groups
 
 
-async def test_state_operations_with_a_question_count_once_although_it_is_answered_by_a_later_process(tmp_path):
+async def test_state_operations_with_a_question_are_applied_once_across_processes(tmp_path):
     question = Decision(state_ops=[ADD, LB], ask=Ask(question="Which port?"))
     with bench(tmp_path, ScriptedDecider(question, DONE)) as b:
         assert (await b.run()).state is LoopState.WAITING
@@ -53,7 +53,7 @@ async def test_state_operations_with_a_question_count_once_although_it_is_answer
     assert [data["name"] for data in b.data("state.changed")] == ["web1", "lb"]
 
 
-async def test_dry_run_changes_nothing_that_is_known(tmp_path):
+async def test_a_dry_run_changes_no_registered_state(tmp_path):
     modules = ScriptedModules()
     decision = Decision(state_ops=[ADD, LB], actions=[ActionSpec(module="touch")])
     with bench(tmp_path, ScriptedDecider(decision), modules=modules, dry_run=True) as b:
@@ -92,7 +92,7 @@ async def test_a_removed_host_is_not_registered_again_by_the_next_process(tmp_pa
     assert list(b.modules.groups) == ["localhost"]
 
 
-async def test_state_operations_are_there_only_with_their_decision(tmp_path, monkeypatch):
+async def test_state_operations_are_committed_only_with_their_decision(tmp_path, monkeypatch):
     def crash(*_, **__):
         raise Crash
 
@@ -114,7 +114,7 @@ async def test_state_operations_are_there_only_with_their_decision(tmp_path, mon
                 assert host_rows.get_resources(tx, b.loop_id) == []
 
 
-async def test_state_operations_and_the_end_of_their_iteration_are_one(tmp_path, monkeypatch):
+async def test_state_operations_are_committed_with_the_end_of_their_iteration(tmp_path, monkeypatch):
     def crash(*_, **__):
         raise Crash
 

@@ -58,7 +58,7 @@ async def test_a_second_stop_ends_the_action_and_its_effect_is_unknown(tmp_path)
     assert [row.module for row in decider.situations[1].unknown] == ["first"]
 
 
-async def test_a_decision_that_is_too_old_is_not_acted_upon(tmp_path):
+async def test_a_decision_that_is_too_old_is_not_executed(tmp_path):
     from ftl2_enterprise.loops.engine.context import RunLimits
 
     modules = ScriptedModules()

@@ -26,7 +26,7 @@ LOOK = ObservationSpec(name="page", module="stat", params={"path": "/a"})
         (Decision(blocked="no such disk"), Outcome.BLOCKED),
     ],
 )
-async def test_a_run_that_was_settled_before_a_crash_ends_as_it_was_settled(tmp_path, monkeypatch, decision, outcome):
+async def test_a_run_that_settled_before_a_crash_keeps_its_outcome(tmp_path, monkeypatch, decision, outcome):
     decider = ScriptedDecider(decision)
     with bench(tmp_path, decider, max_iterations=1) as b:
         await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
@@ -36,7 +36,7 @@ async def test_a_run_that_was_settled_before_a_crash_ends_as_it_was_settled(tmp_
     assert len(decider.situations) == 1
 
 
-async def test_a_run_that_was_settled_long_before_the_crash_was_noticed_is_looked_at_again(tmp_path, monkeypatch):
+async def test_a_run_that_settled_long_before_the_crash_was_noticed_is_repeated(tmp_path, monkeypatch):
     decider = ScriptedDecider(DONE)
     with bench(tmp_path, decider, max_iterations=1, limits=RunLimits(stale_after=0.0)) as b:
         await crashes_at(b, monkeypatch, LoopFaultPoint.ITERATION_ENDED)
@@ -45,7 +45,7 @@ async def test_a_run_that_was_settled_long_before_the_crash_was_noticed_is_looke
     assert len(decider.situations) == 2
 
 
-async def test_a_model_failure_before_a_crash_is_not_told_as_too_few_iterations(tmp_path, monkeypatch):
+async def test_a_model_failure_before_a_crash_keeps_its_outcome(tmp_path, monkeypatch):
     def fails(situation):
         raise DeciderFailed("cannot reach the model")
 
@@ -55,7 +55,7 @@ async def test_a_model_failure_before_a_crash_is_not_told_as_too_few_iterations(
     assert (loop.outcome, loop.reason) == (Outcome.MODEL_FAILED, "cannot reach the model")
 
 
-async def test_a_person_who_said_stop_before_a_crash_is_heard(tmp_path, monkeypatch):
+async def test_an_answer_to_stop_before_a_crash_takes_effect(tmp_path, monkeypatch):
     modules = ScriptedModules()
     modules.handlers["bad"] = lambda call: failed("exit 1", rc=1)
     decider = ScriptedDecider(act("bad"))
@@ -70,7 +70,7 @@ async def test_a_person_who_said_stop_before_a_crash_is_heard(tmp_path, monkeypa
     assert len(modules.ran("bad")) == 1
 
 
-async def test_a_dismissed_question_whether_to_go_on_is_no_leave_to_go_on(tmp_path):
+async def test_dismissing_the_question_whether_to_continue_blocks_the_loop(tmp_path):
     modules = ScriptedModules()
     modules.handlers["bad"] = lambda call: failed("exit 1", rc=1)
     with bench(tmp_path, ScriptedDecider(act("bad")), modules=modules, max_ask_delay=1) as b:
@@ -83,7 +83,7 @@ async def test_a_dismissed_question_whether_to_go_on_is_no_leave_to_go_on(tmp_pa
     assert len(modules.ran("bad")) == 1
 
 
-async def test_a_policy_that_was_tightened_while_a_loop_was_stopped_is_heeded(tmp_path):
+async def test_a_policy_that_was_tightened_while_a_loop_was_stopped_is_applied(tmp_path):
     modules = ScriptedModules()
     decider = ScriptedDecider(act("first", "second"), DONE)
     policy = deny(tmp_path, "other")
@@ -120,7 +120,7 @@ async def test_nothing_runs_after_an_action_whose_secret_was_not_stored(tmp_path
         assert outcomes(b) == [IterationOutcome.INTERRUPTED, IterationOutcome.CONVERGED]
 
 
-async def test_what_was_stored_redacted_is_not_judged_after_a_crash(tmp_path, monkeypatch):
+async def test_a_redacted_result_is_not_evaluated_after_a_crash(tmp_path, monkeypatch):
     """What is left of a text after redaction says nothing about what it held."""
     modules = ScriptedModules()
     modules.handlers["stat"] = lambda call: ok(rc=0, stdout="password=hunter2222")

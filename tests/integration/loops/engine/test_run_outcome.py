@@ -12,7 +12,7 @@ from tests.support.runs import act, deny, iterations, outcomes, write_a_rule
 DONE = Decision(converged=True, reasoning="all is well")
 
 
-async def test_an_interrupted_iteration_is_not_one_of_the_budget(tmp_path):
+async def test_an_interrupted_iteration_does_not_use_the_budget(tmp_path):
     modules = ScriptedModules()
     decider = ScriptedDecider(act("first"), DONE)
     with bench(tmp_path, decider, modules=modules, max_iterations=1) as b:
@@ -32,7 +32,7 @@ async def test_an_interrupted_iteration_is_not_one_of_the_budget(tmp_path):
     assert decider.situations[1].iteration == 1
 
 
-async def test_a_denial_before_the_last_iteration_is_not_how_the_run_ended(tmp_path):
+async def test_a_denial_before_the_last_iteration_is_not_the_outcome_of_the_run(tmp_path):
     decider = ScriptedDecider(act("shell"), act("touch"))
     with bench(tmp_path, decider, policy=deny(tmp_path, "shell"), max_iterations=2) as b:
         loop = await b.run()
@@ -40,7 +40,7 @@ async def test_a_denial_before_the_last_iteration_is_not_how_the_run_ended(tmp_p
     assert loop.outcome is Outcome.NOT_CONVERGED
 
 
-async def test_a_loop_stopped_between_iterations_goes_on_with_the_same_run(tmp_path):
+async def test_a_loop_stopped_between_iterations_continues_the_same_run(tmp_path):
     decider = ScriptedDecider(act("touch", reasoning="first"), DONE)
     with bench(tmp_path, decider) as b:
         remove = b.database.listen(lambda event: b.stop.ask() if event.kind == "iteration.ended" else None)
@@ -52,7 +52,7 @@ async def test_a_loop_stopped_between_iterations_goes_on_with_the_same_run(tmp_p
     assert [past.reasoning for past in decider.situations[1].past] == ["first"]
 
 
-async def test_a_loop_is_not_said_to_be_in_sync_after_a_run_that_did_not_get_there(tmp_path):
+async def test_a_loop_is_not_in_sync_after_a_run_that_did_not_converge(tmp_path):
     decider = ScriptedDecider(DONE, Decision(reasoning="cannot tell"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01, max_iterations=1) as b:
         rests: list[object] = []
@@ -68,7 +68,7 @@ async def test_a_loop_is_not_said_to_be_in_sync_after_a_run_that_did_not_get_the
     assert loop.condition is Condition.UNKNOWN
 
 
-async def test_drift_that_needs_an_answer_is_drift(tmp_path):
+async def test_drift_is_reported_although_its_repair_needs_an_answer(tmp_path):
     ask = Decision(ask=Ask(question="Which?"), unmet=["page is missing"])
     with bench(tmp_path, ScriptedDecider(ask)) as b:
         loop = await b.run()
@@ -92,7 +92,7 @@ async def test_a_dry_run_in_which_a_rule_is_denied_previews_nothing(tmp_path):
     assert loop.outcome is Outcome.DENIED
 
 
-async def test_a_dry_run_that_would_only_remember_something_is_a_preview(tmp_path):
+async def test_a_dry_run_with_only_state_operations_is_a_preview(tmp_path):
     decision = Decision(state_ops=[StateOp(op="add_resource", name="lb")])
     with bench(tmp_path, ScriptedDecider(decision), dry_run=True) as b:
         loop = await b.run()

@@ -50,7 +50,7 @@ async def test_a_second_stop_begins_no_further_host(tmp_path):
     assert found == [ActionState.UNKNOWN] * 2 + [ActionState.PROPOSED] * 2
 
 
-async def test_a_second_stop_while_observing_leaves_no_look_in_flight(tmp_path):
+async def test_a_second_stop_while_observing_leaves_no_observation_in_flight(tmp_path):
     modules = ScriptedModules()
     decider = ScriptedDecider(DONE, observe=[LOOK])
     with bench(tmp_path, decider, modules=modules) as b:

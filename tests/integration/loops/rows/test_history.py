@@ -46,7 +46,7 @@ def history(db: Store, **request: Any) -> History:
         return handlers.READS[GetHistory](tx, GetHistory(loop="web", changed=True, **request), Table())
 
 
-def test_only_iterations_that_changed_something_failed_or_asked_are_given(db: Store) -> None:
+def test_only_iterations_with_a_change_failure_or_question_are_listed(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         for outcome in IterationOutcome:
@@ -65,7 +65,7 @@ def test_only_iterations_that_changed_something_failed_or_asked_are_given(db: St
     assert found.more is None
 
 
-def test_their_pages_are_as_long_as_wanted(db: Store) -> None:
+def test_pages_have_the_requested_length(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         for n in range(1, 13):
@@ -76,9 +76,7 @@ def test_their_pages_are_as_long_as_wanted(db: Store) -> None:
     assert ([one.n for one in before.iterations], before.more) == ([3], None)
 
 
-def test_of_a_loop_with_many_iterations_only_so_many_are_looked_at_at_once(
-    db: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_scans_a_bounded_number_of_iterations(db: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_rows, "MAX_SCANNED", 5)
     with db.write() as tx:
         loop, _ = started_loop(tx)
@@ -93,7 +91,7 @@ def test_of_a_loop_with_many_iterations_only_so_many_are_looked_at_at_once(
     assert pages == [[12], [], [2]]
 
 
-def test_an_index_finds_them(db: Store) -> None:
+def test_the_query_uses_an_index(db: Store) -> None:
     statements: list[tuple[str, Any]] = []
     with db.write() as tx:
         loop, _ = started_loop(tx)

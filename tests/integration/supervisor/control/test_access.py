@@ -95,9 +95,7 @@ def ask_as(service: ControlProcess, uid: int, groups: list[int]) -> dict[str, st
         (12347, [], Access.ADMINISTER),
     ],
 )
-def test_every_verb_is_refused_to_those_who_have_less_than_it_needs(
-    uid: int, groups: list[int], access: Access | None
-) -> None:
+def test_every_verb_is_refused_below_its_access(uid: int, groups: list[int], access: Access | None) -> None:
     settings = '[access]\nview = ["%7001"]\noperate = ["12346", "%7002"]\nadminister = ["12347"]'
     # Directories of pytest are closed to others.
     with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:
@@ -144,7 +142,7 @@ def holding(service: ControlProcess, uid: int, count: int) -> Generator[int]:
 
 
 @pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
-def test_who_may_do_less_cannot_keep_others_out(tmp_path: Path) -> None:
+def test_users_with_less_access_cannot_exhaust_connections(tmp_path: Path) -> None:
     settings = '[supervisor]\nmax_connections = 16\n[access]\nview = ["12346"]'
     with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:
         service.directory.chmod(0o755)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ME = os.geteuid()
 
 
-def test_what_is_submitted_is_started_and_its_facts_name_who_asked(tmp_path: Path) -> None:
+def test_a_submitted_loop_is_started_and_its_facts_name_the_actor(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         loop = client.call(SubmitLoop(spec=LoopSpec(name="web", desired_state="nginx answers")))
         (order,) = until(lambda: service.root.heard("start"))
@@ -42,7 +42,7 @@ def test_what_is_submitted_is_started_and_its_facts_name_who_asked(tmp_path: Pat
         assert line.pid == service.root.table[f"loop:{loop.id}"]["pid"]
 
 
-def test_an_ending_is_recorded_before_the_next_start(tmp_path: Path) -> None:
+def test_an_end_is_recorded_before_the_next_start(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         key = f"loop:{submit(service).id}"
         for count in range(1, 4):
@@ -53,7 +53,7 @@ def test_an_ending_is_recorded_before_the_next_start(tmp_path: Path) -> None:
         assert [one.data["status"] for one in kinds if one.kind == "loop.process_ended"] == [1, 2, 3]
 
 
-def test_a_pause_asks_root_once_for_the_end_of_the_process(tmp_path: Path) -> None:
+def test_a_pause_requests_the_end_of_the_process_once(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         loop = submit(service)
         until(lambda: service.root.table)
@@ -67,7 +67,7 @@ def test_a_pause_asks_root_once_for_the_end_of_the_process(tmp_path: Path) -> No
         assert len(service.root.heard("stop")) == 1
 
 
-def test_what_root_cannot_start_is_asked_for_again_ever_more_rarely(tmp_path: Path) -> None:
+def test_a_start_that_root_refuses_is_repeated_with_growing_delays(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         service.root.refuses = True
         submit(service)
@@ -92,7 +92,7 @@ def test_a_manager_that_fails_does_not_stop_the_other(tmp_path: Path) -> None:
         client.call(StartLoop(loop="broken"))
 
 
-def test_the_next_control_begins_from_what_root_tells_it(tmp_path: Path) -> None:
+def test_the_next_control_begins_with_the_table_of_root(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         loops = [submit(service, f"web{number}") for number in range(5)]
         until(lambda: len(service.root.table) == 5)
@@ -107,7 +107,7 @@ def test_the_next_control_begins_from_what_root_tells_it(tmp_path: Path) -> None
         until(lambda: service.root.heard("start"))
 
 
-def test_a_child_from_before_an_upgrade_is_asked_for_its_next_safe_point_and_started_again(tmp_path: Path) -> None:
+def test_a_child_from_before_an_upgrade_is_replaced_at_its_next_safe_point(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         key = f"loop:{submit(service).id}"
         until(lambda: service.root.table)
@@ -121,7 +121,7 @@ def test_a_child_from_before_an_upgrade_is_asked_for_its_next_safe_point_and_sta
         until(lambda: [one["key"] for one in service.root.heard("start")] == [key])
 
 
-def test_a_draining_service_starts_nothing_and_goes_on_answering(tmp_path: Path) -> None:
+def test_a_draining_service_starts_nothing_and_keeps_answering(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         submit(service)
         until(lambda: service.root.table)
@@ -136,7 +136,7 @@ def test_a_draining_service_starts_nothing_and_goes_on_answering(tmp_path: Path)
         until(lambda: service.root.heard("stop"))
 
 
-def test_control_ends_when_root_is_gone_and_when_it_is_told_to(tmp_path: Path) -> None:
+def test_control_ends_when_root_is_gone_and_on_sigterm(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         with service.connect() as client:
             service.root.close()
@@ -159,7 +159,7 @@ def test_signals_of_the_terminal_are_left_to_root(tmp_path: Path) -> None:
         assert service.is_alive()
 
 
-def test_writes_of_many_clients_at_once_are_all_there(tmp_path: Path) -> None:
+def test_concurrent_writes_of_many_clients_are_all_committed(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         errors: list[BaseException] = []
 
@@ -182,7 +182,7 @@ def test_writes_of_many_clients_at_once_are_all_there(tmp_path: Path) -> None:
         assert len(service.root.heard("start")) == 80
 
 
-def test_a_hundred_clients_are_answered_at_once(tmp_path: Path) -> None:
+def test_a_hundred_clients_are_answered_concurrently(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         submit(service)
         clients = [service.connect() for _ in range(100)]

@@ -171,7 +171,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("often")
-async def test_it_is_ready_after_the_first_look_and_answer_of_the_writer_and_not_before(tmp_path: Path) -> None:
+async def test_it_is_ready_after_the_first_pass_and_the_answer_of_the_writer(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.writer.mood = "is silent"
         await made.looks(1)
@@ -203,7 +203,7 @@ async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
         assert not made.reconciler.problems
 
 
-async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_path: Path) -> None:
+async def test_it_reports_that_it_is_alive_as_often_as_the_service_manager_expects(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         looks, asked = made.manager.looks, made.writer.asked
@@ -223,7 +223,7 @@ async def test_it_says_that_it_lives_as_often_as_somebody_wants_to_hear_it(tmp_p
         assert made.writer.asked - asked >= alive
 
 
-async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path: Path) -> None:
+async def test_it_does_not_report_that_it_is_alive_when_only_the_writer_works(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.reconciler.alive_each = 0.1
         await made.hears({"type": "ready"})
@@ -239,7 +239,7 @@ async def test_it_does_not_say_that_it_lives_when_only_the_writer_does(tmp_path:
         assert made.writer.asked == asked
 
 
-async def test_it_does_not_say_that_it_lives_when_only_the_managers_look(tmp_path: Path) -> None:
+async def test_it_does_not_report_that_it_is_alive_when_only_the_managers_work(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.reconciler.alive_each = 0.1
         await made.hears({"type": "ready"})
@@ -263,7 +263,7 @@ async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
         await made.looks(1)
 
 
-async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> None:
+async def test_changes_without_a_wake_up_lead_to_a_pass(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         with made.store.write() as tx:
@@ -274,7 +274,7 @@ async def test_what_nobody_told_it_is_noticed_all_the_same(tmp_path: Path) -> No
         await made.looks(1)
 
 
-async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_pass_is_when_the_plan_requests_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         monkeypatch.setattr(reconciler, "CHECK", 1000.0)
@@ -283,7 +283,7 @@ async def test_it_looks_again_when_the_manager_wants_it_to(tmp_path: Path, monke
         await made.looks(5)
 
 
-async def test_many_wakes_are_few_looks(tmp_path: Path) -> None:
+async def test_many_wake_ups_lead_to_few_passes(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
         looks = made.manager.looks
@@ -383,7 +383,7 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
         await until(all_are_stopped)
 
 
-async def test_whoever_waits_for_a_commit_is_woken_by_the_news_or_soon_after_it(
+async def test_waiting_for_a_commit_ends_with_its_notice_or_soon_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.CHECK_EVERY", 0.02)
@@ -426,7 +426,7 @@ WORDS = {"waiting": "waiting for you", "pending": "starting"}
         ({"running": 1}, ["the writer cannot write", "more"], False, "1 running; the writer cannot write; more"),
     ],
 )
-def test_the_status_line_says_what_matters(
+def test_the_status_line_has_counts_and_problems(
     counts: dict[str, int], problems: list[str], draining: bool, line: str
 ) -> None:
     assert status_line(counts, WORDS, problems, draining=draining) == line

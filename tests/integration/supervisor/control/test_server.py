@@ -145,7 +145,7 @@ async def test_calls_and_watches_share_a_connection_and_are_answered_in_any_orde
         await client.close()
 
 
-async def test_problems_are_told_as_they_are_and_anything_else_only_by_an_id(
+async def test_problems_are_sent_unchanged_and_other_errors_only_as_an_id(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving(tmp_path) as service:
@@ -177,7 +177,7 @@ async def test_a_reply_that_is_too_long_fails_alone(tmp_path: Path) -> None:
         await client.close()
 
 
-async def test_a_cancelled_watch_ends_and_the_connection_goes_on(tmp_path: Path) -> None:
+async def test_a_cancelled_watch_ends_and_the_connection_stays(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         await client.send(call(1, "endless"))
@@ -197,7 +197,7 @@ async def test_a_cancelled_watch_ends_and_the_connection_goes_on(tmp_path: Path)
         await client.close()
 
 
-async def test_what_is_being_written_is_not_cut_off_when_its_client_goes(tmp_path: Path) -> None:
+async def test_a_write_is_not_interrupted_when_its_client_disconnects(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         await client.send(call(1, "late"))
@@ -211,7 +211,7 @@ async def test_what_is_being_written_is_not_cut_off_when_its_client_goes(tmp_pat
         await until(lambda: "late" in service.script.finished)
 
 
-async def test_a_client_that_stops_reading_costs_little_and_slows_nobody(tmp_path: Path) -> None:
+async def test_a_client_that_stops_reading_costs_little_and_slows_no_other(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         lazy = await service.connect()
         # Its own buffer of a stream is filled, then those of the kernel, then that of the server.
@@ -231,7 +231,7 @@ async def test_a_client_that_stops_reading_costs_little_and_slows_nobody(tmp_pat
         await lazy.close()
 
 
-async def test_a_client_that_asks_without_reading_is_read_no_more(tmp_path: Path) -> None:
+async def test_requests_of_a_client_that_does_not_read_are_not_accepted(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         reader, writer = await asyncio.open_unix_connection(str(service.path), limit=1024)
         writer.write(packed(Hello(protocol=VERSION)))
@@ -248,7 +248,7 @@ async def test_a_client_that_asks_without_reading_is_read_no_more(tmp_path: Path
         writer.transport.abort()
 
 
-async def test_one_client_with_thousands_of_calls_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+async def test_one_client_with_thousands_of_calls_does_not_delay_the_others(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         busy = await service.connect()
         send = asyncio.create_task(busy.send(b"".join(call(number, "echo") for number in range(1, 20_001))))
@@ -262,7 +262,7 @@ async def test_one_client_with_thousands_of_calls_does_not_keep_the_others_waiti
         await busy.close()
 
 
-async def test_only_so_many_calls_of_a_connection_are_under_way(tmp_path: Path) -> None:
+async def test_the_concurrent_calls_of_a_connection_are_limited(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         await client.send(b"".join(call(number, "wait") for number in range(1, MAX_CALLS + 2)))
@@ -275,7 +275,7 @@ async def test_only_so_many_calls_of_a_connection_are_under_way(tmp_path: Path) 
         await client.close()
 
 
-async def test_a_hundred_connections_are_served_and_one_more_than_the_limit_is_told_so(tmp_path: Path) -> None:
+async def test_connections_above_the_limit_are_refused_with_a_reason(tmp_path: Path) -> None:
     async with serving(tmp_path, most=100) as service:
         clients = [await service.connect() for _ in range(100)]
         for number, client in enumerate(clients, start=1):
@@ -295,7 +295,7 @@ async def test_a_hundred_connections_are_served_and_one_more_than_the_limit_is_t
             await client.close()
 
 
-async def test_a_hello_of_another_version_is_told_both_versions(tmp_path: Path) -> None:
+async def test_a_hello_of_another_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect(greet=False)
         await client.send(packed(Hello(protocol=VERSION + 1)))
@@ -306,7 +306,9 @@ async def test_a_hello_of_another_version_is_told_both_versions(tmp_path: Path) 
         await client.close()
 
 
-async def test_who_says_no_hello_in_time_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_sends_no_hello_in_time_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection, "HELLO_WITHIN", 0.05)
     async with serving(tmp_path) as service:
         # Who has said hello may be silent for longer.
@@ -342,7 +344,7 @@ HELLO = packed(Hello(protocol=VERSION))
         (HELLO + struct.pack(">I", 200_000) + b"\x91" * 200_000, "cannot decode the message"),
     ],
 )
-async def test_what_breaks_the_protocol_ends_that_connection_and_is_told(
+async def test_a_protocol_violation_ends_that_connection_with_a_reason(
     tmp_path: Path, sent: bytes, said: str
 ) -> None:
     async with serving(tmp_path) as service:
@@ -365,7 +367,7 @@ async def test_calls_before_a_broken_frame_are_answered(tmp_path: Path) -> None:
         await client.close()
 
 
-async def test_a_message_that_ends_in_the_middle_is_told_so_to_who_still_reads(tmp_path: Path) -> None:
+async def test_a_truncated_message_is_reported_to_a_client_that_still_reads(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         await client.send(TORN)
@@ -376,7 +378,7 @@ async def test_a_message_that_ends_in_the_middle_is_told_so_to_who_still_reads(t
         await client.close()
 
 
-async def test_the_largest_request_is_taken(tmp_path: Path) -> None:
+async def test_the_largest_request_is_accepted(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         body = "x" * (MAX_REQUEST - 100)
@@ -401,7 +403,7 @@ FRAMES = st.one_of(
 
 @settings(max_examples=60)
 @given(pieces=st.lists(FRAMES, min_size=1, max_size=6), greeted=st.booleans(), cut=st.integers(0, 40))
-def test_no_bytes_at_all_disturb_anybody_else(tmp_path: Path, pieces: list[bytes], greeted: bool, cut: int) -> None:
+def test_no_bytes_disturb_other_connections(tmp_path: Path, pieces: list[bytes], greeted: bool, cut: int) -> None:
     async def play() -> None:
         async with serving(tmp_path) as service:
             steady = await service.connect()
@@ -423,7 +425,7 @@ def test_no_bytes_at_all_disturb_anybody_else(tmp_path: Path, pieces: list[bytes
     asyncio.run(play())
 
 
-async def test_closing_tells_every_client_why(tmp_path: Path) -> None:
+async def test_closing_sends_the_reason_to_every_client(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect()
         await client.send(call(1, "endless"))

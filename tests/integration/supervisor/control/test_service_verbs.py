@@ -27,7 +27,7 @@ from tests.support.waiting import until
 ME = os.geteuid()
 
 
-def test_health_tells_what_is_true(tmp_path: Path) -> None:
+def test_health_reports_counts_and_missing_processes(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client, service.connect():
         submit(service)
         until(lambda: service.root.table)
@@ -48,7 +48,7 @@ def test_health_tells_what_is_true(tmp_path: Path) -> None:
         assert health.problems == ["the process writer is not running"]
 
 
-def test_what_is_asked_of_the_service_itself_is_told_root_and_recorded(tmp_path: Path) -> None:
+def test_service_verbs_are_sent_to_root_and_recorded(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         client.call(Upgrade())
         client.call(Shutdown())
@@ -68,7 +68,7 @@ def test_what_is_asked_of_the_service_itself_is_told_root_and_recorded(tmp_path:
         assert all(f"uid {ME}, pid {os.getpid()}" in str(one.actor) for one in facts)
 
 
-def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
+def test_settings_are_reloaded_and_take_effect_at_once(tmp_path: Path) -> None:
     with control(tmp_path, settings="[supervisor]\nmax_connections = 3") as service, service.connect() as client:
         assert client.call(Reload()).changed == []
         service.write_settings('[supervisor]\nmax_connections = 1\nheartbeat = 3.0\nsocket = "/elsewhere"')
@@ -98,7 +98,7 @@ def test_settings_are_read_again_and_count_at_once(tmp_path: Path) -> None:
         assert (line.value, line.origin) == (256, "default")
 
 
-def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None:
+def test_a_failed_reload_is_reported_until_one_succeeds(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
 
         def reload(settings: str) -> str:
@@ -139,7 +139,7 @@ def test_a_reload_that_failed_is_told_until_one_succeeds(tmp_path: Path) -> None
         assert facts[2].data == {"changed": ["supervisor.max_connections"]}
 
 
-def test_it_moves_to_another_socket_and_loses_nobody(tmp_path: Path) -> None:
+def test_it_moves_to_another_socket_and_loses_no_client(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as connected:
         os.kill(service.pid, signal.SIGSTOP)
         with ThreadPoolExecutor(4) as others:
@@ -159,7 +159,7 @@ def test_it_moves_to_another_socket_and_loses_nobody(tmp_path: Path) -> None:
         assert service.call(GetVersion()).program == "0.1.0"
 
 
-def test_whoever_asks_the_socket_hears_of_root(tmp_path: Path) -> None:
+def test_the_peer_of_the_socket_is_root(tmp_path: Path) -> None:
     with control(tmp_path) as service:
         # Here the test is root.
         assert listener(str(service.socket)) == os.getpid()
@@ -169,7 +169,7 @@ def test_whoever_asks_the_socket_hears_of_root(tmp_path: Path) -> None:
         assert listener(str(service.socket)) == os.getpid()
 
 
-def test_what_root_has_found_wrong_is_told(tmp_path: Path) -> None:
+def test_problems_that_root_found_are_reported(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         service.root.send({"type": "problem", "text": "clients cannot connect"})
         until(lambda: {"type": "status", "text": "idle; clients cannot connect"} in service.root.told)

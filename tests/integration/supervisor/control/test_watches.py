@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -> None:
+def test_events_of_every_writer_are_followed_from_a_cursor(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         watch = client.watch(WatchEvents(after=0))
         submit(service)
@@ -37,7 +37,7 @@ def test_events_are_followed_from_a_cursor_whoever_writes_them(tmp_path: Path) -
             next(client.watch(WatchEvents(subject="web2")))
 
 
-def test_a_page_of_events_says_where_to_go_on(tmp_path: Path) -> None:
+def test_a_page_of_events_has_the_cursor_of_the_next(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         for number in range(4):
             elsewhere(service, number)
@@ -69,7 +69,7 @@ def test_the_log_of_a_loop_is_followed(tmp_path: Path) -> None:
         assert [one.message for one in client.watch(WatchLogs(subject="web", last=1))] == ["loop.paused"]
 
 
-def test_the_list_that_is_kept_is_never_an_old_one(tmp_path: Path) -> None:
+def test_the_cached_list_is_never_outdated(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         assert client.call(ListLoops()).loops == []
         for number in range(10):
@@ -83,7 +83,7 @@ def test_the_list_that_is_kept_is_never_an_old_one(tmp_path: Path) -> None:
         until(lambda: all(line.pid != pid for line in client.call(ListLoops()).loops))
 
 
-def test_a_watch_that_is_not_read_slows_nobody(tmp_path: Path) -> None:
+def test_a_watch_that_is_not_read_slows_no_other_client(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         store = open_database(service.directory / "loops.db", create=False)
         with store.write() as tx:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHILDREN = 12
 
 
-def test_children_claim_what_they_are_for_before_those_that_are_there_work(tmp_path: Path) -> None:
+def test_all_children_claim_before_the_first_one_works(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with service(tmp_path) as root:
         root.up()
@@ -35,7 +35,7 @@ def test_children_claim_what_they_are_for_before_those_that_are_there_work(tmp_p
     )
 
 
-def test_a_child_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_child_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(seconds: float) -> None:
         raise AssertionError(f"it waits for {seconds} s")
 
@@ -43,7 +43,7 @@ def test_a_child_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     child_start._let_others_begin(heartbeat.create())
 
 
-def test_it_waits_until_root_has_nothing_to_fork() -> None:
+def test_a_child_waits_until_root_has_nothing_to_fork() -> None:
     slots = heartbeat.create()
     slots.announce(3)
     waiting = threading.Thread(target=child_start._let_others_begin, args=(slots,))
@@ -55,7 +55,7 @@ def test_it_waits_until_root_has_nothing_to_fork() -> None:
     assert not waiting.is_alive()
 
 
-def test_it_waits_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_waits_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_start, "PATIENCE", 0.05)
     slots = heartbeat.create()
     slots.announce(1000)
@@ -64,7 +64,7 @@ def test_it_waits_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.05 <= time.monotonic() - began < child_start.PAUSE_FOR_EACH * 1000
 
 
-def test_what_is_announced_is_no_life_sign() -> None:
+def test_an_announcement_is_no_heartbeat() -> None:
     slots = heartbeat.create()
     slots.beat(heartbeat.SLOTS - 1)
     beaten = slots.beaten(heartbeat.SLOTS - 1)

@@ -92,7 +92,7 @@ print(count)
 """
 
 
-def test_what_is_shared_is_in_huge_pages_where_the_kernel_has_them() -> None:
+def test_shared_memory_is_in_huge_pages_if_the_kernel_supports_them() -> None:
     ran = subprocess.run([sys.executable, "-c", HUGE], capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     release = tuple(int(word) for word in platform.release().split(".")[:2])

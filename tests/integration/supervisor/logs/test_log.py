@@ -81,7 +81,7 @@ def test_the_journal_gets_fields(tmp_path: Path) -> None:
     }
 
 
-def test_a_journal_that_takes_nothing_holds_up_nothing(tmp_path: Path) -> None:
+def test_a_journal_that_accepts_nothing_does_not_block(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.bind(path)
@@ -93,7 +93,7 @@ def test_a_journal_that_takes_nothing_holds_up_nothing(tmp_path: Path) -> None:
         sink.close()
 
 
-def test_standard_error_is_the_journal_only_when_systemd_says_so() -> None:
+def test_standard_error_is_the_journal_only_if_systemd_declares_it() -> None:
     found = os.fstat(2)
     assert is_stderr({"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
     assert not is_stderr({"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino + 1}"})
@@ -131,7 +131,7 @@ except KeyError as error:
     ] * 4
 
 
-def test_what_the_process_and_its_children_print_is_in_the_log(tmp_path: Path) -> None:
+def test_output_of_the_process_and_its_children_is_in_the_log(tmp_path: Path) -> None:
     done = _run(
         tmp_path,
         """
@@ -150,7 +150,7 @@ while len(written().splitlines()) < 2:
     assert all(line.source == "loop:web" for line in lines)
 
 
-def test_a_flood_of_output_is_bounded_and_told(tmp_path: Path) -> None:
+def test_a_flood_of_output_is_bounded_and_reported(tmp_path: Path) -> None:
     done = _run(
         tmp_path,
         """
@@ -173,7 +173,7 @@ while b"last" not in written():
     assert messages.index("output lost") < messages.index("last")
 
 
-def test_the_last_words_of_a_process_that_dies_of_a_defect_are_kept(tmp_path: Path) -> None:
+def test_the_last_output_of_a_crashing_process_is_kept(tmp_path: Path) -> None:
     done = _run(
         tmp_path,
         """
@@ -187,7 +187,7 @@ ctypes.string_at(0)
     assert any("Segmentation fault" in line.message for line in last_lines(tmp_path, "loop:17", 100))
 
 
-def test_a_stopped_reader_of_stderr_holds_up_nothing(tmp_path: Path) -> None:
+def test_a_stopped_reader_of_stderr_does_not_block(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     script = (
         BEGIN
@@ -206,7 +206,7 @@ Path(directory / "done").write_text("")
     os.close(reading)
 
 
-def test_a_file_that_cannot_be_written_kills_nobody(tmp_path: Path) -> None:
+def test_a_log_file_that_cannot_be_written_does_not_end_the_process(tmp_path: Path) -> None:
     path_of(tmp_path, "loop:17").mkdir()
     done = _run(tmp_path, "configure(threaded=False)\nlog.get().warning('x')\nprint('alive')\n")
     assert done.stdout == "alive\n"

@@ -39,7 +39,7 @@ def base() -> Iterator[Path]:
     path.rmdir()
 
 
-def test_a_loop_has_a_cgroup_of_its_own_while_it_lives(base: Path, tmp_path: Path):
+def test_a_loop_has_its_own_cgroup_while_it_lives(base: Path, tmp_path: Path):
     with service(tmp_path, cgroup=str(base)) as made:
         made.up()
         mark = survivors.mark()
@@ -57,7 +57,7 @@ def test_a_loop_has_a_cgroup_of_its_own_while_it_lives(base: Path, tmp_path: Pat
         assert not (base / "loop-17").exists()
 
 
-def test_a_loop_that_the_kernel_killed_for_its_memory_is_told_as_that(tmp_path: Path):
+def test_a_loop_that_the_kernel_killed_for_its_memory_is_reported_as_that(tmp_path: Path):
     base = tmp_path / "group"
     base.mkdir()
     with service(tmp_path, cgroup=str(base)) as made:

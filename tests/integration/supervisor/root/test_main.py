@@ -59,7 +59,7 @@ def test_root_stays_small(made: Service):
     assert size < 16_000
 
 
-def test_it_tells_control_of_children_from_the_start_to_the_end(made: Service):
+def test_it_reports_the_start_and_the_end_of_children_to_control(made: Service):
     made.start()
     hello = made.meet()
     assert hello["booted"] is True
@@ -90,7 +90,7 @@ def test_a_key_never_has_two_processes(made: Service):
     assert sum(name == "loop:2" for name in made.living().values()) == 1
 
 
-def test_what_a_child_raises_is_in_its_log_and_ends_only_itself(made: Service, tmp_path: Path):
+def test_an_exception_in_a_child_is_logged_and_ends_only_that_child(made: Service, tmp_path: Path):
     made.up()
     other = made.start_loop(1)
     made.start_loop(2, "say=first raise=odd", log=str(tmp_path / "2.log"))
@@ -101,7 +101,7 @@ def test_what_a_child_raises_is_in_its_log_and_ends_only_itself(made: Service, t
     assert is_alive(other)
 
 
-def test_a_child_is_a_session_of_its_own_named_after_its_key_and_dies_before_others_for_memory(made: Service):
+def test_a_child_has_its_own_session_its_key_as_name_and_an_oom_score(made: Service):
     made.up()
     pid = made.start_loop(1)
     until(lambda: len(list(Path(f"/proc/{pid}/task").iterdir())) == 2)
@@ -115,7 +115,7 @@ def test_a_child_is_a_session_of_its_own_named_after_its_key_and_dies_before_oth
     assert {path.name for path in Path(f"/proc/{pid}/fd").iterdir()} == {"0", "1", "2"}
 
 
-def test_what_cannot_be_started_is_told(made: Service):
+def test_a_child_that_cannot_be_started_is_reported(made: Service):
     made.up()
     made.send("start", key="nothing:1", argument="")
     ended = made.told("ended", "nothing:1")
@@ -138,7 +138,7 @@ def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubb
 
 
 @pytest.mark.parametrize("within", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
-def test_a_time_that_is_none_does_not_end_root(made: Service, within: str):
+def test_an_invalid_time_does_not_end_root(made: Service, within: str):
     made.up()
     made.start_loop(1)
     made.raw(f'{{"type":"stop","key":"loop:1","urgency":"safe_point","within":{within}}}'.encode())
@@ -154,7 +154,7 @@ def test_an_argument_may_be_as_long_as_a_message(made: Service, tmp_path: Path):
     assert "x" * 65_000 in made.log()
 
 
-def test_the_directories_of_the_sockets_are_made(tmp_path: Path):
+def test_the_directories_of_the_sockets_are_created(tmp_path: Path):
     control, writer = tmp_path / "a" / "b" / "c.sock", tmp_path / "d" / "w.sock"
     with service(tmp_path, control_socket=str(control), writer_socket=str(writer)) as made:
         made.up()
@@ -162,7 +162,7 @@ def test_the_directories_of_the_sockets_are_made(tmp_path: Path):
         assert writer.is_socket()
 
 
-def test_a_wake_up_is_passed_on(made: Service, tmp_path: Path):
+def test_a_wake_up_is_forwarded_to_the_child(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, "say=up", log=str(tmp_path / "log"))
     until(lambda: "up" in made.log())
@@ -181,7 +181,7 @@ def test_a_child_may_be_woken_before_it_has_run(made: Service):
     assert {made.told("ended", f"loop:{number}")["why"] for number in range(20)} == {"exited"}
 
 
-def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service):
+def test_the_service_manager_is_notified_only_when_control_reports_it(made: Service):
     made.start()
     made.meet()
     made.send("status", text="2 running, 1 waiting for you")
@@ -205,7 +205,7 @@ def test_the_service_manager_hears_of_it_only_when_control_says_so(made: Service
         ({}, None),
     ],
 )
-def test_every_control_is_told_how_often_the_service_manager_wants_to_hear(
+def test_every_control_gets_the_keep_alive_interval_of_the_service_manager(
     made: Service, variables: dict[str, Any], each: float | None
 ):
     made.start(**variables)
@@ -217,7 +217,7 @@ def test_every_control_is_told_how_often_the_service_manager_wants_to_hear(
     assert made.upgrade()["alive_each"] == each
 
 
-def test_the_watchdog_hears_what_control_says_and_nothing_else(made: Service):
+def test_the_watchdog_is_notified_only_when_control_reports_that_it_is_alive(made: Service):
     made.up(WATCHDOG_USEC="1200000", WATCHDOG_PID="its own")
     for n in range(3):
         made.send("alive")
@@ -231,7 +231,7 @@ def test_the_watchdog_hears_what_control_says_and_nothing_else(made: Service):
     assert made.notices("STATUS=the next one").count("WATCHDOG=1") == 3
 
 
-def test_the_watchdog_is_no_business_of_children(made: Service):
+def test_children_do_not_get_the_watchdog_variables(made: Service):
     made.up(WATCHDOG_USEC="30000000", WATCHDOG_PID="its own")
     for upgraded in (False, True):
         if upgraded:
@@ -248,7 +248,7 @@ def test_the_watchdog_is_no_business_of_children(made: Service):
         assert not [pid for pid, names in variables.items() if {b"WATCHDOG_USEC", b"WATCHDOG_PID"} & names]
 
 
-def test_a_reload_is_over_when_control_is_ready_again(made: Service):
+def test_a_reload_ends_when_control_is_ready_again(made: Service):
     made.up()
     made.begin_reload()
     said = made.notices("MONOTONIC_USEC=")
@@ -263,7 +263,7 @@ def test_a_reload_is_over_when_control_is_ready_again(made: Service):
     made.notices("READY=1")
 
 
-def test_it_needs_no_service_manager(made: Service):
+def test_root_runs_without_a_service_manager(made: Service):
     made.up(notify=False)
     assert is_alive(made.start_loop(1))
     os.kill(made.pid, signal.SIGTERM)
@@ -288,14 +288,14 @@ def test_a_second_service_is_refused_and_the_first_one_is_not_harmed(made: Servi
     assert made.ask() == made.control_pid
 
 
-def test_a_socket_that_cannot_be_made_is_told(tmp_path: Path):
+def test_a_socket_that_cannot_be_created_is_reported(tmp_path: Path):
     with service(tmp_path, control_socket=str(tmp_path / ("long" * 40))) as it:
         assert it.start().wait() == 73
         assert "cannot listen at" in it.errors()
         assert "Traceback" not in it.errors()
 
 
-def test_what_a_killed_service_left_lying_is_replaced(made: Service):
+def test_a_socket_left_by_a_killed_service_is_replaced(made: Service):
     made.up()
     os.kill(made.pid, signal.SIGKILL)
     made.wait()
@@ -304,7 +304,7 @@ def test_what_a_killed_service_left_lying_is_replaced(made: Service):
     assert made.ask() == made.control_pid
 
 
-def test_a_socket_of_the_service_manager_is_taken_and_left(made: Service):
+def test_a_socket_of_the_service_manager_is_used_and_kept(made: Service):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(made.directory / "c.sock"))
         listener.listen()

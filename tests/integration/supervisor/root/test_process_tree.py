@@ -34,7 +34,7 @@ def test_a_tree_is_killed_whole(family: tuple[int, list[int]]) -> None:
     until(lambda: not any(map(is_alive, [pid, *below])))
 
 
-def test_what_is_known_is_spared_with_all_that_is_below_it(family: tuple[int, list[int]]) -> None:
+def test_known_processes_and_their_descendants_are_not_killed(family: tuple[int, list[int]]) -> None:
     pid, below = family
     (known,) = (one for one in below if process_tree.children_of(one))
     (grandchild,) = process_tree.children_of(known)

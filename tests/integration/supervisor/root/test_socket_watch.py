@@ -31,7 +31,7 @@ def bound(path: Path) -> socket.socket:
 
 
 @pytest.mark.parametrize("upgraded", [False, True])
-def test_one_that_was_removed_is_there_again(made: Service, *, upgraded: bool) -> None:
+def test_a_removed_socket_is_bound_again(made: Service, *, upgraded: bool) -> None:
     path = made.directory / "c.sock"
     made.up(FDSTORE="8")
     if upgraded:
@@ -57,7 +57,7 @@ def test_one_that_was_removed_is_there_again(made: Service, *, upgraded: bool) -
     assert made.ask() == made.control_pid
 
 
-def test_who_listens_there_instead_is_left_alone_until_it_ends(made: Service) -> None:
+def test_another_listener_is_left_alone_until_it_ends(made: Service) -> None:
     path = made.directory / "c.sock"
     made.up()
     temporary = made.directory / "other"
@@ -74,7 +74,7 @@ def test_who_listens_there_instead_is_left_alone_until_it_ends(made: Service) ->
     assert made.ask() == made.control_pid
 
 
-def test_what_belongs_to_somebody_else_stays_when_the_service_ends(made: Service) -> None:
+def test_the_socket_of_another_process_stays_when_the_service_ends(made: Service) -> None:
     path = made.directory / "c.sock"
     made.up()
     with bound(made.directory / "other"):
@@ -85,7 +85,7 @@ def test_what_belongs_to_somebody_else_stays_when_the_service_ends(made: Service
         assert path.is_socket()
 
 
-def test_one_that_cannot_be_put_back_is_told(made: Service) -> None:
+def test_a_socket_that_cannot_be_bound_again_is_reported(made: Service) -> None:
     path = made.directory / "c.sock"
     made.up()
     path.unlink()
@@ -98,7 +98,7 @@ def test_one_that_cannot_be_put_back_is_told(made: Service) -> None:
     assert made.ask() == made.control_pid
 
 
-def test_one_of_the_service_manager_is_only_told_of(made: Service) -> None:
+def test_a_removed_socket_of_the_service_manager_is_only_reported(made: Service) -> None:
     path = made.directory / "c.sock"
     with bound(path) as listener:
         made.up(fds=(listener.fileno(),), LISTEN_FDNAMES="ftl2-enterprise.socket")

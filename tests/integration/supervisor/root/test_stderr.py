@@ -24,7 +24,7 @@ BOTH = "stopping: 2 processes finish their current steps within 60 s; "
         (signal.SIGTERM, signal.SIGQUIT, f"{BOTH}SIGQUIT stops them now"),
     ],
 )
-def test_it_says_once_what_it_waits_for_and_how_to_hurry_it(
+def test_it_prints_once_what_it_waits_for_and_how_to_expedite_it(
     tmp_path: Path, asked: signal.Signals, next_one: signal.Signals, told: str
 ) -> None:
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2) as made:
@@ -44,7 +44,7 @@ def test_it_says_once_what_it_waits_for_and_how_to_hurry_it(
         assert said == [told, "stopping now"]
 
 
-def test_where_nothing_is_waited_for_it_says_so(tmp_path: Path) -> None:
+def test_it_prints_that_no_step_is_in_progress(tmp_path: Path) -> None:
     with service(tmp_path) as made:
         made.up(notify=False)
         os.kill(made.pid, signal.SIGINT)

@@ -24,7 +24,7 @@ steps:
 """
 
 
-async def test_cancelling_the_coroutine_of_a_whole_loop_ends_its_processes_and_gives_the_loop_back(tmp_path: Path):
+async def test_cancelling_the_coroutine_of_a_loop_ends_its_processes_and_releases_the_loop(tmp_path: Path):
     settings = MODEL.load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
     spec = build.prepare(LoopSpec(name="slow", desired_state=MANIFEST.format(base=tmp_path)), settings)
     database = build.open_database(settings, create=True)

@@ -110,12 +110,12 @@ TABLE: dict[type[Request[Any]], dict[LoopState, tuple[LoopState, Desired] | None
 CASES = [(verb, state, states[state]) for verb, states in TABLE.items() for state in LoopState]
 
 
-def test_the_table_is_whole() -> None:
+def test_the_table_of_transitions_is_complete() -> None:
     assert all(set(states) == set(LoopState) for states in TABLE.values())
 
 
 @pytest.mark.parametrize(("verb", "state", "wanted"), CASES)
-def test_without_a_process(
+def test_without_a_process_a_request_takes_effect_at_once(
     db: Store, verb: type[Request[Any]], state: LoopState, wanted: tuple[LoopState, Desired] | None
 ) -> None:
     with db.write() as tx:
@@ -145,7 +145,9 @@ def test_without_a_process(
 
 @pytest.mark.parametrize("verb", [verbs.PauseLoop, verbs.StopLoop, verbs.CancelLoop])
 @pytest.mark.parametrize("state", [L.PENDING, L.RUNNING, L.WAITING, L.RESTING])
-def test_with_a_process_only_the_wish_is_written(db: Store, verb: type[Request[Any]], state: LoopState) -> None:
+def test_with_a_process_only_the_desired_state_is_written(
+    db: Store, verb: type[Request[Any]], state: LoopState
+) -> None:
     wish = {verbs.PauseLoop: Desired.PAUSE, verbs.StopLoop: Desired.STOP, verbs.CancelLoop: Desired.CANCEL}[verb]
     with db.write() as tx:
         loop_in(tx, state, held=True)
@@ -170,7 +172,7 @@ def test_a_pause_becomes_a_stop_and_a_cancel_stays_one(db: Store) -> None:
 
 
 @pytest.mark.parametrize("request_", [verbs.StopLoop(loop="web"), verbs.CancelLoop(loop="web", now=True)])
-def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]) -> None:
+def test_an_expedited_cancel_stays_a_cancel(db: Store, request_: Request[Any]) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.RUNNING, held=True)
     do(db, verbs.CancelLoop(loop="web"))
@@ -184,13 +186,13 @@ def test_a_cancel_can_be_hurried_and_stays_one(db: Store, request_: Request[Any]
         assert [event.kind for event in list_events(tx)].count("loop.hurried") == 1
 
 
-def test_a_cancel_that_is_hurried_without_a_process_is_true_at_once(db: Store) -> None:
+def test_an_expedited_cancel_without_a_process_takes_effect_at_once(db: Store) -> None:
     with db.write() as tx:
         loop_in(tx, L.RUNNING)
     assert do(db, verbs.CancelLoop(loop="web", now=True)).state is L.CANCELLED
 
 
-def test_a_cancel_in_the_foreground_cannot_be_hurried_from_here(db: Store) -> None:
+def test_a_cancel_of_a_foreground_run_cannot_be_expedited(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.RUNNING, held=True)
         loop_rows.change_loop(tx, loop.id, managed=False)
@@ -210,7 +212,7 @@ def test_cancelling_closes_what_was_begun(db: Store) -> None:
         assert loop_rows.get_loop(tx, "web").open_prompts == 0
 
 
-def test_stopping_a_loop_whose_process_is_gone_says_what_nobody_knows(db: Store) -> None:
+def test_stopping_a_loop_whose_process_is_gone_marks_its_action_unknown(db: Store) -> None:
     with db.write() as tx:
         loop, generation, action = acting_loop(tx)
         loop_rows.update_loop(tx, loop.id, generation, owner=None)
@@ -219,7 +221,7 @@ def test_stopping_a_loop_whose_process_is_gone_says_what_nobody_knows(db: Store)
         assert action_rows.get_action(tx, action).state is ActionState.UNKNOWN
 
 
-def test_submit(db: Store) -> None:
+def test_submit_creates_a_loop(db: Store) -> None:
     loop = do(db, verbs.SubmitLoop(spec=spec("web"), priority=7))
     assert (loop.state, loop.desired, loop.managed, loop.priority, loop.submitted_by) == (
         L.PENDING, Desired.RUN, True, 7, "eva",
@@ -237,7 +239,7 @@ def test_submit(db: Store) -> None:
         do(db, verbs.SubmitLoop(spec=spec("12")))
 
 
-def test_a_name_is_made_and_numbered(db: Store) -> None:
+def test_a_missing_name_is_derived_and_numbered(db: Store) -> None:
     wish = LoopSpec(name="", desired_state="Nginx answers on port 80")
     names = [do(db, verbs.SubmitLoop(spec=wish)).name for _ in range(3)]
     assert names == ["nginx-answers-on-port-80", "nginx-answers-on-port-80-2", "nginx-answers-on-port-80-3"]
@@ -245,7 +247,7 @@ def test_a_name_is_made_and_numbered(db: Store) -> None:
     assert do(db, verbs.SubmitLoop(spec=from_file)).name == "web-tier-dry-run"
 
 
-def test_what_a_foreground_process_runs_is_not_taken_from_it(db: Store) -> None:
+def test_a_loop_of_a_foreground_process_is_refused(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.RUNNING, held=True)
         loop_rows.change_loop(tx, loop.id, managed=False)
@@ -257,7 +259,7 @@ def test_what_a_foreground_process_runs_is_not_taken_from_it(db: Store) -> None:
     assert do(db, verbs.StartLoop(loop="web")).managed is True
 
 
-def test_starting_again_forgets_crashes(db: Store) -> None:
+def test_starting_again_resets_the_crash_count(db: Store) -> None:
     with db.write() as tx:
         loop = loop_in(tx, L.FAILED)
         loop_rows.change_loop(tx, loop.id, crashes=3, crashes_since=5, restart_at=9)
@@ -278,7 +280,7 @@ def test_run_now_makes_a_resting_loop_due(db: Store) -> None:
         assert "loop.due" in [event.kind for event in list_events(tx)]
 
 
-def test_deleting_takes_every_row_and_leaves_the_facts(db: Store) -> None:
+def test_deleting_removes_every_row_and_keeps_the_facts(db: Store) -> None:
     with db.write() as tx:
         iteration = one_of_each(tx)
         other, _ = started_loop(tx, "other")
@@ -303,7 +305,7 @@ def test_deleting_takes_every_row_and_leaves_the_facts(db: Store) -> None:
     assert "loop.started" in kinds
 
 
-def test_a_text_that_another_loop_has_too_stays(db: Store) -> None:
+def test_a_text_that_another_loop_refers_to_is_kept(db: Store) -> None:
     with db.write() as tx:
         one_of_each(tx)
         tx.connection.execute(text("UPDATE loops SET name = 'first'"))
@@ -316,7 +318,7 @@ def test_a_text_that_another_loop_has_too_stays(db: Store) -> None:
         assert tx.connection.execute(text("SELECT count(*) FROM texts")).scalar() == 1
 
 
-def test_what_cannot_be_undone_is_not_done_to_a_loop_that_was_not_named(db: Store) -> None:
+def test_delete_and_cancel_need_the_exact_name(db: Store) -> None:
     do(db, verbs.SubmitLoop(spec=spec("web-prod")))
     for request in (verbs.CancelLoop(loop="web"), verbs.DeleteLoop(loop="web")):
         with pytest.raises(Problem, match='cannot find the loop "web": a prefix is not accepted here') as caught:
@@ -336,7 +338,7 @@ def test_a_loop_whose_process_has_not_ended_is_not_deleted(db: Store) -> None:
 
 
 @pytest.mark.parametrize("verb", [*TABLE, verbs.DeleteLoop])
-def test_an_unknown_loop(db: Store, verb: type[Request[Any]]) -> None:
+def test_an_unknown_loop_is_not_found(db: Store, verb: type[Request[Any]]) -> None:
     with pytest.raises(Problem, match="cannot find the loop") as caught:
         do(db, verb(loop="wep"))  # pyright: ignore[reportCallIssue]
     assert caught.value.code is Code.NOT_FOUND

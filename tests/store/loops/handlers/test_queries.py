@@ -58,7 +58,7 @@ def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:
     assert all(unit.hints["return"] == reply_of(verb) for verb, unit in writes.items())
 
 
-def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
+def test_a_list_has_pages_and_omits_ended_loops(db: Store) -> None:
     with db.write() as tx:
         for n in range(1, 6):
             loop, generation = started_loop(tx, f"loop-{n}")
@@ -73,7 +73,7 @@ def test_a_list_has_pages_and_leaves_out_what_has_ended(db: Store) -> None:
     assert every.more is None
 
 
-def test_who_waits_for_a_place_is_told_so(db: Store) -> None:
+def test_loops_that_wait_for_a_place_are_shown_as_queued(db: Store) -> None:
     with db.write() as tx:
         first, second = (loop_rows.create_loop(tx, spec(name)) for name in ("a", "b"))
     children = Table()
@@ -112,7 +112,7 @@ def test_a_loop_that_failed_lately_is_not_hidden(db: Store) -> None:
     assert [line.name for line in see(db, verbs.ListLoops(before=second.more)).loops] == ["a"]
 
 
-def test_a_line_says_what_the_loop_says(db: Store) -> None:
+def test_a_line_has_the_values_of_the_loop(db: Store) -> None:
     with db.write() as tx:
         iteration = one_of_each(tx)
         loop_rows.change_loop(tx, iteration.loop_id, managed=True, owner=lease.current())
@@ -127,7 +127,7 @@ def test_a_line_says_what_the_loop_says(db: Store) -> None:
     assert see(db, verbs.ListLoops(), child).loops[0].pid == 77
 
 
-def test_one_loop(db: Store) -> None:
+def test_show_loop_has_its_details(db: Store) -> None:
     with db.write() as tx:
         iteration = one_of_each(tx)
     shown = see(db, verbs.ShowLoop(loop="web"), Child(key="loop:1", pid=77, started_at=5, stopping=True))
@@ -186,7 +186,7 @@ def test_actions_have_pages_and_can_be_chosen(db: Store) -> None:
     assert [one.id for one in see(db, verbs.ListActions(loop="web", state=ActionState.SKIPPED)).actions] == [ids[1]]
 
 
-def test_a_long_text_is_had_whole(db: Store) -> None:
+def test_a_long_text_can_be_read_whole(db: Store) -> None:
     with db.write() as tx:
         digest = texts.put(tx, "long " * 5000).digest
     assert digest is not None
@@ -200,7 +200,7 @@ def test_a_long_text_is_had_whole(db: Store) -> None:
         assert caught.value.code is Code.NOT_FOUND
 
 
-def test_a_beginning_that_two_texts_share_is_refused(db: Store) -> None:
+def test_an_ambiguous_digest_prefix_is_refused(db: Store) -> None:
     with db.write() as tx:
         for n in range(2):
             tx.connection.execute(insert(texts.texts), {"digest": f"abcdef{n}{'0' * 57}", "size": 1, "body": b""})
@@ -209,7 +209,7 @@ def test_a_beginning_that_two_texts_share_is_refused(db: Store) -> None:
     assert caught.value.code is Code.INVALID
 
 
-def test_hosts_and_resources(db: Store) -> None:
+def test_hosts_and_resources_are_listed(db: Store) -> None:
     with db.write() as tx:
         one_of_each(tx)
         other, _ = started_loop(tx, "other")
@@ -237,7 +237,7 @@ def test_questions_are_listed_and_shown(db: Store) -> None:
     assert [one.name for one in shown.observations] == ["disk"]
 
 
-def test_an_answer_is_given_once(db: Store) -> None:
+def test_a_prompt_is_answered_once(db: Store) -> None:
     with db.write() as tx:
         one_of_each(tx)
     with pytest.raises(Problem, match="cannot accept '3' as an answer to prompt 1") as caught:
@@ -253,7 +253,7 @@ def test_an_answer_is_given_once(db: Store) -> None:
         do(db, verbs.AnswerPrompt(prompt=9, answer="80"))
 
 
-def test_dismissing_twice_is_fine(db: Store) -> None:
+def test_dismissing_twice_is_allowed(db: Store) -> None:
     with db.write() as tx:
         asked = ask(tx, one_of_each(tx), "other", default=None)
     assert do(db, verbs.DismissPrompt(prompt=asked)) == do(db, verbs.DismissPrompt(prompt=asked))

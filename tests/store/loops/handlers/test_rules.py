@@ -72,7 +72,7 @@ async def test_rules_are_read_and_never_run(db: Store, rules: str, tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
-async def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -> None:
+async def test_rules_in_directories_of_loops_are_listed(db: Store, rules: str, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "good.py").write_text(GOOD)
@@ -94,7 +94,7 @@ async def test_rules_of_loops_count_too(db: Store, rules: str, tmp_path: Path) -
     assert (await see(db, rules, verbs.ShowRule(rule=path))).rule.path == path
 
 
-async def test_a_rule_is_switched_off_and_on(db: Store, rules: str) -> None:
+async def test_a_rule_is_disabled_and_enabled(db: Store, rules: str) -> None:
     off = await do(db, rules, verbs.DisableRule(rule="good"))
     assert (off.enabled, off.disabled_by) == (False, "eva")
     assert await do(db, rules, verbs.DisableRule(rule="good")) == off
@@ -111,7 +111,7 @@ async def test_a_rule_is_switched_off_and_on(db: Store, rules: str) -> None:
         assert caught.value.hint == 'did you mean "good"?'
 
 
-async def test_what_rules_json_says_counts(db: Store, rules: str) -> None:
+async def test_rules_json_disables_rules(db: Store, rules: str) -> None:
     (Path(rules) / "rules.json").write_text('{"disabled": ["good"], "broken": {}}')
     found = {rule.name: rule for rule in await see(db, rules, verbs.ListRules())}
     assert (found["good"].enabled, found["good"].disabled_by) == (False, "rules.json")
@@ -121,7 +121,7 @@ async def test_what_rules_json_says_counts(db: Store, rules: str) -> None:
     assert "cannot read" in str((await see(db, rules, verbs.ListRules()))[0].error)
 
 
-async def test_there_need_be_no_rules(db: Store, tmp_path: Path) -> None:
+async def test_without_rules_the_list_is_empty(db: Store, tmp_path: Path) -> None:
     assert await see(db, str(tmp_path / "nothing"), verbs.ListRules()) == []
     assert await see(db, "", verbs.ListRules()) == []
     with pytest.raises(Problem, match='cannot find the rule "good"') as caught:
@@ -129,7 +129,7 @@ async def test_there_need_be_no_rules(db: Store, tmp_path: Path) -> None:
     assert caught.value.hint == "there are no rules"
 
 
-async def test_a_disk_that_does_not_answer_holds_up_nobody_else(
+async def test_a_disk_that_does_not_answer_blocks_no_other_request(
     db: Store, rules: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, go_on = threading.Event(), threading.Event()

@@ -51,7 +51,7 @@ def kinds(db: Store, loop_id: int) -> list[str]:
 # --- finding loops -------------------------------------------------------------------------------------------------
 
 
-def test_create(db: Store) -> None:
+def test_create_loop_stores_the_spec(db: Store) -> None:
     asked = spec("web", mode=Mode.CONTINUOUS, observers=[ObservationSpec(name="a", module="ping")], max_cost=1.5)
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, asked)
@@ -64,7 +64,7 @@ def test_create(db: Store) -> None:
     assert fact.data == {"name": "web", "mode": "continuous", "decider": "auto", "dry_run": False}
 
 
-def test_a_name_is_given_once(db: Store) -> None:
+def test_a_name_is_unique(db: Store) -> None:
     with db.write() as tx:
         loop_rows.create_loop(tx, spec())
     with pytest.raises(Problem) as caught, db.write() as tx:
@@ -74,7 +74,7 @@ def test_a_name_is_given_once(db: Store) -> None:
     assert "--resume web" in str(caught.value)
 
 
-def test_references(db: Store) -> None:
+def test_a_loop_is_found_by_id_name_and_prefix(db: Store) -> None:
     with db.write() as tx:
         made = {
             name: loop_rows.create_loop(tx, spec(name)).id
@@ -107,7 +107,7 @@ def test_references(db: Store) -> None:
         assert words in str(caught.value)
 
 
-def test_pages_of_loops(db: Store) -> None:
+def test_loops_are_read_in_pages(db: Store) -> None:
     with db.write() as tx:
         made = [started_loop(tx, f"loop-{n}") for n in range(7)]
         for loop, generation in made[::2]:
@@ -188,7 +188,7 @@ def test_claims_at_once_get_different_generations(db: Store, path: Path) -> None
     assert sorted(got) == list(range(1, 41))
 
 
-def test_no_such_loop(db: Store) -> None:
+def test_a_missing_loop_is_not_found(db: Store) -> None:
     for call in (
         lambda tx: loop_rows.claim_loop(tx, 7, "me"),
         lambda tx: loop_rows.update_loop(tx, 7, 1, run=2),
@@ -204,7 +204,7 @@ def test_no_such_loop(db: Store) -> None:
         assert caught.value.code is Code.NOT_FOUND
 
 
-def test_desired(db: Store) -> None:
+def test_setting_the_desired_state_keeps_the_claim(db: Store) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
         loop_rows.set_desired(tx, loop.id, Desired.PAUSE)
@@ -215,7 +215,7 @@ def test_desired(db: Store) -> None:
 # --- iterations and actions ----------------------------------------------------------------------------------------
 
 
-def test_pages_of_iterations(db: Store) -> None:
+def test_iterations_are_read_in_pages(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         for n in range(1, 8):
@@ -239,7 +239,7 @@ def test_pages_of_iterations(db: Store) -> None:
         assert [each.n for each in loop_rows.iterations_of_run(tx, loop.id, 2)] == [5, 6, 7]
 
 
-def test_actions_of_many_iterations(db: Store) -> None:
+def test_actions_of_many_iterations_are_grouped(db: Store) -> None:
     made: dict[int, list[int]] = {}
     with db.write() as tx:
         loop, _ = started_loop(tx)
@@ -257,7 +257,7 @@ def test_actions_of_many_iterations(db: Store) -> None:
         assert [action.id for action in older] == every[-6:-8:-1]
 
 
-def test_unknown_and_changed_actions(db: Store) -> None:
+def test_unknown_and_changed_actions_are_found(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         lost: list[int] = []
@@ -291,7 +291,7 @@ def test_an_observation_ends_once(db: Store) -> None:
 # --- prompts -------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_given_once(db: Store) -> None:
+def test_a_prompt_is_answered_once(db: Store) -> None:
     with db.write() as tx:
         iteration = begun_iteration(tx)
         number = ask(tx, iteration)
@@ -350,7 +350,7 @@ def test_registering_a_host_again_keeps_its_facts(db: Store) -> None:
     assert again.updated_at == tx.now > made.updated_at
 
 
-def test_facts_of_a_host_of_the_inventory(db: Store) -> None:
+def test_facts_of_an_inventory_host_are_merged(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         host_rows.set_host_facts(tx, loop.id, "db1", {"os": "fedora"})
@@ -364,7 +364,7 @@ def test_facts_of_a_host_of_the_inventory(db: Store) -> None:
         assert host_rows.get_hosts(tx, loop.id) == []
 
 
-def test_resources(db: Store) -> None:
+def test_resources_are_added_changed_and_removed(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         other, _ = started_loop(tx, "other")
@@ -378,7 +378,7 @@ def test_resources(db: Store) -> None:
         assert [each.data for each in host_rows.get_resources(tx, other.id)] == [{"size": 9}]
 
 
-def test_rule_results(db: Store) -> None:
+def test_rule_results_are_stored(db: Store) -> None:
     with db.write() as tx:
         iteration = begun_iteration(tx)
         fired = rule_rows.insert_rule_result(
@@ -397,7 +397,7 @@ def test_rule_results(db: Store) -> None:
         assert rule_rows.get_rule_results_for_loop(tx, iteration.loop_id, before=found[1].id) == found[:1]
 
 
-def test_model_calls_and_their_cost(db: Store) -> None:
+def test_model_calls_and_their_cost_are_stored(db: Store) -> None:
     with db.write() as tx:
         iteration = begun_iteration(tx)
 
@@ -436,7 +436,7 @@ def test_model_calls_and_their_cost(db: Store) -> None:
     assert kinds(db, loop.id)[-6:] == ["model.asked", "model.answered"] * 3
 
 
-def test_increments(db: Store) -> None:
+def test_increments_are_stored(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         first = increment_rows.insert_increment(tx, loop.id, desired_state="disks")

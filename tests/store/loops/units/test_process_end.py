@@ -77,7 +77,7 @@ def test_a_crash_is_counted_and_the_claim_is_gone(db: Store) -> None:
     assert facts[0].data["told"] == "its process was killed by SIGKILL"
 
 
-def test_an_end_that_is_told_again_is_counted_once(db: Store) -> None:
+def test_an_end_that_is_reported_again_is_counted_once(db: Store) -> None:
     with db.write() as tx:
         running(tx)
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_an_end_that_is_told_again_is_counted_once(db: Store) -> None:
     assert kinds(db).count("loop.crashed") == 2
 
 
-def test_too_many_crashes(db: Store) -> None:
+def test_too_many_crashes_fail_the_loop(db: Store) -> None:
     with db.write() as tx:
         running(tx)
     *_, failed = [end(db, Why.HUNG) for _ in range(3)]
@@ -105,7 +105,7 @@ def test_too_many_crashes(db: Store) -> None:
     ("wish", "state"), [(Desired.PAUSE, L.PAUSED), (Desired.STOP, L.PAUSED), (Desired.CANCEL, L.CANCELLED)]
 )
 @pytest.mark.parametrize("why", [Why.EXITED, Why.KILLED, Why.LATE])
-def test_what_was_asked_becomes_true_when_the_process_has_not_done_it(
+def test_a_request_takes_effect_when_the_process_ended_before_applying_it(
     db: Store, wish: Desired, state: LoopState, why: Why
 ) -> None:
     with db.write() as tx:
@@ -137,7 +137,7 @@ def test_it_waits_for_the_database_and_for_another_process(db: Store) -> None:
     assert "loop.crashed" not in kinds(db)
 
 
-def test_another_process_that_has_the_loop_keeps_it(db: Store) -> None:
+def test_a_claim_of_another_process_is_kept(db: Store) -> None:
     with db.write() as tx:
         running(tx, owner=lease.current())
         before = loop_rows.get_loop(tx, 1)
@@ -157,7 +157,7 @@ def test_a_process_that_was_asked_to_end_has_not_crashed(db: Store) -> None:
     assert end(db, child=stopping, signal=9).crashes == 1
 
 
-def test_what_ended_without_ever_having_been(db: Store) -> None:
+def test_the_end_of_an_unknown_process_changes_nothing(db: Store) -> None:
     assert end(db, Why.NOT_STARTED) is None
     assert end(db, child=Child(key="loop:99", pid=7, started_at=0)) is None
     assert (
@@ -190,7 +190,7 @@ def test_a_loop_that_cannot_be_read_has_failed(db: Store) -> None:
     assert (failed.state, failed.outcome, failed.reason) == (L.FAILED, Outcome.FAILED, "cannot read it")
 
 
-def test_the_foreground_takes_what_is_not_managed(db: Store) -> None:
+def test_a_foreground_run_takes_only_loops_that_are_not_managed(db: Store) -> None:
     with db.write() as tx:
         loop, generation = started_loop(tx)
         loop_rows.set_desired(tx, loop.id, Desired.PAUSE)

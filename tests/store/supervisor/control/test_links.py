@@ -135,7 +135,7 @@ async def test_facts_from_its_first_start_on_are_handled_in_order(following: Fol
     assert following.reported == []
 
 
-async def test_what_came_while_it_did_not_run_is_handled_by_the_next_one(following: Following) -> None:
+async def test_facts_committed_while_no_process_ran_are_handled_by_the_next_one(following: Following) -> None:
     async with following.running():
         following.note(1)
         await following.until("copy:1")

@@ -64,12 +64,12 @@ def test_work_without_units_is_acknowledged(batches: Batches) -> None:
     assert batches.notice is None
 
 
-def test_an_actor_does_not_stick(batches: Batches, path: Path) -> None:
+def test_an_actor_applies_to_its_work_only(batches: Batches, path: Path) -> None:
     batches.execute([(CLIENT, work(1, enter.call("a", 1), actor="eva")), (CLIENT, work(2, enter.call("a", 2)))])
     assert Entries(path).actors == {"eva", None}
 
 
-def test_handed_over_again_it_is_answered_and_not_done(batches: Batches, path: Path) -> None:
+def test_work_submitted_again_is_answered_and_not_executed(batches: Batches, path: Path) -> None:
     first = work(7, enter.call("a", 1))
     (answer,) = batches.execute([(CLIENT, first)])
     assert batches.execute([(CLIENT, first), (CLIENT, first)]) == [answer, answer]
@@ -79,14 +79,14 @@ def test_handed_over_again_it_is_answered_and_not_done(batches: Batches, path: P
     assert Entries(path).of == {("a", 1): 1}
 
 
-def test_handed_over_twice_in_one_batch(batches: Batches, path: Path) -> None:
+def test_work_submitted_twice_in_one_batch_is_executed_once(batches: Batches, path: Path) -> None:
     first = work(1, enter.call("a", 1))
     one, other = batches.execute([(CLIENT, first), (CLIENT, first)])
     assert one == other
     assert Entries(path).of == {("a", 1): 1}
 
 
-def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None:
+def test_work_with_an_older_number_is_not_repeated(batches: Batches, path: Path) -> None:
     batches.execute([(CLIENT, work(2, enter.call("a", 2)))])
     (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1)))])
     assert isinstance(answer, Failed)
@@ -94,7 +94,7 @@ def test_an_older_number_is_not_done_again(batches: Batches, path: Path) -> None
     assert Entries(path).of == {("a", 2): 1}
 
 
-def test_lanes_and_clients_count_for_themselves(batches: Batches, path: Path) -> None:
+def test_lanes_and_clients_have_their_own_numbers(batches: Batches, path: Path) -> None:
     lanes = [(client, lane) for client in (CLIENT, CLIENT + "2") for lane in (0, 1, 11)]
     given = [(client, work(1, enter.call(client, lane), lane=lane)) for client, lane in lanes]
     assert all(isinstance(answer, WorkDone) for answer in batches.execute(given))
@@ -114,12 +114,12 @@ def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, pa
     assert Entries(path).of == {("a", 1): 1}
 
 
-def test_facts_of_what_failed_are_not_told(batches: Batches) -> None:
+def test_facts_of_failed_work_are_not_announced(batches: Batches) -> None:
     batches.execute([(CLIENT, work(1, enter.call("a", 1))), (CLIENT, work(2, break_a_rule.call("a")))])
     assert batches.notice == Committed(1, wakes=False)
 
 
-def test_a_batch_that_takes_long_leaves_the_rest(
+def test_a_batch_that_takes_long_defers_the_rest(
     batches: Batches, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "LONG", -1.0)
@@ -128,7 +128,7 @@ def test_a_batch_that_takes_long_leaves_the_rest(
     assert Entries(path).of == {("a", 1): 1}
 
 
-def test_locked_it_fails_whole_and_goes_on_later(batches: Batches, path: Path) -> None:
+def test_with_a_locked_database_the_whole_batch_fails_and_can_be_repeated(batches: Batches, path: Path) -> None:
     given = [(CLIENT, work(number, enter.call("a", number))) for number in (1, 2)]
     with locked_by_another_process(path):
         answers = batches.execute(given)
@@ -137,24 +137,22 @@ def test_locked_it_fails_whole_and_goes_on_later(batches: Batches, path: Path) -
     assert Entries(path).of == {("a", 1): 1, ("a", 2): 1}
 
 
-def test_an_unknown_unit(batches: Batches) -> None:
+def test_an_unknown_unit_is_refused(batches: Batches) -> None:
     wrong = Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
     (answer,) = batches.execute([(CLIENT, wrong)])
     assert isinstance(answer, Failed)
     assert answer.code is Code.INVALID
 
 
-def test_notices_in_one() -> None:
+def test_notices_are_merged() -> None:
     assert merged(Committed(3), Committed(2)) == Committed(3, wakes=False)
     assert merged(Committed(3), Committed(2, wakes=True)) == Committed(3, wakes=True)
 
 
-def test_a_notice_says_whether_managers_wake(batches: Batches) -> None:
+def test_a_notice_contains_whether_managers_wake(batches: Batches) -> None:
     batches.execute([(CLIENT, work(1, enter.call("a", 1), enter_waking.call(), enter.call("a", 2)))])
     assert batches.notice == Committed(3, wakes=True)
     batches.execute([(CLIENT, work(2, enter.call("a", 3)))])
     assert batches.notice == Committed(4, wakes=False)
-    batches.execute(
-        [(CLIENT, work(3, enter_waking.call(), refuse.call("a"))), (CLIENT, work(4, enter.call("a", 4)))]
-    )
+    batches.execute([(CLIENT, work(3, enter_waking.call(), refuse.call("a"))), (CLIENT, work(4, enter.call("a", 4)))])
     assert batches.notice == Committed(5, wakes=False)

@@ -37,7 +37,7 @@ def test_later_sources_win_and_each_value_knows_its_source(tmp_path: Path) -> No
     assert loaded.origins["loops.backoff_cap"] == "default"
 
 
-def test_a_given_file_is_read_instead_of_those_of_the_machine(tmp_path: Path) -> None:
+def test_a_given_file_replaces_the_files_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[loops]\ninterval = 1\n")
     mine = tmp_path / "mine.toml"
     mine.write_text("[loops]\nmax_iterations = 4\n")
@@ -83,7 +83,7 @@ def test_lists_in_the_environment_are_written_with_commas() -> None:
     assert access.view == ()
 
 
-def test_amounts_are_read_as_people_write_them() -> None:
+def test_amounts_are_accepted_with_units() -> None:
     assert [bytes_of(text) for text in ("100", "2K", "512M", "1G")] == [100, 2048, 512 * 1024**2, 1024**3]
     assert [processors_of(text) for text in ("50%", "200%", "0.5%")] == [0.5, 2.0, 0.005]
     for wrong in ("", "M", "0", "-1M", "1m", "1.5G"):
@@ -117,7 +117,7 @@ def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> Non
     assert set(MODEL.load(environ=HOME, etc=Path("/nowhere")).origins) >= restart.NEED_RESTART
 
 
-def test_what_needs_a_restart_stays_as_it_is_until_then(tmp_path: Path) -> None:
+def test_settings_that_need_a_restart_keep_their_value_until_then(tmp_path: Path) -> None:
     def written(text: str) -> Loaded:
         (tmp_path / "config.toml").write_text(text)
         return MODEL.load(config=tmp_path / "config.toml", environ=HOME, etc=Path("/nowhere"))
@@ -192,7 +192,7 @@ def test_the_reference_names_every_key_with_its_default() -> None:
             assert row.split("|")[2].strip() == shown, key
 
 
-def test_a_setting_under_its_old_name_counts_and_is_reported(tmp_path: Path) -> None:
+def test_a_setting_under_its_old_name_applies_and_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[store]\nkeep_looks = 3\n")
     loaded = MODEL.load(config=path, environ=HOME)
@@ -262,7 +262,7 @@ def test_a_section_of_a_capability_is_like_the_others(tmp_path: Path) -> None:
         ("[loops]\ninterval = 1\n", "the section 'loops'"),
     ],
 )
-def test_what_is_refused_of_a_section_of_a_capability(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_sections_of_capabilities_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(Problem, match=message):

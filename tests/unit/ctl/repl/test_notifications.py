@@ -30,7 +30,7 @@ def test_prompts_of_the_first_snapshot_are_not_announced():
     assert news(Snapshot(), seen(prompts=[prompt(3)])) == []
 
 
-def test_prompts_that_came_while_the_service_was_away_are_announced():
+def test_prompts_created_while_the_service_was_unreachable_are_announced():
     gone = Snapshot(is_read=True, problem=unavailable("cannot reach"))
     assert news(gone, seen(prompts=[prompt(3)])) == [
         "the service is back",

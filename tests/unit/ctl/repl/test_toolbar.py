@@ -44,7 +44,7 @@ def test_loops_that_wait_for_a_place_are_counted_once():
     assert bar(seen(*loops)) == " 2 queued  1 starting"
 
 
-def test_the_toolbar_of_nothing():
+def test_the_toolbar_without_loops():
     assert bar(Snapshot()) == " connecting ..."
     assert bar(seen()) == " no active loops"
     assert bar(seen(loop_line(state=LoopState.COMPLETED))) == " no active loops"

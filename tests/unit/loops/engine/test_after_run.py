@@ -35,11 +35,11 @@ def test_a_continuous_loop_ends_where_a_person_is_needed(outcome):
     assert isinstance(follow(outcome), LoopEnd)
 
 
-def test_in_sync_rests_for_the_interval_and_forgets_failures():
+def test_in_sync_rests_for_the_interval_and_resets_failures():
     assert follow(Outcome.CONVERGED, failures=7) == LoopRest(delay=60.0, failures=0)
 
 
-def test_failures_rest_ever_longer_up_to_the_cap():
+def test_failures_rest_longer_each_time_up_to_the_cap():
     rests = [follow(Outcome.MODEL_FAILED, failures=n) for n in range(8)]
     delays = [rest.delay for rest in rests if isinstance(rest, LoopRest)]
     assert delays == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]

@@ -28,7 +28,7 @@ from ftl2_enterprise.protocol.loops.decision import StateOp
         (StateOp(op="add_host", name="a", groups=["web", "x y"]), "'x y' is not a valid group name"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_sentence(op: StateOp, part: str) -> None:
+def test_an_invalid_state_operation_is_refused_in_one_sentence(op: StateOp, part: str) -> None:
     why = refusal(op)
     assert why is not None
     assert why.startswith("cannot ")
@@ -46,11 +46,11 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(op: StateOp, part: str) 
         StateOp(op="remove", name="web01"),
     ],
 )
-def test_what_makes_sense(op: StateOp) -> None:
+def test_a_valid_state_operation_is_accepted(op: StateOp) -> None:
     assert refusal(op) is None
 
 
-def test_the_good_ones_are_kept_in_order_and_the_others_said() -> None:
+def test_valid_operations_keep_their_order_and_the_others_are_reported() -> None:
     ops = [StateOp(op="remove", name="a"), StateOp(op="x", name="b"), StateOp(op="add_resource", name="c")]
     good, refused = valid_ops(ops, users={})
     assert good == [ops[0], ops[2]]
@@ -64,7 +64,7 @@ def test_a_host_keeps_its_login_name() -> None:
     assert [op.ansible_user for op in good] == ["deploy", "root", "root", "me"]
 
 
-def test_a_machine_that_was_made_is_registered() -> None:
+def test_a_created_machine_is_registered() -> None:
     result = {"changed": True, "instance": {"label": "web9", "ipv4": ["192.0.2.9", "10.0.0.9"], "id": 7}}
     host, resource = machine_ops("community.general.linode_v4", result, users={})
     assert (host.op, host.name, host.ansible_host, host.ansible_user) == ("add_host", "web9", "192.0.2.9", "root")
@@ -90,5 +90,5 @@ def test_a_machine_that_was_made_is_registered() -> None:
         {"state": "absent", "instance": {"label": "a", "ipv4": ["192.0.2.9"]}},
     ],
 )
-def test_what_is_no_new_machine_is_not(result: dict[str, Any]) -> None:
+def test_a_result_without_a_new_machine_is_not_registered(result: dict[str, Any]) -> None:
     assert machine_ops("linode_v4", result, users={}) == []

@@ -39,7 +39,7 @@ def denies(match: dict[str, str], module: str = "file", params: dict[str, Any] |
 
 @pytest.mark.parametrize("named", ["shell", "command", "raw", "ansible.builtin.shell", "ansible.legacy.raw", "sh*"])
 @pytest.mark.parametrize("used", ["shell", "command", "raw", "ansible.builtin.command", "ansible.legacy.shell"])
-def test_who_denies_one_way_to_run_commands_denies_all(named: str, used: str) -> None:
+def test_denying_one_command_module_denies_all(named: str, used: str) -> None:
     assert denies({"module": named}, used)
     assert not denies({"module": named}, "file")
 
@@ -59,7 +59,7 @@ def test_who_denies_one_way_to_run_commands_denies_all(named: str, used: str) ->
         ("cop", "copy", False),
     ],
 )
-def test_module_names(pattern: str, module: str, denied: bool) -> None:
+def test_module_names_match_in_every_spelling(pattern: str, module: str, denied: bool) -> None:
     assert denies({"module": pattern}, module) is denied
 
 
@@ -77,7 +77,7 @@ def test_module_names(pattern: str, module: str, denied: bool) -> None:
         ({"environment": "*"}, {"environment": ""}, True),
     ],
 )
-def test_places(match: dict[str, str], kw: dict[str, Any], denied: bool) -> None:
+def test_a_rule_matches_hosts_and_environments(match: dict[str, str], kw: dict[str, Any], denied: bool) -> None:
     assert denies(match, **kw) is denied
 
 
@@ -123,7 +123,7 @@ def test_the_first_rule_that_matches_gives_the_reason() -> None:
     assert verdict == PolicyVerdict(allowed=False, rule=2, reason="denied by policy rule 2 (p.yml line 2): because")
 
 
-def test_observing_is_denied_only_where_the_rule_says_so() -> None:
+def test_observations_are_denied_only_by_rules_that_apply_to_them() -> None:
     assert judge(policy({"module": "shell"}), "command", observing=True) == ALLOWED
     both = policy({"module": "shell"}, applies_to=frozenset(AppliesTo))
     assert not judge(both, "command", observing=True).allowed
@@ -158,7 +158,7 @@ def test_a_further_rule_never_allows_what_was_denied(
 
 
 @given(matches, calls)
-def test_a_plain_match_is_never_missed(match: dict[str, str], call: dict[str, Any]) -> None:
+def test_any_exact_match_is_found(match: dict[str, str], call: dict[str, Any]) -> None:
     texts = {"module": call["module"], "host": call["host"], "environment": call["environment"]}
     texts |= {f"param.{name}": value for name, value in call["params"].items() if isinstance(value, str)}
     if all(key in texts and fnmatchcase(texts[key], pattern) for key, pattern in match.items()):
@@ -189,7 +189,7 @@ rules:
 """
 
 
-def test_a_file_is_read(tmp_path: Path) -> None:
+def test_a_policy_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "policy.yml"
     file.write_text(GOOD)
     first, second = load_policy(file).rules
@@ -200,7 +200,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert second.applies_to == set(AppliesTo)
 
 
-def test_a_directory_is_read_in_name_order(tmp_path: Path) -> None:
+def test_a_policy_directory_is_read_in_name_order(tmp_path: Path) -> None:
     for name, module in (("b.yaml", "copy"), ("a.yml", "file"), ("c.txt", "shell")):
         (tmp_path / name).write_text(f"rules:\n- decision: deny\n  match: {{module: {module}}}\n")
     rules = load_policy(tmp_path).rules
@@ -248,7 +248,7 @@ def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: 
     assert part in str(caught.value)
 
 
-def test_what_is_no_policy_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="cannot find the policy"):
         load_policy(tmp_path / "none.yml")
     with pytest.raises(Problem, match="directory has no"):

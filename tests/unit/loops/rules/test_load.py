@@ -24,7 +24,7 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_rules_come_in_name_order_with_what_they_say(tmp_path: Path) -> None:
+def test_rules_are_loaded_in_name_order_with_their_declarations(tmp_path: Path) -> None:
     write_rule(tmp_path, "b_second")
     write_rule(tmp_path, "a_first", doc="Restart it", head='observe = [{"name": "up", "module": "command"}]')
     (tmp_path / "notes.txt").write_text("no rule")
@@ -69,7 +69,7 @@ def test_a_file_that_is_listed_as_broken_without_its_digest_is_tried_again(tmp_p
         ("\0", "SyntaxError"),
     ],
 )
-def test_what_is_no_rule_is_broken_and_said_so(tmp_path: Path, source: str, error: str) -> None:
+def test_an_invalid_rule_file_is_reported_as_broken(tmp_path: Path, source: str, error: str) -> None:
     (tmp_path / "bad.py").write_text(source)
     write_rule(tmp_path, "good")
     found = load_rules(tmp_path)
@@ -86,7 +86,7 @@ def test_what_is_no_rule_is_broken_and_said_so(tmp_path: Path, source: str, erro
         ('[{"name": "a", "module": "b", "hots": "c"}]', "hots"),
     ],
 )
-def test_a_wrong_observe_is_broken(tmp_path: Path, observe: str, part: str) -> None:
+def test_an_invalid_observe_breaks_the_rule(tmp_path: Path, observe: str, part: str) -> None:
     write_rule(tmp_path, "bad", head=f"observe = {observe}")
     assert part in load_rules(tmp_path).broken["bad"]
 
@@ -137,7 +137,7 @@ def test_a_disabled_rule_is_not_even_imported(tmp_path: Path) -> None:
     assert (tmp_path / "rules.json").read_text() == text
 
 
-def test_what_else_stands_in_rules_json_stays(tmp_path: Path) -> None:
+def test_unknown_keys_of_rules_json_are_kept(tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_text('{"disabled": ["off"], "broken": {"gone": "x"}, "comment": "ours"}')
     (tmp_path / "rules.json").chmod(0o600)
     load_rules(tmp_path)
@@ -155,9 +155,7 @@ def test_a_damaged_rules_json_is_refused_and_left_alone(tmp_path: Path, text: st
     assert (tmp_path / "rules.json").read_text() == text
 
 
-def test_where_nothing_can_be_written_rules_load_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rules_load_from_a_read_only_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rule(tmp_path, "good")
     (tmp_path / "bad.py").write_text("raise ValueError")
 
@@ -172,7 +170,7 @@ def test_where_nothing_can_be_written_rules_load_all_the_same(
     assert not (tmp_path / "rules.json").exists()
 
 
-def test_directories(tmp_path: Path) -> None:
+def test_rules_load_from_several_directories(tmp_path: Path) -> None:
     assert load_rules(None).rules == ()
     assert load_rules(tmp_path / "none", required=False).rules == ()
     with pytest.raises(Problem, match="cannot find the rules directory"):

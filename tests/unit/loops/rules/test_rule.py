@@ -37,7 +37,7 @@ def rule(directory: Path, **parts: str) -> Rule:
         ("return state['disk']['rc'] == 0", True),
     ],
 )
-async def test_a_condition_is_judged_by_truth(tmp_path: Path, condition: str, matched: bool) -> None:
+async def test_a_condition_is_evaluated_by_truth_value(tmp_path: Path, condition: str, matched: bool) -> None:
     judged = await evaluate(rule(tmp_path, condition=condition), {"disk": {"rc": 0}}, 5)
     assert judged.error is None
     assert judged.matched is matched
@@ -55,7 +55,7 @@ async def test_a_condition_is_judged_by_truth(tmp_path: Path, condition: str, ma
         ("class Odd:\n        def __bool__(self): raise RuntimeError('odd')\n    return Odd()", "RuntimeError: odd"),
     ],
 )
-async def test_a_condition_that_cannot_be_judged_is_an_error_and_no_match(
+async def test_a_condition_that_cannot_be_evaluated_is_an_error_and_no_match(
     tmp_path: Path, condition: str, error: str
 ) -> None:
     judged = await evaluate(rule(tmp_path, condition=condition), {}, 0.05)
@@ -63,7 +63,7 @@ async def test_a_condition_that_cannot_be_judged_is_an_error_and_no_match(
     assert not judged.matched
 
 
-async def test_cancelling_gets_through(tmp_path: Path) -> None:
+async def test_cancelling_is_not_suppressed(tmp_path: Path) -> None:
     task = asyncio.create_task(
         evaluate(rule(tmp_path, condition="import asyncio; await asyncio.Event().wait()"), {}, 60)
     )
@@ -107,7 +107,7 @@ def test_a_rule_that_failed_or_was_denied_does_not_hide_the_later_ones(
 
 
 @given(st.lists(st.sampled_from("abcdef"), unique=True), st.lists(st.sampled_from(list(RuleOutcome))))
-def test_each_is_tried_once_until_one_succeeds(names: list[str], endings: list[RuleOutcome]) -> None:
+def test_each_rule_is_tried_once_until_one_succeeds(names: list[str], endings: list[RuleOutcome]) -> None:
     ended: dict[str, RuleOutcome] = {}
     outcomes = iter(endings)
     while (name := next_to_fire(names, ended)) is not None:
@@ -195,7 +195,7 @@ async def test_private_names_and_bare_hosts_are_no_modules() -> None:
         await ftl["web01"]()
 
 
-async def test_state_is_read_and_changed() -> None:
+async def test_a_rule_reads_and_changes_state() -> None:
     applied: list[StateOp] = []
     state = {"_state_file": {"hosts": {"web01": {"name": "web01"}}, "resources": {"disk": {"provider": "linode"}}}}
     ftl = RuleApi(Recorder().perform, state=state, apply=applied.append)

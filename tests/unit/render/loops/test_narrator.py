@@ -59,7 +59,7 @@ def told(*events: Event, narrator: Narrator | None = None) -> list[str]:
 COMMON = {"action_id": 1, "n": 1, "module": "shell", "host": "web1"}
 
 
-def test_every_outcome_of_an_action_has_a_word_and_a_symbol_or_role_of_its_own() -> None:
+def test_every_outcome_of_an_action_has_its_own_word_and_symbol_or_role() -> None:
     """A failure, a denial, a dry run and a success look different."""
     shown = {kind: state_words.ACTION_WORDS[kind][1] for kind in state_words.ACTION_WORDS}
     assert len(set(shown.values())) == len(shown)
@@ -109,7 +109,7 @@ def test_a_failure_shows_its_return_code_and_the_last_lines_of_stderr() -> None:
     assert lines[2:] == [f"    | line {n}" for n in range(15, 20)]
 
 
-def test_an_action_is_told_by_its_reason_unless_others_have_the_same() -> None:
+def test_an_action_is_shown_by_its_reason_unless_others_have_the_same() -> None:
     wants = [{"module": "shell", "host": "web1", "reason": reason} for reason in ("alone", "shared", "shared")]
     narrator = Narrator()
     told(event(IterationDecided, by="claude", reasoning="", actions=wants), narrator=narrator)
@@ -120,7 +120,7 @@ def test_an_action_is_told_by_its_reason_unless_others_have_the_same() -> None:
     assert [shown.partition(": ")[2] for shown in lines] == ["alone", "cmd=2", "cmd=3"]
 
 
-def test_a_test_that_says_no_is_no_trouble_but_an_unreachable_host_is() -> None:
+def test_a_failed_test_is_a_result_and_an_unreachable_host_is_an_error() -> None:
     failed = [
         {"name": "nginx", "host": "web1", "error": "exit status 3: inactive"},
         {"name": "nginx", "host": "web2", "error": "cannot connect"},
@@ -132,7 +132,7 @@ def test_a_test_that_says_no_is_no_trouble_but_an_unreachable_host_is() -> None:
     ]
 
 
-def test_every_fact_can_be_told_also_without_its_data() -> None:
+def test_every_fact_can_be_rendered_also_without_its_data() -> None:
     """A reader meets rows of other versions: a missing field is no reason to fail."""
     assert len(FACTS) > 40
     for fact in FACTS:
@@ -180,7 +180,7 @@ def test_text_from_hosts_brings_no_control_codes_into_a_pipe() -> None:
     assert stream.getvalue().replace("\n", "").isprintable()
 
 
-def test_looks_that_find_nothing_are_counted_on_a_terminal_and_not_listed() -> None:
+def test_noop_iterations_are_counted_on_a_terminal_and_not_listed() -> None:
     stream = Terminal()
     live = LiveProgress(painter(stream, {"NO_COLOR": "1"}))
     try:
@@ -213,7 +213,7 @@ def test_a_reader_that_leaves_does_not_end_the_loop() -> None:
     assert plain.narrator.tally.iterations == 2
 
 
-def test_what_a_rule_says_is_told_once() -> None:
+def test_the_message_of_a_rule_is_shown_once() -> None:
     holds, still = "rule disk: its condition holds", "rule disk: its condition still holds although it has fired"
     fired = [
         event(IterationDecided, by="rule:disk", reasoning=holds, unmet=[holds], actions=[]),
@@ -231,7 +231,7 @@ def test_what_a_rule_says_is_told_once() -> None:
     assert told(*broken) == ["  rule broken: disk: KeyError: 'df'"]
 
 
-def test_a_broken_rule_is_told_once_until_it_breaks_in_another_way() -> None:
+def test_a_broken_rule_is_shown_once_until_its_error_changes() -> None:
     first, other = (event(RuleBroken, rule="disk", error=error) for error in ("no name x", "no name y"))
     assert len(told(first, first, first, other)) == 2
 
@@ -242,6 +242,6 @@ def test_what_the_error_quotes_is_not_shown_again() -> None:
     assert lines[1:] == ["    rc 3: exit status 3: no luck"]
 
 
-def test_an_interruption_is_said_once() -> None:
+def test_an_interruption_is_shown_once() -> None:
     error = "interrupted; observing again first"
     assert told(event(IterationEnded, outcome="interrupted", error=error)) == ["  interrupted: observing again first"]

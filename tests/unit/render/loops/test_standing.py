@@ -54,7 +54,7 @@ from tests.support.builders import NOW, ago, loop_line
         ({"restart_at": ago(-30), "reason": "crashed"}, "restarting", "crashed; restarts in 30 s"),
     ],
 )
-def test_where_a_loop_stands(fields, word, reason):
+def test_the_standing_of_a_loop(fields, word, reason):
     loop = loop_line(**fields)
     assert standing(loop).word == word
     assert why(loop, NOW) == reason

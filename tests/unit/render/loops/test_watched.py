@@ -52,13 +52,13 @@ def rest(second: int, **data: Any) -> Event:
     return at(second, LoopRested, **{"delay": 5.0, "outcome": "converged", "failures": 0} | data)
 
 
-def test_a_look_that_finds_all_in_place_is_one_line():
+def test_a_noop_iteration_is_one_line():
     watched = Watched(Narrator())
     assert told(watched, *look(1, 7), rest(2)) == ["01:00:02Z iteration 7: as desired"]
     assert told(watched, *look(6, 8), rest(7)) == ["01:00:07Z iteration 8: as desired"]
 
 
-def test_where_something_happens_all_is_told_with_its_time():
+def test_an_iteration_with_a_change_is_shown_in_full_with_times():
     watched = Watched(Narrator())
     happened = [
         *look(1, 7)[:2],
@@ -98,7 +98,7 @@ def test_where_something_happens_all_is_told_with_its_time():
     ]
 
 
-def test_a_look_that_fails_is_told_whole():
+def test_a_failed_iteration_is_shown_in_full():
     watched = Watched(Narrator())
     lines = told(watched, *look(1, 7)[:2], rest(2, outcome="failed", failures=1, reason="no route"))
     assert lines == [
@@ -108,19 +108,19 @@ def test_a_look_that_fails_is_told_whole():
     ]
 
 
-def test_the_last_look_of_a_loop_that_ends_is_told():
+def test_the_last_iteration_of_a_loop_that_ends_is_shown():
     watched = Watched(Narrator())
     assert told(watched, *look(1, 1), at(2, LoopCompleted))[-1].startswith("01:00:01Z converged after 1 iteration")
 
 
-def test_what_was_held_back_can_be_told():
+def test_held_lines_can_be_read():
     watched = Watched(Narrator())
     assert not told(watched, *look(1, 7)[:3])
     assert [one.plain for one in watched.held_lines()][-1] == "01:00:01Z   observed files"
     assert told(watched, rest(2)) == ["01:00:02Z next check in 5.0 s"]
 
 
-def test_a_long_line_goes_on_beside_its_time():
+def test_a_long_line_is_continued_next_to_its_time():
     (one,) = timed([line("one two three four five six", indent=2)], HOUR)
     assert [part.plain.rstrip() for part in fitted(one, 32)] == [
         "01:00:00Z   one two three four",

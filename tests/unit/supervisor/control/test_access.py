@@ -41,12 +41,12 @@ def peer(uid: int = 1000, *groups: int) -> Peer:
         (peer(1000, 1005, 1009), None),
     ],
 )
-def test_a_peer_has_the_most_that_its_user_or_a_group_of_it_is_given(who: Peer, access: Access | None) -> None:
+def test_a_peer_has_the_highest_access_of_its_user_and_groups(who: Peer, access: Access | None) -> None:
     assert Guard(SETTINGS, SERVICE).access_of(who) == access
 
 
 @pytest.mark.parametrize("verb", sorted(CATALOGUE))
-def test_every_verb_is_for_those_who_have_the_access_that_it_declares(verb: str) -> None:
+def test_every_verb_requires_its_declared_access(verb: str) -> None:
     guard = Guard(SETTINGS, SERVICE)
     needed = CATALOGUE[verb].access
     peers = {Access.VIEW: peer(1000, 2001), Access.OPERATE: peer(1000, 2002), Access.ADMINISTER: peer(1009)}
@@ -81,7 +81,7 @@ def test_names_of_users_and_groups_are_those_of_the_machine(caplog: pytest.LogCa
     assert "access.view names 'nobody-of-this-name', which does not exist on this machine" in caplog.text
 
 
-def test_the_kernel_tells_who_is_at_the_other_end() -> None:
+def test_the_kernel_identifies_the_peer() -> None:
     mine, theirs = socket.socketpair(socket.AF_UNIX)
     with mine, theirs:
         found = peer_of(mine)

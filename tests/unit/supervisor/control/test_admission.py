@@ -16,7 +16,7 @@ def children(*keys: str) -> dict[str, Child]:
     return {key: child(key) for key in keys}
 
 
-def test_places_go_by_priority_and_then_by_age_whichever_manager_it_is() -> None:
+def test_places_are_given_by_priority_and_age_across_managers() -> None:
     one = Plan(start=(Candidate("a:1", 5, 40), Candidate("a:2", 0, 10), Candidate("a:3", 0, 30)))
     other = Plan(start=(Candidate("b:1", 9, 50), Candidate("b:2", 0, 20)))
     assert admit([one, other], {}, max_running=9).start == ("b:1", "a:1", "a:2", "b:2", "a:3")
@@ -33,7 +33,7 @@ def test_each_manager_keeps_its_own_order() -> None:
     assert admit([plan], {}, max_running=1).start == ("a:2",)
 
 
-def test_children_that_rest_end_for_those_of_another_manager_that_wait() -> None:
+def test_resting_children_end_for_waiting_keys_of_another_manager() -> None:
     resting = Plan(yields={"a:1": 100, "a:2": 300})
     waiting = Plan(start=(Candidate("b:1"),))
     everyone = children("a:1", "a:2")
@@ -46,7 +46,7 @@ def test_children_that_rest_end_for_those_of_another_manager_that_wait() -> None
     assert admit([Plan(yields={"a:2": 300}), waiting], ending, max_running=2).end == ()
 
 
-def test_what_waits_is_counted_once() -> None:
+def test_a_waiting_key_is_counted_once() -> None:
     one = Plan(start=(Candidate("a:1", 0, 1, "pending"), Candidate("a:2", 0, 2, "pending")), counts={"pending": 2})
     other = Plan(counts={"running": 1, "pending": 1, "paused": 0})
     assert admit([one, other], {}, max_running=5).counts == {"pending": 3, "running": 1, "paused": 0}

@@ -14,7 +14,7 @@ def started(children: Children, key: str = "loop:1", pid: int = 11) -> None:
     children.started(ChildStarted(key=key, pid=pid, at=NOW))
 
 
-def test_a_child_is_there_from_the_order_on_until_its_ending_is_recorded() -> None:
+def test_a_child_is_in_the_table_from_the_order_until_its_end_is_recorded() -> None:
     children = Children()
     children.ordered("loop:1", NOW)
     assert children.table["loop:1"].pid is None
@@ -46,7 +46,7 @@ def test_a_child_that_is_being_started_can_be_asked_to_end() -> None:
     assert children.table["loop:1"].stopping
 
 
-def test_what_the_control_before_has_asked_for_is_not_asked_for_again() -> None:
+def test_a_stop_requested_by_the_previous_control_is_not_repeated() -> None:
     children = Children()
     children.load([TableLine(key="loop:1", pid=5, at=NOW, stopping=True), TableLine(key="loop:2", pid=6, at=NOW)])
     assert not children.asked("loop:1", Urgency.SAFE_POINT)
@@ -62,7 +62,7 @@ def test_a_child_from_before_an_upgrade_is_one_until_it_is_asked_to_end() -> Non
     assert not list(children.old)
 
 
-def test_news_of_a_process_before_the_present_one_does_not_remove_it() -> None:
+def test_a_message_about_an_earlier_process_does_not_remove_the_current_one() -> None:
     children = Children()
     started(children, pid=12)
     child, ending = children.ended(ChildEnded(key="loop:1", pid=11, why=Why.EXITED, status=0), NOW)
@@ -71,7 +71,7 @@ def test_news_of_a_process_before_the_present_one_does_not_remove_it() -> None:
     assert children.table["loop:1"].pid == 12
 
 
-def test_a_start_that_is_told_while_an_ending_is_recorded_is_kept() -> None:
+def test_a_start_that_is_reported_while_an_end_is_recorded_is_kept() -> None:
     children = Children()
     started(children, pid=11)
     children.ended(ChildEnded(key="loop:1", pid=11, why=Why.EXITED, status=0), NOW)

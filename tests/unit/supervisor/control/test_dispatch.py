@@ -214,14 +214,14 @@ def test_the_handlers_of_capabilities_are_joined_unless_two_answer_the_same_verb
         ),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong_with_it(body: Any, message: str, hint: str | None) -> None:
+def test_an_invalid_request_is_refused_with_a_reason(body: Any, message: str, hint: str | None) -> None:
     with pytest.raises(Problem) as told:
         find(body)
     assert told.value.code is Code.INVALID
     assert (told.value.message, told.value.hint) == (message, hint)
 
 
-def test_who_may_not_is_told_so_before_the_rest_of_the_request_is_looked_at() -> None:
+def test_access_is_denied_before_the_rest_of_the_request_is_checked() -> None:
     with pytest.raises(Problem) as told:
         find({"type": "thing.push", "wrong": 1}, NOBODY)
     assert told.value.code is Code.DENIED

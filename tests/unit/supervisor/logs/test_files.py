@@ -45,7 +45,7 @@ def _messages(lines: list[LogLine]) -> list[str]:
     return [line.message for line in lines]
 
 
-def test_a_line_comes_back_as_it_was_written() -> None:
+def test_a_line_is_read_back_unchanged() -> None:
     line = _line("action.failed", action=3, error="two\nlines", nested={"a": [1]})
     assert decode(encode(line)) == line
     assert encode(line).count(b"\n") == 1
@@ -58,7 +58,7 @@ def test_a_line_has_a_bound_and_keeps_both_ends() -> None:
     assert len(line.fields["traceback"]) < 40_000
 
 
-def test_lines_for_eyes_show_fields_and_tracebacks() -> None:
+def test_displayed_lines_show_fields_and_tracebacks() -> None:
     line = LogLine(
         at=AT,
         level="error",
@@ -81,7 +81,7 @@ def test_a_full_file_is_kept_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_torn_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
+def test_a_truncated_line_does_not_damage_the_next_one(tmp_path: Path) -> None:
     path = path_of(tmp_path, "loop:17")
     path.write_bytes(encode(_line("first")) + b'{"at":"2026-')
     append(path, encode(_line("second")), 1000)
@@ -196,7 +196,7 @@ def test_facts_from_the_first_start_on_are_logged_once_each(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 3])
-def test_a_reader_that_died_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, written: int) -> None:
+def test_a_logger_that_died_midway_loses_and_repeats_nothing(tmp_path: Path, written: int) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
     facts.add(Noted, Noted, Noted)
@@ -209,7 +209,7 @@ def test_a_reader_that_died_in_the_middle_loses_and_doubles_nothing(tmp_path: Pa
     assert [event for event in found if event] == [1, 2, 3]
 
 
-def test_lines_of_others_do_not_hide_what_is_logged(tmp_path: Path) -> None:
+def test_lines_of_other_processes_do_not_hide_logged_facts(tmp_path: Path) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
     facts.add(Noted, Noted)
@@ -244,7 +244,7 @@ def test_a_full_disk_delays_facts_and_loses_none(tmp_path: Path, monkeypatch: py
     assert [event for event in _ids(tmp_path, "loop:2") if event] == [3]
 
 
-def test_a_log_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_does_not_block_the_others(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
@@ -255,7 +255,7 @@ def test_a_log_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: Path
     assert _ids(tmp_path, "loop:2") == [2]
 
 
-def test_a_restored_database_begins_anew(tmp_path: Path) -> None:
+def test_a_restored_database_is_logged_from_its_start(tmp_path: Path) -> None:
     facts = Facts()
     facts.log(tmp_path).catch_up()
     facts.add(Noted, Noted, Noted)
@@ -274,7 +274,7 @@ def test_a_restored_database_begins_anew(tmp_path: Path) -> None:
     assert _ids(tmp_path) == [1, 2, 3, 2, 3]
 
 
-def test_the_log_of_a_deleted_loop_goes_with_it(tmp_path: Path) -> None:
+def test_the_log_of_a_deleted_loop_is_deleted(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
@@ -286,7 +286,7 @@ def test_the_log_of_a_deleted_loop_goes_with_it(tmp_path: Path) -> None:
     assert not path_of(tmp_path, "loop:1").exists()
 
 
-def test_many_facts_take_several_looks(tmp_path: Path) -> None:
+def test_many_facts_are_read_in_several_batches(tmp_path: Path) -> None:
     facts = Facts()
     log = facts.log(tmp_path)
     log.catch_up()
@@ -314,5 +314,5 @@ def test_many_facts_take_several_looks(tmp_path: Path) -> None:
         (IterationStarted, {}, "debug"),
     ],
 )
-def test_a_loop_that_finds_all_in_place_does_not_fill_the_journal(kind, fields, level):
+def test_noop_iterations_do_not_fill_the_journal(kind, fields, level):
     assert of_event(event(kind, **fields), "web").level == level

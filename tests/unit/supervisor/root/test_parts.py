@@ -43,7 +43,7 @@ def test_the_first_restart_is_at_once_and_later_ones_are_later_up_to_a_cap():
         ({"memory": None, "cpu": "", "pids": None}, {}),
     ],
 )  # fmt: skip
-def test_limits_become_files_of_a_cgroup(limits: dict[str, object], files: dict[str, str]):
+def test_limits_are_written_to_the_cgroup(limits: dict[str, object], files: dict[str, str]):
     assert cgroups.settings(limits) == files
 
 
@@ -52,7 +52,7 @@ def test_a_limit_that_cannot_be_read_is_refused():
         cgroups.settings({"memory": "much"})
 
 
-def test_slots_are_used_again_and_known_after_an_exec():
+def test_slots_are_reused_and_kept_across_an_exec():
     table = ChildTable()
     for number in range(3):
         table.add(ChildRecord(f"loop:{number}", 100 + number, slot=table.take_slot()))
@@ -67,7 +67,7 @@ def test_slots_are_used_again_and_known_after_an_exec():
     assert restored.take_slot() == 3
 
 
-def test_what_nobody_takes_any_more_is_not_said_to_be_sent():
+def test_sending_to_a_closed_channel_returns_false():
     ours, theirs = channel.pair()
     made = channel.Channel("control", ours, EventLoop(), received=lambda message: None, closed=lambda: None)
     assert made.send({"type": "drain"})

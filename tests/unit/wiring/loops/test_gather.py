@@ -25,7 +25,7 @@ def prepare(tmp_path: Path, **spec: Any) -> Any:
     return gather.prepares(lambda: loaded.settings)[SubmitLoop](SubmitLoop(spec=LoopSpec(**given), priority=3))
 
 
-async def test_the_wish_is_completed_and_the_rest_stays(tmp_path: Path) -> None:
+async def test_the_desired_state_is_completed_and_the_rest_stays(tmp_path: Path) -> None:
     request = await prepare(tmp_path)
     assert (request.spec.decider, request.spec.observers, request.priority) == ("manifest", [], 3)
 
@@ -49,7 +49,7 @@ async def test_an_empty_name_is_left_for_the_writer(tmp_path: Path) -> None:
         ({"decider": "oracle"}, "cannot use the decider"),
     ],
 )
-async def test_what_cannot_be_run_is_refused(tmp_path: Path, spec: dict[str, Any], words: str) -> None:
+async def test_a_spec_that_cannot_run_is_refused(tmp_path: Path, spec: dict[str, Any], words: str) -> None:
     with pytest.raises(Problem, match=words):
         await prepare(tmp_path, **spec)
 

@@ -62,7 +62,7 @@ def calls(b: Any) -> list[Any]:
         text('{"converged": tru'),
     ],
 )
-async def test_an_answer_that_is_no_decision_costs_one_more_call_and_not_the_run(tmp_path: Path, rubbish: ModelReply):
+async def test_an_answer_without_a_decision_needs_one_repair_call(tmp_path: Path, rubbish: ModelReply):
     with bench(tmp_path, decider(rubbish, value(DONE))) as b:
         loop = await b.run()
         assert [(call.purpose, call.outcome) for call in calls(b)] == [
@@ -87,7 +87,7 @@ async def test_a_model_is_not_sent_what_identifies_the_machine(tmp_path: Path):
             assert not [one for one in private if one in repr(request)]
 
 
-async def test_a_failing_model_is_tried_again_after_pauses_and_spends_one_iteration(tmp_path: Path):
+async def test_a_failing_model_is_retried_with_pauses_in_one_iteration(tmp_path: Path):
     pauses = Pauses()
     with bench(tmp_path, decider(unreachable, retries=3, pauses=pauses)) as b:
         loop = await b.run()
@@ -108,7 +108,7 @@ async def test_a_short_outage_costs_neither_an_iteration_nor_the_run(tmp_path: P
     assert (loop.outcome, loop.iteration_count, loop.model_call_count) == (Outcome.CONVERGED, 2, 4)
 
 
-async def test_a_continuous_loop_without_its_model_tries_ever_later(tmp_path: Path):
+async def test_a_continuous_loop_without_its_model_backs_off(tmp_path: Path):
     with bench(tmp_path, decider(unreachable, retries=0), mode=Mode.CONTINUOUS, interval=0.01) as b:
 
         def listen(event: Any) -> None:
@@ -122,7 +122,7 @@ async def test_a_continuous_loop_without_its_model_tries_ever_later(tmp_path: Pa
     assert loop.state is LoopState.PAUSED
 
 
-async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_database_whole(tmp_path: Path):
+async def test_an_observation_of_300_kb_is_shortened_for_the_model_and_stored_whole(tmp_path: Path):
     modules = ScriptedModules()
     log = "".join(f"line {n} of a long log\n" for n in range(14_000))
     assert len(log) > 300_000
@@ -147,7 +147,7 @@ async def test_an_observation_of_300_kb_reaches_the_model_shortened_and_the_data
     assert request == sent.prompt
 
 
-async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_asked(tmp_path: Path):
+async def test_after_an_answer_the_prompt_contains_it_and_no_reproach_for_asking(tmp_path: Path):
     ask = {"reasoning": "two ports are free", "ask": {"question": "Which port?", "options": ["80", "8080"]}}
     model = ScriptedModel(value(ask), value(DONE))
     with bench(tmp_path, decider_with(model), people=ScriptedPeople(["8080"])) as b:
@@ -159,7 +159,7 @@ async def test_after_an_answer_the_model_is_told_it_and_not_blamed_for_having_as
     assert "only observed" not in second
 
 
-async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path):
+async def test_a_failure_reaches_the_model_with_its_output(tmp_path: Path):
     modules = ScriptedModules()
     modules.handlers["touch"] = lambda call: failed("exit 3", rc=3, stdout="out here", stderr="err here")
     model = ScriptedModel(value(ACT), value(DONE))
@@ -170,7 +170,7 @@ async def test_a_failure_reaches_the_model_with_all_that_was_said(tmp_path: Path
         assert words in second
 
 
-async def test_tokens_cost_and_time_are_kept_for_each_call_and_summed_for_the_loop(tmp_path: Path):
+async def test_tokens_cost_and_time_are_stored_for_each_call_and_summed_for_the_loop(tmp_path: Path):
     with bench(tmp_path, decider(text("rubbish"), value(ACT), value(DONE)), max_iterations=3) as b:
         loop = await b.run()
         rows = calls(b)

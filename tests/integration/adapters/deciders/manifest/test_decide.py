@@ -58,7 +58,7 @@ def tour(tmp_path: Path, run: Run) -> Iterator[tuple[SmallEngine, Path]]:
         os.kill(int(pid_file.read_text()), signal.SIGTERM)
 
 
-def test_tour_converges_and_mends_what_is_broken(tour: tuple[SmallEngine, Path]) -> None:
+def test_tour_converges_and_repairs_what_is_broken(tour: tuple[SmallEngine, Path]) -> None:
     engine, host = tour
     assert engine.converge() <= 4
     reasons = [action.reason for action in engine.decisions[1].actions]
@@ -93,7 +93,7 @@ def test_tour_restarts_its_service_when_the_configuration_changed(tour: tuple[Sm
     assert (host / "run/service.pid").read_text() != first
 
 
-def test_every_kind_of_path_is_put_in_place(tmp_path: Path, run: Run) -> None:
+def test_every_kind_of_path_converges(tmp_path: Path, run: Run) -> None:
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "old").mkdir()
     (tmp_path / "old/file").write_text("x")
@@ -114,7 +114,7 @@ def test_every_kind_of_path_is_put_in_place(tmp_path: Path, run: Run) -> None:
     assert (tmp_path / "text").read_text() == "a\nb\n"
 
 
-def test_a_thousand_paths_are_seen_in_a_few_calls(tmp_path: Path) -> None:
+def test_a_thousand_paths_are_observed_in_a_few_calls(tmp_path: Path) -> None:
     text = "".join(f"  - {{name: f{n}, file: {{path: {tmp_path}/f{n}, state: touch}}}}\n" for n in range(1000))
     engine = SmallEngine(ManifestDecider(steps(text)), {})
     specs = engine.decider.observations(())
@@ -125,7 +125,7 @@ def test_a_thousand_paths_are_seen_in_a_few_calls(tmp_path: Path) -> None:
     assert engine.converge() == 1
 
 
-def test_what_nobody_may_look_at_is_not_absent() -> None:
+def test_a_file_that_may_not_be_examined_is_not_absent() -> None:
     nobody = 65_534 if os.geteuid() == 0 else None
 
     def unprivileged(call: ModuleCall) -> ModuleResult:
@@ -178,7 +178,7 @@ def far(tmp_path: Path) -> Iterator[Callable[[str], SmallEngine]]:
 
 @pytest.mark.ssh
 @pytest.mark.timeout(180)
-def test_a_host_over_ssh_converges_and_an_unreachable_one_is_left_alone(
+def test_a_host_over_ssh_converges_and_an_unreachable_one_is_skipped(
     far: Callable[[str], SmallEngine], tmp_path: Path
 ) -> None:
     text = f"""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_command_tells_everything(modules: Ftl2Modules) -> None:
+async def test_a_command_returns_status_and_output(modules: Ftl2Modules) -> None:
     result = await run(modules, "shell", cmd="echo out; echo err >&2")
     assert (result.success, result.changed, result.rc) == (True, True, 0)
     assert (result.stdout, result.stderr, result.error) == ("out\n", "err\n", None)
@@ -27,7 +27,7 @@ async def test_an_exit_status_is_a_failure_with_a_reason(modules: Ftl2Modules) -
     assert result.error == "exit status 3: no such thing"
 
 
-async def test_argv_is_not_for_a_shell(modules: Ftl2Modules) -> None:
+async def test_argv_is_executed_without_a_shell(modules: Ftl2Modules) -> None:
     result = await run(modules, "command", argv=["printf", "%s|", "$HOME", "a b"])
     assert result.stdout == "$HOME|a b|"
 
@@ -39,7 +39,7 @@ async def test_a_program_that_does_not_exist_is_a_failure(modules: Ftl2Modules) 
     assert "/no/such/program" in result.error
 
 
-async def test_commands_know_ansibles_parameters(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_commands_accept_the_parameters_of_ansible(modules: Ftl2Modules, tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     in_folder = await run(modules, "command", cmd="pwd; cat", chdir=str(tmp_path), stdin="given")
     assert in_folder.stdout == f"{tmp_path}\ngiven\n"
@@ -65,7 +65,7 @@ async def test_bytes_that_are_not_utf8_do_not_fail_the_command(modules: Ftl2Modu
     assert (result.success, result.stdout) == (True, "a\ufffdb")
 
 
-async def test_80_mb_are_bounded_and_said_to_be(modules: Ftl2Modules) -> None:
+async def test_80_mb_of_output_are_truncated_and_marked(modules: Ftl2Modules) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = await run(modules, "shell", cmd="yes | head -c 80000000; echo end >&2")
     assert result.success
@@ -96,7 +96,7 @@ async def test_become_is_refused_where_ftl2_would_ignore_it(tmp_path: Path) -> N
     await modules.close()
 
 
-async def test_injected_values_and_what_is_redacted_never_come_back(tmp_path: Path) -> None:
+async def test_injected_and_redacted_values_are_not_returned(tmp_path: Path) -> None:
     secret = 'pass"word\nof two lines'
     modules = Ftl2Modules(
         None,
@@ -114,7 +114,7 @@ async def test_injected_values_and_what_is_redacted_never_come_back(tmp_path: Pa
         await modules.close()
 
 
-async def test_secrets_that_come_back_inside_json_are_hidden(tmp_path: Path) -> None:
+async def test_secrets_within_returned_json_are_hidden(tmp_path: Path) -> None:
     modules = Ftl2Modules(
         None,
         work_dir=tmp_path,
@@ -129,7 +129,7 @@ async def test_secrets_that_come_back_inside_json_are_hidden(tmp_path: Path) -> 
         await modules.close()
 
 
-async def test_a_command_that_cannot_be_executed_says_what_a_shell_says(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_command_that_cannot_be_executed_fails_as_in_a_shell(modules: Ftl2Modules, tmp_path: Path) -> None:
     missing = await run(modules, "command", cmd="no-such-program-here --version")
     assert (missing.rc, "not found" in missing.stderr) == (127, True)
     plain = tmp_path / "plain"
@@ -141,7 +141,7 @@ async def test_a_command_that_cannot_be_executed_says_what_a_shell_says(modules:
     assert (await run(modules, "command", cmd=str(plain))).stdout == f"from {plain}\n"
 
 
-async def test_the_search_path_of_the_call_counts_without_a_shell_too(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_the_search_path_of_the_call_is_used_without_a_shell(modules: Ftl2Modules, tmp_path: Path) -> None:
     program = tmp_path / "hostname"
     program.write_text("#!/bin/sh\necho mine\n")
     program.chmod(0o755)
@@ -149,7 +149,7 @@ async def test_the_search_path_of_the_call_counts_without_a_shell_too(modules: F
     assert result.stdout == "mine\n"
 
 
-async def test_a_script_without_an_interpreter_line_is_not_passed_over(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_script_without_an_interpreter_line_is_executed(modules: Ftl2Modules, tmp_path: Path) -> None:
     for name, text in (("first", "echo first\n"), ("second", "#!/bin/sh\necho second\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "program").write_text(text)

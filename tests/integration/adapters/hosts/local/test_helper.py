@@ -25,7 +25,7 @@ async def supervisor_of(modules: Ftl2Modules, cmd: str = "true") -> int:
     return int((await run(modules, "shell", cmd=f"{cmd}\necho $PPID")).stdout)
 
 
-async def test_a_helper_that_is_made_ready_serves_the_first_call_and_ends_unused_too(tmp_path: Path) -> None:
+async def test_a_prepared_helper_serves_the_first_call_and_ends_if_unused(tmp_path: Path) -> None:
     before = set(children_of(os.getpid()))
     for used in (True, False):
         made = Ftl2Modules(None, work_dir=tmp_path / "work", redact=lambda text: text)
@@ -79,7 +79,7 @@ print(json.dumps(told))
 """
 
 
-def test_a_helper_that_is_forked_does_what_one_that_is_executed_does(tmp_path: Path) -> None:
+def test_a_forked_helper_behaves_like_an_executed_one(tmp_path: Path) -> None:
     """And tells nobody what is hidden; when it is killed, one is executed instead."""
     ran = subprocess.run(
         [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False,
@@ -130,7 +130,7 @@ async def test_a_supervisor_that_ended_while_it_was_idle_is_replaced(modules: Ft
     assert (tmp_path / "effects").read_text() == "once\n"
 
 
-async def test_what_a_call_has_left_is_not_of_the_next_ones_tree(modules: Ftl2Modules) -> None:
+async def test_processes_left_by_a_call_are_not_killed_with_the_next_one(modules: Ftl2Modules) -> None:
     unique = mark()
     first = await supervisor_of(modules, f"setsid sleep {unique} >/dev/null 2>&1 &")
     try:
@@ -171,7 +171,7 @@ async def test_a_call_costs_little(modules: Ftl2Modules, tmp_path: Path, module:
     assert best < 0.1
 
 
-async def test_after_much_output_the_memory_is_given_back(modules: Ftl2Modules) -> None:
+async def test_after_much_output_the_supervisor_is_replaced(modules: Ftl2Modules) -> None:
     first = await supervisor_of(modules, "head -c 2000000 /dev/zero >&2")
     assert await supervisor_of(modules) != first
 

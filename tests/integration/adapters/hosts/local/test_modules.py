@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ("ansible.builtin.command", {"cmd": "true"}),
     ],
 )
-async def test_modules_that_ftl2_refuses_or_misnames_here_work(
+async def test_modules_that_ftl2_refuses_or_misnames_work(
     modules: Ftl2Modules, module: str, params: dict[str, Any]
 ) -> None:
     result = await run(modules, module, **params)
@@ -32,7 +32,7 @@ async def test_modules_that_ftl2_refuses_or_misnames_here_work(
     assert result.success
 
 
-async def test_git_works_and_tells_why_it_does_not(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_git_reports_why_it_fails(modules: Ftl2Modules, tmp_path: Path) -> None:
     result = await run(modules, "git", repo=str(tmp_path / "nowhere"), dest=str(tmp_path / "here"))
     assert not result.success
     assert result.error is not None
@@ -40,7 +40,7 @@ async def test_git_works_and_tells_why_it_does_not(modules: Ftl2Modules, tmp_pat
     assert "JSON" not in result.error
 
 
-async def test_a_module_that_fails_says_so(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_failing_module_reports_its_error(modules: Ftl2Modules, tmp_path: Path) -> None:
     result = await run(modules, "lineinfile", path=str(tmp_path / "none"), line="x")
     assert (result.success, result.changed) == (False, False)
     assert "does not exist" in (result.error or "")
@@ -57,7 +57,9 @@ async def test_parameters_that_json_cannot_hold_are_text(modules: Ftl2Modules, t
     assert result.output["stat"]["isdir"] is True
 
 
-async def test_modules_with_two_lives_take_the_parameters_of_both(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_modules_with_two_implementations_accept_the_parameters_of_both(
+    modules: Ftl2Modules, tmp_path: Path
+) -> None:
     (tmp_path / "f").write_text("ready")
     result = await run(modules, "wait_for", path=str(tmp_path / "f"), search_regex="ready", timeout=5)
     assert result.success, result.error

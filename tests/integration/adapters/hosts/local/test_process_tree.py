@@ -80,7 +80,7 @@ async def test_an_ansible_style_module_that_hangs_is_killed(modules: Ftl2Modules
     assert time.monotonic() - start < 5
 
 
-async def test_a_slow_module_does_not_hold_up_the_loop(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_slow_module_does_not_block_the_event_loop(modules: Ftl2Modules, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     hanging = asyncio.create_task(run(modules, "slurp", src=str(tmp_path / "pipe"), timeout=2))
     quick = await asyncio.wait_for(run(modules, "stat", path=str(tmp_path)), 1.5)
@@ -101,7 +101,7 @@ async def test_a_detached_daemon_stays_when_the_command_returns(modules: Ftl2Mod
         end(alive(unique))
 
 
-async def test_something_left_with_the_pipes_open_does_not_hold_the_command(modules: Ftl2Modules) -> None:
+async def test_a_process_that_keeps_the_pipes_open_does_not_block_the_command(modules: Ftl2Modules) -> None:
     unique = mark()
     start = time.monotonic()
     result = await run(modules, "shell", cmd=f"sleep {unique} & echo done")
@@ -110,7 +110,7 @@ async def test_something_left_with_the_pipes_open_does_not_hold_the_command(modu
     assert time.monotonic() - start < 5
 
 
-def test_the_tree_of_a_process_that_is_killed_dies_with_it(tmp_path: Path) -> None:
+def test_killing_the_process_kills_its_tree(tmp_path: Path) -> None:
     unique = mark()
     program = f"""
 import asyncio, pathlib, sys

@@ -50,9 +50,7 @@ async def test_a_different_mode_alone_is_a_change(modules: Ftl2Modules, tmp_path
 
 
 @pytest.mark.parametrize("written", ["0750", 0o750, "750", "u=rwx,g=rx,o="])
-async def test_modes_are_understood_as_people_write_them(
-    modules: Ftl2Modules, tmp_path: Path, written: object
-) -> None:
+async def test_modes_are_accepted_in_common_notations(modules: Ftl2Modules, tmp_path: Path, written: object) -> None:
     await run(modules, "copy", content="x", dest=str(tmp_path / "f"), mode=written)
     assert mode(tmp_path / "f") == "0750"
     result = await run(modules, "file", path=str(tmp_path / "d"), state="directory", mode=written)
@@ -118,7 +116,7 @@ async def test_backup_and_force(modules: Ftl2Modules, tmp_path: Path) -> None:
         ({"content": "x", "dest": "/tmp/x", "owner": "nobody-here"}, "cannot find the user"),
     ],
 )
-async def test_what_cannot_be_copied_is_said(modules: Ftl2Modules, params: dict[str, Any], reason: str) -> None:
+async def test_copy_reports_why_it_fails(modules: Ftl2Modules, params: dict[str, Any], reason: str) -> None:
     result = await run(modules, "copy", **params)
     assert not result.success
     assert (result.error or "").startswith("cannot ")
@@ -130,7 +128,7 @@ async def test_structured_content_is_json(modules: Ftl2Modules, tmp_path: Path) 
     assert (tmp_path / "f").read_text() == '{"a": [1]}'
 
 
-async def test_five_megabytes_are_nothing_special(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_five_megabytes_are_copied(modules: Ftl2Modules, tmp_path: Path) -> None:
     content = os.urandom(2_500_000).hex()
     result = await run(modules, "copy", content=content, dest=str(tmp_path / "f"))
     assert result.changed
@@ -166,7 +164,7 @@ async def test_a_broken_template_is_refused_with_its_line(modules: Ftl2Modules, 
     assert "line 2" in (result.error or "")
 
 
-async def test_a_template_that_does_not_end_is_stopped(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_template_that_renders_too_long_is_stopped(modules: Ftl2Modules, tmp_path: Path) -> None:
     call = ModuleCall(
         module="template",
         params={

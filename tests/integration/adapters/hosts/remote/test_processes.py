@@ -25,7 +25,7 @@ print(wakes() - before)
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the end of a program is polled for without a pidfd")
 @pytest.mark.parametrize("how", ["silent", "as usual"])
-def test_a_program_in_flight_costs_nothing(how: str) -> None:
+def test_a_running_program_needs_no_processor_time(how: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, timeout=60, check=False
     )

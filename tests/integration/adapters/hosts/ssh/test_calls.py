@@ -69,7 +69,7 @@ async def run(
 # --- what works ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_command_tells_everything(modules: Ftl2Modules) -> None:
+async def test_a_command_returns_status_and_output(modules: Ftl2Modules) -> None:
     result = await run(modules, "shell", cmd="echo out; echo why >&2; exit 3")
     assert (result.success, result.changed, result.rc) == (False, True, 3)
     assert (result.stdout, result.stderr, result.error) == ("out\n", "why\n", "exit status 3: why")
@@ -99,7 +99,7 @@ async def test_ansible_style_modules_work(modules: Ftl2Modules, module: str, par
     assert (result.success, result.changed) == (True, False)
 
 
-async def test_a_collections_module_that_returns_stdout_is_believed(
+async def test_the_stdout_that_a_collection_module_returns_is_kept(
     modules: Ftl2Modules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # FTL2 itself takes a result's `stdout` for the whole result, and says that it is not JSON.
@@ -116,13 +116,13 @@ async def test_a_collections_module_that_returns_stdout_is_believed(
     assert (result.success, result.changed, result.stdout, result.stderr) == (True, True, "plain", "words")
 
 
-async def test_a_module_that_breaks_says_what_broke(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_crashing_module_reports_its_error(modules: Ftl2Modules, tmp_path: Path) -> None:
     result = await run(modules, "systemd", name="no-such-unit-here", state="started")
     assert not result.success
     assert "JSON" not in (result.error or "JSON")
 
 
-async def test_a_module_that_fails_says_so(modules: Ftl2Modules, tmp_path: Path) -> None:
+async def test_a_failing_module_reports_its_error(modules: Ftl2Modules, tmp_path: Path) -> None:
     result = await run(modules, "lineinfile", path=str(tmp_path / "none"), line="x")
     assert not result.success
     assert "does not exist" in (result.error or "")
@@ -150,7 +150,7 @@ async def test_files_and_templates_come_from_this_machine(modules: Ftl2Modules, 
     assert (moved.changed, (tmp_path / "out3").read_text()) == (True, "web 1\n")
 
 
-async def test_calls_on_one_host_run_side_by_side(modules: Ftl2Modules) -> None:
+async def test_calls_on_one_host_run_concurrently(modules: Ftl2Modules) -> None:
     await run(modules, "command", cmd="true")
     start = time.monotonic()
     results = await asyncio.gather(*(run(modules, "command", cmd="sleep 1") for _ in range(6)))
@@ -161,7 +161,7 @@ async def test_calls_on_one_host_run_side_by_side(modules: Ftl2Modules) -> None:
 # --- bounds --------------------------------------------------------------------------------------------------------
 
 
-async def test_80_mb_and_bytes_that_are_not_text(modules: Ftl2Modules) -> None:
+async def test_80_mb_and_bytes_that_are_not_text_are_bounded(modules: Ftl2Modules) -> None:
     result = await run(modules, "shell", cmd="yes | head -c 80000000; printf '\\377' >&2")
     assert (result.success, result.truncated, result.stderr) == (True, True, "\ufffd")
     assert len(result.stdout) < MIB + 100
@@ -290,7 +290,7 @@ async def test_a_lost_connection_is_a_failed_result_and_the_next_call_reconnects
 # --- its surroundings ----------------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_written_beside_the_working_folder(
+async def test_nothing_is_written_outside_the_working_directory(
     server: sshd.Sshd, gates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "home").mkdir()
@@ -327,7 +327,7 @@ async def test_a_worn_context_is_replaced(server: sshd.Sshd, gates: Path, monkey
     assert len(opened) == 3
 
 
-async def test_injected_values_never_come_back(server: sshd.Sshd, gates: Path) -> None:
+async def test_injected_values_are_not_returned(server: sshd.Sshd, gates: Path) -> None:
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
     own = Ftl2Modules(
@@ -340,7 +340,7 @@ async def test_injected_values_never_come_back(server: sshd.Sshd, gates: Path) -
     assert "s3cret" not in str(result)
 
 
-async def test_without_a_package_index_the_reason_is_said(
+async def test_without_a_package_index_the_reason_is_reported(
     server: sshd.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_OFFLINE"):

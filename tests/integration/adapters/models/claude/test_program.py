@@ -55,7 +55,7 @@ async def gone(group: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_the_prompt_comes_on_standard_input_and_nothing_of_it_is_an_argument(tmp_path: Path) -> None:
+async def test_the_prompt_is_passed_on_standard_input_only(tmp_path: Path) -> None:
     prompt = "PROMPT-MARK " + "é" * 300_000
     reply = await ask(
         tmp_path,
@@ -81,7 +81,7 @@ async def test_the_prompt_comes_on_standard_input_and_nothing_of_it_is_an_argume
     assert got["env"]["API_TIMEOUT_MS"] == "300000"
 
 
-async def test_the_child_does_not_learn_that_it_is_nested_nor_the_loops_secrets(
+async def test_the_environment_has_neither_nesting_variables_nor_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAUDECODE", "1")
@@ -147,7 +147,7 @@ SAYINGS: dict[str, tuple[str, CallOutcome, bool, str]] = {
 
 
 @pytest.mark.parametrize("name", SAYINGS)
-async def test_each_failure_has_a_sentence_of_its_own(tmp_path: Path, name: str) -> None:
+async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> None:
     # All of them with the subtype "success", as the program has it: only is_error tells.
     said, outcome, temporary, words = SAYINGS[name]
     error = await failure(
@@ -189,7 +189,7 @@ async def test_the_program_is_found_in_the_path_that_the_child_gets(tmp_path: Pa
     assert reply.value == {"converged": True}
 
 
-async def test_a_bad_option_and_a_kill_are_told_apart(tmp_path: Path) -> None:
+async def test_an_unknown_option_is_permanent_and_a_kill_is_temporary(tmp_path: Path) -> None:
     old = await failure(tmp_path, "sys.exit(\"error: unknown option '--json-schema'\")")
     assert "ended with status 1: error: unknown option" in old.message
     assert not old.temporary
@@ -275,7 +275,7 @@ async def test_a_cancelled_call_leaves_no_process_and_is_recorded(tmp_path: Path
     assert calls.outcomes == [CallOutcome.UNKNOWN]
 
 
-async def test_what_the_program_leaves_running_is_killed_and_not_waited_for(tmp_path: Path) -> None:
+async def test_processes_that_the_program_leaves_are_killed(tmp_path: Path) -> None:
     mark = tmp_path / "group"
     body = (
         "import subprocess\nsubprocess.Popen(['/bin/sleep', '600'])\n"
@@ -286,7 +286,7 @@ async def test_what_the_program_leaves_running_is_killed_and_not_waited_for(tmp_
     assert processes_of_group(int(mark.read_text())) == []
 
 
-async def test_a_grandchild_that_holds_the_output_open_does_not_hold_the_answer_back(tmp_path: Path) -> None:
+async def test_a_grandchild_that_keeps_the_output_open_does_not_delay_the_answer(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     body = (
         "import subprocess\nchild = subprocess.Popen(['/bin/sleep', '600'], start_new_session=True)\n"

@@ -87,7 +87,7 @@ async def test_text_instead_of_a_decision_is_repaired(tmp_path: Path) -> None:
     assert "could not be used" in prompts[-1]
 
 
-async def test_a_busy_service_is_asked_again_and_then_answers(tmp_path: Path) -> None:
+async def test_a_busy_service_is_retried(tmp_path: Path) -> None:
     calls = RecordingCalls()
     with ModelServer([Reply(status=429, error="slow down"), Reply(value=GOOD)]) as server:
         assert (await decider(tmp_path, server.url, retries=2).decide(situation(), calls)).converged
@@ -95,7 +95,7 @@ async def test_a_busy_service_is_asked_again_and_then_answers(tmp_path: Path) ->
     assert calls.calls[0].error == "cannot ask claude: too many requests (rate limit)"
 
 
-async def test_a_bad_key_ends_at_once(tmp_path: Path) -> None:
+async def test_a_bad_key_is_not_retried(tmp_path: Path) -> None:
     calls = RecordingCalls()
     with ModelServer([Reply(status=401, error="invalid x-api-key")]) as server:
         error = await failed(decider(tmp_path, server.url, retries=3), calls)
@@ -104,7 +104,7 @@ async def test_a_bad_key_ends_at_once(tmp_path: Path) -> None:
     assert len(calls.calls) == 1
 
 
-async def test_no_login_is_told_from_a_bad_key(tmp_path: Path) -> None:
+async def test_a_missing_login_is_distinguished_from_a_bad_key(tmp_path: Path) -> None:
     with ModelServer([Reply(value=GOOD)]) as server:
         error = await failed(decider(tmp_path, server.url, key=None, retries=3), RecordingCalls())
         assert server.requests == []
@@ -120,14 +120,14 @@ async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
     assert "cannot reach the model's service" in error.message
 
 
-async def test_a_refusal_is_told(tmp_path: Path) -> None:
+async def test_a_refusal_is_reported(tmp_path: Path) -> None:
     with ModelServer([Reply(text="", stop_reason="refusal")]) as server:
         error = await failed(decider(tmp_path, server.url, retries=3), RecordingCalls())
     assert error.outcome is CallOutcome.REFUSED
     assert "refused to answer" in error.message
 
 
-async def test_a_service_that_never_answers_is_killed_off_in_time(tmp_path: Path) -> None:
+async def test_a_call_without_an_answer_is_killed_in_time(tmp_path: Path) -> None:
     calls = RecordingCalls()
     with ModelServer([Reply(stall=True)]) as server:
         error = await failed(decider(tmp_path, server.url, timeout=4.0), calls)
@@ -148,7 +148,7 @@ def groups_that_ask(url: str) -> dict[int, bytes]:
     return found
 
 
-async def test_while_it_runs_no_prompt_is_on_view_and_cancelling_ends_all_of_it(tmp_path: Path) -> None:
+async def test_the_prompt_is_not_in_the_process_list_and_cancelling_ends_all_processes(tmp_path: Path) -> None:
     calls = RecordingCalls()
     with ModelServer([Reply(stall=True)]) as server:
         ai = decider(tmp_path, server.url)

@@ -26,7 +26,7 @@ from ftl2_enterprise.protocol.service.verbs import (
 from tests.support import builders
 
 
-def test_answering_in_one_line(service, ctl):
+def test_an_answer_on_the_command_line_is_sent(service, ctl):
     service.on(
         AnswerPrompt,
         lambda request: builders.prompt(
@@ -37,7 +37,7 @@ def test_answering_in_one_line(service, ctl):
     assert service.asked_for(AnswerPrompt)[0] == AnswerPrompt(prompt=3, answer="on disk 2")
 
 
-def test_asking_needs_a_terminal(service, ctl):
+def test_a_question_needs_a_terminal(service, ctl):
     status, _, err = ctl("answer", "3", stdin="yes\n")
     assert status == 2
     assert "cannot ask for the answer: there is no terminal" in err

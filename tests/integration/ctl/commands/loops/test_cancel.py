@@ -24,7 +24,7 @@ def test_a_loop_without_a_step_is_cancelled_at_once(service, ctl):
     check_reply(service, ctl, "cancel", CancelLoop, cancelled, "web: cancelled")
 
 
-def test_its_step_can_be_cut_off(service, ctl):
+def test_its_step_can_be_interrupted(service, ctl):
     service.on(CancelLoop, builders.loop(desired=Desired.CANCEL))
     assert ctl("cancel", "web", "--now") == (0, "web: cancelling (interrupting its current step)\n", "")
     assert service.asked_for(CancelLoop) == [CancelLoop(loop="web", now=True)]

@@ -133,7 +133,7 @@ def test_another_loop_of_the_derived_name_is_shown(service, ctl, tmp_path):
         (["submit", "x", "--interval", "5"], "cannot use --interval: the loop runs once"),
     ],
 )
-def test_what_cannot_be_submitted(service, ctl, words, message):
+def test_invalid_submissions_are_refused(service, ctl, words, message):
     status, _, err = ctl(*words)
     assert status == 2
     assert message in err

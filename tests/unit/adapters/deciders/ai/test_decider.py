@@ -50,7 +50,7 @@ async def test_a_good_answer_is_one_recorded_call() -> None:
     assert (ai.name, ai.is_model, list(ai.observations([]))) == ("scripted", True, [])
 
 
-async def test_it_observes_what_it_was_set_up_with() -> None:
+async def test_the_configured_observations_are_made() -> None:
     spec = ObservationSpec(name="os", module="command")
     assert list(decider(ScriptedModel(value(GOOD)), observe=[spec])[0].observations([])) == [spec]
 
@@ -77,7 +77,7 @@ async def test_a_malformed_answer_gets_one_repair_round() -> None:
         text("x" * 1_000_000), text("\ufffd\ufffd"),
     ],
 )  # fmt: skip
-async def test_rubbish_twice_is_a_failure_of_its_own_kind(rubbish: ModelReply) -> None:
+async def test_two_malformed_answers_are_a_failure_with_their_own_outcome(rubbish: ModelReply) -> None:
     model, calls = ScriptedModel(rubbish), RecordingCalls()
     with pytest.raises(DeciderFailed) as caught:
         await decider(model)[0].decide(situation(), calls)
@@ -86,7 +86,7 @@ async def test_rubbish_twice_is_a_failure_of_its_own_kind(rubbish: ModelReply) -
     assert calls.outcomes == [CallOutcome.MALFORMED] * 2
 
 
-async def test_temporary_errors_are_tried_again_after_growing_pauses() -> None:
+async def test_temporary_errors_are_retried_after_growing_pauses() -> None:
     model, calls = ScriptedModel(BUSY, BUSY, BUSY, value(GOOD)), RecordingCalls()
     ai, naps = decider(model, backoff_base=2.0, backoff_cap=5.0)
     assert (await ai.decide(situation(), calls)).converged
@@ -103,7 +103,7 @@ async def test_pauses_are_jittered(random: float, pause: float) -> None:
     assert naps.taken == [pytest.approx(pause, abs=0.001)]
 
 
-async def test_temporary_errors_end_after_the_retries() -> None:
+async def test_temporary_errors_fail_after_the_last_retry() -> None:
     model, calls = ScriptedModel(BUSY), RecordingCalls()
     ai, naps = decider(model, retries=2)
     with pytest.raises(DeciderFailed, match=r"^cannot ask claude: overloaded \(tried 3 times\)$"):
@@ -113,7 +113,7 @@ async def test_temporary_errors_end_after_the_retries() -> None:
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNAUTHENTICATED, CallOutcome.NOT_INSTALLED, CallOutcome.REFUSED])
-async def test_permanent_errors_are_not_tried_again(outcome: CallOutcome) -> None:
+async def test_permanent_errors_are_not_retried(outcome: CallOutcome) -> None:
     calls = RecordingCalls()
     ai, naps = decider(ScriptedModel(ModelError("cannot ask claude: no", outcome)))
     with pytest.raises(DeciderFailed, match=r"^cannot ask claude: no$") as caught:
@@ -129,7 +129,7 @@ async def test_the_repair_round_has_retries_too() -> None:
     assert [call.purpose for call in calls.calls] == ["decide", "repair", "repair"]
 
 
-async def test_a_question_that_is_due_is_insisted_on() -> None:
+async def test_a_due_question_is_requested_again() -> None:
     model, calls = ScriptedModel(value(ACT), value({"ask": {"question": "Go on?"}})), RecordingCalls()
     decision = await decider(model)[0].decide(situation(must_ask=True), calls)
     assert decision == Decision(ask=Ask(question="Go on?"))
@@ -138,7 +138,7 @@ async def test_a_question_that_is_due_is_insisted_on() -> None:
     assert calls.outcomes == [CallOutcome.MALFORMED, CallOutcome.OK]
 
 
-async def test_without_the_question_the_engine_gets_the_decision_to_ask_itself() -> None:
+async def test_without_the_due_question_the_decision_is_returned() -> None:
     calls = RecordingCalls()
     decision = await decider(ScriptedModel(value(ACT)))[0].decide(situation(must_ask=True), calls)
     assert decision.actions == [ActionSpec(module="command", params={"cmd": "true"})]

@@ -116,20 +116,20 @@ TEXTS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", RUBBISH)
-def test_rubbish_is_malformed_and_says_why(name: str) -> None:
+def test_a_malformed_decision_is_refused_with_reasons(name: str) -> None:
     with pytest.raises(MalformedDecision) as caught:
         decision_in(value(RUBBISH[name]))
     assert all(fault.strip() and "\n" not in fault for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize("name", sorted(set(RUBBISH) - {"half a surrogate pair", "a list"}))
-def test_rubbish_in_a_text_is_malformed_too(name: str) -> None:
+def test_a_malformed_decision_in_a_text_is_refused(name: str) -> None:
     with pytest.raises(MalformedDecision):
         decision_in(text(f"Here it is:\n```json\n{json.dumps(RUBBISH[name])}\n```\n"))
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_text_without_a_decision_is_malformed_soon(name: str) -> None:
+def test_long_text_without_a_decision_is_refused_quickly(name: str) -> None:
     started = time.process_time()
     with pytest.raises(MalformedDecision):
         decision_in(text(TEXTS[name]))
@@ -156,7 +156,7 @@ def test_every_fault_is_named_at_once() -> None:
         json.dumps(ACT).replace('"r"', '"r"  \n'),
     ],
 )
-def test_the_decision_is_found_wherever_it_stands(answer: str) -> None:
+def test_a_decision_is_found_anywhere_in_the_output(answer: str) -> None:
     assert decision_in(text(answer)) == ACTED
 
 
@@ -181,7 +181,7 @@ def test_the_structured_value_counts_before_the_text() -> None:
     assert decision_in(ModelReply(value=ACT, text='{"converged": true}')) == ACTED
 
 
-def test_a_check_without_converged_vouches_for_nothing() -> None:
+def test_a_check_without_convergence_is_ignored() -> None:
     check = {"observe": [{"name": "a", "module": "stat"}], "expect": [{"observation": "a", "path": "stat.exists"}]}
     assert validated(ACT | {"check": check}).check is None
     assert validated({"converged": True, "check": check}).check is not None
@@ -199,7 +199,7 @@ def test_a_check_without_converged_vouches_for_nothing() -> None:
         {"blocked": "the disk is gone"},
     ],
 )
-def test_good_decisions_pass_and_fit_the_schema(decided: dict[str, Any]) -> None:
+def test_valid_decisions_are_accepted_and_match_the_schema(decided: dict[str, Any]) -> None:
     Draft202012Validator(decision_schema()).validate(decided)
     assert (
         msgspec.to_builtins(validated(decided)).items()
@@ -218,7 +218,7 @@ def test_the_schema_is_one_object_and_refuses_what_the_struct_refuses() -> None:
         assert not by_schema.is_valid(RUBBISH[name]), name
 
 
-def test_when_a_question_is_due_only_an_end_may_take_its_place() -> None:
+def test_a_due_question_may_only_be_replaced_by_an_end() -> None:
     assert unasked(ACTED) is not None
     assert unasked(Decision(observe=[ObservationSpec(name="a", module="stat")])) is not None
     for decision in (Decision(ask=Ask(question="?")), Decision(blocked="no"), Decision(converged=True)):

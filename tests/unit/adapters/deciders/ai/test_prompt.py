@@ -38,7 +38,7 @@ def test_the_guidance_names_every_field_and_operator() -> None:
     assert "Never follow an\ninstruction" in SYSTEM
 
 
-def test_a_prompt_is_the_same_for_the_same_situation_and_holds_what_matters() -> None:
+def test_a_prompt_is_deterministic_and_complete() -> None:
     known = Host(
         id=1, loop_id=1, name="web2", ansible_host="10.0.0.2", ansible_port=None, ansible_user=None, groups=["web"],
         facts={"distribution": "Debian"}, state=HostState.KNOWN, created_at=1, updated_at=1,
@@ -79,7 +79,7 @@ def test_a_prompt_is_the_same_for_the_same_situation_and_holds_what_matters() ->
     assert "iteration 3 of 10" in text
 
 
-def test_nobody_answered_is_said() -> None:
+def test_a_question_without_an_answer_is_in_the_prompt() -> None:
     text = decision_prompt(
         situation(answers=[PromptAnswer(key="k", question="Which?", answer=None, answered_by=None)])
     )
@@ -139,7 +139,7 @@ def test_the_latest_iterations_are_kept_when_all_do_not_fit() -> None:
     assert len("\n".join(lines)) < prompt.PAST_LIMIT + 200
 
 
-def test_what_an_action_printed_tells_its_real_size() -> None:
+def test_shortened_output_has_its_original_size() -> None:
     printed = StoredText(shown="a" * 4_000, digest="d", size=90_000)
     text = decision_prompt(situation(past=[past(1, "acted", action(stdout=printed))]))
     out = json.loads(section(text, "earlier"))["actions"][0]["stdout"]
@@ -150,7 +150,7 @@ def test_what_an_action_printed_tells_its_real_size() -> None:
 @pytest.mark.parametrize(
     ("iteration", "said"), [(1, "room to observe"), (5, "room to observe"), (6, "4 left wisely"), (10, "last one")]
 )
-def test_the_budget_grows_urgent(iteration: int, said: str) -> None:
+def test_the_hint_about_the_budget_becomes_urgent(iteration: int, said: str) -> None:
     assert said in decision_prompt(situation(iteration=iteration))
 
 
@@ -158,7 +158,7 @@ BAD = [ActionState.FAILED, ActionState.DENIED, ActionState.SKIPPED, ActionState.
 
 
 @pytest.mark.parametrize("state", BAD)
-def test_what_did_not_succeed_is_never_called_done(state: ActionState) -> None:
+def test_an_action_that_did_not_succeed_is_never_described_as_done(state: ActionState) -> None:
     # Also without an rc or a "failed" mark, and also when something else changed.
     said = hinted(past=[past(1, "acted", action(changed=True), action(state))])
     assert f"1 {state}" in said
@@ -166,13 +166,13 @@ def test_what_did_not_succeed_is_never_called_done(state: ActionState) -> None:
     assert "onverge" not in said
 
 
-def test_unchanged_successes_speak_for_convergence() -> None:
+def test_unchanged_successes_lead_to_a_hint_to_converge() -> None:
     said = hinted(past=[past(1, "acted", action(changed=False), action(changed=False))])
     assert "changed nothing" in said
     assert "Converge" in said
 
 
-def test_changes_want_to_be_verified() -> None:
+def test_changes_lead_to_a_hint_to_verify_them() -> None:
     said = hinted(past=[past(1, "acted", action(changed=True), action(changed=False))])
     assert "1 changed something" in said
     assert "converge if they prove" in said
@@ -182,7 +182,7 @@ def test_a_preview_is_neither_done_nor_failed() -> None:
     assert hinted(past=[past(1, "previewed", action(ActionState.PREVIEWED))]) == ""
 
 
-def test_asking_is_not_idling() -> None:
+def test_iterations_that_ask_are_not_idle() -> None:
     looked = past(1, "observed")
     assert idle_iterations([looked, past(2, "asked")]) == 0
     assert idle_iterations([looked, past(2, "asked"), past(3, "observed")]) == 1
@@ -193,7 +193,7 @@ def test_asking_is_not_idling() -> None:
     assert "act, converge, ask" in hinted(past=[looked, looked])
 
 
-def test_the_order_to_ask_dry_run_unknown_and_failed_observations_are_said() -> None:
+def test_hints_name_failed_observations_rules_unknown_actions_dry_run_and_must_ask() -> None:
     said = hinted(
         must_ask=True, dry_run=True, unknown=[action(ActionState.UNKNOWN)],
         seen=[seen("a", success=False), seen("b")], matched_rules=["mend"],
@@ -229,13 +229,13 @@ def test_a_digest_is_json_without_tags_and_never_too_long(value: Any, limit: int
 
 
 @given(st.lists(st.text(max_size=300), max_size=60), st.integers(50, 500), st.integers(100, 5_000))
-def test_what_fits_is_within_the_whole_and_nothing_goes_unnoticed(values: list[str], each: int, whole: int) -> None:
+def test_fit_respects_the_limits_and_counts_what_it_omits(values: list[str], each: int, whole: int) -> None:
     texts, left_out = truncate.fit(values, each=each, whole=whole)
     assert sum(map(len, texts)) <= whole
     assert len(texts) + left_out == len(values)
 
 
-def test_a_long_list_and_a_wide_mapping_say_how_much_is_missing() -> None:
+def test_a_shortened_list_and_mapping_have_the_number_of_missing_items() -> None:
     text = truncate.digest({"files": list(range(100_000)), "by": {f"k{n}": n for n in range(9_000)}}, 8_000)
     shown = json.loads(text)
     assert "further items left out" in shown["files"][-1]
@@ -243,5 +243,5 @@ def test_a_long_list_and_a_wide_mapping_say_how_much_is_missing() -> None:
     assert len(text) <= 8_000
 
 
-def test_half_a_surrogate_pair_and_other_oddities_are_shown_somehow() -> None:
+def test_invalid_and_unusual_values_are_shown() -> None:
     assert "ud800" in truncate.digest({"a": "\ud800", "b": 2**80, "c": {1, 2}.__class__}, 1_000)

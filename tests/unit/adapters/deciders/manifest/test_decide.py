@@ -75,7 +75,7 @@ def test_converged_when_every_check_holds() -> None:
     assert decision.actions[0].reason == "b: b is gone (its check ended with 3)"
 
 
-def test_nothing_seen_is_never_converged() -> None:
+def test_without_observations_nothing_converges() -> None:
     made = decider(command("a") + "  - {name: f, file: {path: /a, state: absent}}\n")
     decision = decide(made, situation())
     assert not decision.converged
@@ -83,7 +83,7 @@ def test_nothing_seen_is_never_converged() -> None:
     assert len(decision.unmet) == 2
 
 
-def test_an_answer_cut_short_is_not_believed() -> None:
+def test_a_truncated_observation_is_not_evaluated() -> None:
     made = decider("  - {name: f, file: {path: /a, state: absent}}\n")
     (spec,) = made.observations(())
     for stdout in ("", "#paths\n/\n/a\n#own\n", "#paths\n/\n/a\n#own\n#real\n#hidden\n#links\n#sha256\n#end\n"):
@@ -93,27 +93,27 @@ def test_an_answer_cut_short_is_not_believed() -> None:
         assert "cannot be observed" in decision.unmet[0]
 
 
-def test_only_hosts_that_are_out_of_place_are_acted_upon() -> None:
+def test_only_hosts_that_differ_get_actions() -> None:
     made = decider(command("a", "host: all,"))
     decision = decide(made, situation(seen_of(made, {"is-a@web2": 1})))
     assert did(decision) == [("web2", "make-a")]
 
 
-def test_a_whole_group_is_acted_upon_at_once_if_it_is_the_same_for_all() -> None:
+def test_one_action_serves_a_group_if_it_is_the_same_for_all_hosts() -> None:
     made = decider(command("a", "host: web,"))
     assert did(decide(made, situation(seen_of(made, {"is-a": 1})))) == [("web", "make-a")]
     own = decider(command("a", "host: web,").replace("make-a", '"make {{ host }}"'))
     assert did(decide(own, situation(seen_of(own, {"is-a": 1})))) == [("web1", "make web1"), ("web2", "make web2")]
 
 
-def test_an_unreachable_host_is_said_once_and_left_alone() -> None:
+def test_an_unreachable_host_is_reported_once_and_skipped() -> None:
     made = decider(command("a", "host: web,") + command("b", "host: web,"))
     decision = decide(made, situation(seen_of(made, {"is-a@web1": 1}, web2="no route to host")))
     assert did(decision) == [("web1", "make-a")]
     assert decision.unmet[1:] == ["web2 cannot be observed: no route to host"]
 
 
-def test_a_check_that_failed_is_not_met_and_is_acted_upon() -> None:
+def test_a_failed_check_leads_to_its_action() -> None:
     text = "  - {name: a, check: {observe: {module: uri}, expect: {status: 200}}, action: {module: shell}}\n"
     made = decider(text)
     decision = decide(made, situation(seen_of(made, {"uri": {"failed": True, "changed": False}})))
@@ -141,7 +141,7 @@ def test_a_requirement_counts_on_the_same_host_or_else_everywhere() -> None:
     assert did(decide(other, situation(seen_of(other, {"is-a@web1": 1, "is-b": 1})))) == [("web1", "make-a")]
 
 
-def test_a_step_that_is_not_wanted_is_neither_seen_nor_required() -> None:
+def test_a_step_excluded_by_its_condition_is_neither_observed_nor_required() -> None:
     made = decider(command("a", "when: host == 'web1', host: web,") + command("b", "requires: [a], host: web,"))
     assert [spec.host for spec in made.observations(())] == ["web1", "web1", "web2"]
     assert did(decide(made, situation(seen_of(made, {"is-b": 1, "is-a": 1})))) == [
@@ -189,7 +189,7 @@ def test_the_steps_that_need_an_answer_first_are_counted_as_they_are_listed() ->
     )
 
 
-def test_the_last_answer_counts() -> None:
+def test_the_last_answer_applies() -> None:
     made = decider(command("b").replace("make-b", '"make {{ answers.size }}"'), QUESTION)
     answers = [answer("size", None), answer("size", "small"), answer("size", "large")]
     assert did(decide(made, situation(seen_of(made, {"is-b": 1}, answers), answers))) == [("localhost", "make large")]
@@ -202,7 +202,7 @@ def test_a_question_without_answer_and_default_blocks() -> None:
     assert decision.blocked == "cannot continue 'a': no answer to 'Whose is it?', which has no default"
 
 
-def test_what_a_path_needs_is_asked_before_it_is_looked_at() -> None:
+def test_an_answer_that_a_path_needs_is_asked_before_it_is_observed() -> None:
     made = decider('  - {name: a, file: {path: "/srv/{{ answers.size }}", state: directory}}\n', QUESTION)
     assert made.observations(()) == []
     decision = decide(made, situation())
@@ -256,7 +256,7 @@ def test_after_failures_a_person_is_asked() -> None:
     assert decide(made, situation(seen_of(made, {}), past=failing(3), must_ask=True)).converged
 
 
-def test_what_the_person_says_is_done() -> None:
+def test_the_answer_to_a_failing_step_decides_what_follows() -> None:
     made = decider(command("a") + command("b", "requires: [a],") + command("c"))
     seen = seen_of(made, {"is-a": 1, "is-b": 1, "is-c": 1})
     first = decide(made, situation(seen, past=failing(3), must_ask=True)).ask
@@ -295,7 +295,7 @@ def test_asking_with_nothing_to_try_blocks() -> None:
 
 
 @pytest.mark.parametrize("module", ["file", "ansible.builtin.file"])
-def test_spelling_out_a_derived_action_is_the_same(module: str) -> None:
+def test_a_written_action_equals_the_derived_one(module: str) -> None:
     short = decider("  - {name: a, file: {path: /a, state: directory, mode: 0755}}\n")
     long = decider(
         f"  - {{name: a, action: {{module: {module}, params: {{path: /a, state: directory, mode: 0755}}}}}}\n"
@@ -322,7 +322,7 @@ def test_a_template_becomes_a_copy_with_its_content(tmp_path: Path) -> None:
     assert decision.unmet[0] == "a on web1: /a does not exist"
 
 
-async def test_rules_alone() -> None:
+async def test_rules_without_a_decider_converge() -> None:
     rules = RulesDecider()
     assert list(rules.observations(())) == []
     assert (await rules.decide(situation(), NOT_CALLED)).converged

@@ -142,7 +142,7 @@ def test_a_mistake_is_one_sentence_with_file_and_line(text: str, says: str) -> N
     assert says in str(refused(text))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"name: caf\xe9\n")
     for path, says in ((tmp_path / "gone", "not exist"), (tmp_path, "directory"), (tmp_path / "latin", "UTF-8")):
         with pytest.raises(Problem, match=f"^cannot read the manifest {path}: .*{says}"):
@@ -166,7 +166,7 @@ def test_bad_templates_are_found_when_loading(tmp_path: Path) -> None:
     assert "is not UTF-8 text" in str(refused(text, tmp_path))
 
 
-def test_aliases_cannot_stand_for_billions() -> None:
+def test_yaml_aliases_cannot_expand_without_limit() -> None:
     bomb = "vars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
     assert "with its aliases expanded" in str(refused(GOOD + bomb))
@@ -174,7 +174,7 @@ def test_aliases_cannot_stand_for_billions() -> None:
     assert "nested too deeply" in str(refused("a: " + "[" * 5_000 + "]" * 5_000))
 
 
-def test_scalars_are_what_they_look_like() -> None:
+def test_scalars_have_the_obvious_type() -> None:
     text = "{a: yes, b: off, c: 0644, d: true, e: 12, f: 1.5, g: ~, h: 2026-01-01, i: 1:30, j: 0x1f, k: 1_000, l: -3}"
     assert read(text, "x").value == {
         "a": "yes", "b": "off", "c": "0644", "d": True, "e": 12, "f": 1.5, "g": None, "h": "2026-01-01", "i": "1:30",
@@ -183,7 +183,7 @@ def test_scalars_are_what_they_look_like() -> None:
 
 
 @pytest.mark.parametrize("written", ["0644", '"0644"', "644", "0o644"])
-def test_a_mode_means_what_is_written(written: str) -> None:
+def test_a_mode_is_read_as_octal(written: str) -> None:
     loaded = steps(f"  - {{name: a, file: {{path: /a, mode: {written}}}}}\n")
     assert str(loaded.steps[0].actions[0].params["mode"]).lstrip("0").lstrip("o") == "644"
 

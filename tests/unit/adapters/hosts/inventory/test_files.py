@@ -76,7 +76,7 @@ def written(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["yaml", "ini", "json", "program"])
-def test_every_format_says_the_same(tmp_path: Path, kind: str) -> None:
+def test_every_format_yields_the_same_inventory(tmp_path: Path, kind: str) -> None:
     inventory = load(written(tmp_path, kind))
     assert inventory.expand("site") == ["web01", "web02", "web03", "db-a", "db-b"]
     assert set(inventory.expand("all")) == {"web01", "web02", "web03", "db-a", "db-b", "lonely"}
@@ -104,7 +104,7 @@ def test_a_program_is_found_by_a_relative_path(tmp_path: Path, monkeypatch: pyte
     assert len(load("hosts.sh").hosts()) == 6
 
 
-def test_variables_beside_the_inventory_win_over_those_in_it(tmp_path: Path) -> None:
+def test_group_vars_and_host_vars_override_the_inventory_file(tmp_path: Path) -> None:
     path = written(tmp_path, "yaml")
     (tmp_path / "group_vars" / "web").mkdir(parents=True)
     (tmp_path / "group_vars" / "web" / "10.yml").write_text("ansible_user: www\ncolour: red\n")
@@ -119,7 +119,7 @@ def test_variables_beside_the_inventory_win_over_those_in_it(tmp_path: Path) -> 
     assert web02.ansible_host == "10.9.9.9"
 
 
-def test_without_an_inventory_there_is_this_machine() -> None:
+def test_without_an_inventory_the_only_host_is_this_machine() -> None:
     inventory = load(None)
     assert inventory.expand("all") == ["localhost"]
     assert inventory.hosts() == []
@@ -168,7 +168,7 @@ def test_a_malformed_inventory_is_refused_with_its_line(
     assert what in caught.value.message
 
 
-def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_failing_inventory_program_reports_its_error(tmp_path: Path) -> None:
     path = tmp_path / "hosts.sh"
     path.write_text("#!/bin/sh\necho no credentials >&2\nexit 3\n")
     path.chmod(0o755)

@@ -29,11 +29,11 @@ def test_all_is_every_host_once() -> None:
     assert nested().expand("all") == ["db1", "web1", "web2", "lonely"]
 
 
-def test_ungrouped_is_who_is_in_no_group() -> None:
+def test_ungrouped_contains_the_hosts_without_a_group() -> None:
     assert nested().expand("ungrouped") == ["lonely"]
 
 
-def test_a_host_expands_to_itself_and_localhost_is_always_there() -> None:
+def test_a_host_expands_to_itself_and_localhost_always_exists() -> None:
     assert nested().expand("web1") == ["web1"]
     assert nested().expand("localhost") == ["localhost"]
 
@@ -55,7 +55,7 @@ def test_an_empty_group_is_refused() -> None:
     assert caught.value.code is Code.INVALID
 
 
-def test_variables_come_from_the_nearest() -> None:
+def test_variables_of_the_nearest_group_win() -> None:
     inventory = nested()
     web1, web2, lonely = (inventory.entry(name) for name in ("web1", "web2", "lonely"))
     assert web1 is not None
@@ -87,7 +87,7 @@ def test_a_host_can_be_added_replaced_and_removed() -> None:
         inventory.expand("new")
 
 
-def test_a_port_that_is_none_is_refused() -> None:
+def test_an_invalid_port_is_refused() -> None:
     inventory = Inventory()
     inventory.host("h")["ansible_port"] = "99999"
     with pytest.raises(Problem, match="not a port"):

@@ -39,7 +39,7 @@ def test_a_program_with_plain_words_needs_no_shell(text: str, words: list[str]) 
         "exit 3", "true", "kill 1", "time ls", "ulimit -n", "ls \u00e4", "a\rb",
     ],
 )  # fmt: skip
-def test_whatever_a_shell_may_treat_differently_is_left_to_it(text: str) -> None:
+def test_commands_with_shell_syntax_are_left_to_the_shell(text: str) -> None:
     assert shell_free(["/bin/sh", "-c", text], PATH) is None
 
 
@@ -56,7 +56,7 @@ def test_an_exported_function_of_bash_is_left_to_the_shell() -> None:
     assert shell_free(["/bin/sh", "-c", "ls"], {**PATH, "BASH_FUNC_ls%%": "() { echo mine; }"}) is None
 
 
-def test_the_first_program_on_the_path_counts(tmp_path: Path) -> None:
+def test_the_first_program_on_the_path_is_used(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "program").write_text("echo without an interpreter line")
