@@ -29,7 +29,7 @@ HOST = "ansible_host: 192.0.2.10, ansible_user: admin"
 class Example:
     script: str
     status: int
-    says: list[str]
+    prints: list[str]
     stopped_after: str | None
     keeps_running: bool
     """It runs until the end of the page, while the examples after it are executed."""
@@ -43,12 +43,12 @@ def examples(text: str) -> list[Example]:
             continue
         status = re.search(r"exits with (\d+)", note)
         after = re.search(r'interrupted after "([^"]+)"', note)
-        says = re.findall(r'(?:prints|and) "([^"]+)"', note)
+        prints = re.findall(r'(?:prints|and) "([^"]+)"', note)
         found.append(
             Example(
                 script=block["script"],
                 status=int(status[1]) if status else 0,
-                says=says,
+                prints=prints,
                 stopped_after=after[1] if after else None,
                 keeps_running="keeps running" in note,
             )
@@ -135,7 +135,7 @@ def begin(example: Example, where: Path, environment: dict[str, str]) -> subproc
         text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    assert example.says[0] in process.stdout.readline()
+    assert example.prints[0] in process.stdout.readline()
     until(Path(environment["FTL2_ENTERPRISE_SUPERVISOR_SOCKET"]).exists)
     return process
 
@@ -147,20 +147,20 @@ def behave(example: Example, where: Path, environment: dict[str, str]) -> str:
         cwd=where, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
     )  # fmt: skip
-    said = ""
+    output = ""
     try:
         if example.stopped_after is not None:
             assert process.stdout is not None
             for shown in process.stdout:
-                said += shown
+                output += shown
                 if example.stopped_after in shown:
                     break
             process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=60)[0]
+        output += process.communicate(timeout=60)[0]
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == example.status, f"{example.script}\n{said}"
-    for words in example.says:
-        assert words in said, f"{words!r} is not in:\n{said}"
-    return said
+    assert process.returncode == example.status, f"{example.script}\n{output}"
+    for words in example.prints:
+        assert words in output, f"{words!r} is not in:\n{output}"
+    return output

@@ -30,7 +30,7 @@ from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.migrations import branches
 from tests.support.database import ask, begun_iteration, one_of_each
 from tests.support.disk import mounted
-from tests.support.schemas import highest_given, rows, schema, wanted_schema
+from tests.support.schemas import expected_schema, highest_given, rows, schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -150,7 +150,7 @@ def test_the_log_of_an_upgraded_database_stays_append_only(frozen: Path) -> None
 
 def test_an_upgraded_database_has_the_schema_of_a_new_one(frozen: Path) -> None:
     with closing(open_database(frozen, create=True)) as db, db.read() as tx:
-        assert schema(tx.connection) == wanted_schema()
+        assert schema(tx.connection) == expected_schema()
 
 
 def test_an_upgraded_database_is_intact_and_usable(frozen: Path) -> None:
@@ -293,20 +293,20 @@ def test_a_table_with_autoincrement_keeps_its_sequence(older: Path) -> None:
             {"; ".join(sql for (sql,) in indexes.fetchall())};
         """)
     with closing(open_database(older, create=True)) as db, db.write() as tx:
-        assert schema(tx.connection) == wanted_schema()
+        assert schema(tx.connection) == expected_schema()
         assert ask(tx, begun_iteration(tx, "new")) == 701
 
 
 def test_an_upgrade_reports_progress(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "STEPS", 100)
-    said: list[str] = []
-    backup.back_up(frozen, branches=branches(), progress=lambda: said.append("copying"))
-    opened = open_database(frozen, create=True, progress=lambda: said.append("changing"))
-    assert said[0] == "copying"
-    assert said.count("changing") > 10
+    progress: list[str] = []
+    backup.back_up(frozen, branches=branches(), progress=lambda: progress.append("copying"))
+    opened = open_database(frozen, create=True, progress=lambda: progress.append("changing"))
+    assert progress[0] == "copying"
+    assert progress.count("changing") > 10
     # What is done with the database afterwards is nobody's patience.
-    said.clear()
+    progress.clear()
     with opened.read() as tx:
         tx.connection.execute(text("SELECT count(*) FROM events a, events b")).scalar_one()
-    assert said == []
+    assert progress == []
     opened.close()

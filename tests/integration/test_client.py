@@ -59,9 +59,9 @@ def answering(path: Path, *messages: object, raw: bytes = b"", closes: bool = Tr
 
 
 def problem_of(path: str | Path) -> Problem:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as problem:
         client.connect(path, 5.0)
-    return told.value
+    return problem.value
 
 
 def test_it_loads_neither_sqlalchemy_nor_ftl2_nor_asyncio() -> None:
@@ -91,10 +91,10 @@ def test_it_loads_neither_sqlalchemy_nor_ftl2_nor_asyncio() -> None:
 
 def test_without_a_socket_the_service_is_unavailable(tmp_path: Path) -> None:
     for path in (tmp_path / "none.sock", tmp_path / "no" / "directory.sock"):
-        told = problem_of(path)
-        assert told.code is Code.UNAVAILABLE
-        assert told.message == f"cannot reach the service at {path}: there is no such socket"
-        assert "systemctl start ftl2-enterprise" in str(told.hint)
+        problem = problem_of(path)
+        assert problem.code is Code.UNAVAILABLE
+        assert problem.message == f"cannot reach the service at {path}: there is no such socket"
+        assert "systemctl start ftl2-enterprise" in str(problem.hint)
 
 
 def test_a_socket_that_a_dead_service_has_left_has_its_own_message(tmp_path: Path) -> None:
@@ -102,14 +102,17 @@ def test_a_socket_that_a_dead_service_has_left_has_its_own_message(tmp_path: Pat
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
-    told = problem_of(path)
-    assert (told.code, told.message) == (Code.UNAVAILABLE, f"cannot reach the service at {path}: no process listens")
+    problem = problem_of(path)
+    assert (problem.code, problem.message) == (
+        Code.UNAVAILABLE,
+        f"cannot reach the service at {path}: no process listens",
+    )
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_invalid() -> None:
-    told = problem_of("/tmp/" + "x" * 200)
-    assert told.code is Code.INVALID
-    assert "too long" in told.message
+    problem = problem_of("/tmp/" + "x" * 200)
+    assert problem.code is Code.INVALID
+    assert "too long" in problem.message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -131,9 +134,9 @@ def test_a_user_who_may_not_open_the_socket_is_denied(tmp_path: Path) -> None:
 
 def test_a_service_of_another_version_is_reported_with_both_versions(tmp_path: Path) -> None:
     with answering(tmp_path / "s", Welcome(protocol=VERSION + 1, version="9.9")):
-        told = problem_of(tmp_path / "s")
-    assert told.code is Code.INVALID
-    assert f"it speaks version {VERSION + 1} of the protocol, this program {VERSION}" in told.message
+        problem = problem_of(tmp_path / "s")
+    assert problem.code is Code.INVALID
+    assert f"it speaks version {VERSION + 1} of the protocol, this program {VERSION}" in problem.message
 
 
 @pytest.mark.parametrize("raw", [b"SSH-2.0-OpenSSH_9\r\n", b"\x00\x00\x00\x02\xc1\xc1", b"\x00\x00\x00\x01\x05"])
@@ -145,8 +148,8 @@ def test_a_peer_that_is_no_service_is_reported(tmp_path: Path, raw: bytes) -> No
 def test_a_refusal_of_the_connection_is_raised_unchanged(tmp_path: Path) -> None:
     refused = Failure(id=0, code=Code.UNAVAILABLE, message="cannot connect: it is full", hint="wait")
     with answering(tmp_path / "s", refused):
-        told = problem_of(tmp_path / "s")
-    assert (told.code, told.message, told.hint) == (
+        problem = problem_of(tmp_path / "s")
+    assert (problem.code, problem.message, problem.hint) == (
         Code.UNAVAILABLE,
         "cannot connect: it is full",
         "wait",
@@ -156,13 +159,13 @@ def test_a_refusal_of_the_connection_is_raised_unchanged(tmp_path: Path) -> None
 def test_a_lost_connection_and_a_silent_service_are_unavailable(tmp_path: Path) -> None:
     welcome = Welcome(protocol=VERSION, version="1")
     with answering(tmp_path / "a", welcome), client.connect(tmp_path / "a") as service:
-        with pytest.raises(Problem, match="the connection to the service was lost") as told:
+        with pytest.raises(Problem, match="the connection to the service was lost") as problem:
             service.call(GetVersion())
-        assert told.value.code is Code.UNAVAILABLE
+        assert problem.value.code is Code.UNAVAILABLE
     with answering(tmp_path / "b", welcome, closes=False), client.connect(tmp_path / "b") as service:
-        with pytest.raises(Problem, match=r"has not answered within 0\.05 s") as told:
+        with pytest.raises(Problem, match=r"has not answered within 0\.05 s") as problem:
             service.call(GetVersion(), timeout=0.05)
-        assert told.value.code is Code.UNAVAILABLE
+        assert problem.value.code is Code.UNAVAILABLE
 
 
 def test_the_last_message_of_the_service_is_raised_even_if_sending_fails(tmp_path: Path) -> None:
@@ -202,9 +205,9 @@ def test_replies_have_the_declared_type_and_problems_are_unchanged(tmp_path: Pat
         assert service.call(GetVersion()) == VERSION_INFO
         assert service.call(ListLoops(finished=True)) == LoopPage(loops=[])
         assert script.asked_for(ListLoops) == [ListLoops(finished=True)]
-        with pytest.raises(Problem) as told:
+        with pytest.raises(Problem) as problem:
             service.call(PauseLoop(loop="web"))
-        assert (told.value.code, told.value.message, told.value.hint) == (
+        assert (problem.value.code, problem.value.message, problem.value.hint) == (
             Code.CONFLICT,
             "cannot pause web: it has ended",
             "start it again",

@@ -16,8 +16,8 @@ def source_state() -> str:
     folders = ("ftl2_enterprise", "packaging", "systemd", "docs", "examples")
     files = [path for folder in folders for path in (places.SOURCE / folder).rglob("*") if path.suffix != ".pyc"]
     dates = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
-    told = "\n".join([str(places.of_source(Path(), "1").epoch), *dates])
-    return hashlib.sha256(told.encode()).hexdigest()
+    inputs = "\n".join([str(places.of_source(Path(), "1").epoch), *dates])
+    return hashlib.sha256(inputs.encode()).hexdigest()
 
 
 @pytest.fixture(scope="session")

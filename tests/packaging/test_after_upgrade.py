@@ -68,7 +68,7 @@ class Host:
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    def told(self) -> list[str]:
+    def commands(self) -> list[str]:
         """What was asked for, but for questions."""
         lines = (self.directory / "told").read_text().splitlines()
         return [line for line in lines if "--quiet is-" not in line and "health" not in line]
@@ -98,38 +98,38 @@ def host(tmp_path: Path) -> Host:
 def test_a_service_that_does_not_run_is_left_alone(host: Host) -> None:
     (host.directory / "runs").unlink()
     assert host.upgrade().returncode == 0
-    assert host.told() == []
+    assert host.commands() == []
 
 
 def test_a_service_that_has_failed_is_tried_with_the_new_version(host: Host) -> None:
     (host.directory / "runs").rename(host.directory / "runs.failed")
     assert host.upgrade().returncode == 0
-    assert host.told() == ["systemctl start ftl2-enterprise.service"]
+    assert host.commands() == ["systemctl start ftl2-enterprise.service"]
 
 
 def test_the_service_replaces_itself_if_nothing_prevents_it(host: Host) -> None:
     host.be_healthy(after=True, control=2)
     assert host.upgrade().returncode == 0
-    assert host.told() == ["ftl2ctl upgrade"]
+    assert host.commands() == ["ftl2ctl upgrade"]
 
 
 def test_another_unit_needs_a_restart(host: Host) -> None:
     (host.directory / "unit").write_text("[Unit]\nDescription=another\n")
     assert host.upgrade().returncode == 0
-    assert host.told() == ["systemctl restart ftl2-enterprise.service"]
+    assert host.commands() == ["systemctl restart ftl2-enterprise.service"]
 
 
 def test_a_service_that_does_not_answer_is_restarted(host: Host) -> None:
     (host.directory / "health").unlink()
     assert host.upgrade().returncode == 0
-    assert host.told() == ["systemctl restart ftl2-enterprise.service"]
+    assert host.commands() == ["systemctl restart ftl2-enterprise.service"]
 
 
 def test_a_new_schema_is_migrated_between_stop_and_start_with_a_backup(host: Host) -> None:
     host.database.write_bytes(gzip.decompress(OLD.read_bytes()))
     done = host.upgrade()
     assert done.returncode == 0, done.stderr
-    assert host.told() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
+    assert host.commands() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
     assert revision(host.database) == CURRENT
     kept = host.database.with_name("loops.db.0001")
     assert revision(kept) == "0001"
@@ -165,14 +165,14 @@ def test_a_service_stopped_for_a_failed_migration_is_started_by_the_next_version
     assert again.returncode == 1
     assert "the service is stopped" in again.stderr
     kept.rmdir()
-    mended = host.upgrade()
-    assert mended.returncode == 0, mended.stderr
+    repaired = host.upgrade()
+    assert repaired.returncode == 0, repaired.stderr
     assert revision(host.database) == CURRENT
-    assert host.told() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
+    assert host.commands() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
     # From now on it is left alone when somebody stops it.
     (host.directory / "runs").unlink()
     assert host.upgrade().returncode == 0
-    assert len(host.told()) == 2
+    assert len(host.commands()) == 2
 
 
 @pytest.mark.parametrize(
@@ -198,6 +198,6 @@ def test_an_unusable_database_is_untouched_and_the_service_continues(host: Host,
     assert "the previous version is still running" in done.stderr
     assert "Traceback" not in done.stderr
     assert reason.format(database=host.database) in done.stderr
-    assert host.told() == []
+    assert host.commands() == []
     assert host.database.read_bytes() == before
     assert not list(host.directory.glob("loops.db.*"))

@@ -495,7 +495,7 @@ RESOURCES_VIEW = [
 CALL: dict[str, Any] = {"iteration_id": 12, "module": "service", "host": "web1"}
 
 
-def told(*facts: tuple[type[Fact], dict[str, Any]]) -> list[Event]:
+def events_of(*facts: tuple[type[Fact], dict[str, Any]]) -> list[Event]:
     return [fixed(event(n, kind, **fields)) for n, (kind, fields) in enumerate(facts, 1)]
 
 
@@ -503,7 +503,7 @@ def started(n: int, summary: str = "service name=nginx state=started") -> tuple[
     return ActionStarted, {**CALL, "action_id": n, "n": n, "summary": summary}
 
 
-NO_OP = told(
+NO_OP = events_of(
     (LoopStarted, {"run": 4, "resumed": False}),
     (IterationStarted, {"n": 13, "in_run": 1, "of": 10}),
     (IterationObserved, {"names": ["manifest:step nginx", "disk"]}),
@@ -512,7 +512,7 @@ NO_OP = told(
     (LoopConverged, {"iterations": 1, "changed": 0, "by": "check"}),
     (LoopRested, {"outcome": Outcome.CONVERGED, "delay": 300.0, "failures": 0}),
 )
-REPAIR = told(
+REPAIR = events_of(
     (LoopStarted, {"run": 5, "resumed": True}),
     (IterationStarted, {"n": 14, "in_run": 1, "of": 10}),
     (
@@ -561,7 +561,7 @@ REPAIR = told(
     (LoopConverged, {"iterations": 2, "changed": 1, "by": "manifest"}),
     (LoopRested, {"outcome": Outcome.NOT_CONVERGED, "delay": 600.0, "failures": 2, "reason": "1 action failed"}),
 )
-ASKING = told(
+ASKING = events_of(
     (PromptAsked, {"prompt_id": 3, "question": "Restart nginx now?", "options": ["yes", "no"], "default": "no"}),
     (PromptAnswered, {"prompt_id": 3, "answer": "yes", "answered_by": "ada (uid 7)"}),
     (PromptAsked, {"prompt_id": 4, "question": "Which port?"}),
@@ -573,7 +573,7 @@ ASKING = told(
     (ModelAnswered, {"outcome": CallOutcome.FAILED, "latency": 30.0, "error": "rate limit"}),
     (LoopCompleted, {"outcome": Outcome.CONVERGED}),
 )
-AWKWARD = told(
+AWKWARD = events_of(
     (IterationObserved, {"names": list(awkward.NAMES)}),
     (IterationDecided, {"by": "model", "reasoning": awkward.PARAGRAPH, "unmet": [awkward.CONTROL] * 14}),
     started(1, awkward.CONTROL),
@@ -612,7 +612,7 @@ def watching(events: Sequence[Event]) -> Callable[[FixedReader], list[Line]]:
 
 def running(_: FixedReader) -> list[Line]:
     one = teller()
-    for fact in told(started(1), started(2, awkward.PARAGRAPH)):
+    for fact in events_of(started(1), started(2, awkward.PARAGRAPH)):
         one.lines_of_event(fact)
     return one.running_lines()
 

@@ -37,9 +37,9 @@ def test_the_pragmas_for_durability_are_set(db: Store, name: str, value: object)
 
 def test_the_default_busy_timeout_is_five_seconds(path: Path) -> None:
     options: list[tuple[dict[str, Any], int]] = [({}, 5000), ({"busy_timeout": 1.5}, 1500)]
-    for given, wanted in options:
+    for given, expected in options:
         opened = open_database(path, create=True, **given)
-        assert pragma(opened, "busy_timeout") == wanted
+        assert pragma(opened, "busy_timeout") == expected
         opened.close()
 
 

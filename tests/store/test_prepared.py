@@ -85,12 +85,12 @@ def test_rows_are_written_and_read_alike(tx: Tx, row: dict[str, Any], later: dic
     expected = tx.connection.execute(INSERT, row)
     first = expected.lastrowid
     stored = _raw(tx, first)
-    wanted = tuple(tx.connection.execute(BY_ID, {"row_id": first}).one())
+    expected = tuple(tx.connection.execute(BY_ID, {"row_id": first}).one())
     tx.raw.execute("DELETE FROM kinds")
 
     made = Prepared(INSERT).insert(tx, row)
     assert _raw(tx, made)[1:] == stored[1:]
-    assert Prepared(BY_ID).rows(tx, {"row_id": made}) == [(made, *wanted[1:])]
+    assert Prepared(BY_ID).rows(tx, {"row_id": made}) == [(made, *expected[1:])]
 
     assert tx.connection.execute(UPDATE, {"row_id": made, **later}).rowcount == 1
     stored = _raw(tx, made)
@@ -116,14 +116,14 @@ STATEMENTS: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_driver_gets_the_same(tx: Tx, name: str) -> None:
     statement, values = STATEMENTS[name]
-    told: list[str] = []
-    tx.raw.set_trace_callback(told.append)
+    statements: list[str] = []
+    tx.raw.set_trace_callback(statements.append)
     tx.connection.execute(statement, values)
     prepared = Prepared(statement)
     (prepared.rows if name == "limit" else prepared.change)(tx, values)
     tx.raw.set_trace_callback(None)
-    assert told[0] == told[1]
-    assert told[0].count("?") == 0
+    assert statements[0] == statements[1]
+    assert statements[0].count("?") == 0
 
 
 def test_prepared_reads_return_the_rows(tx: Tx) -> None:
@@ -168,11 +168,11 @@ def test_a_list_is_refused(tx: Tx) -> None:
 def test_a_constraint_fails_alike(tx: Tx) -> None:
     row = {"word": LoopState.FAILED}
     Prepared(INSERT).insert(tx, row)
-    with pytest.raises(exc.IntegrityError) as wanted:
+    with pytest.raises(exc.IntegrityError) as expected:
         tx.connection.execute(INSERT, row)
     with pytest.raises(exc.IntegrityError) as caught:
         Prepared(INSERT).insert(tx, row)
-    assert str(caught.value) == str(wanted.value)
+    assert str(caught.value) == str(expected.value)
     assert isinstance(caught.value.orig, sqlite3.IntegrityError)
 
 

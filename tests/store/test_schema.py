@@ -28,7 +28,7 @@ from ftl2_enterprise.store import events, idempotency, texts
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.wiring.database import open_database, open_temporary
 from tests.support.database import one_of_each
-from tests.support.schemas import schema, wanted_schema
+from tests.support.schemas import expected_schema, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_migrations_create_the_declared_tables(db: Store) -> None:
         order = [row for row in tx.connection.execute(columns) if row[0] != "alembic_version"]
         assert sorted(order) == sorted(connection.execute(columns))
     engine.dispose()
-    assert made == wanted_schema()
+    assert made == expected_schema()
     assert {name for kind, name in made if kind == "trigger"} == set(events.TRIGGERS)
 
 

@@ -94,10 +94,10 @@ def test_outputs_of_actions_and_observations_are_stored(db: Store) -> None:
         action_rows.move_action(
             tx, action, ActionEvent.FAILED, changed=False, rc=3, stdout=long, stderr="no", output="{}", error="rc 3"
         )
-        look = observation_rows.insert_observation(
+        observation = observation_rows.insert_observation(
             tx, iteration, name="disk", module="command", host="web1", params={}, origin="decider"
         )
-        observation_rows.finish_observation(tx, look, ObservationState.SUCCEEDED, result=long + "\udc80")
+        observation_rows.finish_observation(tx, observation, ObservationState.SUCCEEDED, result=long + "\udc80")
     with db.read() as tx:
         read = action_rows.get_action(tx, action)
         (seen,) = observation_rows.get_observations(tx, iteration.id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-WISH = "nginx answers on a port that a person chooses"
+DESIRED_STATE = "nginx answers on a port that a person chooses"
 # Asks for the port until the file `answered` is there; each call leaves a line.
 BODY = """
 with open(os.path.join({base!r}, "calls"), "a") as calls:
@@ -43,7 +43,7 @@ def calls(directory: Path) -> int:
 
 def asked(service: Daemon) -> int:
     """The prompt of the loop `web`, once it waits for the answer."""
-    service.submit("web", WISH, observers=[])
+    service.submit("web", DESIRED_STATE, observers=[])
     waiting = service.until_state("web", LoopState.WAITING, LoopState.FAILED)
     assert (waiting.state, waiting.reason) == (LoopState.WAITING, None)
     (line,) = service.call(ListPrompts())

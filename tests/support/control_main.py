@@ -62,10 +62,10 @@ class OwnWriter:
         pass
 
     def subscribe(self, callback: Callable[[Committed], object]) -> Callable[[], None]:
-        def tell(event: Event) -> None:
+        def publish(event: Event) -> None:
             callback(Committed(event.id, fact_of(event).wakes))
 
-        return self._store.listen(tell)
+        return self._store.listen(publish)
 
 
 class SimpleManager:
@@ -78,10 +78,12 @@ class SimpleManager:
         rows = tx.connection.execute(select(loops.c.id, loops.c.name, loops.c.desired, loops.c.state)).all()
         if any(row.name == "broken" for row in rows):
             raise RuntimeError("this manager is broken on purpose")
-        wanted = {f"loop:{row.id}" for row in rows if row.desired is Desired.RUN and row.state is LoopState.PENDING}
+        requested = {
+            f"loop:{row.id}" for row in rows if row.desired is Desired.RUN and row.state is LoopState.PENDING
+        }
         return Plan(
-            start=tuple(map(Candidate, sorted(wanted - set(children)))),
-            stop={key: Urgency.SAFE_POINT for key in children if key not in wanted},
+            start=tuple(map(Candidate, sorted(requested - set(children)))),
+            stop={key: Urgency.SAFE_POINT for key in children if key not in requested},
             counts={"running": len(children)},
         )
 

@@ -26,7 +26,7 @@ class ScriptedRoot:
     """Says hello, starts whatever it is told to (in name only), and remembers what it was told."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.table: dict[str, dict[str, Any]] = {}
         self.refuses = False
         self._pid = 100_000
@@ -73,7 +73,7 @@ class ScriptedRoot:
             self._end.close()
 
     def heard(self, word: str) -> list[dict[str, Any]]:
-        return [message for message in list(self.told) if message["type"] == word]
+        return [message for message in list(self.received) if message["type"] == word]
 
     def _listen(self, end: socket.socket) -> None:
         while True:
@@ -86,7 +86,7 @@ class ScriptedRoot:
             message = json.loads(data)
             if message["type"] == "start":
                 self._start(message["key"])
-            self.told.append(message)
+            self.received.append(message)
 
     def _start(self, key: str) -> None:
         if self.refuses:

@@ -222,9 +222,9 @@ def bench(
     database = open_database(tmp_path / "loops.db", create=True)
     events: list[Event] = []
     database.listen(events.append)
-    wish = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)
+    requested = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)
     with database.write() as tx:
-        loop = loop_rows.create_loop(tx, wish)
+        loop = loop_rows.create_loop(tx, requested)
     try:
         yield Bench(
             database=database,

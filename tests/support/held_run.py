@@ -44,12 +44,12 @@ steps:
 """
 
 
-LOOK = """
+OBSERVATION = """
 version: 1
 name: held
 steps:
   - name: after
-    check: {{command: {look}}}
+    check: {{command: {command}}}
     action: {{module: shell, params: {{cmd: "echo after >> {base}/effects; touch {base}/after"}}}}
 """
 
@@ -145,8 +145,10 @@ type Hold = Callable[..., Held]
 
 def manifest(base: Path, text: str) -> str:
     cmd = '"' + HOLD.format(base=base, name="began").replace('"', '\\"') + f"; touch {base}/slow" + '"'
-    look = f"echo look >> {base}/effects; while ! test -e {base}/release; do sleep 0.02; done; test -e {base}/after"
-    (base / "manifest.yaml").write_text(text.format(base=base, hold=cmd, look=f'"{look}"'))
+    command = (
+        f"echo observed >> {base}/effects; while ! test -e {base}/release; do sleep 0.02; done; test -e {base}/after"
+    )
+    (base / "manifest.yaml").write_text(text.format(base=base, hold=cmd, command=f'"{command}"'))
     return str(base / "manifest.yaml")
 
 

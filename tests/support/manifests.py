@@ -142,7 +142,7 @@ class SmallEngine:
 
     def __init__(self, decider: ManifestDecider, answers: Mapping[str, str | None], run: Run = run_here) -> None:
         self.decider = decider
-        self.says = answers
+        self.given_answers = answers
         self.run = run
         self.answers: list[PromptAnswer] = []
         self.decisions: list[Decision] = []
@@ -167,7 +167,7 @@ class SmallEngine:
         self.decisions.append(decision)
         if decision.ask is not None:
             key = decision.ask.key or ""
-            self.answers.append(answer(key, self.says[key]))
+            self.answers.append(answer(key, self.given_answers[key]))
         elif not (decision.converged or decision.blocked):
             for action in decision.actions:
                 for host in self.decider.expand(action.host or "localhost"):

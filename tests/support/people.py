@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Prompt
 
 
-class Nobody:
+class NoAnswer:
     """A person who never answers, as at a terminal that was left alone."""
 
     name = "nobody"

@@ -131,9 +131,9 @@ class Service:
         self.test = test
         self.control_pid = json.loads(self.test.recv(1 << 17))["pid"]
         self.seen = []
-        hello = self.told("hello")
+        hello = self.reported("hello")
         while hello["more"]:
-            more = self.told("hello", after=len(self.seen))
+            more = self.reported("hello", after=len(self.seen))
             hello = more | {"table": hello["table"] + more["table"]}
         return hello
 
@@ -158,9 +158,9 @@ class Service:
         """Have a loop started; its pid."""
         after = len(self.seen)
         self.send("start", key=f"loop:{number}", argument=argument, **more)
-        return self.told("started", f"loop:{number}", after=after)["pid"]
+        return self.reported("started", f"loop:{number}", after=after)["pid"]
 
-    def told(self, word: str, key: str | None = None, *, after: int = 0, seconds: float = 20.0) -> Message:
+    def reported(self, word: str, key: str | None = None, *, after: int = 0, seconds: float = 20.0) -> Message:
         """The first message of that type, about that child, from what has been seen or is to come."""
         return self.until(lambda one: one["type"] == word and key in (None, one.get("key")), after, seconds)
 
@@ -209,7 +209,7 @@ class Service:
         self.notices("READY=1")
         self.notified.clear()
         os.kill(self.pid, signal.SIGHUP)
-        self.told("reload", after=len(self.seen))
+        self.reported("reload", after=len(self.seen))
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ type Schema = dict[tuple[str, str], set[str]]
 type Rows = dict[str, list[dict[str, object]]]
 
 
-def wanted_schema() -> Schema:
+def expected_schema() -> Schema:
     """What the tables of the program say."""
     engine = create_engine("sqlite://")
     try:
@@ -77,7 +77,7 @@ def highest_given(path: Path) -> dict[str, int]:
         if "id" in table.c:
             highest[name] = max(highest.get(name, 0), *(cast("int", row["id"]) for row in found[name]), 0)
     for fact in found["events"]:
-        said = {"iteration_id": fact.get("iteration_id"), **json.loads(str(fact["data"]))}
+        fields = {"iteration_id": fact.get("iteration_id"), **json.loads(str(fact["data"]))}
         for name, key in named.items():
-            highest[name] = max(highest[name], said.get(key) or 0)
+            highest[name] = max(highest[name], fields.get(key) or 0)
     return highest

@@ -66,9 +66,9 @@ class Screen:
             self._pump()
         return self.text
 
-    def see(self, *wanted: str, seconds: float = 30.0) -> str:
+    def see(self, *texts: str, seconds: float = 30.0) -> str:
         """The screen once all of the texts are on it."""
-        return self.wait(lambda text: all(one in text for one in wanted), seconds=seconds, what=f"see {wanted}")
+        return self.wait(lambda text: all(one in text for one in texts), seconds=seconds, what=f"see {texts}")
 
     def lose(self, unwanted: str, *, seconds: float = 30.0) -> str:
         """The screen once the text is not on it any more."""

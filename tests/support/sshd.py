@@ -95,8 +95,8 @@ Subsystem sftp internal-sftp
 """
     )
     log = folder / "log"
-    with log.open("wb") as said:
-        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdout=said, stderr=said)
+    with log.open("wb") as log_file:
+        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdout=log_file, stderr=log_file)
     try:
         _wait_until_listening(port, process, log)
         yield Sshd(port=port, key=folder / "user", pid=process.pid)

@@ -50,10 +50,10 @@ def test_commands_exist() -> None:
         for text in texts
         if (match := re.match(rf"\s*(?:nohup |\./python\S+ -I \./)?ftl2-enterprise {word}", text))
     }
-    steering = {match[1] for text in texts if (match := re.match(rf"\s*(?:until )?ftl2ctl {word}", text))}
+    used = {match[1] for text in texts if (match := re.match(rf"\s*(?:until )?ftl2ctl {word}", text))}
     assert {"supervise", "config", "init-db"} <= ours <= set(finder.names(FTL2_ENTERPRISE))
-    assert {"submit", "reload", "upgrade", "health"} <= steering
-    assert steering <= set(finder.names(FTL2CTL))
+    assert {"submit", "reload", "upgrade", "health"} <= used
+    assert used <= set(finder.names(FTL2CTL))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

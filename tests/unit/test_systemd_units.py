@@ -67,12 +67,12 @@ def test_systemd_finds_no_fault(tmp_path: Path, example: Path | None) -> None:
     done = _analyze(
         "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / unit.name) for unit in (SERVICE, SOCKET))
     )
-    said = [line for line in done.stderr.splitlines() if "ftl2-enterprise" in line or str(tmp_path) in line]
+    messages = [line for line in done.stderr.splitlines() if "ftl2-enterprise" in line or str(tmp_path) in line]
     if _version() < 254:
         # Debian 12 has 252: it does not know yet what came with 253 and 254.
         newer = "notify-reload|RestartSteps|RestartMaxDelaySec|ImportCredential|DelegateSubgroup"
-        said = [line for line in said if not re.search(newer, line)]
-    assert said == []
+        messages = [line for line in messages if not re.search(newer, line)]
+    assert messages == []
 
 
 def test_the_timeouts_of_the_unit_cover_those_of_the_program() -> None:

@@ -46,9 +46,9 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 ) -> None:
     command.config = '[model]\ncommand = "/absent/claude"\n'
     result = command.run(*arguments)
-    said = ended(result, 2)
+    shown = ended(result, 2)
     assert result.stderr.startswith("error: cannot ")
-    assert words in said
+    assert words in shown
     assert not command.database.exists()
 
 
@@ -56,9 +56,9 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     "arguments", [["status"], ["history", "x"], ["prompts"], ["respond", "1", "x"], ["run", "--resume", "x"]]
 )
 def test_a_missing_database_is_named_with_a_remedy(command: Command, arguments: list[str], tmp_path: Path) -> None:
-    said = ended(command.run(*arguments), 2)
-    assert f"cannot open the database {command.database}: it does not exist" in said
-    assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in said
+    shown = ended(command.run(*arguments), 2)
+    assert f"cannot open the database {command.database}: it does not exist" in shown
+    assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in shown
     assert not command.database.exists()
 
 
@@ -70,17 +70,17 @@ def test_an_unknown_loop_or_question_is_an_error(command: Command, tmp_path: Pat
 
 def test_a_broken_configuration_names_its_file(command: Command) -> None:
     command.config = "[loops]\nintervals = 5\n"
-    said = ended(command.run("status"), 2)
-    assert "did you mean loops.interval?" in said
-    assert str(command.directory / "config.toml") in said
+    shown = ended(command.run("status"), 2)
+    assert "did you mean loops.interval?" in shown
+    assert str(command.directory / "config.toml") in shown
 
 
 def test_an_unexpected_error_is_shown_as_an_id_and_logged_in_full(command: Command, tmp_path: Path) -> None:
     result = command.run("run", "-f", manifest(tmp_path, MAKE), fault="loop-created=raise")
-    said = ended(result, 70)
-    crash_id = said.split("internal error ")[1].split()[0]
+    shown = ended(result, 70)
+    crash_id = shown.split("internal error ")[1].split()[0]
     log = tmp_path / "ftl2-enterprise.log"
-    assert str(log) in said
+    assert str(log) in shown
     assert log.stat().st_mode & 0o777 == 0o600
     assert crash_id in log.read_text()
     assert "InjectedFault" in log.read_text()

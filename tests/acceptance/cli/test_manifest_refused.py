@@ -10,7 +10,7 @@ HEAD = "version: 1\nname: wrong\nsteps:\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             HEAD + "  - {name: a, check: {path: /x}, action: {module: commandd}}\n",
@@ -22,10 +22,10 @@ HEAD = "version: 1\nname: wrong\nsteps:\n"
         ("please install nginx\n", "cannot use"),
     ],
 )
-def test_an_invalid_manifest_is_refused_with_2_and_nothing_is_created(tmp_path, text, said):
+def test_an_invalid_manifest_is_refused_with_2_and_nothing_is_created(tmp_path, text, message):
     (tmp_path / "wrong.yaml").write_text(text)
     command = Command(tmp_path)
     refused = command.run("run", str(tmp_path / "wrong.yaml"))
     assert refused.returncode == 2, refused.stdout + refused.stderr
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert not command.database.exists()

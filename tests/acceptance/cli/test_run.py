@@ -15,17 +15,17 @@ from tests.support.command import MODULE, Command
 
 
 def test_a_converged_run_exits_with_0_and_prints_what_it_did(command: Command, tmp_path: Path) -> None:
-    said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "web"), 0)
+    printed = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--name", "web"), 0)
     assert (tmp_path / "made").exists()
-    assert "changed   shell on localhost" in said
-    assert "converged: loop web" in said
-    assert "1 action (1 changed)" in said
-    assert f"{MODULE} --db {command.database}" in said
+    assert "changed   shell on localhost" in printed
+    assert "converged: loop web" in printed
+    assert "1 action (1 changed)" in printed
+    assert f"{MODULE} --db {command.database}" in printed
 
 
 def test_a_run_that_does_not_converge_exits_with_1(command: Command, tmp_path: Path) -> None:
-    said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--max-iterations", "1"), 1)
-    assert "not converged: loop made" in said
+    printed = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--max-iterations", "1"), 1)
+    assert "not converged: loop made" in printed
 
 
 def test_a_failed_action_shows_its_error_and_an_answer_to_stop_blocks_the_loop(
@@ -36,19 +36,19 @@ def test_a_failed_action_shows_its_error_and_an_answer_to_stop_blocks_the_loop(
     result = subprocess.run(
         argv, input="stop\n", env=command.environment(), capture_output=True, text=True, timeout=60, check=False
     )
-    said = ended(result, 3)
-    assert "FAILED    shell on localhost" in said
-    assert "rc 7: exit status 7: no luck" in said
-    assert "blocked: loop made" in said
+    printed = ended(result, 3)
+    assert "FAILED    shell on localhost" in printed
+    assert "rc 7: exit status 7: no luck" in printed
+    assert "blocked: loop made" in printed
     assert "blocked" in ended(command.run("status"), 0)
 
 
 def test_a_denied_run_exits_with_4(command: Command, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: [{decision: deny, match: {module: shell}, reason: no shell here}]\n")
-    said = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--policy", str(policy)), 4)
-    assert "DENIED" in said
-    assert "no shell here" in said
+    printed = ended(command.run("run", "-f", manifest(tmp_path, MAKE), "--policy", str(policy)), 4)
+    assert "DENIED" in printed
+    assert "no shell here" in printed
     assert not (tmp_path / "made").exists()
 
 
@@ -57,14 +57,14 @@ def test_a_failing_model_exits_with_5(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\ncat >/dev/null\nexit 1\n")
     program.chmod(0o755)
     command = Command(tmp_path, config=f'[model]\nprovider = "claude"\ncommand = "{program}"\nretries = 0\n')
-    said = ended(command.run("run", "all is well", "--name", "web"), 5)
-    assert "model failed: loop web" in said
+    printed = ended(command.run("run", "all is well", "--name", "web"), 5)
+    assert "model failed: loop web" in printed
 
 
 def test_a_dry_run_changes_nothing_and_exits_with_7_or_0(command: Command, tmp_path: Path) -> None:
     path = manifest(tmp_path, MAKE)
-    said = ended(command.run("run", "-f", path, "--dry-run"), 7)
-    assert "would run shell on localhost" in said
+    printed = ended(command.run("run", "-f", path, "--dry-run"), 7)
+    assert "would run shell on localhost" in printed
     assert not (tmp_path / "made").exists()
     (tmp_path / "made").touch()
     ended(command.run("run", "-f", path, "--dry-run"), 0)
@@ -74,9 +74,9 @@ def test_a_question_without_an_answer_exits_with_8_and_can_be_answered_later(
     command: Command, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, "echo {{{{ answers.colour }}}} > {base}/made", question=True)
-    said = ended(command.run("run", "-f", path), 8)
-    assert "prompt 1: Which colour?" in said
-    assert "respond 1" in said
+    printed = ended(command.run("run", "-f", path), 8)
+    assert "prompt 1: Which colour?" in printed
+    assert "respond 1" in printed
     shown = ended(command.run("status"), 0)
     assert "waiting" in shown
     assert "prompt 1 of made, " in shown
@@ -138,9 +138,9 @@ def test_the_summary_after_a_resume_counts_the_whole_run(command: Command, tmp_p
     )
     died = command.run("run", "-f", str(path), fault="iteration-ended=kill")
     assert died.returncode == -signal.SIGKILL
-    said = ended(command.run("run", "--resume", "two"), 0)
-    assert "3 iterations; 2 actions (2 changed); " in said
-    assert " since it was resumed" in said
+    printed = ended(command.run("run", "--resume", "two"), 0)
+    assert "3 iterations; 2 actions (2 changed); " in printed
+    assert " since it was resumed" in printed
 
 
 def test_quiet_prints_only_the_summary(command: Command, tmp_path: Path) -> None:

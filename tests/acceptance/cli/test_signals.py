@@ -56,9 +56,9 @@ def test_two_processes_never_run_one_loop(command: Command, tmp_path: Path) -> N
     process = command.start("run", "-f", manifest(tmp_path, MAKE), "--mode", "continuous", "--interval", "60")
     try:
         lines_until(process, "next check in")
-        said = ended(command.run("run", "--resume", "made"), 75)
-        assert f"process {process.pid} is running it" in said
-        assert "decided by" not in said
+        printed = ended(command.run("run", "--resume", "made"), 75)
+        assert f"process {process.pid} is running it" in printed
+        assert "decided by" not in printed
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

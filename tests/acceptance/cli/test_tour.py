@@ -60,9 +60,9 @@ def test_in_a_pipe_it_converges_drifts_repairs_and_ends(command: Command, tmp_pa
     result = command.run("tour", "--directory", str(scratch))
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - begun < 60
-    said = result.stdout
+    printed = result.stdout
     assert result.stderr == ""
-    assert "\x1b" not in said
+    assert "\x1b" not in printed
     story = [
         "prompt 1",
         "answered: normal",
@@ -75,8 +75,8 @@ def test_in_a_pipe_it_converges_drifts_repairs_and_ends(command: Command, tmp_pa
     story += ["History", "iteration 1 ", "the tour is over"]
     at = 0
     for step in story:
-        assert step in said[at:], f"{step!r} is missing after:\n{said[:at]}"
-        at = said.index(step, at) + len(step)
+        assert step in printed[at:], f"{step!r} is missing after:\n{printed[:at]}"
+        at = printed.index(step, at) + len(step)
     until(lambda: not left_running(scratch), seconds=0.5)
     asked = command.run("--db", str(scratch / "loops.db"), "history", "tour", "--actions", "--json")
     history = json.loads(asked.stdout)

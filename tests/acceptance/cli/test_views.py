@@ -65,10 +65,10 @@ def test_an_ended_loop_whose_process_was_killed_before_the_release_is_not_interr
         connection.execute("update loops set owner = 'boot:999999999:1'")
     connection.close()
     assert "interrupted" not in ended(command.run("status", "--all"), 0)
-    said = ended(command.run("run", "--resume", "made"), 0)
-    assert "converged: loop made" in said
-    assert "it had ended before; nothing was done" in said
-    assert "decided by" not in said
+    printed = ended(command.run("run", "--resume", "made"), 0)
+    assert "converged: loop made" in printed
+    assert "it had ended before; nothing was done" in printed
+    assert "decided by" not in printed
     assert parsed(command, "run", "--resume", "made")["exit_status"] == 0
 
 

@@ -51,7 +51,7 @@ NEVER = {
 """What a command does not need; the client starts too often to load it all the same."""
 OUR_OTHER_HALF = {"adapters", "cli", "loops", "store", "supervisor", "wiring"}
 
-LOOK = """
+PRINT_MODULES = """
 import sys
 from ftl2_enterprise.entrypoints import ftl2ctl
 sys.argv = ["ftl2ctl", *sys.argv[1:]]
@@ -101,7 +101,7 @@ def installed(directory: Path) -> str:
 def test_a_command_loads_only_what_it_needs(service, words):
     service.on(ListEvents, EventPage(events=[], cursor=1))
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, *words],
+        [sys.executable, "-c", PRINT_MODULES, *words],
         env=environment(service),
         capture_output=True,
         text=True,

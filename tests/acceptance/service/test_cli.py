@@ -57,10 +57,10 @@ def _manifest(directory: Path, text: str = MADE, cmd: str | None = None) -> str:
 
 def test_supervise_prints_how_to_reach_it_and_ends_in_order(service: Daemon) -> None:
     service.start()
-    said = service.output.read_text()
-    assert f"the service listens on {service.socket}" in said
-    assert str(service.run.database) in said
-    assert f"ftl2ctl --socket {service.socket}" in said
+    printed = service.output.read_text()
+    assert f"the service listens on {service.socket}" in printed
+    assert str(service.run.database) in printed
+    assert f"ftl2ctl --socket {service.socket}" in printed
     assert service.stop() == 0
 
 
@@ -161,13 +161,13 @@ def test_prompts_are_answered_through_the_service_and_without_one(service: Daemo
 def test_a_credential_reaches_the_module_and_nothing_else(service: Daemon, tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "ftl2.deploy").write_text("hunter2hunter2\n")
-    told = tmp_path / "environment"
-    manifest = _manifest(tmp_path, cmd=f"env > {told}; touch {tmp_path}/made; echo $GREETING; exit 3")
+    traceback_logged = tmp_path / "environment"
+    manifest = _manifest(tmp_path, cmd=f"env > {traceback_logged}; touch {tmp_path}/made; echo $GREETING; exit 3")
     service.start(env={"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
     submitted = service.run.run("submit", "-f", manifest, "-s", "shell.stdin=credential:ftl2.deploy")
     assert submitted.returncode == 0, submitted.stderr
     service.until_state("site", LoopState.COMPLETED, LoopState.FAILED)
-    variables = told.read_text()
+    variables = traceback_logged.read_text()
     assert "CREDENTIALS_DIRECTORY" not in variables
     assert "hunter2" not in variables
     service.stop()
@@ -184,11 +184,11 @@ def test_an_internal_error_is_shown_as_an_id_and_logged_in_full(service: Daemon,
     crash_id = loop.reason.removeprefix("internal error ")
     assert len(crash_id) == 8
 
-    def told() -> str | None:
+    def traceback_logged() -> str | None:
         lines = last_lines(tmp_path / "log", loop_subject(loop.id), 1000)
         return next((str(one.fields["traceback"]) for one in lines if one.fields.get("crash") == crash_id), None)
 
-    assert "Traceback (most recent call last)" in str(until(told))
+    assert "Traceback (most recent call last)" in str(until(traceback_logged))
 
 
 def test_the_service_of_a_database_is_found_by_the_database(service: Daemon, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowPrompt,
 )
 from tests.support import asking
-from tests.support.asking import WISH, asking_daemon, calls
+from tests.support.asking import DESIRED_STATE, asking_daemon, calls
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_a_question_that_is_paused_while_it_is_open_is_still_open_afterwards(ser
 
 def test_a_deadline_that_passes_wakes_the_loop(service: Daemon, tmp_path: Path) -> None:
     (tmp_path / "calls").touch()
-    service.submit("web", WISH, observers=[], prompt_timeout=0.5)
+    service.submit("web", DESIRED_STATE, observers=[], prompt_timeout=0.5)
     until(lambda: calls(tmp_path))
     (tmp_path / "answered").touch()
     service.until_state("web", LoopState.COMPLETED)
@@ -134,8 +134,8 @@ def test_a_dismissed_prompt_is_answered_with_its_default(service: Daemon, tmp_pa
     made = tmp_path / "made"
     service.submit("asks", MANIFEST.format(path=made, default=", default: hello"), decider="manifest")
     (line,) = until(lambda: service.call(ListPrompts(loop="asks")))
-    told = service.call(DismissPrompt(prompt=line.prompt.id))
-    assert (told.state, told.answer) == (PromptState.ANSWERED, "hello")
-    assert (told.answered_by or "").startswith("default, dismissed by ")
+    dismissed = service.call(DismissPrompt(prompt=line.prompt.id))
+    assert (dismissed.state, dismissed.answer) == (PromptState.ANSWERED, "hello")
+    assert (dismissed.answered_by or "").startswith("default, dismissed by ")
     assert service.until_state("asks", LoopState.COMPLETED, LoopState.BLOCKED).outcome is Outcome.CONVERGED
     assert made.read_text() == "hello"

@@ -27,7 +27,7 @@ def run(service: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def said(service: Daemon, *words: str) -> str:
+def printed_by(service: Daemon, *words: str) -> str:
     """What a command writes to both streams, with single spaces."""
     done = run(service, *words)
     return " ".join(f"{done.stdout} {done.stderr}".split())
@@ -40,11 +40,11 @@ def test_status_shows_loops_that_wait_for_a_place(tmp_path: Path) -> None:
         service.submit("second", gated(tmp_path))
         until(lambda: service.lines()["second"].queued is not None)
         assert service.lines()["gated"].queued is None
-        told = "position 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
-        assert said(service, "status").startswith("2 loops: 1 queued, 1 running")
+        shown = "position 1 in the queue: 1 of 1 places taken (supervisor.max_running)"
+        assert printed_by(service, "status").startswith("2 loops: 1 queued, 1 running")
         for words in (["status"], ["show", "second"]):
-            assert "queued" in said(service, *words)
-            assert told in said(service, *words)
+            assert "queued" in printed_by(service, *words)
+            assert shown in printed_by(service, *words)
         health = service.call(GetHealth())
         assert (health.counts["running"], health.counts["queued"], health.counts.get("pending")) == (1, 1, None)
         (tmp_path / "gate").touch()
@@ -56,11 +56,11 @@ def test_a_cancel_can_be_expedited(tmp_path: Path, words: list[str]) -> None:
     with daemon(tmp_path) as service:
         service.start()
         begin(service, "gated", gated(tmp_path), tmp_path)
-        assert said(service, "cancel", "gated") == "gated: cancelling (after its current step)"
-        refused = said(service, "delete", "gated", "--yes")
+        assert printed_by(service, "cancel", "gated") == "gated: cancelling (after its current step)"
+        refused = printed_by(service, "delete", "gated", "--yes")
         assert "cannot delete gated: it is being cancelled" in refused
         assert "`ftl2ctl cancel --now gated` interrupts the step" in refused
-        assert said(service, *words) == "gated: cancelling (interrupting its current step)"
+        assert printed_by(service, *words) == "gated: cancelling (interrupting its current step)"
         loop = service.until_state("gated", LoopState.CANCELLED, seconds=15)
         assert (loop.outcome, loop.crashes) == (Outcome.CANCELLED, 0)
         (action,) = service.call(ListActions(loop="gated")).actions
@@ -82,15 +82,15 @@ def test_status_shows_that_the_service_is_stopping(tmp_path: Path) -> None:
         service.submit("rests", rests, mode=Mode.CONTINUOUS, interval=3600)
         service.until_state("rests", LoopState.RESTING)
         until(lambda: service.lines()["rests"].pid is None)
-        assert "stopping" not in said(service, "status")
+        assert "stopping" not in printed_by(service, "status")
         service.signal(signal.SIGTERM)
         until(lambda: service.call(ListLoops()).draining)
-        told = said(service, "status")
-        assert told.startswith("the service is stopping: waiting for 1 loop to finish its current step")
-        assert "continues after the next start of the service" in told
-        assert "next check" not in told
+        shown = printed_by(service, "status")
+        assert shown.startswith("the service is stopping: waiting for 1 loop to finish its current step")
+        assert "continues after the next start of the service" in shown
+        assert "next check" not in shown
         assert json.loads(run(service, "status", "--json").stdout)["draining"] is True
-        shown = said(service, "show", "rests")
+        shown = printed_by(service, "show", "rests")
         assert "the service is stopping" in shown
         assert "next check" not in shown
         (tmp_path / "gate").touch()
@@ -110,7 +110,7 @@ def test_all_loops_are_paused_and_resumed_at_once(tmp_path: Path) -> None:
         for name in service.lines():
             service.until_state(name, LoopState.PAUSED)
         (tmp_path / "gate").touch()
-        told = run(service, "resume", "--all", "--json").stdout.splitlines()
-        assert sorted(json.loads(one)["name"] for one in told) == ["gated", "second", "third"]
+        shown = run(service, "resume", "--all", "--json").stdout.splitlines()
+        assert sorted(json.loads(one)["name"] for one in shown) == ["gated", "second", "third"]
         for name in service.lines():
             service.until_state(name, LoopState.COMPLETED)

@@ -241,8 +241,8 @@ def test_a_loop_that_shares_a_text_is_deleted_and_the_link_archives_its_note(
     service.call(DeleteLoop(loop="web"))
     # The link: the note of that name is archived, once. Its process ends, and retention removes its row.
     until(lambda: "note.removed" in installed.kinds(f"note:{archived}"))
-    told = installed.kinds(f"note:{archived}")
-    assert (told.count("note.archived"), told.count("note.removed")) == (1, 1)
+    kinds = installed.kinds(f"note:{archived}")
+    assert (kinds.count("note.archived"), kinds.count("note.removed")) == (1, 1)
     assert rows(service.run, digests, archived) == []
     # The text stays for the note that still refers to it.
     assert installed.json("show-note", "kept")["whole"] == LONG

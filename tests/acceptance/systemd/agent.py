@@ -18,7 +18,7 @@ def serve(line: str) -> None:
     tty.setraw(descriptor, termios.TCSANOW)
     writing = threading.Lock()
 
-    def say(answer: dict[str, Any]) -> None:
+    def send(answer: dict[str, Any]) -> None:
         with writing:
             left = json.dumps(answer).encode() + b"\n"
             while left:
@@ -33,12 +33,12 @@ def serve(line: str) -> None:
             status, out, err = done.returncode, done.stdout, done.stderr
         except (OSError, subprocess.TimeoutExpired) as error:
             status, out, err = 127, b"", str(error).encode()
-        say({
+        send({
             "id": order["id"], "status": status,
             "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode(),
         })  # fmt: skip
 
-    say({"ready": True})
+    send({"ready": True})
     with os.fdopen(os.dup(descriptor), "rb", buffering=0) as orders:
         waiting = b""
         while got := orders.read(65536):

@@ -45,11 +45,11 @@ class Done:
     err: str
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.out + self.err
 
     def __str__(self) -> str:
-        return f"{self.command} ended with {self.status}\n{self.said}"
+        return f"{self.command} ended with {self.status}\n{self.output}"
 
 
 class Machine[E: Engine]:

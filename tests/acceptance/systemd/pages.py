@@ -28,7 +28,7 @@ class Example:
     script: str
     user: str | None
     status: int
-    says: list[str]
+    prints: list[str]
 
     def follow(self, machine: Machine[Any]) -> None:
         """Do it, and compare with what the page says."""
@@ -36,9 +36,9 @@ class Example:
         script = f"cd {home if self.user else FILES}; export HOME={home}; set -e\n{self.script}"
         done = machine.try_("bash", "-c", script, user=self.user, seconds=120)
         assert done.status == self.status, f"{self.page}: {self.script}\n{done}"
-        for words in self.says:
-            assert words in done.said, f"{self.page}: {words!r} is not said by\n{self.script}\n{done}"
-        assert "Traceback" not in done.said
+        for words in self.prints:
+            assert words in done.output, f"{self.page}: {words!r} is not said by\n{self.script}\n{done}"
+        assert "Traceback" not in done.output
 
 
 def examples(page: Path, after: str | None = None) -> list[Example]:
@@ -51,8 +51,8 @@ def examples(page: Path, after: str | None = None) -> list[Example]:
             continue
         user = re.search(r"as (\w+)", note)
         status = re.search(r"exits with (\d+)", note)
-        says = re.findall(r'(?:prints|and) "([^"]+)"', note)
+        prints = re.findall(r'(?:prints|and) "([^"]+)"', note)
         found.append(
-            Example(page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, says)
+            Example(page.name, block["script"], user[1] if user else None, int(status[1]) if status else 0, prints)
         )
     return found

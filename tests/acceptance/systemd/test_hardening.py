@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def exposure(machine: Machine[Nspawn]) -> float:
-    said = machine.run("systemd-analyze", "security", "--no-pager", "ftl2-enterprise.service")
-    found = re.search(r"Overall exposure level for ftl2-enterprise.service: ([0-9.]+)", said)
-    assert found, said
+    output = machine.run("systemd-analyze", "security", "--no-pager", "ftl2-enterprise.service")
+    found = re.search(r"Overall exposure level for ftl2-enterprise.service: ([0-9.]+)", output)
+    assert found, output
     return float(found[1])
 
 
@@ -25,7 +25,7 @@ def test_exposure_is_at_most_two(machine: Machine[Nspawn]) -> None:
     assert exposure(machine) <= 2.0
     for unit in ("ftl2-enterprise.service", "ftl2-enterprise.socket"):
         done = machine.try_("systemd-analyze", "verify", "--man=no", f"/usr/lib/systemd/system/{unit}")
-        assert (done.status, done.said) == (0, ""), done
+        assert (done.status, done.output) == (0, ""), done
 
 
 OUTSIDE = {

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def test_it_is_installed_without_network_and_runs(bare: Machine[Nspawn], packages: Packages) -> None:
-    said = install(bare, packages.present)
-    assert "Traceback" not in said.said
+    output = install(bare, packages.present)
+    assert "Traceback" not in output.output
     assert bare.run("dpkg", "--verify", "ftl2-enterprise") == ""
     assert bare.run("id", "-un", "ftl2-enterprise") == "ftl2-enterprise\n"
     assert bare.run("getent", "group", "ftl2").startswith("ftl2:")

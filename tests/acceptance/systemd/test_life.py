@@ -34,7 +34,7 @@ def begun(quick: Machine[Nspawn]) -> Machine[Nspawn]:
     return quick
 
 
-def goes_on(machine: Machine[Nspawn]) -> None:
+def loop_continues(machine: Machine[Nspawn]) -> None:
     """The gated loop finishes once the gate is open."""
     machine.run("touch", GATE)
     assert machine.until_state("gated", "completed", "failed", "blocked")["state"] == "completed"
@@ -48,7 +48,7 @@ def test_the_main_process_is_killed(begun: Machine[Nspawn]) -> None:
     assert begun.show("MainPID") not in {"0", before}
     begun.until_well()
     assert begun.show("NRestarts") == "1"
-    goes_on(begun)
+    loop_continues(begun)
     begun.until(begun.is_active)
 
 
@@ -58,7 +58,7 @@ def test_a_process_of_the_supervisor_is_killed(begun: Machine[Nspawn], name: str
     begun.run("kill", "-KILL", str(before))
     begun.until(lambda: begun.try_("ftl2ctl", "health").status == 0 and begun.pids()[name] != before)
     assert begun.show("NRestarts") == "0"
-    goes_on(begun)
+    loop_continues(begun)
 
 
 def test_a_stopped_main_process_is_replaced_by_the_watchdog(begun: Machine[Nspawn]) -> None:
@@ -79,7 +79,7 @@ def test_a_stopped_main_process_is_replaced_by_the_watchdog(begun: Machine[Nspaw
     begun.until_well()
     assert begun.show("MainPID") != before
     assert any("Watchdog timeout" in str(line["MESSAGE"]) for line in begun.journal())
-    goes_on(begun)
+    loop_continues(begun)
 
 
 def test_a_stopped_control_is_replaced_by_root(begun: Machine[Nspawn]) -> None:
@@ -90,7 +90,7 @@ def test_a_stopped_control_is_replaced_by_root(begun: Machine[Nspawn]) -> None:
     after = begun.pids()
     assert after["root"] == before["root"]
     assert after["loop:gated"] == before["loop:gated"]
-    goes_on(begun)
+    loop_continues(begun)
 
 
 def test_reload_takes_new_settings_and_keeps_the_loops(begun: Machine[Nspawn]) -> None:
@@ -109,7 +109,7 @@ def test_reload_takes_new_settings_and_keeps_the_loops(begun: Machine[Nspawn]) -
     begun.run("rm", "/etc/ftl2-enterprise/conf.d/z.toml")
     begun.run("systemctl", "reload", "ftl2-enterprise")
     begun.until(lambda: "intervall" not in begun.show("StatusText"))
-    goes_on(begun)
+    loop_continues(begun)
 
 
 def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None:
@@ -124,7 +124,7 @@ def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None
     begun.run("rm", BEGUN)
     # What was in flight is not known, so the loop looks and begins the step again.
     begun.until(lambda: begun.exists(BEGUN))
-    goes_on(begun)
+    loop_continues(begun)
     states = [each["state"] for each in begun.ctl("actions", "gated")["actions"]]
     assert sorted(states) == ["succeeded", "unknown"]
 
@@ -148,7 +148,7 @@ def test_sigquit_ends_the_service_without_a_restart(begun: Machine[Nspawn]) -> N
     assert (begun.show("Result"), begun.show("NRestarts")) == ("success", "0")
     assert begun.try_("pgrep", "-u", "ftl2-enterprise").status == 1, "a process of the service is left"
     begun.run("systemctl", "start", "ftl2-enterprise")
-    goes_on(begun)
+    loop_continues(begun)
 
 
 def test_the_socket_starts_the_service(quick: Machine[Nspawn]) -> None:
@@ -173,7 +173,7 @@ def test_loops_are_resumed_after_a_reboot(begun: Machine[Nspawn]) -> None:
     begun.until_well()
     begun.run("ftl2ctl", "answer", "1", "hello")
     begun.until_state("greeting", "completed")
-    goes_on(begun)
+    loop_continues(begun)
     assert [each["state"] for each in begun.ctl("actions", "gated")["actions"]].count("succeeded") == 1
 
 
@@ -181,5 +181,5 @@ def test_loops_are_resumed_after_a_power_failure(begun: Machine[Nspawn]) -> None
     begun.engine.cut_power()
     assert begun.boot() == "running"
     begun.until_well()
-    goes_on(begun)
+    loop_continues(begun)
     assert begun.ctl("health")["ok"] is True

@@ -66,7 +66,7 @@ def test_a_loop_that_exceeds_its_memory_is_killed_alone_and_reports_it(limited: 
     before = limited.pids()
     eater = limited.submit("eater", long("eater", EATER, until="/never"), "--wait", user="alice")
     assert eater.status == 9, eater
-    assert "memory" in eater.said
+    assert "memory" in eater.output
     after = limited.pids()
     assert after.pop("loop:quiet") == before.pop("loop:quiet")
     assert {name: pid for name, pid in after.items() if ":" not in name} == before

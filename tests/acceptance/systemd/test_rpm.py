@@ -11,7 +11,7 @@ from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.next_version import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
 from tests.acceptance.systemd.pages import FILES
 from tests.acceptance.systemd.upgrade_checks import sql
-from tests.acceptance.systemd.workload import all_go_on, come_alive
+from tests.acceptance.systemd.workload import all_continue, come_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +48,9 @@ def rpm(machine: Machine[Nspawn], action: str, package: Path, *options: str) -> 
     machine.engine.put(package, file)
     done = machine.try_("rpm", action, "--nodeps", *options, file, seconds=120)
     assert done.status == 0, done
-    assert "Traceback" not in done.said
+    assert "Traceback" not in done.output
     # A script that fails is only a warning.
-    assert "scriptlet" not in done.said, done
+    assert "scriptlet" not in done.output, done
     return done
 
 
@@ -108,45 +108,45 @@ def test_loops_continue_after_an_upgrade(running: Machine[Nspawn], rpms: Package
     assert after["loop:gated"] == before["loop:gated"]
     assert not running.exists("/run/ftl2-enterprise.upgraded")
     assert enabled(running) == ["enabled", "disabled"]
-    all_go_on(running)
+    all_continue(running)
     assert running.show("NRestarts") == "0"
 
 
 def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
-    said = rpm(running, "--upgrade", rpm_successor(tmp_path, CHANGES)).said
-    assert "ftl2-enterprise: this version migrates the database; the service is stopped for the migration" in said
-    assert f"ftl2-enterprise: backup of the database: {HOME}/loops.db.{PRESENT}" in said
-    assert "ftl2-enterprise: the service is running again" in said
+    output = rpm(running, "--upgrade", rpm_successor(tmp_path, CHANGES)).output
+    assert "ftl2-enterprise: this version migrates the database; the service is stopped for the migration" in output
+    assert f"ftl2-enterprise: backup of the database: {HOME}/loops.db.{PRESENT}" in output
+    assert "ftl2-enterprise: the service is running again" in output
     assert revision(running) == NEXT
-    all_go_on(running)
+    all_continue(running)
     # A downgrade is refused: the files are of the old version, what runs is not.
     pids = running.pids()
-    said = rpm(running, "--upgrade", rpms.previous, "--oldpackage").said
-    assert "cannot use this version" in said
-    assert "newer than this program" in said
+    output = rpm(running, "--upgrade", rpms.previous, "--oldpackage").output
+    assert "cannot use this version" in output
+    assert "newer than this program" in output
     assert running.pids() == pids
     assert revision(running) == NEXT
 
 
 def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
     pids = running.pids()
-    said = rpm(running, "--upgrade", rpm_successor(tmp_path, FAILS)).said
-    assert "cannot use this version" in said
-    assert "the previous version is still running" in said
-    assert "CHECK constraint failed: loops_priority_range" in said
+    output = rpm(running, "--upgrade", rpm_successor(tmp_path, FAILS)).output
+    assert "cannot use this version" in output
+    assert "the previous version is still running" in output
+    assert "CHECK constraint failed: loops_priority_range" in output
     assert revision(running) == PRESENT
     assert running.pids() == pids
     rpm(running, "--upgrade", rpms.previous, "--oldpackage")
     assert release(running) == "1"
     running.until_well()
     assert running.pids()["root"] == pids["root"]
-    all_go_on(running)
+    all_continue(running)
 
 
 def test_erasing_the_package_stops_the_service_and_keeps_its_data(running: Machine[Nspawn], rpms: Packages) -> None:
     erased = running.try_("rpm", "--erase", "ftl2-enterprise")
     assert erased.status == 0, erased
-    assert "scriptlet" not in erased.said, erased
+    assert "scriptlet" not in erased.output, erased
     assert running.try_("pgrep", "-u", "ftl2-enterprise").status == 1, "a process of the service is left"
     assert not running.exists("/usr/lib/ftl2-enterprise")
     assert running.show("LoadState") == "not-found"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.acceptance.systemd.conftest import Packages, install
 from tests.acceptance.systemd.manifests import HOME, MESSAGE
 from tests.acceptance.systemd.next_version import successor
-from tests.acceptance.systemd.workload import all_go_on
+from tests.acceptance.systemd.workload import all_continue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def test_loops_continue_after_an_upgrade(running: Machine[Nspawn], packages: Packages) -> None:
     before = running.pids()
-    said = install(running, packages.present).said
-    assert "Traceback" not in said
+    output = install(running, packages.present).output
+    assert "Traceback" not in output
     running.until_well()
     after = running.pids()
     # The service has executed itself anew, and the loop at work has not noticed.
@@ -27,7 +27,7 @@ def test_loops_continue_after_an_upgrade(running: Machine[Nspawn], packages: Pac
     assert after["root"] == before["root"]
     assert after["loop:gated"] == before["loop:gated"]
     assert running.run("dpkg-query", "-W", "-f", "${Version}", "ftl2-enterprise").endswith("-2")
-    all_go_on(running)
+    all_continue(running)
     assert running.show("NRestarts") == "0"
     assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded"]
 
@@ -37,12 +37,12 @@ def test_a_new_unit_file_is_in_effect_after_an_upgrade(
 ) -> None:
     before = running.show("MainPID")
     later = successor(packages.present, tmp_path, unit="[Service]\nTasksMax=16000\n")
-    said = install(running, later).said
-    assert "Traceback" not in said
+    output = install(running, later).output
+    assert "Traceback" not in output
     assert running.show("MainPID") != before
     assert running.show("TasksMax") == "16000"
     assert running.show("NRestarts") == "0"
-    all_go_on(running)
+    all_continue(running)
 
 
 def test_an_upgrade_leaves_a_stopped_service_alone(outdated: Machine[Nspawn], packages: Packages) -> None:
@@ -86,8 +86,8 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(machine: Machin
     # It does not mend itself, so nobody tries again.
     assert machine.show("Result") == "exit-code"
     assert machine.show("NRestarts") == "0"
-    said = "".join(str(line["MESSAGE"]) for line in machine.journal())
-    assert "cannot" in said
-    assert "newer" in said
-    assert "Traceback" not in said
+    output = "".join(str(line["MESSAGE"]) for line in machine.journal())
+    assert "cannot" in output
+    assert "newer" in output
+    assert "Traceback" not in output
     assert machine.run("sha256sum", f"{HOME}/loops.db") == before

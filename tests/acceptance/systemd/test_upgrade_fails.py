@@ -8,7 +8,7 @@ from tests.acceptance.systemd.conftest import Packages, install, try_to_install
 from tests.acceptance.systemd.manifests import GATE, HOME, MESSAGE
 from tests.acceptance.systemd.next_version import FAILS, FAILS_IN_EARNEST, PRESENT, successor
 from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, digest_of, sql, version
-from tests.acceptance.systemd.workload import all_go_on
+from tests.acceptance.systemd.workload import all_continue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,11 +24,11 @@ def test_a_version_that_cannot_migrate_the_database_changes_nothing(
     bytes_before, content_before, pids = digest_of(running), sql(running, ".dump"), running.pids()
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS))
     assert refused.status != 0
-    assert f"cannot use this version: it cannot use the database {DATABASE}." in refused.said
-    assert "The database is unchanged, and the previous version is still running." in refused.said
-    assert "CHECK constraint failed: loops_priority_range" in refused.said
-    assert "Install the previous version again, or a later one." in refused.said
-    assert "Traceback" not in refused.said
+    assert f"cannot use this version: it cannot use the database {DATABASE}." in refused.output
+    assert "The database is unchanged, and the previous version is still running." in refused.output
+    assert "CHECK constraint failed: loops_priority_range" in refused.output
+    assert "Install the previous version again, or a later one." in refused.output
+    assert "Traceback" not in refused.output
     assert version(running) == ("3", "iF")
     assert digest_of(running) == bytes_before
     assert sql(running, "PRAGMA integrity_check") == "ok"
@@ -38,7 +38,7 @@ def test_a_version_that_cannot_migrate_the_database_changes_nothing(
     # It is refused again, as often as somebody tries, and the service of the version before goes on.
     again = running.try_("dpkg", "--configure", "--pending")
     assert again.status != 0
-    assert "cannot use this version" in again.said
+    assert "cannot use this version" in again.output
     # Loops too: those that are there, and one that comes only now.
     assert running.submit("late", MESSAGE.replace("message", "late"), "--wait", user="alice").status == 0
     running.run("ftl2ctl", "answer", "1", "hello", user="alice")
@@ -63,17 +63,17 @@ def test_a_migration_that_fails_after_a_successful_rehearsal_is_undone(
 ) -> None:
     refused = try_to_install(running, successor(packages.present, tmp_path, migration=FAILS_IN_EARNEST))
     assert refused.status != 0
-    assert "The database is unchanged, and the service is stopped." in refused.said
-    assert "the disk has gone" in refused.said
-    assert "Traceback" not in refused.said
+    assert "The database is unchanged, and the service is stopped." in refused.output
+    assert "the disk has gone" in refused.output
+    assert "Traceback" not in refused.output
     assert not running.is_active()
     assert sql(running, "SELECT version_num FROM alembic_version") == PRESENT
     assert sql(running, ".dump") == sql(running, ".dump", KEPT)
     # It ran before, so it runs again with the version that can use the database.
-    said = install(running, packages.previous, "--allow-downgrades").said
-    assert "ftl2-enterprise: the service is running again" in said
+    output = install(running, packages.previous, "--allow-downgrades").output
+    assert "ftl2-enterprise: the service is running again" in output
     assert version(running) == ("1", "ii")
-    all_go_on(running)
+    all_continue(running)
     assert not running.exists("/run/ftl2-enterprise.stopped")
 
 
@@ -86,4 +86,4 @@ def test_removing_the_package_removes_the_record_of_a_failed_upgrade(
     assert running.sh("ls /run | grep ftl2-enterprise[.] || :") == ""
     # It is a first installation again, which starts the service.
     install(running, packages.present)
-    all_go_on(running)
+    all_continue(running)

@@ -13,7 +13,7 @@ from tests.acceptance.systemd.manifests import HOME, MESSAGE
 from tests.acceptance.systemd.next_version import CHANGES, NEXT, PRESENT, successor
 from tests.acceptance.systemd.pages import FILES, examples
 from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, sql, version
-from tests.acceptance.systemd.workload import all_go_on
+from tests.acceptance.systemd.workload import all_continue
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine
@@ -38,14 +38,14 @@ def upgraded(running: Machine[Nspawn], later: Path) -> Machine[Nspawn]:
 
 def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> None:
     before = {table: sql(running, f"SELECT count(*) FROM {table}") for table in ("loops", "actions", "prompts")}
-    said = install(running, later).said
-    assert [line for line in said.splitlines() if line.startswith("ftl2-enterprise: ")] == [
+    output = install(running, later).output
+    assert [line for line in output.splitlines() if line.startswith("ftl2-enterprise: ")] == [
         "ftl2-enterprise: this version migrates the database; the service is stopped for the migration",
         f"ftl2-enterprise: backup of the database: {KEPT}",
         f"ftl2-enterprise: database is up to date: {DATABASE}",
         "ftl2-enterprise: the service is running again",
     ]
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert version(running) == ("3", "ii")
     assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
     assert sql(running, "SELECT motto FROM loops WHERE name = 'message'") == "once completed"
@@ -57,7 +57,7 @@ def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> Non
     assert {table: sql(running, f"SELECT count(*) FROM {table}", KEPT) for table in before} == before
     assert not running.exists("/run/ftl2-enterprise.stopped")
     assert not running.exists("/run/ftl2-enterprise.upgraded")
-    all_go_on(running)
+    all_continue(running)
     assert running.show("NRestarts") == "0"
     # What was in flight when the service stopped is not known, so the loop looked, and began the step again.
     assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded", "unknown"]
@@ -73,15 +73,15 @@ def test_a_stopped_service_migrates_at_its_next_start(running: Machine[Nspawn], 
     assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
     assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
-    all_go_on(running)
+    all_continue(running)
 
 
 def test_a_dry_run_shows_what_a_version_would_migrate(running: Machine[Nspawn], later: Path) -> None:
     at_rest(running)
     before = sql(running, ".dump")
     running.engine.put(later, f"{FILES}/{later.name}")
-    (look,) = [example for example in examples(PAGE) if "--dry-run" in example.script]
-    dataclasses.replace(look, status=7, says=["can be migrated"]).follow(running)
+    (dry_run,) = [example for example in examples(PAGE) if "--dry-run" in example.script]
+    dataclasses.replace(dry_run, status=7, prints=["can be migrated"]).follow(running)
     assert sql(running, ".dump") == before
     assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
 
@@ -92,16 +92,16 @@ def test_an_older_version_is_refused_and_the_newer_one_continues(
     pids = upgraded.pids()
     refused = try_to_install(upgraded, packages.previous, "--allow-downgrades")
     assert refused.status != 0
-    assert "cannot use this version" in refused.said
-    assert f"its schema {NEXT} is newer than this program" in refused.said
-    assert "the previous version is still running" in refused.said
-    assert "Traceback" not in refused.said
+    assert "cannot use this version" in refused.output
+    assert f"its schema {NEXT} is newer than this program" in refused.output
+    assert "the previous version is still running" in refused.output
+    assert "Traceback" not in refused.output
     assert version(upgraded) == ("1", "iF")
     assert sql(upgraded, "SELECT version_num FROM alembic_version") == NEXT
     assert upgraded.pids() == pids
     install(upgraded, later)
     assert version(upgraded) == ("3", "ii")
-    all_go_on(upgraded)
+    all_continue(upgraded)
 
 
 @pytest.mark.parametrize("was_tried", [False, True], ids=["at once", "after it was refused"])
@@ -116,5 +116,5 @@ def test_a_downgrade_works_as_documented(upgraded: Machine[Nspawn], packages: Pa
     back.follow(upgraded)
     assert version(upgraded) == ("1", "ii")
     assert sql(upgraded, "SELECT version_num FROM alembic_version") == PRESENT
-    all_go_on(upgraded)
+    all_continue(upgraded)
     assert upgraded.show("NRestarts") == "0"

@@ -54,7 +54,7 @@ class Tree:
         return self.directory / "refused"
 
     @property
-    def is_there(self) -> bool:
+    def is_complete(self) -> bool:
         return self.disk.exists()
 
 
@@ -64,7 +64,7 @@ def tree() -> Tree:
     return Tree(CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:16])
 
 
-def why_not(wanted: Tree) -> str | None:
+def why_not(tree: Tree) -> str | None:
     """Why no machine can be booted here; None when one can."""
     if os.geteuid() != 0:
         return "booting a machine needs root"
@@ -74,47 +74,47 @@ def why_not(wanted: Tree) -> str | None:
     tried = _run("unshare", "-m", "--propagation", "private", "sh", "-c", script)
     if tried.returncode != 0:
         return f"mounting is not allowed here: {tried.stdout.strip()}"
-    if not wanted.is_there:
-        said = wanted.refused.read_text() if wanted.refused.exists() else "`make acceptance` makes it"
-        return f"there is no tree to boot from: {said}"
+    if not tree.is_complete:
+        reason = tree.refused.read_text() if tree.refused.exists() else "`make acceptance` makes it"
+        return f"there is no tree to boot from: {reason}"
     return None
 
 
-def make(wanted: Tree) -> None:
+def make(tree: Tree) -> None:
     """Make what is missing; two that try at once make it once."""
-    wanted.directory.mkdir(parents=True, exist_ok=True)
-    with (wanted.directory / "lock").open("w") as lock:
+    tree.directory.mkdir(parents=True, exist_ok=True)
+    with (tree.directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if wanted.is_there:
+        if tree.is_complete:
             return
-        wanted.refused.unlink(missing_ok=True)
-        shutil.rmtree(wanted.root, ignore_errors=True)
-        downloads = wanted.directory / "downloads"
+        tree.refused.unlink(missing_ok=True)
+        shutil.rmtree(tree.root, ignore_errors=True)
+        downloads = tree.directory / "downloads"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir()
         made = _run(
             "mmdebstrap", "--mode=root", "--variant=minbase", "--components=main", f"--include={','.join(PACKAGES)}",
-            f'--customize-hook={CUSTOMIZE} "$1" {HERE} {downloads}', SUITE, str(wanted.root),
+            f'--customize-hook={CUSTOMIZE} "$1" {HERE} {downloads}', SUITE, str(tree.root),
         )  # fmt: skip
         if made.returncode != 0:
-            shutil.rmtree(wanted.root, ignore_errors=True)
-            wanted.refused.write_text("; ".join(made.stdout.strip().splitlines()[-3:]))
+            shutil.rmtree(tree.root, ignore_errors=True)
+            tree.refused.write_text("; ".join(made.stdout.strip().splitlines()[-3:]))
             return
-        _kernel(next(downloads.glob("user-mode-linux_*.deb")), wanted.kernel)
+        _kernel(next(downloads.glob("user-mode-linux_*.deb")), tree.kernel)
         shutil.rmtree(downloads)
-        disk = wanted.disk.with_suffix(".new")
+        disk = tree.disk.with_suffix(".new")
         with disk.open("wb") as file:
             file.truncate(3 << 30)
-        _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-d", str(wanted.root), str(disk), check=True)
+        _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-d", str(tree.root), str(disk), check=True)
         # Last, so that a tree that is there is whole.
-        disk.rename(wanted.disk)
-    _forget_others(wanted)
+        disk.rename(tree.disk)
+    _forget_others(tree)
 
 
-def _forget_others(wanted: Tree) -> None:
+def _forget_others(tree: Tree) -> None:
     """Remove trees of other recipes, unless a machine boots from them now."""
     for other in CACHE.iterdir():
-        if other != wanted.directory and not any((other / "runs").glob("*")):
+        if other != tree.directory and not any((other / "runs").glob("*")):
             shutil.rmtree(other, ignore_errors=True)
 
 
@@ -142,11 +142,11 @@ def _run(*argv: str, check: bool = False) -> subprocess.CompletedProcess[str]:
 
 def main() -> int:
     """Make the tree; 1 where no machine can be booted, which is no error: the tests are skipped."""
-    wanted = tree()
-    if os.geteuid() == 0 and shutil.which("mmdebstrap") and not wanted.is_there:
-        print(f"making the Debian 13 tree in {wanted.directory} (a minute, once) ...", flush=True)
-        make(wanted)
-    if reason := why_not(wanted):
+    found = tree()
+    if os.geteuid() == 0 and shutil.which("mmdebstrap") and not found.is_complete:
+        print(f"making the Debian 13 tree in {found.directory} (a minute, once) ...", flush=True)
+        make(found)
+    if reason := why_not(found):
         print(f"the acceptance suite will be skipped: {reason}")
         return 1
     return 0

@@ -23,8 +23,8 @@ def sql(machine: Machine[Nspawn], statement: str, database: str = DATABASE) -> s
 
 def version(machine: Machine[Nspawn]) -> tuple[str, str]:
     """Which build is installed, and whether dpkg is content with it."""
-    told = machine.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Abbrev}", "ftl2-enterprise").split()
-    return told[0].rpartition("-")[2], told[1]
+    fields = machine.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Abbrev}", "ftl2-enterprise").split()
+    return fields[0].rpartition("-")[2], fields[1]
 
 
 def at_rest(machine: Machine[Nspawn]) -> None:

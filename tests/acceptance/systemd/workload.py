@@ -24,7 +24,7 @@ def come_alive(machine: Machine[Any]) -> None:
     machine.until(lambda: machine.exists(BEGUN))
 
 
-def all_go_on(machine: Machine[Any]) -> None:
+def all_continue(machine: Machine[Any]) -> None:
     """The ended one is known, the others do what they were there for."""
     machine.until_well()
     loops = machine.loops()

@@ -38,7 +38,7 @@ def test_a_killed_control_is_replaced_and_gets_the_table_and_missed_ends(made: S
     table = {line["key"]: line["pid"] for line in hello["table"]}
     if table.pop("loop:3", None):
         # It was not cleared away yet: then its end is told to this control.
-        assert made.told("ended", "loop:3")["why"] == "killed"
+        assert made.reported("ended", "loop:3")["why"] == "killed"
     assert table == pids
     assert all(is_alive(pid) for pid in pids.values())
     assert made.control_pid != first
@@ -58,13 +58,13 @@ def test_an_end_without_a_control_is_reported_to_the_next_one(made: Service):
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid))
     assert made.meet()["table"] == []
-    assert made.told("ended", "loop:1")["why"] == "killed"
+    assert made.reported("ended", "loop:1")["why"] == "killed"
 
 
 def test_an_end_is_reported_to_every_control_until_one_has_recorded_it(made: Service):
     made.up()
     os.kill(made.start_loop(1), signal.SIGKILL)
-    first = made.told("ended", "loop:1")
+    first = made.reported("ended", "loop:1")
     os.kill(made.control_pid, signal.SIGKILL)
     made.meet()
     # Before the hello is over, so that nobody looks and starts it again as if it had not crashed.
@@ -80,11 +80,11 @@ def test_an_end_is_reported_to_every_control_until_one_has_recorded_it(made: Ser
 def test_an_unrecorded_end_is_reported_after_an_upgrade(made: Service):
     made.up()
     os.kill(made.start_loop(1), signal.SIGKILL)
-    first = made.told("ended", "loop:1")
+    first = made.reported("ended", "loop:1")
     made.upgrade()
     assert first in made.seen
     os.kill(made.start_loop(2), signal.SIGKILL)
-    assert made.told("ended", "loop:2")["number"] > first["number"]
+    assert made.reported("ended", "loop:2")["number"] > first["number"]
 
 
 def test_a_killed_writer_is_replaced_on_the_same_socket(made: Service):
@@ -105,7 +105,7 @@ def test_a_killed_forkserver_ends_no_child_and_the_next_fork_works(made: Service
     os.kill(forkserver, signal.SIGKILL)
     for n in range(5, 10):
         made.send("start", key=f"loop:{n}", argument="")
-    started = [made.told("started", f"loop:{n}")["pid"] for n in range(5, 10)]
+    started = [made.reported("started", f"loop:{n}")["pid"] for n in range(5, 10)]
     assert all(is_alive(pid) for pid in pids + started)
     assert made.own()["forkserver"] != forkserver
 
@@ -152,7 +152,7 @@ def test_a_child_that_ends_every_forkserver_is_given_up_alone(made: Service):
     made.up()
     loop = made.start_loop(1)
     made.send("start", key="poison:1", argument="")
-    ended = made.told("ended", "poison:1")
+    ended = made.reported("ended", "poison:1")
     assert (ended["why"], ended["text"]) == ("not_started", "the forkserver ends whenever it forks this child")
     assert is_alive(made.start_loop(2))
     assert is_alive(loop)
@@ -176,7 +176,7 @@ def test_the_helpers_of_a_killed_child_are_gone_when_its_end_is_reported(made: S
         until(lambda: len(survivors.alive(mark)) >= 3)
         after = len(made.seen)
         os.kill(pid, signal.SIGKILL)
-        made.told("ended", "loop:1", after=after)
+        made.reported("ended", "loop:1", after=after)
         assert survivors.alive(mark) == []
     assert is_alive(other)
 
@@ -188,7 +188,7 @@ def test_the_helpers_of_a_child_live_as_long_as_it_does(made: Service):
     other = made.start_loop(2)
     until(lambda: len(survivors.alive(mark)) >= 3)
     os.kill(other, signal.SIGKILL)
-    made.told("ended", "loop:2")
+    made.reported("ended", "loop:2")
     until(lambda: len(survivors.alive(mark)) >= 3)
 
 
@@ -201,7 +201,7 @@ def test_a_hung_child_is_killed_with_its_processes_and_reported_as_hung(made: Se
     until(lambda: len(survivors.alive(mark)) >= 3)
     if how == "stopped":
         os.kill(pid, signal.SIGSTOP)
-    ended = made.told("ended", "loop:1", seconds=8.0)
+    ended = made.reported("ended", "loop:1", seconds=8.0)
     assert (ended["why"], ended["signal"]) == ("hung", 9)
     assert survivors.alive(mark) == []
     assert is_alive(other)

@@ -29,7 +29,7 @@ def test_a_loop_is_asked_for_its_safe_point_and_its_end_is_its_own(made: Service
     made.start_loop(1, f"safe_point={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
     made.send("stop", key="loop:1", urgency="safe_point", within=20)
-    ended = made.told("ended", "loop:1")
+    ended = made.reported("ended", "loop:1")
     assert (ended["why"], ended["status"]) == ("exited", 0)
 
 
@@ -40,7 +40,7 @@ def test_an_urgent_stop_is_repeated_until_it_is_noticed(made: Service, tmp_path:
     made.send("stop", key="loop:1", urgency="safe_point", within=20)
     made.start_loop(2)
     made.send("stop", key="loop:1", urgency="now", within=20)
-    ended = made.told("ended", "loop:1")
+    ended = made.reported("ended", "loop:1")
     assert (ended["why"], ended["status"]) == ("exited", 9)
 
 
@@ -51,7 +51,7 @@ def test_a_child_that_exceeds_its_limit_is_killed_with_its_processes(made: Servi
     until(lambda: len(survivors.alive(mark)) >= 3 and "up" in made.log())
     before = time.monotonic()
     made.send("stop", key="loop:1", urgency="safe_point", within=0.3)
-    ended = made.told("ended", "loop:1")
+    ended = made.reported("ended", "loop:1")
     assert (ended["why"], ended["signal"]) == ("late", 9)
     assert time.monotonic() - before >= 0.3
     assert survivors.alive(mark) == []
@@ -65,14 +65,14 @@ def test_a_shorter_limit_replaces_a_longer_one(made: Service, tmp_path: Path):
     made.send("stop", key="loop:1", urgency="safe_point", within=100)
     made.send("stop", key="loop:1", urgency="safe_point", within=0.1)
     made.send("stop", key="loop:1", urgency="safe_point", within=100)
-    assert made.told("ended", "loop:1")["why"] == "late"
+    assert made.reported("ended", "loop:1")["why"] == "late"
 
 
 def test_a_requested_kill_is_no_crash(made: Service):
     made.up()
     made.start_loop(1, "stubborn")
     made.send("stop", key="loop:1", urgency="kill", within=0)
-    ended = made.told("ended", "loop:1")
+    ended = made.reported("ended", "loop:1")
     assert (ended["why"], ended["signal"]) == ("exited", 9)
 
 
@@ -84,12 +84,12 @@ def test_a_child_that_is_stopped_before_its_fork_never_runs(made: Service):
     made.send("start", key="loop:1", argument="")
     made.send("start", key="loop:2", argument="")
     made.send("stop", key="loop:2", urgency="safe_point", within=5)
-    assert made.told("ended", "loop:2")["why"] == "not_started"
+    assert made.reported("ended", "loop:2")["why"] == "not_started"
     made.send("stop", key="loop:1", urgency="safe_point", within=5)
     made.send("start", key="loop:3", argument="")
     os.kill(forkserver, signal.SIGCONT)
-    assert made.told("ended", "loop:1")["signal"] in {15, None}
-    assert is_alive(made.told("started", "loop:3")["pid"])
+    assert made.reported("ended", "loop:1")["signal"] in {15, None}
+    assert is_alive(made.reported("started", "loop:3")["pid"])
 
 
 def test_the_shutdown_is_announced_and_follows_its_order(made: Service, tmp_path: Path):
@@ -97,12 +97,12 @@ def test_the_shutdown_is_announced_and_follows_its_order(made: Service, tmp_path
     made.start_loop(1, f"safe_point={tmp_path / 'there'}")
     until((tmp_path / "there").exists)
     os.kill(made.pid, signal.SIGTERM)
-    made.told("drain")
-    assert made.told("ended", "loop:1")["why"] == "exited"
+    made.reported("drain")
+    assert made.reported("ended", "loop:1")["why"] == "exited"
     made.send("start", key="loop:2", argument="")
     assert made.wait() == 0
-    said = made.notices("STOPPING=1")
-    assert said.index("READY=1") < said.index("STOPPING=1") < said.index("EXTEND_TIMEOUT_USEC=20000000")
+    notices = made.notices("STOPPING=1")
+    assert notices.index("READY=1") < notices.index("STOPPING=1") < notices.index("EXTEND_TIMEOUT_USEC=20000000")
     assert made.living() == {}
     assert not (tmp_path / "c.sock").exists()
 
@@ -134,7 +134,7 @@ def test_a_child_that_does_not_end_is_killed_after_the_limit(made: Service):
     until(lambda: len(survivors.alive(mark)) >= 9 and made.log().count("up") == 3)
     before = time.monotonic()
     os.kill(made.pid, signal.SIGTERM)
-    assert {made.told("ended", f"loop:{n}")["why"] for n in range(3)} == {"late"}
+    assert {made.reported("ended", f"loop:{n}")["why"] for n in range(3)} == {"late"}
     assert made.wait() == 0
     assert 0.6 <= time.monotonic() - before < 5.0
     assert not any(is_alive(pid) for pid in pids)
@@ -147,9 +147,9 @@ def test_during_a_shutdown_only_a_killed_writer_is_restarted(tmp_path: Path):
         loop = made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGTERM)
-        made.told("drain")
+        made.reported("drain")
         made.send("start", key="loop:2", argument="")
-        assert made.told("ended", "loop:2")["why"] == "not_started"
+        assert made.reported("ended", "loop:2")["why"] == "not_started"
         writer = made.ask("w.sock")
         os.kill(writer, signal.SIGKILL)
         until(lambda: not is_alive(writer))
@@ -182,8 +182,8 @@ def test_sigquit_waits_only_a_moment(tmp_path: Path, how: str):
             os.kill(made.pid, signal.SIGQUIT)
         else:
             made.send("shutdown", urgency="now")
-        assert made.told("ended", "loop:1")["status"] == 9
-        assert made.told("ended", "loop:2")["why"] == "late"
+        assert made.reported("ended", "loop:1")["status"] == 9
+        assert made.reported("ended", "loop:2")["why"] == "late"
         assert made.wait() == 0
         assert time.monotonic() - before < 5.0
         assert made.living() == {}
@@ -193,7 +193,7 @@ def test_control_can_request_the_shutdown(made: Service):
     made.up()
     made.start_loop(1)
     made.send("shutdown", urgency="drain")
-    made.told("drain")
+    made.reported("drain")
     assert made.wait() == 0
     assert made.living() == {}
 
@@ -204,7 +204,7 @@ def test_a_terminal_needs_two_interrupts_to_end_it_now(tmp_path: Path):
         made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGINT)
-        made.told("drain")
+        made.reported("drain")
         os.kill(made.pid, signal.SIGINT)
         assert made.wait() == 0
         assert "stopping now" in made.errors()

@@ -42,7 +42,7 @@ def test_every_child_is_kept_and_core_processes_are_replaced(made: Service):
     assert made.own()["writer"] != own["writer"]
     made.start_loop(50)
     os.kill(pids["loop:7"], signal.SIGKILL)
-    ended = made.told("ended", "loop:7")
+    ended = made.reported("ended", "loop:7")
     assert (ended["why"], ended["pid"]) == ("killed", pids["loop:7"])
     assert ended["ran"] > 0.0
     os.kill(made.pid, signal.SIGTERM)
@@ -73,7 +73,7 @@ def test_the_old_writer_stays_until_no_old_child_needs_it(made: Service):
     made.start_loop(2)
     assert is_alive(writer)
     os.kill(old, signal.SIGTERM)
-    made.told("ended", "loop:1")
+    made.reported("ended", "loop:1")
     until(lambda: not is_alive(writer))
 
 
@@ -122,7 +122,7 @@ def test_repeated_upgrades_leak_nothing(made: Service):
         assert [line["pid"] for line in hello["table"]] == [pid]
     assert descriptors() <= before
     os.kill(pid, signal.SIGTERM)
-    made.told("ended", "loop:1")
+    made.reported("ended", "loop:1")
     until(lambda: sum(name == "writer" for name in made.living().values()) == 1)
 
 
@@ -188,7 +188,7 @@ def test_hung_children_are_found_after_an_upgrade(tmp_path: Path):
         other = made.start_loop(2)
         made.upgrade()
         os.kill(pid, signal.SIGSTOP)
-        assert made.told("ended", "loop:1")["why"] == "hung"
+        assert made.reported("ended", "loop:1")["why"] == "hung"
         assert is_alive(other)
 
 
@@ -199,4 +199,4 @@ def test_a_requested_stop_continues_after_an_upgrade(tmp_path: Path):
         until(lambda: "up" in made.log())
         made.send("stop", key="loop:1", urgency="safe_point", within=60)
         made.upgrade()
-        assert made.told("ended", "loop:1")["why"] == "late"
+        assert made.reported("ended", "loop:1")["why"] == "late"

@@ -70,7 +70,7 @@ EFFECTS = {
     "third": ("all", "second"),
     "last": ("left", "third"),
 }
-WANTED = {
+EXPECTED = {
     (host, name) for name, (where, _) in EFFECTS.items() for host in ("left", "right") if where in {"all", host}
 }
 
@@ -93,7 +93,7 @@ class Campaign:
     base: Path
     rng: random.Random
     kills: int = 0
-    told: int = 0
+    shown: int = 0
     """Changes that somebody at the terminal has read of."""
     events: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
@@ -136,9 +136,9 @@ class Campaign:
                     process_marks.kill_all(run)
                 out, _ = process.communicate()
                 self.kills += 1
-                self.told += Counter(line.split()[0] for line in out.splitlines() if line.strip())["changed"]
+                self.shown += Counter(line.split()[0] for line in out.splitlines() if line.strip())["changed"]
                 assert process_marks.none_left(run, seconds=15)
-                self.look(run)
+                self.check_rows(run)
                 return self.is_over(run)
         assert process.returncode == 0, out + err
         return True
@@ -152,7 +152,7 @@ class Campaign:
             assert process_marks.none_left(run)
         return run
 
-    def look(self, run: Command) -> None:
+    def check_rows(self, run: Command) -> None:
         """What has to be true at every moment."""
         if not self.exists(run):
             assert self.events == [], "the loop was lost"
@@ -162,7 +162,7 @@ class Campaign:
         assert [event[0] for event in events] == list(range(1, len(events) + 1)), "the event log has a hole"
         self.events = events
         ((changed,),) = rows(run, "select count(*) from actions where changed")
-        assert changed >= self.told, "a change that was shown is not known any more"
+        assert changed >= self.shown, "a change that was shown is not known any more"
         ((open_iterations,),) = rows(run, "select count(*) from iterations where ended_at is null")
         assert open_iterations <= 1
         ((in_flight,),) = rows(
@@ -189,10 +189,10 @@ def judge(base: Path, run: Command) -> None:
     happened = effects(base)
     times = Counter((host, name) for host, name, _ in happened)
     tokens = Counter(token for *_, token in happened)
-    assert set(times) == WANTED, "an effect is missing, or nobody asked for it"
+    assert set(times) == EXPECTED, "an effect is missing, or nobody asked for it"
     assert max(tokens.values()) == 1
     actions = rows(run, "select host, params, state, trim(stdout, char(10)) from actions where module = 'shell'")
-    counted: dict[tuple[str, str], Counter[str]] = {key: Counter() for key in WANTED}
+    counted: dict[tuple[str, str], Counter[str]] = {key: Counter() for key in EXPECTED}
     for host, params, state, stdout in actions:
         key = (host, step_of(params))
         counted[key][state] += 1
@@ -224,8 +224,8 @@ def settled(run: Command) -> None:
     assert rows(run, "select count(*) from prompts") == [(1,)]
     for table in ("iterations", "actions", "observations", "model_calls"):
         assert rows(run, f"select count(*) from {table} where ended_at is null") == [(0,)], table
-    told = run.run("history", "campaign", "--actions")
-    assert told.returncode == 0, told.stderr
+    shown = run.run("history", "campaign", "--actions")
+    assert shown.returncode == 0, shown.stderr
 
 
 @pytest.mark.parametrize("number", range(CAMPAIGNS))
@@ -241,7 +241,7 @@ def test_a_loop_that_is_killed_at_random_moments_converges_and_the_witness_agree
         while not done and campaign.kills < KILLS:
             done = campaign.strike()
         run = process_marks.command(tmp_path) if done else campaign.finish()
-        campaign.look(run)
+        campaign.check_rows(run)
         settled(run)
         judge(tmp_path, run)
     except AssertionError as error:
@@ -249,5 +249,5 @@ def test_a_loop_that_is_killed_at_random_moments_converges_and_the_witness_agree
         raise
     states = rows(run, "select state, count(*) from actions group by state")
     print(
-        f"kills: {campaign.kills}, told: {campaign.told}, actions: {dict(states)}, effects: {len(effects(tmp_path))}"
+        f"kills: {campaign.kills}, shown: {campaign.shown}, actions: {dict(states)}, effects: {len(effects(tmp_path))}"
     )

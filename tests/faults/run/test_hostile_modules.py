@@ -262,7 +262,7 @@ def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_sho
 
 
 @pytest.mark.parametrize(
-    ("module", "said"),
+    ("module", "message"),
     [
         ("copyy", "cannot find the module copyy; did you mean copy?"),
         (
@@ -274,11 +274,11 @@ def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_sho
         ("set_fact", "cannot use the module set_fact"),
     ],
 )
-def test_an_unknown_or_empty_module_is_refused_with_a_reason(command, module, said):
+def test_an_unknown_or_empty_module_is_refused_with_a_reason(command, module, message):
     one = {"name": "made", "check": {"path": str(command.directory / "made")}}
     done = once(command, {**one, "action": {"module": module, "params": {"cmd": f"touch {command.directory}/made"}}})
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert not command.database.exists()
     assert not (command.directory / "made").exists()
 
@@ -295,7 +295,7 @@ def collection_module(command: Command, body: str) -> dict[str, Any]:
     }
 
 
-SAYS = {
+FALSE_RESULTS = {
     "nothing": ("", "failed", "the module returned no result"),
     "an empty object": ("print('{}')", "failed", "the module returned no result"),
     "no object": ("print('[1, 2]'); print('all is fine')", "failed", "the module crashed: all is fine"),
@@ -312,9 +312,9 @@ SAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("saying", SAYS)
-def test_a_module_that_reports_a_false_result_does_not_converge_the_loop(command, saying):
-    body, state, error = SAYS[saying]
+@pytest.mark.parametrize("kind", FALSE_RESULTS)
+def test_a_module_that_reports_a_false_result_does_not_converge_the_loop(command, kind):
+    body, state, error = FALSE_RESULTS[kind]
     done = once(command, collection_module(command, body))
     # What counts is what is seen afterwards, not what a module says of itself.
     assert done.returncode == 1, done.stdout + done.stderr

@@ -22,94 +22,94 @@ TOUCH = "touch = {'module': 'shell', 'params': {'cmd': 'touch MADE'}}\n"
 """Gives the program an action that would leave a witness; MADE is its path."""
 
 
-class Rubbish(NamedTuple):
+class MalformedAnswer(NamedTuple):
     """What the program does, how its calls end, and a part of the sentence that the user reads."""
 
     body: str
     outcomes: tuple[str, ...]
-    said: str
+    message: str
 
 
 TWICE = ("malformed", "malformed")
 
-RUBBISH: dict[str, Rubbish] = {
+MALFORMED: dict[str, MalformedAnswer] = {
     # --- not an answer at all
-    "prose": Rubbish("print('I am fine, thank you')", TWICE, "contains no complete JSON object"),
-    "nothing": Rubbish("", TWICE, "the answer is empty"),
-    "an empty result": Rubbish("say(result='')", TWICE, "the answer is empty"),
-    "null": Rubbish("print('null')", TWICE, "not null"),
-    "a list": Rubbish("say(structured_output=[touch])", TWICE, "not a list"),
-    "a list for output": Rubbish("print(json.dumps([touch]))", TWICE, "not a list"),
-    "a number": Rubbish("say(structured_output=42)", TWICE, "not a number"),
-    "prose with braces": Rubbish(
+    "prose": MalformedAnswer("print('I am fine, thank you')", TWICE, "contains no complete JSON object"),
+    "nothing": MalformedAnswer("", TWICE, "the answer is empty"),
+    "an empty result": MalformedAnswer("say(result='')", TWICE, "the answer is empty"),
+    "null": MalformedAnswer("print('null')", TWICE, "not null"),
+    "a list": MalformedAnswer("say(structured_output=[touch])", TWICE, "not a list"),
+    "a list for output": MalformedAnswer("print(json.dumps([touch]))", TWICE, "not a list"),
+    "a number": MalformedAnswer("say(structured_output=42)", TWICE, "not a number"),
+    "prose with braces": MalformedAnswer(
         "say(result='In {curly} words { \"actions\" or {} } run ' + json.dumps(touch) + ' at once }')",
         TWICE,
         "cannot use the answer",
     ),
-    "two decisions": Rubbish(
+    "two decisions": MalformedAnswer(
         "say(result='Either ' + json.dumps({'converged': True}) + ' or ' + json.dumps({'actions': [touch]}))",
         TWICE,
         "several different decisions",
     ),
-    "cut off": Rubbish("print(json.dumps({'type': 'result', 'result': [touch]})[:-9])", TWICE, "no complete JSON"),
-    "cut off inside": Rubbish("say(result=json.dumps({'actions': [touch]})[:-2])", TWICE, "no complete JSON object"),
-    "five megabytes of text": Rubbish("say(result='word ' * 1_000_000)", TWICE, "characters; the limit is"),
-    "five megabytes of braces": Rubbish("print('{' * 5_000_000)", TWICE, "cannot use the answer"),
-    "twenty megabytes": Rubbish("print('x' * 20_000_000)", TWICE, "cannot use the answer"),
-    "not UTF-8": Rubbish(
+    "cut off": MalformedAnswer("print(json.dumps({'type': 'result', 'result': [touch]})[:-9])", TWICE, "no complete JSON"),
+    "cut off inside": MalformedAnswer("say(result=json.dumps({'actions': [touch]})[:-2])", TWICE, "no complete JSON object"),
+    "five megabytes of text": MalformedAnswer("say(result='word ' * 1_000_000)", TWICE, "characters; the limit is"),
+    "five megabytes of braces": MalformedAnswer("print('{' * 5_000_000)", TWICE, "cannot use the answer"),
+    "twenty megabytes": MalformedAnswer("print('x' * 20_000_000)", TWICE, "cannot use the answer"),
+    "not UTF-8": MalformedAnswer(
         "os.write(1, b'\\xff\\xfe{\"converged\": true\\x80, \"reasoning\": \"\\xc3')", TWICE, "cannot use"
     ),
-    "half a pair of surrogates": Rubbish(
+    "half a pair of surrogates": MalformedAnswer(
         "say(structured_output={'converged': True, 'reasoning': '\\ud800'})", TWICE, "cannot be stored"
     ),
     # --- JSON, but no decision that can be acted upon
-    "nulls": Rubbish("say(structured_output={'converged': None, 'actions': None})", TWICE, "does not fit the schema"),
-    "no decision in it": Rubbish("say(structured_output={'reasoning': 'hm'})", TWICE, "nothing is decided"),
-    "an action without module": Rubbish(
+    "nulls": MalformedAnswer("say(structured_output={'converged': None, 'actions': None})", TWICE, "does not fit the schema"),
+    "no decision in it": MalformedAnswer("say(structured_output={'reasoning': 'hm'})", TWICE, "nothing is decided"),
+    "an action without module": MalformedAnswer(
         "say(structured_output={'actions': [touch, {'params': {}}]})", TWICE, "`module`"
     ),
-    "an action with an empty module": Rubbish(
+    "an action with an empty module": MalformedAnswer(
         "say(structured_output={'actions': [touch, {'module': ' '}]})", TWICE, "module is empty"
     ),
-    "params as text": Rubbish(
+    "params as text": MalformedAnswer(
         "say(structured_output={'actions': [{'module': 'shell', 'params': 'touch MADE'}]})", TWICE, "got `str`"
     ),
-    "converged and actions": Rubbish(
+    "converged and actions": MalformedAnswer(
         "say(structured_output={'converged': True, 'actions': [touch]})", TWICE, "exclude each other"
     ),
-    "converged as text": Rubbish("say(structured_output={'converged': 'yes'})", TWICE, "Expected `bool`"),
-    "a key twice": Rubbish("""say(result='{"converged": true, "converged": false}')""", TWICE, "cannot use"),
-    "params nested without end": Rubbish(
+    "converged as text": MalformedAnswer("say(structured_output={'converged': 'yes'})", TWICE, "Expected `bool`"),
+    "a key twice": MalformedAnswer("""say(result='{"converged": true, "converged": false}')""", TWICE, "cannot use"),
+    "params nested without end": MalformedAnswer(
         "deep = '[' * 2000 + ']' * 2000\n"
         "print(json.dumps({'type': 'result', 'structured_output': {'actions': [touch | {'x': 'DEEP'}]}})"
         ".replace('\"DEEP\"', deep))",
         TWICE,
         "nested more than 30 deep",
     ),
-    "a number without end": Rubbish(
+    "a number without end": MalformedAnswer(
         "say(structured_output={'actions': [touch | {'params': {'cmd': 'touch MADE', 'n': 10 ** 400}}]})",
         TWICE,
         "does not fit into 64 bits",
     ),
     # --- the program fails
-    "it exits with 1": Rubbish("sys.exit('the moon is full')", ("failed",), "status 1: the moon is full"),
-    "it exits in silence": Rubbish("sys.exit(3)", ("failed",), "ended with status 3"),
-    "it is killed": Rubbish("os.kill(os.getpid(), 9)", ("failed",), "ended with signal 9"),
-    "it says error and success": Rubbish(
+    "it exits with 1": MalformedAnswer("sys.exit('the moon is full')", ("failed",), "status 1: the moon is full"),
+    "it exits in silence": MalformedAnswer("sys.exit(3)", ("failed",), "ended with status 3"),
+    "it is killed": MalformedAnswer("os.kill(os.getpid(), 9)", ("failed",), "ended with signal 9"),
+    "it says error and success": MalformedAnswer(
         "say(is_error=True, subtype='success', result='out of luck', structured_output={'actions': [touch]})",
         ("failed",),
         "cannot get an answer from claude: out of luck",
     ),
-    "it never ends": Rubbish("time.sleep(600)", ("timed_out",), "took more than 1.5 seconds and was killed"),
-    "it answers and never ends": Rubbish(
+    "it never ends": MalformedAnswer("time.sleep(600)", ("timed_out",), "took more than 1.5 seconds and was killed"),
+    "it answers and never ends": MalformedAnswer(
         "say(structured_output={'actions': [touch]})\nsys.stdout.flush()\ntime.sleep(600)",
         ("timed_out",),
         "took more than 1.5 seconds and was killed",
     ),
-    "it floods and never ends": Rubbish(
+    "it floods and never ends": MalformedAnswer(
         "while True: os.write(1, b'{\"' * 30_000)", ("timed_out",), "took more than 1.5 seconds and was killed"
     ),
-    "it breeds and never ends": Rubbish(
+    "it breeds and never ends": MalformedAnswer(
         "import subprocess\nfor _ in range(20): subprocess.Popen(['sleep', '600'])\ntime.sleep(600)",
         ("timed_out",),
         "took more than 1.5 seconds and was killed",
@@ -125,9 +125,9 @@ def asked(folder: Path, body: str, *, retries: int = 0):
     return run, run.run("run", "the file is there", "--name", "rubbish", "--non-interactive")
 
 
-@pytest.mark.parametrize("kind", RUBBISH)
+@pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_answer_is_one_clear_sentence_and_nothing_is_executed(tmp_path, kind):
-    body, outcomes, said = RUBBISH[kind]
+    body, outcomes, message = MALFORMED[kind]
     run, done = asked(tmp_path, body)
     with process_marks.cleared(run):
         assert done.returncode == MODEL_FAILED, done.stdout + done.stderr
@@ -140,7 +140,7 @@ def test_a_malformed_answer_is_one_clear_sentence_and_nothing_is_executed(tmp_pa
     assert reason.startswith("cannot ")
     assert "\n" not in reason
     assert len(reason) < 1000
-    assert said in reason
+    assert message in reason
     # The user reads that very sentence as the last word.
     assert f"model failed: loop rubbish: {reason}" in done.stdout
     assert rows(run, "select state, outcome, error from iterations") == [("ended", "model_failed", reason)]

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from tests.support import process_marks
-from tests.support.held_run import ACTION, LOOK, QUESTION, STOPPED, WAITING, manifest, model, rules
+from tests.support.held_run import ACTION, OBSERVATION, QUESTION, STOPPED, WAITING, manifest, model, rules
 
 EACH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 
@@ -24,10 +24,10 @@ def test_one_signal_lets_the_action_finish_and_a_resume_repeats_nothing(tmp_path
     run.send(sent)
     run.hear("stopping at the next safe point")
     run.release()
-    said = run.end()
-    assert run.process.returncode == STOPPED, said
-    assert "paused: loop held" in said
-    assert "run --resume held" in said
+    printed = run.end()
+    assert run.process.returncode == STOPPED, printed
+    assert "paused: loop held" in printed
+    assert "run --resume held" in printed
     assert run.rows("select state from loops") == [("paused",)]
     assert run.rows("select state from actions order by n") == [("succeeded",), ("proposed",)]
     assert run.resume() == ["began", "after"]
@@ -42,9 +42,9 @@ def test_two_signals_kill_the_process_tree_of_the_action_which_is_unknown(tmp_pa
     # The second must not arrive before the first is heard: the kernel would make one of them.
     run.hear("stopping at the next safe point")
     run.send(sent)
-    said = run.end(seconds=10)
-    assert run.process.returncode == STOPPED, said
-    assert "run --resume held" in said
+    printed = run.end(seconds=10)
+    assert run.process.returncode == STOPPED, printed
+    assert "run --resume held" in printed
     assert run.rows("select state, error from actions where n = 1") == [("unknown", "stopped while it ran")]
     assert "after" not in run.effects()
     run.release()
@@ -63,9 +63,9 @@ def test_many_signals_act_like_two(tmp_path, hold):
         run.send(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             run.process.wait(timeout=0.001)
-    said = run.end()
+    printed = run.end()
     # Where the last of it falls, Python itself is ending.
-    assert run.process.returncode in {STOPPED, -signal.SIGINT}, said
+    assert run.process.returncode in {STOPPED, -signal.SIGINT}, printed
     run.release()
     assert run.resume() == ["began", "began", "after"]
 
@@ -75,8 +75,8 @@ def test_one_signal_while_a_rule_fires_lets_its_call_finish(tmp_path, hold):
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
     run.release()
-    said = run.end()
-    assert run.process.returncode == STOPPED, said
+    printed = run.end()
+    assert run.process.returncode == STOPPED, printed
     assert run.rows("select state from actions where n = 1") == [("succeeded",)]
     run.resume()
     assert (tmp_path / "after").exists()
@@ -88,8 +88,8 @@ def test_two_signals_while_a_rule_fires_interrupt_its_call(tmp_path, hold):
     run.send(signal.SIGINT)
     run.hear("stopping at the next safe point")
     run.send(signal.SIGINT)
-    said = run.end(seconds=10)
-    assert run.process.returncode == STOPPED, said
+    printed = run.end(seconds=10)
+    assert run.process.returncode == STOPPED, printed
     assert run.rows("select state from actions") == [("unknown",)]
     assert run.rows("select success from rule_results where fired") == [(0,)]
     run.release()
@@ -98,23 +98,23 @@ def test_two_signals_while_a_rule_fires_interrupt_its_call(tmp_path, hold):
 
 
 def test_one_signal_during_an_observation_stops_before_any_action(tmp_path, hold):
-    run = hold("-f", manifest(tmp_path, LOOK))
+    run = hold("-f", manifest(tmp_path, OBSERVATION))
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
     run.release()
-    said = run.end()
-    assert run.process.returncode == STOPPED, said
+    printed = run.end()
+    assert run.process.returncode == STOPPED, printed
     assert "after" not in run.effects()
     assert run.resume().count("after") == 1
 
 
 def test_two_signals_during_an_observation_interrupt_it(tmp_path, hold):
-    run = hold("-f", manifest(tmp_path, LOOK))
+    run = hold("-f", manifest(tmp_path, OBSERVATION))
     run.send(signal.SIGTERM)
     run.hear("stopping at the next safe point")
     run.send(signal.SIGTERM)
-    said = run.end(seconds=10)
-    assert run.process.returncode == STOPPED, said
+    printed = run.end(seconds=10)
+    assert run.process.returncode == STOPPED, printed
     assert run.rows("select distinct state from observations where ended_at is null") == []
     run.release()
     assert run.resume().count("after") == 1
@@ -126,8 +126,8 @@ def test_one_signal_during_a_model_call_stores_its_answer_without_executing_it(t
     run.send(sent)
     run.hear("stopping at the next safe point")
     run.release()
-    said = run.end()
-    assert run.process.returncode == STOPPED, said
+    printed = run.end()
+    assert run.process.returncode == STOPPED, printed
     assert run.effects() == ["asked"]
     assert run.rows("select outcome from model_calls") == [("ok",)]
     assert run.rows("select state from actions") == [("proposed",)]
@@ -141,8 +141,8 @@ def test_two_signals_during_a_model_call_kill_the_program(tmp_path, hold, sent):
     run.send(sent)
     run.hear("stopping at the next safe point")
     run.send(sent)
-    said = run.end(seconds=10)
-    assert run.process.returncode == STOPPED, said
+    printed = run.end(seconds=10)
+    assert run.process.returncode == STOPPED, printed
     assert run.rows("select outcome, ended_at is null from model_calls") == [("unknown", 0)]
     assert run.rows("select count(*) from actions") == [(0,)]
     run.release()
@@ -160,9 +160,9 @@ def test_a_signal_during_a_rest_stops_at_once_and_keeps_the_next_run_time(tmp_pa
     run.hear("next check in")
     before = run.rows("select next_run_at from loops")
     run.send(sent)
-    said = run.end(seconds=10)
-    assert run.process.returncode == STOPPED, said
-    assert "run --resume held" in said
+    printed = run.end(seconds=10)
+    assert run.process.returncode == STOPPED, printed
+    assert "run --resume held" in printed
     assert run.rows("select state from loops") == [("paused",)]
     assert run.rows("select next_run_at from loops") == before
 
@@ -172,12 +172,12 @@ def test_a_signal_while_a_question_waits_keeps_the_question_open(tmp_path, hold,
     run = hold("-f", manifest(tmp_path, QUESTION), middle=(tmp_path / "loops.db").exists, typed=True)
     run.hear("Which colour?")
     run.send(sent)
-    said = run.end(seconds=10)
+    printed = run.end(seconds=10)
     # Not merely stopped: whoever started it is told that it waits, and for what.
-    assert run.process.returncode == WAITING, said
-    assert "run --resume held" in said
+    assert run.process.returncode == WAITING, printed
+    assert "run --resume held" in printed
     ((question,),) = run.rows("select id from prompts where state = 'open'")
-    assert f"respond {question}" in said
+    assert f"respond {question}" in printed
     answered = run.command.run("respond", str(question), "green")
     assert answered.returncode == 0, answered.stderr
     assert run.resume() == ["green"]

@@ -74,7 +74,7 @@ class Gun:
     left: list[str] = field(default_factory=list[str])
     """Of this round."""
 
-    def shoot(self) -> None:
+    def kill_one(self) -> None:
         process = self.service.process
         assert process is not None
         assert process.poll() is None, f"the service ended by itself: {self.service.output.read_text()[-2000:]}"
@@ -210,23 +210,23 @@ def test_nothing_is_lost_and_nothing_acknowledged_is_repeated(tmp_path: Path) ->
         service.start()
         loops = Loops(service, tmp_path)
         loops.begin(gate)
-        gun = Gun(service, random.Random(seed))
+        killer = Gun(service, random.Random(seed))
         began, effects, hit = time.monotonic(), 0, None
         # A busy machine takes longer to be back between two shots: then it is shot at for longer, until every kind of
         # process was killed several times and loops went on with their work after that.
         while (now := time.monotonic()) < began + SECONDS or hit is None or effects <= hit:
             assert now < began + SECONDS + SETTLE, (
-                f"the service was hardly ever there: {gun.landed}, {effects} effects"
+                f"the service was hardly ever there: {killer.landed}, {effects} effects"
             )
             loops.drift()
-            gun.shoot()
+            killer.kill_one()
             effects = loops.effects(*loops.single, *loops.continuous)
-            if hit is None and gun.has_hit_all:
+            if hit is None and killer.has_hit_all:
                 hit = effects
             time.sleep(max(0.0, now + EVERY - time.monotonic()))
         at_work = loops.at_work()
-        print(f"killed {dict(gun.landed)} in {now - began:.1f} s, at work then {at_work}, {effects} effects")
-        assert all(gun.landed[kind] >= LEAST for kind in ROUND)
+        print(f"killed {dict(killer.landed)} in {now - began:.1f} s, at work then {at_work}, {effects} effects")
+        assert all(killer.landed[kind] >= LEAST for kind in ROUND)
         assert at_work.get(Mode.SINGLE, 0) > 0, "all of it was done before the fire was over"
         fcntl.flock(held, fcntl.LOCK_UN)
         until(service.answers)

@@ -48,7 +48,7 @@ def service(tmp_path: Path, clock: WallClock) -> Iterator[Daemon]:
         assert none_left(made.run, seconds=5)
 
 
-def looking(service: Daemon, tmp_path: Path, name: str, interval: float) -> Path:
+def observing_loop(service: Daemon, tmp_path: Path, name: str, interval: float) -> Path:
     """A loop that looks again and again and leaves a line each time, once it rests."""
     file = tmp_path / f"{name}.runs"
     service.submit(name, SEEN.format(name=name, file=file), mode=Mode.CONTINUOUS, interval=interval)
@@ -75,8 +75,8 @@ def later(file: Path, more: int = 2) -> None:
 def test_loops_keep_their_interval_and_none_runs_twice(
     service: Daemon, clock: WallClock, tmp_path: Path, seconds: int
 ) -> None:
-    often = looking(service, tmp_path, "often", 1)
-    seldom = looking(service, tmp_path, "seldom", 3000)
+    often = observing_loop(service, tmp_path, "often", 1)
+    seldom = observing_loop(service, tmp_path, "seldom", 3000)
     later(often, 1)
     until(lambda: rests(service, "often"))
     clock.jump(seconds)
@@ -136,7 +136,7 @@ def test_a_service_that_starts_with_an_earlier_clock_continues_every_loop(tmp_pa
     (tmp_path / "old").touch()
     with daemon(tmp_path, supervisor="rest = 0", more="[loops]\njitter = 0.0\n") as service:
         service.start(env=clock.environment)
-        often = looking(service, tmp_path, "often", 1)
+        often = observing_loop(service, tmp_path, "often", 1)
         begin(service, "old", manifest("old", tmp_path / "old", before=hold(tmp_path)), tmp_path)
         service.kill("root")
         service.wait()

@@ -71,9 +71,9 @@ def test_calls_and_watches_fail_when_the_connection_is_lost(tmp_path: Path) -> N
             watch = watching.watch(WatchEvents())
             assert asking.call(ListLoops()).loops == []
             service.kill("control")
-            for told in (lambda: next(watch), lambda: asking.call(ListLoops())):
+            for call in (lambda: next(watch), lambda: asking.call(ListLoops())):
                 with pytest.raises(Problem) as lost:
-                    told()
+                    call()
                 assert lost.value.code is Code.UNAVAILABLE
         until(service.answers)
         assert service.stop() == 0

@@ -128,8 +128,8 @@ def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(
         assert delays[-1] is None, "a healthy run does not count"
         grown = [delay for delay in delays[1:-1] if delay is not None]
         assert len(grown) == 5
-        for wanted, delay in zip([0.05, 0.1, 0.2, 0.4, 0.4], grown, strict=True):
-            assert wanted * 0.8 - 0.001 <= delay <= wanted * 1.2 + 0.001, delays
+        for expected, delay in zip([0.05, 0.1, 0.2, 0.4, 0.4], grown, strict=True):
+            assert expected * 0.8 - 0.001 <= delay <= expected * 1.2 + 0.001, delays
         # And it really was not there before: the next one ended after the time that was given to it.
         for before, after in itertools.pairwise(found):
             assert before.data["restart_at"] is None or after.at >= before.data["restart_at"]

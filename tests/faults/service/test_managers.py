@@ -39,8 +39,8 @@ def test_a_row_on_which_the_manager_fails_stops_nothing_else(tmp_path: Path) -> 
         with sqlite3.connect(service.run.database) as connection:
             connection.execute("UPDATE loops SET created_at = 'soon', desired = 'run' WHERE name = 'bad'")
         connection.close()
-        told = until(lambda: "; ".join(service.call(GetHealth()).problems), seconds=10)
-        assert told.startswith("the manager of loop failed: internal error")
+        problem = until(lambda: "; ".join(service.call(GetHealth()).problems), seconds=10)
+        assert problem.startswith("the manager of loop failed: internal error")
         # What is at work goes on, what is asked is written down, and everything is shown.
         assert service.until_state("works", LoopState.COMPLETED).outcome is Outcome.CONVERGED
         hold_against(service, "works", tmp_path / "works", unknown=0)

@@ -17,7 +17,7 @@ FROZEN = REPOSITORY / "tests" / "compat" / "data" / "loops-0001.db.gz"
 
 
 def test_the_service_manager_is_asked_for_time_before_ready(tmp_path: Path) -> None:
-    said: list[str] = []
+    received: list[str] = []
     with daemon(tmp_path) as service, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
@@ -26,12 +26,12 @@ def test_the_service_manager_is_asked_for_time_before_ready(tmp_path: Path) -> N
 
         def is_ready() -> bool:
             try:
-                said.extend(manager.recv(4096).decode().splitlines())
+                received.extend(manager.recv(4096).decode().splitlines())
             except BlockingIOError:
                 return False
-            return "READY=1" in said
+            return "READY=1" in received
 
         until(is_ready)
-    first = said.index("EXTEND_TIMEOUT_USEC=120000000")
-    assert first < said.index("READY=1")
-    assert said[first + 1] == "STATUS=migrating the database"
+    first = received.index("EXTEND_TIMEOUT_USEC=120000000")
+    assert first < received.index("READY=1")
+    assert received[first + 1] == "STATUS=migrating the database"

@@ -35,7 +35,7 @@ if not os.path.exists(os.path.join(base, "gate")):
     subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000"])
 say(structured_output={{"converged": True, "reasoning": "done"}})
 """
-LOOKS = """\
+OBSERVES = """\
 version: 1
 name: looks
 steps:
@@ -75,7 +75,7 @@ def test_no_process_is_left_and_everything_continues_from_what_is_committed(serv
     wait = f"case s{{step}} in s2) touch {tmp_path}/begun; test -e {tmp_path}/gate || sleep 999 | sleep 999;; esac"
     service.submit("acts", manifest("acts", witness, before=wait))
     service.submit("thinks", "the world is well", observers=[])
-    service.submit("looks", LOOKS.format(base=tmp_path))
+    service.submit("looks", OBSERVES.format(base=tmp_path))
     service.submit("asks", ASKS.format(base=tmp_path))
     service.until_state("asks", LoopState.WAITING)
     until(lambda: (tmp_path / "begun").exists() and lines(tmp_path / "calls") and lines(tmp_path / "looks"))
@@ -124,7 +124,7 @@ def test_repeated_kills_during_the_start_do_no_harm(service: Daemon, tmp_path: P
 
 def test_stopped_processes_do_not_outlive_root(service: Daemon, tmp_path: Path) -> None:
     """A process that is halted cannot hear that its parent is gone; the kernel kills it all the same."""
-    service.submit("looks", LOOKS.format(base=tmp_path))
+    service.submit("looks", OBSERVES.format(base=tmp_path))
     until(lambda: lines(tmp_path / "looks"))
     pids = service.pids()
     loop = service.lines()["looks"].pid

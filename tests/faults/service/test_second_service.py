@@ -26,10 +26,10 @@ def test_a_second_service_on_the_database_is_refused_wherever_it_would_listen(
         (): f"process {pids['root']} of another service listens there",
         ("--socket", str(tmp_path / "other.sock")): f"the service of process {pids['root']} has it",
     }
-    for words, said in refused.items():
+    for words, message in refused.items():
         second = service.run.run("supervise", *words)
         assert second.returncode == 75, second.stdout + second.stderr
-        assert said in second.stderr
+        assert message in second.stderr
         assert "Traceback" not in second.stderr
     assert service.pids() == pids
     (tmp_path / "gate").touch()

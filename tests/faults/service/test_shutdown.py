@@ -46,7 +46,7 @@ def ended(service: Daemon, number: int, *, within: float) -> float:
     return time.monotonic() - began
 
 
-def goes_on(service: Daemon, tmp_path: Path, witnesses: list[Path], *, unknown: int) -> None:
+def all_continue(service: Daemon, tmp_path: Path, witnesses: list[Path], *, unknown: int) -> None:
     """Started again, every loop gets there, and each action that was cut is known as unknown."""
     states = rows(service.run, "SELECT name, state, desired FROM loops ORDER BY name")
     assert states == [(f"loop{n}", states[n][1], Desired.RUN) for n in range(LOOPS)]
@@ -97,7 +97,7 @@ def test_sigterm_interrupts_steps_that_exceed_the_limit(tmp_path: Path) -> None:
         service.signal(signal.SIGTERM)
         took = ended(service, signal.SIGTERM, within=1.0)
         assert took > 0.9, "the second one was in a hurry"
-        goes_on(service, tmp_path, witnesses, unknown=1)
+        all_continue(service, tmp_path, witnesses, unknown=1)
 
 
 @pytest.mark.parametrize("drains", [False, True], ids=["at once", "while it drains"])
@@ -111,7 +111,7 @@ def test_sigquit_waits_for_no_step(tmp_path: Path, *, drains: bool) -> None:
         print(f"took {took:.2f} s")
         # Cut off and recorded as such by the loops themselves, who had a moment for it.
         assert rows(service.run, "SELECT DISTINCT state FROM actions") == [("unknown",)]
-        goes_on(service, tmp_path, witnesses, unknown=1)
+        all_continue(service, tmp_path, witnesses, unknown=1)
 
 
 def test_a_model_call_does_not_delay_the_shutdown(tmp_path: Path) -> None:

@@ -23,15 +23,15 @@ PERIOD = 3.0
 
 def hear(manager: socket.socket, until: float) -> list[float]:
     """When it was told that the service lives, from now on."""
-    told: list[float] = []
+    notified: list[float] = []
     while (left := until - time.monotonic()) > 0:
         manager.settimeout(left)
         try:
             if b"WATCHDOG=1" in manager.recv(65536).split(b"\n"):
-                told.append(time.monotonic())
+                notified.append(time.monotonic())
         except TimeoutError:
             break
-    return told
+    return notified
 
 
 # A control that is silent for two thirds of the period is replaced, which ends the silence.
@@ -45,8 +45,8 @@ def test_an_idle_service_feeds_the_watchdog_and_a_hung_one_does_not(
         pids = service.pids()
         hear(manager, time.monotonic() + 0.1)
         began = time.monotonic()
-        told = [began, *hear(manager, began + 2 * PERIOD), began + 2 * PERIOD]
-        assert max(later - earlier for earlier, later in itertools.pairwise(told)) < PERIOD
+        notified = [began, *hear(manager, began + 2 * PERIOD), began + 2 * PERIOD]
+        assert max(later - earlier for earlier, later in itertools.pairwise(notified)) < PERIOD
         os.kill(pids[hung], signal.SIGSTOP)
         # What was under way may still be told.
         hear(manager, time.monotonic() + 0.2)

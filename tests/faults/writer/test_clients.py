@@ -81,11 +81,11 @@ def test_a_subscriber_that_reads_late_gets_the_newest_event_id(database, writer)
     for n in range(500):
         last = link.execute([enter.call("w", n)])
     link.close()
-    told = []
-    while not told or told[-1].event != last:
-        told += receive(subscriber, 1)
-    assert not told[0].wakes
-    assert [one.event for one in told] == sorted(one.event for one in told)
+    notices = []
+    while not notices or notices[-1].event != last:
+        notices += receive(subscriber, 1)
+    assert not notices[0].wakes
+    assert [one.event for one in notices] == sorted(one.event for one in notices)
     subscriber.close()
 
 
@@ -218,7 +218,7 @@ def test_records_of_ended_clients_are_pruned(tmp_path, database):
         link.close()
 
 
-def told_to_end(writer: WriterProcess) -> WriterLink:
+def link_after_sigterm(writer: WriterProcess) -> WriterLink:
     """The link of its last client; it takes no other one any more."""
     link = writer.link()
     link.execute([enter.call("w", 1)])
@@ -235,7 +235,7 @@ def told_to_end(writer: WriterProcess) -> WriterLink:
 
 def test_after_one_sigterm_it_serves_until_the_last_client_disconnects(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
-        link = told_to_end(writer)
+        link = link_after_sigterm(writer)
         link.execute([enter.call("w", 3)])
         assert writer.process.poll() is None
         link.close()
@@ -245,7 +245,7 @@ def test_after_one_sigterm_it_serves_until_the_last_client_disconnects(tmp_path,
 
 def test_after_two_sigterms_it_ends_at_once(tmp_path, database):
     with writer_process(tmp_path, database) as writer:
-        link = told_to_end(writer)
+        link = link_after_sigterm(writer)
         writer.process.terminate()
         assert writer.ended() == 0
         link.close()

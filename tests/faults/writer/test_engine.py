@@ -20,7 +20,7 @@ from ftl2_enterprise.store import events
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 from tests.support.writing import WriterProcess
 
-LOOK = ObservationSpec(name="disk", module="command", params={"cmd": "df"})
+DISK = ObservationSpec(name="disk", module="command", params={"cmd": "df"})
 
 
 def script() -> ScriptedDecider:
@@ -33,7 +33,7 @@ def script() -> ScriptedDecider:
             state_ops=[StateOp(op="add_host", name="web7", ansible_host="192.0.2.7")],
         ),
         Decision(converged=True, reasoning="all is well"),
-        observe=[LOOK],
+        observe=[DISK],
     )
 
 
@@ -76,9 +76,9 @@ def _start_again(writer: WriterProcess) -> None:
 async def test_a_loop_continues_when_the_writer_is_killed_at_any_of_its_commits(tmp_path, point, nth):
     (tmp_path / "plain").mkdir()
     (tmp_path / "killed").mkdir()
-    wanted = await loop_through(tmp_path / "plain", direct=True)
+    expected = await loop_through(tmp_path / "plain", direct=True)
     found = await loop_through(tmp_path / "killed", fault=f"{point}#{nth}=kill")
-    assert found[1:] == wanted[1:]
-    assert wanted[0].outcome is Outcome.CONVERGED
+    assert found[1:] == expected[1:]
+    assert expected[0].outcome is Outcome.CONVERGED
     for name in ("state", "outcome", "condition", "iteration_count", "action_count", "changed_count", "failed_count"):
-        assert getattr(found[0], name) == getattr(wanted[0], name), name
+        assert getattr(found[0], name) == getattr(expected[0], name), name

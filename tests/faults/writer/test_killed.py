@@ -85,11 +85,11 @@ async def test_many_in_flight_over_one_connection_survive_a_kill(tmp_path, datab
     with writer_process(tmp_path, database, fault=f"{FaultPoint.WRITER_COMMITTED}#3=kill") as writer:
         client = WriterClient(writer.address)
         notices = []
-        told = asyncio.Event()
+        notified = asyncio.Event()
 
         def notice(committed: Committed) -> None:
             notices.append(committed)
-            told.set()
+            notified.set()
 
         client.subscribe(notice)
         client.start()
@@ -103,8 +103,8 @@ async def test_many_in_flight_over_one_connection_survive_a_kill(tmp_path, datab
         ids = await working
         last = await client.execute([enter.call("control", 1000)])
         while notices[-1].event < last:
-            told.clear()
-            await asyncio.wait_for(told.wait(), 20)
+            notified.clear()
+            await asyncio.wait_for(notified.wait(), 20)
         await client.close()
     entries = Entries(database)
     assert entries.of == {("control", n): 1 for n in range(1001)}

@@ -40,16 +40,16 @@ def scripted() -> Iterator[ScriptedService]:
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 255, 256, 65_535, 65_536, 600_000])
 def test_a_view_of_the_service_is_printed_unchanged(scripted: ScriptedService, length: int) -> None:
-    told = "é" * (length // 2) + "x" * (length % 2)
-    scripted.on(Render, Rendered(text=told))
+    text = "é" * (length // 2) + "x" * (length % 2)
+    scripted.on(Render, Rendered(text=text))
     done = ctl(scripted.path, "show", "web", "--json")
-    assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, text, "")
     assert scripted.asked == [Render(view="show", of="web", json=True)]
 
 
 def test_the_terminal_is_described(scripted: ScriptedService) -> None:
     scripted.on(Render, Rendered(text="rendered\n"))
-    for variables, wanted in (
+    for variables, expected in (
         ({}, Render(view="status", width=93, colour=True, socket=str(scripted.path))),
         ({"NO_COLOR": "1"}, Render(view="status", width=93, socket=str(scripted.path))),
         ({"TERM": "dumb"}, Render(view="status", socket=str(scripted.path))),
@@ -58,7 +58,7 @@ def test_the_terminal_is_described(scripted: ScriptedService) -> None:
         scripted.asked.clear()
         with Screen([*CTL, "--socket", str(scripted.path), "status"], columns=93, environment=variables) as screen:
             screen.wait(lambda text: "rendered" in text)
-        assert scripted.asked == [wanted]
+        assert scripted.asked == [expected]
 
 
 def test_it_loads_fourteen_small_modules(scripted: ScriptedService) -> None:
@@ -136,22 +136,22 @@ def test_any_value_of_columns_is_accepted(scripted: ScriptedService, columns: st
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("words", "status", "message"),
     [
         (("show", "\udcff"), 2, "error: cannot understand '\\udcff': it is not UTF-8 text\n"),
         (("status", "web", "--watch"), 2, "error: cannot take --watch with a loop\n"),
     ],
 )
 def test_invalid_arguments_are_refused(
-    scripted: ScriptedService, words: tuple[str, ...], status: int, told: str
+    scripted: ScriptedService, words: tuple[str, ...], status: int, message: str
 ) -> None:
     done = ctl(scripted.path, *words)
     assert (done.returncode, done.stdout) == (status, "")
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("redirected", "status", "told"),
+    ("redirected", "status", "message"),
     [
         (">&-", 69, "error: cannot print anything: the standard output is closed\n"),
         (">&- 2>&-", 69, ""),
@@ -160,12 +160,12 @@ def test_invalid_arguments_are_refused(
     ],
 )
 def test_streams_that_are_closed_are_no_internal_error(
-    scripted: ScriptedService, redirected: str, status: int, told: str
+    scripted: ScriptedService, redirected: str, status: int, message: str
 ) -> None:
     scripted.on(Render, Rendered(text="rendered\n"))
     words = " ".join([*CTL, "--socket", str(scripted.path), "status"])
     done = subprocess.run(["sh", "-c", f"{words} {redirected}"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (status, told)
+    assert (done.returncode, done.stderr) == (status, message)
 
 
 @pytest.mark.parametrize("words", [("list", "-n", "1"), ("list", "-n1", "--json")])
@@ -207,14 +207,14 @@ def listening(path: Path) -> Generator[socket.socket]:
 
 
 @contextmanager
-def answers(path: Path, said: bytes, *, stays: bool = False) -> Generator[None]:
+def answers(path: Path, reply: bytes, *, stays: bool = False) -> Generator[None]:
     """A listener that sends that to each connection, then closes it or keeps silent."""
     over = threading.Event()
 
     def answer(connection: socket.socket) -> None:
         with connection:
             connection.recv(65536)
-            connection.sendall(said)
+            connection.sendall(reply)
             if stays:
                 over.wait(60)
 
@@ -253,7 +253,7 @@ WELCOME = encoded(Welcome(protocol=1, version="1"))
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "told"),
+    ("reply", "status", "message"),
     [
         (b"\x00\x00\x00\x00", 2, "cannot understand"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10, 2, "cannot take a message of"),
@@ -269,18 +269,18 @@ WELCOME = encoded(Welcome(protocol=1, version="1"))
     ],
 )
 def test_malformed_replies_are_explained_by_the_whole_program(
-    tmp_path: Path, said: bytes, status: int, told: str
+    tmp_path: Path, reply: bytes, status: int, message: str
 ) -> None:
-    with answers(tmp_path / "s", said, stays=True):
+    with answers(tmp_path / "s", reply, stays=True):
         done = ctl(tmp_path / "s", "status")
     assert (done.returncode, done.stdout) == (status, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.startswith("error: cannot ")
 
 
-@pytest.mark.parametrize("said", [b"", WELCOME, WELCOME + b"\x00\x00\xff\xff\x83"])
-def test_a_lost_connection_is_explained_by_the_whole_program(tmp_path: Path, said: bytes) -> None:
-    with answers(tmp_path / "s", said):
+@pytest.mark.parametrize("reply", [b"", WELCOME, WELCOME + b"\x00\x00\xff\xff\x83"])
+def test_a_lost_connection_is_explained_by_the_whole_program(tmp_path: Path, reply: bytes) -> None:
+    with answers(tmp_path / "s", reply):
         done = ctl(tmp_path / "s", "status")
     assert (done.returncode, done.stdout) == (69, "")
     assert done.stderr.startswith("error: cannot continue: the connection to the service was lost\n")
@@ -363,8 +363,8 @@ def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
         with connection:
             assert connection.recv(1)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (130, b"")
+            _, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (130, b"")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def greets_only(message: FromClient) -> object:
     return WELCOME if isinstance(message, Hello) else None
 
 
-def says_why(message: FromClient) -> object:
+def sends_reason(message: FromClient) -> object:
     return WELCOME if isinstance(message, Hello) else STOPS
 
 
@@ -89,24 +89,24 @@ def session(path: Path) -> CtlSession:
     return CtlSession(out=painter(io.StringIO()), socket=str(path), within=10.0)
 
 
-@pytest.mark.parametrize("first", [greets_only, says_why, stops_at_once])
+@pytest.mark.parametrize("first", [greets_only, sends_reason, stops_at_once])
 def test_a_read_is_repeated_on_the_next_service(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
     with services(tmp_path / "s", first, answers), session(tmp_path / "s") as one:
         assert one.call(GetVersion()) == VERSION_INFO
 
 
-@pytest.mark.parametrize("first", [greets_only, says_why])
+@pytest.mark.parametrize("first", [greets_only, sends_reason])
 def test_a_write_is_never_repeated(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
     with services(tmp_path / "s", first) as heard, session(tmp_path / "s") as one:
-        with pytest.raises(ConnectionLost, match=r"cannot (go on|continue)") as told:
+        with pytest.raises(ConnectionLost, match=r"cannot (go on|continue)") as lost:
             one.call(PauseLoop(loop="web"))
-        assert told.value.code is Code.UNAVAILABLE
+        assert lost.value.code is Code.UNAVAILABLE
     assert [type(message) for message in heard[0]] == [Hello, Call]
 
 
 def test_a_write_is_sent_if_no_request_was_sent_before(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    with services(path, stops_at_once, says_why) as heard, session(path) as one, pytest.raises(ConnectionLost):
+    with services(path, stops_at_once, sends_reason) as heard, session(path) as one, pytest.raises(ConnectionLost):
         one.call(PauseLoop(loop="web"))
     assert [[type(message) for message in each] for each in heard] == [[Hello], [Hello, Call]]
 

@@ -114,9 +114,9 @@ def test_an_interrupt_is_not_lost_where_a_library_catches_every_exception() -> N
 
 
 def test_another_way_of_handling_interrupts_is_kept() -> None:
-    for how, said in {"heard": "heard\nthe program runs\n", "after": "raised\n"}.items():
+    for how, output in {"heard": "heard\nthe program runs\n", "after": "raised\n"}.items():
         ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, how)
-        assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, output, "")
     ended = python(BY_A_LIBRARY_THAT_CATCHES_EVERYTHING, "in a thread")
     assert ended.returncode == 0
     assert "raised" in ended.stdout

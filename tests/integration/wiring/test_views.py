@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-BY_ITSELF = ("--timeout", "29")
+WITHOUT_SERVICE_VIEW = ("--timeout", "29")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_view_equals_the_output_of_the_client(
     service.call(PauseLoop(loop="web"))
 
     def same() -> bool:
-        seen, made = ctl(service.socket, *words), ctl(service.socket, *words, *BY_ITSELF)
+        seen, made = ctl(service.socket, *words), ctl(service.socket, *words, *WITHOUT_SERVICE_VIEW)
         assert (seen.returncode, seen.stderr, made.stderr) == (0, "", "")
         # An age may change between the two.
         return seen.stdout == made.stdout == service.call(request_).text
@@ -91,7 +91,7 @@ def test_a_terminal_gets_what_the_client_prints(service: ControlProcess, columns
             return screen.raw
 
     def same() -> bool:
-        return seen("status") == seen("status", *BY_ITSELF) and "2 loops" in seen("status")
+        return seen("status") == seen("status", *WITHOUT_SERVICE_VIEW) and "2 loops" in seen("status")
 
     until(same)
     assert ("\x1b[" in seen("status")) == colour
@@ -175,6 +175,6 @@ def test_an_open_prompt_is_rendered_as_by_the_client(scripted: ScriptedService) 
 
     def same() -> bool:
         rendered = views.render(lambda request: replies[type(request)], Render(view="status"))
-        return rendered.text == ctl(scripted.path, "status", *BY_ITSELF).stdout
+        return rendered.text == ctl(scripted.path, "status", *WITHOUT_SERVICE_VIEW).stdout
 
     until(same)

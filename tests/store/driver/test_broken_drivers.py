@@ -268,7 +268,7 @@ class ChangesTheSchemaOutside(SqliteDriver):
 
 
 @fails(conformance.a_schema_change_reports_progress_while_it_works)
-class ReportsProgressForEver(SqliteDriver):
+class ReportsProgressAfterwards(SqliteDriver):
     @override
     @contextmanager
     def change_schema(self, connection: sqlite3.Connection, progress: Progress | None = None) -> Generator[None]:

@@ -101,9 +101,9 @@ def test_any_sequence_of_events_keeps_the_invariants(db: Store, kind: str) -> No
         state: Any = machine.initial
         for event in sequence:
             try:
-                wanted = machine.after(state, event)
+                expected = machine.after(state, event)
             except IllegalMove:
-                wanted = None
+                expected = None
             with db.read() as tx:
                 before = tx.connection.execute(select(table).where(table.c.id == row)).one()
             try:
@@ -113,21 +113,23 @@ def test_any_sequence_of_events_keeps_the_invariants(db: Store, kind: str) -> No
                 assert problem.code is Code.CONFLICT  # noqa: PT017
                 assert problem.message.startswith("cannot ")  # noqa: PT017
                 got = None
-            assert got == wanted
+            assert got == expected
             with db.read() as tx:
                 after = tx.connection.execute(select(table).where(table.c.id == row)).one()
-            if wanted is None:
+            if expected is None:
                 assert after == before
             else:
-                state = wanted
+                state = expected
             assert after.state == state
 
     follow()
 
 
-@pytest.mark.parametrize(("event", "wanted"), [(e, s) for e in LoopEvent for s in LOOP.sources(e).items()])
-def test_a_move_with_many_outcomes_takes_the_right_one(db: Store, event: LoopEvent, wanted: tuple[Any, Any]) -> None:
-    source, target = wanted
+@pytest.mark.parametrize(("event", "expected"), [(e, s) for e in LoopEvent for s in LOOP.sources(e).items()])
+def test_a_move_with_many_outcomes_takes_the_right_one(
+    db: Store, event: LoopEvent, expected: tuple[Any, Any]
+) -> None:
+    source, target = expected
     with db.write() as tx:
         loop = loop_rows.create_loop(tx, spec())
         tx.connection.execute(text("PRAGMA ignore_check_constraints = ON"))

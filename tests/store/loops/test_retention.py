@@ -39,7 +39,7 @@ def see(
     observation_rows.finish_observation(tx, found, state, result=result)
 
 
-def look(
+def iterate(
     tx: Tx,
     loop: int,
     run: int,
@@ -53,7 +53,7 @@ def look(
 
 
 def runs(tx: Tx, loop: int, count: int, *, first: int = 1) -> list[int]:
-    return [look(tx, loop, run) for run in range(first, first + count)]
+    return [iterate(tx, loop, run) for run in range(first, first + count)]
 
 
 def old(db: Store, before: int = LATER) -> list[int]:
@@ -124,8 +124,8 @@ def test_young_noop_iterations_are_kept(db: Store) -> None:
 def test_iterations_with_a_change_or_failure_are_kept(db: Store, and_also: Callable[[Tx, Iteration], Any]) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
-        look(tx, web, 1)
-        look(tx, web, 1, IterationOutcome.OBSERVED, and_also=and_also)
+        iterate(tx, web, 1)
+        iterate(tx, web, 1, IterationOutcome.OBSERVED, and_also=and_also)
         rest = runs(tx, web, 22, first=2)
     assert old(db) == rest[:2]
 
@@ -135,7 +135,7 @@ def test_only_complete_runs_without_a_change_are_removed(db: Store, outcome: Ite
     quiet = outcome in {IterationOutcome.CONVERGED, IterationOutcome.CHECK_HELD, IterationOutcome.OBSERVED}
     with db.write() as tx:
         web = started_loop(tx)[0].id
-        run = [look(tx, web, 1), look(tx, web, 1, outcome), look(tx, web, 1)]
+        run = [iterate(tx, web, 1), iterate(tx, web, 1, outcome), iterate(tx, web, 1)]
         runs(tx, web, retention.NEWEST, first=2)
     assert old(db) == (run if quiet else [])
 
@@ -143,7 +143,7 @@ def test_only_complete_runs_without_a_change_are_removed(db: Store, outcome: Ite
 def test_a_run_that_has_not_ended_is_kept(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
-        many = [look(tx, web, 1, IterationOutcome.OBSERVED) for _ in range(25)]
+        many = [iterate(tx, web, 1, IterationOutcome.OBSERVED) for _ in range(25)]
         loop_rows.insert_iteration(tx, web, 1)
     assert old(db) == []
     assert len(kept(db)) == len(many) + 1
@@ -165,10 +165,10 @@ def test_the_number_of_examined_iterations_is_bounded(db: Store, monkeypatch: py
 def test_long_texts_are_removed_with_the_last_iteration_that_refers_to_them(db: Store) -> None:
     with db.write() as tx:
         web = started_loop(tx)[0].id
-        look(tx, web, 1, and_also=lambda tx, iteration: see(tx, iteration, "seen once " * 1000))
-        look(tx, web, 2, and_also=lambda tx, iteration: see(tx, iteration, "seen again " * 1000))
+        iterate(tx, web, 1, and_also=lambda tx, iteration: see(tx, iteration, "seen once " * 1000))
+        iterate(tx, web, 2, and_also=lambda tx, iteration: see(tx, iteration, "seen again " * 1000))
         runs(tx, web, 19, first=3)
-        look(tx, web, 22, and_also=lambda tx, iteration: see(tx, iteration, "seen again " * 1000))
+        iterate(tx, web, 22, and_also=lambda tx, iteration: see(tx, iteration, "seen again " * 1000))
     assert len(old(db)) == 2
     forget(db, old(db))
     with db.read() as tx:

@@ -124,8 +124,8 @@ def test_a_read_only_directory_is_unavailable(tmp_path: Path) -> None:
     for each in (tmp_path, *tmp_path.parents):
         if each.stat().st_uid == os.geteuid() and each.name.startswith("pytest"):
             each.chmod(0o755)
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, str(closed / "loops.db")], capture_output=True, text=True, check=False
     )
-    assert said.stdout.startswith("unavailable cannot open the database"), said.stderr
-    assert "may not write there" in said.stdout
+    assert done.stdout.startswith("unavailable cannot open the database"), done.stderr
+    assert "may not write there" in done.stdout

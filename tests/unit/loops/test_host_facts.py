@@ -14,14 +14,14 @@ DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\
 ROCKY = 'NAME=\'Rocky Linux\'\nID="rocky"\nID_LIKE="rhel centos fedora"\n'
 
 
-def look(module: str, **params: Any) -> ObservationSpec:
+def observation(module: str, **params: Any) -> ObservationSpec:
     return ObservationSpec(name="os", module=module, params=params, host="web01")
 
 
 @pytest.mark.parametrize("module", ["shell", "command", "ansible.builtin.command", "raw"])
 @pytest.mark.parametrize("param", ["cmd", "_raw_params"])
 def test_facts_from_os_release_read_by_a_command(module: str, param: str) -> None:
-    spec = look(module, **{param: "cat /etc/os-release"})
+    spec = observation(module, **{param: "cat /etc/os-release"})
     assert facts_from(spec, {"stdout": DEBIAN, "rc": 0}) == {
         "distribution": "Debian GNU/Linux 12 (bookworm)",
         "distribution_id": "debian",
@@ -32,8 +32,8 @@ def test_facts_from_os_release_read_by_a_command(module: str, param: str) -> Non
 def test_facts_from_os_release_read_by_other_modules() -> None:
     content = base64.b64encode(ROCKY.encode()).decode()
     rocky = {"distribution": "Rocky Linux", "distribution_id": "rocky", "pkg_manager": "dnf"}
-    assert facts_from(look("slurp", src="/etc/os-release"), {"content": content}) == rocky
-    assert facts_from(look("command", argv=["cat", "/etc/os-release"]), {"stdout": ROCKY}) == rocky
+    assert facts_from(observation("slurp", src="/etc/os-release"), {"content": content}) == rocky
+    assert facts_from(observation("command", argv=["cat", "/etc/os-release"]), {"stdout": ROCKY}) == rocky
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_facts_about_package_managers(identity: str, like: str, manager: str | N
 
 def test_facts_from_the_setup_module() -> None:
     result = {"ansible_facts": {"ansible_system": "Linux", "ansible_machine": "x86_64", "ansible_processor": [1]}}
-    assert facts_from(look("setup"), result) == {"system": "Linux", "machine": "x86_64"}
-    assert facts_from(look("ansible.builtin.setup"), {"ansible_facts": None}) == {}
+    assert facts_from(observation("setup"), result) == {"system": "Linux", "machine": "x86_64"}
+    assert facts_from(observation("ansible.builtin.setup"), {"ansible_facts": None}) == {}
 
 
 @pytest.mark.parametrize(
     ("spec", "result"),
     [
-        (look("command", cmd="cat /etc/os-release"), {"stdout": DEBIAN, "failed": True}),
-        (look("command", cmd="cat /etc/issue"), {"stdout": DEBIAN}),
-        (look("command", cmd="cat /etc/os-release"), {"stdout": "cat: no such file\n=x\n"}),
-        (look("command", cmd="cat /etc/os-release"), {}),
-        (look("slurp", src="/etc/os-release"), {"content": "%%%"}),
-        (look("slurp", src="/etc/os-release"), {}),
-        (look("stat", path="/etc/os-release"), {"stat": {}}),
+        (observation("command", cmd="cat /etc/os-release"), {"stdout": DEBIAN, "failed": True}),
+        (observation("command", cmd="cat /etc/issue"), {"stdout": DEBIAN}),
+        (observation("command", cmd="cat /etc/os-release"), {"stdout": "cat: no such file\n=x\n"}),
+        (observation("command", cmd="cat /etc/os-release"), {}),
+        (observation("slurp", src="/etc/os-release"), {"content": "%%%"}),
+        (observation("slurp", src="/etc/os-release"), {}),
+        (observation("stat", path="/etc/os-release"), {"stat": {}}),
     ],
 )
 def test_observations_without_facts(spec: ObservationSpec, result: dict[str, Any]) -> None:

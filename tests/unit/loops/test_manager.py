@@ -30,7 +30,7 @@ def child(number: int = 1, *, stopping: bool = False, pid: int | None = 7) -> Ch
     return Child(key=f"loop:{number}", pid=pid, started_at=0, stopping=stopping)
 
 
-def look(*rows: Row, children: tuple[Child, ...] = (), **values: Any) -> Plan:
+def plan_for(*rows: Row, children: tuple[Child, ...] = (), **values: Any) -> Plan:
     given: dict[str, Any] = {"begins": {}, "deadlines": {}, **values}
     deadlines = given.pop("deadlines")
     return compare(rows, deadlines, {c.key: c for c in children}, NOW, **given)
@@ -38,7 +38,7 @@ def look(*rows: Row, children: tuple[Child, ...] = (), **values: Any) -> Plan:
 
 def admitted(*rows: Row, children: tuple[Child, ...] = (), max_running: int = 10) -> Admission:
     """What becomes of the plan when there are no other managers."""
-    return admit([look(*rows, children=children)], {c.key: c for c in children}, max_running=max_running)
+    return admit([plan_for(*rows, children=children)], {c.key: c for c in children}, max_running=max_running)
 
 
 DUE: list[tuple[Row, int | None, int | None]] = [
@@ -58,22 +58,22 @@ DUE: list[tuple[Row, int | None, int | None]] = [
     (row(L.BLOCKED, D.PAUSE), None, None),
     # Nobody has made the wish true: a process is there to do it.
     *(
-        (row(state, wish), None, 5)
+        (row(state, desired), None, 5)
         for state in (L.PENDING, L.RUNNING, L.WAITING, L.RESTING)
-        for wish in set(D) - {D.RUN}
+        for desired in set(D) - {D.RUN}
     ),
     (row(L.PAUSED, D.CANCEL), None, 5),
     (row(L.BLOCKED, D.CANCEL), None, 5),
 ]
 
 
-@pytest.mark.parametrize(("one", "deadline", "wanted"), DUE)
-def test_loops_that_are_due_are_started(one: Row, deadline: int | None, wanted: int | None) -> None:
-    assert due_at(one, deadline) == wanted
+@pytest.mark.parametrize(("one", "deadline", "expected"), DUE)
+def test_loops_that_are_due_are_started(one: Row, deadline: int | None, expected: int | None) -> None:
+    assert due_at(one, deadline) == expected
 
 
 @pytest.mark.parametrize(
-    ("one", "stopping", "wanted"),
+    ("one", "stopping", "expected"),
     [
         (row(L.RUNNING), False, None),
         (row(L.RUNNING), True, None),
@@ -87,24 +87,24 @@ def test_loops_that_are_due_are_started(one: Row, deadline: int | None, wanted: 
         (row(L.RESTING, D.PAUSE, next_run_at=0), False, Urgency.SAFE_POINT),
     ],
 )
-def test_loops_that_should_not_run_are_stopped(one: Row, stopping: bool, wanted: Urgency | None) -> None:
-    plan = look(one, children=(child(stopping=stopping),))
-    assert plan.stop == ({} if wanted is None else {"loop:1": wanted})
+def test_loops_that_should_not_run_are_stopped(one: Row, stopping: bool, expected: Urgency | None) -> None:
+    plan = plan_for(one, children=(child(stopping=stopping),))
+    assert plan.stop == ({} if expected is None else {"loop:1": expected})
     assert plan.start == ()
 
 
 def test_an_expedited_cancel_is_a_stop() -> None:
     one = row(L.RUNNING, D.CANCEL)
     for stopping in (False, True):
-        assert look(one, children=(child(stopping=stopping),), expedited={1}).stop == {"loop:1": Urgency.NOW}
-    assert look(row(L.RUNNING), children=(child(),), expedited={1}).stop == {}
+        assert plan_for(one, children=(child(stopping=stopping),), expedited={1}).stop == {"loop:1": Urgency.NOW}
+    assert plan_for(row(L.RUNNING), children=(child(),), expedited={1}).stop == {}
 
 
 def test_a_resting_process_is_woken_when_its_time_has_come() -> None:
-    assert look(row(L.RESTING, next_run_at=NOW), children=(child(),)).wake == ("loop:1",)
-    assert look(row(L.RESTING, next_run_at=NOW + 1), children=(child(),)).wake == ()
-    assert look(row(L.RESTING, next_run_at=NOW), children=(child(stopping=True),)).wake == ()
-    assert look(row(L.RUNNING), children=(child(),)).wake == ()
+    assert plan_for(row(L.RESTING, next_run_at=NOW), children=(child(),)).wake == ("loop:1",)
+    assert plan_for(row(L.RESTING, next_run_at=NOW + 1), children=(child(),)).wake == ()
+    assert plan_for(row(L.RESTING, next_run_at=NOW), children=(child(stopping=True),)).wake == ()
+    assert plan_for(row(L.RUNNING), children=(child(),)).wake == ()
 
 
 def test_the_queue_is_fair() -> None:
@@ -137,7 +137,7 @@ def test_a_resting_child_makes_room_for_a_waiting_loop() -> None:
         row(L.PENDING, id=6),
     ]
     children = (child(1), child(2), child(3), child(4))
-    assert look(*rows, children=children).stop == {}
+    assert plan_for(*rows, children=children).stop == {}
     plan = admitted(*rows, children=children, max_running=4)
     # Those whose next run is the furthest away, and no more of them than are waited for.
     assert (plan.start, plan.end) == ((), ("loop:2", "loop:3"))
@@ -150,14 +150,14 @@ def test_a_resting_child_makes_room_for_a_waiting_loop() -> None:
 
 
 def test_the_next_pass_is_when_the_next_loop_is_due() -> None:
-    assert look(row(L.PENDING)).recheck_after is None
-    assert look(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).recheck_after == 3.0
+    assert plan_for(row(L.PENDING)).recheck_after is None
+    assert plan_for(row(L.RESTING, next_run_at=NOW + 3 * SECOND)).recheck_after == 3.0
     soon = [row(L.RESTING, id=1, next_run_at=NOW + 3 * SECOND), row(L.PENDING, id=2, restart_at=NOW + SECOND)]
-    assert look(*soon).recheck_after == 1.0
-    assert look(row(L.WAITING, open_prompts=1), deadlines={1: NOW + 2 * SECOND}).recheck_after == 2.0
-    assert look(row(L.PENDING), begins={1: NOW + 4 * SECOND}).recheck_after == 4.0
+    assert plan_for(*soon).recheck_after == 1.0
+    assert plan_for(row(L.WAITING, open_prompts=1), deadlines={1: NOW + 2 * SECOND}).recheck_after == 2.0
+    assert plan_for(row(L.PENDING), begins={1: NOW + 4 * SECOND}).recheck_after == 4.0
     # One that has its process looks after itself.
-    assert look(row(L.RESTING, next_run_at=NOW + SECOND), children=(child(),)).recheck_after is None
+    assert plan_for(row(L.RESTING, next_run_at=NOW + SECOND), children=(child(),)).recheck_after is None
 
 
 def test_a_boot_is_splayed_by_the_order_of_the_queue() -> None:
@@ -170,7 +170,7 @@ def test_a_boot_is_splayed_by_the_order_of_the_queue() -> None:
     assert max(splayed(rows, {}, {}, NOW, splay=0.5).values()) < NOW + SECOND // 2
     assert set(splayed(rows, {}, {}, NOW, splay=0).values()) == {NOW}
     assert splayed(rows[:1], {}, {}, NOW, splay=10.0) == {}
-    assert len(look(*rows, begins=begins).start) == 1
+    assert len(plan_for(*rows, begins=begins).start) == 1
 
 
 instants = st.one_of(st.none(), st.integers(NOW - 5, NOW + 5))

@@ -48,7 +48,7 @@ async def test_modules_that_do_nothing_are_refused_everywhere(modules: Ftl2Modul
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "nearest"),
     [
         ("comand", "did you mean command?"),
         ("linefile", "did you mean lineinfile?"),
@@ -59,10 +59,10 @@ async def test_modules_that_do_nothing_are_refused_everywhere(modules: Ftl2Modul
         ("", "cannot find the module"),
     ],
 )
-def test_an_unknown_module_is_refused_with_the_nearest_name(modules: Ftl2Modules, name: str, said: str) -> None:
+def test_an_unknown_module_is_refused_with_the_nearest_name(modules: Ftl2Modules, name: str, nearest: str) -> None:
     why = modules.refuse(name, "localhost")
     assert why is not None
-    assert said in why
+    assert nearest in why
 
 
 @pytest.mark.parametrize("name", ["command", "ansible.builtin.file", "stat", "amazon.aws.ec2_instance", "apt", "git"])
@@ -180,5 +180,5 @@ def test_hosts_are_translated_for_ftl2() -> None:
 
 def test_host_keys_are_checked_unless_the_inventory_disables_it() -> None:
     assert ftl2_context.host_config(HostEntry(name="web")).vars == {"disable_host_key_checking": False}
-    said = HostEntry(name="web", vars={"ansible_host_key_checking": "false"})
-    assert ftl2_context.host_config(said).vars == {"disable_host_key_checking": True}
+    given = HostEntry(name="web", vars={"ansible_host_key_checking": "false"})
+    assert ftl2_context.host_config(given).vars == {"disable_host_key_checking": True}

@@ -52,7 +52,7 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
 
 
 @pytest.mark.parametrize(
-    ("settled", "told"),
+    ("settled", "notice"),
     [
         (
             builders.prompt(7, state=PromptState.ANSWERED, answer="yes", answered_by="alice (uid 7, pid 8)"),
@@ -64,7 +64,7 @@ def screen(service: PlayedService, tmp_path: Path) -> Iterator[Screen]:
     ],
 )
 def test_an_answer_to_a_prompt_that_closes_while_it_is_typed_is_not_sent(
-    service: PlayedService, screen: Screen, settled: Prompt, told: str
+    service: PlayedService, screen: Screen, settled: Prompt, notice: str
 ) -> None:
     screen.enter("answer 7")
     screen.see("answer 7 of web (1-2, Enter for later):")
@@ -80,9 +80,9 @@ def test_an_answer_to_a_prompt_that_closes_while_it_is_typed_is_not_sent(
         service.happen(LoopDeleted)
     else:
         service.closes(settled)
-    text = screen.see(told, "no answer is needed (Enter returns): n")
+    text = screen.see(notice, "no answer is needed (Enter returns): n")
     lines = [one.strip() for one in text.splitlines()]
-    assert lines.index(told) < lines.index("no answer is needed (Enter returns): n")
+    assert lines.index(notice) < lines.index("no answer is needed (Enter returns): n")
     screen.enter("o")
     screen.see("nothing was sent")
     invited(screen, 2)
@@ -108,21 +108,21 @@ def test_what_was_typed_before_the_question_appeared_does_not_answer_it(
 def test_what_was_typed_while_the_question_was_fetched_does_not_answer_it(
     service: PlayedService, screen: Screen
 ) -> None:
-    reached, goes_on = threading.Event(), threading.Event()
+    reached, released = threading.Event(), threading.Event()
     detail = PromptDetail(
         prompt=builders.prompt(7, default="no"), loop="web", desired_state="nginx runs", observations=[]
     )
 
     def slow(_request: ShowPrompt) -> PromptDetail:
         reached.set()
-        assert goes_on.wait(20)
+        assert released.wait(20)
         return detail
 
     service.on(ShowPrompt, slow)
     screen.enter("answer 7")
     until(reached.is_set)
     screen.type("\r")
-    goes_on.set()
+    released.set()
     screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")
     screen.type("\x03")
     screen.see("the prompt stays open: answer 7")
@@ -140,13 +140,13 @@ def test_the_next_question_of_a_loop_that_is_followed_is_shown_once(service: Pla
     screen.see("answer 7 of web (1-2")
     screen.enter("no")
     until(lambda: service.events.watchers == 2)
-    looks = len(service.asked_for(ListPrompts))
+    queries = len(service.asked_for(ListPrompts))
     service.happen(PromptAnswered, prompt_id=7, answer="no", answered_by="ada")
     service.prompts = [PromptLine(prompt=following, loop="web")]
     service.happen(PromptAsked, prompt_id=8, question=following.question, options=following.options)
     screen.see("prompt 8: And the other one?")
     # The shell has seen it too.
-    until(lambda: len(service.asked_for(ListPrompts)) > looks + 1)
+    until(lambda: len(service.asked_for(ListPrompts)) > queries + 1)
     service.on(ShowLoop, WAITING)
     service.happen(LoopAsked)
     screen.see("waiting for you", "answer: answer 8")

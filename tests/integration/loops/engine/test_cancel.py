@@ -11,7 +11,7 @@ from ftl2_enterprise.loops.rows import actions as action_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
 from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, forever
-from tests.support.people import Nobody
+from tests.support.people import NoAnswer
 from tests.support.runs import iterations
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def test_a_run_can_be_cancelled_while_it_decides(tmp_path: Path):
 
 
 async def test_a_run_can_be_cancelled_while_it_asks(tmp_path: Path):
-    people: Any = Nobody()
+    people: Any = NoAnswer()
     deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
     with bench(tmp_path, deciding, people=people) as b:
         running = asyncio.create_task(b.run())

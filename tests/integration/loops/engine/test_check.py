@@ -7,7 +7,7 @@ from ftl2_enterprise.protocol.loops.nouns import Mode
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 from tests.support.runs import continuous
 
-LOOK = ObservationSpec(name="page", module="stat", params={"path": "/a"})
+PAGE = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 
 
 def sees(call):
@@ -15,14 +15,14 @@ def sees(call):
 
 
 async def test_a_check_without_expectations_is_ignored(tmp_path):
-    decider = ScriptedDecider(Decision(converged=True, check=Check(observe=[LOOK], expect=[])), is_model=True)
+    decider = ScriptedDecider(Decision(converged=True, check=Check(observe=[PAGE], expect=[])), is_model=True)
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01) as b:
         await continuous(b, 2)
     assert len(decider.situations) == 2
 
 
 async def test_a_check_uses_its_own_observations_and_no_others_of_the_same_name(tmp_path):
-    check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", value=True)])
+    check = Check(observe=[PAGE], expect=[Expectation(observation="page", path="exists", value=True)])
     other = ObservationSpec(name="page", module="stat", params={"path": "/b"})
     modules = ScriptedModules()
     modules.handlers["stat"] = sees
@@ -36,7 +36,7 @@ async def test_a_check_uses_its_own_observations_and_no_others_of_the_same_name(
 
 
 async def test_a_check_with_a_denied_observation_is_not_in_sync(tmp_path):
-    check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", op=Operator.ABSENT)])
+    check = Check(observe=[PAGE], expect=[Expectation(observation="page", path="exists", op=Operator.ABSENT)])
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: []\n")
     decider = ScriptedDecider(Decision(converged=True, check=check), is_model=True)
@@ -51,7 +51,7 @@ async def test_a_check_with_a_denied_observation_is_not_in_sync(tmp_path):
 
 
 async def test_observations_requested_by_a_converging_decision_are_made_until_the_next_one(tmp_path):
-    check = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", value=True)])
+    check = Check(observe=[PAGE], expect=[Expectation(observation="page", path="exists", value=True)])
     extra = ObservationSpec(name="extra", module="stat", params={"path": "/b"})
     world = {"exists": True}
     modules = ScriptedModules()

@@ -15,8 +15,8 @@ from ftl2_enterprise.protocol.loops.decision import (
 from ftl2_enterprise.protocol.loops.nouns import Condition, IterationOutcome, LoopState, Mode
 from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
 
-LOOK = ObservationSpec(name="page", module="stat")
-CHECK = Check(observe=[LOOK], expect=[Expectation(observation="page", path="exists", value=True)])
+PAGE = ObservationSpec(name="page", module="stat")
+CHECK = Check(observe=[PAGE], expect=[Expectation(observation="page", path="exists", value=True)])
 
 
 def stop_after(b, count: int) -> None:
@@ -36,7 +36,7 @@ async def test_no_decision_is_made_while_the_check_holds_and_drift_is_found(tmp_
     world = {"exists": True}
     modules.handlers["stat"] = lambda call: ok(output=dict(world))
 
-    def mend(situation):
+    def repair(situation):
         if world["exists"]:
             return Decision(converged=True, check=CHECK)
         return Decision(actions=[ActionSpec(module="touch")], unmet=["page is missing"])
@@ -46,7 +46,7 @@ async def test_no_decision_is_made_while_the_check_holds_and_drift_is_found(tmp_
         return ok(changed=True)
 
     modules.handlers["touch"] = touch
-    decider = ScriptedDecider(mend, is_model=True)
+    decider = ScriptedDecider(repair, is_model=True)
     with bench(tmp_path, decider, modules=modules, mode=Mode.CONTINUOUS, interval=0.01) as b:
         stop_after(b, 3)
         loop = await b.run()

@@ -83,8 +83,8 @@ async def test_a_resumed_decider_gets_the_host_of_each_action(tmp_path):
         b.stop = StopSignal()
         b.decider = ScriptedDecider(DONE)
         assert (await b.run()).outcome is Outcome.CONVERGED
-        told = b.decider.situations[0].past
-    assert [(row.host, row.target, row.rc, row.stderr.shown) for past in told for row in past.actions] == [
+        past_iterations = b.decider.situations[0].past
+    assert [(row.host, row.target, row.rc, row.stderr.shown) for past in past_iterations for row in past.actions] == [
         ("web2", "web2", 1, "said by web2")
     ] * 2
 

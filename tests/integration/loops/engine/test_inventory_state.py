@@ -71,8 +71,8 @@ def rule(tmp_path: Path, action: str) -> str:
 async def test_variables_that_a_rule_sets_for_a_host_reach_the_next_process(tmp_path):
     rules = rule(tmp_path, "ftl.add_host('web9', ansible_host='10.0.0.9', rack='r1', password='hunter2-hunter2')")
     modules, later = Listed(), Listed()
-    look = Decision(observe=[OS_RELEASE_OF_9])
-    with bench(tmp_path, ScriptedDecider(look, DONE), modules=modules, rules_dir=rules) as b:
+    observe = Decision(observe=[OS_RELEASE_OF_9])
+    with bench(tmp_path, ScriptedDecider(observe, DONE), modules=modules, rules_dir=rules) as b:
         modules.handlers["command"] = lambda call: ok(rc=0, stdout="ID=debian\n")
         await b.run()
         assert modules.entries["web9"].vars == {"rack": "r1", "password": "hunter2-hunter2"}

@@ -119,7 +119,7 @@ def commits_of(b: Any) -> list[list[str]]:
     return found
 
 
-LOOK = ObservationSpec(name="disk", module="touch")
+DISK = ObservationSpec(name="disk", module="touch")
 NOTHING = Decision(reasoning="rules may act")
 
 
@@ -130,7 +130,7 @@ def handlers() -> ScriptedModules:
 
 
 async def test_results_and_a_decision_without_a_model_and_without_actions_are_one_commit(tmp_path):
-    with bench(tmp_path, ScriptedDecider(NOTHING, DONE, observe=[LOOK]), modules=handlers()) as b:
+    with bench(tmp_path, ScriptedDecider(NOTHING, DONE, observe=[DISK]), modules=handlers()) as b:
         commits = commits_of(b)
         await b.run()
     of_iterations = [kinds for kinds in commits if any(kind.startswith("iteration.") for kind in kinds)]
@@ -144,7 +144,7 @@ async def test_results_and_a_decision_without_a_model_and_without_actions_are_on
 
 async def test_a_decision_with_actions_is_committed_before_them(tmp_path):
     act = Decision(actions=[ActionSpec(module="touch")])
-    with bench(tmp_path, ScriptedDecider(act, DONE, observe=[LOOK]), modules=handlers()) as b:
+    with bench(tmp_path, ScriptedDecider(act, DONE, observe=[DISK]), modules=handlers()) as b:
         commits = commits_of(b)
         await b.run()
     begun = next(n for n, kinds in enumerate(commits) if "action.started" in kinds)
@@ -160,7 +160,7 @@ async def test_results_are_committed_before_a_model_is_asked(tmp_path):
             seen.extend(row.state for row in observation_rows.get_observations(tx, iterations(b)[-1].id))
         return DONE
 
-    with bench(tmp_path, ScriptedDecider(decide, observe=[LOOK], is_model=True), modules=handlers()) as b:
+    with bench(tmp_path, ScriptedDecider(decide, observe=[DISK], is_model=True), modules=handlers()) as b:
         await b.run()
     assert seen == ["succeeded"]
 
@@ -170,10 +170,10 @@ async def test_results_that_wait_for_the_decision_are_written_when_the_run_ends_
         raise Interrupted
 
     modules = handlers()
-    with bench(tmp_path, ScriptedDecider(interrupted, observe=[LOOK]), modules=modules) as b:
+    with bench(tmp_path, ScriptedDecider(interrupted, observe=[DISK]), modules=modules) as b:
         with contextlib.suppress(Interrupted):
             await b.run()
-        b.decider = ScriptedDecider(DONE, observe=[LOOK])
+        b.decider = ScriptedDecider(DONE, observe=[DISK])
         loop = await b.run()
     assert loop.outcome is Outcome.CONVERGED
     assert len(modules.calls) == 1

@@ -34,11 +34,11 @@ async def test_the_loops_own_observers_are_seen_by_every_decider(tmp_path):
 async def test_an_observation_of_an_unknown_host_fails_alone(tmp_path):
     modules = ScriptedModules()
     modules.handlers["command"] = lambda call: ok(rc=0, stdout="fine")
-    wanted = [
+    observers = [
         ObservationSpec(name="there", module="command", host="nowhere"),
         ObservationSpec(name="here", module="command"),
     ]
-    decider = ScriptedDecider(DONE, observe=wanted)
+    decider = ScriptedDecider(DONE, observe=observers)
     with bench(tmp_path, decider, modules=modules) as b:
         loop = await b.run()
     state = decider.situations[0].state
@@ -64,8 +64,8 @@ async def test_an_observation_that_json_cannot_hold_does_not_fail_the_loop(tmp_p
 
 async def test_an_observation_that_was_stored_redacted_is_refused(tmp_path):
     modules = ScriptedModules()
-    wanted = ObservationSpec(name="grep", module="command", params={"password": "hunter2222"})
-    decider = ScriptedDecider(Decision(observe=[wanted]), DONE)
+    observer = ObservationSpec(name="grep", module="command", params={"password": "hunter2222"})
+    decider = ScriptedDecider(Decision(observe=[observer]), DONE)
     with bench(tmp_path, decider, modules=modules) as b:
         await b.run()
         with b.database.read() as tx:

@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from ftl2_enterprise.wiring.database import open_database
 from tests.support.engine import ScriptedDecider, ScriptedPeople, bench, forever
 from tests.support.facts import sample
-from tests.support.people import Nobody
+from tests.support.people import NoAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,8 +127,8 @@ async def test_a_continuous_loop_asks_again_only_after_it_was_blocked(tmp_path, 
         assert (await b.run()).state is LoopState.WAITING
         dismiss(b)
         assert (await asyncio.wait_for(b.run(), 10)).state is LoopState.BLOCKED
-        told = [[one.key for one in situation.answers] for situation in decider.situations]
-        assert told == [[], ["which"], ["which"], ["which"]]
+        answer_keys = [[one.key for one in situation.answers] for situation in decider.situations]
+        assert answer_keys == [[], ["which"], ["which"], ["which"]]
         decider.script = [again]
         assert (await b.run()).state is LoopState.WAITING
         assert decider.situations[-1].answers == []
@@ -194,7 +194,7 @@ async def test_an_answer_of_one_run_is_known_in_the_next(tmp_path: Path):
 
 async def test_an_answer_from_another_process_resumes_the_loop_at_once(tmp_path: Path):
     deciding = ScriptedDecider(Decision(ask=Ask(question="Which port?")), Decision(converged=True))
-    people: Any = Nobody()
+    people: Any = NoAnswer()
     with bench(tmp_path, deciding, people=people) as b:
         running = asyncio.create_task(b.run())
         await asyncio.wait_for(people.asked.wait(), 20)

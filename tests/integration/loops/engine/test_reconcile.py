@@ -51,7 +51,7 @@ async def test_the_decision_and_its_actions_are_stored_before_the_first_effect(t
     with bench(tmp_path, ScriptedDecider(act("touch"), DONE), modules=modules) as b:
         seen = {}
 
-        def look(call):
+        def check_rows(call):
             with b.database.read() as tx:
                 iteration = loop_rows.open_iteration(tx, b.loop_id)
                 assert iteration is not None
@@ -59,7 +59,7 @@ async def test_the_decision_and_its_actions_are_stored_before_the_first_effect(t
             seen.update(decision=iteration.decision, state=rows[0].state)
             return ok(changed=True)
 
-        modules.handlers["touch"] = look
+        modules.handlers["touch"] = check_rows
         await b.run()
     assert seen["decision"].actions == [ActionSpec(module="touch")]
     assert seen["state"] is ActionState.RUNNING

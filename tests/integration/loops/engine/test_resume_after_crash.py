@@ -16,7 +16,7 @@ from tests.support.runs import Crash, act, crashes_at, deny, outcomes, states
 DONE = Decision(converged=True, reasoning="all is well")
 
 
-LOOK = ObservationSpec(name="page", module="stat", params={"path": "/a"})
+PAGE = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_a_redacted_result_is_not_evaluated_after_a_crash(tmp_path, monkey
     """What is left of a text after redaction says nothing about what it held."""
     modules = ScriptedModules()
     modules.handlers["stat"] = lambda call: ok(rc=0, stdout="password=hunter2222")
-    decider = ScriptedDecider(DONE, observe=[LOOK])
+    decider = ScriptedDecider(DONE, observe=[PAGE])
 
     async def crash(*_, **__):
         raise Crash

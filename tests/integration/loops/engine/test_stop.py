@@ -17,7 +17,7 @@ from tests.support.runs import act, iterations, outcomes, states, write_a_rule
 DONE = Decision(converged=True, reasoning="all is well")
 
 
-LOOK = ObservationSpec(name="page", module="stat", params={"path": "/a"})
+PAGE = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 
 
 async def test_a_stop_while_observing_asks_no_decider_and_fires_no_rule(tmp_path):
@@ -26,7 +26,7 @@ async def test_a_stop_while_observing_asks_no_decider_and_fires_no_rule(tmp_path
     for rules_dir in (rules, None):
         directory = tmp_path / str(rules_dir is None)
         directory.mkdir()
-        decider = ScriptedDecider(act("touch"), observe=[LOOK])
+        decider = ScriptedDecider(act("touch"), observe=[PAGE])
         with bench(directory, decider, modules=modules, rules_dir=rules_dir) as b:
             modules.handlers["stat"] = lambda call: (b.stop.ask(), ok())[1]
             loop = await b.run()
@@ -52,7 +52,7 @@ async def test_a_second_stop_begins_no_further_host(tmp_path):
 
 async def test_a_second_stop_while_observing_leaves_no_observation_in_flight(tmp_path):
     modules = ScriptedModules()
-    decider = ScriptedDecider(DONE, observe=[LOOK])
+    decider = ScriptedDecider(DONE, observe=[PAGE])
     with bench(tmp_path, decider, modules=modules) as b:
 
         async def hang():

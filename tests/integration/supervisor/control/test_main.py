@@ -34,7 +34,7 @@ def test_a_submitted_loop_is_started_and_its_facts_name_the_actor(tmp_path: Path
             "cgroup": None,
             "log": None,
         }
-        until(lambda: {"type": "status", "text": "1 running"} in service.root.told)
+        until(lambda: {"type": "status", "text": "1 running"} in service.root.received)
         (created,) = [one for one in client.call(ListEvents()).events if one.kind == "loop.created"]
         assert created.actor is not None
         assert created.actor.endswith(f"(uid {ME}, pid {os.getpid()})")
@@ -61,9 +61,9 @@ def test_a_pause_requests_the_end_of_the_process_once(tmp_path: Path) -> None:
         (stop,) = until(lambda: service.root.heard("stop"))
         assert stop == {"type": "stop", "key": f"loop:{loop.id}", "urgency": "safe_point", "within": 60.0}
         for _ in range(3):
-            looked = client.call(GetHealth()).looked_at
+            last_pass = client.call(GetHealth()).looked_at
             elsewhere(service)
-            until(lambda looked=looked: client.call(GetHealth()).looked_at != looked)
+            until(lambda last_pass=last_pass: client.call(GetHealth()).looked_at != last_pass)
         assert len(service.root.heard("stop")) == 1
 
 
@@ -97,7 +97,7 @@ def test_the_next_control_begins_with_the_table_of_root(tmp_path: Path) -> None:
         loops = [submit(service, f"web{number}") for number in range(5)]
         until(lambda: len(service.root.table) == 5)
         service.kill()
-        service.root.told.clear()
+        service.root.received.clear()
         service.start(parts=3)
         lines = service.call(ListLoops()).loops
         assert {line.pid for line in lines} == {line["pid"] for line in service.root.table.values()}
@@ -112,7 +112,7 @@ def test_a_child_from_before_an_upgrade_is_replaced_at_its_next_safe_point(tmp_p
         key = f"loop:{submit(service).id}"
         until(lambda: service.root.table)
         service.kill()
-        service.root.told.clear()
+        service.root.received.clear()
         service.root.table[key]["old"] = True
         service.start()
         (stop,) = until(lambda: service.root.heard("stop"))

@@ -47,12 +47,12 @@ class Looker:
     status_words: Mapping[str, str] = {}
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.passes = 0
         self.plan = Plan()
         self.end: UnitCall | None = None
 
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
-        self.looks += 1
+        self.passes += 1
         return self.plan
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:
@@ -83,7 +83,7 @@ class Moody:
 
 
 class Stage:
-    looking: asyncio.Task[None]
+    running: asyncio.Task[None]
 
     def __init__(self, store: Store, end: socket.socket) -> None:
         self.store = store
@@ -110,27 +110,27 @@ class Stage:
             except BlockingIOError:
                 return found
 
-    async def hears(self, *wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    async def hears(self, *expected: dict[str, Any]) -> list[dict[str, Any]]:
         """Until all of it was heard; everything that was."""
         found: list[dict[str, Any]] = []
 
         def complete() -> bool:
             found.extend(self.heard())
-            return all(one in found for one in wanted)
+            return all(one in found for one in expected)
 
         await until(complete)
         return found
 
-    async def looks(self, more: int) -> None:
-        count = self.manager.looks + more
-        await until(lambda: self.manager.looks >= count)
+    async def passes(self, more: int) -> None:
+        count = self.manager.passes + more
+        await until(lambda: self.manager.passes >= count)
 
     async def quiet(self) -> None:
         """Until it looks no more of itself."""
         await until(lambda: self.reconciler.ready)
         seen = -1
-        while seen != self.manager.looks:
-            seen = self.manager.looks
+        while seen != self.manager.passes:
+            seen = self.manager.passes
             await asyncio.sleep(0.2)
 
 
@@ -147,12 +147,12 @@ async def stage(directory: Path) -> AsyncGenerator[Stage]:
     mine.setblocking(False)
     made = Stage(store, mine)
     root = RootLink(theirs, lambda message: None, lambda: None)
-    made.looking = asyncio.create_task(made.reconciler.run(root))
+    made.running = asyncio.create_task(made.reconciler.run(root))
     try:
         yield made
     finally:
-        made.looking.cancel()
-        await asyncio.gather(made.looking, return_exceptions=True)
+        made.running.cancel()
+        await asyncio.gather(made.running, return_exceptions=True)
         made.reconciler.close()
         root.close()
         mine.close()
@@ -174,13 +174,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_is_ready_after_the_first_pass_and_the_answer_of_the_writer(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.writer.mood = "is silent"
-        await made.looks(1)
+        await made.passes(1)
         await until(lambda: made.writer.asked)
         assert not [one for one in made.heard() if one["type"] in {"ready", "alive"}]
         assert made.reconciler.silence > 0
         made.writer.mood = "answers"
-        told = await made.hears({"type": "alive"}, {"type": "ready"})
-        assert told.index({"type": "alive"}) < told.index({"type": "ready"})
+        messages = await made.hears({"type": "alive"}, {"type": "ready"})
+        assert messages.index({"type": "alive"}) < messages.index({"type": "ready"})
         assert made.reconciler.silence == 0
         # Ready once, alive again and again.
         assert {"type": "ready"} not in await made.hears({"type": "alive"})
@@ -206,7 +206,7 @@ async def test_it_is_not_alive_while_the_writer_refuses(tmp_path: Path) -> None:
 async def test_it_reports_that_it_is_alive_as_often_as_the_service_manager_expects(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
-        looks, asked = made.manager.looks, made.writer.asked
+        passes, asked = made.manager.passes, made.writer.asked
         made.heard()
         made.reconciler.alive_each = 0.1
         made.reconciler.wake()
@@ -219,7 +219,7 @@ async def test_it_reports_that_it_is_alive_as_often_as_the_service_manager_expec
 
         await until(often)
         # Each time somebody has looked, and the writer has answered.
-        assert made.manager.looks - looks >= alive
+        assert made.manager.passes - passes >= alive
         assert made.writer.asked - asked >= alive
 
 
@@ -227,8 +227,8 @@ async def test_it_does_not_report_that_it_is_alive_when_only_the_writer_works(tm
     async with stage(tmp_path) as made:
         made.reconciler.alive_each = 0.1
         await made.hears({"type": "ready"})
-        made.looking.cancel()
-        await asyncio.gather(made.looking, return_exceptions=True)
+        made.running.cancel()
+        await asyncio.gather(made.running, return_exceptions=True)
         # A proof may be under way.
         await until(lambda: made.reconciler.silence == 0)
         made.heard()
@@ -246,7 +246,7 @@ async def test_it_does_not_report_that_it_is_alive_when_only_the_managers_work(t
         made.writer.mood = "is silent"
         await until(lambda: made.reconciler.silence > 0)
         made.heard()
-        await made.looks(5)
+        await made.passes(5)
         assert {"type": "alive"} not in made.heard()
         made.writer.mood = "answers"
         await made.hears({"type": "alive"})
@@ -255,12 +255,12 @@ async def test_it_does_not_report_that_it_is_alive_when_only_the_managers_work(t
 async def test_facts_of_the_right_kinds_wake_it(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
-        looks = made.manager.looks
+        passes = made.manager.passes
         made.reconciler.committed(wakes=False)
         await asyncio.sleep(0.05)
-        assert made.manager.looks == looks
+        assert made.manager.passes == passes
         made.reconciler.committed(wakes=True)
-        await made.looks(1)
+        await made.passes(1)
 
 
 async def test_changes_without_a_wake_up_lead_to_a_pass(tmp_path: Path) -> None:
@@ -268,10 +268,10 @@ async def test_changes_without_a_wake_up_lead_to_a_pass(tmp_path: Path) -> None:
         await made.quiet()
         with made.store.write() as tx:
             tx.emit(Noted(), subject="")
-        await made.looks(1)
+        await made.passes(1)
         await made.quiet()
         made.children.ordered("loop:7", 1)
-        await made.looks(1)
+        await made.passes(1)
 
 
 async def test_the_next_pass_is_when_the_plan_requests_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,18 +280,18 @@ async def test_the_next_pass_is_when_the_plan_requests_it(tmp_path: Path, monkey
         monkeypatch.setattr(reconciler, "CHECK", 1000.0)
         made.manager.plan = Plan(recheck_after=0.01)
         made.reconciler.wake()
-        await made.looks(5)
+        await made.passes(5)
 
 
 async def test_many_wake_ups_lead_to_few_passes(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         await made.quiet()
-        looks = made.manager.looks
+        passes = made.manager.passes
         for _ in range(1000):
             made.reconciler.wake()
             await asyncio.sleep(0)
-        await made.looks(1)
-        assert made.manager.looks - looks < 100
+        await made.passes(1)
+        assert made.manager.passes - passes < 100
 
 
 async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ async def test_a_draining_service_starts_nothing(tmp_path: Path) -> None:
         made.reconciler.draining = True
         made.manager.plan = Plan(start=(Candidate("loop:1"),))
         made.reconciler.wake()
-        await made.looks(1)
+        await made.passes(1)
         assert not [one for one in made.heard() if one["type"] == "start"]
         made.reconciler.draining = False
         made.reconciler.wake()
@@ -317,11 +317,11 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             made.reconciler._writer = writer
             writer.start()
             made.manager.end = enter.call("end", 1)
-            told = ChildEnded(key="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
+            end = ChildEnded(key="loop:1", pid=7, why=Why.KILLED, signal=9, number=3)
             recorded: list[int] = []
             process.process.send_signal(signal.SIGSTOP)
             made.children.ordered("loop:1", 0)
-            made.reconciler.ended(*made.children.ended(told, 0), recorded=recorded.append)
+            made.reconciler.ended(*made.children.ended(end, 0), recorded=recorded.append)
             # As long as several others would have waited.
             await asyncio.sleep(1.0)
             assert "loop:1" in made.children.table
@@ -358,27 +358,27 @@ async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_pa
 
 
 async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:
-    wanted = {f"loop:{number}" for number in range(3000)}
+    expected = {f"loop:{number}" for number in range(3000)}
     async with stage(tmp_path) as made:
         await made.quiet()
-        made.manager.plan = Plan(start=tuple(map(Candidate, sorted(wanted))))
+        made.manager.plan = Plan(start=tuple(map(Candidate, sorted(expected))))
         made.reconciler.wake()
-        await made.looks(1)
+        await made.passes(1)
         found: set[str] = set()
 
         def all_are_ordered() -> bool:
             found.update(one["key"] for one in made.heard() if one["type"] == "start")
-            return found == wanted
+            return found == expected
 
         await until(all_are_ordered)
-        made.manager.plan = Plan(stop=dict.fromkeys(wanted, Urgency.SAFE_POINT))
+        made.manager.plan = Plan(stop=dict.fromkeys(expected, Urgency.SAFE_POINT))
         made.reconciler.wake()
-        await made.looks(1)
+        await made.passes(1)
         found.clear()
 
         def all_are_stopped() -> bool:
             found.update(one["key"] for one in made.heard() if one["type"] == "stop")
-            return found == wanted
+            return found == expected
 
         await until(all_are_stopped)
 

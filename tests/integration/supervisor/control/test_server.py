@@ -283,10 +283,10 @@ async def test_connections_above_the_limit_are_refused_with_a_reason(tmp_path: P
         for number, client in enumerate(clients, start=1):
             assert await client.receive() == Reply(id=number, result=text(number))
         more = await service.connect(greet=False)
-        (told,) = await more.rest()
-        assert isinstance(told, Failure)
-        assert (told.id, told.code) == (0, Code.UNAVAILABLE)
-        assert told.message.startswith("cannot connect: 100 clients are connected")
+        (failure,) = await more.rest()
+        assert isinstance(failure, Failure)
+        assert (failure.id, failure.code) == (0, Code.UNAVAILABLE)
+        assert failure.message.startswith("cannot connect: 100 clients are connected")
         await more.close()
         await clients.pop().close()
         await until(lambda: len(service.server.connections) == 99)
@@ -299,10 +299,10 @@ async def test_a_hello_of_another_version_is_refused_with_both_versions(tmp_path
     async with serving(tmp_path) as service:
         client = await service.connect(greet=False)
         await client.send(packed(Hello(protocol=VERSION + 1)))
-        (told,) = await client.rest()
-        assert isinstance(told, Failure)
-        assert (told.id, told.code, told.hint) == (0, Code.INVALID, "use the ftl2ctl of version 1.2.3")
-        assert f"version {VERSION + 1} of the protocol: this service has version {VERSION}" in told.message
+        (failure,) = await client.rest()
+        assert isinstance(failure, Failure)
+        assert (failure.id, failure.code, failure.hint) == (0, Code.INVALID, "use the ftl2ctl of version 1.2.3")
+        assert f"version {VERSION + 1} of the protocol: this service has version {VERSION}" in failure.message
         await client.close()
 
 
@@ -314,9 +314,9 @@ async def test_a_client_that_sends_no_hello_in_time_is_disconnected(
         # Who has said hello may be silent for longer.
         greeted = await service.connect()
         client = await service.connect(greet=False)
-        (told,) = await client.rest()
-        assert isinstance(told, Failure)
-        assert "no hello was received within 0.05 s" in told.message
+        (failure,) = await client.rest()
+        assert isinstance(failure, Failure)
+        assert "no hello was received within 0.05 s" in failure.message
         await client.close()
         await greeted.send(call(1, "echo"))
         assert isinstance(await greeted.receive(), Reply)
@@ -328,7 +328,7 @@ HELLO = packed(Hello(protocol=VERSION))
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "message"),
     [
         (call(1, "echo"), "cannot accept a call before the hello"),
         (packed(Cancel(id=1)), "cannot accept a call before the hello"),
@@ -345,7 +345,7 @@ HELLO = packed(Hello(protocol=VERSION))
     ],
 )
 async def test_a_protocol_violation_ends_that_connection_with_a_reason(
-    tmp_path: Path, sent: bytes, said: str
+    tmp_path: Path, sent: bytes, message: str
 ) -> None:
     async with serving(tmp_path) as service:
         client = await service.connect(greet=False)
@@ -354,7 +354,7 @@ async def test_a_protocol_violation_ends_that_connection_with_a_reason(
         last = messages[-1]
         assert isinstance(last, Failure)
         assert (last.id, last.code) == (0, Code.INVALID)
-        assert said in last.message
+        assert message in last.message
         await client.close()
         await service.answers()
 
@@ -372,9 +372,9 @@ async def test_a_truncated_message_is_reported_to_a_client_that_still_reads(tmp_
         client = await service.connect()
         await client.send(TORN)
         client.eof()
-        (told,) = await client.rest()
-        assert isinstance(told, Failure)
-        assert told.message == f"cannot accept a message that ends after {len(TORN)} bytes"
+        (failure,) = await client.rest()
+        assert isinstance(failure, Failure)
+        assert failure.message == f"cannot accept a message that ends after {len(TORN)} bytes"
         await client.close()
 
 
@@ -433,9 +433,9 @@ async def test_closing_sends_the_reason_to_every_client(tmp_path: Path) -> None:
         silent = await service.connect()
         closing: Coroutine[Any, Any, None] = service.server.close(unavailable("cannot go on: the service restarts"))
         task = asyncio.create_task(closing)
-        (told,) = await silent.rest()
-        assert told == Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts")
-        assert (await client.rest())[-1] == told
+        (failure,) = await silent.rest()
+        assert failure == Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts")
+        assert (await client.rest())[-1] == failure
         await task
         assert not service.server.connections
         await silent.close()

@@ -104,18 +104,20 @@ def test_a_failed_reload_is_reported_until_one_succeeds(tmp_path: Path) -> None:
         def reload(settings: str) -> str:
             """The status that root has been told of when it hears that it is over."""
             service.write_settings(settings)
-            service.root.told.clear()
+            service.root.received.clear()
             service.root.send({"type": "reload"})
             until(lambda: service.root.heard("ready"))
-            told = list(service.root.told)
-            return [one["text"] for one in told[: told.index({"type": "ready"})] if one["type"] == "status"][-1]
+            received = list(service.root.received)
+            return [one["text"] for one in received[: received.index({"type": "ready"})] if one["type"] == "status"][
+                -1
+            ]
 
         problem = reload("[supervisor]\nmax_connection = 5").removeprefix("idle; ")
         assert problem.startswith("the settings could not be loaded again: ")
         assert "max_connection" in problem
         # Whatever else happens.
         loop = submit(service)
-        until(lambda: {"type": "status", "text": f"1 running; {problem}"} in service.root.told)
+        until(lambda: {"type": "status", "text": f"1 running; {problem}"} in service.root.received)
         service.root.end(f"loop:{loop.id}")
         assert client.call(GetHealth()).problems == [problem]
         with pytest.raises(Problem, match="max_connection"):
@@ -172,7 +174,7 @@ def test_the_peer_of_the_socket_is_root(tmp_path: Path) -> None:
 def test_problems_that_root_found_are_reported(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         service.root.send({"type": "problem", "text": "clients cannot connect"})
-        until(lambda: {"type": "status", "text": "idle; clients cannot connect"} in service.root.told)
+        until(lambda: {"type": "status", "text": "idle; clients cannot connect"} in service.root.received)
         assert client.call(GetHealth()).problems == ["clients cannot connect"]
         service.root.send({"type": "problem", "text": ""})
         until(lambda: client.call(GetHealth()).ok)

@@ -52,7 +52,7 @@ def test_a_loop_has_its_own_cgroup_while_it_lives(base: Path, tmp_path: Path):
         assert free not in members
         assert not (base / "loop-18").exists()
         made.send("stop", key="loop:17", urgency="kill", within=0)
-        made.told("ended", "loop:17")
+        made.reported("ended", "loop:17")
         assert survivors.alive(mark) == []
         assert not (base / "loop-17").exists()
 
@@ -66,7 +66,7 @@ def test_a_loop_that_the_kernel_killed_for_its_memory_is_reported_as_that(tmp_pa
         # What the kernel counts there when it does so.
         (base / "loop-1" / "memory.events").write_text("oom 1\noom_kill 1\n")
         os.kill(pid, signal.SIGKILL)
-        assert made.told("ended", "loop:1")["why"] == "out_of_memory"
+        assert made.reported("ended", "loop:1")["why"] == "out_of_memory"
 
 
 def test_a_limit_that_cannot_be_read_keeps_the_loop_from_starting(tmp_path: Path):
@@ -75,7 +75,7 @@ def test_a_limit_that_cannot_be_read_keeps_the_loop_from_starting(tmp_path: Path
     with service(tmp_path, cgroup=str(base)) as made:
         made.up()
         made.send("start", key="loop:1", argument="", cgroup={"memory": "much"})
-        ended = made.told("ended", "loop:1")
+        ended = made.reported("ended", "loop:1")
         assert ended["why"] == "not_started"
         assert "cannot create its cgroup" in ended["text"]
 

@@ -68,14 +68,14 @@ def test_it_reports_the_start_and_the_end_of_children_to_control(made: Service):
     assert {line["name"]: line["pid"] for line in hello["processes"]}["control"] == made.control_pid
     made.send("ready")
     pid = made.start_loop(1, "exit=3")
-    at = made.told("started", "loop:1")["at"]
-    assert made.told("ended", "loop:1") | {"ran": 0.0} == {
+    at = made.reported("started", "loop:1")["at"]
+    assert made.reported("ended", "loop:1") | {"ran": 0.0} == {
         "type": "ended", "key": "loop:1", "number": 1, "pid": pid, "at": at, "why": "exited", "status": 3,
         "signal": None, "ran": 0.0, "text": None,
     }  # fmt: skip
     pid = made.start_loop(2)
     os.kill(pid, signal.SIGKILL)
-    ended = made.told("ended", "loop:2")
+    ended = made.reported("ended", "loop:2")
     assert (ended["why"], ended["status"], ended["signal"]) == ("killed", None, 9)
     assert ended["ran"] > 0.0
 
@@ -94,7 +94,7 @@ def test_an_exception_in_a_child_is_logged_and_ends_only_that_child(made: Servic
     made.up()
     other = made.start_loop(1)
     made.start_loop(2, "say=first raise=odd", log=str(tmp_path / "2.log"))
-    assert made.told("ended", "loop:2")["status"] == 70
+    assert made.reported("ended", "loop:2")["status"] == 70
     log = (tmp_path / "2.log").read_text()
     assert log.startswith("first ")
     assert "RuntimeError: odd" in log
@@ -118,21 +118,21 @@ def test_a_child_has_its_own_session_its_key_as_name_and_an_oom_score(made: Serv
 def test_a_child_that_cannot_be_started_is_reported(made: Service):
     made.up()
     made.send("start", key="nothing:1", argument="")
-    ended = made.told("ended", "nothing:1")
+    ended = made.reported("ended", "nothing:1")
     assert (ended["why"], ended["pid"]) == ("not_started", None)
     assert "no kind" in ended["text"]
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    "data",
     [b"\xff\xfe", b"[]", b"{", b"{}", b'{"type":1}', b'{"type":"begin"}', started(1), started("writer"),
      started("loop:9", cgroup=[1]), started("loop:9", log=2), b'{"type":"start","key":"loop:9"}',
      b'{"type":"stop","key":"control","urgency":"now","within":1}', b'{"type":"stop","key":"loop:1"}',
      b'{"type":"shutdown","urgency":"soon"}', b"x" * 100_000, b'{"type":' + b"[" * 60_000],
 )  # fmt: skip
-def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, rubbish: bytes):
+def test_a_message_that_cannot_be_understood_changes_nothing(made: Service, data: bytes):
     made.up()
-    made.raw(rubbish)
+    made.raw(data)
     assert is_alive(made.start_loop(1))
     until(lambda: set(made.living().values()) == {"python", "writer", "control", "spare", "loop:1"})
 
@@ -143,14 +143,14 @@ def test_an_invalid_time_does_not_end_root(made: Service, within: str):
     made.start_loop(1)
     made.raw(f'{{"type":"stop","key":"loop:1","urgency":"safe_point","within":{within}}}'.encode())
     made.raw(b'{"type":"stop","key":"loop:1","urgency":"kill","within":0}')
-    made.told("ended", "loop:1")
+    made.reported("ended", "loop:1")
     assert is_alive(made.start_loop(2))
 
 
 def test_an_argument_may_be_as_long_as_a_message(made: Service, tmp_path: Path):
     made.up()
     made.start_loop(1, f"say={'x' * 65_000} exit=0", log=str(tmp_path / "log"))
-    assert made.told("ended", "loop:1")["status"] == 0
+    assert made.reported("ended", "loop:1")["status"] == 0
     assert "x" * 65_000 in made.log()
 
 
@@ -178,7 +178,7 @@ def test_a_child_may_be_woken_before_it_has_run(made: Service):
     for number in range(20):
         made.send("start", key=f"loop:{number}", argument="exit=5")
         made.send("wake", key=f"loop:{number}")
-    assert {made.told("ended", f"loop:{number}")["why"] for number in range(20)} == {"exited"}
+    assert {made.reported("ended", f"loop:{number}")["why"] for number in range(20)} == {"exited"}
 
 
 def test_the_service_manager_is_notified_only_when_control_reports_it(made: Service):
@@ -251,9 +251,9 @@ def test_children_do_not_get_the_watchdog_variables(made: Service):
 def test_a_reload_ends_when_control_is_ready_again(made: Service):
     made.up()
     made.begin_reload()
-    said = made.notices("MONOTONIC_USEC=")
-    assert said[0] == "RELOADING=1"
-    assert "READY=1" not in said
+    notices = made.notices("MONOTONIC_USEC=")
+    assert notices[0] == "RELOADING=1"
+    assert "READY=1" not in notices
     made.send("ready")
     assert made.notices("READY=1")[-1] == "READY=1"
     made.notified.clear()

@@ -39,7 +39,7 @@ def test_a_removed_socket_is_bound_again(made: Service, *, upgraded: bool) -> No
     made.notices("READY=1")
     made.notified.clear()
     path.unlink()
-    made.told("listen")
+    made.reported("listen")
     assert made.ask() == made.control_pid
     assert path.stat().st_mode & 0o777 == 0o666
     until(lambda: f"{path} was removed or replaced, and is bound again" in made.errors())
@@ -53,7 +53,7 @@ def test_a_removed_socket_is_bound_again(made: Service, *, upgraded: bool) -> No
     other = made.directory / "other"
     other.write_text("")
     other.rename(path)
-    made.told("listen")
+    made.reported("listen")
     assert made.ask() == made.control_pid
 
 
@@ -63,13 +63,13 @@ def test_another_listener_is_left_alone_until_it_ends(made: Service) -> None:
     temporary = made.directory / "other"
     with bound(temporary) as other:
         temporary.rename(path)
-        assert made.told("problem")["text"] == f"clients cannot connect: another process listens at {path}"
+        assert made.reported("problem")["text"] == f"clients cannot connect: another process listens at {path}"
         assert other.getsockname() == str(temporary)
         # Whoever comes later is told so too.
         os.kill(made.control_pid, 9)
         assert made.meet()["problem"] == f"clients cannot connect: another process listens at {path}"
         made.send("ready")
-    made.told("listen")
+    made.reported("listen")
     made.until(lambda one: one == {"type": "problem", "text": ""})
     assert made.ask() == made.control_pid
 
@@ -79,7 +79,7 @@ def test_the_socket_of_another_process_stays_when_the_service_ends(made: Service
     made.up()
     with bound(made.directory / "other"):
         (made.directory / "other").rename(path)
-        made.told("problem")
+        made.reported("problem")
         os.kill(made.pid, signal.SIGTERM)
         assert made.wait() == 0
         assert path.is_socket()
@@ -91,7 +91,7 @@ def test_a_socket_that_cannot_be_bound_again_is_reported(made: Service) -> None:
     path.unlink()
     path.mkdir()
     (path / "file").touch()
-    assert "was removed, and the service cannot listen at" in made.told("problem")["text"]
+    assert "was removed, and the service cannot listen at" in made.reported("problem")["text"]
     (path / "file").unlink()
     path.rmdir()
     made.until(lambda one: one == {"type": "problem", "text": ""})
@@ -104,8 +104,8 @@ def test_a_removed_socket_of_the_service_manager_is_only_reported(made: Service)
         made.up(fds=(listener.fileno(),), LISTEN_FDNAMES="ftl2-enterprise.socket")
         kept = made.directory / "kept"
         path.rename(kept)
-        told = f"clients cannot connect: {path} was removed or replaced; restart the socket unit and the service"
-        assert made.told("problem")["text"] == told
+        reported = f"clients cannot connect: {path} was removed or replaced; restart the socket unit and the service"
+        assert made.reported("problem")["text"] == reported
         assert not path.exists()
         kept.rename(path)
         made.until(lambda one: one == {"type": "problem", "text": ""})

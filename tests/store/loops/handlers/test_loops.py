@@ -114,14 +114,14 @@ def test_the_table_of_transitions_is_complete() -> None:
     assert all(set(states) == set(LoopState) for states in TABLE.values())
 
 
-@pytest.mark.parametrize(("verb", "state", "wanted"), CASES)
+@pytest.mark.parametrize(("verb", "state", "expected"), CASES)
 def test_without_a_process_a_request_takes_effect_at_once(
-    db: Store, verb: type[Request[Any]], state: LoopState, wanted: tuple[LoopState, Desired] | None
+    db: Store, verb: type[Request[Any]], state: LoopState, expected: tuple[LoopState, Desired] | None
 ) -> None:
     with db.write() as tx:
         before = loop_in(tx, state)
     request = verb(loop="web")  # pyright: ignore[reportCallIssue]
-    if wanted is None:
+    if expected is None:
         with pytest.raises(Problem) as caught:
             do(db, request)
         assert caught.value.code is Code.CONFLICT
@@ -132,7 +132,7 @@ def test_without_a_process_a_request_takes_effect_at_once(
             assert loop_rows.get_loop(tx, "web") == before
         return
     after = do(db, request)
-    assert (after.state, after.desired) == wanted
+    assert (after.state, after.desired) == expected
     with db.read() as tx:
         assert loop_rows.get_loop(tx, "web") == after
         facts = [event for event in list_events(tx) if event.actor == "eva"]
@@ -140,7 +140,7 @@ def test_without_a_process_a_request_takes_effect_at_once(
     # Asked twice, it is as if it had been asked once; only what was made to go on cannot be retried again.
     if verb is not verbs.RetryLoop:
         again = do(db, request)
-        assert (again.state, again.desired) == wanted
+        assert (again.state, again.desired) == expected
 
 
 @pytest.mark.parametrize("verb", [verbs.PauseLoop, verbs.StopLoop, verbs.CancelLoop])
@@ -148,14 +148,14 @@ def test_without_a_process_a_request_takes_effect_at_once(
 def test_with_a_process_only_the_desired_state_is_written(
     db: Store, verb: type[Request[Any]], state: LoopState
 ) -> None:
-    wish = {verbs.PauseLoop: Desired.PAUSE, verbs.StopLoop: Desired.STOP, verbs.CancelLoop: Desired.CANCEL}[verb]
+    desired = {verbs.PauseLoop: Desired.PAUSE, verbs.StopLoop: Desired.STOP, verbs.CancelLoop: Desired.CANCEL}[verb]
     with db.write() as tx:
         loop_in(tx, state, held=True)
     after = do(db, verb(loop="web"))  # pyright: ignore[reportCallIssue]
-    assert (after.state, after.desired) == (state, wish)
+    assert (after.state, after.desired) == (state, desired)
     with db.read() as tx:
         (fact,) = [event for event in list_events(tx) if event.kind == "loop.desired"]
-    assert (fact.data, fact.actor) == ({"desired": wish}, "eva")
+    assert (fact.data, fact.actor) == ({"desired": desired}, "eva")
 
 
 def test_a_pause_becomes_a_stop_and_a_cancel_stays_one(db: Store) -> None:
@@ -240,8 +240,8 @@ def test_submit_creates_a_loop(db: Store) -> None:
 
 
 def test_a_missing_name_is_derived_and_numbered(db: Store) -> None:
-    wish = LoopSpec(name="", desired_state="Nginx answers on port 80")
-    names = [do(db, verbs.SubmitLoop(spec=wish)).name for _ in range(3)]
+    requested = LoopSpec(name="", desired_state="Nginx answers on port 80")
+    names = [do(db, verbs.SubmitLoop(spec=requested)).name for _ in range(3)]
     assert names == ["nginx-answers-on-port-80", "nginx-answers-on-port-80-2", "nginx-answers-on-port-80-3"]
     from_file = LoopSpec(name="", desired_state="name: x", source="/srv/site.d/Web Tier.yaml", dry_run=True)
     assert do(db, verbs.SubmitLoop(spec=from_file)).name == "web-tier-dry-run"

@@ -132,11 +132,11 @@ async def test_without_rules_the_list_is_empty(db: Store, tmp_path: Path) -> Non
 async def test_a_disk_that_does_not_answer_blocks_no_other_request(
     db: Store, rules: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, go_on = threading.Event(), threading.Event()
+    asked, released = threading.Event(), threading.Event()
 
     def hangs(directories: list[Path]) -> list[object]:
         asked.set()
-        go_on.wait(30)
+        released.wait(30)
         return []
 
     monkeypatch.setattr(gather, "rule_files", hangs)
@@ -153,5 +153,5 @@ async def test_a_disk_that_does_not_answer_blocks_no_other_request(
             assert caught.value.code is Code.UNAVAILABLE
             assert rules in str(caught.value.hint)
     finally:
-        go_on.set()
+        released.set()
     assert await listing == []

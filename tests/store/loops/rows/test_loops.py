@@ -279,12 +279,12 @@ def test_unknown_and_changed_actions_are_found(db: Store) -> None:
 
 def test_an_observation_ends_once(db: Store) -> None:
     with db.write() as tx:
-        look = observation_rows.insert_observation(
+        observation = observation_rows.insert_observation(
             tx, begun_iteration(tx), name="a", module="ping", host="web1", params={}, origin="rule:x"
         )
-        observation_rows.finish_observation(tx, look, ObservationState.SUCCEEDED, result='{"ping": "pong"}')
+        observation_rows.finish_observation(tx, observation, ObservationState.SUCCEEDED, result='{"ping": "pong"}')
     with pytest.raises(Problem) as caught, db.write() as tx:
-        observation_rows.finish_observation(tx, look, ObservationState.FAILED, result="{}", error="late")
+        observation_rows.finish_observation(tx, observation, ObservationState.FAILED, result="{}", error="late")
     assert caught.value.code is Code.CONFLICT
 
 

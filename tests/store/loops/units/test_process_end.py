@@ -102,17 +102,17 @@ def test_too_many_crashes_fail_the_loop(db: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "state"), [(Desired.PAUSE, L.PAUSED), (Desired.STOP, L.PAUSED), (Desired.CANCEL, L.CANCELLED)]
+    ("desired", "state"), [(Desired.PAUSE, L.PAUSED), (Desired.STOP, L.PAUSED), (Desired.CANCEL, L.CANCELLED)]
 )
 @pytest.mark.parametrize("why", [Why.EXITED, Why.KILLED, Why.LATE])
 def test_a_request_takes_effect_when_the_process_ended_before_applying_it(
-    db: Store, wish: Desired, state: LoopState, why: Why
+    db: Store, desired: Desired, state: LoopState, why: Why
 ) -> None:
     with db.write() as tx:
-        running(tx, desired=wish)
+        running(tx, desired=desired)
     given: dict[str, Any] = {"status": 1} if why is Why.EXITED else {}
     after = end(db, why, **given)
-    assert (after.state, after.desired, after.crashes) == (state, wish, 0)
+    assert (after.state, after.desired, after.crashes) == (state, desired, 0)
     with db.read() as tx:
         assert action_rows.get_action(tx, 1).state is ActionState.UNKNOWN
 

@@ -47,7 +47,7 @@ class Commits:
         self.count = 0
         self._news = asyncio.Event()
 
-    def told(self) -> None:
+    def notify_all(self) -> None:
         self.count += 1
         self._news.set()
 
@@ -80,7 +80,7 @@ class Following:
         with self.db.write() as tx:
             for n in numbers:
                 tx.emit(Noted(n=n, text=text), subject="")
-        self.commits.told()
+        self.commits.notify_all()
 
     def copies(self) -> list[str]:
         with self.db.read() as tx:
@@ -192,7 +192,7 @@ async def test_its_cursor_follows_other_kinds_now_and_then(
         with following.db.write() as tx:
             for _ in range(5):
                 tx.emit(NotedAgain(), subject="x")
-        following.commits.told()
+        following.commits.notify_all()
         async with asyncio.timeout(20):
             while following.cursor() != begun + 5:
                 await asyncio.sleep(0.001)

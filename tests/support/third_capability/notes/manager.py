@@ -27,11 +27,11 @@ class NoteManager:
     def ensure(self, tx: Tx, children: Mapping[str, Child], now: Instant, *, booted: bool) -> Plan:
         """As Manager.ensure."""
         del now, booted
-        wanted = {note_subject(note_id) for note_id in rows.active(tx)}
+        active = {note_subject(note_id) for note_id in rows.active(tx)}
         return Plan(
-            start=tuple(Candidate(key) for key in sorted(wanted - children.keys())),
-            stop={key: Urgency.SAFE_POINT for key in children if key not in wanted},
-            counts={"watched": len(wanted & children.keys())},
+            start=tuple(Candidate(key) for key in sorted(active - children.keys())),
+            stop={key: Urgency.SAFE_POINT for key in children if key not in active},
+            counts={"watched": len(active & children.keys())},
         )
 
     def ended(self, child: Child, ending: Ending) -> UnitCall | None:

@@ -63,7 +63,7 @@ def test_expectations_that_hold(path: str, op: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "op", "value", "says"),
+    ("path", "op", "value", "reason"),
     [
         ("rc", "equals", 1, "rc is 0, not 1"),
         ("on", "equals", 1, "on is true, not 1"),
@@ -92,10 +92,10 @@ def test_expectations_that_hold(path: str, op: str, value: Any) -> None:
         ("on", "at_least", 0, "true is not a number"),
     ],
 )
-def test_expectations_that_do_not_hold(path: str, op: str, value: Any, says: str) -> None:
+def test_expectations_that_do_not_hold(path: str, op: str, value: Any, reason: str) -> None:
     line = expect(path, op, value)
     assert line is not None
-    assert says in line
+    assert reason in line
     assert "\n" not in line
 
 
@@ -150,8 +150,8 @@ def test_a_very_long_text_is_not_searched() -> None:
 )
 def test_any_observed_value_is_compared_without_raising(value: Any) -> None:
     for op in Operator:
-        for wanted in (value, 1, "x", None, []):
-            line = evaluate(Expectation(observation="o", path="v", op=op, value=wanted), {"o": {"v": value}})
+        for expected in (value, 1, "x", None, []):
+            line = evaluate(Expectation(observation="o", path="v", op=op, value=expected), {"o": {"v": value}})
             assert line is None or "\n" not in line
     equal = evaluate(Expectation(observation="o", path="v", value=value), {"o": {"v": value}})
     assert equal is None

@@ -128,8 +128,8 @@ def test_observations_are_denied_only_by_rules_that_apply_to_them() -> None:
     both = policy({"module": "shell"}, applies_to=frozenset(AppliesTo))
     assert not judge(both, "command", observing=True).allowed
     assert not judge(both, "command").allowed
-    looking = policy({"module": "shell"}, applies_to=frozenset({AppliesTo.OBSERVATIONS}))
-    assert judge(looking, "command").allowed
+    observing_rule = policy({"module": "shell"}, applies_to=frozenset({AppliesTo.OBSERVATIONS}))
+    assert judge(observing_rule, "command").allowed
 
 
 patterns = st.sampled_from(["*", "file", "fi?e", "copy", "shell", "a", "[ab]", ""])

@@ -51,7 +51,7 @@ def action_row(stderr: str) -> Action:
     )  # fmt: skip
 
 
-def told(*events: Event, narrator: Narrator | None = None) -> list[str]:
+def rendered(*events: Event, narrator: Narrator | None = None) -> list[str]:
     narrator = narrator or Narrator()
     return [one.plain for fact in events for one in narrator.lines_of_event(fact)]
 
@@ -63,8 +63,8 @@ def test_every_outcome_of_an_action_has_its_own_word_and_symbol_or_role() -> Non
     """A failure, a denial, a dry run and a success look different."""
     shown = {kind: state_words.ACTION_WORDS[kind][1] for kind in state_words.ACTION_WORDS}
     assert len(set(shown.values())) == len(shown)
-    looks = [(sign, role) for sign, _, role in state_words.ACTION_WORDS.values()]
-    assert len(set(looks)) == len(looks)
+    styles = [(sign, role) for sign, _, role in state_words.ACTION_WORDS.values()]
+    assert len(set(styles)) == len(styles)
     assert {str(state) for state in ActionState if state is not ActionState.SUCCEEDED} <= set(
         state_words.ACTION_WORDS
     )
@@ -78,7 +78,7 @@ def test_every_outcome_has_a_word() -> None:
 
 def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
     narrator = Narrator()
-    lines = told(
+    lines = rendered(
         event(ActionStarted, **COMMON, of=6, target="web", origin="decision", summary="shell cmd=true"),
         event(ActionSucceeded, **COMMON, changed=True, seconds=0.5),
         event(ActionSucceeded, **COMMON, changed=False, seconds=0.5),
@@ -103,17 +103,17 @@ def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
 def test_a_failure_shows_its_return_code_and_the_last_lines_of_stderr() -> None:
     stderr = "".join(f"line {n}\n" for n in range(20))
     narrator = Narrator(lookup=lambda _id: action_row(stderr))
-    lines = told(event(ActionFailed, **COMMON, error="exit status 3", rc=3, seconds=0.1), narrator=narrator)
+    lines = rendered(event(ActionFailed, **COMMON, error="exit status 3", rc=3, seconds=0.1), narrator=narrator)
     assert lines[0].startswith("  FAILED    shell on web1")
     assert lines[1] == "    rc 3: exit status 3"
     assert lines[2:] == [f"    | line {n}" for n in range(15, 20)]
 
 
 def test_an_action_is_shown_by_its_reason_unless_others_have_the_same() -> None:
-    wants = [{"module": "shell", "host": "web1", "reason": reason} for reason in ("alone", "shared", "shared")]
+    actions = [{"module": "shell", "host": "web1", "reason": reason} for reason in ("alone", "shared", "shared")]
     narrator = Narrator()
-    told(event(IterationDecided, by="claude", reasoning="", actions=wants), narrator=narrator)
-    lines = told(
+    rendered(event(IterationDecided, by="claude", reasoning="", actions=actions), narrator=narrator)
+    lines = rendered(
         *(event(ActionPreviewed, **{**COMMON, "n": n}, summary=f"shell cmd={n}") for n in (1, 2, 3)),
         narrator=narrator,
     )
@@ -125,7 +125,7 @@ def test_a_failed_test_is_a_result_and_an_unreachable_host_is_an_error() -> None
         {"name": "nginx", "host": "web1", "error": "exit status 3: inactive"},
         {"name": "nginx", "host": "web2", "error": "cannot connect"},
     ]
-    lines = told(event(IterationObserved, names=["nginx"], failed=failed, denied=[]))
+    lines = rendered(event(IterationObserved, names=["nginx"], failed=failed, denied=[]))
     assert lines[1:] == [
         "  result of nginx on web1: exit status 3: inactive",
         "  cannot observe nginx on web2: cannot connect",
@@ -136,8 +136,8 @@ def test_every_fact_can_be_rendered_also_without_its_data() -> None:
     """A reader meets rows of other versions: a missing field is no reason to fail."""
     assert len(FACTS) > 40
     for fact in FACTS:
-        told(Event(id=1, at=0, kind=kind_of(fact), subject="loop:1"))
-        told(event(fact))
+        rendered(Event(id=1, at=0, kind=kind_of(fact), subject="loop:1"))
+        rendered(event(fact))
 
 
 HOSTILE = "[command] ok [/path] [bold red]x[/] \x1b[2J\x1b]0;owned\x07 :smile:"
@@ -221,27 +221,29 @@ def test_the_message_of_a_rule_is_shown_once() -> None:
         event(RuleFired, rule="disk", success=False, detail="exit status 9"),
         event(IterationEnded, n=1, outcome="rule_fired", error="rule disk: exit status 9"),
     ]
-    assert told(*fired) == ["  rule matched: disk", "  rule FAILED: disk: exit status 9"]
+    assert rendered(*fired) == ["  rule matched: disk", "  rule FAILED: disk: exit status 9"]
     observed = [event(IterationDecided, by="rules", reasoning=still, unmet=[still], actions=[])]
-    assert told(*observed) == [f"  not as desired: {still}"]
+    assert rendered(*observed) == [f"  not as desired: {still}"]
     broken = [
         event(RuleBroken, rule="disk", error="KeyError: 'df'"),
         event(IterationDecided, by="rules", reasoning="cannot evaluate rule disk: KeyError: 'df'", actions=[]),
     ]
-    assert told(*broken) == ["  rule broken: disk: KeyError: 'df'"]
+    assert rendered(*broken) == ["  rule broken: disk: KeyError: 'df'"]
 
 
 def test_a_broken_rule_is_shown_once_until_its_error_changes() -> None:
     first, other = (event(RuleBroken, rule="disk", error=error) for error in ("no name x", "no name y"))
-    assert len(told(first, first, first, other)) == 2
+    assert len(rendered(first, first, first, other)) == 2
 
 
 def test_what_the_error_quotes_is_not_shown_again() -> None:
     narrator = Narrator(lookup=lambda _id: action_row("no luck\n"))
-    lines = told(event(ActionFailed, **COMMON, error="exit status 3: no luck", rc=3), narrator=narrator)
+    lines = rendered(event(ActionFailed, **COMMON, error="exit status 3: no luck", rc=3), narrator=narrator)
     assert lines[1:] == ["    rc 3: exit status 3: no luck"]
 
 
 def test_an_interruption_is_shown_once() -> None:
     error = "interrupted; observing again first"
-    assert told(event(IterationEnded, outcome="interrupted", error=error)) == ["  interrupted: observing again first"]
+    assert rendered(event(IterationEnded, outcome="interrupted", error=error)) == [
+        "  interrupted: observing again first"
+    ]

@@ -33,11 +33,11 @@ def at(second: int, fact: type[Fact], **fields: Any) -> Event:
     return facts.event(fact, id=second, at=HOUR + second * 1_000_000, **fields)
 
 
-def told(watched: Watched, *events: Event) -> list[str]:
+def rendered(watched: Watched, *events: Event) -> list[str]:
     return [one.plain for event in events for one in watched.lines_of_event(event)]
 
 
-def look(second: int, n: int) -> list[Event]:
+def noop_iteration(second: int, n: int) -> list[Event]:
     return [
         at(second, LoopStarted, run=n, resumed=False),
         at(second, IterationStarted, n=n, in_run=1, of=10),
@@ -54,14 +54,14 @@ def rest(second: int, **data: Any) -> Event:
 
 def test_a_noop_iteration_is_one_line():
     watched = Watched(Narrator())
-    assert told(watched, *look(1, 7), rest(2)) == ["01:00:02Z iteration 7: as desired"]
-    assert told(watched, *look(6, 8), rest(7)) == ["01:00:07Z iteration 8: as desired"]
+    assert rendered(watched, *noop_iteration(1, 7), rest(2)) == ["01:00:02Z iteration 7: as desired"]
+    assert rendered(watched, *noop_iteration(6, 8), rest(7)) == ["01:00:07Z iteration 8: as desired"]
 
 
 def test_an_iteration_with_a_change_is_shown_in_full_with_times():
     watched = Watched(Narrator())
     happened = [
-        *look(1, 7)[:2],
+        *noop_iteration(1, 7)[:2],
         at(2, IterationObserved, names=["files"], failed=[], denied=[]),
         at(3, LoopDrifted),
         at(
@@ -74,7 +74,7 @@ def test_an_iteration_with_a_change_is_shown_in_full_with_times():
         ),
         at(4, ActionSucceeded, action_id=1, module="copy", host="web1", changed=True, seconds=1.5),
     ]
-    assert told(watched, *happened) == [
+    assert rendered(watched, *happened) == [
         "01:00:01Z run 7",
         "01:00:01Z iteration 7 (1 of 10)",
         "01:00:02Z   observed files",
@@ -85,12 +85,12 @@ def test_an_iteration_with_a_change_is_shown_in_full_with_times():
         "            manifest proposes 1 action",
         "01:00:04Z   changed   copy on web1 (1.5 s)",
     ]
-    mended = [
+    repaired = [
         at(5, IterationStarted, n=8, in_run=2, of=10),
         at(5, IterationDecided, by="manifest", reasoning="all is in place", converged=True),
         at(5, LoopConverged, run=7, iterations=2, changed=1, by="manifest"),
     ]
-    assert told(watched, *mended, rest(6)) == [
+    assert rendered(watched, *repaired, rest(6)) == [
         "01:00:05Z iteration 8 (2 of 10)",
         "01:00:05Z   manifest: all is in place",
         "01:00:05Z converged after 2 iterations: 1 change (decided by manifest)",
@@ -100,7 +100,7 @@ def test_an_iteration_with_a_change_is_shown_in_full_with_times():
 
 def test_a_failed_iteration_is_shown_in_full():
     watched = Watched(Narrator())
-    lines = told(watched, *look(1, 7)[:2], rest(2, outcome="failed", failures=1, reason="no route"))
+    lines = rendered(watched, *noop_iteration(1, 7)[:2], rest(2, outcome="failed", failures=1, reason="no route"))
     assert lines == [
         "01:00:01Z run 7",
         "01:00:01Z iteration 7 (1 of 10)",
@@ -110,14 +110,16 @@ def test_a_failed_iteration_is_shown_in_full():
 
 def test_the_last_iteration_of_a_loop_that_ends_is_shown():
     watched = Watched(Narrator())
-    assert told(watched, *look(1, 1), at(2, LoopCompleted))[-1].startswith("01:00:01Z converged after 1 iteration")
+    assert rendered(watched, *noop_iteration(1, 1), at(2, LoopCompleted))[-1].startswith(
+        "01:00:01Z converged after 1 iteration"
+    )
 
 
 def test_held_lines_can_be_read():
     watched = Watched(Narrator())
-    assert not told(watched, *look(1, 7)[:3])
+    assert not rendered(watched, *noop_iteration(1, 7)[:3])
     assert [one.plain for one in watched.held_lines()][-1] == "01:00:01Z   observed files"
-    assert told(watched, rest(2)) == ["01:00:02Z next check in 5.0 s"]
+    assert rendered(watched, rest(2)) == ["01:00:02Z next check in 5.0 s"]
 
 
 def test_a_long_line_is_continued_next_to_its_time():

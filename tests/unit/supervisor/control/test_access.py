@@ -57,8 +57,8 @@ def test_every_verb_requires_its_declared_access(verb: str) -> None:
             with pytest.raises(Problem) as refused:
                 guard.check(who, needed, verb)
             assert refused.value.code is Code.DENIED
-            said = f"cannot do {verb}: it needs access to {needed}, and alice (uid 1000) has access to {has}"
-            assert refused.value.message == said
+            message = f"cannot do {verb}: it needs access to {needed}, and alice (uid 1000) has access to {has}"
+            assert refused.value.message == message
     with pytest.raises(Problem, match=r"and alice \(uid 1000\) has none"):
         guard.check(peer(1000), needed, verb)
 

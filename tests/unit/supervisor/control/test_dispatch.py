@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 ROOT = Peer(uid=0, pid=1, name="root", groups=frozenset())
-NOBODY = Peer(uid=4242, pid=1, name="nobody", groups=frozenset())
+STRANGER = Peer(uid=4242, pid=1, name="nobody", groups=frozenset())
 GUARD = Guard(AccessSettings())
 
 
-class Look(Request[list[str]], frozen=True, tag="thing.look"):
+class Read(Request[list[str]], frozen=True, tag="thing.look"):
     name: str
     size: int = 1
 
@@ -44,7 +44,7 @@ class Follow(Watch[str], frozen=True, tag="thing.follow"):
     pass
 
 
-def look(tx: Tx, request: Look, children: Mapping[str, Child]) -> list[str]:
+def read(tx: Tx, request: Read, children: Mapping[str, Child]) -> list[str]:
     return [request.name] * request.size
 
 
@@ -56,15 +56,15 @@ async def prepare(request: Push) -> Push:
     return request
 
 
-async def gather(request: Look) -> str:
+async def gather(request: Read) -> str:
     return request.name
 
 
-def look_with(tx: Tx, request: Look, children: Mapping[str, Child], gathered: str) -> list[str]:
+def read_with(tx: Tx, request: Read, children: Mapping[str, Child], gathered: str) -> list[str]:
     return [gathered]
 
 
-def look_with_number(tx: Tx, request: Look, children: Mapping[str, Child], gathered: int) -> list[str]:
+def read_with_number(tx: Tx, request: Read, children: Mapping[str, Child], gathered: int) -> list[str]:
     return []
 
 
@@ -80,9 +80,9 @@ async def follow(control: object, request: Follow) -> AsyncGenerator[str]:
     yield "a"
 
 
-CATALOGUE: dict[str, Any] = {"thing.look": Look, "thing.push": Push, "thing.stats": Stats, "thing.follow": Follow}
+CATALOGUE: dict[str, Any] = {"thing.look": Read, "thing.push": Push, "thing.stats": Stats, "thing.follow": Follow}
 GOOD = Handlers(
-    reads={Look: look},
+    reads={Read: read},
     writes={Push: Unit("test.push", push)},
     prepares={Push: prepare},
     system={Stats: stats},
@@ -106,10 +106,10 @@ def test_each_kind_of_verb_is_found_with_its_handler() -> None:
     for name, kind in kinds.items():
         entry = DISPATCH.find(msgspec.Raw(msgspec.msgpack.encode({"type": name})), ROOT, GUARD)
         assert (entry.kind, entry.verb) == (kind, CATALOGUE[name])
-    assert find(Look(name="web", size=3)) == Look(name="web", size=3)
+    assert find(Read(name="web", size=3)) == Read(name="web", size=3)
 
 
-def other_reply(tx: Tx, request: Look, children: Mapping[str, Child]) -> list[int]:
+def other_reply(tx: Tx, request: Read, children: Mapping[str, Child]) -> list[int]:
     return []
 
 
@@ -121,7 +121,7 @@ def no_request(tx: Tx) -> int:
     return 1
 
 
-def unknown_name(tx: Tx, request: Look, children: Mapping[str, Child]) -> Missing:  # noqa: F821 # pyright: ignore
+def unknown_name(tx: Tx, request: Read, children: Mapping[str, Child]) -> Missing:  # noqa: F821 # pyright: ignore
     return []
 
 
@@ -133,8 +133,8 @@ async def other_item(control: object, request: Follow) -> AsyncGenerator[int]:
     yield 1
 
 
-async def other_preparation(request: Push) -> Look:
-    return Look(name="")
+async def other_preparation(request: Push) -> Read:
+    return Read(name="")
 
 
 class Foreign(Request[int], frozen=True, tag="other.verb"):
@@ -145,36 +145,36 @@ PUSH = Unit("test.push", push)
 
 
 @pytest.mark.parametrize(
-    ("handlers", "said"),
+    ("handlers", "message"),
     [
         (replace(GOOD, reads={}), "thing.look is not declared as it is handled: it has no handler"),
-        (replace(GOOD, system={Stats: stats, Look: stats}), "thing.look .* it has 2 handlers"),
-        (replace(GOOD, reads={Look: other_reply}), r"returns list\[int\] instead of list\[str\]"),
-        (replace(GOOD, reads={Look: other_request}), "takes Push instead of Look"),
-        (replace(GOOD, reads={Look: unknown_name}), "names Missing, which it imports for type checkers only"),
-        (replace(GOOD, gathers={Look: gather}, reads={Look: look_with_number}), "gather returns str instead of int"),
-        (replace(GOOD, gathers={Look: gather_statistics}, reads={Look: look_with}), "takes Stats instead of Look"),
+        (replace(GOOD, system={Stats: stats, Read: stats}), "thing.look .* it has 2 handlers"),
+        (replace(GOOD, reads={Read: other_reply}), r"returns list\[int\] instead of list\[str\]"),
+        (replace(GOOD, reads={Read: other_request}), "takes Push instead of Look"),
+        (replace(GOOD, reads={Read: unknown_name}), "names Missing, which it imports for type checkers only"),
+        (replace(GOOD, gathers={Read: gather}, reads={Read: read_with_number}), "gather returns str instead of int"),
+        (replace(GOOD, gathers={Read: gather_statistics}, reads={Read: read_with}), "takes Stats instead of Look"),
         (
             replace(GOOD, gathers={Stats: gather_statistics}),
             "only for what is read and written something is gathered",
         ),
         (replace(GOOD, writes={Push: Unit("test.none", no_request)}), "takes no request"),
         (replace(GOOD, writes={Push: push}), "push is not a unit of work"),
-        (replace(GOOD, writes={}, reads={Look: look, Push: push}), "do not agree on whether it writes"),
-        (replace(GOOD, reads={}, writes={Push: PUSH, Look: PUSH}), "do not agree on whether it writes"),
+        (replace(GOOD, writes={}, reads={Read: read, Push: push}), "do not agree on whether it writes"),
+        (replace(GOOD, reads={}, writes={Push: PUSH, Read: PUSH}), "do not agree on whether it writes"),
         (replace(GOOD, system={Stats: not_async}), "system handlers are coroutine functions"),
-        (replace(GOOD, reads={Look: stats}), "takes Stats instead of Look"),
+        (replace(GOOD, reads={Read: stats}), "takes Stats instead of Look"),
         (replace(GOOD, watches={Follow: other_item}), r"returns .*AsyncGenerator\[int"),
         (replace(GOOD, watches={}, system={Stats: stats, Follow: stats}), "a watch is answered by a watcher"),
         (replace(GOOD, prepares={Push: other_preparation}), "returns Look instead of Push"),
-        (replace(GOOD, prepares={Look: prepare}), "only what is written is prepared"),
+        (replace(GOOD, prepares={Read: prepare}), "only what is written is prepared"),
         (replace(GOOD, system={Stats: stats, Foreign: stats}), "other.verb .* it is not in the catalogue"),
     ],
 )
 def test_the_service_does_not_start_with_a_handler_that_disagrees_with_its_verb(
-    handlers: Handlers, said: str
+    handlers: Handlers, message: str
 ) -> None:
-    with pytest.raises(Problem, match=f"cannot start: the verb .*{said}"):
+    with pytest.raises(Problem, match=f"cannot start: the verb .*{message}"):
         Dispatch(handlers, CATALOGUE)
 
 
@@ -215,20 +215,20 @@ def test_the_handlers_of_capabilities_are_joined_unless_two_answer_the_same_verb
     ],
 )
 def test_an_invalid_request_is_refused_with_a_reason(body: Any, message: str, hint: str | None) -> None:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as refused:
         find(body)
-    assert told.value.code is Code.INVALID
-    assert (told.value.message, told.value.hint) == (message, hint)
+    assert refused.value.code is Code.INVALID
+    assert (refused.value.message, refused.value.hint) == (message, hint)
 
 
 def test_access_is_denied_before_the_rest_of_the_request_is_checked() -> None:
-    with pytest.raises(Problem) as told:
-        find({"type": "thing.push", "wrong": 1}, NOBODY)
-    assert told.value.code is Code.DENIED
+    with pytest.raises(Problem) as refused:
+        find({"type": "thing.push", "wrong": 1}, STRANGER)
+    assert refused.value.code is Code.DENIED
 
 
 def test_a_draining_service_refuses_only_what_starts_work() -> None:
     assert find(Stats(), draining=True) == Stats()
-    with pytest.raises(Problem, match=r"cannot do thing\.push: the service is stopping") as told:
+    with pytest.raises(Problem, match=r"cannot do thing\.push: the service is stopping") as refused:
         find(Push(), draining=True)
-    assert told.value.code is Code.UNAVAILABLE
+    assert refused.value.code is Code.UNAVAILABLE

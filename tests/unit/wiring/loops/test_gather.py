@@ -64,12 +64,12 @@ async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Event()
+    released = threading.Event()
     monkeypatch.setattr(gather, "WITHIN", 0.05)
-    monkeypatch.setattr(build, "prepare", lambda *given, **more: go_on.wait(30))
+    monkeypatch.setattr(build, "prepare", lambda *given, **more: released.wait(30))
     try:
         with pytest.raises(Problem, match="cannot read what the loop needs") as caught:
             await prepare(tmp_path)
         assert caught.value.code is Code.UNAVAILABLE
     finally:
-        go_on.set()
+        released.set()

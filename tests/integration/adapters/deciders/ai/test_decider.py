@@ -52,7 +52,7 @@ def calls(b: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    "reply",
     [
         value(["not", "an", "object"]),
         value({"reasoning": "look", "observe": None, "actions": "touch"}),
@@ -62,8 +62,8 @@ def calls(b: Any) -> list[Any]:
         text('{"converged": tru'),
     ],
 )
-async def test_an_answer_without_a_decision_needs_one_repair_call(tmp_path: Path, rubbish: ModelReply):
-    with bench(tmp_path, decider(rubbish, value(DONE))) as b:
+async def test_an_answer_without_a_decision_needs_one_repair_call(tmp_path: Path, reply: ModelReply):
+    with bench(tmp_path, decider(reply, value(DONE))) as b:
         loop = await b.run()
         assert [(call.purpose, call.outcome) for call in calls(b)] == [
             ("decide", CallOutcome.MALFORMED),
@@ -127,9 +127,9 @@ async def test_an_observation_of_300_kb_is_shortened_for_the_model_and_stored_wh
     log = "".join(f"line {n} of a long log\n" for n in range(14_000))
     assert len(log) > 300_000
     modules.handlers["command"] = lambda call: ok(rc=0, stdout=log)
-    wanted = [ObservationSpec(name="log", module="command", params={"cmd": "cat log"})]
+    observers = [ObservationSpec(name="log", module="command", params={"cmd": "cat log"})]
     model = ScriptedModel(value(DONE))
-    with bench(tmp_path, decider_with(model, observe=wanted), modules=modules) as b:
+    with bench(tmp_path, decider_with(model, observe=observers), modules=modules) as b:
         loop = await b.run()
         (call,) = calls(b)
         with b.database.read() as tx:
@@ -171,14 +171,14 @@ async def test_a_failure_reaches_the_model_with_its_output(tmp_path: Path):
 
 
 async def test_tokens_cost_and_time_are_stored_for_each_call_and_summed_for_the_loop(tmp_path: Path):
-    with bench(tmp_path, decider(text("rubbish"), value(ACT), value(DONE)), max_iterations=3) as b:
+    with bench(tmp_path, decider(text("reply"), value(ACT), value(DONE)), max_iterations=3) as b:
         loop = await b.run()
         rows = calls(b)
         with b.database.read() as tx:
             answers = [texts.whole(tx, call.response) for call in rows]
     assert [call.input_tokens for call in rows] == [None, 10, 10]
     assert all(call.latency is not None and call.latency >= 0 for call in rows)
-    assert answers[0] == "rubbish"
+    assert answers[0] == "reply"
     assert "all is well" in answers[2]
     assert (loop.model_call_count, round(loop.cost_usd, 6)) == (3, 0.02)
 

@@ -70,10 +70,10 @@ def test_tour_converges_and_repairs_what_is_broken(tour: tuple[SmallEngine, Path
 
     (host / "etc/service.conf").write_text("interval=99\n")
     (host / "bin").chmod(0o700)
-    mending = engine.iterate()
-    assert any("service.conf content differs" in line for line in mending.unmet)
-    assert any("mode is 0700, not 0755" in line for line in mending.unmet)
-    assert {action.module for action in mending.actions} == {"copy", "file"}
+    repair = engine.iterate()
+    assert any("service.conf content differs" in line for line in repair.unmet)
+    assert any("mode is 0700, not 0755" in line for line in repair.unmet)
+    assert {action.module for action in repair.actions} == {"copy", "file"}
     assert engine.converge() <= 2
     assert int((host / "run/service.pid").read_text()) == first
 
@@ -126,11 +126,11 @@ def test_a_thousand_paths_are_observed_in_a_few_calls(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_examined_is_not_absent() -> None:
-    nobody = 65_534 if os.geteuid() == 0 else None
+    unprivileged_uid = 65_534 if os.geteuid() == 0 else None
 
     def unprivileged(call: ModuleCall) -> ModuleResult:
         cmd = ["sh", "-c", call.params["cmd"]]
-        done = subprocess.run(cmd, capture_output=True, text=True, check=False, user=nobody, cwd="/")
+        done = subprocess.run(cmd, capture_output=True, text=True, check=False, user=unprivileged_uid, cwd="/")
         return ModuleResult(success=done.returncode == 0, rc=done.returncode, stdout=done.stdout)
 
     with tempfile.TemporaryDirectory() as name:

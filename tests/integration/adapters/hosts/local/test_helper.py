@@ -92,8 +92,8 @@ def test_a_forked_helper_behaves_like_an_executed_one(tmp_path: Path) -> None:
     assert not killed[0]
     assert (tmp_path / "made").is_dir()
     assert (tmp_path / "copied").read_text() == "text"
-    for told in (shell[1], again[1]):
-        assert told.splitlines()[0].split()[2:] == ["gone", "shown", "/dev/null"]
+    for output in (shell[1], again[1]):
+        assert output.splitlines()[0].split()[2:] == ["gone", "shown", "/dev/null"]
     assert not int(shell[1].split()[-1], 16) & 1 << (signal.SIGUSR1 - 1)
     assert shell[1].split()[1] != again[1].split()[1]
     assert str(parent) not in shell[1].split()[:2]

@@ -113,7 +113,7 @@ async def test_usage_counts_cached_tokens_and_names_the_model(tmp_path: Path) ->
     assert reply.usage == ModelUsage(input_tokens=112, output_tokens=9, cost_usd=0.25, model="big-1")
 
 
-SAYINGS: dict[str, tuple[str, CallOutcome, bool, str]] = {
+FAILURES: dict[str, tuple[str, CallOutcome, bool, str]] = {
     "not logged in": (
         "result='Not logged in · Please run /login'", CallOutcome.UNAUTHENTICATED, False, "it is not logged in",
     ),
@@ -146,13 +146,13 @@ SAYINGS: dict[str, tuple[str, CallOutcome, bool, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SAYINGS)
+@pytest.mark.parametrize("name", FAILURES)
 async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> None:
     # All of them with the subtype "success", as the program has it: only is_error tells.
-    said, outcome, temporary, words = SAYINGS[name]
+    result, outcome, temporary, words = FAILURES[name]
     error = await failure(
         tmp_path,
-        f"say(**dict({{'is_error': True, 'total_cost_usd': 0.5}}, **dict({said})))\nsys.exit(1)",
+        f"say(**dict({{'is_error': True, 'total_cost_usd': 0.5}}, **dict({result})))\nsys.exit(1)",
         model="m-1",
     )
     assert words in error.message

@@ -57,13 +57,13 @@ async def test_a_decision_from_a_prompt_of_300_kb_with_usage_and_cost(tmp_path: 
         "reasoning": "nginx is down",
         "actions": [{"module": "command", "params": {"cmd": "systemctl start nginx"}, "host": "web1"}],
     }
-    wish = "keep this: " + "w" * 300_000
+    desired_state = "keep this: " + "w" * 300_000
     calls = RecordingCalls()
     with ModelServer([Reply(value=act)]) as server:
-        decision = await decider(tmp_path, server.url).decide(situation(desired_state=wish), calls)
+        decision = await decider(tmp_path, server.url).decide(situation(desired_state=desired_state), calls)
         [request] = server.requests
     assert decision.actions == [ActionSpec(module="command", params={"cmd": "systemctl start nginx"}, host="web1")]
-    assert wish in server.prompts()[0]
+    assert desired_state in server.prompts()[0]
     assert SYSTEM in [block["text"] for block in request["system"]]
     assert [tool["name"] for tool in request["tools"]] == ["StructuredOutput"]
     assert len(json.dumps(request)) < 300_000 + 40_000

@@ -33,10 +33,10 @@ def test_several_loops_are_all_tried(service, ctl):
         "error: cannot pause db: it is completed\nhint: it has no process\nerror: cannot find a loop 'wbe'\n"
     )
     status, out, _ = ctl("pause", "web", "db", "mail", "--json")
-    told = [json.loads(text) for text in out.splitlines()]
+    results = [json.loads(text) for text in out.splitlines()]
     assert status == 75
-    assert [one.get("name") for one in told] == ["web", None, "mail"]
-    assert told[1] == {
+    assert [one.get("name") for one in results] == ["web", None, "mail"]
+    assert results[1] == {
         "loop": "db",
         "error": {"code": "conflict", "message": "cannot pause db: it is completed", "hint": "it has no process"},
         "exit_status": 75,
@@ -63,7 +63,7 @@ def test_a_lost_service_is_asked_again_for_the_next_loop(service, ctl):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["pause"], "cannot run `pause` without LOOP"),
         (["pause", "--all", "web"], "cannot pause --all and 'web'"),
@@ -71,10 +71,10 @@ def test_a_lost_service_is_asked_again_for_the_next_loop(service, ctl):
         (["pause", "web", " "], "cannot take an empty LOOP"),
     ],
 )
-def test_loops_and_all_loops_exclude_each_other(service, ctl, words, said):
+def test_loops_and_all_loops_exclude_each_other(service, ctl, words, message):
     status, out, err = ctl(*words)
     assert (status, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
 def test_a_refusal_names_the_command_that_was_typed(service, ctl):

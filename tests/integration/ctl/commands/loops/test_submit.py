@@ -43,16 +43,16 @@ def test_a_manifest_comes_from_standard_input(service, ctl, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (b"", "error: cannot take an empty desired state\nhint: describe the desired state\n"),
         (b"\xff\n", "error: cannot read standard input: it is not UTF-8 text\n"),
         (None, "error: cannot read standard input: it is closed\nhint: give a file with -f FILE\n"),
     ],
 )
-def test_a_standard_input_that_holds_no_manifest_is_refused(service, ctl, monkeypatch, given, told):
+def test_a_standard_input_that_holds_no_manifest_is_refused(service, ctl, monkeypatch, given, message):
     monkeypatch.setattr("sys.stdin", None if given is None else io.TextIOWrapper(io.BytesIO(given)))
-    assert ctl("submit", "-f", "-") == (2, "", told)
+    assert ctl("submit", "-f", "-") == (2, "", message)
     assert not service.asked_for(SubmitLoop)
 
 

@@ -48,8 +48,8 @@ def test_the_name_of_an_unlisted_loop_is_read_once(service, ctl):
             raise not_found("cannot find the loop 8")
         return LoopDetail(loop=builders.loop("old", id=7), process=None, open_prompts=[], last=None)
 
-    told = [builders.event(number, "a.b", subject=f"loop:{number % 2 + 7}") for number in range(10)]
-    service.on(ListEvents, EventPage(events=told, cursor=9))
+    events = [builders.event(number, "a.b", subject=f"loop:{number % 2 + 7}") for number in range(10)]
+    service.on(ListEvents, EventPage(events=events, cursor=9))
     service.on(ListLoops, LoopPage(loops=[]))
     service.on(ShowLoop, loop)
     lines = ctl("events")[1].splitlines()

@@ -69,7 +69,7 @@ async def test_a_malformed_answer_gets_one_repair_round() -> None:
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    "malformed",
     [
         text("no idea"), text('[{"converged": true}]'), value({"reasoning": None}), value({"observe": None}),
         value({"actions": [{}]}), value({"observe": [{"module": "stat"}]}), value({"converged": "yes"}),
@@ -77,8 +77,8 @@ async def test_a_malformed_answer_gets_one_repair_round() -> None:
         text("x" * 1_000_000), text("\ufffd\ufffd"),
     ],
 )  # fmt: skip
-async def test_two_malformed_answers_are_a_failure_with_their_own_outcome(rubbish: ModelReply) -> None:
-    model, calls = ScriptedModel(rubbish), RecordingCalls()
+async def test_two_malformed_answers_are_a_failure_with_their_own_outcome(malformed: ModelReply) -> None:
+    model, calls = ScriptedModel(malformed), RecordingCalls()
     with pytest.raises(DeciderFailed) as caught:
         await decider(model)[0].decide(situation(), calls)
     assert caught.value.outcome is CallOutcome.MALFORMED

@@ -24,7 +24,7 @@ from tests.support.models import text, value
 ACT = {"reasoning": "r", "actions": [{"module": "file", "params": {"path": "/x", "state": "directory"}}]}
 ACTED = Decision(reasoning="r", actions=[ActionSpec(module="file", params={"path": "/x", "state": "directory"})])
 
-RUBBISH: dict[str, Any] = {
+MALFORMED: dict[str, Any] = {
     "a list": [ACT],
     "a number": 7,
     "a text": "converged",
@@ -115,17 +115,17 @@ TEXTS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", RUBBISH)
+@pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_decision_is_refused_with_reasons(name: str) -> None:
     with pytest.raises(MalformedDecision) as caught:
-        decision_in(value(RUBBISH[name]))
+        decision_in(value(MALFORMED[name]))
     assert all(fault.strip() and "\n" not in fault for fault in caught.value.faults)
 
 
-@pytest.mark.parametrize("name", sorted(set(RUBBISH) - {"half a surrogate pair", "a list"}))
+@pytest.mark.parametrize("name", sorted(set(MALFORMED) - {"half a surrogate pair", "a list"}))
 def test_a_malformed_decision_in_a_text_is_refused(name: str) -> None:
     with pytest.raises(MalformedDecision):
-        decision_in(text(f"Here it is:\n```json\n{json.dumps(RUBBISH[name])}\n```\n"))
+        decision_in(text(f"Here it is:\n```json\n{json.dumps(MALFORMED[name])}\n```\n"))
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -162,11 +162,11 @@ def test_a_decision_is_found_anywhere_in_the_output(answer: str) -> None:
 
 def test_a_fence_inside_a_text_of_the_decision_is_no_fence() -> None:
     code = 'async def action(ftl):\n    """Example:\n```json\n{"converged": true}\n```\n"""\n'
-    wanted = {"actions": [{"module": "copy", "params": {"content": code, "dest": "/r.py"}}]}
+    decision = {"actions": [{"module": "copy", "params": {"content": code, "dest": "/r.py"}}]}
     for answer in (
-        json.dumps(wanted),
-        f"Here:\n{json.dumps(wanted)}",
-        f"```json\n{json.dumps(wanted, indent=1)}\n```",
+        json.dumps(decision),
+        f"Here:\n{json.dumps(decision)}",
+        f"```json\n{json.dumps(decision, indent=1)}\n```",
     ):
         decision = decision_in(text(answer))
         assert decision.actions[0].params["content"] == code
@@ -215,7 +215,7 @@ def test_the_schema_is_one_object_and_refuses_what_the_struct_refuses() -> None:
     assert set(schema["properties"]) == set(Decision.__struct_fields__)
     by_schema = Draft202012Validator(schema)
     for name in ("unknown key", "action without module", "observe null", "converged as text", "unknown op"):
-        assert not by_schema.is_valid(RUBBISH[name]), name
+        assert not by_schema.is_valid(MALFORMED[name]), name
 
 
 def test_a_due_question_may_only_be_replaced_by_an_end() -> None:

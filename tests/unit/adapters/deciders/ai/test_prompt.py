@@ -148,10 +148,10 @@ def test_shortened_output_has_its_original_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("iteration", "said"), [(1, "room to observe"), (5, "room to observe"), (6, "4 left wisely"), (10, "last one")]
+    ("iteration", "hint"), [(1, "room to observe"), (5, "room to observe"), (6, "4 left wisely"), (10, "last one")]
 )
-def test_the_hint_about_the_budget_becomes_urgent(iteration: int, said: str) -> None:
-    assert said in decision_prompt(situation(iteration=iteration))
+def test_the_hint_about_the_budget_becomes_urgent(iteration: int, hint: str) -> None:
+    assert hint in decision_prompt(situation(iteration=iteration))
 
 
 BAD = [ActionState.FAILED, ActionState.DENIED, ActionState.SKIPPED, ActionState.UNKNOWN]
@@ -160,22 +160,22 @@ BAD = [ActionState.FAILED, ActionState.DENIED, ActionState.SKIPPED, ActionState.
 @pytest.mark.parametrize("state", BAD)
 def test_an_action_that_did_not_succeed_is_never_described_as_done(state: ActionState) -> None:
     # Also without an rc or a "failed" mark, and also when something else changed.
-    said = hinted(past=[past(1, "acted", action(changed=True), action(state))])
-    assert f"1 {state}" in said
-    assert "not done" in said
-    assert "onverge" not in said
+    hint = hinted(past=[past(1, "acted", action(changed=True), action(state))])
+    assert f"1 {state}" in hint
+    assert "not done" in hint
+    assert "onverge" not in hint
 
 
 def test_unchanged_successes_lead_to_a_hint_to_converge() -> None:
-    said = hinted(past=[past(1, "acted", action(changed=False), action(changed=False))])
-    assert "changed nothing" in said
-    assert "Converge" in said
+    hint = hinted(past=[past(1, "acted", action(changed=False), action(changed=False))])
+    assert "changed nothing" in hint
+    assert "Converge" in hint
 
 
 def test_changes_lead_to_a_hint_to_verify_them() -> None:
-    said = hinted(past=[past(1, "acted", action(changed=True), action(changed=False))])
-    assert "1 changed something" in said
-    assert "converge if they prove" in said
+    hint = hinted(past=[past(1, "acted", action(changed=True), action(changed=False))])
+    assert "1 changed something" in hint
+    assert "converge if they prove" in hint
 
 
 def test_a_preview_is_neither_done_nor_failed() -> None:
@@ -183,26 +183,26 @@ def test_a_preview_is_neither_done_nor_failed() -> None:
 
 
 def test_iterations_that_ask_are_not_idle() -> None:
-    looked = past(1, "observed")
-    assert idle_iterations([looked, past(2, "asked")]) == 0
-    assert idle_iterations([looked, past(2, "asked"), past(3, "observed")]) == 1
-    assert idle_iterations([past(1, "acted", action()), looked, looked]) == 2
+    observed = past(1, "observed")
+    assert idle_iterations([observed, past(2, "asked")]) == 0
+    assert idle_iterations([observed, past(2, "asked"), past(3, "observed")]) == 1
+    assert idle_iterations([past(1, "acted", action()), observed, observed]) == 2
     assert idle_iterations([past(1, "interrupted"), past(2, "rule_fired")]) == 0
     assert "only looked" not in hinted(past=[past(1, "asked")])
-    assert "act now" in hinted(past=[looked])
-    assert "act, converge, ask" in hinted(past=[looked, looked])
+    assert "act now" in hinted(past=[observed])
+    assert "act, converge, ask" in hinted(past=[observed, observed])
 
 
 def test_hints_name_failed_observations_rules_unknown_actions_dry_run_and_must_ask() -> None:
-    said = hinted(
+    hint = hinted(
         must_ask=True, dry_run=True, unknown=[action(ActionState.UNKNOWN)],
         seen=[seen("a", success=False), seen("b")], matched_rules=["mend"],
     ).splitlines()  # fmt: skip
-    assert "1 of 2 observations failed" in said[0]
-    assert "mend" in said[1]
-    assert "Verify by observation" in said[2]
-    assert "dry run" in said[3]
-    assert "must ask" in said[4]
+    assert "1 of 2 observations failed" in hint[0]
+    assert "mend" in hint[1]
+    assert "Verify by observation" in hint[2]
+    assert "dry run" in hint[3]
+    assert "must ask" in hint[4]
 
 
 def test_a_repair_shows_what_was_wrong_and_the_request() -> None:

@@ -171,16 +171,16 @@ def test_a_question_is_asked_only_when_a_ready_step_needs_it() -> None:
     assert decision.ask is not None
     assert (decision.ask.key, decision.ask.options, decision.ask.default) == ("size", ["small", "large"], "small")
     assert not decision.actions
-    for said, meant in (("large", "make large"), (None, "make small")):
-        answers = [answer("size", said)]
+    for given, meant in (("large", "make large"), (None, "make small")):
+        answers = [answer("size", given)]
         assert did(decide(made, situation(seen_of(made, {"is-b": 1}, answers), answers))) == [("localhost", meant)]
     wrong = [answer("size", "huge")]
     assert decide(made, situation(seen_of(made, {"is-b": 1}, wrong), wrong)).ask is not None
 
 
 def test_the_steps_that_need_an_answer_first_are_counted_as_they_are_listed() -> None:
-    wanted = command("c", "requires: [b], when: answers.size == 'large',")
-    made = decider(command("a") + command("b", "requires: [a],") + wanted, QUESTION)
+    conditional = command("c", "requires: [b], when: answers.size == 'large',")
+    made = decider(command("a") + command("b", "requires: [a],") + conditional, QUESTION)
     decision = decide(made, situation(seen_of(made, {"is-a": 1, "is-b": 1})))
     assert decision.unmet[2:] == ["c on localhost: needs the answer to 'size'"]
     assert decision.reasoning == (
@@ -233,10 +233,10 @@ def test_what_cannot_be_rendered_on_a_host_blocks_with_file_and_line() -> None:
 
 
 def test_an_unknown_host_blocks() -> None:
-    def nobody(target: str) -> Sequence[str]:
+    def no_such_host(target: str) -> Sequence[str]:
         raise not_found(f"cannot find the host {target!r}")
 
-    made = ManifestDecider(steps(command("a", "host: wbe,")), expand=nobody)
+    made = ManifestDecider(steps(command("a", "host: wbe,")), expand=no_such_host)
     assert made.observations(()) == ()
     assert decide(made, situation()).blocked == "cannot find the host 'wbe'"
 

@@ -137,21 +137,21 @@ TEMPLATES = [
 BAD = [*YAML, *SHAPE, *MEANING, *TEMPLATES]
 
 
-@pytest.mark.parametrize(("text", "says"), BAD, ids=range(len(BAD)))
-def test_a_mistake_is_one_sentence_with_file_and_line(text: str, says: str) -> None:
-    assert says in str(refused(text))
+@pytest.mark.parametrize(("text", "message"), BAD, ids=range(len(BAD)))
+def test_a_mistake_is_one_sentence_with_file_and_line(text: str, message: str) -> None:
+    assert message in str(refused(text))
 
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"name: caf\xe9\n")
-    for path, says in ((tmp_path / "gone", "not exist"), (tmp_path, "directory"), (tmp_path / "latin", "UTF-8")):
-        with pytest.raises(Problem, match=f"^cannot read the manifest {path}: .*{says}"):
+    for path, message in ((tmp_path / "gone", "not exist"), (tmp_path, "directory"), (tmp_path / "latin", "UTF-8")):
+        with pytest.raises(Problem, match=f"^cannot read the manifest {path}: .*{message}"):
             load(path)
 
 
 def test_bad_templates_are_found_when_loading(tmp_path: Path) -> None:
     text = step("template: {src: t.j2, dest: /x}") + QUESTION
-    for content, says in (
+    for content, message in (
         (
             "{{ answers.sice }}",
             "the template 't.j2' reads answers.sice, which does not exist; did you mean answers.size?",
@@ -161,7 +161,7 @@ def test_bad_templates_are_found_when_loading(tmp_path: Path) -> None:
         ("{{ colour }}", "reads colour, which does not exist"),
     ):
         (tmp_path / "t.j2").write_text(content)
-        assert says in str(refused(text, tmp_path))
+        assert message in str(refused(text, tmp_path))
     (tmp_path / "t.j2").write_bytes(b"\xff\xfe")
     assert "is not UTF-8 text" in str(refused(text, tmp_path))
 
