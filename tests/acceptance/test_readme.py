@@ -87,7 +87,7 @@ def test_the_examples_behave_as_the_tutorial_states(tmp_path: Path) -> None:
 
 
 def follow(text: str, tmp_path: Path) -> None:
-    """Execute the examples of a page, with programs, home and service of their own."""
+    """Execute the examples of a page, with their own programs, home and service."""
     programs, work, home = (tmp_path / name for name in ("bin", "work", "home"))
     for directory in (programs, work, home):
         directory.mkdir(exist_ok=True)
@@ -128,7 +128,7 @@ def exec_last(script: str) -> str:
 
 
 def begin(example: Example, where: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start what goes on, once it says what it should."""
+    """Start what continues to run, once it prints what it should."""
     process = subprocess.Popen(
         ["sh", "-c", f"exec {example.script}"],
         cwd=where, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

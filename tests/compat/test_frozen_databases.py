@@ -304,7 +304,7 @@ def test_an_upgrade_reports_progress(frozen: Path, monkeypatch: pytest.MonkeyPat
     opened = open_database(frozen, create=True, progress=lambda: progress.append("changing"))
     assert progress[0] == "copying"
     assert progress.count("changing") > 10
-    # What is done with the database afterwards is nobody's patience.
+    # Statements after the migration report no progress.
     progress.clear()
     with opened.read() as tx:
         tx.connection.execute(text("SELECT count(*) FROM events a, events b")).scalar_one()

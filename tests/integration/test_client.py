@@ -1,4 +1,4 @@
-"""The client of the control socket: what it loads, and what it says when there is no service at the other end."""
+"""The client of the control socket: what it loads, and its messages when there is no service at the other end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINE = LogLine(at=1, level="info", message="hello", source="loop:web")
 
 @contextmanager
 def answering(path: Path, *messages: object, raw: bytes = b"", closes: bool = True) -> Generator[list[FromClient]]:
-    """A service that sends the same to whoever connects, whatever it is told."""
+    """A service that sends the same to every client, whatever it receives."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()
@@ -115,7 +115,7 @@ def test_a_path_that_is_too_long_for_a_socket_is_invalid() -> None:
     assert "too long" in problem.message
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_user_who_may_not_open_the_socket_is_denied(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with answering(tmp_path / "closed.sock", Welcome(protocol=VERSION, version="1")):
@@ -169,7 +169,7 @@ def test_a_lost_connection_and_a_silent_service_are_unavailable(tmp_path: Path) 
 
 
 def test_the_last_message_of_the_service_is_raised_even_if_sending_fails(tmp_path: Path) -> None:
-    why = Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts")
+    why = Failure(id=0, code=Code.UNAVAILABLE, message="cannot continue: the service restarts")
     ended = threading.Event()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
@@ -187,7 +187,7 @@ def test_the_last_message_of_the_service_is_raised_even_if_sending_fails(tmp_pat
     thread.start()
     with client.connect(tmp_path / "s") as service:
         assert ended.wait(10)
-        with pytest.raises(Problem, match="cannot go on: the service restarts"):
+        with pytest.raises(Problem, match="cannot continue: the service restarts"):
             service.call(GetVersion())
     thread.join(10)
     listener.close()
@@ -238,7 +238,7 @@ def test_the_end_of_a_watch_ends_the_iteration(tmp_path: Path) -> None:
 
 def test_closing_a_watch_cancels_it_once(tmp_path: Path) -> None:
     first = [Welcome(protocol=VERSION, version="1"), Item(id=1, item=msgspec.Raw(msgspec.msgpack.encode(LINE)))]
-    # The reply to a call that nobody waits for any more is passed over.
+    # The reply to a call that was abandoned is ignored.
     first += [Reply(id=77, result=msgspec.Raw(b"\xc0"))]
     with (
         answering(tmp_path / "s", *first, closes=False) as heard,

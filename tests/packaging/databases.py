@@ -14,6 +14,6 @@ OLD = Path(__file__).parents[1] / "compat" / "data" / "loops-0001.db.gz"
 
 
 def revision(path: Path) -> str:
-    """What the database says of itself."""
+    """The checks of the database on itself."""
     with closing(sqlite3.connect(path)) as connection:
         return name_of(row[0] for row in connection.execute("SELECT version_num FROM alembic_version"))

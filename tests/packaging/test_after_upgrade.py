@@ -1,4 +1,4 @@
-"""What the packages do with a running service, with stand-ins that say what they are asked."""
+"""What the packages do with a running service, with stand-ins that record their arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ftl2_packaging import places
 from tests.packaging.databases import CURRENT, OLD, revision
 
 SYSTEMCTL = """#!/bin/sh
-echo "systemctl $*" >>"$TOLD"
+echo "systemctl $*" >>"$COMMANDS"
 case "$*" in
 *is-active*service) test -e "$RUNS" ;;
 *is-active*) false ;;
@@ -29,7 +29,7 @@ start*) touch "$RUNS" ;;
 esac
 """
 FTL2CTL = """#!/bin/sh
-echo "ftl2ctl $*" >>"$TOLD"
+echo "ftl2ctl $*" >>"$COMMANDS"
 case "$1" in
 health) cat "$HEALTH" ;;
 upgrade) test ! -e "$HEALTH.after" || cp "$HEALTH.after" "$HEALTH" ;;
@@ -39,7 +39,7 @@ esac
 
 @dataclass
 class Host:
-    """A directory with all that the script looks at."""
+    """A directory with all that the script reads."""
 
     directory: Path
 
@@ -58,7 +58,7 @@ class Host:
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "FTL2_PROGRAMS": str(bin_folder),
             "FTL2_UNIT": str(self.directory / "unit"),
-            "TOLD": str(self.directory / "told"),
+            "COMMANDS": str(self.directory / "commands"),
             "RUNS": str(self.directory / "runs"),
             "FTL2_STOPPED": str(self.directory / "stopped"),
             "HEALTH": str(self.directory / "health"),
@@ -70,7 +70,7 @@ class Host:
 
     def commands(self) -> list[str]:
         """What was asked for, but for questions."""
-        lines = (self.directory / "told").read_text().splitlines()
+        lines = (self.directory / "commands").read_text().splitlines()
         return [line for line in lines if "--quiet is-" not in line and "health" not in line]
 
 
@@ -169,7 +169,7 @@ def test_a_service_stopped_for_a_failed_migration_is_started_by_the_next_version
     assert repaired.returncode == 0, repaired.stderr
     assert revision(host.database) == CURRENT
     assert host.commands() == ["systemctl stop ftl2-enterprise.service", "systemctl start ftl2-enterprise.service"]
-    # From now on it is left alone when somebody stops it.
+    # From now on it is left alone when an administrator stops it.
     (host.directory / "runs").unlink()
     assert host.upgrade().returncode == 0
     assert len(host.commands()) == 2

@@ -1,4 +1,4 @@
-"""`init-db --dry-run` and `--backup`, by which a package looks before it changes a database."""
+"""`init-db --dry-run` and `--backup`, by which a package prepares a migration of a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built packages: their contents, what the distributions' tools say of them, and that they run."""
+"""The built packages: their contents, what the distributions' tools report, and that they run."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_all_licences_are_named_and_their_texts_are_included(packages: dict[str,
     needs("rpm")
     licence = output_of("rpm", "-qp", "--qf", "%{LICENSE}", packages["rpm"])
     assert {"Apache-2.0", "GPL-3.0-or-later", "BSD-2-Clause", "MIT", "PSF-2.0"} <= set(licence.split(" AND "))
-    # What a wheel does not bring is where it is said to be.
+    # What a wheel does not contain is where the list declares it.
     bundled = {one.name: one for one in licences.read(wheels.collect(places.of_source(Path("build"), "1")))}
     borrowed = bundled["ftl-collections"].texts_with
     assert borrowed
@@ -143,7 +143,7 @@ def test_the_same_source_gives_the_same_bytes(packages: dict[str, Path], tmp_pat
     shutil.copytree(build.cache / "wheels", tmp_path / "cache" / "wheels")
     made = building.make(dataclasses.replace(build, cache=tmp_path / "cache"), building.FORMATS)
     if source_state() != (packages["deb"].parent / "source").read_text():
-        pytest.skip("somebody has changed the source meanwhile")
+        pytest.skip("the source has changed in the meantime")
     for path in made:
         first, second = (hashlib.sha256(one.read_bytes()).hexdigest() for one in (packages[path.suffix[1:]], path))
         assert first == second, path.name

@@ -1,4 +1,4 @@
-"""Migrations make exactly what the tables say, and every query of a front end has its index."""
+"""Migrations create exactly the declared tables, and every query of a front end has its index."""
 
 from __future__ import annotations
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DESIRED_STATE = "nginx answers on a port that a person chooses"
-# Asks for the port until the file `answered` is there; each call leaves a line.
+# Asks for the port until the file `answered` exists; each call leaves a line.
 BODY = """
 with open(os.path.join({base!r}, "calls"), "a") as calls:
     calls.write("call\\n")
 if os.path.exists(os.path.join({base!r}, "answered")):
-    say(structured_output={{"converged": True, "reasoning": "done"}})
+    reply(structured_output={{"converged": True, "reasoning": "done"}})
 else:
     ask = {{"question": "Which port?", "options": ["8080", "9090"], "key": "port"}}
-    say(structured_output={{"reasoning": "a port is needed", "ask": ask}})
+    reply(structured_output={{"reasoning": "a port is needed", "ask": ask}})
 """
 
 

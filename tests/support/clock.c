@@ -1,4 +1,4 @@
-/* The wall clock of whatever is started with this library, off by the seconds that a file says. */
+/* The wall clock of every program started with this library is off by the seconds in a file. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-"""The command as a user runs it: a process of its own, with its own database and configuration."""
+"""The command as a user runs it: its own process, with its own database and configuration."""
 
 from __future__ import annotations
 

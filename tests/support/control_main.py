@@ -1,4 +1,4 @@
-"""What the process of `control_process.ControlProcess` runs: control with simple managers, writing by itself."""
+"""What the process of `control_process.ControlProcess` runs: control with simple managers, writing directly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class OwnWriter:
-    """Writes by itself, in the process of control."""
+    """Writes directly, in the process of control."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

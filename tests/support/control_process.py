@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedRoot:
-    """Says hello, starts whatever it is told to (in name only), and remembers what it was told."""
+    """Sends hello, starts whatever is requested (in name only), and remembers what it received."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
@@ -120,7 +120,7 @@ class ControlProcess:
         return listener
 
     def bind_again(self) -> None:
-        """As root does when somebody has removed the socket."""
+        """As root does when the socket was removed."""
         self._listener.close()
         self._listener = self._bound()
         self.root.give({"type": "listen"}, self._listener)

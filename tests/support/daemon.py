@@ -69,7 +69,7 @@ class Daemon:
             )  # fmt: skip
 
     def start(self, *arguments: str, fault: str | None = None, env: dict[str, str] | None = None) -> None:
-        """Start it and wait until it answers and says that it is well."""
+        """Start it and wait until it answers and reports that it is healthy."""
         self.spawn(*arguments, fault=fault, env=env)
         until(self.answers)
 
@@ -80,7 +80,7 @@ class Daemon:
         return health is not None and health.ok
 
     def _answer(self, request: Any) -> Any:
-        """What one call gives; None where nobody answers it."""
+        """The result of one call; None if no process answers it."""
         with contextlib.suppress(Problem), self.connect() as service:
             return service.call(request)
         return None
@@ -90,7 +90,7 @@ class Daemon:
         return client.connect(self.socket)
 
     def call(self, request: Any) -> Any:
-        """One call over a connection of its own; what only looks is asked once more of a service that is replaced."""
+        """One call over its own connection; a read is repeated once on a service that is being replaced."""
         try:
             with self.connect() as service:
                 return service.call(request)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Ticks:
-    """A clock that goes on by a second each time it is read."""
+    """A clock that advances by a second each time it is read."""
 
     def __init__(self, at: int = 1_700_000_000_000_000) -> None:
         self.at = at

@@ -1,4 +1,4 @@
-"""Loops whose effects leave a witness, and what the database says of them held against it.
+"""Loops whose effects leave a witness, with which the database is compared.
 
 Each effect appends a line with a token to a file of its loop, which nothing else writes, and prints the token.
 """
@@ -54,7 +54,7 @@ def hold_tokens(
     """
     happened = [line.split() for line in witness.read_text().splitlines()]
     tokens = [token for _, token in happened]
-    assert len(set(tokens)) == len(tokens), f"{name}: an effect is there twice"
+    assert len(set(tokens)) == len(tokens), f"{name}: an effect was repeated"
     actions = rows(
         service.run,
         "SELECT state, stdout FROM actions WHERE loop_id = (SELECT id FROM loops WHERE name = ?)",
@@ -64,7 +64,7 @@ def hold_tokens(
     assert len(set(done)) == len(done)
     assert set(done) <= set(tokens), f"{name}: a success that did not happen"
     lost = sum(1 for state, _ in actions if state == "unknown")
-    assert len(tokens) - len(done) <= lost, f"{name}: effects that nobody knows of"
+    assert len(tokens) - len(done) <= lost, f"{name}: effects that are not in the database"
     assert unknown is None or lost == unknown, f"{name}: {actions}"
     return happened, set(done)
 
@@ -77,7 +77,7 @@ def hold_against(
     assert {step for step, _ in happened} == {f"s{step}" for step in range(steps)}, f"{name}: {happened}"
     succeeded = Counter(step for step, token in happened if token in done)
     assert all(number == 1 for number in succeeded.values()), f"{name}: done again: {succeeded}"
-    # Once a step is known to be done, it is not done again: what nobody knows of came before.
+    # Once a step is known to be done, it is not done again: unknown effects came before.
     for step, _ in happened:
         of_step = [token in done for name_, token in happened if name_ == step]
         assert True not in of_step[:-1], f"{name}: {step} was done again after a success: {of_step}"
@@ -90,7 +90,7 @@ def whole_event_log(service: Daemon) -> bool:
 
 
 def nothing_open(service: Daemon) -> bool:
-    """Whether nothing is said to be under way any more, but for what a loop was paused in the middle of."""
+    """Whether nothing is recorded as being in progress, except what a loop was paused in the middle of."""
     left = rows(
         service.run,
         "SELECT 'action', id FROM actions WHERE state = 'running'"

@@ -56,7 +56,7 @@ def failed(error: str, **values: Any) -> ModuleResult:
 
 
 class ScriptedModules:
-    """Hosts in memory: `facts` is what they look like, handlers by module name say what calls do."""
+    """Hosts in memory: `facts` describes them, and handlers by module name give the results of calls."""
 
     def __init__(self, hosts: Mapping[str, Sequence[str]] | None = None) -> None:
         self.groups: dict[str, tuple[str, ...]] = {"localhost": (), **{k: tuple(v) for k, v in (hosts or {}).items()}}

@@ -1,4 +1,4 @@
-"""Facts and events for tests: whole ones of which a test gives only what matters to it, and kinds of their own."""
+"""Facts and events: complete ones of which a test gives only what matters to it, and kinds for tests only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotedAgain(Fact, frozen=True, tag="test.noted_again"):
 
 
 class Awakening(Fact, frozen=True, tag="test.awakening"):
-    """Something after which managers look."""
+    """A fact that wakes managers."""
 
     wakes = True
 

@@ -29,7 +29,7 @@ CLOSED: dict[PromptState, type[Fact]] = {
 
 
 class PlayedService(ScriptedService):
-    """Its loops run; they are called as is said."""
+    """Its loops run, under the given names."""
 
     def __init__(self, path: Path, names: Sequence[str] = ("web",)) -> None:
         super().__init__(path)
@@ -44,12 +44,12 @@ class PlayedService(ScriptedService):
         self.on(ListEvents, lambda _request: EventPage(events=[], cursor=self.cursor))
 
     def happen(self, fact: type[Fact], **fields: Any) -> None:
-        """Tell those who watch."""
+        """Notify the watches."""
         self.cursor += 1
         self.events.send(builders.event(self.cursor, fact, **fields))
 
     def opens(self, prompt: Prompt) -> None:
-        """A prompt that is open from now on, and can be looked at."""
+        """A prompt that is open from now on, and can be shown."""
         self.shows(prompt)
         self.asks(prompt)
 

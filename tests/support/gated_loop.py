@@ -1,4 +1,4 @@
-"""Loops that are held in the middle of a step: they leave `begun` in a directory and go on when there is a `gate`."""
+"""Loops that are held in the middle of a step: they leave `begun` in a directory and continue once `gate` exists."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ HOLD = (
     'echo {name} >> {base}/effects; setsid sleep 3000 & sh -c \'trap "" INT TERM HUP; while ! test -e {base}/release;'
     " do sleep 0.02; done'; kill $!"
 )
-"""Begins, breeds a child in a session of its own, does not listen to signals, and ends when it is released."""
+"""Begins, forks a child in its own session, ignores signals, and ends when it is released."""
 
 
 ACTION = """
@@ -83,9 +83,9 @@ open('{base}/effects', 'a').write('asked\\n')
 if not os.path.exists('{base}/after'):
     while not os.path.exists('{base}/release'): time.sleep(0.02)
     action = {{'module': 'shell', 'params': {{'cmd': 'echo after >> {base}/effects; touch {base}/after'}}}}
-    say(structured_output={{'reasoning': 'it is missing', 'actions': [action]}})
+    reply(structured_output={{'reasoning': 'it is missing', 'actions': [action]}})
 else:
-    say(structured_output={{'reasoning': 'it is there', 'converged': True}})
+    reply(structured_output={{'reasoning': 'it is there', 'converged': True}})
 """
 
 
@@ -108,18 +108,18 @@ class Held:
             self.process.send_signal(sent)
 
     def hear(self, words: str) -> None:
-        """Read what the run says until the words come."""
+        """Read the output of the run until the words appear."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if words in line:
                 return
-        raise AssertionError(f"the run ended without saying {words!r}")
+        raise AssertionError(f"the run ended without printing {words!r}")
 
     def release(self) -> None:
         (self.base / "release").touch()
 
     def end(self, seconds: float = 30.0) -> str:
-        """What it said; it has ended within that time, and left nothing running."""
+        """Its output; it has ended within that time, and left nothing running."""
         out, err = self.process.communicate(timeout=seconds)
         assert process_marks.none_left(self.command, seconds=0 if self.process.returncode >= 0 else 15)
         assert "Traceback" not in out + err
@@ -130,7 +130,7 @@ class Held:
         return file.read_text().split() if file.exists() else []
 
     def resume(self, seconds: float = 60.0) -> list[str]:
-        """Go on to the end; the effects that there were in all."""
+        """Resume it until it ends; all effects so far."""
         done = self.command.run("run", "--resume", "held", "--non-interactive", timeout=seconds)
         assert done.returncode == 0, done.stdout + done.stderr
         assert process_marks.none_left(self.command)

@@ -20,7 +20,7 @@ def children(root: int) -> dict[str, list[int]]:
         kind = _kind(pid)
         if kind is not None:
             found[kind].append(pid)
-    # What it has forked just now has its name until it is given one of its own: the forkserver is the eldest.
+    # What it has forked just now has its name until it gets its own one: the forkserver is the eldest.
     found["forkserver"] = sorted(found["forkserver"], key=_age)[:1]
     for forkserver in found["forkserver"]:
         found["spare"] += spare_of(forkserver)
@@ -64,7 +64,7 @@ def kill(pid: int) -> bool:
     except ProcessLookupError:
         return False
     try:
-        # A signal to a process that has just ended is no error either: one that is halted cannot end by itself.
+        # A signal to a process that has just ended is no error either: a stopped one cannot end on its own.
         signal.pidfd_send_signal(process, signal.SIGSTOP)
         state = until(lambda: _halted(pid), seconds=LIMIT)
         signal.pidfd_send_signal(process, signal.SIGKILL)

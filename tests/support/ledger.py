@@ -1,4 +1,4 @@
-"""Units whose effects can be counted: each entry is a fact that says who wrote it and which of theirs it is."""
+"""Units whose effects can be counted: each entry is a fact with its author and a number of that author."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def enter_much(tx: Tx, who: str, n: int, much: str) -> int:
 
 @unit
 def enter_waking(tx: Tx) -> None:
-    """A fact after which managers look."""
+    """A fact that wakes managers."""
     tx.emit(Awakening(), subject=SERVICE)
 
 
@@ -54,7 +54,7 @@ def enter_waking(tx: Tx) -> None:
 def refuse(tx: Tx, who: str) -> None:
     """A refusal, after something was written."""
     tx.emit(LedgerEntry(who=who, n=-1), subject=SERVICE)
-    raise conflict(f"cannot serve {who}", "ask somebody else")
+    raise conflict(f"cannot serve {who}", "ask another service")
 
 
 @unit

@@ -138,7 +138,7 @@ type Run = Callable[[ModuleCall], ModuleResult]
 
 
 class SmallEngine:
-    """Observes, decides and acts until the decider is content; answers questions with what it is told to."""
+    """Observes, decides and acts until the decider converges; answers questions from a mapping."""
 
     def __init__(self, decider: ManifestDecider, answers: Mapping[str, str | None], run: Run = run_here) -> None:
         self.decider = decider

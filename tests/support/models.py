@@ -86,7 +86,7 @@ class RecordingCalls:
 
 
 class ScriptedModel:
-    """A Model that gives or raises what it is told, the last of it again and again."""
+    """A Model that returns or raises what it is given, the last of it again and again."""
 
     provider = "scripted"
     model: str | None = "m-1"
@@ -112,13 +112,13 @@ def text(given: str) -> ModelReply:
 
 
 def fake_claude(folder: Path, body: str) -> str:
-    """A program that stands in for claude: Python, with `argv`, `prompt` and `say(...)` at hand."""
+    """A program that stands in for claude: Python, with `argv`, `prompt` and `reply(...)` at hand."""
     path = folder / "claude"
     path.write_text(
         f"#!{sys.executable} -IS\n"
         "import json, os, sys, time\n"
         "argv, prompt = sys.argv[1:], sys.stdin.buffer.read().decode()\n"
-        "def say(**result):\n"
+        "def reply(**result):\n"
         "    print(json.dumps({'type': 'result', 'subtype': 'success', 'is_error': False} | result))\n"
         f"{body}\n"
     )

@@ -65,7 +65,7 @@ def control(context: ChildContext) -> int:
 
 
 def writer(context: ChildContext) -> int:
-    """Say to each client who it is."""
+    """Send its pid to each client."""
     listener = socket.socket(fileno=context.descriptors["writer"])
     listener.settimeout(None)
     while True:
@@ -75,7 +75,7 @@ def writer(context: ChildContext) -> int:
 
 
 def loop(context: ChildContext) -> int:
-    """Do what the words of the argument say, one after the other."""
+    """Do what the words of the argument request, one after the other."""
     began = time.monotonic_ns()
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
@@ -83,7 +83,7 @@ def loop(context: ChildContext) -> int:
     for word in context.argument.split():
         what, _, value = word.partition("=")
         match what:
-            case "say":
+            case "print":
                 print(f"{value} {os.getpid()}", flush=True)
             case "stamp":
                 Path(value).write_text(f"{began} {os.getpid()}")
@@ -121,7 +121,7 @@ def idle(_: ChildContext) -> int:
 
 
 def family(mark: str) -> None:
-    """Helpers of every sort: a child, one in a session of its own, an orphan, and one that forks all the time."""
+    """Helpers of every sort: a child, one in its own session, an orphan, and one that forks all the time."""
     shell = "import os,time,sys; os.setsid() if {0} else 0; {1}; time.sleep(600)"
     for session, more in ((0, "0"), (1, "0"), (1, "os.fork() and os._exit(0)")):
         subprocess.Popen([sys.executable, "-ISEc", shell.format(session, more), mark])

@@ -1,4 +1,4 @@
-"""Root as a process of its own, with a control that the test plays."""
+"""Root as its own process, with a control that the test plays."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ execute_root(json.loads(sys.argv[1]))
 
 
 class Service:
-    """A root, and everything that it and its control say."""
+    """A root, and everything that it and its control send."""
 
     def __init__(self, directory: Path, **config: Any) -> None:
         self.directory = directory
@@ -61,7 +61,7 @@ class Service:
         self.kept: list[tuple[str, int]] = []
         self.test: socket.socket | None = None
         self.seen: list[Message] = []
-        """All that root has told the present control."""
+        """All that root has sent to the current control."""
         self.control_pid = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -93,7 +93,7 @@ class Service:
             )  # fmt: skip
 
     def up(self, **options: Any) -> Service:
-        """The same, until control is connected and has said that it is ready."""
+        """The same, until control is connected and has reported that it is ready."""
         self.start(**options)
         self.meet()
         self.send("ready")
@@ -126,7 +126,7 @@ class Service:
         except TimeoutError:
             raise AssertionError(f"no control: {self.errors()[-2000:]}") from None
         if self.test is not None:
-            # Not before: the old control ends when nobody speaks to it any more.
+            # Not before: the old control ends when no process is connected to it any more.
             self.test.close()
         self.test = test
         self.control_pid = json.loads(self.test.recv(1 << 17))["pid"]
@@ -173,11 +173,11 @@ class Service:
                     return message
             position = len(self.seen)
             left = deadline - time.monotonic()
-            assert left > 0, f"not told: {self.seen[-20:]} {self.errors()[-2000:]}"
+            assert left > 0, f"not received: {self.seen[-20:]} {self.errors()[-2000:]}"
             self.listen(left)
 
     def listen(self, seconds: float) -> None:
-        """Take what root says next."""
+        """Receive the next message of root."""
         assert self.test is not None
         ready, _, _ = select.select([self.test], [], [], seconds)
         if ready:
@@ -205,13 +205,13 @@ class Service:
             assert time.monotonic() < deadline, f"{until} is not in {self.notified}"
 
     def begin_reload(self) -> None:
-        """Ask root, once it has said that it is ready; control is told, and `notices` begin anew."""
+        """Signal root, once it has reported that it is ready; control is notified, and `notices` begin again."""
         self.notices("READY=1")
         self.notified.clear()
         os.kill(self.pid, signal.SIGHUP)
         self.reported("reload", after=len(self.seen))
 
-    # --- looking ---------------------------------------------------------------------------------------------------
+    # --- state -----------------------------------------------------------------------------------------------------
 
     def living(self) -> dict[int, str]:
         """Every living process of this service, by its mark in the environment."""
@@ -231,7 +231,7 @@ class Service:
             return int(client.recv(64))
 
     def own(self) -> dict[str, int | None]:
-        """Pids of the supervisor's own processes, as root told last."""
+        """Pids of the supervisor's own processes, as root reported last."""
         lines = [message["processes"] for message in self.seen if "processes" in message]
         return {line["name"]: line["pid"] for line in lines[-1]}
 

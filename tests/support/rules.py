@@ -33,7 +33,7 @@ def write_rule(
     condition: str = "return True",
     action: str = 'await ftl.shell(cmd="true")',
     head: str = "",
-    doc: str = "Mend it",
+    doc: str = "Repair it",
 ) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.py"
@@ -42,7 +42,7 @@ def write_rule(
 
 
 class Recorder:
-    """Performs nothing and remembers what was asked; `hosts` is what stands behind a target."""
+    """Performs nothing and remembers the calls; `hosts` are the hosts of a target."""
 
     def __init__(self, hosts: dict[str, list[str]] | None = None, **results: ModuleResult) -> None:
         self.hosts = hosts or {}

@@ -26,7 +26,7 @@ type Rows = dict[str, list[dict[str, object]]]
 
 
 def expected_schema() -> Schema:
-    """What the tables of the program say."""
+    """The schema that the tables of the program declare."""
     engine = create_engine("sqlite://")
     try:
         METADATA.create_all(engine)
@@ -47,7 +47,7 @@ def schema(connection: Connection) -> Schema:
         sql = (definition or "").replace(f'CREATE TABLE "{name}"', f"CREATE TABLE {name}")
         body = re.sub(r"\s+", " ", sql).strip()
         if kind == "table" and "(" in body:
-            # Columns and constraints are one a line in what SQLAlchemy writes; their order tells nothing.
+            # Columns and constraints are one a line in what SQLAlchemy writes; their order has no meaning.
             found[kind, name] = {line.strip().rstrip(",") for line in sql.splitlines() if line.strip()}
         else:
             found[kind, name] = {body}
@@ -69,7 +69,7 @@ def rows(path: Path) -> Rows:
 
 
 def highest_given(path: Path) -> dict[str, int]:
-    """By table, the highest id that it counts, has, or has had by what the facts say."""
+    """By table, the highest id that it counts, has, or has had according to the facts."""
     named = {"iterations": "iteration_id", "actions": "action_id", "prompts": "prompt_id", "model_calls": "call_id"}
     found = rows(path)
     highest = {str(row["name"]): cast("int", row["seq"]) for row in found["sqlite_sequence"]}

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own: what a person types, and the screen as it is seen."""
+"""A program on its own terminal: what a user types, and the screen as it is seen."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Screen:
     def __exit__(self, *error: object) -> None:
         self._child.close(force=True)
 
-    # --- looking ---------------------------------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------------------------
 
     @property
     def text(self) -> str:
@@ -116,7 +116,7 @@ def ctl(*words: str) -> list[str]:
 
 
 def shell(socket: str | Path, home: Path, *words: str, columns: int = 100, **environment: str) -> Screen:
-    """`ftl2ctl` on a terminal of its own, without words its shell."""
+    """`ftl2ctl` on its own terminal, without words its shell."""
     own = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
     return Screen(ctl("--socket", str(socket), *words), columns=columns, environment=own | environment)
 

@@ -70,7 +70,7 @@ class Stream:
 
 
 class ScriptedService:
-    """Start it, let it answer, look at what it was asked. `stop` and `start` are a restart of the service."""
+    """Start it, let it answer, check what it was asked. `stop` and `start` are a restart of the service."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -33,7 +33,7 @@ class Sshd:
     user: str = field(default_factory=getpass.getuser)
 
     def host_vars(self, **more: Any) -> dict[str, Any]:
-        """What an inventory says about a host behind it."""
+        """The variables of an inventory for a host that it serves."""
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
@@ -51,7 +51,7 @@ def interpreter() -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that no process listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ _COUNTER = itertools.count(1)
 
 
 def mark() -> str:
-    """A number of seconds for `sleep` that nobody else sleeps for."""
+    """A number of seconds for `sleep` that no other process sleeps for."""
     return f"{3000 + next(_COUNTER)}.{os.getpid():07d}"
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def until[T](condition: Callable[[], T | None], *, seconds: float = 30.0, every: float = 0.01) -> T:
-    """What the condition gives once it gives something, looked at so often; fails when that takes too long."""
+    """What the condition returns once it is true, checked at that interval; fails when that takes too long."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {_named(condition)}"

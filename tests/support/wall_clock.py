@@ -1,4 +1,4 @@
-"""A wall clock that jumps, for a whole tree of processes: what the C library tells them is off by as much."""
+"""A wall clock that jumps, for a whole tree of processes: what the C library returns is off by as much."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WallClock:
         return {"LD_PRELOAD": str(self.library), "TEST_CLOCK": str(self.file)}
 
     def jump(self, seconds: int) -> None:
-        """From now on it says that many seconds more, or less, than this machine's."""
+        """From now on it is that many seconds ahead of, or behind, the clock of this machine."""
         with self.file.open("r+b") as file:
             file.write(struct.pack("l", seconds))
 

@@ -1,4 +1,4 @@
-"""A real writer in a process of its own, and a writer that proves that units are made of plain values."""
+"""A real writer in its own process, and a writer that proves that units are made of plain values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PlainCall(UnitCall):
 
 
 class PlainWriter(DirectWriter):
-    """Writes by itself, as if it were another process."""
+    """Writes directly, as if it were another process."""
 
     def execute(self, calls: Sequence[UnitCall]) -> Any:
         return super().execute([PlainCall(call.unit, call.args, call.kwargs) for call in calls])

@@ -1,4 +1,4 @@
-"""A test that fails in CI is repeated by itself: it counts as unstable if it passes then, and as failed otherwise."""
+"""A test that fails in CI is repeated alone: it counts as unstable if it passes then, and as failed otherwise."""
 
 from __future__ import annotations
 

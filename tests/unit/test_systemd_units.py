@@ -1,4 +1,4 @@
-"""The units: what systemd's own tools say of them, and that they agree with the program."""
+"""The units: what systemd's own tools report of them, and that they agree with the program."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_timeouts_of_the_unit_cover_those_of_the_program() -> None:
 def test_permanent_failures_are_not_restarted_and_others_are() -> None:
     prevented = {int(word) for word in _values(SERVICE, "Service")["RestartPreventExitStatus"].split()}
     assert prevented == {2, core_processes.HOPELESS}
-    # Everything else is tried for ever.
+    # Everything else is retried indefinitely.
     assert _values(SERVICE, "Service")["Restart"] == "on-failure"
     assert _values(SERVICE, "Unit")["StartLimitIntervalSec"] == "0"
     text = (DIRECTORY.parent / "docs" / "reference" / "exit-status.md").read_text().partition("## The service")[2]
@@ -124,7 +124,7 @@ def test_the_unit_has_what_root_needs() -> None:
     assert service["OOMPolicy"] == "continue"
     assert int(service["FileDescriptorStoreMax"]) >= 1
     assert service["ImportCredential"] == "ftl2.*"
-    # Root takes this socket by its path: the name `control` is that of one that it has put by itself.
+    # Root takes this socket by its path: the name `control` is that of one that it has bound on its own.
     assert "FileDescriptorName" not in _values(SOCKET, "Socket")
 
 

@@ -28,7 +28,7 @@ HANDLERS = {**table.READS, **table.WRITES, **SYSTEM, **WATCHES, **views.RENDERS}
 COMMANDS = finder.every_command(FTL2CTL)
 PLACES = finder.places(FTL2CTL)
 VERBS = sorted(set(CATALOGUE) - {name_of(Render)})
-"""The fast path is not a command of its own."""
+"""The fast path is no separate command."""
 
 
 def action_of(verb: str) -> str:

@@ -1,4 +1,4 @@
-"""Loops share nothing by accident, whatever directory they are started in, and tell no secret."""
+"""Loops share nothing by accident, whatever directory they are started in, and reveal no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def action(ftl):
 
 
 def model_that_adds(directory: Path, host: str) -> Command:
-    """A model that registers one host and one resource, and then says what it is told to know."""
+    """A model that registers one host and one resource, and then reports what its prompt contains of them."""
     directory.mkdir()
     program = fake_claude(
         directory,
@@ -40,7 +40,7 @@ def model_that_adds(directory: Path, host: str) -> Command:
         f"open({str(directory / 'asked')!r}, 'w').close()\n"
         f"ops = [{{'op': 'add_host', 'name': {host!r}, 'ansible_host': '10.0.0.1'}},"
         f" {{'op': 'add_resource', 'name': 'lb', 'data': {{'of': {host!r}}}}}]\n"
-        "say(structured_output={'reasoning': 'add', 'state_ops': ops} if first"
+        "reply(structured_output={'reasoning': 'add', 'state_ops': ops} if first"
         " else {'converged': True, 'reasoning': 'there'})",
     )
     return Command(directory, config=f'[model]\nprovider = "claude"\ncommand = "{program}"\nretries = 0\n')
@@ -171,8 +171,8 @@ def test_a_loop_submitted_with_relative_paths_can_be_resumed_from_any_directory(
 def test_a_rule_that_changes_the_working_directory_does_not_affect_the_loop(tmp_path):
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "mend.py").write_text(
-        '"""Mends it."""\nimport os\nimport pathlib\n\n'
+    (rules / "repair.py").write_text(
+        '"""Repairs it."""\nimport os\nimport pathlib\n\n'
         f"MADE = pathlib.Path({str(tmp_path / 'made')!r})\n\n"
         "async def condition(state):\n    os.chdir('/')\n    return not MADE.exists()\n\n"
         "async def action(ftl):\n    os.chdir('/')\n    await ftl.shell(cmd=f'touch {MADE}')\n"
@@ -220,7 +220,7 @@ steps:
 
 @pytest.fixture
 def open_umask():
-    """Whoever relies on the user's umask is found out."""
+    """A file that relies on the umask of the user is found."""
     old = os.umask(0)
     yield
     os.umask(old)
@@ -254,7 +254,7 @@ def secret_run(tmp_path: Path) -> tuple[Command, subprocess.CompletedProcess[str
         "with open(given, 'a') as file: file.write(json.dumps([argv, prompt, dict(os.environ)]) + '\\n')\n"
         f"with open({str(tmp_path / 'decisions.json')!r}) as file: decisions = json.load(file)\n"
         "with open(given) as file: n = len(file.readlines())\n"
-        "say(structured_output=decisions[min(n, 2) - 1])",
+        "reply(structured_output=decisions[min(n, 2) - 1])",
     )
     command = Command(
         tmp_path,
@@ -282,7 +282,7 @@ def test_a_secret_reaches_the_module_and_is_stored_nowhere(tmp_path):
     for path in tmp_path.rglob("*"):
         if path.is_file() and path not in ours:
             assert SECRET.encode() not in path.read_bytes(), path
-    # Long texts are stored compressed: they are looked into as well.
+    # Long texts are stored compressed, so they are decompressed and searched as well.
     whole = stored_texts(command.database)
     assert any(MASK in text for text in whole)
     assert all(SECRET not in text for text in whole)

@@ -15,7 +15,7 @@ MANIFEST = """
 version: 1
 name: keys
 steps:
-  - name: look
+  - name: observe
     check: {path: BASE/done}
     action:
       module: shell

@@ -39,13 +39,15 @@ def test_a_sentence_changes_the_host_and_every_model_call_is_recorded(tmp_path):
         "actions": [{"module": "copy", "params": {"dest": str(target), "content": "welcome\n"}}],
         "observe": [{"name": "motd", "module": "command", "params": {"cmd": f"cat {target}"}}],
     }
-    done = {"reasoning": "motd says welcome", "converged": True}
+    done = {"reasoning": "motd contains welcome", "converged": True}
     with ModelServer([Reply(value=act), Reply(value=done)]) as server:
-        run = command(tmp_path, server).run("run", f"{target} says welcome", "--name", "motd", "--non-interactive")
+        run = command(tmp_path, server).run(
+            "run", f"{target} contains welcome", "--name", "motd", "--non-interactive"
+        )
         prompts = server.prompts()
     assert run.returncode == 0, run.stdout + run.stderr
     assert target.read_text() == "welcome\n"
-    assert f"{target} says welcome" in prompts[0]
+    assert f"{target} contains welcome" in prompts[0]
     assert "welcome" in prompts[-1]
     history = command(tmp_path, server).run("history", "motd", "--actions", "--json")
     document = json.loads(history.stdout)
@@ -60,7 +62,7 @@ def test_a_sentence_changes_the_host_and_every_model_call_is_recorded(tmp_path):
 
 def test_a_loop_in_sync_asks_no_model_while_its_check_holds(tmp_path):
     done = {
-        "reasoning": "the directory is there",
+        "reasoning": "the directory exists",
         "converged": True,
         "check": {
             "observe": [{"name": "there", "module": "command", "params": {"cmd": f"test -d {tmp_path}"}}],
@@ -69,7 +71,7 @@ def test_a_loop_in_sync_asks_no_model_while_its_check_holds(tmp_path):
     }
     with ModelServer([Reply(value=done)]) as server:
         running = command(tmp_path, server).start(
-            "run", "the directory is there", "--name", "there", "--mode", "continuous", "--interval", "0.2",
+            "run", "the directory exists", "--name", "there", "--mode", "continuous", "--interval", "0.2",
             "--non-interactive",
         )  # fmt: skip
         try:

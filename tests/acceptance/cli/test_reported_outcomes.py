@@ -31,7 +31,7 @@ def with_model(directory: Path, *decisions: dict[str, Any], name: str = "decisio
         "with open(count, 'a') as file: file.write('asked\\n')\n"
         "with open(count) as file: n = len(file.readlines())\n"
         "with open(script) as file: decisions = json.load(file)\n"
-        "say(structured_output=decisions[min(n, len(decisions)) - 1],"
+        "reply(structured_output=decisions[min(n, len(decisions)) - 1],"
         " usage={'input_tokens': 100, 'output_tokens': 20}, total_cost_usd=0.5)",
     )
     return Command(directory, config=f'[model]\nprovider = "claude"\ncommand = "{program}"\nretries = 0\n')
@@ -66,7 +66,7 @@ def line_of(said: str, words: str) -> str:
 
 
 def test_every_kind_of_failure_is_reported_everywhere_with_its_output(tmp_path):
-    """The model says that all is well afterwards; that changes nothing about what became of the actions."""
+    """The model reports afterwards that all is well, which does not change the results of the actions."""
     (tmp_path / "policy.yaml").write_text("rules: [{decision: deny, match: {module: copy}, reason: no copies}]\n")
     decided = [
         shell("echo some; echo went wrong >&2; exit 3"),
@@ -155,7 +155,7 @@ def test_a_denied_run_is_shown_as_denied_everywhere(tmp_path):
     loop = the_loop(command)
     assert (loop["state"], loop["outcome"], loop["condition"]) == ("failed", "denied", "drifted")
     assert "denied" in line_of(command.run("status", "--all").stdout, "web  ")
-    # What is only looked at is not forbidden by a rule about actions.
+    # An observation is not forbidden by a rule about actions.
     connection = sqlite3.connect(command.database)
     try:
         states = {state for (state,) in connection.execute("select state from observations")}
@@ -168,17 +168,17 @@ def test_a_denied_run_is_shown_as_denied_everywhere(tmp_path):
 def test_a_failing_rule_is_reported_as_a_failure_everywhere(tmp_path):
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "mend.py").write_text(
-        '"""Mends it."""\nasync def condition(state):\n    return True\n'
+    (rules / "repair.py").write_text(
+        '"""Repairs it."""\nasync def condition(state):\n    return True\n'
         'async def action(ftl):\n    await ftl.shell(cmd="echo broken >&2; exit 9")\n'
     )
     command = Command(tmp_path)
-    arguments = ["run", "it is mended", "--name", "web", "--decider", "rules", "--rules-dir", str(rules)]
+    arguments = ["run", "it is repaired", "--name", "web", "--decider", "rules", "--rules-dir", str(rules)]
     done = parsed(command.run(*arguments, "--max-iterations", "3", "--json"), status=1)
     assert done["seen"]["failed"] >= 1
     assert (done["seen"]["ok"], done["seen"]["changed"]) == (0, 0)
     rows = actions(command, "web")
-    assert {(row["state"], row["rc"], row["origin"]) for row in rows} == {("failed", 9, "rule:mend")}
+    assert {(row["state"], row["rc"], row["origin"]) for row in rows} == {("failed", 9, "rule:repair")}
     shown = command.run("history", "web", "--actions").stdout
     assert "FAILED" in line_of(shown, "shell on localhost")
     assert "broken" in shown
@@ -193,13 +193,13 @@ def test_a_failing_rule_is_reported_as_a_failure_everywhere(tmp_path):
     [
         ({"converged": True, "reasoning": "all is well"}, 0, "completed", "converged"),
         (
-            {"reasoning": "look", "observe": [{"name": "up", "module": "command", "params": {"cmd": "uptime"}}]},
+            {"reasoning": "observe", "observe": [{"name": "up", "module": "command", "params": {"cmd": "uptime"}}]},
             1,
             "failed",
             "not_converged",
         ),
         ({"blocked": "there is no such disk"}, 3, "blocked", "blocked"),
-        ({"actions": "rubbish"}, 5, "failed", "model_failed"),
+        ({"actions": "malformed"}, 5, "failed", "model_failed"),
         ({"ask": {"question": "Which port?"}}, 8, "waiting", None),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_stop_during_a_model_call_is_quick_and_the_loop_can_be_resumed(tmp_pat
         tmp_path,
         f"import pathlib\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()) + '\\n')\n"
         f"if os.path.exists({str(tmp_path / 'answer')!r}):\n"
-        "    say(structured_output={'converged': True, 'reasoning': 'all is well'})\n"
+        "    reply(structured_output={'converged': True, 'reasoning': 'all is well'})\n"
         "else:\n"
         "    time.sleep(600)",
     )
@@ -257,7 +257,7 @@ def _is_alive(pid: str) -> bool:
         return False
 
 
-# --- what a run leaves behind --------------------------------------------------------------------------------------
+# --- what a run leaves ---------------------------------------------------------------------------------------------
 
 
 def test_everything_done_before_a_crash_is_on_record_before_the_run_resumes(tmp_path):

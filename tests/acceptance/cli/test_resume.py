@@ -1,4 +1,4 @@
-"""Going on with a loop: after what nobody has foreseen, and with other limits."""
+"""Resuming a loop: after an unexpected error, and with other limits."""
 
 from __future__ import annotations
 

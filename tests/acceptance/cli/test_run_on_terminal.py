@@ -25,7 +25,7 @@ steps:
 
 
 class Terminal:
-    """A process on a terminal of its own, and the screen as a person sees it."""
+    """A process on its own terminal, and the screen as a user sees it."""
 
     def __init__(self, command: Command, *arguments: str, columns: int = 240, **environment: str) -> None:
         self.columns = columns
@@ -96,7 +96,7 @@ def test_the_end_of_the_input_leaves_the_loop_waiting(command: Command, tmp_path
 
 
 def stale(terminal: Terminal) -> list[str]:
-    """Lines of the live display that stayed behind."""
+    """Lines of the live display that were not removed."""
     return [row for row in terminal.screen().splitlines() if any(frame in row for frame in FRAMES)]
 
 

@@ -1,4 +1,4 @@
-"""The shell of ftl2ctl with the real service: submit, be asked, answer, see it go on, over kills and restarts."""
+"""The shell of ftl2ctl with the real service: a loop is submitted, asks and continues, over kills and restarts."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_shell_outlives_what_dies_under_it(service, victim):
         screen.see("no loops yet", INVITE)
         service.kill(victim)
         screen.enter(f"submit -f {service.directory}/asks.yaml")
-        # A command in the gap may be refused, and says so; the shell does not end, and the next one is taken.
+        # A command during the gap may be refused with a message; the shell does not end, and accepts the next one.
         until(lambda: _submitted(service, screen))
         screen.see("asks asks: Which colour?", seconds=60)
         screen.enter("answer 1 red")

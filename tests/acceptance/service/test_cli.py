@@ -216,7 +216,7 @@ def test_an_invalid_configuration_does_not_stop_a_running_service(service: Daemo
     service.submit("made", (tmp_path / _manifest(tmp_path)).read_text())
     service.until_state("made", LoopState.COMPLETED)
     assert "the settings cannot be read" in path_of(tmp_path / "log", "").read_text()
-    # Control, which read them, says so until they are mended and read again.
+    # Control, which read them, reports that until they are corrected and loaded again.
     (problem,) = until(lambda: service.call(GetHealth()).problems)
     assert problem.startswith("the settings cannot be read, and those of the start are in force: ")
     service.run.config = good

@@ -92,13 +92,13 @@ def test_a_rule_that_is_disabled_fires_nowhere(service: Daemon, tmp_path: Path) 
     off = service.call(DisableRule(rule="make"))
     assert not off.enabled
     assert off.disabled_by is not None
-    service.run.run("run", "the file is there", "--name", "front", "--decider", "rules")
+    service.run.run("run", "the file exists", "--name", "front", "--decider", "rules")
     assert not (tmp_path / "made.txt").exists()
-    service.submit("back", "the file is there", decider="rules")
+    service.submit("back", "the file exists", decider="rules")
     service.until_state("back", LoopState.FAILED, LoopState.COMPLETED)
     assert not (tmp_path / "made.txt").exists()
     assert service.call(EnableRule(rule="make")).enabled
-    service.submit("again", "the file is there", decider="rules")
+    service.submit("again", "the file exists", decider="rules")
     until((tmp_path / "made.txt").exists)
     until(lambda: service.call(ListRules())[0].fired == 1)
     with pytest.raises(Problem, match='cannot find the rule "mkae"') as caught:

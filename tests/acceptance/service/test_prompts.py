@@ -1,4 +1,4 @@
-"""Questions of loops of the service: nobody waits in a process, and an answer costs no second decision."""
+"""Questions of loops of the service: no process waits for an answer, and an answer costs no second decision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def service(tmp_path: Path) -> Iterator[Daemon]:
 
 def asked(service: Daemon) -> int:
     prompt = asking.asked(service)
-    # Nobody waits for the answer but the row.
+    # Only the row waits for the answer, and no process.
     until(lambda: service.lines()["web"].pid is None)
     return prompt
 

@@ -1,4 +1,4 @@
-"""A loop is submitted to the real service, runs in a process of its own, and gets where it was to get."""
+"""A loop is submitted to the real service, runs in its own process, and converges."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_pause_waits_for_the_current_step_and_resume_continues(begun: Daemon, tm
     (tmp_path / "gate").touch()
     paused = begun.until_state("gated", LoopState.PAUSED)
     assert paused.reason == "paused on request"
-    # The step in hand was finished, and nothing was begun after it.
+    # The current step was finished, and no other was begun after it.
     assert (tmp_path / "one").exists()
     assert not (tmp_path / "two").exists()
     until(lambda: begun.lines()["gated"].pid is None)
@@ -212,7 +212,7 @@ def states(service: Daemon, name: str) -> list[ActionState]:
 
 
 def test_programs_in_the_working_directory_are_not_executed(tmp_path: Path) -> None:
-    """Neither as one of its modules nor as a rule: the directory may be anybody's."""
+    """Neither as one of its modules nor as a rule: the directory may belong to another user."""
     for name in ("msgspec", "sqlalchemy", "site", "basic", "anything"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\n")
     with daemon(tmp_path) as made:

@@ -1,4 +1,4 @@
-"""What `ftl2ctl` says of the real service when it is not at ease: who waits, what ends, what hurries it."""
+"""What `ftl2ctl` shows of the real service in special situations: waiting, ending and expedited loops."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_cancel_can_be_expedited(tmp_path: Path, words: list[str]) -> None:
         until(lambda: service.lines()["gated"].pid is None)
         (tmp_path / "gate").touch()
         assert run(service, "delete", "gated", "--yes").returncode == 0
-        # Begun once, and not ended behind anybody's back.
+        # Begun once, and not ended without a trace.
         assert len((tmp_path / "begun").read_text().splitlines()) == 1
         assert not (tmp_path / "one").exists()
 
@@ -105,7 +105,7 @@ def test_all_loops_are_paused_and_resumed_at_once(tmp_path: Path) -> None:
             service.submit(name, gated(tmp_path))
         assert run(service, "pause", "--all").returncode == 0
         assert {line.desired for line in service.lines().values()} == {Desired.PAUSE}
-        # What a pause waits for is cut off by a stop.
+        # A step that a pause waits for is interrupted by a stop.
         assert run(service, "stop", "--all").returncode == 0
         for name in service.lines():
             service.until_state(name, LoopState.PAUSED)

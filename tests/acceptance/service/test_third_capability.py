@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def copied(directory: Path) -> Path:
-    """A copy of the package, in a directory of its own."""
+    """A copy of the package, in its own directory."""
     package = directory / "installed" / "ftl2_enterprise"
     shutil.copytree(PACKAGE, package, ignore=IGNORED)
     return package
@@ -168,7 +168,7 @@ def test_its_facts_are_in_the_event_log_and_in_its_log(installed: Installed) -> 
 
 def test_its_process_is_supervised(installed: Installed) -> None:
     installed.add("watched", "a text")
-    # Its first process has recorded that it is there.
+    # Its first process has recorded its start.
     until(lambda: "note.watched" in installed.kinds("watched"))
     first = installed.pid("watched")
     os.kill(first, signal.SIGKILL)
@@ -218,7 +218,7 @@ MANIFEST = """
 version: 1
 name: {name}
 steps:
-  - name: said
+  - name: output
     check: {{path: "{done}"}}
     action: {{module: shell, params: {{cmd: "cat {text}; touch {done}"}}}}
 """

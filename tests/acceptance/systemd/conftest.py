@@ -1,4 +1,4 @@
-"""Machines for tests: each test gets one of its own, booted from the tree with the package installed."""
+"""Machines for tests: each test gets its own, booted from the tree with the package installed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def try_to_install(machine: Machine[Any], package: Path, *options: str) -> Done:
 
 
 def install(machine: Machine[Any], package: Path, *options: str) -> Done:
-    """As an administrator does it; what was said."""
+    """As an administrator does it; returns the result with its output."""
     done = try_to_install(machine, package, *options)
     assert done.status == 0, done
     return done
@@ -133,7 +133,7 @@ def installed_once(tree: trees.Tree, place: Path, package: Path, people: Mapping
 
 @pytest.fixture(scope="session")
 def installed(tree: trees.Tree, packages: Packages, places: Iterator[Path]) -> Path:
-    """The package, and two people: alice may steer, mallory is anybody."""
+    """The package, and two users: alice may operate the service, mallory has no access."""
     return installed_once(tree, next(places), packages.present, {"alice": ["ftl2"], "mallory": []})
 
 

@@ -42,7 +42,7 @@ chroot "$root" systemctl enable machine-agent.service >/dev/null 2>&1
 
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/machine"
 
-# As if the machine had been without network ever since: nothing can be fetched, only what is there can be installed.
+# As if the machine had been without network ever since: nothing can be fetched, only what exists here can be installed.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
 : >"$root/etc/apt/sources.list"
 rm -f "$root"/etc/apt/sources.list.d/*

@@ -61,7 +61,7 @@ class Machine[E: Engine]:
     # --- its life --------------------------------------------------------------------------------------------------
 
     def boot(self) -> str:
-        """Power on and wait until systemd says how it is."""
+        """Power on and wait until systemd reports its state."""
         self.engine.start()
         self.until(
             lambda: self.try_("systemctl", "is-system-running", "--wait").out.strip() in {"running", "degraded"}
@@ -149,11 +149,11 @@ class Machine[E: Engine]:
     # --- the product -----------------------------------------------------------------------------------------------
 
     def ctl(self, *argv: str, user: str | None = None) -> Any:
-        """What `ftl2ctl ... --json` says."""
+        """The output of `ftl2ctl ... --json`."""
         return json.loads(self.run("ftl2ctl", *argv, "--json", user=user))
 
     def submit(self, name: str, manifest: str, *options: str, user: str | None = None) -> Done:
-        """Hand over a manifest as whoever it is does."""
+        """Submit a manifest as the given user."""
         path = f"/tmp/{name}.yaml"
         self.write(path, manifest)
         return self.try_("ftl2ctl", "submit", "-f", path, "--name", name, *options, user=user)
@@ -167,7 +167,7 @@ class Machine[E: Engine]:
         return found | {f"loop:{name}": each["pid"] for name, each in self.loops().items() if each.get("pid")}
 
     def until_well(self, seconds: float = 60) -> None:
-        """Wait until the service answers and says that it is well."""
+        """Wait until the service answers and reports that it is healthy."""
         self.until(lambda: self.try_("ftl2ctl", "health").status == 0, seconds)
 
     def drop_in(self, name: str, text: str) -> None:

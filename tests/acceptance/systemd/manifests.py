@@ -43,4 +43,4 @@ BEGUN = f"{HOME}/begun"
 GATED = long(
     "gated", f"touch {BEGUN}; until test -e {GATE}; do sleep 0.1; done; touch {HOME}/done", until=f"{HOME}/done"
 )
-"""In the middle of a long action until somebody opens the gate."""
+"""In the middle of a long action until the gate is opened."""

@@ -99,7 +99,7 @@ def _migrate(environment: Path, migration: str) -> None:
 
 
 def _compile(source: Path, environment: Path) -> None:
-    """As the build does it: byte-code that is believed without looking at the source."""
+    """As the build does it: byte-code that is loaded without a comparison with the source."""
     py_compile.compile(
         str(source),
         dfile=f"/{ENVIRONMENT}/{source.relative_to(environment)}",

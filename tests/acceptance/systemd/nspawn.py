@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.systemd.tree import Tree
 
-# In a mount namespace of its own: cgroup2 alone, so that nspawn sees a unified host and touches no other hierarchy;
+# In its own mount namespace: cgroup2 alone, so that nspawn sees a unified host and touches no other hierarchy;
 # an overlay, so that the tree stays as it is. Everything is gone with the process.
 BOOT = """
 set -e

@@ -31,13 +31,13 @@ class Example:
     prints: list[str]
 
     def follow(self, machine: Machine[Any]) -> None:
-        """Do it, and compare with what the page says."""
+        """Execute it, and compare the result with the page."""
         home = f"/home/{self.user}" if self.user else "/root"
         script = f"cd {home if self.user else FILES}; export HOME={home}; set -e\n{self.script}"
         done = machine.try_("bash", "-c", script, user=self.user, seconds=120)
         assert done.status == self.status, f"{self.page}: {self.script}\n{done}"
         for words in self.prints:
-            assert words in done.output, f"{self.page}: {words!r} is not said by\n{self.script}\n{done}"
+            assert words in done.output, f"{self.page}: {words!r} is not in the output of\n{self.script}\n{done}"
         assert "Traceback" not in done.output
 
 

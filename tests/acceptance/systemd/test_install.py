@@ -61,7 +61,7 @@ def test_a_file_of_settings_that_was_changed_survives_removal(bare: Machine[Nspa
         "/etc/ftl2-enterprise/config.toml",
     ):
         assert bare.exists(kept), kept
-    # Installed again, it goes on with what it knew.
+    # Installed again, it continues with its data.
     install(bare, packages.present)
     bare.run("systemctl", "start", "ftl2-enterprise")
     assert bare.loops()["message"]["state"] == "completed"

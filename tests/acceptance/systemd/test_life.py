@@ -1,4 +1,4 @@
-"""What systemd does with the service, and what becomes of loops meanwhile: crashes, hangs, reloads, stops, boots."""
+"""What systemd does with the service, and what loops do in the meantime: crashes, hangs, reloads, stops, boots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def loop_continues(machine: Machine[Nspawn]) -> None:
 
 def test_the_main_process_is_killed(begun: Machine[Nspawn]) -> None:
     before = begun.show("MainPID")
-    # systemd keeps the socket: whoever asks just then waits, and is answered by the next one.
+    # systemd keeps the socket: a client that connects just then waits, and is answered by the next service.
     assert begun.show("NFileDescriptorStore") == "1"
     begun.sh(f"kill -KILL {before}; ftl2ctl status gated")
     assert begun.show("MainPID") not in {"0", before}
@@ -99,7 +99,7 @@ def test_reload_takes_new_settings_and_keeps_the_loops(begun: Machine[Nspawn]) -
     begun.run("systemctl", "reload", "ftl2-enterprise")
     assert begun.pids() == before
     assert begun.ctl("settings", "loops.interval")[0]["value"] == 17.0
-    # What is wrong is told, and changes nothing.
+    # An invalid setting is reported, and changes nothing.
     begun.write("/etc/ftl2-enterprise/conf.d/z.toml", "[loops]\nintervall = 18\n")
     begun.try_("systemctl", "reload", "ftl2-enterprise")
     begun.until(lambda: "intervall" in begun.show("StatusText"))
@@ -122,7 +122,7 @@ def test_stop_with_a_long_action_keeps_its_limit(begun: Machine[Nspawn]) -> None
     assert begun.show("NFileDescriptorStore") == "0"
     begun.run("systemctl", "start", "ftl2-enterprise")
     begun.run("rm", BEGUN)
-    # What was in flight is not known, so the loop looks and begins the step again.
+    # What was in flight is not known, so the loop observes and begins the step again.
     begun.until(lambda: begun.exists(BEGUN))
     loop_continues(begun)
     states = [each["state"] for each in begun.ctl("actions", "gated")["actions"]]

@@ -1,4 +1,4 @@
-"""Limits for each loop, on a kernel that has the controllers: one that eats too much is ended alone, and says so."""
+"""Limits for each loop, on a kernel that has the controllers: a loop that exceeds one is ended alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An upgrade by apt, from the build before: what ran goes on, and nothing is lost."""
+"""An upgrade by apt, from the build before: what ran continues, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(machine: Machin
     machine.run("sqlite3", f"{HOME}/loops.db", "UPDATE alembic_version SET version_num = '9999'")
     before = machine.run("sha256sum", f"{HOME}/loops.db")
     assert machine.try_("systemctl", "start", "ftl2-enterprise").status != 0
-    # It does not mend itself, so nobody tries again.
+    # A retry will not help, so there is none.
     assert machine.show("Result") == "exit-code"
     assert machine.show("NRestarts") == "0"
     output = "".join(str(line["MESSAGE"]) for line in machine.journal())

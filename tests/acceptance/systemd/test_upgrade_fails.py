@@ -1,4 +1,4 @@
-"""Upgrades by apt that cannot change the database: what ran before can go on."""
+"""Upgrades by apt that cannot migrate the database: what ran before can continue."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_a_version_that_cannot_migrate_the_database_changes_nothing(
     assert sql(running, ".dump") == content_before
     assert running.pids() == pids
     assert running.sh(f"ls {HOME} | grep -c 'loops.db[.][0c]' || :") == "0\n"
-    # It is refused again, as often as somebody tries, and the service of the version before goes on.
+    # It is refused again, as often as it is tried, and the service of the version before continues.
     again = running.try_("dpkg", "--configure", "--pending")
     assert again.status != 0
     assert "cannot use this version" in again.output
-    # Loops too: those that are there, and one that comes only now.
+    # Loops too: the existing ones, and a new one.
     assert running.submit("late", MESSAGE.replace("message", "late"), "--wait", user="alice").status == 0
     running.run("ftl2ctl", "answer", "1", "hello", user="alice")
     running.until_state("greeting", "completed")
-    # As it said.
+    # As the message announced.
     install(running, packages.previous, "--allow-downgrades")
     assert version(running) == ("1", "ii")
     running.until_well()

@@ -50,7 +50,7 @@ def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> Non
     assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
     assert sql(running, "SELECT motto FROM loops WHERE name = 'message'") == "once completed"
     assert sql(running, "SELECT count(*) FROM mottos") == before["loops"]
-    # As it was, beside it, for nobody else to read.
+    # Unchanged, next to the database, and readable by no other user.
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
     assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
     assert sql(running, "PRAGMA integrity_check", KEPT) == "ok"
@@ -59,7 +59,7 @@ def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> Non
     assert not running.exists("/run/ftl2-enterprise.upgraded")
     all_continue(running)
     assert running.show("NRestarts") == "0"
-    # What was in flight when the service stopped is not known, so the loop looked, and began the step again.
+    # What was in flight when the service stopped is not known, so the loop observed, and began the step again.
     assert [each["state"] for each in running.ctl("actions", "gated")["actions"]] == ["succeeded", "unknown"]
     assert not [line for line in running.journal() if "Traceback" in str(line["MESSAGE"])]
 

@@ -1,4 +1,4 @@
-"""What a person of the group does with the service, and what one outside of it is told."""
+"""What a member of the group does with the service, and how another user is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_member_of_the_group_submits_a_manifest_that_converges(machine: Machin
     assert done.status == 0, done
     assert "converged" in done.out
     assert machine.read(f"{HOME}/message") == "as desired\n"
-    # What a loop makes belongs to the service, whoever has asked for it.
+    # What a loop creates belongs to the service, whichever user has submitted it.
     assert machine.run("stat", "-c", "%U", f"{HOME}/message") == "ftl2-enterprise\n"
     shown = machine.run("ftl2ctl", "show", "message", user="alice")
     assert "converged, in sync" in shown
@@ -50,7 +50,7 @@ def test_a_user_outside_the_group_is_refused_with_the_reason(machine: Machine[Ns
     assert refused.status == 4, refused
     assert "administer" in refused.err
     assert machine.is_active()
-    # As the hint says.
+    # As the hint suggests.
     machine.run("usermod", "-aG", "ftl2", "mallory")
     machine.run("ftl2ctl", "status", user="mallory")
 

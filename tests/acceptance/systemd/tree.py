@@ -30,7 +30,7 @@ HOST_PACKAGES = ("mmdebstrap", "systemd-container", "e2fsprogs")
 
 @dataclass(frozen=True)
 class Tree:
-    """What machines boot from; nobody writes to it."""
+    """What machines boot from; nothing writes to it."""
 
     directory: Path
 
@@ -59,7 +59,7 @@ class Tree:
 
 
 def tree() -> Tree:
-    """The tree as this recipe makes it, whether it is there or not."""
+    """The tree as this recipe makes it, whether it exists or not."""
     recipe = "\n".join([SUITE, *PACKAGES, CUSTOMIZE.read_text(), (HERE / "agent.py").read_text()])
     return Tree(CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:16])
 

@@ -1,4 +1,4 @@
-"""A machine with a kernel of its own, user-mode Linux: boots in seconds, has all cgroup controllers, needs no KVM."""
+"""A machine with its own kernel, user-mode Linux: boots in seconds, has all cgroup controllers, needs no KVM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.systemd.tree import Tree
 
-# The kernel needs the glibc of the tree, so it runs in it, in a mount namespace of its own; nothing is written there.
+# The kernel needs the glibc of the tree, so it runs in it, in its own mount namespace; nothing is written there.
 BOOT = """
 set -e
 tree=$1 run=$2 name=$3 line=$4
@@ -88,7 +88,7 @@ class Uml(Powered):
     def _read(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError), line.makefile("rb") as answers:
             for text in answers:
-                # What the line says before the agent has it is no answer.
+                # What is on the line before the agent has it is no answer.
                 with contextlib.suppress(ValueError), self._changed:
                     answer = json.loads(text)
                     if "ready" in answer:

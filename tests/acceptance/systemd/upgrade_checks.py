@@ -1,4 +1,4 @@
-"""What tests of upgrades look at in a machine."""
+"""What tests of upgrades check in a machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEPT = f"{DATABASE}.{PRESENT}"
 
 
 def sql(machine: Machine[Nspawn], statement: str, database: str = DATABASE) -> str:
-    """As the service's user, so that no file of root's is left beside it."""
+    """As the service's user, so that no file of root's is left next to it."""
     return machine.run("sqlite3", database, statement, user="ftl2-enterprise").strip()
 
 
@@ -28,7 +28,7 @@ def version(machine: Machine[Nspawn]) -> tuple[str, str]:
 
 
 def at_rest(machine: Machine[Nspawn]) -> None:
-    """Nobody writes: what is at work has a long action, and no other process is there whose end is to be recorded."""
+    """No process writes: the running loop has a long action, and the end of no other process is to be recorded."""
     machine.run("ftl2ctl", "stop", "rests")
     machine.until_state("rests", "cancelled", "paused", "completed")
     machine.until(lambda: {name for name in machine.pids() if ":" in name} == {"loop:gated"})

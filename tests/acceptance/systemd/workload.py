@@ -1,4 +1,4 @@
-"""Loops of a machine, and that they go on after something has happened to the service."""
+"""Loops of a machine, and that they continue after an event of the service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def come_alive(machine: Machine[Any]) -> None:
 
 
 def all_continue(machine: Machine[Any]) -> None:
-    """The ended one is known, the others do what they were there for."""
+    """The ended one is known, the others complete their work."""
     machine.until_well()
     loops = machine.loops()
     assert set(loops) == {"message", "rests", "greeting", "gated"}
@@ -36,6 +36,6 @@ def all_continue(machine: Machine[Any]) -> None:
     assert machine.read(f"{HOME}/greeting") == "hello\n"
     machine.run("touch", GATE)
     machine.until_state("gated", "completed")
-    # What drifts is seen and mended.
+    # Drift is detected and repaired.
     machine.run("rm", f"{HOME}/rests")
     machine.until(lambda: machine.exists(f"{HOME}/rests"))

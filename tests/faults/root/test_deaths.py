@@ -37,7 +37,7 @@ def test_a_killed_control_is_replaced_and_gets_the_table_and_missed_ends(made: S
     assert hello["booted"] is False
     table = {line["key"]: line["pid"] for line in hello["table"]}
     if table.pop("loop:3", None):
-        # It was not cleared away yet: then its end is told to this control.
+        # It was not cleaned up yet: then its end is reported to this control.
         assert made.reported("ended", "loop:3")["why"] == "killed"
     assert table == pids
     assert all(is_alive(pid) for pid in pids.values())
@@ -67,7 +67,7 @@ def test_an_end_is_reported_to_every_control_until_one_has_recorded_it(made: Ser
     first = made.reported("ended", "loop:1")
     os.kill(made.control_pid, signal.SIGKILL)
     made.meet()
-    # Before the hello is over, so that nobody looks and starts it again as if it had not crashed.
+    # Before the last part of the hello, so that no pass starts it again as if it had not crashed.
     assert made.seen[-2] == first
     made.send("recorded", number=first["number"])
     made.send("ready")
@@ -142,7 +142,7 @@ def test_a_spare_child_ends_with_its_forkserver(made: Service):
 
 
 def _spare_of(made: Service) -> list[int]:
-    """The child that waits for an order, after its parent; nothing until both are there."""
+    """The child that waits for an order, after its parent; nothing until both exist."""
     forkserver = made.own()["forkserver"]
     found = killing.spare_of(forkserver) if forkserver else []
     return found if len(found) == 2 else []
@@ -222,7 +222,7 @@ def test_no_child_counts_as_hung_because_the_whole_service_was_stopped(made: Ser
     made.up()
     pids = [made.start_loop(n) for n in range(3)]
     everybody = [made.pid, *(pid for pid in made.living() if pid != made.pid)]
-    # The parent of what was forked in advance may have been ending: not every signal has somebody to reach.
+    # The parent of what was forked in advance may have been ending: not every signal reaches a process.
     for pid in everybody:
         process_tree.send(pid, signal.SIGSTOP)
     time.sleep(1.5)  # longer than hung_after: this is the condition itself

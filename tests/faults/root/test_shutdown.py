@@ -47,7 +47,7 @@ def test_an_urgent_stop_is_repeated_until_it_is_noticed(made: Service, tmp_path:
 def test_a_child_that_exceeds_its_limit_is_killed_with_its_processes(made: Service, tmp_path: Path):
     made.up()
     mark = survivors.mark()
-    made.start_loop(1, f"family={mark} stubborn say=up", log=str(tmp_path / "log"))
+    made.start_loop(1, f"family={mark} stubborn print=up", log=str(tmp_path / "log"))
     until(lambda: len(survivors.alive(mark)) >= 3 and "up" in made.log())
     before = time.monotonic()
     made.send("stop", key="loop:1", urgency="safe_point", within=0.3)
@@ -60,7 +60,7 @@ def test_a_child_that_exceeds_its_limit_is_killed_with_its_processes(made: Servi
 
 def test_a_shorter_limit_replaces_a_longer_one(made: Service, tmp_path: Path):
     made.up()
-    made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+    made.start_loop(1, "stubborn print=up", log=str(tmp_path / "log"))
     until(lambda: "up" in made.log())
     made.send("stop", key="loop:1", urgency="safe_point", within=100)
     made.send("stop", key="loop:1", urgency="safe_point", within=0.1)
@@ -110,7 +110,7 @@ def test_the_shutdown_is_announced_and_follows_its_order(made: Service, tmp_path
 def test_the_time_limit_is_extended_until_the_end(tmp_path: Path):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2, patience=0.1) as made:
         made.up()
-        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        made.start_loop(1, "stubborn print=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         assert asked_for(made) == []
         began = time.monotonic()
@@ -129,7 +129,7 @@ def asked_for(made: Service) -> list[str]:
 def test_a_child_that_does_not_end_is_killed_after_the_limit(made: Service):
     made.up()
     mark = survivors.mark()
-    words = f"family={mark} stubborn say=up"
+    words = f"family={mark} stubborn print=up"
     pids = [made.start_loop(n, words, log=str(made.directory / "log")) for n in range(3)]
     until(lambda: len(survivors.alive(mark)) >= 9 and made.log().count("up") == 3)
     before = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_child_that_does_not_end_is_killed_after_the_limit(made: Service):
 def test_during_a_shutdown_only_a_killed_writer_is_restarted(tmp_path: Path):
     with service(tmp_path, drain_timeout=30.0, quit_timeout=0.2) as made:
         made.up()
-        loop = made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        loop = made.start_loop(1, "stubborn print=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGTERM)
         made.reported("drain")
@@ -175,7 +175,7 @@ def test_sigquit_waits_only_a_moment(tmp_path: Path, how: str):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.5) as made:
         made.up()
         made.start_loop(1, f"second={tmp_path / 'there'}")
-        made.start_loop(2, "stubborn say=up", log=str(tmp_path / "log"))
+        made.start_loop(2, "stubborn print=up", log=str(tmp_path / "log"))
         until(lambda: (tmp_path / "there").exists() and "up" in made.log())
         before = time.monotonic()
         if how == "signal":
@@ -201,7 +201,7 @@ def test_control_can_request_the_shutdown(made: Service):
 def test_a_terminal_needs_two_interrupts_to_end_it_now(tmp_path: Path):
     with service(tmp_path, drain_timeout=60.0, quit_timeout=0.2) as made:
         made.up(notify=False)
-        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        made.start_loop(1, "stubborn print=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         os.kill(made.pid, signal.SIGINT)
         made.reported("drain")

@@ -174,7 +174,7 @@ def test_a_signal_during_the_exec_is_not_lost(made: Service, late: float):
     made.start_loop(1)
     made.send("upgrade")
     while "in place" not in made.errors():
-        pass  # in the moment when it says so: it may have heard the signal, and not have got to heeding it
+        pass  # at the same moment: it may have received the signal, and not have handled it yet
     time.sleep(late)
     os.kill(made.pid, signal.SIGTERM)
     assert made.wait() == 0
@@ -195,7 +195,7 @@ def test_hung_children_are_found_after_an_upgrade(tmp_path: Path):
 def test_a_requested_stop_continues_after_an_upgrade(tmp_path: Path):
     with service(tmp_path, drain_timeout=0.5) as made:
         made.up()
-        made.start_loop(1, "stubborn say=up", log=str(tmp_path / "log"))
+        made.start_loop(1, "stubborn print=up", log=str(tmp_path / "log"))
         until(lambda: "up" in made.log())
         made.send("stop", key="loop:1", urgency="safe_point", within=60)
         made.upgrade()

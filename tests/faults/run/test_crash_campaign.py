@@ -1,7 +1,7 @@
 """kill -9 at random moments, again and again, until the loop has converged; then an independent witness counts.
 
 Every effect appends a line with a token of its own to a file that only effects write, and prints the token as its
-output. What the database says afterwards is held against that file.
+output. The database is compared with that file afterwards.
 """
 
 from __future__ import annotations
@@ -88,17 +88,17 @@ def manifest(base: Path, rng: random.Random) -> str:
 
 @dataclass
 class Campaign:
-    """One loop, killed again and again, and what it has said so far."""
+    """One loop, killed again and again, and its output so far."""
 
     base: Path
     rng: random.Random
     kills: int = 0
     shown: int = 0
-    """Changes that somebody at the terminal has read of."""
+    """Changes that were shown at the terminal."""
     events: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
     def start(self) -> tuple[Command, subprocess.Popen[str]]:
-        """Go on with the loop; begin it when nobody was told that it exists."""
+        """Resume the loop; begin it if no output has shown that it exists."""
         run = process_marks.command(self.base)
         words = ["--resume", "campaign"]
         if not self.exists(run):
@@ -189,7 +189,7 @@ def judge(base: Path, run: Command) -> None:
     happened = effects(base)
     times = Counter((host, name) for host, name, _ in happened)
     tokens = Counter(token for *_, token in happened)
-    assert set(times) == EXPECTED, "an effect is missing, or nobody asked for it"
+    assert set(times) == EXPECTED, "an effect is missing, or was not requested"
     assert max(tokens.values()) == 1
     actions = rows(run, "select host, params, state, trim(stdout, char(10)) from actions where module = 'shell'")
     counted: dict[tuple[str, str], Counter[str]] = {key: Counter() for key in EXPECTED}
@@ -197,10 +197,10 @@ def judge(base: Path, run: Command) -> None:
         key = (host, step_of(params))
         counted[key][state] += 1
         if state == "succeeded":
-            assert (*key, stdout) in happened, f"{key} is said to have succeeded, and did not happen"
+            assert (*key, stdout) in happened, f"{key} is recorded as succeeded, and did not happen"
     for key, states in counted.items():
         assert set(states) <= {"succeeded", "unknown", "skipped"}, (key, states)
-        # A success is never repeated; what happened beside it is what was in flight at a kill.
+        # A success is never repeated; what happened in addition is what was in flight at a kill.
         assert states["succeeded"] <= 1, (key, states)
         assert states["succeeded"] <= times[key] <= states["succeeded"] + states["unknown"], (key, times[key], states)
     for host in ("left", "right"):
@@ -249,5 +249,6 @@ def test_a_loop_that_is_killed_at_random_moments_converges_and_the_witness_agree
         raise
     states = rows(run, "select state, count(*) from actions group by state")
     print(
-        f"kills: {campaign.kills}, shown: {campaign.shown}, actions: {dict(states)}, effects: {len(effects(tmp_path))}"
+        f"kills: {campaign.kills}, shown: {campaign.shown}, "
+        f"actions: {dict(states)}, effects: {len(effects(tmp_path))}"
     )

@@ -76,7 +76,7 @@ def only_action(command: Command) -> tuple[Any, ...]:
 HANGING = {
     "it waits": "sleep {mark}",
     "it ignores being asked to end": "trap '' TERM INT HUP; sleep {mark}; sleep {mark}",
-    "its children are in sessions of their own": "setsid sleep {mark} & setsid setsid sleep {mark} & sleep {mark}",
+    "its children have their own sessions": "setsid sleep {mark} & setsid setsid sleep {mark} & sleep {mark}",
     "its parent ended and it closed its streams": "(setsid sh -c 'sleep {mark}; :' <&- >&- 2>&- &); sleep {mark}",
     "it holds the streams only": "setsid sleep {mark} & exec sleep {mark}",
     "it breeds": "n=0; while [ $n -lt 150 ]; do setsid sleep {mark} & n=$((n+1)); done; touch {base}/bred; wait",
@@ -96,7 +96,7 @@ def test_an_action_that_hangs_is_killed_with_everything_that_it_started(command,
     assert (command.directory / "bred").exists() == (way == "it breeds")
     state, changed, rc, error, *_ = only_action(command)
     assert (state, rc, error) == ("failed", None, "timed out after 1.5 s and was killed")
-    assert changed == 1  # nobody knows what it did before, so it counts as a change
+    assert changed == 1  # what it did before is not known, so it counts as a change
     assert "FAILED" in done.stdout
     assert "timed out after 1.5 s" in done.stdout
 
@@ -284,7 +284,7 @@ def test_an_unknown_or_empty_module_is_refused_with_a_reason(command, module, me
 
 
 def collection_module(command: Command, body: str) -> dict[str, Any]:
-    """A step with a module of the user's own, in a collection beside where the run is started."""
+    """A step with a module of the user, in a collection in the directory where the run is started."""
     folder = command.directory / "collections" / "ansible_collections" / "acme" / "tools" / "plugins" / "modules"
     folder.mkdir(parents=True)
     (folder / "own.py").write_text(body)
@@ -316,7 +316,7 @@ FALSE_RESULTS = {
 def test_a_module_that_reports_a_false_result_does_not_converge_the_loop(command, kind):
     body, state, error = FALSE_RESULTS[kind]
     done = once(command, collection_module(command, body))
-    # What counts is what is seen afterwards, not what a module says of itself.
+    # What counts is what is observed afterwards, not what a module reports.
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     told = only_action(command)

@@ -50,7 +50,7 @@ MODEL = """#!/bin/sh
 echo asked >> {base}/asked
 cat > /dev/null
 if test -e {base}/made; then
-  answer='{{"converged": true, "reasoning": "made is there"}}'
+  answer='{{"converged": true, "reasoning": "made exists"}}'
 else
   params='{{"cmd": "echo made >> {base}/effects && touch {base}/made"}}'
   answer='{{"reasoning": "make it", "actions": [{{"module": "shell", "params": '"$params"'}}]}}'
@@ -70,7 +70,7 @@ def rows(database: Path, query: str):
 
 
 def killed_then_resumed(command: Command, fault: str, *arguments: str, name: str = "killed") -> None:
-    """Run into the fault, check that it struck, and go on until converged."""
+    """Run into the fault, check that it struck, and resume until converged."""
     died = command.run("run", *arguments, "--name", name, "--non-interactive", fault=f"{fault}=kill")
     assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
     if not command.database.exists() or not rows(command.database, "select 1 from loops"):

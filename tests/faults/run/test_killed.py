@@ -15,7 +15,7 @@ def test_killing_a_run_ends_its_action(tmp_path, hold):
 
 
 def test_killing_a_run_ends_its_model_call(tmp_path, hold):
-    run = hold("it is there", config=model(tmp_path))
+    run = hold("it exists", config=model(tmp_path))
     run.process.kill()
     run.end()
     run.release()

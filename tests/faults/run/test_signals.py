@@ -48,7 +48,7 @@ def test_two_signals_kill_the_process_tree_of_the_action_which_is_unknown(tmp_pa
     assert run.rows("select state, error from actions where n = 1") == [("unknown", "stopped while it ran")]
     assert "after" not in run.effects()
     run.release()
-    # It was looked at again, and found not to have done its work: it ran once more.
+    # It was observed again, and found not to have done its work: it ran once more.
     assert run.resume() == ["began", "began", "after"]
     assert run.rows("select state, count(*) from actions group by state order by 1") == [
         ("skipped", 1), ("succeeded", 2), ("unknown", 1),
@@ -122,7 +122,7 @@ def test_two_signals_during_an_observation_interrupt_it(tmp_path, hold):
 
 @EACH
 def test_one_signal_during_a_model_call_stores_its_answer_without_executing_it(tmp_path, hold, sent):
-    run = hold("it is there", config=model(tmp_path))
+    run = hold("it exists", config=model(tmp_path))
     run.send(sent)
     run.hear("stopping at the next safe point")
     run.release()
@@ -137,7 +137,7 @@ def test_one_signal_during_a_model_call_stores_its_answer_without_executing_it(t
 
 @EACH
 def test_two_signals_during_a_model_call_kill_the_program(tmp_path, hold, sent):
-    run = hold("it is there", config=model(tmp_path))
+    run = hold("it exists", config=model(tmp_path))
     run.send(sent)
     run.hear("stopping at the next safe point")
     run.send(sent)
@@ -173,7 +173,7 @@ def test_a_signal_while_a_question_waits_keeps_the_question_open(tmp_path, hold,
     run.hear("Which colour?")
     run.send(sent)
     printed = run.end(seconds=10)
-    # Not merely stopped: whoever started it is told that it waits, and for what.
+    # Not merely stopped: the output shows that it waits, and for what.
     assert run.process.returncode == WAITING, printed
     assert "run --resume held" in printed
     ((question,),) = run.rows("select id from prompts where state = 'open'")

@@ -1,4 +1,4 @@
-"""What the service has acknowledged to a client is there, whoever is killed; and what it has refused is not."""
+"""What the service has acknowledged to a client exists, whichever process is killed; what it refused does not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SECONDS = float(os.environ.get("FAULT_SECONDS", "5"))
 CLIENTS = 4
-TEXT = "version: 1\nname: web\nsteps:\n  - {name: look, check: {path: /}, action: {module: ping}}\n"
+TEXT = "version: 1\nname: web\nsteps:\n  - {name: observe, check: {path: /}, action: {module: ping}}\n"
 
 
 class Person(threading.Thread):
@@ -94,7 +94,7 @@ def test_acknowledged_requests_survive_every_kill(tmp_path: Path) -> None:
         there = dict(rows(service.run, "SELECT name, state FROM loops"))
         assert made <= set(there) <= made | unsure
         assert {there[name] for one in people for name in one.cancelled} == {LoopState.CANCELLED.value}
-        # Handed over twice, carried out once.
+        # Submitted twice, executed once.
         created = rows(
             service.run,
             "SELECT subject, kind, count(*) FROM events WHERE kind IN ('loop.created', 'loop.cancelled')"

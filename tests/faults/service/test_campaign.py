@@ -1,7 +1,7 @@
 """Loops of every standing while their service is shot at: every 200 ms one of its processes is killed.
 
 Each effect appends a line to a file of its loop, which nothing else writes. When it is over, those files are the
-witness: what the database calls done was done once, what was wanted is there, and every loop is where it belongs.
+witness: what the database calls done was done once, what was requested exists, and every loop is where it belongs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ROUND = ["root", "forkserver", *["control", "writer", "spare"] * 2, *["loop"] * 
 LEAST = 3
 """Kills of each kind without which nothing is proved."""
 SETTLE = 60.0 + LOOPS
-"""Seconds within which every loop has to get there once nobody shoots any more."""
+"""Seconds within which every loop has to converge after the last kill."""
 QUESTION = """\
 questions:
   - {key: colour, question: "Which colour?", options: [red, blue]}
@@ -65,7 +65,7 @@ QUIET = ("paused", "waiting", "resting")
 
 @dataclass
 class Gun:
-    """Kills, and what systemd does when root is dead. It asks nobody, so that it goes on whoever is dead."""
+    """Kills, and what systemd does when root is dead. It calls no process, so it continues whichever one is dead."""
 
     service: Daemon
     rng: random.Random
@@ -77,7 +77,7 @@ class Gun:
     def kill_one(self) -> None:
         process = self.service.process
         assert process is not None
-        assert process.poll() is None, f"the service ended by itself: {self.service.output.read_text()[-2000:]}"
+        assert process.poll() is None, f"the service ended on its own: {self.service.output.read_text()[-2000:]}"
         self.left = self.left or self.rng.sample(ROUND, len(ROUND))
         if self.left[0] == "root":
             process.kill()
@@ -145,7 +145,7 @@ class Loops:
         until(lambda: (line := self.service.lines()["resting"]).state is LoopState.RESTING and line.pid is None)
         for name in self.continuous:
             submit(name, self._kept(name), mode=Mode.CONTINUOUS, interval=0.3, max_iterations=1000)
-        # Whoever gets to the last step is in the middle of it until nobody shoots any more.
+        # A loop that reaches the last step stays in the middle of it until the kills have ended.
         held = f"case s{{step}} in s{STEPS - 1}) flock --shared {gate} true;; esac"
         for name in self.single:
             submit(name, manifest(name, self.witness(name), before=held), max_iterations=1000)
@@ -171,7 +171,7 @@ class Loops:
         return dict(found)
 
     def end(self) -> None:
-        """Every one gets where it belongs, and has done what the database says."""
+        """Every loop gets where it belongs, and has done what is in the database."""
         call, until_state = self.service.call, self.service.until_state
         until(self._all_single_completed, seconds=SETTLE)
         assert self.quiet() == self.quiet_before
@@ -213,7 +213,7 @@ def test_nothing_is_lost_and_nothing_acknowledged_is_repeated(tmp_path: Path) ->
         killer = Gun(service, random.Random(seed))
         began, effects, hit = time.monotonic(), 0, None
         # A busy machine takes longer to be back between two shots: then it is shot at for longer, until every kind of
-        # process was killed several times and loops went on with their work after that.
+        # process was killed several times and loops continued their work after that.
         while (now := time.monotonic()) < began + SECONDS or hit is None or effects <= hit:
             assert now < began + SECONDS + SETTLE, (
                 f"the service was hardly ever there: {killer.landed}, {effects} effects"

@@ -27,7 +27,7 @@ SEEN = """\
 version: 1
 name: {name}
 steps:
-  - name: look
+  - name: observe
     check: {{command: "echo run >> {file}"}}
     action: {{module: shell, params: {{cmd: "true"}}}}
 """
@@ -49,7 +49,7 @@ def service(tmp_path: Path, clock: WallClock) -> Iterator[Daemon]:
 
 
 def observing_loop(service: Daemon, tmp_path: Path, name: str, interval: float) -> Path:
-    """A loop that looks again and again and leaves a line each time, once it rests."""
+    """A loop that observes again and again and writes a line each time, once it rests."""
     file = tmp_path / f"{name}.runs"
     service.submit(name, SEEN.format(name=name, file=file), mode=Mode.CONTINUOUS, interval=interval)
     until(lambda: rests(service, name))

@@ -1,4 +1,4 @@
-"""Promise: control may die at any moment. Loops go on, clients are back at once, and nobody misses a fact."""
+"""Promise: control may die at any moment. Loops continue, clients are served again at once and miss no fact."""
 
 from __future__ import annotations
 

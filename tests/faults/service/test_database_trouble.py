@@ -1,4 +1,4 @@
-"""A full disk and a locked database under the whole service: it says so, loses nothing and goes on by itself."""
+"""A full disk and a locked database: the whole service reports it, loses nothing and recovers automatically."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def refused(service: Daemon, base: Path, taken: list[str], *, most: int = 2000) 
 
 
 def sick(service: Daemon) -> str:
-    """What health says is wrong, once something is."""
+    """The problems in the health of the service, once there is one."""
     return "; ".join(until(lambda: service.call(GetHealth()).problems, seconds=15))
 
 
 def well_again(service: Daemon, base: Path, witness: Path, taken: list[str]) -> None:
-    """Without anybody's doing, everything that was acknowledged gets there; what was not can be asked again."""
+    """Without intervention, everything that was acknowledged completes; what was not can be requested again."""
     until(lambda: service.call(GetHealth()).ok, seconds=15)
     done = service.until_state("works", LoopState.COMPLETED, LoopState.FAILED)
     assert (done.outcome, done.reason, done.crashes) == (Outcome.CONVERGED, None, 0)
     hold_against(service, "works", witness)
-    assert len(witness.read_text().splitlines()) == 6, "nothing is repeated before it is looked at"
+    assert len(witness.read_text().splitlines()) == 6, "nothing is repeated before it is observed"
     for name in taken:
         assert service.until_state(name, LoopState.COMPLETED, LoopState.FAILED).outcome is Outcome.CONVERGED
         hold_against(service, name, base / name, steps=1)
@@ -69,7 +69,7 @@ def well_again(service: Daemon, base: Path, witness: Path, taken: list[str]) -> 
     assert nothing_open(service)
     assert whole_event_log(service)
     assert rows(service.run, "PRAGMA integrity_check") == [("ok",)]
-    # The same processes have stood it: nobody had to be started again.
+    # The same processes have survived it: none had to be restarted.
     assert all(each.restarts == 0 for each in service.call(GetHealth()).processes)
     assert service.stop() == 0
     assert none_left(service.run, seconds=5)
@@ -88,7 +88,7 @@ def test_the_service_survives_a_full_disk(small_disk: Path, tmp_path: Path) -> N
         assert problem.code is Code.UNAVAILABLE
         assert "cannot write the database" in str(problem)
         assert "full" in str(problem)
-        # The loop is in the middle of things: it cannot tell anybody how its step ended.
+        # The loop is in the middle of a step: it cannot report how it ended.
         (tmp_path / "gate").touch()
         assert "full" in sick(service)
         # What needs no room is answered as ever, at once.

@@ -61,7 +61,7 @@ def test_a_loop_that_is_deleted_while_it_is_watched(service: Daemon, tmp_path: P
         assert "Traceback" not in screen.raw
         print(status, screen.text)
     assert service.lines() == {}
-    # The log of facts keeps that it was there, and who watches everything has seen it go.
+    # The event log keeps that it existed, and a watch of everything has received its deletion.
     kinds = [event.kind for event in service.call(ListEvents(after=cursor)).events]
     assert kinds[-1] == "loop.deleted"
     until(lambda: any(event.kind == "loop.deleted" for event in watchers[3].items) or watchers[3].ended)

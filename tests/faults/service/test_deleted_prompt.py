@@ -29,7 +29,7 @@ def test_a_late_answer_reaches_no_other_prompt(tmp_path: Path) -> None:
         service.until_state("web", LoopState.CANCELLED)
         until(lambda: service.lines()["web"].pid is None)
         service.call(DeleteLoop(loop="web"))
-        # Whoever counts may not be the one who has counted so far.
+        # The process that assigns the next id may not be the one that assigned the last.
         assert service.stop() == 0
         service.start()
         now = asked(service)

@@ -1,4 +1,4 @@
-"""Files that the service is pointed to: they hold up neither control nor the writer, and are told no secrets."""
+"""Files that the service is pointed to: they block neither control nor the writer, and get no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is hung: a process of which no thread runs any more, and not one that is held up by what it was given to do."""
+"""Which process is hung: one of which no thread runs any more, and not one that is blocked by its work."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ HOLDS = "if len(open(file.name).readlines()) == 1: ctypes.PyDLL(None).sleep(1000
 
 
 def run(service: Daemon, block: str) -> Loop:
-    """A loop whose rule holds up the event loop of its process."""
+    """A loop whose rule blocks the event loop of its process."""
     rules = service.directory / "rules"
     rules.mkdir()
     (rules / "make.py").write_text(RULE.format(base=str(service.directory), block=block))
     service.start()
-    service.submit("web", "the file is there", decider="rules", rules_dir=str(rules))
+    service.submit("web", "the file exists", decider="rules", rules_dir=str(rules))
     until((service.directory / "blocked").exists)
     assert service.loop("web").state is LoopState.RUNNING
     return service.until_state("web", LoopState.COMPLETED, LoopState.FAILED)

@@ -1,4 +1,4 @@
-"""A loop's process that is killed: another one goes on where it was, later and later, and not for ever."""
+"""A loop's process that is killed: another one continues its work, after growing delays, and not indefinitely."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_killed_at_each_fault_point_it_continues_and_repeats_nothing(tmp_path: P
         # What was in flight is not known; everything else is, and is not done again.
         lost = sum(1 for point in points if point.startswith(IN_FLIGHT))
         hold_against(service, "web", witness, steps=STEPS, unknown=lost)
-        # Before an effect of which nobody knows would be repeated, it is looked at: it is there once.
+        # An effect whose result is unknown is observed before it would be repeated: it exists once.
         assert len(witness.read_text().splitlines()) == STEPS
         assert nothing_open(service)
         assert whole_event_log(service)
@@ -130,7 +130,7 @@ def test_each_restart_comes_later_up_to_a_limit_and_at_once_after_a_healthy_run(
         assert len(grown) == 5
         for expected, delay in zip([0.05, 0.1, 0.2, 0.4, 0.4], grown, strict=True):
             assert expected * 0.8 - 0.001 <= delay <= expected * 1.2 + 0.001, delays
-        # And it really was not there before: the next one ended after the time that was given to it.
+        # And it really did not exist before: the next one ended after its time limit.
         for before, after in itertools.pairwise(found):
             assert before.data["restart_at"] is None or after.at >= before.data["restart_at"]
         gate.touch()
@@ -178,7 +178,7 @@ def test_a_crash_is_counted_once_although_control_dies_before_recording_it(tmp_p
         begin(service, "web", manifest("web", witness, steps=1, before=hold(tmp_path)), tmp_path)
         pids, loop = service.pids(), service.lines()["web"].pid
         assert loop is not None
-        # Control has been told, and has not read it; or it has handed it to a writer that does not answer.
+        # Control has been notified, and has not read it; or it has submitted it to a writer that does not answer.
         os.kill(pids[stopped], signal.SIGSTOP)
         os.kill(loop, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{loop}").exists())
@@ -205,7 +205,7 @@ def test_a_hung_loop_is_replaced_and_its_processes_are_killed(tmp_path: Path) ->
         os.kill(hung, signal.SIGSTOP)
         until(lambda: service.lines()["web"].pid not in {hung, None})
         until(lambda: len(begun.read_text().split()) == 2)
-        # Its step did not go on beside the one of the next process.
+        # Its step did not continue concurrently with that of the next process.
         assert not Path(f"/proc/{begun.read_text().split()[0]}").exists()
         assert [each.data["why"] for each in service.crashes()] == ["hung"]
         gate.touch()

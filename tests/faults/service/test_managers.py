@@ -1,4 +1,4 @@
-"""A manager that fails on what it finds: the service says so, and can be steered until it is well again."""
+"""A manager that fails on an invalid row: the service reports it, and can be controlled until it is repaired."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def test_a_row_on_which_the_manager_fails_stops_nothing_else(tmp_path: Path) -> 
         connection.close()
         problem = until(lambda: "; ".join(service.call(GetHealth()).problems), seconds=10)
         assert problem.startswith("the manager of loop failed: internal error")
-        # What is at work goes on, what is asked is written down, and everything is shown.
+        # What runs continues, requests are recorded, and everything is shown.
         assert service.until_state("works", LoopState.COMPLETED).outcome is Outcome.CONVERGED
         hold_against(service, "works", tmp_path / "works", unknown=0)
         service.submit("next", manifest("next", tmp_path / "next"))
         assert service.loop("next").state is LoopState.PENDING
         assert set(service.lines()) == {"works", "next", "bad"}
-        # Taken out of its way, the manager goes on, with what was asked meanwhile.
+        # Once the row is removed, the manager continues, with what was requested in the meantime.
         with contextlib.suppress(Problem):
-            # Its own row cannot be told as a reply.
+            # Its own row cannot be encoded as a reply.
             service.call(CancelLoop(loop="bad"))
         until(lambda: service.lines()["bad"].state is LoopState.CANCELLED)
         assert service.until_state("next", LoopState.COMPLETED).outcome is Outcome.CONVERGED
         until(lambda: service.call(GetHealth()).ok, seconds=10)
-        # Nobody had to be started again for it.
+        # No process had to be restarted for it.
         assert service.pids() == before
         assert service.stop() == 0
         assert none_left(service.run, seconds=5)

@@ -23,7 +23,7 @@ LOOPS = int(os.environ.get("FAULT_LOOPS", "60"))
 
 
 def own_memory(pid: int) -> int:
-    """Bytes that the process shares with nobody."""
+    """Bytes that the process shares with no other."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
@@ -42,7 +42,7 @@ def multiply(service: Daemon, times: int) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_thousand_resting_loops_need_few_resources(tmp_path: Path) -> None:
-    seen = "version: 1\nname: rests\nsteps:\n  - {name: look, check: {path: /}, action: {module: ping}}\n"
+    seen = "version: 1\nname: rests\nsteps:\n  - {name: observe, check: {path: /}, action: {module: ping}}\n"
     with daemon(tmp_path) as service:
         service.start()
         service.submit("rests", seen, mode=Mode.CONTINUOUS, interval=3600)
@@ -69,9 +69,9 @@ def test_a_thousand_resting_loops_need_few_resources(tmp_path: Path) -> None:
             f", control {large / 1e6:.1f} MB instead of {small / 1e6:.1f} MB"
         )
         assert len(page.loops) == RESTING
-        # It tells what the managers saw last; the last end may be about to be recorded.
+        # It shows what the managers saw last; the last end may be about to be recorded.
         until(lambda: service.call(GetHealth()).status == f"{RESTING} resting")
-        # Those that were due have run once, and nobody else has.
+        # Those that were due have run once, and no other has.
         assert rows(service.run, "SELECT run, count(*) FROM loops GROUP BY run") == [(1, RESTING - DUE), (2, DUE)]
         assert listed < 0.5
         assert large - small < 30e6

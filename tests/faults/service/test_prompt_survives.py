@@ -1,4 +1,4 @@
-"""A question outlives kill -9 of everything, and its answer lets the loop go on at once, without a decision more."""
+"""A question survives kill -9 of everything, and its answer resumes the loop at once, without another decision."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_open_prompt_survives_kills_and_is_answered_by_a_command(service: Dae
         "Which port?",
         ["8080", "9090"],
     )
-    # Nobody waits in a process for it.
+    # No process waits for it.
     assert service.lines()["web"].pid is None
     assert calls(tmp_path) == 1
     (tmp_path / "answered").touch()
@@ -91,7 +91,7 @@ def test_an_open_prompt_survives_kills_and_is_answered_in_an_open_shell(service:
         service.start()
         (tmp_path / "answered").touch()
         screen.enter(f"answer {prompt}")
-        # What is typed before the line is there that takes the answer is dropped.
+        # What is typed before the line for the answer exists is dropped.
         screen.see("Which port?", "9090", f"answer {prompt} of web (")
         screen.enter("2")
         until(lambda: service.loop("web").state is LoopState.COMPLETED)

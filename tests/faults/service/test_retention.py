@@ -1,4 +1,4 @@
-"""The service removes no-op iterations, and says so; what was done stays, whichever process is killed."""
+"""The service removes no-op iterations, and reports it; changes are kept, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_noop_iterations_are_removed_and_changes_are_kept(tmp_path: Path) -> Non
         ).stdout  # fmt: skip
         assert " no-op iterations no longer stored" in whole
         assert "no-op iterations were removed: they ended more than" in service.output.read_text()
-        # From a reload on they are kept for ever.
+        # From a reload on they are kept indefinitely.
         config = service.directory / "config.toml"
         kept_now = (f"keep_noop_iterations = {SECOND}", "keep_noop_iterations = 0")
         config.write_text(config.read_text().replace(*kept_now))

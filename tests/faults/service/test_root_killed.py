@@ -1,4 +1,4 @@
-"""kill -9 of the supervisor: nothing that it started is left, and the next one goes on where everything was."""
+"""kill -9 of the supervisor: no process of it is left, and the next one continues where everything was."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ with open(os.path.join(base, "calls"), "a") as calls:
     calls.write("call\\n")
 if not os.path.exists(os.path.join(base, "gate")):
     subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000"])
-say(structured_output={{"converged": True, "reasoning": "done"}})
+reply(structured_output={{"converged": True, "reasoning": "done"}})
 """
 OBSERVES = """\
 version: 1
-name: looks
+name: observes
 steps:
-  - name: look
-    check: {{command: "echo look >> {base}/looks; test -e {base}/gate || sleep 1000"}}
+  - name: observe
+    check: {{command: "echo observed >> {base}/observed; test -e {base}/gate || sleep 1000"}}
     action: {{module: shell, params: {{cmd: "true"}}}}
 """
 ASKS = """\
@@ -71,24 +71,24 @@ def lines(file: Path) -> int:
 def test_no_process_is_left_and_everything_continues_from_what_is_committed(service: Daemon, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     witness.touch()
-    # Holds in the third step, with children of its own.
+    # Holds in the third step, with its own children.
     wait = f"case s{{step}} in s2) touch {tmp_path}/begun; test -e {tmp_path}/gate || sleep 999 | sleep 999;; esac"
     service.submit("acts", manifest("acts", witness, before=wait))
     service.submit("thinks", "the world is well", observers=[])
-    service.submit("looks", OBSERVES.format(base=tmp_path))
+    service.submit("observes", OBSERVES.format(base=tmp_path))
     service.submit("asks", ASKS.format(base=tmp_path))
     service.until_state("asks", LoopState.WAITING)
-    until(lambda: (tmp_path / "begun").exists() and lines(tmp_path / "calls") and lines(tmp_path / "looks"))
+    until(lambda: (tmp_path / "begun").exists() and lines(tmp_path / "calls") and lines(tmp_path / "observed"))
     assert len(process_marks.processes(service.run)) > 12
     service.kill("root")
     killed = time.monotonic()
     assert service.wait() != 0
     assert none_left(service.run, seconds=GRACE)
     assert time.monotonic() - killed < GRACE
-    # Nobody is there to run anything: all of it stands as it was committed.
+    # No process exists to run anything: everything stays as it was committed.
     (tmp_path / "gate").touch()
     service.start()
-    for name in ("acts", "thinks", "looks"):
+    for name in ("acts", "thinks", "observes"):
         assert service.until_state(name, LoopState.COMPLETED, LoopState.FAILED).outcome is Outcome.CONVERGED
     hold_against(service, "acts", witness, unknown=1)
     assert lines(witness) == 6
@@ -124,10 +124,10 @@ def test_repeated_kills_during_the_start_do_no_harm(service: Daemon, tmp_path: P
 
 def test_stopped_processes_do_not_outlive_root(service: Daemon, tmp_path: Path) -> None:
     """A process that is halted cannot hear that its parent is gone; the kernel kills it all the same."""
-    service.submit("looks", OBSERVES.format(base=tmp_path))
-    until(lambda: lines(tmp_path / "looks"))
+    service.submit("observes", OBSERVES.format(base=tmp_path))
+    until(lambda: lines(tmp_path / "observed"))
     pids = service.pids()
-    loop = service.lines()["looks"].pid
+    loop = service.lines()["observes"].pid
     assert loop is not None
     for pid in (pids["writer"], pids["forkserver"], loop, pids["control"]):
         os.kill(pid, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Settings that count from the next start on do not count before, whoever is started again meanwhile."""
+"""Settings that need a restart do not take effect before, whichever process is restarted in the meantime."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ steps:
 
 
 class Configured(Command):
-    """Everything that it is told is in the file."""
+    """Everything that it receives is in the file."""
 
     def argv(self, *arguments: str) -> list[str]:
         path = self.directory / "config.toml"

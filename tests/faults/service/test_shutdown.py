@@ -67,19 +67,19 @@ def test_term_finishes_the_current_steps_and_begins_no_other(tmp_path: Path) -> 
         witnesses = begin(service, tmp_path)
         service.signal(signal.SIGTERM)
         until(lambda: service.call(GetHealth()).draining)
-        # A second one, and one more: none of them is in a greater hurry.
+        # A second one, and one more: none of them is more urgent.
         service.signal(signal.SIGTERM)
         service.signal(signal.SIGTERM)
         health = service.call(GetHealth())
         assert health.status.startswith("stopping: 3 running")
-        # Who asks meanwhile is answered: what would be begun is refused, so that nobody waits for it.
+        # Requests are answered in the meantime: what would begin work is refused, so that no client waits for it.
         with pytest.raises(Problem, match="the service is stopping"):
             service.submit("late", manifest("late", tmp_path / "late"))
         assert all(witness.read_text() == "" for witness in witnesses)
         (tmp_path / "gate").touch()
         assert service.wait(SLACK) == 0
         assert none_left(service.run, seconds=0.5)
-        # The step in hand is done and known, and no other was begun.
+        # The current step is done and known, and no other was begun.
         assert [witness.read_text()[:3] for witness in witnesses] == ["s0 "] * LOOPS
         assert all(len(witness.read_text().splitlines()) == 1 for witness in witnesses)
         assert rows(service.run, "SELECT state, count(*) FROM actions GROUP BY state") == [("succeeded", LOOPS)]
@@ -96,7 +96,7 @@ def test_sigterm_interrupts_steps_that_exceed_the_limit(tmp_path: Path) -> None:
         witnesses = begin(service, tmp_path)
         service.signal(signal.SIGTERM)
         took = ended(service, signal.SIGTERM, within=1.0)
-        assert took > 0.9, "the second one was in a hurry"
+        assert took > 0.9, "the second one was more urgent"
         all_continue(service, tmp_path, witnesses, unknown=1)
 
 
@@ -109,7 +109,7 @@ def test_sigquit_waits_for_no_step(tmp_path: Path, *, drains: bool) -> None:
             until(lambda: service.call(GetHealth()).draining)
         took = ended(service, signal.SIGQUIT, within=0.0)
         print(f"took {took:.2f} s")
-        # Cut off and recorded as such by the loops themselves, who had a moment for it.
+        # Interrupted and recorded as such by the loops themselves, which had a moment for it.
         assert rows(service.run, "SELECT DISTINCT state FROM actions") == [("unknown",)]
         all_continue(service, tmp_path, witnesses, unknown=1)
 
@@ -120,7 +120,7 @@ def test_a_model_call_does_not_delay_the_shutdown(tmp_path: Path) -> None:
 open(os.path.join({base!r}, "called"), "a").write("call\\n")
 while not os.path.exists(os.path.join({base!r}, "gate")):
     time.sleep(0.02)
-say(structured_output={{"converged": True, "reasoning": "done"}})
+reply(structured_output={{"converged": True, "reasoning": "done"}})
 """
     program = fake_claude(tmp_path, body)
     more = f'[model]\nprovider = "claude"\ncommand = "{program}"\n'

@@ -38,7 +38,7 @@ SPLAY = 3.0
 
 
 def submit(service: Daemon, name: str, *, gate: str = "gate", priority: int = 0) -> None:
-    """A loop that is in the middle of its action for as long as somebody has the lock of the gate."""
+    """A loop that is in the middle of its action for as long as the lock of the gate is held."""
     text = HELD.format(name=name, gate=gate, directory=service.directory)
     service.call(SubmitLoop(spec=LoopSpec(name=name, desired_state=text), priority=priority))
 
@@ -54,8 +54,8 @@ def facts(service: Daemon, *kinds: str, after: int = 0) -> list[Event]:
 
 
 def test_after_a_boot_loops_begin_spread_over_the_splay(tmp_path: Path) -> None:
-    # Starts are never further apart than a gap that is too small to be told from what a start takes: without it they
-    # are spread over all of the splay.
+    # Starts are never further apart than a gap, which is too small to be distinguished from the duration of a start:
+    # without it they are spread over all of the splay.
     assert manager.SPLAY_GAP < SPLAY / LOOPS
     (tmp_path / "python").mkdir()
     widened = (
@@ -78,7 +78,7 @@ def test_after_a_boot_loops_begin_spread_over_the_splay(tmp_path: Path) -> None:
         assert len(started) == len({event.subject for event in started}) == LOOPS
         times = [seconds_between(started[0].at, event.at) for event in started]
         print(f"began after {[round(time, 2) for time in times]} s")
-        # The first one may have taken its time to begin; nobody begins before it may.
+        # The first one may have taken its time to begin; none begins before it may.
         assert times[-1] > (LOOPS - 2) * SPLAY / LOOPS
         fcntl.flock(gate, fcntl.LOCK_UN)
         for n in range(LOOPS):

@@ -46,7 +46,7 @@ def test_every_loop_is_kept_and_nothing_is_repeated(tmp_path: Path) -> None:
             # Each step is held until there is a gate for it, so that every upgrade finds loops in a step.
             gate = f"touch {witness}.s{{step}}; until test -e {tmp_path}/gate{{step}}; do sleep 0.02; done"
             service.submit(name, manifest(name, witness, steps=STEPS, before=gate))
-        rests = "version: 1\nname: rests\nsteps:\n  - {name: look, check: {path: /}, action: {module: ping}}\n"
+        rests = "version: 1\nname: rests\nsteps:\n  - {name: observe, check: {path: /}, action: {module: ping}}\n"
         service.submit("rests", rests, mode=Mode.CONTINUOUS, interval=900)
         service.until_state("rests", LoopState.RESTING)
         for step in range(STEPS):

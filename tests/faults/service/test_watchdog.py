@@ -22,7 +22,7 @@ PERIOD = 3.0
 
 
 def hear(manager: socket.socket, until: float) -> list[float]:
-    """When it was told that the service lives, from now on."""
+    """When it was notified that the service is alive, from now on."""
     notified: list[float] = []
     while (left := until - time.monotonic()) > 0:
         manager.settimeout(left)
@@ -48,7 +48,7 @@ def test_an_idle_service_feeds_the_watchdog_and_a_hung_one_does_not(
         notified = [began, *hear(manager, began + 2 * PERIOD), began + 2 * PERIOD]
         assert max(later - earlier for earlier, later in itertools.pairwise(notified)) < PERIOD
         os.kill(pids[hung], signal.SIGSTOP)
-        # What was under way may still be told.
+        # A notification in progress may still arrive.
         hear(manager, time.monotonic() + 0.2)
         assert hear(manager, time.monotonic() + silence) == []
         with contextlib.suppress(ProcessLookupError):

@@ -112,7 +112,7 @@ NO_FRAMES = {
     "json": framed(b'{"open": 1}'),
     "deep nesting": framed(b"\x91" * 100_000),
     "bad text": framed(b"\x92\xa1o\xa2\xff\xfe"),
-    "a huge array that is not there": framed(b"\xdd\xff\xff\xff\xff"),
+    "a huge array that does not follow": framed(b"\xdd\xff\xff\xff\xff"),
 }
 
 
@@ -157,7 +157,7 @@ def test_without_free_descriptors_it_keeps_serving_its_connections(tmp_path, dat
 
 def test_another_user_may_not_write(database):
     if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody else")
+        pytest.skip("needs root to become another user")
     # Where everybody can reach the socket, so that it is the writer that refuses.
     place = Path(tempfile.mkdtemp())
     try:
@@ -223,7 +223,7 @@ def link_after_sigterm(writer: WriterProcess) -> WriterLink:
     link = writer.link()
     link.execute([enter.call("w", 1)])
     writer.process.terminate()
-    # Whoever answers to what was asked later has heard it.
+    # A writer that answers a later request has received the signal.
     link.execute([enter.call("w", 2)])
     late = writer.link(patience=0.3)
     with pytest.raises(Problem, match="no answer"):

@@ -1,4 +1,4 @@
-"""A loop whose writer is killed at any of its commits gets exactly as far as one that writes by itself."""
+"""A loop whose writer is killed at any of its commits gets exactly as far as one that writes directly."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_work_of_32_clients_survives_repeated_kills(tmp_path, database):
         while any(worker.is_alive() for worker in workers):
             before = sum(len(worker.acknowledged) for worker in workers)
             until_more(workers, before + 200)
-            # What is acknowledged is in the file, whoever looks and whenever.
+            # What is acknowledged is in the file, for every reader at any time.
             promised = [entry for worker in workers for entry in tuple(worker.acknowledged)]
             writer.kill()
             kills += 1

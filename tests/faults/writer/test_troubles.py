@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def frozen(writer: WriterProcess) -> Generator[None]:
-    """What is handed over meanwhile is taken in one batch."""
+    """What is submitted in the meantime is executed in one batch."""
     writer.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -75,7 +75,7 @@ def test_a_bad_unit_fails_alone(database, writer):
     assert Entries(database).of == {("good", n): 1 for n in range(5)}
     refused = answers["refused"]
     assert (refused.code, refused.message, refused.hint) == (
-        Code.CONFLICT, "cannot serve refused", "ask somebody else"
+        Code.CONFLICT, "cannot serve refused", "ask another service"
     )  # fmt: skip
     log = writer.log.read_text()
     for name in ("stumbled", "broken"):

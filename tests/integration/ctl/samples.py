@@ -37,9 +37,9 @@ ACTION = Action(
     ended_at=builders.ago(28),
 )
 RULE = RuleInfo(
-    name="mend",
-    description="mends it",
-    path="/r/mend.py",
+    name="repair",
+    description="repairs it",
+    path="/r/repair.py",
     digest="d",
     enabled=True,
     fired=2,
@@ -60,7 +60,7 @@ STANDING = [
 
 
 def converges(service: ScriptedService) -> None:
-    """The loop runs when it is looked at for the first time, and has converged after that."""
+    """The loop runs when it is read for the first time, and has converged after that."""
     done = builders.loop(state=LoopState.COMPLETED, outcome=Outcome.CONVERGED)
     states = iter([builders.loop()])
     service.on(

@@ -98,7 +98,7 @@ def test_a_read_is_repeated_on_the_next_service(tmp_path: Path, first: Callable[
 @pytest.mark.parametrize("first", [greets_only, sends_reason])
 def test_a_write_is_never_repeated(tmp_path: Path, first: Callable[[FromClient], Any]) -> None:
     with services(tmp_path / "s", first) as heard, session(tmp_path / "s") as one:
-        with pytest.raises(ConnectionLost, match=r"cannot (go on|continue)") as lost:
+        with pytest.raises(ConnectionLost, match="cannot continue") as lost:
             one.call(PauseLoop(loop="web"))
         assert lost.value.code is Code.UNAVAILABLE
     assert [type(message) for message in heard[0]] == [Hello, Call]

@@ -1,4 +1,4 @@
-"""Scripts on standard input, and a service that is not there."""
+"""Scripts on standard input, and a service that does not exist."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def service() -> Iterator[PlayedService]:
 
 
 def test_without_colours_a_line_of_before_is_not_suggested(service: PlayedService, tmp_path: Path) -> None:
-    """It could not be told from what was typed."""
+    """It could not be distinguished from what was typed."""
     with shell(service.path, tmp_path, NO_COLOR="1") as screen:
         screen.see(INVITE, "1 running")
         screen.enter("version --client")

@@ -1,4 +1,4 @@
-"""A service that does not answer: whoever waits at a terminal is told so, and may say how long."""
+"""A service that does not answer: the user at a terminal is notified, and may set a limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ctrl-C is neither lost nor a traceback, whenever it comes.
 
-While a command loads, where the interpreter has no way to tell of it; in a command's call; many at once to a run.
+While a command loads, where the interpreter has no way to report it; in a command's call; many at once to a run.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def interrupted(*_, **__):
     try:
         raise KeyboardInterrupt
     finally:
-        raise RuntimeError("the connection is of no use any more")
+        raise RuntimeError("the connection cannot be used any more")
 
 status.COMMAND = msgspec.structs.replace(status.COMMAND, run=interrupted)
 sys.exit(cli.main(["status"]))

@@ -34,7 +34,7 @@ def hosts_with_facts() -> ScriptedModules:
 
 async def test_a_host_that_is_registered_again_keeps_its_facts(tmp_path):
     again = StateOp(op="add_host", name="web1", ansible_host="10.0.0.2")
-    # Looked at once only, so that nothing that was forgotten is learnt again.
+    # Checked at once only, so that nothing that was forgotten is learnt again.
     decider = ScriptedDecider(Decision(state_ops=[ADD], observe=[OS_RELEASE]), Decision(state_ops=[again]), DONE)
     with bench(tmp_path, decider, modules=hosts_with_facts()) as b:
         await b.run()

@@ -1,4 +1,4 @@
-"""Every constraint refuses what it is there for, whoever writes."""
+"""Every constraint refuses the rows that it forbids, from every writer."""
 
 from __future__ import annotations
 

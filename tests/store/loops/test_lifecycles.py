@@ -159,7 +159,7 @@ def test_a_missing_row_is_not_found(db: Store) -> None:
 
 
 class Counting(RuleBasedStateMachine):
-    """The counters of a loop are what counting its rows would say, after any work, committed or rolled back."""
+    """The counters of a loop equal the counted rows, after any work, committed or rolled back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ class Counting(RuleBasedStateMachine):
     @precondition(lambda self: self.iteration is not None)
     @rule()
     def begin_twice(self) -> None:
-        # Caught inside the transaction, which goes on and commits.
+        # Caught inside the transaction, which continues and commits.
         with self.db.write() as tx, pytest.raises(Problem, match="has not ended"):
             loop_rows.insert_iteration(tx, self.loop.id, 1)
 

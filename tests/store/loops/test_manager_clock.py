@@ -39,7 +39,7 @@ def test_a_rest_begins_again_when_the_jump_is_noticed(db: Store) -> None:
         left = (due - written) / SECOND
         back = written - HOUR
         assert manager.ensure(tx, {}, back, booted=False).recheck_after == left
-        # It does not begin anew with every look.
+        # It does not begin again with every pass.
         assert manager.ensure(tx, {}, back + 20 * SECOND, booted=False).recheck_after == left - 20
         assert keys(manager.ensure(tx, {}, back + round(left * SECOND), booted=False)) == ("loop:1",)
         # Back once more, and then right again: each time it is due when it was meant to be.

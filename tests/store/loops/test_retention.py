@@ -1,4 +1,4 @@
-"""Looks that found everything in place may go after a while, and nothing else ever does."""
+"""No-op iterations may be removed after a while, and nothing else ever is."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_young_noop_iterations_are_kept(db: Store) -> None:
         lambda tx, iteration: see(tx, iteration, state=ObservationState.FAILED),
         lambda tx, iteration: see(tx, iteration, state=ObservationState.UNKNOWN),
     ],
-    ids=["action", "prompt", "model call", "rule", "failed look", "unknown look"],
+    ids=["action", "prompt", "model call", "rule", "failed observation", "unknown observation"],
 )
 def test_iterations_with_a_change_or_failure_are_kept(db: Store, and_also: Callable[[Tx, Iteration], Any]) -> None:
     with db.write() as tx:
@@ -157,7 +157,7 @@ def test_the_number_of_examined_iterations_is_bounded(db: Store, monkeypatch: py
     with db.read() as tx:
         assert retention.expired_iterations(tx, after=0, before=LATER) == (every[:7], every[6])
         assert retention.expired_iterations(tx, after=every[-1], before=LATER) == ([], None)
-        # Whatever is behind is younger.
+        # Whatever follows is younger.
         assert retention.expired_iterations(tx, after=0, before=1) == ([], None)
     assert old(db) == every[:20]
 

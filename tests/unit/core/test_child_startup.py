@@ -1,4 +1,4 @@
-"""What a process of the service is told: the settings in force, whatever has become of the files since."""
+"""What a process of the service receives: the settings in effect, even if the files have changed since."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_an_owner_on_another_machine_is_alive_until_its_deadline() -> None:
     there = str(Owner(EARLIER_BOOT, 1, "1", ELSEWHERE))
     assert lease.is_alive(there, deadline=1_000, now=999)
     assert not lease.is_alive(there, deadline=1_000, now=1_000)
-    # Its process is not looked for here, where the same pid may run.
+    # Its process is not searched for here, where the same pid may run.
     assert not lease.is_alive(str(me()._replace(machine=ELSEWHERE)), deadline=1_000, now=1_000)
 
 

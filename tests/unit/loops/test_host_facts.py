@@ -1,4 +1,4 @@
-"""What observations tell about hosts."""
+"""Which facts about hosts observations yield."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def plan_for(*rows: Row, children: tuple[Child, ...] = (), **values: Any) -> Pla
 
 
 def admitted(*rows: Row, children: tuple[Child, ...] = (), max_running: int = 10) -> Admission:
-    """What becomes of the plan when there are no other managers."""
+    """The result for the plan when there are no other managers."""
     return admit([plan_for(*rows, children=children)], {c.key: c for c in children}, max_running=max_running)
 
 
@@ -56,7 +56,7 @@ DUE: list[tuple[Row, int | None, int | None]] = [
     (row(L.PAUSED, D.PAUSE), None, None),
     (row(L.PAUSED, D.STOP), None, None),
     (row(L.BLOCKED, D.PAUSE), None, None),
-    # Nobody has made the wish true: a process is there to do it.
+    # The request has not taken effect: a process is needed to apply it.
     *(
         (row(state, desired), None, 5)
         for state in (L.PENDING, L.RUNNING, L.WAITING, L.RESTING)
@@ -156,7 +156,7 @@ def test_the_next_pass_is_when_the_next_loop_is_due() -> None:
     assert plan_for(*soon).recheck_after == 1.0
     assert plan_for(row(L.WAITING, open_prompts=1), deadlines={1: NOW + 2 * SECOND}).recheck_after == 2.0
     assert plan_for(row(L.PENDING), begins={1: NOW + 4 * SECOND}).recheck_after == 4.0
-    # One that has its process looks after itself.
+    # One that has its process needs no pass.
     assert plan_for(row(L.RESTING, next_run_at=NOW + SECOND), children=(child(),)).recheck_after is None
 
 

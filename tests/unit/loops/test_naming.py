@@ -1,4 +1,4 @@
-"""What a loop is called when nobody names it."""
+"""The name of a loop that was submitted without one."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_wide_line_is_broken_at_blanks_and_keeps_its_roles() -> None:
 
 
 def test_a_command_is_never_broken_so_that_it_can_be_copied() -> None:
-    again = line("go on: ", ("ftl2-enterprise run --resume made", Role.COMMAND))
+    again = line("continue: ", ("ftl2-enterprise run --resume made", Role.COMMAND))
     assert [part.plain for part in fitted(again, 24)] == [again.plain]
 
 

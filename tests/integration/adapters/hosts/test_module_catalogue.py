@@ -75,7 +75,7 @@ def test_cloud_modules_run_on_this_machine(modules: Ftl2Modules) -> None:
 
 
 def test_unknown_hosts_and_connections_are_refused(modules: Ftl2Modules) -> None:
-    assert modules.refuse("command", "nobody") == "cannot find the host nobody: it is not in the inventory"
+    assert modules.refuse("command", "absent") == "cannot find the host absent: it is not in the inventory"
     modules.add_host(HostEntry(name="win", vars={"ansible_connection": "winrm"}))
     assert "no connection winrm" in (modules.refuse("command", "win") or "")
     modules.add_host(HostEntry(name="root", vars={"ansible_become": True, "ansible_become_method": "su"}))
@@ -100,13 +100,13 @@ async def test_a_collection_is_found_with_its_library(
         """
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.acme.tools.plugins.module_utils.helper import WORD
-AnsibleModule(argument_spec={}).exit_json(changed=True, said=WORD)
+AnsibleModule(argument_spec={}).exit_json(changed=True, word=WORD)
 """,
     )
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
     result = await modules.run(ModuleCall(module="acme.tools.tell", params={}, host="localhost", timeout=20))
     assert result.error is None
-    assert (result.changed, result.output["said"]) == (True, "from the library")
+    assert (result.changed, result.output["word"]) == (True, "from the library")
 
 
 async def test_a_module_without_a_result_has_failed(

@@ -69,7 +69,7 @@ def test_a_second_service_on_the_socket_is_refused(asked: Settings) -> None:
             service.prepare(asked, {})
         # What systemd listens on for this very process is no other service.
         os.close(service.prepare(asked, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}))
-    # A socket that a killed service has left is in nobody's way.
+    # A socket that a killed service has left does not prevent a start.
     os.close(service.prepare(asked, {}))
 
 

@@ -1,4 +1,4 @@
-"""A person types an answer in the shell, and something happens meanwhile."""
+"""A user types an answer in the shell, and something happens in the meantime."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_answer_to_a_prompt_that_closes_while_it_is_typed_is_not_sent(
 def test_what_was_typed_before_the_question_appeared_does_not_answer_it(
     service: PlayedService, screen: Screen
 ) -> None:
-    """Nobody has seen yet what it would commit."""
+    """The question has not been shown yet."""
     service.shows(builders.prompt(7, default="no"))
     screen.type("answer 7\r1\r")
     screen.see("answer 7 of web (1-2, Enter for no, Ctrl-C for later):")

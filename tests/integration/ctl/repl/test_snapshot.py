@@ -1,4 +1,4 @@
-"""What the shell shows of the service follows it closely, also when a look had to wait."""
+"""What the shell shows of the service follows it closely, also when a query had to wait."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_a_query_that_had_to_wait_does_not_delay_the_next_ones(tmp_path: Path) -> None:
-    """A service that is being started lets the connection wait; the next look comes soon all the same."""
+    """A service that is being started lets the connection wait; the next query is made soon all the same."""
     states = [LoopState.RESTING]
     waits = threading.Event()
     events = Stream()

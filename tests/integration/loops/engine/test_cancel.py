@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Slow(ScriptedDecider):
-    """Says that it was asked, and never answers."""
+    """Reports that it was asked, and never answers."""
 
     def __init__(self) -> None:
         super().__init__(Decision(converged=True))

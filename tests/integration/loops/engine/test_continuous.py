@@ -62,7 +62,7 @@ async def test_no_decision_is_made_while_the_check_holds_and_drift_is_found(tmp_
     assert len(decider.situations) == 2
     assert b.data("loop.drifted") == [{"unmet": ["page is missing"]}]
     assert loop.condition is Condition.IN_SYNC
-    # After mending, the recorded check holds again: the model is not asked to confirm it.
+    # After the repair, the recorded check holds again: the model is not asked to confirm it.
     assert b.data("loop.converged")[-1]["by"] == "check"
 
 

@@ -70,7 +70,7 @@ async def test_hosts_that_end_in_another_order_than_they_began_keep_their_own_ou
 
 async def test_a_resumed_decider_gets_the_host_of_each_action(tmp_path):
     modules = ScriptedModules({"web1": [], "web2": []})
-    modules.handlers["shell"] = lambda call: failed("exit 1", rc=1, stderr=f"said by {call.host}")
+    modules.handlers["shell"] = lambda call: failed("exit 1", rc=1, stderr=f"printed by {call.host}")
     first = Decision(actions=[ActionSpec(module="shell", host="web2")])
 
     def stop_then_act(_situation: Any) -> Decision:
@@ -85,7 +85,7 @@ async def test_a_resumed_decider_gets_the_host_of_each_action(tmp_path):
         assert (await b.run()).outcome is Outcome.CONVERGED
         past_iterations = b.decider.situations[0].past
     assert [(row.host, row.target, row.rc, row.stderr.shown) for past in past_iterations for row in past.actions] == [
-        ("web2", "web2", 1, "said by web2")
+        ("web2", "web2", 1, "printed by web2")
     ] * 2
 
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 DONE = Decision(converged=True)
 
 
-def rule(directory: Path, name: str, condition: str, action: str = "await ftl.mend(what='it')", observe: str = "[]"):
+def rule(
+    directory: Path, name: str, condition: str, action: str = "await ftl.repair(what='it')", observe: str = "[]"
+):
     directory.mkdir(exist_ok=True)
     (directory / f"{name}.py").write_text(
-        f'"""Mends {name}."""\nobserve = {observe}\n\n'
+        f'"""Repairs {name}."""\nobserve = {observe}\n\n'
         f"async def condition(state):\n    return {condition}\n\n"
         f"async def action(ftl):\n    {action}\n"
     )
@@ -48,26 +50,26 @@ async def test_an_always_true_rule_fires_every_second_iteration_at_most(tmp_path
     modules = ScriptedModules()
     decider = ScriptedDecider(Decision(reasoning="not yet"))
     _, iterations, rows, _ = await run(tmp_path, decider, modules, max_iterations=6)
-    assert len(modules.ran("mend")) == 3
+    assert len(modules.ran("repair")) == 3
     assert [one.outcome for one in iterations] == [IterationOutcome.RULE_FIRED, IterationOutcome.OBSERVED] * 3
     assert [row.fired for row in rows] == [True, False] * 3
 
 
 async def test_a_fired_rule_is_in_the_history_with_its_actions(tmp_path):
-    rule(tmp_path / "rules", "mender", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
+    rule(tmp_path / "rules", "repairer", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
     modules = ScriptedModules()
 
-    def mend(call):
+    def repair(call):
         modules.world["page"] = "there"
         return ok(changed=True)
 
-    modules.handlers["mend"] = mend
+    modules.handlers["repair"] = repair
     loop, iterations, rows, actions = await run(tmp_path, ScriptedDecider(DONE), modules)
     assert loop.outcome is Outcome.CONVERGED
-    assert iterations[0].decided_by == "rule:mender"
-    assert [(row.rule_name, row.matched, row.fired, row.success) for row in rows] == [("mender", True, True, True)]
+    assert iterations[0].decided_by == "rule:repairer"
+    assert [(row.rule_name, row.matched, row.fired, row.success) for row in rows] == [("repairer", True, True, True)]
     assert [(one.module, one.origin, one.state) for one in actions] == [
-        ("mend", "rule:mender", ActionState.SUCCEEDED)
+        ("repair", "rule:repairer", ActionState.SUCCEEDED)
     ]
 
 
@@ -79,7 +81,7 @@ async def test_a_denied_rule_does_not_hide_the_next(tmp_path):
     modules = ScriptedModules()
     _, iterations, rows, _ = await run(tmp_path, ScriptedDecider(DONE), modules, policy=str(policy))
     assert modules.ran("shell") == []
-    assert len(modules.ran("mend")) == 1
+    assert len(modules.ran("repair")) == 1
     assert [(row.rule_name, row.success) for row in rows if row.fired] == [("a_first", False), ("b_second", True)]
     assert iterations[0].outcome is IterationOutcome.RULE_FIRED
 
@@ -109,7 +111,7 @@ async def test_dry_run_previews_what_a_rule_would_do(tmp_path):
     rule(tmp_path / "rules", "always", "True")
     modules = ScriptedModules()
     loop, _, _, actions = await run(tmp_path, ScriptedDecider(DONE), modules, dry_run=True)
-    assert modules.ran("mend") == []
+    assert modules.ran("repair") == []
     assert [one.state for one in actions] == [ActionState.PREVIEWED]
     assert loop.outcome is Outcome.PREVIEWED
 
@@ -128,7 +130,7 @@ async def test_a_loop_of_rules_ends_when_one_cannot_be_evaluated_and_no_other_ma
     directory = rule(tmp_path / "rules", "a_broken", "state['nothing']['here']")
     rule(directory, "b_fine", "not state['page']['world']", observe="[{'name': 'page', 'module': 'stat'}]")
     modules = ScriptedModules()
-    modules.handlers["mend"] = lambda call: modules.world.update(page="there") or ok(changed=True)
+    modules.handlers["repair"] = lambda call: modules.world.update(page="there") or ok(changed=True)
     loop, iterations, _, _ = await run(tmp_path, RulesDecider(), modules)
     assert [one.outcome for one in iterations] == [IterationOutcome.RULE_FIRED, IterationOutcome.OBSERVED]
     assert (loop.outcome, loop.reason) == (
@@ -208,14 +210,14 @@ async def test_rules_alone_do_not_converge_when_one_cannot_be_evaluated(tmp_path
 
 
 async def test_a_rule_does_not_fire_twice_in_a_row_across_runs(tmp_path):
-    rules = write_a_rule(tmp_path, "always", "await ftl.mend()")
+    rules = write_a_rule(tmp_path, "always", "await ftl.repair()")
     modules = ScriptedModules()
     decider = ScriptedDecider(Decision(reasoning="not yet"))
     with bench(
         tmp_path, decider, modules=modules, rules_dir=rules, mode=Mode.CONTINUOUS, interval=0.01, max_iterations=1
     ) as b:
         await continuous(b, 4)
-    assert len(modules.ran("mend")) == 2
+    assert len(modules.ran("repair")) == 2
 
 
 async def test_a_rule_respects_the_limit_of_parallel_hosts(tmp_path):

@@ -81,7 +81,7 @@ async def test_variables_that_a_rule_sets_for_a_host_reach_the_next_process(tmp_
         assert "hunter2" not in str(hosts)
         again(b, later)
         await b.run()
-    # What was redacted when it was stored is not given back: it is not what the rule has said.
+    # What was redacted when it was stored is not restored: it is not the value that the rule set.
     assert later.entries["web9"].vars == {"rack": "r1"}
     assert later.entries["web9"].ansible_host == "10.0.0.9"
 

@@ -16,7 +16,7 @@ DONE = Decision(converged=True)
 
 
 class Interrupted(BaseException):
-    """The process ends here, as far as the engine can tell."""
+    """The process ends here, as the engine sees it."""
 
 
 class FailingWrites:

@@ -1,4 +1,4 @@
-"""Questions that nobody answered: what counts instead, and that a person who starts the loop again is asked again."""
+"""Questions without an answer: what applies instead, and that starting the loop again asks them again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ DONE = Decision(converged=True)
 
 
 def needs_the_answer(situation):
-    """As a manifest does: it asks, goes on with the answer, and is blocked by none."""
+    """As a manifest does: it asks, continues with the answer, and is blocked by none."""
     answers = {one.key: one.answer for one in situation.answers}
     if "which" not in answers:
         return Decision(ask=WHICH)
-    return DONE if answers["which"] else Decision(blocked="nobody answered 'Which?'")
+    return DONE if answers["which"] else Decision(blocked="no answer to 'Which?'")
 
 
 class Silent(ScriptedPeople):
@@ -115,7 +115,7 @@ async def test_a_run_that_is_interrupted_after_the_deadline_does_not_ask_twice(t
         b.stop = StopSignal()
         assert [one.state for one in asked(b)] == [PromptState.EXPIRED]
         loop = await b.run()
-        assert (loop.state, loop.reason) == (LoopState.BLOCKED, "nobody answered 'Which?'")
+        assert (loop.state, loop.reason) == (LoopState.BLOCKED, "no answer to 'Which?'")
         assert len(asked(b)) == 1
 
 
@@ -135,7 +135,7 @@ async def test_a_continuous_loop_asks_again_only_after_it_was_blocked(tmp_path, 
 
 
 async def test_an_answer_that_comes_with_the_deadline_counts(tmp_path, monkeypatch):
-    """Somebody answers elsewhere between the last look and the expiry."""
+    """An answer elsewhere between the last check and the expiry."""
     decider = ScriptedDecider(Decision(ask=Ask(question="Which?", options=["a", "b"], default="a")), DONE)
     from ftl2_enterprise.loops.engine import prompting
 

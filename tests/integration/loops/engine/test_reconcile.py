@@ -166,15 +166,15 @@ async def test_a_policy_against_shell_still_permits_observations(tmp_path):
     policy.write_text("rules:\n- decision: deny\n  match: {module: shell}\n  reason: no shells here\n")
     modules = ScriptedModules()
     modules.handlers["command"] = lambda call: ok(rc=0, stdout="seen")
-    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="look", module="command")])
+    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="uptime", module="command")])
     with bench(tmp_path, decider, modules=modules, policy=str(policy)) as b:
         await b.run()
-    assert decider.situations[0].state["look"]["stdout"] == "seen"
+    assert decider.situations[0].state["uptime"]["stdout"] == "seen"
 
 
 async def test_a_question_is_a_row_and_its_answer_reaches_the_next_decision(tmp_path):
     """It arrives without another question and without a scolding."""
-    ask = Decision(reasoning="cannot tell", ask=Ask(question="Which port?", options=["80", "8080"]))
+    ask = Decision(reasoning="a choice is needed", ask=Ask(question="Which port?", options=["80", "8080"]))
     decider = ScriptedDecider(ask, DONE)
     people = ScriptedPeople(["8080"])
     with bench(tmp_path, decider, people=people) as b:
@@ -182,7 +182,7 @@ async def test_a_question_is_a_row_and_its_answer_reaches_the_next_decision(tmp_
     assert loop.outcome is Outcome.CONVERGED
     (answer,) = decider.situations[1].answers
     assert (answer.question, answer.answer, answer.answered_by) == ("Which port?", "8080", "tester")
-    assert people.asked[0].context == "cannot tell"
+    assert people.asked[0].context == "a choice is needed"
     assert decider.situations[1].past[0].outcome == "asked"
 
 

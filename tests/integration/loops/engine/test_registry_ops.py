@@ -81,7 +81,7 @@ async def test_a_removed_host_is_not_registered_again_by_the_next_process(tmp_pa
     decider = ScriptedDecider(
         Decision(state_ops=[ADD]),
         Decision(state_ops=[StateOp(op="remove", name="web1")]),
-        Decision(ask=Ask(question="Go on?")),
+        Decision(ask=Ask(question="Continue?")),
         DONE,
     )
     with bench(tmp_path, decider) as b:

@@ -121,7 +121,7 @@ async def test_nothing_runs_after_an_action_whose_secret_was_not_stored(tmp_path
 
 
 async def test_a_redacted_result_is_not_evaluated_after_a_crash(tmp_path, monkeypatch):
-    """What is left of a text after redaction says nothing about what it held."""
+    """A redacted text reveals nothing about its original."""
     modules = ScriptedModules()
     modules.handlers["stat"] = lambda call: ok(rc=0, stdout="password=hunter2222")
     decider = ScriptedDecider(DONE, observe=[PAGE])

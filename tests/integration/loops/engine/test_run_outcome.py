@@ -53,7 +53,7 @@ async def test_a_loop_stopped_between_iterations_continues_the_same_run(tmp_path
 
 
 async def test_a_loop_is_not_in_sync_after_a_run_that_did_not_converge(tmp_path):
-    decider = ScriptedDecider(DONE, Decision(reasoning="cannot tell"))
+    decider = ScriptedDecider(DONE, Decision(reasoning="undecided"))
     with bench(tmp_path, decider, mode=Mode.CONTINUOUS, interval=0.01, max_iterations=1) as b:
         rests: list[object] = []
 

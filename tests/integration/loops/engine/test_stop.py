@@ -21,7 +21,7 @@ PAGE = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 
 
 async def test_a_stop_while_observing_asks_no_decider_and_fires_no_rule(tmp_path):
-    rules = write_a_rule(tmp_path, "mender", "await ftl.mend()")
+    rules = write_a_rule(tmp_path, "repairer", "await ftl.repair()")
     modules = ScriptedModules()
     for rules_dir in (rules, None):
         directory = tmp_path / str(rules_dir is None)

@@ -18,7 +18,7 @@ def submit(service: ControlProcess, name: str = "web") -> Loop:
 
 
 def elsewhere(service: ControlProcess, n: int = 0) -> None:
-    """A fact that another process writes by itself, as a run in the foreground does."""
+    """A fact that another process writes directly, as a run in the foreground does."""
     store = open_database(service.directory / "loops.db", create=False)
     with store.write() as tx:
         tx.emit(Noted(n=n), subject="")

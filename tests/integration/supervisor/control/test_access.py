@@ -84,7 +84,7 @@ def ask_as(service: ControlProcess, uid: int, groups: list[int]) -> dict[str, st
     return json.loads(done.stdout)
 
 
-@pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(ME != 0, reason="only root can become another user")
 @pytest.mark.parametrize(
     ("uid", "groups", "access"),
     [
@@ -141,7 +141,7 @@ def holding(service: ControlProcess, uid: int, count: int) -> Generator[int]:
             process.stdin.close()
 
 
-@pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(ME != 0, reason="only root can become another user")
 def test_users_with_less_access_cannot_exhaust_connections(tmp_path: Path) -> None:
     settings = '[supervisor]\nmax_connections = 16\n[access]\nview = ["12346"]'
     with tempfile.TemporaryDirectory() as directory, control(Path(directory), settings=settings) as service:

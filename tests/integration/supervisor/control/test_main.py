@@ -87,7 +87,7 @@ def test_a_manager_that_fails_does_not_stop_the_other(tmp_path: Path) -> None:
         service.root.end("other:1")
         until(lambda: len([one for one in service.root.heard("start") if one["key"] == "other:1"]) == 2)
         assert "this manager is broken on purpose" in service.log.read_text()
-        # The service can be mended while it runs.
+        # The service can be repaired while it runs.
         client.call(PauseLoop(loop="broken"))
         client.call(StartLoop(loop="broken"))
 
@@ -102,7 +102,7 @@ def test_the_next_control_begins_with_the_table_of_root(tmp_path: Path) -> None:
         lines = service.call(ListLoops()).loops
         assert {line.pid for line in lines} == {line["pid"] for line in service.root.table.values()}
         assert not service.root.heard("start")
-        # What ended while there was no control is told behind the hello.
+        # What ended while there was no control is reported after the hello.
         service.root.end(f"loop:{loops[0].id}")
         until(lambda: service.root.heard("start"))
 

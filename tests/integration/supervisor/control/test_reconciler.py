@@ -1,4 +1,4 @@
-"""The loop in which managers look: what wakes it, and which life signs it gives."""
+"""The passes of the managers: what leads to one, and which heartbeats it gives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Looker:
-    """A manager that counts its looks and wants what it is told to want."""
+    """A manager that counts its passes and returns the plan that a test gives it."""
 
     prefix = "loop"
     status_words: Mapping[str, str] = {}
@@ -126,7 +126,7 @@ class Stage:
         await until(lambda: self.manager.passes >= count)
 
     async def quiet(self) -> None:
-        """Until it looks no more of itself."""
+        """Until there are no more passes without a cause."""
         await until(lambda: self.reconciler.ready)
         seen = -1
         while seen != self.manager.passes:
@@ -218,7 +218,7 @@ async def test_it_reports_that_it_is_alive_as_often_as_the_service_manager_expec
             return alive >= 4
 
         await until(often)
-        # Each time somebody has looked, and the writer has answered.
+        # Each time there was a pass, and the writer has answered.
         assert made.manager.passes - passes >= alive
         assert made.writer.asked - asked >= alive
 
@@ -329,7 +329,7 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
             process.process.send_signal(signal.SIGCONT)
             await until(lambda: "loop:1" not in made.children.table)
             assert recorded == [3]
-            # Whatever was handed over has been carried out by then.
+            # Whatever was submitted has been executed by then.
             await asyncio.to_thread(link.execute, [enter.call("after", 1)])
             await writer.close()
         assert Entries(made.store.path).of["end", 1] == 1
@@ -400,7 +400,7 @@ async def test_waiting_for_a_commit_ends_with_its_notice_or_soon_after_it(
         count = commits.count
         commits.notify()
         await commits.wait(count)
-        # A commit that nobody told of.
+        # A commit without a notice.
         waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
         await asyncio.sleep(0.05)
         assert not any(task.done() for task in waiting)

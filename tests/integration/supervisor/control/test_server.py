@@ -1,4 +1,4 @@
-"""The server of the control socket over a real one: limits, back-pressure, and what rubbish does."""
+"""The server of the control socket over a real one: limits, back-pressure, and malformed input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ITEM = msgspec.msgpack.encode("x" * 1000)
 
 
 class Script:
-    """Answers what the body says: `echo`, `big`, `fail`, `crash`, `wait`, `count`, `endless`."""
+    """Answers as the body requests: `echo`, `big`, `fail`, `crash`, `wait`, `count`, `endless`."""
 
     def __init__(self) -> None:
         self.given = 0
@@ -82,7 +82,7 @@ class Script:
 
     async def _broken(self) -> AsyncGenerator[bytes]:
         yield ITEM
-        raise conflict("cannot go on")
+        raise conflict("cannot continue")
 
 
 class Fixture:
@@ -95,7 +95,7 @@ class Fixture:
         return await RawClient.connect(self.path, greet=greet)
 
     async def answers(self) -> None:
-        """Others go on being answered."""
+        """Other connections are still answered."""
         other = await self.connect()
         await other.send(call(1, "echo"))
         assert await other.receive() == Reply(id=1, result=msgspec.Raw(msgspec.msgpack.encode("echo")))
@@ -116,7 +116,7 @@ async def serving(directory: Path, *, most: int = 256) -> AsyncGenerator[Fixture
         yield Fixture(path, script, server)
     finally:
         script.go.set()
-        await server.close(unavailable("cannot go on: the test is over"))
+        await server.close(unavailable("cannot continue: the test is over"))
         assert not server.connections
 
 
@@ -162,7 +162,7 @@ async def test_problems_are_sent_unchanged_and_other_errors_only_as_an_id(
         assert await client.receive() == Reply(id=3, result=text("echo"))
         await client.send(call(4, "broken"))
         assert await client.receive() == Item(id=4, item=msgspec.Raw(ITEM))
-        assert await client.receive() == Failure(id=4, code=Code.CONFLICT, message="cannot go on")
+        assert await client.receive() == Failure(id=4, code=Code.CONFLICT, message="cannot continue")
         await client.close()
 
 
@@ -224,7 +224,7 @@ async def test_a_client_that_stops_reading_costs_little_and_slows_no_other(tmp_p
         assert all(one.buffered < 1024 * 1024 for one in service.server.connections)
         for _ in range(20):
             await service.answers()
-        # It goes on where it stopped as soon as it reads.
+        # It continues where it stopped as soon as it reads.
         for _ in range(given + 100):
             assert isinstance(await lazy.receive(), Item)
         assert service.script.given > given
@@ -311,7 +311,7 @@ async def test_a_client_that_sends_no_hello_in_time_is_disconnected(
 ) -> None:
     monkeypatch.setattr(connection, "HELLO_WITHIN", 0.05)
     async with serving(tmp_path) as service:
-        # Who has said hello may be silent for longer.
+        # A client that has sent hello may be silent for longer.
         greeted = await service.connect()
         client = await service.connect(greet=False)
         (failure,) = await client.rest()
@@ -431,10 +431,12 @@ async def test_closing_sends_the_reason_to_every_client(tmp_path: Path) -> None:
         await client.send(call(1, "endless"))
         assert isinstance(await client.receive(), Item)
         silent = await service.connect()
-        closing: Coroutine[Any, Any, None] = service.server.close(unavailable("cannot go on: the service restarts"))
+        closing: Coroutine[Any, Any, None] = service.server.close(
+            unavailable("cannot continue: the service restarts")
+        )
         task = asyncio.create_task(closing)
         (failure,) = await silent.rest()
-        assert failure == Failure(id=0, code=Code.UNAVAILABLE, message="cannot go on: the service restarts")
+        assert failure == Failure(id=0, code=Code.UNAVAILABLE, message="cannot continue: the service restarts")
         assert (await client.rest())[-1] == failure
         await task
         assert not service.server.connections

@@ -76,13 +76,13 @@ def test_settings_are_reloaded_and_take_effect_at_once(tmp_path: Path) -> None:
         reloaded = client.call(Reload())
         assert reloaded.changed == ["supervisor.heartbeat", "supervisor.max_connections", "supervisor.socket"]
         assert reloaded.need_restart == ["supervisor.heartbeat", "supervisor.socket"]
-        # What counts only after a restart is not told as if it did.
+        # A setting that needs a restart is not reported as changed.
         assert client.call(GetHealth()).socket == str(service.socket)
         until(lambda: len(service.root.heard("ready")) == ready + 1)
         assert len(service.root.heard("reloading")) == 2
         with pytest.raises(Problem, match="cannot connect: 1 clients are connected"):
             service.connect()
-        # What is wrong is told, and what was in force stays so.
+        # An error is reported, and the settings in effect stay.
         service.write_settings("[supervisor]\nmax_connection = 5")
         with pytest.raises(Problem, match=r"did you mean supervisor\.max_connections"):
             client.call(Reload())
@@ -102,7 +102,7 @@ def test_a_failed_reload_is_reported_until_one_succeeds(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
 
         def reload(settings: str) -> str:
-            """The status that root has been told of when it hears that it is over."""
+            """The status that root has received when it gets `ready`."""
             service.write_settings(settings)
             service.root.received.clear()
             service.root.send({"type": "reload"})
@@ -190,5 +190,5 @@ def _listening_at(path: Path) -> list[list[str]]:
 
 
 def _waiting_at(path: Path) -> list[list[str]]:
-    """Connections that nobody has accepted."""
+    """Connections that were not accepted yet."""
     return [words for words in _sockets_at(path) if words[3] == "00000000" and words[6] == "0"]

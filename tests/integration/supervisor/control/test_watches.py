@@ -27,7 +27,7 @@ def test_events_of_every_writer_are_followed_from_a_cursor(tmp_path: Path) -> No
         assert next(watch).kind == "loop.created"
         elsewhere(service)
         assert next(watch).kind == "test.noted"
-        # Calls go on beside it.
+        # Calls continue concurrently.
         assert client.call(GetVersion()).program == "0.1.0"
         watch.close()
         of_loop = client.watch(WatchEvents(subject="web", after=0))
@@ -48,7 +48,7 @@ def test_a_page_of_events_has_the_cursor_of_the_next(tmp_path: Path) -> None:
         assert [one.id for one in second.events] == [4, 5]
         rest = client.call(ListEvents(after=second.cursor))
         assert (rest.events, rest.cursor) == ([], 5)
-        # Nothing of this loop, but all was looked at.
+        # None of this loop, but all events were examined.
         assert client.call(ListEvents(subject="web", limit=2)).cursor == 5
         assert [one.id for one in client.call(ListEvents(newest=True, limit=2)).events] == [4, 5]
         # The facts of a deleted loop are found by its id.

@@ -22,7 +22,7 @@ def private():
     return sum(int(line[1]) for line in lines if line[0] in ("Private_Clean:", "Private_Dirty:"))
 
 def work():
-    # Looks at everything and keeps nothing; then does what programs do.
+    # Visits every object and keeps nothing; then does what programs do.
     for one in gc.get_objects():
         type(one)
     for module in list(sys.modules.values()):

@@ -201,7 +201,7 @@ Path(directory / "done").write_text("")
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=writing) as process:
         os.close(writing)
         until((tmp_path / "done").exists)
-        # It ends although nobody has read a line.
+        # It ends although no line was read.
         assert process.wait(timeout=30) == 0
     os.close(reading)
 

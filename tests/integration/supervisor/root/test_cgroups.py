@@ -1,4 +1,4 @@
-"""A loop in a cgroup of its own."""
+"""A loop in its own cgroup."""
 
 from __future__ import annotations
 

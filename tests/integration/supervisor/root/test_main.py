@@ -1,4 +1,4 @@
-"""Root with real children: what it tells control, and what it tells the service manager."""
+"""Root with real children: what it sends to control, and what it sends to the service manager."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_root_stays_small(made: Service):
         made.start_loop(number)
     status = Path(f"/proc/{made.pid}/status").read_text()
     size = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    # 12 to 14 MB; a test that runs beside others may see a little more.
+    # 12 to 14 MB; a test that runs concurrently with others may measure a little more.
     assert size < 16_000
 
 
@@ -93,7 +93,7 @@ def test_a_key_never_has_two_processes(made: Service):
 def test_an_exception_in_a_child_is_logged_and_ends_only_that_child(made: Service, tmp_path: Path):
     made.up()
     other = made.start_loop(1)
-    made.start_loop(2, "say=first raise=odd", log=str(tmp_path / "2.log"))
+    made.start_loop(2, "print=first raise=odd", log=str(tmp_path / "2.log"))
     assert made.reported("ended", "loop:2")["status"] == 70
     log = (tmp_path / "2.log").read_text()
     assert log.startswith("first ")
@@ -149,7 +149,7 @@ def test_an_invalid_time_does_not_end_root(made: Service, within: str):
 
 def test_an_argument_may_be_as_long_as_a_message(made: Service, tmp_path: Path):
     made.up()
-    made.start_loop(1, f"say={'x' * 65_000} exit=0", log=str(tmp_path / "log"))
+    made.start_loop(1, f"print={'x' * 65_000} exit=0", log=str(tmp_path / "log"))
     assert made.reported("ended", "loop:1")["status"] == 0
     assert "x" * 65_000 in made.log()
 
@@ -164,7 +164,7 @@ def test_the_directories_of_the_sockets_are_created(tmp_path: Path):
 
 def test_a_wake_up_is_forwarded_to_the_child(made: Service, tmp_path: Path):
     made.up()
-    made.start_loop(1, "say=up", log=str(tmp_path / "log"))
+    made.start_loop(1, "print=up", log=str(tmp_path / "log"))
     until(lambda: "up" in made.log())
     made.send("wake", key="loop:1")
     until(lambda: "woken" in made.log())
@@ -223,7 +223,7 @@ def test_the_watchdog_is_notified_only_when_control_reports_that_it_is_alive(mad
         made.send("alive")
         made.send("status", text=f"alive {n}")
         assert made.notices(f"STATUS=alive {n}").count("WATCHDOG=1") == n + 1
-    # Control falls silent: nobody speaks for it, and it is replaced before everything is.
+    # Control falls silent: no other process reports in its place, and it is replaced before the watchdog expires.
     silent = made.control_pid
     made.meet()
     assert made.control_pid != silent
@@ -314,7 +314,7 @@ def test_a_socket_of_the_service_manager_is_used_and_kept(made: Service):
         os.kill(made.pid, signal.SIGTERM)
         assert made.wait() == 0
         assert (made.directory / "c.sock").exists()
-        # Nobody is told to look at a process that has ended.
+        # No process is woken that has ended.
         assert console.listener(str(made.directory / "c.sock")) == 0
 
 

@@ -1,4 +1,4 @@
-"""The control socket loses its name under a running service: noticed, and mended where it is the service's."""
+"""The control socket loses its name under a running service: detected, and repaired if it owns the socket."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_another_listener_is_left_alone_until_it_ends(made: Service) -> None:
         temporary.rename(path)
         assert made.reported("problem")["text"] == f"clients cannot connect: another process listens at {path}"
         assert other.getsockname() == str(temporary)
-        # Whoever comes later is told so too.
+        # A later control is notified too.
         os.kill(made.control_pid, 9)
         assert made.meet()["problem"] == f"clients cannot connect: another process listens at {path}"
         made.send("ready")

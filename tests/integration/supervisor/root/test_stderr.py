@@ -1,4 +1,4 @@
-"""What the service says in the foreground when it is asked to end."""
+"""What the service prints in the foreground when it is asked to end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_it_prints_once_what_it_waits_for_and_how_to_expedite_it(
         made.up(notify=False)
         for n in (1, 2):
             log = tmp_path / f"log{n}"
-            made.start_loop(n, "stubborn say=up", log=str(log))
+            made.start_loop(n, "stubborn print=up", log=str(log))
             until(lambda log=log: log.exists() and "up" in log.read_text())
         os.kill(made.pid, asked)
         made.reported("drain")

@@ -106,7 +106,7 @@ TABLE: dict[type[Request[Any]], dict[LoopState, tuple[LoopState, Desired] | None
         **dict.fromkeys((L.WAITING, L.PAUSED, L.BLOCKED, L.FAILED, L.COMPLETED, L.CANCELLED), REFUSED),
     },
 }
-# In an order of its own: every worker of the test runner has to see the same one.
+# In a fixed order: every worker of the test runner has to see the same one.
 CASES = [(verb, state, states[state]) for verb, states in TABLE.items() for state in LoopState]
 
 
@@ -137,7 +137,7 @@ def test_without_a_process_a_request_takes_effect_at_once(
         assert loop_rows.get_loop(tx, "web") == after
         facts = [event for event in list_events(tx) if event.actor == "eva"]
     assert bool(facts) == (after != before)
-    # Asked twice, it is as if it had been asked once; only what was made to go on cannot be retried again.
+    # A repeated request has the same result as one; only a loop that was made to continue cannot be retried again.
     if verb is not verbs.RetryLoop:
         again = do(db, request)
         assert (again.state, again.desired) == expected

@@ -121,7 +121,7 @@ def test_a_line_has_the_values_of_the_loop(db: Store) -> None:
         loop = loop_rows.get_loop(tx, "web")
     shared = set(line.__struct_fields__) - {"pid", "queued"}
     assert {name: getattr(line, name) for name in shared} == {name: getattr(loop, name) for name in shared}
-    # Without a child it is whoever holds the claim and lives.
+    # Without a child it is the living owner of the claim.
     assert line.pid == int(lease.current().split(":")[1])
     child = Child(key="loop:1", pid=77, started_at=5, stopping=True)
     assert see(db, verbs.ListLoops(), child).loops[0].pid == 77

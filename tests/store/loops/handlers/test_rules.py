@@ -55,7 +55,7 @@ def rules(tmp_path: Path) -> str:
     (directory / "good.py").write_text(GOOD)
     (directory / "torn.py").write_text("async def condition(:\n")
     (directory / "plain.py").write_text("def condition(state): return True\nasync def action(ftl): pass\n")
-    # Run by nobody who only looks.
+    # A rule that raises when it is executed, which reading must not do.
     (directory / "trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
     return str(directory)
 

@@ -440,7 +440,7 @@ def test_increments_are_stored(db: Store) -> None:
     with db.write() as tx:
         loop, _ = started_loop(tx)
         first = increment_rows.insert_increment(tx, loop.id, desired_state="disks")
-        second = increment_rows.insert_increment(tx, loop.id, desired_state="mend", is_fix=True, reason="review")
+        second = increment_rows.insert_increment(tx, loop.id, desired_state="repair", is_fix=True, reason="review")
         assert (first.n, second.n, second.is_fix, second.state) == (1, 2, True, "pending")
         assert increment_rows.get_increments(tx, loop.id) == [first, second]
         iteration = loop_rows.insert_iteration(tx, loop.id, 1, increment_id=second.id)

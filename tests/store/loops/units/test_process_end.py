@@ -97,7 +97,7 @@ def test_too_many_crashes_fail_the_loop(db: Store) -> None:
     with db.read() as tx:
         assert action_rows.get_action(tx, 1).state is ActionState.UNKNOWN
         assert loop_rows.get_iteration(tx, 1).outcome is IterationOutcome.FAILED
-    # Whatever is told of it later, it has ended.
+    # Whatever is reported of it later, it has ended.
     assert end(db).state is L.FAILED
 
 
@@ -215,7 +215,7 @@ def test_the_manager_reads_what_is_managed_and_open(db: Store) -> None:
         plan = manager.ensure(tx, {}, tx.now, booted=False)
         assert keys(plan) == ("loop:1", "loop:2")
         assert plan.counts == {"pending": 2}
-        # Only the first look after a boot is splayed, and only what was due then.
+        # Only the first pass after a boot is splayed, and only what was due then.
         booted = LoopManager(lambda: SETTINGS)
         first = booted.ensure(tx, {}, tx.now, booted=True)
         assert (keys(first), first.recheck_after) == (("loop:1",), 0.01)

@@ -34,14 +34,14 @@ REFUSED: dict[str, Exception] = {}
 
 @unit
 def copy(tx: Tx, event: Event) -> None:
-    """What a capability does about a fact of another one: here, it records one of its own."""
+    """What a capability does about a fact of another one: here, it records its own fact."""
     if event.data["text"] in REFUSED:
         raise REFUSED[event.data["text"]]
     tx.emit(NotedAgain(), subject=f"copy:{event.data['n']}")
 
 
 class Commits:
-    """Wakes followers when the test says so."""
+    """Wakes followers when the test requests it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -103,7 +103,7 @@ class Following:
         made: Any = (link, self.db, self.writer, self.commits, self.reported.append)
         task = asyncio.create_task(follow(*made))
         try:
-            # It has begun when its cursor is there.
+            # It has begun when its cursor exists.
             async with asyncio.timeout(20):
                 while self.cursor() is None:
                     await asyncio.sleep(0.001)

@@ -107,7 +107,7 @@ def test_lanes_and_clients_have_their_own_numbers(batches: Batches, path: Path) 
 
 def test_a_refused_unit_may_be_tried_again_under_its_number(batches: Batches, path: Path) -> None:
     (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1), refuse.call("a")))])
-    assert answer == Failed(0, 1, Code.CONFLICT, "cannot serve a", "ask somebody else")
+    assert answer == Failed(0, 1, Code.CONFLICT, "cannot serve a", "ask another service")
     assert batches.notice is None
     (answer,) = batches.execute([(CLIENT, work(1, enter.call("a", 1)))])
     assert isinstance(answer, WorkDone)

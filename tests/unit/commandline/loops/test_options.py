@@ -1,4 +1,4 @@
-"""What the help says of options is what a loop gets."""
+"""The help of options describes what a loop gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What policy denies, and how a mistake in a policy file is said."""
+"""What policy denies, and how a mistake in a policy file is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts as lines: each outcome has a word of its own, failures say why, and nothing is parsed as markup."""
+"""Facts as lines: each outcome has its own word, failures have a reason, and nothing is parsed as markup."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ COMMON = {"action_id": 1, "n": 1, "module": "shell", "host": "web1"}
 
 
 def test_every_outcome_of_an_action_has_its_own_word_and_symbol_or_role() -> None:
-    """A failure, a denial, a dry run and a success look different."""
+    """A failure, a denial, a dry run and a success are distinguishable."""
     shown = {kind: state_words.ACTION_WORDS[kind][1] for kind in state_words.ACTION_WORDS}
     assert len(set(shown.values())) == len(shown)
     styles = [(sign, role) for sign, _, role in state_words.ACTION_WORDS.values()]

@@ -1,4 +1,4 @@
-"""What is told of a loop that is watched."""
+"""What is shown of a loop that is watched."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_resting_children_end_for_waiting_keys_of_another_manager() -> None:
     found = admit([resting, waiting], everyone, max_running=2)
     assert (found.start, found.end) == ((), ("a:2",))
     assert admit([resting, waiting], everyone, max_running=3).end == ()
-    # A child that is ending already is a place to come, whoever ends it.
+    # A child that is ending already is a place to come, whatever ends it.
     assert admit([resting, waiting, Plan(stop={"c:1": Urgency.NOW})], everyone, max_running=2).end == ()
     ending = {**children("a:2"), "a:1": child("a:1", stopping=True)}
     assert admit([Plan(yields={"a:2": 300}), waiting], ending, max_running=2).end == ()

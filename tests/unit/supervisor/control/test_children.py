@@ -22,7 +22,7 @@ def test_a_child_is_in_the_table_from_the_order_until_its_end_is_recorded() -> N
     assert (children.table["loop:1"].pid, children.table["loop:1"].stopping) == (11, False)
     child, ending = children.ended(ChildEnded(key="loop:1", pid=11, why=Why.KILLED, signal=9, ran=2.5), NOW)
     assert (child.pid, ending.why, ending.signal, ending.ran) == (11, Why.KILLED, 9, 2.5)
-    # It stays, so that no look starts another one before it is known how this one ended.
+    # It stays, so that no pass starts another one before it is known how this one ended.
     assert (children.table["loop:1"].pid, children.table["loop:1"].stopping) == (None, True)
     assert not children.asked("loop:1", Urgency.KILL)
     children.gone("loop:1")

@@ -1,4 +1,4 @@
-"""Which handler answers which verb, and what a wrong request is told."""
+"""Which handler answers which verb, and how an invalid request is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STRANGER = Peer(uid=4242, pid=1, name="nobody", groups=frozenset())
 GUARD = Guard(AccessSettings())
 
 
-class Read(Request[list[str]], frozen=True, tag="thing.look"):
+class Read(Request[list[str]], frozen=True, tag="thing.read"):
     name: str
     size: int = 1
 
@@ -80,7 +80,7 @@ async def follow(control: object, request: Follow) -> AsyncGenerator[str]:
     yield "a"
 
 
-CATALOGUE: dict[str, Any] = {"thing.look": Read, "thing.push": Push, "thing.stats": Stats, "thing.follow": Follow}
+CATALOGUE: dict[str, Any] = {"thing.read": Read, "thing.push": Push, "thing.stats": Stats, "thing.follow": Follow}
 GOOD = Handlers(
     reads={Read: read},
     writes={Push: Unit("test.push", push)},
@@ -98,7 +98,7 @@ def find(body: Any, peer: Peer = ROOT, **values: Any) -> Any:
 
 def test_each_kind_of_verb_is_found_with_its_handler() -> None:
     kinds = {
-        "thing.look": Kind.READ,
+        "thing.read": Kind.READ,
         "thing.push": Kind.WRITE,
         "thing.stats": Kind.SYSTEM,
         "thing.follow": Kind.WATCH,
@@ -147,13 +147,13 @@ PUSH = Unit("test.push", push)
 @pytest.mark.parametrize(
     ("handlers", "message"),
     [
-        (replace(GOOD, reads={}), "thing.look is not declared as it is handled: it has no handler"),
-        (replace(GOOD, system={Stats: stats, Read: stats}), "thing.look .* it has 2 handlers"),
+        (replace(GOOD, reads={}), "thing.read is not declared as it is handled: it has no handler"),
+        (replace(GOOD, system={Stats: stats, Read: stats}), "thing.read .* it has 2 handlers"),
         (replace(GOOD, reads={Read: other_reply}), r"returns list\[int\] instead of list\[str\]"),
-        (replace(GOOD, reads={Read: other_request}), "takes Push instead of Look"),
+        (replace(GOOD, reads={Read: other_request}), "takes Push instead of Read"),
         (replace(GOOD, reads={Read: unknown_name}), "names Missing, which it imports for type checkers only"),
         (replace(GOOD, gathers={Read: gather}, reads={Read: read_with_number}), "gather returns str instead of int"),
-        (replace(GOOD, gathers={Read: gather_statistics}, reads={Read: read_with}), "takes Stats instead of Look"),
+        (replace(GOOD, gathers={Read: gather_statistics}, reads={Read: read_with}), "takes Stats instead of Read"),
         (
             replace(GOOD, gathers={Stats: gather_statistics}),
             "only for what is read and written something is gathered",
@@ -163,10 +163,10 @@ PUSH = Unit("test.push", push)
         (replace(GOOD, writes={}, reads={Read: read, Push: push}), "do not agree on whether it writes"),
         (replace(GOOD, reads={}, writes={Push: PUSH, Read: PUSH}), "do not agree on whether it writes"),
         (replace(GOOD, system={Stats: not_async}), "system handlers are coroutine functions"),
-        (replace(GOOD, reads={Read: stats}), "takes Stats instead of Look"),
+        (replace(GOOD, reads={Read: stats}), "takes Stats instead of Read"),
         (replace(GOOD, watches={Follow: other_item}), r"returns .*AsyncGenerator\[int"),
         (replace(GOOD, watches={}, system={Stats: stats, Follow: stats}), "a watch is answered by a watcher"),
-        (replace(GOOD, prepares={Push: other_preparation}), "returns Look instead of Push"),
+        (replace(GOOD, prepares={Push: other_preparation}), "returns Read instead of Push"),
         (replace(GOOD, prepares={Read: prepare}), "only what is written is prepared"),
         (replace(GOOD, system={Stats: stats, Foreign: stats}), "other.verb .* it is not in the catalogue"),
     ],
@@ -189,27 +189,27 @@ def test_the_handlers_of_capabilities_are_joined_unless_two_answer_the_same_verb
 @pytest.mark.parametrize(
     ("body", "message", "hint"),
     [
-        ({"type": "thing.lok"}, "cannot do 'thing.lok': there is no such verb", "did you mean thing.look?"),
+        ({"type": "thing.raed"}, "cannot do 'thing.raed': there is no such verb", "did you mean thing.read?"),
         ({"type": "x" * 5000}, f"cannot do '{'x' * 40}…': there is no such verb", "`ftl2ctl help` lists the verbs"),
         ({"no": "type"}, "cannot understand the request: it does not name a verb in `type`", None),
         ([1], "cannot understand the request: it does not name a verb in `type`", None),
         ({"type": 7}, "cannot understand the request: it does not name a verb in `type`", None),
         (
-            {"type": "thing.look", "nam": "web"},
-            "cannot do thing.look: it has no field 'nam'",
+            {"type": "thing.read", "nam": "web"},
+            "cannot do thing.read: it has no field 'nam'",
             "did you mean name?",
         ),
         (
-            {"type": "thing.look", "name": "web", "wrong": 1},
-            "cannot do thing.look: it has no field 'wrong'",
+            {"type": "thing.read", "name": "web", "wrong": 1},
+            "cannot do thing.read: it has no field 'wrong'",
             "known are name, size",
         ),
         ({"type": "thing.stats", "x": 1}, "cannot do thing.stats: it has no field 'x'", "it takes none"),
-        ({"type": "thing.look", "name": 5}, "cannot do thing.look: expected `str`, got `int` - at `name`", None),
-        ({"type": "thing.look"}, "cannot do thing.look: object missing required field `name`", None),
+        ({"type": "thing.read", "name": 5}, "cannot do thing.read: expected `str`, got `int` - at `name`", None),
+        ({"type": "thing.read"}, "cannot do thing.read: object missing required field `name`", None),
         (
-            {"type": "thing.look", "name": "web", "size": 2**63},
-            "cannot do thing.look: the number in `size` is too large",
+            {"type": "thing.read", "name": "web", "size": 2**63},
+            "cannot do thing.read: the number in `size` is too large",
             None,
         ),
     ],

@@ -55,10 +55,10 @@ def calls(b: Any) -> list[Any]:
     "reply",
     [
         value(["not", "an", "object"]),
-        value({"reasoning": "look", "observe": None, "actions": "touch"}),
+        value({"reasoning": "observe", "observe": None, "actions": "touch"}),
         value({"actions": [{"params": {"path": "/srv"}}]}),
         value({"observe": [{"module": "stat"}]}),
-        text("I would rather not say."),
+        text("I would rather not answer."),
         text('{"converged": tru'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Manifests decided and carried out on this machine, with real files and processes."""
+"""Manifests decided and executed on this machine, with real files and processes."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_file_that_may_not_be_examined_is_not_absent() -> None:
 
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[Callable[[str], SmallEngine]]:
-    """Engines for a manifest whose hosts are `far`, over SSH, and `gone`, where nobody listens."""
+    """Engines for a manifest whose hosts are `far`, over SSH, and `gone`, where no process listens."""
     build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(tmp_path / "gates")]
     done = subprocess.run([*build, sshd.interpreter()], capture_output=True, text=True, check=False)
     if done.returncode:

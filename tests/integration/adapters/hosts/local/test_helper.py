@@ -51,36 +51,36 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 server.load_ahead()
 helper = Helper.fork("calls:7")
 assert not any(name.partition(".")[0] == "ftl2" for name in sys.modules)
-told = []
+results = []
 
 async def main():
     local = LocalCalls(hidden=["HIDDEN"], helper=helper)
     modules = Ftl2Modules(None, work_dir=here / "work", redact=str, local=local)
     modules.get_ready()
-    looks = (
+    inspect = (
         "echo $PPID $(ps -o ppid= -p $PPID) ${HIDDEN-gone} $SHOWN $(readlink /proc/self/fd/0)\\n"
         "grep SigIgn /proc/self/status"
     )
     for module, params in [
-        ("shell", {"cmd": looks}),
+        ("shell", {"cmd": inspect}),
         ("file", {"path": str(here / "made"), "state": "directory"}),
         ("copy", {"dest": str(here / "copied"), "content": "text"}),
         ("ping", {}),
         ("shell", {"cmd": "kill -9 $(ps -o ppid= -p $PPID); kill -9 $PPID"}),
-        ("shell", {"cmd": looks}),
+        ("shell", {"cmd": inspect}),
     ]:
         result = await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=60))
-        told.append([result.success, result.stdout, result.error])
-    told.append([os.getpid()])
+        results.append([result.success, result.stdout, result.error])
+    results.append([os.getpid()])
     await modules.close()
 
 asyncio.run(main())
-print(json.dumps(told))
+print(json.dumps(results))
 """
 
 
 def test_a_forked_helper_behaves_like_an_executed_one(tmp_path: Path) -> None:
-    """And tells nobody what is hidden; when it is killed, one is executed instead."""
+    """And hides what is hidden from its children; when it is killed, one is executed instead."""
     ran = subprocess.run(
         [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "HIDDEN": "secret", "SHOWN": "shown"}, cwd=REPOSITORY,

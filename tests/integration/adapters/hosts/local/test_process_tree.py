@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def family(unique: str) -> str:
-    """A command with a child, a grandchild in a session of its own, and an orphan of that."""
+    """A command with a child, a grandchild in its own session, and an orphan of that."""
     return (
         f"setsid sh -c 'sleep {unique} & setsid sleep {unique} & wait' & (setsid sleep {unique} &) ; sleep {unique}"
     )

@@ -1,4 +1,4 @@
-"""What bounds a program on its host waits for it without work of its own."""
+"""What bounds a program on its host waits for it without polling."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ async def test_ansible_style_modules_work(modules: Ftl2Modules, module: str, par
 async def test_the_stdout_that_a_collection_module_returns_is_kept(
     modules: Ftl2Modules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # FTL2 itself takes a result's `stdout` for the whole result, and says that it is not JSON.
+    # FTL2 itself takes a result's `stdout` for the whole result, and reports that it is not JSON.
     folder = tmp_path / "ansible_collections" / "acme" / "tools" / "plugins" / "modules"
     folder.mkdir(parents=True)
     (folder / "tell.py").write_text(

@@ -59,7 +59,7 @@ async def test_the_prompt_is_passed_on_standard_input_only(tmp_path: Path) -> No
     prompt = "PROMPT-MARK " + "é" * 300_000
     reply = await ask(
         tmp_path,
-        "say(structured_output={'argv': argv, 'prompt': prompt, 'env': dict(os.environ), 'cwd': os.getcwd(),"
+        "reply(structured_output={'argv': argv, 'prompt': prompt, 'env': dict(os.environ), 'cwd': os.getcwd(),"
         " 'files': {n: open(n).read() for n in os.listdir()}, 'sid': os.getsid(0) == os.getpid(),"
         " 'cmdline': open('/proc/self/cmdline').read()})",
         prompt=prompt, model="m-1", env={"EXTRA": "1"},
@@ -87,7 +87,7 @@ async def test_the_environment_has_neither_nesting_variables_nor_secrets(
     monkeypatch.setenv("CLAUDECODE", "1")
     monkeypatch.setenv("DB_PASSWORD", "hunter2")
     monkeypatch.setenv("OTHER", "kept")
-    reply = await ask(tmp_path, "say(structured_output=dict(os.environ))", hidden=["DB_PASSWORD"])
+    reply = await ask(tmp_path, "reply(structured_output=dict(os.environ))", hidden=["DB_PASSWORD"])
     assert "CLAUDECODE" not in reply.value
     assert "DB_PASSWORD" not in reply.value
     assert reply.value["OTHER"] == "kept"
@@ -100,14 +100,14 @@ async def test_the_environment_has_neither_nesting_variables_nor_secrets(
 async def test_bare_is_a_setting_and_follows_the_key(
     tmp_path: Path, *, bare: bool | None, key: str, expected: bool
 ) -> None:
-    reply = await ask(tmp_path, "say(structured_output=argv)", bare=bare, env={"ANTHROPIC_API_KEY": key})
+    reply = await ask(tmp_path, "reply(structured_output=argv)", bare=bare, env={"ANTHROPIC_API_KEY": key})
     assert ("--bare" in reply.value) is expected
 
 
 async def test_usage_counts_cached_tokens_and_names_the_model(tmp_path: Path) -> None:
     reply = await ask(
         tmp_path,
-        "say(structured_output={'converged': True}, total_cost_usd=0.25, modelUsage={'big-1': {}}, usage={"
+        "reply(structured_output={'converged': True}, total_cost_usd=0.25, modelUsage={'big-1': {}}, usage={"
         "'input_tokens': 5, 'cache_creation_input_tokens': 7, 'cache_read_input_tokens': 100, 'output_tokens': 9})",
     )
     assert reply.usage == ModelUsage(input_tokens=112, output_tokens=9, cost_usd=0.25, model="big-1")
@@ -148,11 +148,11 @@ FAILURES: dict[str, tuple[str, CallOutcome, bool, str]] = {
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> None:
-    # All of them with the subtype "success", as the program has it: only is_error tells.
+    # All of them with the subtype "success", as the program has it: only is_error distinguishes them.
     result, outcome, temporary, words = FAILURES[name]
     error = await failure(
         tmp_path,
-        f"say(**dict({{'is_error': True, 'total_cost_usd': 0.5}}, **dict({result})))\nsys.exit(1)",
+        f"reply(**dict({{'is_error': True, 'total_cost_usd': 0.5}}, **dict({result})))\nsys.exit(1)",
         model="m-1",
     )
     assert words in error.message
@@ -161,7 +161,7 @@ async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> No
 
 
 async def test_how_to_log_in_depends_on_bare(tmp_path: Path) -> None:
-    body = "say(is_error=True, result='Not logged in')"
+    body = "reply(is_error=True, result='Not logged in')"
     assert "/login" in (await failure(tmp_path, body, bare=False)).message
     assert "/login" not in (await failure(tmp_path, body, bare=True)).message
 
@@ -184,7 +184,7 @@ async def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> Non
 
 
 async def test_the_program_is_found_in_the_path_that_the_child_gets(tmp_path: Path) -> None:
-    fake_claude(tmp_path, "say(structured_output={'converged': True})")
+    fake_claude(tmp_path, "reply(structured_output={'converged': True})")
     reply = await ClaudeModel(env={"PATH": str(tmp_path)}).ask(REQUEST)
     assert reply.value == {"converged": True}
 
@@ -202,14 +202,14 @@ OUTPUTS: dict[str, str] = {
     "nothing": "",
     "prose": "print('I am fine')",
     "not UTF-8": "sys.stdout.buffer.write(b'\\xff\\xfe\\x00 {\"converged\": true\\x80}')",
-    "cut off": 'print(\'{"type":"result","resu\')',
-    "no structured output": "say(result='Done!')",
-    "structured null": "say(structured_output=None, result='')",
-    "structured list": "say(structured_output=[1])",
-    "half a pair": "say(result='\\ud800')",
-    "gave up on the schema": "say(is_error=True, subtype='error_max_structured_output_retries'); sys.exit(1)",
+    "truncated": 'print(\'{"type":"result","resu\')',
+    "no structured output": "reply(result='Done!')",
+    "structured null": "reply(structured_output=None, result='')",
+    "structured list": "reply(structured_output=[1])",
+    "half a pair": "reply(result='\\ud800')",
+    "gave up on the schema": "reply(is_error=True, subtype='error_max_structured_output_retries'); sys.exit(1)",
     "a megabyte": "print('x' * 1_000_000)",
-    "twenty megabytes": "say(structured_output={'converged': True, 'reasoning': 'x' * 20_000_000})",
+    "twenty megabytes": "reply(structured_output={'converged': True, 'reasoning': 'x' * 20_000_000})",
     "other JSON": "print('[1, 2]'); print('null')",
 }
 
@@ -228,10 +228,10 @@ async def test_output_without_a_decision_is_malformed_after_one_repair(tmp_path:
 @pytest.mark.parametrize(
     "body",
     [
-        "say(result='Here: {\"converged\": true}')",
-        "print('a warning'); say(structured_output={'converged': True})",
+        "reply(result='Here: {\"converged\": true}')",
+        "print('a warning'); reply(structured_output={'converged': True})",
         "print(json.dumps([{'type': 'system'}, {'type': 'result', 'structured_output': {'converged': True}}]))",
-        "sys.stderr.write('noise' * 1_000_000); say(structured_output={'converged': True})",
+        "sys.stderr.write('noise' * 1_000_000); reply(structured_output={'converged': True})",
     ],
 )
 async def test_a_decision_is_found_in_every_shape_of_output(tmp_path: Path, body: str) -> None:
@@ -304,7 +304,7 @@ async def test_a_call_leaves_no_descriptor_and_no_folder(tmp_path: Path, monkeyp
     scratch = tmp_path / "tmp"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    body = "say(structured_output={'converged': True})"
+    body = "reply(structured_output={'converged': True})"
     await ask(tmp_path, body)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):

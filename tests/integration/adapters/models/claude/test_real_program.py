@@ -114,7 +114,7 @@ async def test_a_missing_login_is_distinguished_from_a_bad_key(tmp_path: Path) -
 
 async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
     with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port, and nobody answers
+        reserved.bind(("127.0.0.1", 0))  # bound and not listening: no other process gets the port, and none answers
         error = await failed(decider(tmp_path, f"http://127.0.0.1:{reserved.getsockname()[1]}"), RecordingCalls())
     assert error.outcome is CallOutcome.UNREACHABLE
     assert "cannot reach the model's service" in error.message

@@ -62,7 +62,7 @@ def test_new_events_are_lines_of_json(service, ctl):
 
     def items(request: WatchEvents) -> list[Any]:
         if request.after == 7:
-            raise Problem(Code.DENIED, "cannot go on: that is all")
+            raise Problem(Code.DENIED, "cannot continue: that is all")
         return [builders.event(6, "c.d"), builders.event(7, "e.f")]
 
     service.on(WatchEvents, items)

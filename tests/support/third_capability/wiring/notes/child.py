@@ -1,4 +1,4 @@
-"""What the process of a note runs: it records that it is there, and waits until it is to end."""
+"""What the process of a note runs: it records its start, and waits until it is to end."""
 
 from __future__ import annotations
 

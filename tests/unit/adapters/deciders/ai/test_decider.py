@@ -130,9 +130,9 @@ async def test_the_repair_round_has_retries_too() -> None:
 
 
 async def test_a_due_question_is_requested_again() -> None:
-    model, calls = ScriptedModel(value(ACT), value({"ask": {"question": "Go on?"}})), RecordingCalls()
+    model, calls = ScriptedModel(value(ACT), value({"ask": {"question": "Continue?"}})), RecordingCalls()
     decision = await decider(model)[0].decide(situation(must_ask=True), calls)
-    assert decision == Decision(ask=Ask(question="Go on?"))
+    assert decision == Decision(ask=Ask(question="Continue?"))
     assert "has to be a question" in model.requests[1].prompt
     assert "must ask a person now" in model.requests[0].prompt
     assert calls.outcomes == [CallOutcome.MALFORMED, CallOutcome.OK]

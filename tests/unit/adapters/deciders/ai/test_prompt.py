@@ -188,7 +188,7 @@ def test_iterations_that_ask_are_not_idle() -> None:
     assert idle_iterations([observed, past(2, "asked"), past(3, "observed")]) == 1
     assert idle_iterations([past(1, "acted", action()), observed, observed]) == 2
     assert idle_iterations([past(1, "interrupted"), past(2, "rule_fired")]) == 0
-    assert "only looked" not in hinted(past=[past(1, "asked")])
+    assert "only observed" not in hinted(past=[past(1, "asked")])
     assert "act now" in hinted(past=[observed])
     assert "act, converge, ask" in hinted(past=[observed, observed])
 
@@ -196,10 +196,10 @@ def test_iterations_that_ask_are_not_idle() -> None:
 def test_hints_name_failed_observations_rules_unknown_actions_dry_run_and_must_ask() -> None:
     hint = hinted(
         must_ask=True, dry_run=True, unknown=[action(ActionState.UNKNOWN)],
-        seen=[seen("a", success=False), seen("b")], matched_rules=["mend"],
+        seen=[seen("a", success=False), seen("b")], matched_rules=["repair"],
     ).splitlines()  # fmt: skip
     assert "1 of 2 observations failed" in hint[0]
-    assert "mend" in hint[1]
+    assert "repair" in hint[1]
     assert "Verify by observation" in hint[2]
     assert "dry run" in hint[3]
     assert "must ask" in hint[4]

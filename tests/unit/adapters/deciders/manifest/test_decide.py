@@ -38,7 +38,7 @@ def decider(text: str, before: str = "", directory: Path = Path("/nowhere")) -> 
 def seen_of(
     made: ManifestDecider, results: Mapping[str, Any], answers: Sequence[PromptAnswer] = (), **unreachable: str
 ) -> list[ObservationResult]:
-    """What each observation shows: by command, or by `command@host`; 0 where nothing is said."""
+    """What each observation shows: by command, or by `command@host`; 0 by default."""
     found: list[ObservationResult] = []
     for spec in made.observations(answers):
         host, cmd = spec.host or "localhost", str(spec.params.get("cmd", spec.module))
@@ -280,7 +280,7 @@ def test_the_answer_to_a_failing_step_decides_what_follows() -> None:
     for by in ("default", "default, dismissed by ana"):
         assert after(STOP, by).blocked == "cannot continue 'a', which keeps failing: no answer how to continue"
     assert after(None, None).blocked == "cannot continue 'a', which keeps failing: no answer how to continue"
-    # Whoever starts the loop again after a stop wants it to try again.
+    # Starting the loop again after a stop is a request to try again.
     assert did(after(STOP, past=[])) == [("localhost", "make-a"), ("localhost", "make-c")]
     again = decide(made, situation(seen, [answer(first.key or "", RETRY)], [*past, *failing(2)], must_ask=True)).ask
     assert again is not None

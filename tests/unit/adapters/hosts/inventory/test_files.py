@@ -35,7 +35,7 @@ lonely ansible_host=10.0.0.7
 
 [web]
 web[01:03] ansible_port=2200
-web02 ansible_host=10.0.0.2 note="two words"   # said
+web02 ansible_host=10.0.0.2 note="two words"   # a comment
 
 [db]
 db-[a:b]
@@ -110,7 +110,7 @@ def test_group_vars_and_host_vars_override_the_inventory_file(tmp_path: Path) ->
     (tmp_path / "group_vars" / "web" / "10.yml").write_text("ansible_user: www\ncolour: red\n")
     (tmp_path / "group_vars" / "web" / "20.yml").write_text("colour: blue\n")
     (tmp_path / "group_vars" / "web" / "README.txt").write_text("colour: not read\n")
-    (tmp_path / "group_vars" / "all.yml").write_text("level: beside\n")
+    (tmp_path / "group_vars" / "all.yml").write_text("level: adjacent\n")
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "host_vars" / "web02.yml").write_text("ansible_host: 10.9.9.9\n")
     web02 = load(path).entry("web02")

@@ -11,4 +11,4 @@ from tests.support import builders
 
 def test_the_rule_fires_in_no_loop(service, ctl):
     service.on(DisableRule, lambda request: builders.changed(RULE, enabled=False, name=request.rule))
-    assert ctl("rules", "disable", "mend")[1] == "mend: off (fires in no loop until it is enabled)\n"
+    assert ctl("rules", "disable", "repair")[1] == "repair: off (fires in no loop until it is enabled)\n"

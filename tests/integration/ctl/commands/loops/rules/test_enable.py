@@ -10,5 +10,5 @@ from tests.integration.ctl.samples import RULE
 
 def test_the_rule_may_fire(service, ctl):
     service.on(EnableRule, RULE)
-    assert ctl("rules", "enable", "mend")[1] == "mend: on (may fire)\n"
-    assert service.asked_for(EnableRule) == [EnableRule(rule="mend")]
+    assert ctl("rules", "enable", "repair")[1] == "repair: on (may fire)\n"
+    assert service.asked_for(EnableRule) == [EnableRule(rule="repair")]

@@ -13,6 +13,6 @@ from tests.integration.ctl.samples import RULE
 
 def test_the_source_follows_the_rule(service, ctl):
     service.on(ShowRule, RuleDetail(rule=RULE, source="def condition(): ...\n"))
-    out = ctl("rules", "show", "mend")[1]
-    assert out.startswith("mend  on, fired 2 times, last ")
+    out = ctl("rules", "show", "repair")[1]
+    assert out.startswith("repair  on, fired 2 times, last ")
     assert out.endswith("\n\ndef condition(): ...\n")
