@@ -85,7 +85,7 @@ if not os.path.exists('{base}/after'):
     action = {{'module': 'shell', 'params': {{'cmd': 'echo after >> {base}/effects; touch {base}/after'}}}}
     reply(structured_output={{'reasoning': 'it is missing', 'actions': [action]}})
 else:
-    reply(structured_output={{'reasoning': 'it is there', 'converged': True}})
+    reply(structured_output={{'reasoning': 'it exists', 'converged': True}})
 """
 
 

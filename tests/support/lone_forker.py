@@ -1,4 +1,4 @@
-"""A forkserver's `Forker` in a process of its own, without a root; its children report to files.
+"""A forkserver's `Forker` in its own process, without a root; its children report to files.
 
     python -m tests.support.lone_forker DIRECTORY
 

@@ -26,7 +26,7 @@ class WallClock:
         return {"LD_PRELOAD": str(self.library), "TEST_CLOCK": str(self.file)}
 
     def jump(self, seconds: int) -> None:
-        """From now on it is that many seconds ahead of, or behind, the clock of this machine."""
+        """From now on it differs by that many seconds from the clock of this machine."""
         with self.file.open("r+b") as file:
             file.write(struct.pack("l", seconds))
 

@@ -1,4 +1,4 @@
-"""The check of words: it reads texts for people, and no names."""
+"""The check of words: it reads texts for people, and the names that Python defines."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ excluded = []
 [words]
 'told' = "notified"
 'hurr(y|ied)' = "expedite"
+'carry out' = "execute"
+
+[words_of_names]
+'wanted' = "requested"
+
+[kept_names]
+"a.py:LoopHurried" = "a stored kind"
 """
 
 
@@ -58,14 +65,39 @@ def test_comments_docstrings_and_messages_are_checked(
 @pytest.mark.parametrize(
     "line",
     [
-        "told = 1",
+        'print("wanted by a user")',
         'print(event["told"])',
         'kinds = {"loop.hurried"}',
         '"""As in `told`."""',
         "# The fact loop.hurried, the field is_told.",
     ],
 )
-def test_names_are_not_checked(capsys: pytest.CaptureFixture[str], root: Path, line: str) -> None:
+def test_names_within_texts_are_not_checked(capsys: pytest.CaptureFixture[str], root: Path, line: str) -> None:
+    assert findings(capsys, root, "a.py", line + "\n") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("told = 1", "told: write notified"),
+        ("one.was_told = 1", "told: write notified"),
+        ("def carry_out(): ...", "carry out: write execute"),
+        ("class CarryOut: ...", "Carry Out: write execute"),
+        ("def run(wanted): ...", "wanted: write requested"),
+        ("import a as told", "told: write notified"),
+    ],
+)
+def test_the_parts_of_a_defined_name_are_checked(
+    capsys: pytest.CaptureFixture[str], root: Path, line: str, word: str
+) -> None:
+    name, _, better = word.partition(": ")
+    assert findings(capsys, root, "a.py", line + "\n") == [f"a.py:1: {name!r}: {better}"]
+
+
+@pytest.mark.parametrize("line", ["class LoopHurried: ...", "print(told, one.told, run(told=1))", "untold = 1"])
+def test_kept_names_and_uses_of_names_are_not_checked(
+    capsys: pytest.CaptureFixture[str], root: Path, line: str
+) -> None:
     assert findings(capsys, root, "a.py", line + "\n") == []
 
 

@@ -56,9 +56,9 @@ def the_loop(command: Command) -> dict[str, Any]:
     return loop
 
 
-def line_of(said: str, words: str) -> str:
-    found = [line for line in said.splitlines() if words in line]
-    assert found, said
+def line_of(text: str, words: str) -> str:
+    found = [line for line in text.splitlines() if words in line]
+    assert found, text
     return found[0]
 
 
@@ -78,10 +78,10 @@ def test_every_kind_of_failure_is_reported_everywhere_with_its_output(tmp_path):
     ]
     command = with_model(tmp_path, {"reasoning": "act", "actions": decided}, {"converged": True, "reasoning": "ok"})
     arguments = ["run", "all is well", "--name", "web", "--policy", str(tmp_path / "policy.yaml")]
-    said = command.run(*arguments, "--non-interactive")
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "6 actions (1 changed, 4 failed, 1 denied)" in said.stdout
-    assert not re.search(r"\d ok\b", said.stdout)
+    done = command.run(*arguments, "--non-interactive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 actions (1 changed, 4 failed, 1 denied)" in done.stdout
+    assert not re.search(r"\d ok\b", done.stdout)
 
     rows = actions(command, "web")
     assert [row["state"] for row in rows] == ["failed", "denied", "failed", "failed", "failed", "succeeded"]

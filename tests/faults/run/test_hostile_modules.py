@@ -57,13 +57,13 @@ def once(command: Command, *steps: dict[str, Any], options: tuple[str, ...] = ()
 
 def peak(command: Command, *arguments: str) -> tuple[int, int]:
     """Exit status and the most memory in MiB of the run."""
-    told = command.directory / "peak"
-    argv = [sys.executable, "-ISc", MEASURED, str(told), *command.argv(*arguments)]
+    report = command.directory / "peak"
+    argv = [sys.executable, "-ISc", MEASURED, str(report), *command.argv(*arguments)]
     done = subprocess.run(
         argv, env=command.environment(), cwd=command.directory, stdin=subprocess.DEVNULL, capture_output=True,
         timeout=90, check=False,
     )  # fmt: skip
-    return done.returncode, int(told.read_text())
+    return done.returncode, int(report.read_text())
 
 
 def only_action(command: Command) -> tuple[Any, ...]:
@@ -253,9 +253,9 @@ def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_sho
     assert max(length for (length,) in rows(command, "select length(data) from events")) < 10_000
     assert command.database.stat().st_size < 8 * MIB
     for words in (["history", "large", "--actions"], ["history", "large", "--json"], ["status", "--all", "--json"]):
-        told = command.run(*words)
-        assert told.returncode == 0, told.stderr
-        assert len(told.stdout) < 50_000
+        shown = command.run(*words)
+        assert shown.returncode == 0, shown.stderr
+        assert len(shown.stdout) < 50_000
 
 
 # --- lies ----------------------------------------------------------------------------------------------------------
@@ -319,9 +319,9 @@ def test_a_module_that_reports_a_false_result_does_not_converge_the_loop(command
     # What counts is what is observed afterwards, not what a module reports.
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    told = only_action(command)
-    assert told[0] == state, told
-    assert error is None or error in told[3], told
+    recorded = only_action(command)
+    assert recorded[0] == state, recorded
+    assert error is None or error in recorded[3], recorded
 
 
 def test_an_action_that_kills_its_supervisor_is_unknown_and_the_rest_continues(command):

@@ -155,7 +155,7 @@ def test_a_malformed_answer_is_one_clear_sentence_and_nothing_is_executed(tmp_pa
 
 
 GOOD = """
-if os.path.exists('MADE'): reply(structured_output={'converged': True, 'reasoning': 'it is there'})
+if os.path.exists('MADE'): reply(structured_output={'converged': True, 'reasoning': 'it exists'})
 else: reply(structured_output={'actions': [{'module': 'shell', 'params': {'cmd': 'echo done >> MADE'}}]})
 """
 

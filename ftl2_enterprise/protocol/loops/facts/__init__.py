@@ -17,13 +17,13 @@ from ftl2_enterprise.protocol.loops.facts.actions import (
     ActionSucceeded,
 )
 from ftl2_enterprise.protocol.loops.facts.iterations import (
+    DecidedAction as DecidedAction,
     FailedObservation as FailedObservation,
     IterationChecked,
     IterationDecided,
     IterationEnded,
     IterationObserved,
     IterationStarted,
-    DecidedAction as DecidedAction,
 )
 from ftl2_enterprise.protocol.loops.facts.loop import (
     LOOP as LOOP,

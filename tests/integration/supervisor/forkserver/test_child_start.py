@@ -28,7 +28,7 @@ def test_all_children_claim_before_the_first_one_works(tmp_path: Path) -> None:
         until(lambda: notes.exists() and notes.read_text().count("prepared") == CHILDREN)
     lines = notes.read_text().split("\n")[:-1]
     first = next(index for index, line in enumerate(lines) if line.startswith("prepared"))
-    # The last one may claim while the others are told already that all are forked.
+    # The last one may claim while the others know already that all are forked.
     assert first >= CHILDREN - 1, lines
     assert sorted(lines) == sorted(
         f"{what} polite:{number}" for what in ("claimed", "prepared") for number in range(CHILDREN)

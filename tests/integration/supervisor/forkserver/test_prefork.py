@@ -120,11 +120,11 @@ def test_root_becomes_the_parent_of_every_child_whatever_is_withdrawn_in_between
             names = [f"loop:{turn * 100 + number}" for number in range(10)]
             for name in names:
                 root.send("start", key=name, argument="")
-            kept[names[0]] = root.told("started", names[0])["pid"]
+            kept[names[0]] = root.reported("started", names[0])["pid"]
             for name in names[1:]:
                 root.send("stop", key=name, urgency="kill", within=0)
             for name in names[1:]:
-                root.told("ended", name)
+                root.reported("ended", name)
         until(lambda: {_parent(pid) for pid in kept.values()} == {root.pid})
         rest = ["control", "python", "python", "spare", "spare", "writer"]
         until(lambda: sorted(root.living().values()) == sorted([*kept, *rest]))
