@@ -22,9 +22,9 @@ from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.tables import disabled_rules
-from ftl2_enterprise.protocol.loops.facts import LoopStarted
+from ftl2_enterprise.protocol.loops.facts import LoopStarted, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
-from ftl2_enterprise.store.events import cursors
+from ftl2_enterprise.store.events import cursors, list_events
 from ftl2_enterprise.store.idempotency import handovers
 from tests.support.facts import sample
 
@@ -162,3 +162,8 @@ HOLD = """
 def locked_by_another_process(path: Path) -> Generator[None]:
     with other_process(HOLD, path):
         yield
+
+
+def event_kinds(db: Store, loop_id: int) -> list[str]:
+    with db.read() as tx:
+        return [fact.kind for fact in list_events(tx, subject=loop_subject(loop_id))]

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import sqlite
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.store.sqlite import errors
 from ftl2_enterprise.store.sqlite.driver import DataVersion, SqliteDriver
-from tests.store.driver import conformance
-from tests.store.driver.conformance import CHECKS
+from tests.store.driver.conformance import databases, failures, schema_changes, statements, transactions
+from tests.store.driver.conformance.suite import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.problem import Problem
     from ftl2_enterprise.store.driver import Progress
-    from tests.store.driver.conformance import Check
+    from tests.store.driver.conformance.suite import Check
 
 BROKEN: list[tuple[type[SqliteDriver], Check]] = []
 
@@ -39,14 +39,14 @@ def fails(check: Check) -> Callable[[type[SqliteDriver]], type[SqliteDriver]]:
     return add
 
 
-@fails(conformance.a_missing_database_is_not_created_without_a_request)
+@fails(databases.a_missing_database_is_not_created_without_a_request)
 class CreatesUnasked(SqliteDriver):
     @override
     def ensure_exists(self, path: Path, *, create: bool) -> None:
         super().ensure_exists(path, create=True)
 
 
-@fails(conformance.a_new_database_belongs_to_its_user_alone)
+@fails(databases.a_new_database_belongs_to_its_user_alone)
 class ReadableByAll(SqliteDriver):
     @override
     def ensure_exists(self, path: Path, *, create: bool) -> None:
@@ -54,7 +54,7 @@ class ReadableByAll(SqliteDriver):
         path.chmod(0o644)
 
 
-@fails(conformance.an_existing_database_is_left_as_it_is)
+@fails(databases.an_existing_database_is_left_as_it_is)
 class StartsAgain(SqliteDriver):
     @override
     def ensure_exists(self, path: Path, *, create: bool) -> None:
@@ -63,7 +63,7 @@ class StartsAgain(SqliteDriver):
         super().ensure_exists(path, create=create)
 
 
-@fails(conformance.a_path_that_cannot_be_a_database_is_invalid)
+@fails(databases.a_path_that_cannot_be_a_database_is_invalid)
 class TakesADirectory(SqliteDriver):
     @override
     def ensure_exists(self, path: Path, *, create: bool) -> None:
@@ -71,7 +71,7 @@ class TakesADirectory(SqliteDriver):
             super().ensure_exists(path, create=create)
 
 
-@fails(conformance.the_stored_revisions_are_those_in_the_table)
+@fails(databases.the_stored_revisions_are_those_in_the_table)
 class KnowsOneHead(SqliteDriver):
     @override
     def stored_revisions(self, path: Path) -> frozenset[str] | None:
@@ -79,7 +79,7 @@ class KnowsOneHead(SqliteDriver):
         return None if found is None else frozenset(sorted(found)[:1])
 
 
-@fails(conformance.an_unprepared_database_has_no_stored_revisions)
+@fails(databases.an_unprepared_database_has_no_stored_revisions)
 class RecognizesTheUnprepared(SqliteDriver):
     @override
     def stored_revisions(self, path: Path) -> frozenset[str] | None:
@@ -90,7 +90,7 @@ class RecognizesTheUnprepared(SqliteDriver):
             return None
 
 
-@fails(conformance.a_copy_has_what_is_committed_and_nothing_else)
+@fails(databases.a_copy_has_what_is_committed_and_nothing_else)
 class CopiesTheFileAlone(SqliteDriver):
     """Without the write-ahead log."""
 
@@ -101,14 +101,14 @@ class CopiesTheFileAlone(SqliteDriver):
         os.close(descriptor)
 
 
-@fails(conformance.a_copy_reports_progress)
+@fails(databases.a_copy_reports_progress)
 class CopiesSilently(SqliteDriver):
     @override
     def copy(self, path: Path, target: Path, progress: Progress | None = None) -> None:
         super().copy(path, target)
 
 
-@fails(conformance.nothing_is_left_of_a_discarded_database)
+@fails(databases.nothing_is_left_of_a_discarded_database)
 class LeavesTheLog(SqliteDriver):
     @override
     def discard(self, path: Path) -> None:
@@ -121,14 +121,14 @@ class Constant(DataVersion):
         return 1
 
 
-@fails(conformance.the_commit_counter_changes_with_the_commits_of_others)
+@fails(databases.the_commit_counter_changes_with_the_commits_of_others)
 class CountsNothing(SqliteDriver):
     @override
     def commit_counter(self, path: Path) -> DataVersion:
         return Constant(path)
 
 
-@fails(conformance.a_connection_begins_no_transaction_itself)
+@fails(transactions.a_connection_begins_no_transaction_itself)
 class BeginsItself(SqliteDriver):
     @override
     def connect(self, path: Path, patience: float) -> sqlite3.Connection:
@@ -137,14 +137,14 @@ class BeginsItself(SqliteDriver):
         return connection
 
 
-@fails(conformance.any_thread_may_use_a_connection)
+@fails(transactions.any_thread_may_use_a_connection)
 class BoundToItsThread(SqliteDriver):
     @override
     def connect(self, path: Path, patience: float) -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=patience, isolation_level=None)
 
 
-@fails(conformance.references_are_enforced)
+@fails(transactions.references_are_enforced)
 class EnforcesNoReferences(SqliteDriver):
     @override
     def connect(self, path: Path, patience: float) -> sqlite3.Connection:
@@ -153,21 +153,21 @@ class EnforcesNoReferences(SqliteDriver):
         return connection
 
 
-@fails(conformance.a_commit_is_seen_and_survives_the_connection)
+@fails(transactions.a_commit_is_seen_and_survives_the_connection)
 class NeverCommits(SqliteDriver):
     @override
     def commit(self, connection: sqlite3.Connection) -> None:
         connection.rollback()
 
 
-@fails(conformance.a_rollback_undoes_everything)
+@fails(transactions.a_rollback_undoes_everything)
 class NeverRollsBack(SqliteDriver):
     @override
     def roll_back(self, connection: sqlite3.Connection) -> None:
         connection.commit()
 
 
-@fails(conformance.a_reader_keeps_its_view_and_blocks_no_writer)
+@fails(transactions.a_reader_keeps_its_view_and_blocks_no_writer)
 class ReadsWithoutATransaction(SqliteDriver):
     @override
     def begin(self, connection: sqlite3.Connection, *, writes: bool) -> None:
@@ -179,7 +179,7 @@ class ReadsWithoutATransaction(SqliteDriver):
         connection.commit()
 
 
-@fails(conformance.a_reader_keeps_its_view_and_blocks_no_writer)
+@fails(transactions.a_reader_keeps_its_view_and_blocks_no_writer)
 class HasNoLog(SqliteDriver):
     """Readers block the writer."""
 
@@ -188,28 +188,28 @@ class HasNoLog(SqliteDriver):
         pass
 
 
-@fails(conformance.a_writer_has_the_lock_from_the_start)
+@fails(transactions.a_writer_has_the_lock_from_the_start)
 class LocksLate(SqliteDriver):
     @override
     def begin(self, connection: sqlite3.Connection, *, writes: bool) -> None:
         super().begin(connection, writes=False)
 
 
-@fails(conformance.a_writer_waits_for_the_lock)
+@fails(transactions.a_writer_waits_for_the_lock)
 class Impatient(SqliteDriver):
     @override
     def connect(self, path: Path, patience: float) -> sqlite3.Connection:
         return super().connect(path, 0)
 
 
-@fails(conformance.the_tables_are_known_by_name)
+@fails(transactions.the_tables_are_known_by_name)
 class TakesAViewForATable(SqliteDriver):
     @override
     def table_names(self, connection: sqlite3.Connection) -> Collection[str]:
         return [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
 
 
-@fails(conformance.an_id_is_given_once)
+@fails(schema_changes.an_id_is_given_once)
 class CountsRows(SqliteDriver):
     """As the highest id that was given, it takes the highest that there is."""
 
@@ -218,7 +218,7 @@ class CountsRows(SqliteDriver):
         return connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
 
 
-@fails(conformance.an_id_is_given_once)
+@fails(schema_changes.an_id_is_given_once)
 class ReturnsTheRowCount(SqliteDriver):
     @override
     def insert(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> int:
@@ -237,7 +237,7 @@ def writing(driver: SqliteDriver, connection: sqlite3.Connection) -> Generator[N
     driver.commit(connection)
 
 
-@fails(conformance.a_table_is_rebuilt_although_others_refer_to_it)
+@fails(schema_changes.a_table_is_rebuilt_although_others_refer_to_it)
 class EnforcesWhileRebuilding(SqliteDriver):
     @override
     @contextmanager
@@ -246,7 +246,7 @@ class EnforcesWhileRebuilding(SqliteDriver):
             yield
 
 
-@fails(conformance.a_schema_change_that_loses_a_row_is_undone)
+@fails(schema_changes.a_schema_change_that_loses_a_row_is_undone)
 class ChecksNoReferences(SqliteDriver):
     @override
     @contextmanager
@@ -257,7 +257,7 @@ class ChecksNoReferences(SqliteDriver):
         connection.execute("PRAGMA foreign_keys = ON")
 
 
-@fails(conformance.a_schema_change_that_fails_is_undone)
+@fails(schema_changes.a_schema_change_that_fails_is_undone)
 class ChangesTheSchemaOutside(SqliteDriver):
     """Of a transaction."""
 
@@ -267,7 +267,7 @@ class ChangesTheSchemaOutside(SqliteDriver):
         yield
 
 
-@fails(conformance.a_schema_change_reports_progress_while_it_works)
+@fails(schema_changes.a_schema_change_reports_progress_while_it_works)
 class ReportsProgressAfterwards(SqliteDriver):
     @override
     @contextmanager
@@ -278,42 +278,42 @@ class ReportsProgressAfterwards(SqliteDriver):
             connection.set_progress_handler(progress, 1_000)
 
 
-@fails(conformance.an_upsert_updates_the_named_columns_of_an_existing_row)
+@fails(statements.an_upsert_updates_the_named_columns_of_an_existing_row)
 class ReplacesTheRow(SqliteDriver):
     @override
     def upsert(self, table: Table, *, key: Collection[str], update: Collection[str]) -> Insert:
         return cast("Any", table.insert().prefix_with("OR REPLACE"))
 
 
-@fails(conformance.insert_or_ignore_keeps_the_existing_row)
+@fails(statements.insert_or_ignore_keeps_the_existing_row)
 class IgnoresNothing(SqliteDriver):
     @override
     def insert_or_ignore(self, table: Table) -> Insert:
         return sqlite.insert(table)
 
 
-@fails(conformance.a_defect_of_the_program_is_not_explained)
+@fails(failures.a_defect_of_the_program_is_not_explained)
 class ExplainsEverything(SqliteDriver):
     @override
     def explain(self, error: BaseException, path: Path, doing: str) -> Problem | None:
         return super().explain(error, path, doing) or problem.unavailable(f"cannot {doing} the database {path}")
 
 
-@fails(conformance.a_writer_has_the_lock_from_the_start)
+@fails(transactions.a_writer_has_the_lock_from_the_start)
 class DoesNotKnowBusy(SqliteDriver):
     @override
     def explain(self, error: BaseException, path: Path, doing: str) -> Problem | None:
         return None if errors.primary_code(error) == sqlite3.SQLITE_BUSY else super().explain(error, path, doing)
 
 
-@fails(conformance.errors_of_the_file_system_are_explained)
+@fails(failures.errors_of_the_file_system_are_explained)
 class KnowsNoFileSystem(SqliteDriver):
     @override
     def explain(self, error: BaseException, path: Path, doing: str) -> Problem | None:
         return errors.explain(error, path, doing)
 
 
-@fails(conformance.an_error_of_the_system_spoils_the_connection)
+@fails(failures.an_error_of_the_system_spoils_the_connection)
 class KeepsAnyConnection(SqliteDriver):
     @override
     def spoils_connection(self, error: BaseException) -> bool:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.store.sqlite.driver import SQLITE
-from tests.store.driver.conformance import CHECKS
+from tests.store.driver.conformance.suite import CHECKS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ftl2_enterprise.store.driver import Driver
-    from tests.store.driver.conformance import Check
+    from tests.store.driver.conformance.suite import Check
 
 DRIVERS: dict[str, Driver] = {"sqlite": SQLITE}
 

@@ -3,160 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import socket
-import threading
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.core.children import Candidate, Child, Ending, Plan, Urgency
-from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.children import Candidate, Plan, Urgency
 from ftl2_enterprise.core.end_reason import Why
-from ftl2_enterprise.core.problem import unavailable
-from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.supervisor.control import reconciler
-from ftl2_enterprise.supervisor.control.children import Children
-from ftl2_enterprise.supervisor.control.commit_watch import Commits
-from ftl2_enterprise.supervisor.control.event_logger import log_facts
-from ftl2_enterprise.supervisor.control.reconciler import Reconciler, status_line
-from ftl2_enterprise.supervisor.control.root_link import RootLink
-from ftl2_enterprise.supervisor.control.root_messages import ChildEnded, StartChild
+from ftl2_enterprise.supervisor.control.reconciler import status_line
+from ftl2_enterprise.supervisor.control.root_messages import ChildEnded
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
-from ftl2_enterprise.wiring.database import open_database
+from tests.integration.supervisor.control.reconciling import stage, until
 from tests.support.facts import Noted
 from tests.support.ledger import Entries, enter
 from tests.support.writing import writer_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
-
-    from ftl2_enterprise.store.database import Store
-    from ftl2_enterprise.store.tx import Tx
-    from ftl2_enterprise.store.unit import UnitCall
-    from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
-
-
-class Looker:
-    """A manager that counts its passes and returns the plan that a test gives it."""
-
-    prefix = "loop"
-    status_words: Mapping[str, str] = {}
-
-    def __init__(self) -> None:
-        self.passes = 0
-        self.plan = Plan()
-        self.end: UnitCall | None = None
-
-    def ensure(self, tx: Tx, children: Mapping[str, Child], now: int, *, booted: bool) -> Plan:
-        self.passes += 1
-        return self.plan
-
-    def ended(self, child: Child, ending: Ending) -> UnitCall | None:
-        return self.end
-
-
-class Moody:
-    """A writer that answers, refuses, or is silent."""
-
-    def __init__(self) -> None:
-        self.mood = "answers"
-        self.asked = 0
-
-    async def execute(self, calls: Sequence[UnitCall], *, actor: str | None = None, gives_up: bool = True) -> Any:
-        self.asked += 1
-        if self.mood == "refuses":
-            raise unavailable("cannot write the database: the disk is full")
-        while self.mood == "is silent":
-            await asyncio.sleep(0.005)
-        return 0
-
-    def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    def subscribe(self, callback: Callable[..., object]) -> Callable[[], None]:
-        return lambda: None
-
-
-class Stage:
-    running: asyncio.Task[None]
-
-    def __init__(self, store: Store, end: socket.socket) -> None:
-        self.store = store
-        self.manager = Looker()
-        self.writer = Moody()
-        self.children = Children()
-        self.reconciler = Reconciler(
-            store=store,
-            writer=self.writer,
-            children=self.children,
-            managers=[self.manager],
-            version=store.commit_counter(),
-            clock=SystemClock(),
-            order=lambda key: StartChild(key=key, argument=key),
-            settings=lambda: SupervisorSettings(drain_timeout=7.0, max_running=5000),
-        )
-        self._end = end
-
-    def heard(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            try:
-                found.append(json.loads(self._end.recv(65536)))
-            except BlockingIOError:
-                return found
-
-    async def hears(self, *expected: dict[str, Any]) -> list[dict[str, Any]]:
-        """Until all of it was heard; everything that was."""
-        found: list[dict[str, Any]] = []
-
-        def complete() -> bool:
-            found.extend(self.heard())
-            return all(one in found for one in expected)
-
-        await until(complete)
-        return found
-
-    async def passes(self, more: int) -> None:
-        count = self.manager.passes + more
-        await until(lambda: self.manager.passes >= count)
-
-    async def quiet(self) -> None:
-        """Until there are no more passes without a cause."""
-        await until(lambda: self.reconciler.ready)
-        seen = -1
-        while seen != self.manager.passes:
-            seen = self.manager.passes
-            await asyncio.sleep(0.2)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def stage(directory: Path) -> AsyncGenerator[Stage]:
-    store = open_database(directory / "loops.db", create=True)
-    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    mine.setblocking(False)
-    made = Stage(store, mine)
-    root = RootLink(theirs, lambda message: None, lambda: None)
-    made.running = asyncio.create_task(made.reconciler.run(root))
-    try:
-        yield made
-    finally:
-        made.running.cancel()
-        await asyncio.gather(made.running, return_exceptions=True)
-        made.reconciler.close()
-        root.close()
-        mine.close()
-        store.close()
 
 
 @pytest.fixture
@@ -335,28 +199,6 @@ async def test_an_end_is_recorded_once_however_long_the_writer_takes(tmp_path: P
         assert Entries(made.store.path).of["end", 1] == 1
 
 
-async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_path: Path) -> None:
-    asked, ends = threading.Event(), threading.Event()
-
-    class Facts:
-        def catch_up(self) -> bool:
-            asked.set()
-            return False
-
-    store = open_database(tmp_path / "loops.db", create=True)
-    version = store.commit_counter()
-    stuck = [asyncio.create_task(asyncio.to_thread(ends.wait)) for _ in range(100)]
-    task = asyncio.create_task(log_facts(cast("FactLog", Facts()), Commits(version)))
-    try:
-        await until(asked.is_set)
-    finally:
-        ends.set()
-        task.cancel()
-        await asyncio.gather(task, *stuck, return_exceptions=True)
-        version.close()
-        store.close()
-
-
 async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tmp_path: Path) -> None:
     expected = {f"loop:{number}" for number in range(3000)}
     async with stage(tmp_path) as made:
@@ -381,35 +223,6 @@ async def test_no_order_is_lost_when_there_are_more_than_root_takes_at_a_time(tm
             return found == expected
 
         await until(all_are_stopped)
-
-
-async def test_waiting_for_a_commit_ends_with_its_notice_or_soon_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.CHECK_EVERY", 0.02)
-    store = open_database(tmp_path / "loops.db", create=True)
-    version = store.commit_counter()
-    commits = Commits(version)
-    async with asyncio.timeout(20):
-        # News.
-        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
-        await asyncio.sleep(0)
-        commits.notify()
-        await asyncio.gather(*waiting)
-        # News that came while the database was read.
-        count = commits.count
-        commits.notify()
-        await commits.wait(count)
-        # A commit without a notice.
-        waiting = [asyncio.create_task(commits.wait(commits.count)) for _ in range(3)]
-        await asyncio.sleep(0.05)
-        assert not any(task.done() for task in waiting)
-        with store.write() as tx:
-            tx.emit(Noted(), subject="")
-        await asyncio.gather(*waiting)
-    commits.close()
-    version.close()
-    store.close()
 
 
 WORDS = {"waiting": "waiting for you", "pending": "starting"}

@@ -1,0 +1,29 @@
+"""The scenarios of each golden file of `tests/snapshots/loops`."""
+
+from __future__ import annotations
+
+from tests.snapshots.loop_views.details import ACTIONS_VIEW, HISTORY_VIEW, LOOP_VIEW
+from tests.snapshots.loop_views.endings import REPLIES, SUMMARY, exits, words_of_states
+from tests.snapshots.loop_views.inventory import HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
+from tests.snapshots.loop_views.lists import LOOPS_VIEW
+from tests.snapshots.loop_views.narration import NARRATION, WATCHED
+from tests.snapshots.loop_views.prompts import PROMPT, PROMPTS_VIEW
+from tests.snapshots.scenario import Scenario
+
+GOLDEN = {
+    "loops_view": LOOPS_VIEW,
+    "loop_view": LOOP_VIEW,
+    "history_view": HISTORY_VIEW,
+    "actions_view": ACTIONS_VIEW,
+    "prompts_view": PROMPTS_VIEW,
+    "rules_view": RULES_VIEW,
+    "hosts_view": HOSTS_VIEW,
+    "resources_view": RESOURCES_VIEW,
+    "prompt": PROMPT,
+    "narration": NARRATION,
+    "watched": WATCHED,
+    "summary": SUMMARY,
+    "replies": REPLIES,
+    "exit_statuses": [Scenario("meanings, and the status for each standing", exits)],
+    "words": [Scenario("states, results and conditions", words_of_states, has_colour=True)],
+}

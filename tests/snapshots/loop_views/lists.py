@@ -1,0 +1,122 @@
+"""Scenarios of lists of loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftl2_enterprise.protocol.loops.nouns import (
+    Condition,
+    Desired,
+    LoopState,
+    Mode,
+    Outcome,
+)
+from ftl2_enterprise.protocol.loops.replies import (
+    LoopPage,
+    PromptLine,
+    Queued,
+)
+from ftl2_enterprise.protocol.loops.verbs import (
+    ListLoops,
+    ListPrompts,
+)
+from ftl2_enterprise.render.loops import (
+    loop_list,
+)
+from tests.snapshots.scenario import FixedReader, Scenario
+from tests.support import awkward
+from tests.support.builders import ago, loop_line, prompt
+
+IN_A_MINUTE = ago(-60)
+QUEUED = Queued(place=2, taken=4, places=4)
+
+
+STANDINGS: dict[str, dict[str, Any]] = {
+    "running": {},
+    "never-observed": {"condition": Condition.UNKNOWN, "observed_at": None, "iteration_count": 0, "changed_count": 0},
+    "starting": {"state": LoopState.PENDING, "pid": None},
+    "queued": {"state": LoopState.PENDING, "pid": None, "queued": QUEUED},
+    "pausing": {"desired": Desired.PAUSE},
+    "stopping": {"desired": Desired.STOP},
+    "cancelling": {"desired": Desired.CANCEL},
+    "resuming": {"state": LoopState.PAUSED, "pid": None},
+    "restarting": {"pid": None, "restart_at": IN_A_MINUTE, "reason": "killed by SIGKILL"},
+    "resting": {"state": LoopState.RESTING, "pid": None, "next_run_at": IN_A_MINUTE},
+    "failing": {
+        "state": LoopState.RESTING,
+        "pid": None,
+        "next_run_at": IN_A_MINUTE,
+        "reason": "cannot connect to web1: no route to host",
+        "condition": Condition.UNKNOWN,
+        "failed_count": 7,
+    },
+    "waiting": {"state": LoopState.WAITING, "pid": None, "open_prompts": 1, "condition": Condition.DRIFTED},
+    "paused": {
+        "state": LoopState.PAUSED,
+        "desired": Desired.PAUSE,
+        "pid": None,
+        "reason": "paused on request",
+    },
+    "blocked": {"state": LoopState.BLOCKED, "pid": None, "reason": "the package nginx does not exist"},
+    "failed": {"state": LoopState.FAILED, "outcome": Outcome.FAILED, "pid": None, "reason": "no such inventory"},
+    "not-converged": {
+        "state": LoopState.FAILED,
+        "outcome": Outcome.NOT_CONVERGED,
+        "pid": None,
+        "reason": "10 iterations were not enough",
+    },
+    "completed": {"state": LoopState.COMPLETED, "outcome": Outcome.CONVERGED, "mode": Mode.SINGLE, "pid": None},
+    "previewed": {"state": LoopState.COMPLETED, "outcome": Outcome.PREVIEWED, "mode": Mode.SINGLE, "pid": None},
+    "cancelled": {
+        "state": LoopState.CANCELLED,
+        "outcome": Outcome.CANCELLED,
+        "desired": Desired.CANCEL,
+        "pid": None,
+        "reason": "cancelled on request",
+    },
+    "in-the-foreground": {"managed": False, "mode": Mode.SINGLE, "cost_usd": 0.0312},
+    "interrupted": {"managed": False, "pid": None, "mode": Mode.SINGLE},
+}
+"""A loop for each word that a status can have, by the name of the loop."""
+LINES = [loop_line(name, id=n, **fields) for n, (name, fields) in enumerate(STANDINGS.items(), 1)]
+FEW = [one for one in LINES if one.name in {"running", "resting", "waiting"}]
+ASKED = [
+    PromptLine(prompt=prompt(3), loop="waiting"),
+    PromptLine(
+        prompt=prompt(4, "Which port?", options=[], default="80", deadline_at=IN_A_MINUTE, asked_at=ago(30)),
+        loop="web",
+    ),
+]
+AWKWARD_LINES = [
+    loop_line(name, id=n, reason=awkward.CONTROL, state=LoopState.BLOCKED, pid=None)
+    for n, name in enumerate(awkward.NAMES, 1)
+]
+
+
+def listed(*lines: Any, **fields: Any) -> dict[Any, Any]:
+    return {ListLoops: LoopPage(loops=list(lines), **fields), ListPrompts: ASKED}
+
+
+def of_all(reader: FixedReader) -> Any:
+    return loop_list.loops_view(reader, finished=True)
+
+
+def of_active(reader: FixedReader) -> Any:
+    return loop_list.loops_view(reader, finished=False)
+
+
+def only_ended(request: ListLoops) -> LoopPage:
+    return LoopPage(loops=[loop_line(state=LoopState.COMPLETED)] if request.finished else [])
+
+
+LOOPS_VIEW = [
+    Scenario("three loops and their prompts", of_active, listed(*FEW), has_colour=True, has_json=True),
+    Scenario("every status", of_all, listed(*LINES)),
+    Scenario("a stopping service", of_active, listed(*FEW, draining=True)),
+    Scenario("awkward names", of_active, listed(*AWKWARD_LINES)),
+    Scenario(
+        "more than the limit", lambda r: loop_list.loops_view(r, finished=True, limit=1), listed(LINES[0], more=1)
+    ),
+    Scenario("no loops", of_active, listed()),
+    Scenario("only ended loops", of_active, {ListLoops: only_ended}),
+]
