@@ -21,7 +21,7 @@ def replace_unknown_letters(stream: TextIO | None) -> None:
 
 def open_closed_errors() -> None:
     """Replace a closed standard error with /dev/null, so that writing to it cannot fail."""
-    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it ends with the program
 
 

@@ -33,7 +33,7 @@ _SHORT = range(0xA0, 0xC0)
 def show(words: list[str]) -> bool:
     """Print a view; False when the whole program has to run. Raises OSError when printing fails."""
     # A program may be started with its streams closed.
-    if sys.stdout is None or (text := _rendered(words)) is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if sys.stdout is None or (text := _rendered(words)) is None:
         return False
     # A terminal that cannot show a letter shows another one.
     sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
@@ -44,7 +44,7 @@ def show(words: list[str]) -> bool:
 
 def interrupted() -> int:
     """The exit status after Ctrl-C, with a line break after the `^C` that the terminal echoes."""
-    if sys.stderr is not None and sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison]
+    if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.write("\n")
     return terminal.INTERRUPTED
 

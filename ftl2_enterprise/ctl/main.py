@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit status. No exception leaves it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     streams.open_closed_errors()
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if sys.stdout is None:
         return problem_output.show(unavailable("cannot print anything: the standard output is closed"))
     for stream in (sys.stdout, sys.stderr):
         streams.replace_unknown_letters(stream)

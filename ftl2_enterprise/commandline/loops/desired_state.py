@@ -49,7 +49,7 @@ def _read(path: str) -> str:
 
 def _standard_input() -> str:
     # A program may be started with its streams closed.
-    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if sys.stdin is None:
         raise invalid("cannot read standard input: it is closed", "give a file with -f FILE")
     try:
         return sys.stdin.buffer.read().decode()

@@ -147,7 +147,7 @@ def _text(file: Path, node: yaml.Node) -> str:
 def _scalar(node: yaml.ScalarNode) -> Any:
     loader = yaml.SafeLoader("")
     try:
-        return cast("Any", loader.construct_object(node))  # pyright: ignore[reportUnknownMemberType]
+        return cast("Any", loader.construct_object(node))
     except (ValueError, yaml.YAMLError):
         return str(node.value)
     finally:

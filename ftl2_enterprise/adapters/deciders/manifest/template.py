@@ -48,7 +48,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    environment.filters["quote"] = lambda value: shlex.quote(str(value))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    environment.filters["quote"] = lambda value: shlex.quote(str(value))
     return environment
 
 
