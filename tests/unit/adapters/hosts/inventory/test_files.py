@@ -115,7 +115,7 @@ def test_group_vars_and_host_vars_override_the_inventory_file(tmp_path: Path) ->
     (tmp_path / "host_vars" / "web02.yml").write_text("ansible_host: 10.9.9.9\n")
     web02 = load(path).entry("web02")
     assert web02 is not None
-    assert (web02.ansible_user, web02.vars["colour"], web02.vars["level"]) == ("www", "blue", "beside")
+    assert (web02.ansible_user, web02.vars["colour"], web02.vars["level"]) == ("www", "blue", "adjacent")
     assert web02.ansible_host == "10.9.9.9"
 
 
