@@ -67,8 +67,8 @@ CAMPAIGNS ?= 200
 .PHONY: faults-long
 faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), every fault point, kills among 200 loops
 	@FAULT_CAMPAIGNS=$(CAMPAIGNS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/run/test_crash_campaign.py
-	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/service/test_loop_killed.py
-	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/service/test_campaign.py tests/faults/service/test_many_loops.py
+	@FAULT_POINTS=each $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults/service/kills/test_loop_killed.py
+	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/service/kills/test_campaign.py tests/faults/service/environment/test_many_loops.py
 
 .PHONY: coverage
 coverage: $(VENV)/dev.stamp ## tests with branch coverage

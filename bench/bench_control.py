@@ -17,8 +17,8 @@ from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.protocol.service.verbs import GetVersion
 from ftl2_enterprise.protocol.subject import SERVICE
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.control_process import control
-from tests.support.daemon import daemon
+from tests.support.service.control_process import control
+from tests.support.service.daemon import daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable

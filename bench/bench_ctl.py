@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.measure import Row, medians_of_both
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
-from tests.support.builders import loop_line
-from tests.support.scripted_service import ScriptedService
+from tests.support.data.builders import loop_line
+from tests.support.scripted.scripted_service import ScriptedService
 
 MODULE = "ftl2_enterprise.entrypoints.ftl2ctl"
 BARE = [sys.executable, "-c", "pass"]

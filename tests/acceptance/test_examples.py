@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ftl2_enterprise.adapters.hosts.inventory.files import load
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 EXAMPLES = Path("examples")
 MANIFESTS = sorted((EXAMPLES / "manifests").glob("*.yaml"))

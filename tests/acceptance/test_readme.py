@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import sshd
-from tests.support.command import MODULE
+from tests.support.processes import sshd
+from tests.support.processes.command import MODULE
 from tests.support.waiting import until
 
 CTL_MODULE = "ftl2_enterprise.entrypoints.ftl2ctl"

@@ -28,9 +28,9 @@ from ftl2_enterprise.store import backup, events, schema_version
 from ftl2_enterprise.store.sqlite import driver
 from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.migrations import branches
-from tests.support.database import ask, begun_iteration, one_of_each
-from tests.support.disk import mounted
-from tests.support.schemas import expected_schema, highest_given, rows, schema
+from tests.support.data.database import ask, begun_iteration, one_of_each
+from tests.support.data.schemas import expected_schema, highest_given, rows, schema
+from tests.support.processes.disk import mounted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

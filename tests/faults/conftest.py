@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.disk import mounted
-from tests.support.ledger import enter
-from tests.support.writing import writer_process
+from tests.support.processes.disk import mounted
+from tests.support.service.ledger import enter
+from tests.support.service.writing import writer_process
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ftl2_enterprise.protocol.frame import Splitter, framed
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop
 from ftl2_enterprise.protocol.service.verbs import GetVersion, LogLine, VersionInfo, WatchLogs
-from tests.support.scripted_service import ScriptedService, Stream
+from tests.support.scripted.scripted_service import ScriptedService, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Generator

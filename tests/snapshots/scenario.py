@@ -10,7 +10,7 @@ import msgspec
 from ftl2_enterprise.render.colour import Painter
 from ftl2_enterprise.render.json_output import OTHER_INSTANTS, document, text
 from ftl2_enterprise.render.view import ViewContent
-from tests.support import builders
+from tests.support.data import builders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

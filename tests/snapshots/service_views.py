@@ -16,8 +16,8 @@ from ftl2_enterprise.render.service.logs import log_line
 from ftl2_enterprise.render.service.settings import reloaded_lines, settings_table
 from ftl2_enterprise.render.text import line
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
-from tests.support import awkward
-from tests.support.builders import ago, changed, event
+from tests.support.data import awkward
+from tests.support.data.builders import ago, changed, event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import Ticks
+from tests.support.data.database import Ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

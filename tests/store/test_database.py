@@ -16,8 +16,8 @@ from sqlalchemy import text
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import loop_names, spec
-from tests.support.problems import refused
+from tests.support.data.database import loop_names, spec
+from tests.support.data.problems import refused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store.schema import metadata
-from tests.support.database import ask, begun_iteration, one_of_each, spec
+from tests.support.data.database import ask, begun_iteration, one_of_each, spec
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

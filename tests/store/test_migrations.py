@@ -26,7 +26,7 @@ from ftl2_enterprise.store.database import open_store
 from ftl2_enterprise.store.schema_version import Schema
 from ftl2_enterprise.wiring import capabilities, migrations
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.schemas import rows
+from tests.support.data.schemas import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

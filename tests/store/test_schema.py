@@ -27,8 +27,8 @@ from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store import events, idempotency, texts
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.wiring.database import open_database, open_temporary
-from tests.support.database import one_of_each
-from tests.support.schemas import expected_schema, schema
+from tests.support.data.database import one_of_each
+from tests.support.data.schemas import expected_schema, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.store.texts import TextReferrer
-from tests.support.database import begun_iteration, propose
+from tests.support.data.database import begun_iteration, propose
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

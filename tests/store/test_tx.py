@@ -17,8 +17,8 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.fact import kind_of
 from ftl2_enterprise.protocol.loops.facts import LoopPaused, LoopStarted
 from ftl2_enterprise.store import events
-from tests.support.database import loop_names, spec
-from tests.support.facts import Noted, NotedAgain
+from tests.support.data.database import loop_names, spec
+from tests.support.data.facts import Noted, NotedAgain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ObservationState
 from ftl2_enterprise.store import events, texts
 from ftl2_enterprise.store.columns import json_text, plain
-from tests.support.database import begun_iteration, propose
-from tests.support.facts import Noted
+from tests.support.data.database import begun_iteration, propose
+from tests.support.data.facts import Noted
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli_runs import MAKE, ended, manifest
-from tests.support.command import MODULE, Command
+from tests.support.processes.command import MODULE, Command
+from tests.support.terminal.cli_runs import MAKE, ended, manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.core.redact import MASK
-from tests.support.command import Command
-from tests.support.models import fake_claude
+from tests.support.loops.models import fake_claude
+from tests.support.processes.command import Command
 
 SECRET = "Zx9-open-sesame-4711"
 TRAP = '''"""Must not be found here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 HEAD = "version: 1\nname: wrong\nsteps:\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import Command
-from tests.support.model_server import ModelServer, Reply
-from tests.support.models import real_claude
+from tests.support.loops.models import real_claude
+from tests.support.processes.command import Command
+from tests.support.scripted.model_server import ModelServer, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.command import Command
-from tests.support.models import fake_claude
+from tests.support.loops.models import fake_claude
+from tests.support.processes.command import Command
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

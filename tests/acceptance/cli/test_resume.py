@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 MANIFEST = "version: 1\nname: crash\nsteps:\n  - name: there\n    file: {path: /, state: directory}\n"
 

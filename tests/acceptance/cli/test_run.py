@@ -10,8 +10,8 @@ from ftl2_enterprise.cli.program import statuses
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.render.exit_status import Exit
 from ftl2_enterprise.render.loops.exit_status import MEANINGS, OUTCOMES, LoopExit
-from tests.support.cli_runs import MAKE, ended, manifest
-from tests.support.command import MODULE, Command
+from tests.support.processes.command import MODULE, Command
+from tests.support.terminal.cli_runs import MAKE, ended, manifest
 
 
 def test_a_converged_run_exits_with_0_and_prints_what_it_did(command: Command, tmp_path: Path) -> None:

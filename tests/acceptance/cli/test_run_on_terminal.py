@@ -9,7 +9,7 @@ import pyte
 import pytest
 
 from ftl2_enterprise.cli.progress_live import FRAMES
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli_runs import MAKE, ended, lines_until, manifest
+from tests.support.terminal.cli_runs import MAKE, ended, lines_until, manifest
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from tests.support.command import Command
+    from tests.support.processes.command import Command
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 import yaml
 
-from tests.support import sshd
-from tests.support.command import Command
+from tests.support.processes import sshd
+from tests.support.processes.command import Command
 
 pytestmark = [pytest.mark.ssh, pytest.mark.timeout(240)]
 

@@ -15,8 +15,8 @@ from ftl2_enterprise import client
 from ftl2_enterprise.protocol.loops.nouns import Condition
 from ftl2_enterprise.protocol.loops.verbs import ShowLoop
 from ftl2_enterprise.protocol.service.verbs import Shutdown
-from tests.support.command import Command
-from tests.support.screen import Screen
+from tests.support.processes.command import Command
+from tests.support.terminal.screen import Screen
 from tests.support.waiting import until
 
 

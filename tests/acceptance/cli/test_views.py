@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli_runs import MAKE, ended, manifest, parsed
-from tests.support.command import MODULE, Command
+from tests.support.processes.command import MODULE, Command
+from tests.support.terminal.cli_runs import MAKE, ended, manifest, parsed
 
 
 @pytest.mark.parametrize(

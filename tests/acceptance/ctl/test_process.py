@@ -19,9 +19,9 @@ from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, PauseLoop
 from ftl2_enterprise.protocol.service.verbs import EventPage, ListEvents, WatchEvents
-from tests.support import builders
-from tests.support.screen import Screen, ctl
-from tests.support.scripted_service import ScriptedService, Stream
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import ScriptedService, Stream
+from tests.support.terminal.screen import Screen, ctl
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

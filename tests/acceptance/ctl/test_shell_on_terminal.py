@@ -36,16 +36,16 @@ from ftl2_enterprise.protocol.loops.verbs import (
 )
 from ftl2_enterprise.protocol.service.verbs import WatchEvents
 from ftl2_enterprise.render.text import width
-from tests.support import builders
-from tests.support.fake_service import PlayedService
-from tests.support.screen import INVITE, Screen, ctl, invited, shell
+from tests.support.data import builders
+from tests.support.scripted.fake_service import PlayedService
+from tests.support.terminal.screen import INVITE, Screen, ctl, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftl2_enterprise.core.event import Event
-    from tests.support.scripted_service import Stream
+    from tests.support.scripted.scripted_service import Stream
 
 
 class Played(PlayedService):

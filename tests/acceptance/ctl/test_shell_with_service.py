@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState
-from tests.support.daemon import Daemon, daemon
-from tests.support.screen import INVITE, Screen, invited, shell
+from tests.support.service.daemon import Daemon, daemon
+from tests.support.terminal.screen import INVITE, Screen, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.logs.read import last_lines
-from tests.support.daemon import Daemon, daemon
-from tests.support.process_marks import rows
+from tests.support.processes.process_marks import rows
+from tests.support.service.daemon import Daemon, daemon
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

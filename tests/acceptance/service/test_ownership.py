@@ -16,8 +16,8 @@ from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
     StartLoop,
 )
-from tests.support.daemon import Daemon, daemon
-from tests.support.gated_loop import begin, gated
+from tests.support.service.daemon import Daemon, daemon
+from tests.support.service.gated_loop import begin, gated
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from ftl2_enterprise.protocol.loops.verbs import (
     RetryLoop,
     ShowPrompt,
 )
-from tests.support import asking
-from tests.support.asking import DESIRED_STATE, asking_daemon, calls
+from tests.support.service import asking
+from tests.support.service.asking import DESIRED_STATE, asking_daemon, calls
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.daemon import Daemon
+    from tests.support.service.daemon import Daemon
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Desired, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.loops.verbs import ListActions, ListLoops
 from ftl2_enterprise.protocol.service.verbs import GetHealth
-from tests.support.daemon import Daemon, daemon
-from tests.support.gated_loop import begin, gated
-from tests.support.screen import ctl
+from tests.support.service.daemon import Daemon, daemon
+from tests.support.service.gated_loop import begin, gated
+from tests.support.terminal.screen import ctl
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ import pytest
 import ftl2_enterprise
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop
-from tests.support.daemon import Daemon, daemon
 from tests.support.places import REPOSITORY
-from tests.support.process_marks import rows
+from tests.support.processes.process_marks import rows
+from tests.support.service.daemon import Daemon, daemon
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

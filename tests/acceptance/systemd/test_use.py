@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.acceptance.systemd.manifests import HOME, MESSAGE, QUESTION
-from tests.support.screen import Screen
+from tests.support.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from tests.acceptance.systemd.machine import Machine

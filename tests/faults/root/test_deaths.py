@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.supervisor.root import core_processes, process_tree
-from tests.support import killing, root_kinds, survivors
-from tests.support.root_service import Service, is_alive, service
+from tests.support.processes import killing, survivors
+from tests.support.service import root_kinds
+from tests.support.service.root_service import Service, is_alive, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.supervisor.root import core_processes, messages
-from tests.support import root_kinds
-from tests.support.root_service import Service, is_alive, service
+from tests.support.service import root_kinds
+from tests.support.service.root_service import Service, is_alive, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import process_marks
-from tests.support.held_run import Held, Hold
+from tests.support.processes import process_marks
+from tests.support.terminal.held_run import Held, Hold
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

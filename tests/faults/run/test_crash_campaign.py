@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import process_marks
-from tests.support.process_marks import rows
+from tests.support.processes import process_marks
+from tests.support.processes.process_marks import rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.command import Command
+    from tests.support.processes.command import Command
 
 CAMPAIGNS = int(os.environ.get("FAULT_CAMPAIGNS", "3"))
 SEED = os.environ.get("FAULT_SEED")

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.support import process_marks, survivors
-from tests.support.process_marks import rows
+from tests.support.processes import process_marks, survivors
+from tests.support.processes.process_marks import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.command import Command
+    from tests.support.processes.command import Command
 
 MIB = 1 << 20
 MEASURED = """

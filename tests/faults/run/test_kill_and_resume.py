@@ -14,7 +14,7 @@ import pytest
 
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
-from tests.support.command import Command
+from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path

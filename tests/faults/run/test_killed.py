@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.held_run import ACTION, QUESTION, manifest, model
+from tests.support.terminal.held_run import ACTION, QUESTION, manifest, model
 
 
 def test_killing_a_run_ends_its_action(tmp_path, hold):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.support import process_marks
-from tests.support.models import fake_claude
-from tests.support.process_marks import rows
+from tests.support.loops.models import fake_claude
+from tests.support.processes import process_marks
+from tests.support.processes.process_marks import rows
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.command import Command
+    from tests.support.processes.command import Command
 
 MODEL_FAILED = 5
 TOUCH = "touch = {'module': 'shell', 'params': {'cmd': 'touch MADE'}}\n"

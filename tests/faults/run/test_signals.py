@@ -12,8 +12,8 @@ import subprocess
 
 import pytest
 
-from tests.support import process_marks
-from tests.support.held_run import ACTION, OBSERVATION, QUESTION, STOPPED, WAITING, manifest, model, rules
+from tests.support.processes import process_marks
+from tests.support.terminal.held_run import ACTION, OBSERVATION, QUESTION, STOPPED, WAITING, manifest, model, rules
 
 EACH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.daemon import Daemon, daemon
-from tests.support.process_marks import none_left
+from tests.support.processes.process_marks import none_left
+from tests.support.service.daemon import Daemon, daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

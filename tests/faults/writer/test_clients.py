@@ -31,9 +31,9 @@ from ftl2_enterprise.supervisor.writer.frames import (
 )
 from ftl2_enterprise.supervisor.writer.lane import Lane, hello
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.ledger import Entries, Worker, enter, enter_much
+from tests.support.service.ledger import Entries, Worker, enter, enter_much
+from tests.support.service.writing import WriterProcess, connected, is_ended, receive, writer_process
 from tests.support.waiting import until
-from tests.support.writing import WriterProcess, connected, is_ended, receive, writer_process
 
 if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.writer.sync_client import WriterLink
@@ -55,7 +55,9 @@ def test_32_clients_write_concurrently(database, writer):
 
 
 def test_a_client_that_does_not_read_blocks_only_itself(database, writer):
-    much = WriterCall("tests.support.ledger.enter_much", msgspec.Raw(enter_much.encode(("stuck", 0, "x" * 1000), {})))
+    much = WriterCall(
+        "tests.support.service.ledger.enter_much", msgspec.Raw(enter_much.encode(("stuck", 0, "x" * 1000), {}))
+    )
     stuck = connected(writer, hello(), pack(Subscribe()))
     sent = 0
     stuck.settimeout(0.5)
@@ -90,7 +92,9 @@ def test_a_subscriber_that_reads_late_gets_the_newest_event_id(database, writer)
 
 
 def test_clients_that_die_within_a_frame_write_nothing(database, writer):
-    frame = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))]))
+    frame = pack(
+        Work(0, 1, [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(enter.encode(("torn", 1), {})))])
+    )
     for cut in range(1, len(frame), 7):
         connected(writer, hello(), frame[:cut]).close()
     link = writer.link()
@@ -125,7 +129,9 @@ def test_an_invalid_frame_ends_its_connection(writer, name):
 def test_random_bytes_end_only_their_own_connections(database, writer):
     link = writer.link()
     link.execute([enter.call("w", 0)])
-    good = pack(Work(0, 1, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))]))
+    good = pack(
+        Work(0, 1, [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(enter.encode(("fuzz", 1), {})))])
+    )
     chance = random.Random(7)
     for n in range(1, 400):
         noise = bytearray(hello() + good)

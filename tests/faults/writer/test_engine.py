@@ -17,8 +17,8 @@ from ftl2_enterprise.protocol.loops.decision import (
 )
 from ftl2_enterprise.protocol.loops.nouns import Loop, Outcome
 from ftl2_enterprise.store import events
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
-from tests.support.writing import WriterProcess
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.service.writing import WriterProcess
 
 DISK = ObservationSpec(name="disk", module="command", params={"cmd": "df"})
 

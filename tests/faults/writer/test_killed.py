@@ -11,8 +11,8 @@ from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from ftl2_enterprise.supervisor.writer.frames import Committed
-from tests.support.ledger import Entries, Worker, enter
-from tests.support.writing import WriterProcess, writer_process
+from tests.support.service.ledger import Entries, Worker, enter
+from tests.support.service.writing import WriterProcess, writer_process
 
 POINTS = [
     FaultPoint.WRITER_TOOK,

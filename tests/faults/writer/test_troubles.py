@@ -23,9 +23,9 @@ from ftl2_enterprise.supervisor.writer.frames import (
 )
 from ftl2_enterprise.supervisor.writer.lane import hello
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import locked_by_another_process, spec
-from tests.support.ledger import Entries, Worker, break_a_rule, enter, enter_much, refuse, stumble
-from tests.support.writing import WriterProcess, connected, receive, writer_process
+from tests.support.data.database import locked_by_another_process, spec
+from tests.support.service.ledger import Entries, Worker, break_a_rule, enter, enter_much, refuse, stumble
+from tests.support.service.writing import WriterProcess, connected, receive, writer_process
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -90,20 +90,30 @@ def test_a_bad_unit_fails_alone(database, writer):
 
 def test_invalid_work_fails_alone(database, writer):
     wrong = [
-        Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
+        Work(0, 1, [WriterCall("tests.support.service.ledger.gone", msgspec.Raw(msgspec.msgpack.encode({})))]),
         Work(
-            0, 2, [WriterCall("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": 1, "n": 1})))]
+            0,
+            2,
+            [
+                WriterCall(
+                    "tests.support.service.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": 1, "n": 1}))
+                )
+            ],
         ),
-        Work(0, 3, [WriterCall("tests.support.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": "w"})))]),
-        Work(0, 4, [WriterCall("tests.support.ledger.enter", msgspec.Raw(b"\x81\xa3who" * 5000))]),
-        Work(0, 5, [WriterCall("tests.support.ledger.enter", msgspec.Raw(b"\x91" * 5000 + b"\x01"))]),
+        Work(
+            0,
+            3,
+            [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(msgspec.msgpack.encode({"who": "w"})))],
+        ),
+        Work(0, 4, [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(b"\x81\xa3who" * 5000))]),
+        Work(0, 5, [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(b"\x91" * 5000 + b"\x01"))]),
     ]
-    right = Work(0, 6, [WriterCall("tests.support.ledger.enter", msgspec.Raw(enter.encode(("w", 6), {})))])
+    right = Work(0, 6, [WriterCall("tests.support.service.ledger.enter", msgspec.Raw(enter.encode(("w", 6), {})))])
     connection = connected(writer, hello(), *(pack(one) for one in wrong[:3]), pack(right))
     answers = receive(connection, 4)
     assert [answer.number for answer in answers] == [1, 2, 3, 6]
     assert [type(answer).__name__ for answer in answers] == ["Failed", "Failed", "Failed", "WorkDone"]
-    assert answers[0].message == 'cannot execute "tests.support.ledger.gone": there is no such unit of work'
+    assert answers[0].message == 'cannot execute "tests.support.service.ledger.gone": there is no such unit of work'
     connection.close()
     for one in wrong[3:]:
         # Arguments that are no msgpack break the frame itself.

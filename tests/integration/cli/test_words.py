@@ -12,9 +12,9 @@ from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.command import Command
-from tests.support.database import ask, started_loop
-from tests.support.facts import LOOP_FACTS, sample
+from tests.support.data.database import ask, started_loop
+from tests.support.data.facts import LOOP_FACTS, sample
+from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.ctl import main as ctl_main
-from tests.support.scripted_service import ScriptedService
+from tests.support.scripted.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

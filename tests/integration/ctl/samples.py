@@ -9,12 +9,12 @@ from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Desired, L
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, LoopPage, RuleInfo
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import SettingLine
-from tests.support import builders
+from tests.support.data import builders
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from tests.integration.ctl.conftest import Ctl
-    from tests.support.scripted_service import ScriptedService
+    from tests.support.scripted.scripted_service import ScriptedService
 
 ACTION = Action(
     id=7,

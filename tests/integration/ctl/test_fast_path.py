@@ -23,10 +23,10 @@ from ftl2_enterprise.protocol.frame import framed
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
 from ftl2_enterprise.protocol.service.verbs import Render, Rendered
-from tests.support import builders
-from tests.support.ctl_process import CTL, ctl
-from tests.support.screen import Screen
-from tests.support.scripted_service import ScriptedService
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import ScriptedService
+from tests.support.terminal.ctl_process import CTL, ctl
+from tests.support.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -13,7 +13,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
     ResumeLoop,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_without_a_service_commands_fail(tmp_path, ctl):

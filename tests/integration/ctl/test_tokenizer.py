@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fake_service import PlayedService
-from tests.support.screen import INVITE, invited, shell
+from tests.support.scripted.fake_service import PlayedService
+from tests.support.terminal.screen import INVITE, invited, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

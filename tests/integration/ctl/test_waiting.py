@@ -15,8 +15,8 @@ from ftl2_enterprise.ctl import main as ctl
 from ftl2_enterprise.ctl.program import TIMEOUT
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
-from tests.support import builders
-from tests.support.scripted_service import ScriptedService
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.runs import known
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.runs import known
 
 DONE = Decision(converged=True)
 

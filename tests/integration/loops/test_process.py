@@ -19,8 +19,8 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     Outcome,
 )
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever
-from tests.support.runs import iterations, states
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, forever
+from tests.support.loops.runs import iterations, states
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

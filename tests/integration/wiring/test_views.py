@@ -16,11 +16,11 @@ from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, PauseLo
 from ftl2_enterprise.protocol.service.verbs import Render
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.database import open_database
-from tests.support import builders
-from tests.support.control_process import ControlProcess, control
-from tests.support.ctl_process import CTL, ctl
-from tests.support.screen import Screen
-from tests.support.scripted_service import ScriptedService
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import ScriptedService
+from tests.support.service.control_process import ControlProcess, control
+from tests.support.terminal.ctl_process import CTL, ctl
+from tests.support.terminal.screen import Screen
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

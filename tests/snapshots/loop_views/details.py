@@ -35,8 +35,8 @@ from ftl2_enterprise.render.loops import (
     loop_detail,
 )
 from tests.snapshots.scenario import FixedReader, Scenario
-from tests.support import awkward
-from tests.support.builders import action, ago, iteration, loop, prompt
+from tests.support.data import awkward
+from tests.support.data.builders import action, ago, iteration, loop, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

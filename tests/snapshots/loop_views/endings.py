@@ -20,8 +20,8 @@ from ftl2_enterprise.render.loops import (
 from ftl2_enterprise.render.text import Line, Role, columns, line, symbol
 from tests.snapshots.loop_views.lists import QUEUED, STANDINGS
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
-from tests.support import awkward
-from tests.support.builders import loop, prompt
+from tests.support.data import awkward
+from tests.support.data.builders import loop, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from ftl2_enterprise.render.loops import (
     rules,
 )
 from tests.snapshots.scenario import NOW, Scenario, fixed
-from tests.support import awkward
-from tests.support.builders import ago
+from tests.support.data import awkward
+from tests.support.data.builders import ago
 
 FOLDER = "/etc/ftl2-enterprise/rules"
 RULES = [

@@ -24,8 +24,8 @@ from ftl2_enterprise.render.loops import (
     loop_list,
 )
 from tests.snapshots.scenario import FixedReader, Scenario
-from tests.support import awkward
-from tests.support.builders import ago, loop_line, prompt
+from tests.support.data import awkward
+from tests.support.data.builders import ago, loop_line, prompt
 
 IN_A_MINUTE = ago(-60)
 QUEUED = Queued(place=2, taken=4, places=4)

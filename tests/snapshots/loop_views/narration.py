@@ -47,8 +47,8 @@ from ftl2_enterprise.render.loops import (
 )
 from tests.snapshots.loop_views.details import FAILED_ACTION, SPEC
 from tests.snapshots.scenario import FixedReader, Scenario, fixed
-from tests.support import awkward
-from tests.support.builders import event, loop, prompt
+from tests.support.data import awkward
+from tests.support.data.builders import event, loop, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,8 +20,8 @@ from ftl2_enterprise.render.loops import (
 from tests.snapshots.loop_views.details import SETTLED
 from tests.snapshots.loop_views.lists import ASKED
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
-from tests.support import awkward
-from tests.support.builders import observation, prompt
+from tests.support.data import awkward
+from tests.support.data.builders import observation, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

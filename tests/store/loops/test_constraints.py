@@ -12,7 +12,7 @@ from ftl2_enterprise.loops import tables
 from ftl2_enterprise.store import idempotency
 from ftl2_enterprise.store.columns import Flag, Word
 from ftl2_enterprise.store.schema import metadata
-from tests.support.database import one_of_each
+from tests.support.data.database import one_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

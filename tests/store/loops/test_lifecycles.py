@@ -30,8 +30,8 @@ from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.transition import transition
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import Ticks, ask, begun_iteration, end_iteration, propose, spec, started_loop
-from tests.support.facts import LOOP_FACTS, sample
+from tests.support.data.database import Ticks, ask, begun_iteration, end_iteration, propose, spec, started_loop
+from tests.support.data.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

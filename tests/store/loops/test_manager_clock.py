@@ -8,9 +8,9 @@ from ftl2_enterprise.core.settings.sections import SupervisorSettings
 from ftl2_enterprise.loops.manager import LoopManager
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.facts import LoopRested
-from tests.support.database import spec, started_loop
-from tests.support.facts import sample
-from tests.support.plans import keys
+from tests.support.data.database import spec, started_loop
+from tests.support.data.facts import sample
+from tests.support.loops.plans import keys
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.loops.tables import iterations
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, ObservationState
 from ftl2_enterprise.store.texts import texts
-from tests.support.database import ask, propose, started_loop
+from tests.support.data.database import ask, propose, started_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

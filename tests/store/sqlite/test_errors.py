@@ -14,8 +14,8 @@ import pytest
 from ftl2_enterprise.core.problem import Code
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import locked_by_another_process, loop_names, spec
-from tests.support.problems import refused
+from tests.support.data.database import locked_by_another_process, loop_names, spec
+from tests.support.data.problems import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

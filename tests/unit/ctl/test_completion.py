@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine, RuleInfo
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules
 from ftl2_enterprise.protocol.service.verbs import GetSettings, SettingLine
-from tests.support.builders import loop_line, prompt
+from tests.support.data.builders import loop_line, prompt
 
 
 class Known:

@@ -6,7 +6,7 @@ import io
 
 from ftl2_enterprise.ctl.prompter import UNREAD, Silence, until_valid
 from ftl2_enterprise.render.colour import Painter
-from tests.support.builders import prompt
+from tests.support.data.builders import prompt
 
 
 class Person:

@@ -11,7 +11,7 @@ from ftl2_enterprise.core.children import Child, Plan, Queue, Urgency
 from ftl2_enterprise.loops.manager import Row, compare, due_at, splayed
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
 from ftl2_enterprise.supervisor.control.admission import Admission, admit
-from tests.support.plans import keys
+from tests.support.loops.plans import keys
 
 L, D = LoopState, Desired
 NOW = 1_000_000_000

@@ -20,7 +20,7 @@ from ftl2_enterprise.protocol.fact import KIND, Fact, UnknownFact, declare, fact
 from ftl2_enterprise.protocol.loops.facts import LoopHurried, LoopPaused
 from ftl2_enterprise.protocol.subject import HIGHEST_ID, SERVICE, Subject, parse_subject
 from ftl2_enterprise.wiring.capabilities import NAMES
-from tests.support.facts import event, sample
+from tests.support.data.facts import event, sample
 
 MODULES = [packages.load(name) for name in packages.modules_named("facts", among="ftl2_enterprise.protocol")]
 FACTS = tuple(fact for module in MODULES for fact in module.FACTS)

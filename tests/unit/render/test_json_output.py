@@ -7,7 +7,7 @@ import json
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.lease import Owner
 from ftl2_enterprise.render import json_output
-from tests.support.builders import ago, loop
+from tests.support.data.builders import ago, loop
 
 
 def test_the_owner_of_a_loop_is_printed_without_its_machine() -> None:

@@ -20,7 +20,7 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.units.actions import DoneAction
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import UNITS, unit, unit_named
-from tests.support.strategies import made_of, same
+from tests.support.data.strategies import made_of, same
 
 PACKAGE = Path(ftl2_enterprise.__path__[0])
 EVERY_CHECK = cast("list[HealthCheck]", list(HealthCheck))

@@ -14,16 +14,16 @@ from ftl2_enterprise.protocol.loops.facts import LoopAsked, LoopDeleted, PromptA
 from ftl2_enterprise.protocol.loops.nouns import LoopState, PromptState
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, PromptDetail, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop, ShowPrompt
-from tests.support import builders
-from tests.support.fake_service import PlayedService
-from tests.support.screen import INVITE, invited, shell
+from tests.support.data import builders
+from tests.support.scripted.fake_service import PlayedService
+from tests.support.terminal.screen import INVITE, invited, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftl2_enterprise.protocol.loops.nouns import Prompt
-    from tests.support.screen import Screen
+    from tests.support.terminal.screen import Screen
 
 GONE = builders.prompt(7)
 """Its loop is deleted: nothing is known of it."""

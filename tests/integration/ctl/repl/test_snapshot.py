@@ -14,8 +14,8 @@ from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules
 from ftl2_enterprise.protocol.service.verbs import WatchEvents
 from ftl2_enterprise.render.colour import Painter
-from tests.support import builders
-from tests.support.scripted_service import ScriptedService, Stream
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import ScriptedService, Stream
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

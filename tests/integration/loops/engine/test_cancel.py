@@ -10,9 +10,9 @@ import pytest
 from ftl2_enterprise.loops.rows import actions as action_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, forever
-from tests.support.people import NoAnswer
-from tests.support.runs import iterations
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, forever
+from tests.support.loops.runs import iterations
+from tests.support.terminal.people import NoAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, Expectation, ObservationSpec, Operator
 from ftl2_enterprise.protocol.loops.nouns import Mode
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.runs import continuous
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.runs import continuous
 
 PAGE = ObservationSpec(name="page", module="stat", params={"path": "/a"})
 

@@ -13,7 +13,7 @@ from ftl2_enterprise.protocol.loops.decision import (
     ObservationSpec,
 )
 from ftl2_enterprise.protocol.loops.nouns import Condition, IterationOutcome, LoopState, Mode
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
 
 PAGE = ObservationSpec(name="page", module="stat")
 CHECK = Check(observe=[PAGE], expect=[Expectation(observation="page", path="exists", value=True)])

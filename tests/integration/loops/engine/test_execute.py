@@ -10,9 +10,9 @@ import pytest
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, StopSignal
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, LoopState, Outcome
-from tests.support import awkward
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
-from tests.support.runs import actions
+from tests.support.data import awkward
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.loops.runs import actions
 
 DONE = Decision(converged=True)
 

@@ -12,9 +12,9 @@ from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, IterationOutcome, LoopState, Mode, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
-from tests.support.rules import write_rule
-from tests.support.runs import actions, continuous, iterations, write_a_rule
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.loops.rules import write_rule
+from tests.support.loops.runs import actions, continuous, iterations, write_a_rule
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.loops.tables import loops
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
-from tests.support.engine import Bench, ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.rules import write_rule
-from tests.support.runs import known
+from tests.support.loops.engine import Bench, ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.rules import write_rule
+from tests.support.loops.runs import known
 
 if TYPE_CHECKING:
     from pathlib import Path

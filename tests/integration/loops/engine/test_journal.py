@@ -9,8 +9,8 @@ from ftl2_enterprise.loops.rows import actions as action_rows, observations as o
 from ftl2_enterprise.protocol.fact import kind_of
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.runs import actions, iterations
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.runs import actions, iterations
 
 DONE = Decision(converged=True)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ObservationState, Outcome
-from tests.support import awkward
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.runs import iterations
+from tests.support.data import awkward
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
+from tests.support.loops.runs import iterations
 
 DONE = Decision(converged=True)
 

@@ -19,9 +19,9 @@ from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome, PromptState
 from ftl2_enterprise.protocol.loops.verbs import RetryLoop
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.engine import ScriptedDecider, ScriptedPeople, bench, forever
-from tests.support.facts import sample
-from tests.support.people import NoAnswer
+from tests.support.data.facts import sample
+from tests.support.loops.engine import ScriptedDecider, ScriptedPeople, bench, forever
+from tests.support.terminal.people import NoAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Outcome,
 )
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench, failed, ok
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec, StateOp
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench
-from tests.support.runs import Crash, known
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, ScriptedPeople, bench
+from tests.support.loops.runs import Crash, known
 
 DONE = Decision(converged=True)
 

@@ -13,7 +13,7 @@ from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_row
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
 
 DONE = Decision(converged=True)
 TWO = Decision(actions=[ActionSpec(module="first"), ActionSpec(module="second")])

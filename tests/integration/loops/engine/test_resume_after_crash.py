@@ -10,8 +10,8 @@ from ftl2_enterprise.loops.ports import DeciderFailed, StopSignal
 from ftl2_enterprise.loops.rows import prompts
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
-from tests.support.runs import Crash, act, crashes_at, deny, outcomes, states
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.loops.runs import Crash, act, crashes_at, deny, outcomes, states
 
 DONE = Decision(converged=True, reasoning="all is well")
 

@@ -6,8 +6,8 @@ from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, StateOp
 from ftl2_enterprise.protocol.loops.nouns import Condition, IterationOutcome, LoopState, Mode, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, failed, forever, ok
-from tests.support.runs import act, deny, iterations, outcomes, write_a_rule
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, forever, ok
+from tests.support.loops.runs import act, deny, iterations, outcomes, write_a_rule
 
 DONE = Decision(converged=True, reasoning="all is well")
 

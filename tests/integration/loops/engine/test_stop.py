@@ -11,8 +11,8 @@ from ftl2_enterprise.loops.ports import StopSignal
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, ObservationState, Outcome
-from tests.support.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
-from tests.support.runs import act, iterations, outcomes, states, write_a_rule
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, forever, ok
+from tests.support.loops.runs import act, iterations, outcomes, states, write_a_rule
 
 DONE = Decision(converged=True, reasoning="all is well")
 

@@ -14,7 +14,7 @@ from ftl2_enterprise.loops.rows import actions as action_rows, history as histor
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.verbs import GetHistory
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import propose, started_loop
+from tests.support.data.database import propose, started_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

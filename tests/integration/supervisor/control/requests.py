@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.facts import Noted
+from tests.support.data.facts import Noted
 
 if TYPE_CHECKING:
-    from tests.support.control_process import ControlProcess
+    from tests.support.service.control_process import ControlProcess
 
 
 def submit(service: ControlProcess, name: str = "web") -> Loop:

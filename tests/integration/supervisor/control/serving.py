@@ -13,7 +13,7 @@ from ftl2_enterprise.core.problem import conflict, unavailable
 from ftl2_enterprise.protocol.envelope import Reply
 from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control.server import ControlServer
-from tests.support.raw_client import SECONDS, RawClient, call
+from tests.support.scripted.raw_client import SECONDS, RawClient, call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.service.verbs import GetHealth
 from ftl2_enterprise.protocol.verb import Access
 from tests.integration.supervisor.control.requests import submit
-from tests.support.control_process import REPOSITORY, ControlProcess, control
+from tests.support.service.control_process import REPOSITORY, ControlProcess, control
 
 if TYPE_CHECKING:
     from collections.abc import Generator

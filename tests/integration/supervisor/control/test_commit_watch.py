@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.facts import Noted
+from tests.support.data.facts import Noted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.envelope import VERSION, Call, Cancel, Failure, He
 from ftl2_enterprise.supervisor.control import connection
 from ftl2_enterprise.supervisor.control.connection import MAX_REQUEST
 from tests.integration.supervisor.control.serving import serving, text, until
-from tests.support.raw_client import call, packed
+from tests.support.scripted.raw_client import call, packed
 
 if TYPE_CHECKING:
     from pathlib import Path

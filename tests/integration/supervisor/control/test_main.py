@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop, ShowLoop, StartLoop, SubmitLoop
 from ftl2_enterprise.protocol.service.verbs import GetHealth, GetVersion, ListEvents, WatchEvents
 from tests.integration.supervisor.control.requests import elsewhere, submit
-from tests.support.control_process import control
+from tests.support.service.control_process import control
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from ftl2_enterprise.supervisor.control.reconciler import status_line
 from ftl2_enterprise.supervisor.control.root_messages import ChildEnded
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
 from tests.integration.supervisor.control.reconciling import stage, until
-from tests.support.facts import Noted
-from tests.support.ledger import Entries, enter
-from tests.support.writing import writer_process
+from tests.support.data.facts import Noted
+from tests.support.service.ledger import Entries, enter
+from tests.support.service.writing import writer_process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from ftl2_enterprise.core.problem import Code, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION, Cancel, Done, Failure, Hello, Item, Reply
 from ftl2_enterprise.supervisor.control.connection import MAX_CALLS
 from tests.integration.supervisor.control.serving import ITEM, serving, text, until
-from tests.support.raw_client import call, packed
+from tests.support.scripted.raw_client import call, packed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     Upgrade,
 )
 from tests.integration.supervisor.control.requests import submit
-from tests.support.control_process import control
+from tests.support.service.control_process import control
 from tests.support.waiting import until
 
 ME = os.geteuid()

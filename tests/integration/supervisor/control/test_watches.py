@@ -12,8 +12,8 @@ from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop
 from ftl2_enterprise.protocol.service.verbs import GetVersion, ListEvents, WatchEvents, WatchLogs
 from ftl2_enterprise.wiring.database import open_database
 from tests.integration.supervisor.control.requests import elsewhere, submit
-from tests.support.control_process import control
-from tests.support.facts import Noted
+from tests.support.data.facts import Noted
+from tests.support.service.control_process import control
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.supervisor import heartbeat
 from ftl2_enterprise.supervisor.forkserver import child_start
-from tests.support.root_service import service
+from tests.support.service.root_service import service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

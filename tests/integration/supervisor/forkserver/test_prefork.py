@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.supervisor.forkserver import prefork
-from tests.support import lone_forker
-from tests.support.killing import spare_of
 from tests.support.places import REPOSITORY
-from tests.support.root_service import is_alive, service
+from tests.support.processes.killing import spare_of
+from tests.support.service import lone_forker
+from tests.support.service.root_service import is_alive, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import survivors
-from tests.support.root_service import service
+from tests.support.processes import survivors
+from tests.support.service.root_service import service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from ftl2_enterprise.cli import service as console
 from ftl2_enterprise.supervisor.start import search_path
-from tests.support.root_service import Service, is_alive, service
+from tests.support.service.root_service import Service, is_alive, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

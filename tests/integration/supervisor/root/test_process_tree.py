@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.supervisor.root import process_tree
-from tests.support.root_service import is_alive
+from tests.support.service.root_service import is_alive
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.root_service import Service, service
+from tests.support.service.root_service import Service, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

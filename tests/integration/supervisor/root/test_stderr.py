@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.root_service import service
+from tests.support.service.root_service import service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

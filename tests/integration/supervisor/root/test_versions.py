@@ -9,8 +9,8 @@ import sys
 from ftl2_enterprise.supervisor import start
 from ftl2_enterprise.supervisor.root import config, messages
 from ftl2_enterprise.supervisor.root.upgrade import CHECK_OPTION
-from tests.support import root_kinds
 from tests.support.places import REPOSITORY
+from tests.support.service import root_kinds
 
 
 def check(version: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.wiring.loops import build
 from ftl2_enterprise.wiring.settings import MODEL
-from tests.support.engine import ScriptedPeople
+from tests.support.loops.engine import ScriptedPeople
 
 MANIFEST = """
 version: 1

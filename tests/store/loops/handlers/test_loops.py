@@ -32,8 +32,8 @@ from ftl2_enterprise.protocol.loops.nouns import (
 )
 from ftl2_enterprise.protocol.loops.replies import Deleted
 from ftl2_enterprise.store.events import list_events
-from tests.support.database import acting_loop, ask, one_of_each, spec, started_loop
-from tests.support.facts import LOOP_FACTS, sample
+from tests.support.data.database import acting_loop, ask, one_of_each, spec, started_loop
+from tests.support.data.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request

@@ -27,8 +27,8 @@ from ftl2_enterprise.protocol.loops.replies import ProcessInfo, Queued
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.store import texts
-from tests.support.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
-from tests.support.facts import sample
+from tests.support.data.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
+from tests.support.data.facts import sample
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request

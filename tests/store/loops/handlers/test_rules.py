@@ -18,7 +18,7 @@ from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.wiring.loops import gather
 from ftl2_enterprise.wiring.settings import MODEL
-from tests.support.database import one_of_each, spec
+from tests.support.data.database import one_of_each, spec
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request

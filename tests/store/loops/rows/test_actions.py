@@ -9,7 +9,7 @@ from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
 )
-from tests.support.database import end_iteration, propose, started_loop
+from tests.support.data.database import end_iteration, propose, started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

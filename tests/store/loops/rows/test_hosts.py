@@ -8,7 +8,7 @@ from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
 )
 from ftl2_enterprise.protocol.loops.hosts import HostState
-from tests.support.database import started_loop
+from tests.support.data.database import started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

@@ -8,7 +8,7 @@ from ftl2_enterprise.loops.rows import (
     increments as increment_rows,
     loops as loop_rows,
 )
-from tests.support.database import started_loop
+from tests.support.data.database import started_loop
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

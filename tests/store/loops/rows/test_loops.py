@@ -26,8 +26,8 @@ from ftl2_enterprise.protocol.loops.nouns import (
 )
 from ftl2_enterprise.store import events
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import end_iteration, event_kinds, spec, started_loop
-from tests.support.facts import LOOP_FACTS, sample
+from tests.support.data.database import end_iteration, event_kinds, spec, started_loop
+from tests.support.data.facts import LOOP_FACTS, sample
 
 if TYPE_CHECKING:
     from pathlib import Path

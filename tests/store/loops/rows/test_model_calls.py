@@ -14,7 +14,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.protocol.loops.nouns import (
     CallOutcome,
 )
-from tests.support.database import begun_iteration, event_kinds
+from tests.support.data.database import begun_iteration, event_kinds
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

@@ -13,7 +13,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.protocol.loops.nouns import (
     ObservationState,
 )
-from tests.support.database import begun_iteration
+from tests.support.data.database import begun_iteration
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

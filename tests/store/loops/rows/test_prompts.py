@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     PromptState,
 )
 from ftl2_enterprise.store import events
-from tests.support.database import ask, begun_iteration, event_kinds
+from tests.support.data.database import ask, begun_iteration, event_kinds
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
-from tests.support.database import begun_iteration
+from tests.support.data.database import begun_iteration
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store

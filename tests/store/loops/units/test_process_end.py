@@ -23,9 +23,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Outcome,
 )
 from ftl2_enterprise.store.events import list_events
-from tests.support.database import acting_loop, spec, started_loop
-from tests.support.facts import LOOP_FACTS, sample
-from tests.support.plans import keys
+from tests.support.data.database import acting_loop, spec, started_loop
+from tests.support.data.facts import LOOP_FACTS, sample
+from tests.support.loops.plans import keys
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop

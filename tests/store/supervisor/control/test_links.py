@@ -18,8 +18,8 @@ from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 from ftl2_enterprise.supervisor.control import links
 from ftl2_enterprise.supervisor.control.links import Link, follow
-from tests.support.facts import Noted, NotedAgain
-from tests.support.writing import PlainWriter
+from tests.support.data.facts import Noted, NotedAgain
+from tests.support.service.writing import PlainWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

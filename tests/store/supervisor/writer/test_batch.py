@@ -21,8 +21,8 @@ from ftl2_enterprise.supervisor.writer.frames import (
     pack_work,
 )
 from ftl2_enterprise.wiring.database import open_database
-from tests.support.database import locked_by_another_process
-from tests.support.ledger import Entries, break_a_rule, enter, enter_waking, refuse
+from tests.support.data.database import locked_by_another_process
+from tests.support.service.ledger import Entries, break_a_rule, enter, enter_waking, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def test_with_a_locked_database_the_whole_batch_fails_and_can_be_repeated(batche
 
 
 def test_an_unknown_unit_is_refused(batches: Batches) -> None:
-    wrong = Work(0, 1, [WriterCall("tests.support.ledger.gone", msgspec.Raw(b"\x80"))])
+    wrong = Work(0, 1, [WriterCall("tests.support.service.ledger.gone", msgspec.Raw(b"\x80"))])
     (answer,) = batches.execute([(CLIENT, wrong)])
     assert isinstance(answer, Failed)
     assert answer.code is Code.INVALID

@@ -7,7 +7,7 @@ from ftl2_enterprise.ctl.repl import notifications
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import PromptLine
-from tests.support.builders import loop_line, prompt
+from tests.support.data.builders import loop_line, prompt
 
 
 def seen(*loops, prompts=()) -> Snapshot:

@@ -11,7 +11,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.replies import PromptLine, Queued
 from ftl2_enterprise.render.loops.standing import STOPPING
 from ftl2_enterprise.render.text import width
-from tests.support.builders import SEVERAL, loop_line, prompt
+from tests.support.data.builders import SEVERAL, loop_line, prompt
 
 
 def bar(now: Snapshot, columns: int = 100) -> str:

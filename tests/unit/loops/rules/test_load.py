@@ -10,7 +10,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.rules.load import load_rules
-from tests.support.rules import write_rule
+from tests.support.loops.rules import write_rule
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
 from ftl2_enterprise.loops.rules.rule import Rule, RuleApi, evaluate
-from tests.support.rules import Recorder, write_rule
+from tests.support.loops.rules import Recorder, write_rule
 
 if TYPE_CHECKING:
     from pathlib import Path

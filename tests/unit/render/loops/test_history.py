@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftl2_enterprise.render.loops import history
-from tests.support.builders import iteration
+from tests.support.data.builders import iteration
 
 
 def test_history_shows_where_no_op_iterations_were_removed():

@@ -11,7 +11,7 @@ from ftl2_enterprise.render.colour import Painter
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
 from ftl2_enterprise.render.text import width
-from tests.support.builders import LONG_NAME, NOW, SEVERAL, loop_line
+from tests.support.data.builders import LONG_NAME, NOW, SEVERAL, loop_line
 
 
 def shown(lines, *, terminal: bool = True) -> list[str]:

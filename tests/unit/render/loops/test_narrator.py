@@ -39,7 +39,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.render.colour import painter
 from ftl2_enterprise.render.loops import state_words
 from ftl2_enterprise.render.loops.narrator import Narrator
-from tests.support.facts import event
+from tests.support.data.facts import event
 from tests.unit.render.test_text import Terminal
 
 

@@ -20,7 +20,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     PromptAsked,
 )
 from ftl2_enterprise.render.loops.no_op import is_no_op
-from tests.support import builders
+from tests.support.data import builders
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.fact import Fact

@@ -7,7 +7,7 @@ import pytest
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import Queued
 from ftl2_enterprise.render.loops.standing import NEXT_START, STOPPING, standing, stopping, why
-from tests.support.builders import NOW, ago, loop_line
+from tests.support.data.builders import NOW, ago, loop_line
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ftl2_enterprise.protocol.loops.facts import (
 from ftl2_enterprise.render.loops.narrator import Narrator
 from ftl2_enterprise.render.loops.watched import Watched, timed
 from ftl2_enterprise.render.text import fitted, line
-from tests.support import facts
+from tests.support.data import facts
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event

@@ -26,7 +26,7 @@ from ftl2_enterprise.supervisor.logs.event_log_files import CURSOR, FactLog
 from ftl2_enterprise.supervisor.logs.files import append, path_of, previous
 from ftl2_enterprise.supervisor.logs.read import Follower, last_lines
 from ftl2_enterprise.supervisor.logs.record import decode, encode, for_eyes, of_event
-from tests.support.facts import Noted, event
+from tests.support.data.facts import Noted, event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ import sys
 from pathlib import Path
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.supervisor.logs.files import append
-from tests.support.facts import Noted, event
+from tests.support.data.facts import Noted, event
 from ftl2_enterprise.supervisor.logs.record import encode
 who = sys.argv[2]
 for n in range(500):

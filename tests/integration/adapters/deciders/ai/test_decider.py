@@ -14,9 +14,9 @@ from ftl2_enterprise.loops.rows import model_calls as model_call_rows, observati
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, LoopState, Mode, Outcome
 from ftl2_enterprise.store import texts
-from tests.support.engine import ScriptedModules, ScriptedPeople, bench, failed, ok
-from tests.support.models import ScriptedModel, text, value
-from tests.support.runs import iterations
+from tests.support.loops.engine import ScriptedModules, ScriptedPeople, bench, failed, ok
+from tests.support.loops.models import ScriptedModel, text, value
+from tests.support.loops.runs import iterations
 
 DONE = {"converged": True, "reasoning": "all is well"}
 

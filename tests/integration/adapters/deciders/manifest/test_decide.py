@@ -20,8 +20,8 @@ from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.cli.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
-from tests.support import sshd
-from tests.support.manifests import Run, SmallEngine, run_here, steps
+from tests.support.loops.manifests import Run, SmallEngine, run_here, steps
+from tests.support.processes import sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

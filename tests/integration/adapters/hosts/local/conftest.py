@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from tests.support.local_calls import MIB
+from tests.support.loops.local_calls import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.loops.ports import HostEntry, ModuleCall
-from tests.support.local_calls import MIB, run
+from tests.support.loops.local_calls import MIB, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from tests.support.local_calls import run
+from tests.support.loops.local_calls import run
 from tests.support.places import REPOSITORY
-from tests.support.survivors import alive, end, mark, until
+from tests.support.processes.survivors import alive, end, mark, until
 
 
 async def supervisor_of(modules: Ftl2Modules, cmd: str = "true") -> int:

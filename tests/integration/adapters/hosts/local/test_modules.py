@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.local_calls import run
+from tests.support.loops.local_calls import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.loops.ports import ModuleCall
-from tests.support.local_calls import run
+from tests.support.loops.local_calls import run
 from tests.support.places import REPOSITORY
-from tests.support.survivors import alive, end, mark, until
+from tests.support.processes.survivors import alive, end, mark, until
 
 if TYPE_CHECKING:
     from pathlib import Path

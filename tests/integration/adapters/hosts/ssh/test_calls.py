@@ -19,8 +19,8 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
 from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
-from tests.support import sshd
-from tests.support.survivors import alive, end, mark, until
+from tests.support.processes import sshd
+from tests.support.processes.survivors import alive, end, mark, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

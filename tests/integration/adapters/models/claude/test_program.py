@@ -22,7 +22,7 @@ from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
-from tests.support.models import RecordingCalls, fake_claude, processes_of_group, situation
+from tests.support.loops.models import RecordingCalls, fake_claude, processes_of_group, situation
 
 REQUEST = ModelRequest(system=SYSTEM, prompt="PROMPT-MARK", schema=decision_schema())
 LIMIT = 20.0

@@ -16,8 +16,8 @@ from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
-from tests.support.model_server import ModelServer, Reply
-from tests.support.models import RecordingCalls, processes_of_group, real_claude, seen, situation
+from tests.support.loops.models import RecordingCalls, processes_of_group, real_claude, seen, situation
+from tests.support.scripted.model_server import ModelServer, Reply
 
 pytestmark = pytest.mark.claude
 GOOD = {"converged": True, "reasoning": "all well"}

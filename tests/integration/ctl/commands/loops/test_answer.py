@@ -23,7 +23,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     EventPage,
     ListEvents,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_an_answer_on_the_command_line_is_sent(service, ctl):

@@ -11,7 +11,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     CancelLoop,
 )
 from tests.integration.ctl.samples import check_reply
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_a_running_loop_finishes_its_step(service, ctl):

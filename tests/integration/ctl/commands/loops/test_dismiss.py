@@ -8,7 +8,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.protocol.loops.verbs import (
     DismissPrompt,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_without_a_default_the_decider_is_notified(service, ctl):

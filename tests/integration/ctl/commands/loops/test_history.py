@@ -15,7 +15,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
 )
 from tests.integration.ctl.samples import ACTION
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_history_with_actions(service, ctl):

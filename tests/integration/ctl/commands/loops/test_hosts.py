@@ -9,7 +9,7 @@ from ftl2_enterprise.protocol.loops.replies import (
 from ftl2_enterprise.protocol.loops.verbs import (
     ListHosts,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_hosts_with_addresses_and_facts(service, ctl):

@@ -15,7 +15,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
 )
 from tests.integration.ctl.samples import check_all, check_reply
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_several_loops_are_all_tried(service, ctl):

@@ -10,7 +10,7 @@ from ftl2_enterprise.protocol.loops.replies import (
 from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_prompts_are_the_oldest_first_for_programs_too(service, ctl):

@@ -11,7 +11,7 @@ from ftl2_enterprise.protocol.loops.replies import (
 from ftl2_enterprise.protocol.loops.verbs import (
     ListResources,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_resources_with_their_data(service, ctl):

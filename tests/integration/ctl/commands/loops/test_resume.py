@@ -14,7 +14,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     WatchEvents,
 )
 from tests.integration.ctl.samples import check_all, check_reply, converges
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_waiting_survives_a_restart_of_the_service(service, ctl):

@@ -6,7 +6,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     RetryLoop,
 )
 from tests.integration.ctl.samples import check_reply
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_the_loop_runs_again(service, ctl):

@@ -9,7 +9,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     RunLoopNow,
 )
 from tests.integration.ctl.samples import check_reply
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_the_next_run_is_now(service, ctl):

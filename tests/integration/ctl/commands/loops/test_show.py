@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowLoop,
 )
 from tests.integration.ctl.samples import ACTION
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_a_loop_is_shown_with_its_process_iteration_and_prompts(service, ctl):

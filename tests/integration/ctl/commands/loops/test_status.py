@@ -19,7 +19,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
     ShowLoop,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 @pytest.mark.parametrize(

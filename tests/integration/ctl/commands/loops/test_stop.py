@@ -13,7 +13,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     StopLoop,
 )
 from tests.integration.ctl.samples import check_all, check_reply
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_no_loop_is_no_failure(service, ctl):

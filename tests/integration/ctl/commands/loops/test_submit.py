@@ -27,8 +27,8 @@ from ftl2_enterprise.protocol.service.verbs import (
     WatchEvents,
 )
 from tests.integration.ctl.samples import SETTINGS
-from tests.support import builders
-from tests.support.scripted_service import Stream
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import Stream
 
 
 def test_a_manifest_comes_from_standard_input(service, ctl, monkeypatch, tmp_path):

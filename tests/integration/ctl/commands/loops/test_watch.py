@@ -29,8 +29,8 @@ from ftl2_enterprise.protocol.service.verbs import (
     WatchEvents,
 )
 from tests.integration.ctl.samples import SETTINGS, converges
-from tests.support import builders
-from tests.support.scripted_service import Stream
+from tests.support.data import builders
+from tests.support.scripted.scripted_service import Stream
 
 
 def test_it_begins_with_the_current_iteration(service, ctl):

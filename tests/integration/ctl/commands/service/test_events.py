@@ -21,7 +21,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     ListEvents,
     WatchEvents,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_events_from_a_cursor(service, ctl):

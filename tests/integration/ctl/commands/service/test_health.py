@@ -11,7 +11,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     Health,
     ProcessHealth,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def health(**fields: Any) -> Health:

@@ -9,7 +9,7 @@ from ftl2_enterprise.protocol.service.verbs import (
     LogLine,
     WatchLogs,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_following_a_log_survives_a_restart_of_the_service(service, ctl):

@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListLoops,
     ListPrompts,
 )
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_the_completion_files_ask_for_names(service, ctl):

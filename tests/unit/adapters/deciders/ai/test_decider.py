@@ -11,7 +11,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.ports import Decider, DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
-from tests.support.models import RecordingCalls, ScriptedModel, seen, situation, text, value
+from tests.support.loops.models import RecordingCalls, ScriptedModel, seen, situation, text, value
 
 GOOD = {"converged": True, "reasoning": "all well"}
 BUSY = ModelError("cannot ask claude: overloaded", CallOutcome.FAILED, temporary=True, detail="529")

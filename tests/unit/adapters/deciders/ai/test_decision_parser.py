@@ -19,7 +19,7 @@ from ftl2_enterprise.adapters.deciders.ai.decision_parser import (
 from ftl2_enterprise.adapters.deciders.ai.schema import decision_schema
 from ftl2_enterprise.adapters.models.port import ModelReply
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
-from tests.support.models import text, value
+from tests.support.loops.models import text, value
 
 ACT = {"reasoning": "r", "actions": [{"module": "file", "params": {"path": "/x", "state": "directory"}}]}
 ACTED = Decision(reasoning="r", actions=[ActionSpec(module="file", params={"path": "/x", "state": "directory"})])

@@ -16,7 +16,7 @@ from ftl2_enterprise.protocol.loops.decision import Decision, Operator
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
 from ftl2_enterprise.protocol.loops.nouns import ActionState
 from ftl2_enterprise.protocol.text import StoredText
-from tests.support.models import action, past, seen, situation
+from tests.support.loops.models import action, past, seen, situation
 
 
 def section(text: str, name: str) -> str:

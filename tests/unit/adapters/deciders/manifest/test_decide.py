@@ -12,7 +12,7 @@ from ftl2_enterprise.adapters.deciders.manifest.failures import LEAVE_OUT, RETRY
 from ftl2_enterprise.adapters.deciders.rules_only import RulesDecider
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.loops.ports import ObservationResult, PastIteration, PromptAnswer
-from tests.support.manifests import NOT_CALLED, answer, asked, decide, failed, situation, steps
+from tests.support.loops.manifests import NOT_CALLED, answer, asked, decide, failed, situation, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

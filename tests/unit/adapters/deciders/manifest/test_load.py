@@ -13,7 +13,7 @@ from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import read
 from ftl2_enterprise.cli.tour.copying import copy_tour
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.manifest import json_schema, schema_text
-from tests.support.manifests import manifest, steps
+from tests.support.loops.manifests import manifest, steps
 from tests.support.places import REPOSITORY
 
 ROOT = REPOSITORY

@@ -6,7 +6,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     DisableRule,
 )
 from tests.integration.ctl.samples import RULE
-from tests.support import builders
+from tests.support.data import builders
 
 
 def test_the_rule_fires_in_no_loop(service, ctl):

@@ -1,0 +1,169 @@
+"""A real database file, and rows in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+
+from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+    hosts as host_rows,
+    increments as increment_rows,
+    loops as loop_rows,
+    model_calls as model_call_rows,
+    observations as observation_rows,
+    prompts as prompt_rows,
+    rules as rule_rows,
+)
+from ftl2_enterprise.loops.tables import disabled_rules
+from ftl2_enterprise.protocol.loops.facts import LoopStarted, loop_subject
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
+from ftl2_enterprise.store.events import cursors, list_events
+from ftl2_enterprise.store.idempotency import handovers
+from tests.support.data.facts import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from ftl2_enterprise.store.database import Store
+    from ftl2_enterprise.store.tx import Tx
+
+
+class Ticks:
+    """A clock that advances by a second each time it is read."""
+
+    def __init__(self, at: int = 1_700_000_000_000_000) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        self.at += 1_000_000
+        return self.at
+
+
+def loop_names(db: Store) -> set[str]:
+    """The names of all loops."""
+    with db.read() as tx:
+        return {loop.name for loop in loop_rows.list_loops(tx, finished=True)}
+
+
+def spec(name: str = "web", **values: Any) -> LoopSpec:
+    return LoopSpec(name=name, desired_state="nginx answers", **values)
+
+
+def started_loop(tx: Tx, name: str = "web") -> tuple[Loop, int]:
+    """A loop that runs, and the generation of its claim."""
+    loop = loop_rows.create_loop(tx, spec(name))
+    generation = loop_rows.claim_loop(tx, loop.id, "me")
+    loop_rows.move_loop(tx, loop.id, generation, sample(LoopStarted), run=1)
+    return loop_rows.get_loop(tx, loop.id), generation
+
+
+def begun_iteration(tx: Tx, name: str = "web") -> Iteration:
+    loop, _ = started_loop(tx, name)
+    return loop_rows.insert_iteration(tx, loop.id, 1)
+
+
+def propose(tx: Tx, iteration: Iteration, *, n: int = 1, host: str = "web1", **values: Any) -> int:
+    call = {"target": host, "module": "file", "params": {"path": "/srv"}, "origin": "decision", **values}
+    return action_rows.insert_action(tx, iteration, n=n, host=host, **call)
+
+
+def acting_loop(tx: Tx) -> tuple[Loop, int, int]:
+    """A loop in the middle of an action: the loop, the generation of its claim, and the action."""
+    loop, generation = started_loop(tx)
+    iteration = loop_rows.insert_iteration(tx, loop.id, 1)
+    action = propose(tx, iteration)
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.OBSERVED)
+    loop_rows.move_iteration(tx, iteration.id, IterationEvent.DECIDED)
+    action_rows.move_action(tx, action, ActionEvent.STARTED)
+    return loop, generation, action
+
+
+def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "80") -> int:
+    return prompt_rows.insert_prompt(
+        tx,
+        iteration,
+        key=key,
+        question="Which port?",
+        options=["80", "8080"],
+        default=default,
+        context=None,
+        deadline_at=None,
+    ).id
+
+
+def one_of_each(tx: Tx, name: str = "web") -> Iteration:
+    """A row in every table, each of them open; the iteration that they belong to."""
+    loop, _ = started_loop(tx, name)
+    step = increment_rows.insert_increment(tx, loop.id, desired_state="first half")
+    iteration = loop_rows.insert_iteration(tx, loop.id, 1, increment_id=step.id)
+    observation_rows.insert_observation(
+        tx, iteration, name="disk", module="command", host="web1", params={"cmd": "df"}, origin="decider"
+    )
+    propose(tx, iteration)
+    ask(tx, iteration)
+    host_rows.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
+    host_rows.upsert_resource(tx, loop.id, "disk1", {"size": 3})
+    rule_rows.insert_rule_result(
+        tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
+    )
+    model_call_rows.begin_model_call(
+        tx, iteration, purpose="decide", provider="claude", model=None, request="what now? " * 900
+    )
+    tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
+    tx.connection.execute(insert(handovers), {"client": "loop:1", "number": 1})
+    tx.connection.execute(insert(cursors), {"reader": f"link {loop.id}", "event_id": 1})
+    return iteration
+
+
+def end_iteration(tx: Tx, iteration_id: int) -> None:
+    loop_rows.move_iteration(tx, iteration_id, IterationEvent.ENDED, outcome="observed")
+
+
+@contextmanager
+def other_process(program: str, *args: object) -> Generator[subprocess.Popen[str]]:
+    """Another process that has printed a line; it ends when its input does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().strip() == "ready"
+        yield process
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(20)
+
+
+HOLD = """
+    import sqlite3, sys
+    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    print("ready", flush=True)
+    sys.stdin.read()
+    connection.execute("ROLLBACK")
+    connection.close()
+"""
+
+
+@contextmanager
+def locked_by_another_process(path: Path) -> Generator[None]:
+    with other_process(HOLD, path):
+        yield
+
+
+def event_kinds(db: Store, loop_id: int) -> list[str]:
+    with db.read() as tx:
+        return [fact.kind for fact in list_events(tx, subject=loop_subject(loop_id))]

@@ -1,0 +1,1 @@
+"""Engines, deciders, rules and manifests for tests."""

@@ -1,0 +1,1 @@
+"""Services and clients that follow a script."""

@@ -1,0 +1,1 @@
+"""The service and its processes, as tests start them."""
