@@ -174,8 +174,12 @@ def test_its_process_is_supervised(installed: Installed) -> None:
     os.kill(first, signal.SIGKILL)
     until(lambda: installed.pid("watched") not in {first, None})
     until(lambda: installed.kinds("watched").count("note.watched") >= 2)
-    left = [one for one in installed.json("events", "watched")["events"] if one["kind"] == "note.left"]
-    assert [one["data"] for one in left] == [{"signal": signal.SIGKILL}]
+    facts = installed.json("events", "watched")["events"]
+    left = [one["data"] for one in facts if one["kind"] == "note.left"]
+    assert left == [{"signal": signal.SIGKILL}], installed.service.output.read_text()
+    # Every start follows the recorded end of the process before.
+    kinds = [one["kind"] for one in facts if one["kind"] in {"note.watched", "note.left"}]
+    assert kinds == ["note.watched", "note.left", "note.watched"], (facts, installed.service.output.read_text())
     # Counted when the manager has run again.
     until(lambda: installed.json("health")["counts"].get("watched", 0) >= 1)
 

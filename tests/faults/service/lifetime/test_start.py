@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.core.clock import SystemClock, seconds_between
 from ftl2_enterprise.loops import manager
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
@@ -72,14 +72,15 @@ def test_after_a_boot_loops_begin_spread_over_the_splay(tmp_path: Path) -> None:
         process_marks.kill_all(service.run)
         service.wait()
         ((fact, action),) = rows(service.run, "SELECT (SELECT max(id) FROM events), (SELECT max(id) FROM actions)")
+        before = SystemClock().now()
         service.start(env={"PYTHONPATH": os.pathsep.join([str(tmp_path / "python"), *sys.path])})
         until(lambda: in_action(service, LOOPS, after=action))
         started = facts(service, "loop.started", after=fact)
         assert len(started) == len({event.subject for event in started}) == LOOPS
-        times = [seconds_between(started[0].at, event.at) for event in started]
+        times = [seconds_between(before, event.at) for event in started]
         print(f"began after {[round(time, 2) for time in times]} s")
-        # The first one may have taken its time to begin; none begins before it may.
-        assert times[-1] > (LOOPS - 2) * SPLAY / LOOPS
+        # On a busy machine the first ones may begin late; none begins before it may.
+        assert times[-1] > (LOOPS - 1) * SPLAY / LOOPS
         fcntl.flock(gate, fcntl.LOCK_UN)
         for n in range(LOOPS):
             assert service.until_state(f"loop{n}", LoopState.COMPLETED).outcome is Outcome.CONVERGED
