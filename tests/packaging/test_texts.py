@@ -45,12 +45,12 @@ def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
     shown = tmp_path / "shown.toml"
     shown.write_text(re.sub(r"^#(\w+ = )", r"\1", config_file.document(), flags=re.MULTILINE))
     loaded = MODEL.load(config=shown, environ={"HOME": "/home/x"}).settings
-    values = msgspec.to_builtins(loaded)
+    shown_values = msgspec.to_builtins(loaded)
     for section, values in msgspec.to_builtins(MODEL.of()).items():
         for name, default in values.items():
             key = f"{section}.{name}"
             expected = options.OF_THE_SERVICE.get(key, options.EXAMPLES.get(key, default))
-            assert values[section][name] == expected, key
+            assert shown_values[section][name] == expected, key
 
 
 def test_every_setting_has_a_type_and_a_meaning() -> None:
