@@ -78,10 +78,10 @@ class Page:
 
 def _filled(text: str) -> list[str]:
     pieces = re.split(r"`([^`]*)`", text)
-    text = "".join(
+    marked = "".join(
         f"\\fB{_escaped(piece)}\\fR" if place % 2 else _escaped(piece) for place, piece in enumerate(pieces)
     )
-    return [_guarded(line) for line in text.splitlines()]
+    return [_guarded(line) for line in marked.splitlines()]
 
 
 def _escaped(text: str) -> str:

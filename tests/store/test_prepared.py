@@ -82,8 +82,8 @@ def test_every_kind_of_column_is_tried() -> None:
 @given(row=ROW, later=ROW)
 def test_rows_are_written_and_read_alike(tx: Tx, row: dict[str, Any], later: dict[str, Any]) -> None:
     tx.raw.execute("DELETE FROM kinds")
-    expected = tx.connection.execute(INSERT, row)
-    first = expected.lastrowid
+    inserted = tx.connection.execute(INSERT, row)
+    first = inserted.lastrowid
     stored = _raw(tx, first)
     expected = tuple(tx.connection.execute(BY_ID, {"row_id": first}).one())
     tx.raw.execute("DELETE FROM kinds")

@@ -253,9 +253,9 @@ def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_sho
     assert max(length for (length,) in rows(command, "select length(data) from events")) < 10_000
     assert command.database.stat().st_size < 8 * MIB
     for words in (["history", "large", "--actions"], ["history", "large", "--json"], ["status", "--all", "--json"]):
-        shown = command.run(*words)
-        assert shown.returncode == 0, shown.stderr
-        assert len(shown.stdout) < 50_000
+        done = command.run(*words)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout) < 50_000
 
 
 # --- lies ----------------------------------------------------------------------------------------------------------

@@ -162,11 +162,11 @@ def test_a_decision_is_found_anywhere_in_the_output(answer: str) -> None:
 
 def test_a_fence_inside_a_text_of_the_decision_is_no_fence() -> None:
     code = 'async def action(ftl):\n    """Example:\n```json\n{"converged": true}\n```\n"""\n'
-    decision = {"actions": [{"module": "copy", "params": {"content": code, "dest": "/r.py"}}]}
+    written = {"actions": [{"module": "copy", "params": {"content": code, "dest": "/r.py"}}]}
     for answer in (
-        json.dumps(decision),
-        f"Here:\n{json.dumps(decision)}",
-        f"```json\n{json.dumps(decision, indent=1)}\n```",
+        json.dumps(written),
+        f"Here:\n{json.dumps(written)}",
+        f"```json\n{json.dumps(written, indent=1)}\n```",
     ):
         decision = decision_in(text(answer))
         assert decision.actions[0].params["content"] == code
