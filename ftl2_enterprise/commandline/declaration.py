@@ -40,6 +40,8 @@ class ValueKind(msgspec.Struct, frozen=True, kw_only=True):
     """File name endings that are completed; any when empty."""
     is_command: bool = False
     """The name of a command of the same program."""
+    is_private: bool = False
+    """The history of the shell does not keep it, nor what follows it on the line."""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ class Option(msgspec.Struct, frozen=True):
     """Shown in the help only; the service or the command applies it."""
     stays: bool = False
     """With this option, the command runs until the user ends it."""
+    reports_outcome: bool = False
+    """With this option, the exit status reports the outcome of what the command has started."""
 
     @property
     def long(self) -> str:
@@ -142,6 +146,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     is_view: bool = False
     """It shows a view that the service can render itself; see decision 10."""
     has_json: bool = True
+    reports_outcome: bool = False
+    """The exit status reports the outcome of what it follows."""
 
     @property
     def usage(self) -> str:

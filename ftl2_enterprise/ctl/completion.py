@@ -29,7 +29,7 @@ class CompletionCandidate(NamedTuple):
 
 
 class Names(Protocol):
-    """The source of the names of loops, prompts and rules."""
+    """The source of the names that are completed."""
 
     def ask[R](self, request: Request[R]) -> R | None:
         """The reply to a verb that only reads; None when there is none."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 CODES: dict[Code, str] = {
     Code.INVALID: "wrong usage or bad input; nothing was changed",
-    Code.NOT_FOUND: "there is no such loop, prompt, rule or text",
-    Code.CONFLICT: "not possible in the current state: the loop has ended, the name is taken, the prompt is settled",
+    Code.NOT_FOUND: "what the command names does not exist",
+    Code.CONFLICT: "not possible in the current state, for example because a name is taken",
     Code.DENIED: "this user has no permission for it",
     Code.UNAVAILABLE: "the service is unreachable, or temporarily unable to work; try again later",
     Code.INTERNAL: "internal error; details are in the log of the service, or in the file that the message names",
@@ -23,12 +23,12 @@ CODES: dict[Code, str] = {
 
 def of(command: Command) -> list[tuple[str, str]]:
     """Statuses of the command that not every command has, as pairs of number and meaning."""
-    follows = any(option.name == "wait" for option in command.options) or command.name == "watch"
-    return of_followers() if follows else []
+    waits = command.reports_outcome or any(option.reports_outcome for option in command.options)
+    return of_followers() if waits else []
 
 
 def of_followers() -> list[tuple[str, str]]:
-    """The statuses of commands that follow something until it ends."""
+    """The statuses of commands that wait for an outcome."""
     return [(str(status), meaning) for status, meaning in of_capabilities().items() if status]
 
 

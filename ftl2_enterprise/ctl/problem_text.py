@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.commandline import finder
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.protocol.verb import name_of
@@ -12,8 +14,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.declaration import Command
 
 OTHER_PROGRAM = "ftl2-enterprise"
-SHARED = ("status", "history", "prompts")
-"""Commands of both programs; hints of the service name the other one."""
+_COMMAND = re.compile(rf"`{OTHER_PROGRAM} (?=([a-z-]+))")
+"""The beginning of a command in a hint of the service, which names the other program."""
+
+
+def _own(found: re.Match[str]) -> str:
+    """The name of this program instead of the other one, if it has the same command."""
+    return f"`{FTL2CTL.name} " if found[1] in finder.names(FTL2CTL) else found[0]
 
 
 def as_typed(problem: Problem, command: Command | None, *, is_shell: bool = False) -> Problem:
@@ -25,8 +32,7 @@ def as_typed(problem: Problem, command: Command | None, *, is_shell: bool = Fals
             message = f"cannot do {command.name}: {message.removeprefix(refused)}"
             break
     if hint:
-        for name in SHARED:
-            hint = hint.replace(f"`{OTHER_PROGRAM} {name}", f"`{FTL2CTL.name} {name}")
+        hint = _COMMAND.sub(_own, hint)
         if is_shell:
             hint = hint.replace(f"`{FTL2CTL.name} ", "`")
     return (

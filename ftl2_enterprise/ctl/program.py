@@ -10,7 +10,7 @@ TIMEOUT = Option("timeout", "Maximum seconds to wait for a reply.", SECONDS, abo
 
 FTL2CTL = Program(
     name="ftl2ctl",
-    purpose="Control the ftl2-enterprise service: submit desired states, follow loops, answer their prompts.",
+    purpose="Control the ftl2-enterprise service, and show what it does.",
     package="ftl2_enterprise.ctl.commands",
     has_capabilities=True,
     options=(JSON, SOCKET, TIMEOUT, HELP),

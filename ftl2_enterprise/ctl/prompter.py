@@ -1,28 +1,46 @@
-"""Asks the user: for confirmation, or for the answer to a prompt."""
+"""Asks the user at the terminal: for confirmation, or for the answer to a question of a capability."""
 
 from __future__ import annotations
 
 import sys
 import termios
 import time
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.render.terminal import is_terminal
-from ftl2_enterprise.render.text import Role, line, one_line
+from ftl2_enterprise.render.text import Line, Role, line
+from ftl2_enterprise.render.view import ViewReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.render.colour import Painter
 
 
 UNREAD = 0.5
 """Seconds in which a question cannot have been read: an Enter within them was typed for something else."""
 SETTLED = "no answer is needed (Enter returns)"
-"""The invitation once the prompt is settled."""
+"""The invitation once the question is settled."""
+
+
+class TerminalQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A question whose answer the user types. The capability that asks it declares which answers are valid."""
+
+    subject: str
+    """What it is about, such as `prompt:7`; see `Asker.has_shown`."""
+    invitation: str
+    """Shown before the typed answer."""
+    options: tuple[str, ...] = ()
+    """The answers to choose from, which are completed."""
+    default: str | None = None
+    """The answer for an empty line; without one, an empty line postpones the answer."""
+    check: Callable[[str], str]
+    """From the typed text to the answer. Raises Problem for an invalid one."""
+    settled: Callable[[ViewReader], Line | None]
+    """The notice that no answer is needed any more, as read from the service; None while one is. Raises Problem."""
 
 
 class Silence(Enum):
@@ -31,7 +49,7 @@ class Silence(Enum):
     LATER = "later"
     """The user postponed it."""
     SETTLED = "settled"
-    """The prompt was settled, and the user was notified."""
+    """The question was settled, and the user was notified."""
 
 
 class Asker(Protocol):
@@ -41,12 +59,12 @@ class Asker(Protocol):
         """Whether the user confirms; anything but yes is no."""
         ...
 
-    def answer(self, prompt: Prompt, loop: str) -> str | Silence:
+    def answer(self, question: TerminalQuestion) -> str | Silence:
         """A valid answer, asked for until it is valid; else why there is none."""
         ...
 
-    def has_shown(self, prompt_id: int) -> None:
-        """A command has shown the prompt: it need not be announced."""
+    def has_shown(self, subject: str) -> None:
+        """A command has shown this subject: it need not be announced."""
         ...
 
 
@@ -60,12 +78,12 @@ class TerminalAsker:
         """Whether the user confirms."""
         return (self._read(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt, loop: str) -> str | Silence:
+    def answer(self, question: TerminalQuestion) -> str | Silence:
         """A valid answer, or why there is none."""
-        return until_valid(prompt, self._out, lambda: self._read(f"  {invitation(prompt, loop)}: "))
+        return until_valid(question, self._out, lambda: self._read(f"  {question.invitation}: "))
 
-    def has_shown(self, prompt_id: int) -> None:
-        """Prompts are not announced here."""
+    def has_shown(self, subject: str) -> None:
+        """Nothing is announced here."""
 
     def _read(self, invite: str) -> str | None:
         forget_typed()
@@ -79,7 +97,7 @@ class TerminalAsker:
 
 
 def until_valid(
-    prompt: Prompt,
+    question: TerminalQuestion,
     out: Painter,
     read: Callable[[], str | None],
     *,
@@ -97,7 +115,7 @@ def until_valid(
             return Silence.SETTLED
         if text is None:
             return Silence.LATER
-        if not text.strip() and prompt.default is not None and clock() - asked_at < UNREAD:
+        if not text.strip() and question.default is not None and clock() - asked_at < UNREAD:
             out.print(
                 line(
                     ("Enter came before the question could be read: press it again for the default", Role.WARNING),
@@ -106,22 +124,11 @@ def until_valid(
             )
             continue
         if not text.strip():
-            return Silence.LATER if prompt.default is None else prompt.default
-        from ftl2_enterprise.protocol.loops.answers import resolve  # noqa: PLC0415 - a confirmation needs none
-
+            return Silence.LATER if question.default is None else question.default
         try:
-            return resolve(prompt, text)
+            return question.check(text)
         except Problem as problem:
             out.print(line((problem.message, Role.WARNING), f"; {problem.hint}" if problem.hint else "", indent=2))
-
-
-def invitation(prompt: Prompt, loop: str) -> str:
-    """The invitation, with what can be typed. It names the prompt, because others may be announced above it."""
-    choice = f"1-{len(prompt.options)}" if prompt.options else "text"
-    empty = "Enter for later"
-    if prompt.default is not None:
-        empty = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"
-    return f"answer {prompt.id} of {one_line(loop, 40)} ({choice}, {empty})"
 
 
 def forget_typed() -> None:

@@ -17,8 +17,8 @@ _HEAD = f"""\
     {_NAME}                                      the shell, on a terminal
     {_NAME} < FILE                               one command per line; the first failure ends it
 
-`LOOP` is a name, an unambiguous prefix of a name, or an id. Times are shown as ages; JSON has them in ISO 8601
-and UTC. Colours and symbols are for terminals, and `NO_COLOR` switches the colours off.
+Times are shown as ages; JSON has them in ISO 8601 and UTC. Colours and symbols are for terminals, and `NO_COLOR`
+switches the colours off.
 
 The socket of the service is the value of `--socket`, of `{SOCKET_VARIABLES[0]}`, or of
 `{SOCKET_VARIABLES[1]}`, else `/run/ftl2-enterprise/control.sock` if it exists, else the
@@ -32,7 +32,7 @@ def document() -> str:
     statuses = "\n".join(
         [
             reference.table(titles, exit_statuses.common()),
-            "Commands that follow a loop (`--wait`, `watch`) also use:\n",
+            "Commands that wait for an outcome (`--wait`, `watch`) also use:\n",
             reference.table(titles, exit_statuses.of_followers()),
         ]
     )

@@ -88,6 +88,10 @@ class CtlSession:
             # The service ended during the greeting. Nothing was requested yet, and its successor may be there.
             return client.connect(path, self._within, program=FTL2CTL.name, waits=self._waits)
 
+    def reach(self) -> None:
+        """Connect, if it is not connected. Raises Problem."""
+        self._connected()
+
     def _connected(self) -> Client:
         if self._client is None:
             self._client = self.connect()

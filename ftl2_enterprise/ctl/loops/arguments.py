@@ -22,7 +22,7 @@ def _prompt_id(shown: str, word: str) -> int:
 
 LOOP_REF = ValueKind(name="loop", check=not_empty, names=f"{_NAMES}:loops")
 PROMPT_ID = ValueKind(name="prompt", check=_prompt_id, names=f"{_NAMES}:prompts")
-ANSWER = ValueKind(name="answer", names=f"{_NAMES}:answers")
+ANSWER = ValueKind(name="answer", names=f"{_NAMES}:answers", is_private=True)
 RULE_NAME = ValueKind(name="rule", check=not_empty, names=f"{_NAMES}:rules")
 DIGEST = ValueKind(name="digest", check=not_empty)
 

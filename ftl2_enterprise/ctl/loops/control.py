@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 NOW = Option("now", "Interrupt the current step; it is recorded as unknown.")
 WAIT = Option(
-    "wait", "Follow the loop until it ends, rests, asks or is paused; the exit status reports its state.", short="w"
+    "wait",
+    "Follow the loop until it ends, rests, asks or is paused; the exit status reports its state.",
+    short="w",
+    reports_outcome=True,
 )
 EACH = (
     "Several loops are all tried, even if some fail; the exit status is that of the first failure. With --json, each "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl import event_stream
+from ftl2_enterprise.ctl.loops.questions import prompt_subject
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import (
     IterationStarted,
@@ -122,7 +123,7 @@ def _print(session: CtlSession, printer: Printer, event: Event) -> None:
         session.print(lines)
         fact = fact_of(event)
         if session.is_shell and isinstance(fact, PromptAsked) and session.asker is not None:
-            session.asker.has_shown(fact.prompt_id)
+            session.asker.has_shown(prompt_subject(fact.prompt_id))
 
 
 def _end(session: CtlSession, loop: Loop) -> int:

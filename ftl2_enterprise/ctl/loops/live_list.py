@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.ctl.loops.shell_part import PART, LoopsState
 from ftl2_enterprise.ctl.repl.notifications import away
 from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot, Snapshot
 from ftl2_enterprise.protocol.loops.nouns import LoopState
@@ -28,6 +29,8 @@ TICK = 1.0
 """Seconds between two updates of the ages that are shown."""
 QUIT_KEYS = {b"q", b"Q", b"\x03", b"\x04", b"\x1b"}
 HIDDEN = {LoopState.COMPLETED, LoopState.CANCELLED}
+LOOPS = "loops"
+"""The key of their state in the snapshot."""
 
 ENTER = "\x1b[?1049h\x1b[?25l"
 LEAVE = "\x1b[?25h\x1b[?1049l"
@@ -51,7 +54,7 @@ def run(session: CtlSession, *, finished: bool) -> int:
             # The pipe is full: it has been woken.
             return
 
-    live = LiveSnapshot(out, session.socket, changed)
+    live = LiveSnapshot(out, session.socket, changed, parts={LOOPS: PART})
     with _display(session):
         live.start()
         try:
@@ -99,7 +102,8 @@ def _draw(session: CtlSession, now: Snapshot, *, finished: bool) -> None:
 
 def _lines(session: CtlSession, now: Snapshot, *, finished: bool) -> list[Line]:
     time = session.now()
-    loops = sorted((loop for loop in now.loops if finished or loop.state not in HIDDEN), key=urgency)
+    state: LoopsState = now.states.get(LOOPS, LoopsState())
+    loops = sorted((loop for loop in state.loops if finished or loop.state not in HIDDEN), key=urgency)
     head = line((f"{iso_time(time)}  q quits  ", Role.FAINT), *counts_line(loops).spans)
     lines = [head]
     if now.problem is not None:
@@ -107,14 +111,14 @@ def _lines(session: CtlSession, now: Snapshot, *, finished: bool) -> list[Line]:
             line(symbol("✘", Role.BAD), (away(now), Role.BAD), f"; this list is older: {now.problem.message}")
         )
     else:
-        lines += stopping_lines(loops, draining=now.draining)
+        lines += stopping_lines(loops, draining=state.draining)
     if now.problem is None and not now.is_read:
         return [*lines, line("connecting ...")]
     lines += (
-        [line(), *loop_table(loops, time, session.room, draining=now.draining)]
+        [line(), *loop_table(loops, time, session.room, draining=state.draining)]
         if loops
         else [line(), line("no active loops")]
     )
-    if now.prompts:
-        lines += [line(), *open_prompt_lines(session, now.prompts)]
+    if state.prompts:
+        lines += [line(), *open_prompt_lines(session, state.prompts)]
     return lines

@@ -1,4 +1,4 @@
-"""The history of typed lines, kept in a file between shells; answers to prompts are not kept."""
+"""The history of typed lines, kept in a file between shells; private arguments are not kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, override
 
 from prompt_toolkit.history import History
 
+from ftl2_enterprise.commandline import finder
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.ctl import tokenizer, user_dirs
+from ftl2_enterprise.ctl.program import FTL2CTL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +50,7 @@ class LineHistory(History):
 
 
 def to_keep(text: str) -> str:
-    """The part of a line that may be stored: no answer to a prompt; empty for a line that begins with a blank."""
+    """The part of a line that may be stored: without private arguments; empty for a line that begins with a blank."""
     first = " ".join(text.split("\n"))
     try:
         words = tokenizer.split(first)
@@ -57,9 +59,20 @@ def to_keep(text: str) -> str:
     if not words or text.startswith(" "):
         # As in bash, a line that begins with a blank is not kept.
         return ""
-    if words[0] == "answer" and len(words) > 2:
-        return " ".join(words[:2])
-    return first.strip()
+    public = _public(words)
+    return first.strip() if public is None else " ".join(public)
+
+
+def _public(words: list[str]) -> list[str] | None:
+    """The words before the first private argument; None when no argument is private."""
+    try:
+        command, rest = finder.find(FTL2CTL, words)
+    except Problem:
+        return None
+    places = [n for n, argument in enumerate(command.arguments) if argument.kind.is_private]
+    if not places:
+        return None
+    return words[: len(words) - len(rest) + places[0]] if len(rest) > places[0] else None
 
 
 def path(variables: Mapping[str, str]) -> str:

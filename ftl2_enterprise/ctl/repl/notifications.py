@@ -1,37 +1,27 @@
-"""Notices that the shell prints while the user types: new prompts, failed loops, a service that ends or returns."""
+"""Notices that the shell prints while the user types: a service that is lost or returns, and news of the parts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Code
-from ftl2_enterprise.protocol.loops.nouns import LoopState
-from ftl2_enterprise.render.loops.prompts import asked_notice
-from ftl2_enterprise.render.loops.standing import standing
-from ftl2_enterprise.render.text import Line, Role, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, line, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container
 
+    from ftl2_enterprise.ctl.repl.parts import Parts
     from ftl2_enterprise.ctl.repl.snapshot import Snapshot
-    from ftl2_enterprise.protocol.loops.replies import LoopLine
-
-BAD = {LoopState.FAILED, LoopState.BLOCKED}
-SHOWN = 5
 
 
-def news(before: Snapshot, now: Snapshot, *, shown: Container[int] = ()) -> list[Line]:
-    """The notices about what changed, without prompts that were shown; none for the first snapshot."""
+def news(before: Snapshot, now: Snapshot, parts: Parts, *, shown: Container[str] = ()) -> list[Line]:
+    """The notices about what changed, without subjects that were shown; none of a part for the first snapshot."""
     lines = _service(before, now)
     if not before.is_read or now.problem is not None:
         return lines
-    known = {one.prompt.id for one in before.prompts}
-    asked = [one for one in now.prompts if one.prompt.id not in known and one.prompt.id not in shown]
-    for one in asked[:SHOWN]:
-        lines += asked_notice(one)
-    if len(asked) > SHOWN:
-        lines.append(line((f"and {len(asked) - SHOWN} more prompts: ", Role.WARNING), ("prompts", Role.COMMAND)))
-    return lines + _failed(before.loops, now.loops)
+    for name, part in parts.items():
+        lines += part.notices(before.states[name], now.states[name], shown)
+    return lines
 
 
 def _service(before: Snapshot, now: Snapshot) -> list[Line]:
@@ -52,20 +42,3 @@ def away(now: Snapshot) -> str:
     if now.problem is not None and now.problem.code is Code.DENIED:
         return "the service denies access"
     return "the service is unreachable, trying again"
-
-
-def _failed(before: Iterable[LoopLine], now: Iterable[LoopLine]) -> list[Line]:
-    known = {loop.id: loop.state for loop in before}
-    bad = [loop for loop in now if loop.state in BAD and known.get(loop.id, LoopState.PENDING) is not loop.state]
-    lines = [_bad(loop) for loop in bad[:SHOWN]]
-    if len(bad) > SHOWN:
-        lines.append(line((f"and {len(bad) - SHOWN} more loops: ", Role.BAD), ("status", Role.COMMAND)))
-    return lines
-
-
-def _bad(loop: LoopLine) -> Line:
-    where = standing(loop)
-    why = f": {one_line(loop.reason, 200)}" if loop.reason else ""
-    return line(
-        symbol(where.symbol, where.role), (one_line(loop.name, 60), Role.STRONG), " ", (where.word, where.role), why
-    )

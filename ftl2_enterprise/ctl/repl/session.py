@@ -22,12 +22,10 @@ from ftl2_enterprise.ctl import prompter, runner, tokenizer
 from ftl2_enterprise.ctl.completion import CompletionCandidate
 from ftl2_enterprise.ctl.problem_text import as_typed
 from ftl2_enterprise.ctl.program import FTL2CTL, LEAVE
-from ftl2_enterprise.ctl.repl import line_history, notifications, toolbar
+from ftl2_enterprise.ctl.repl import line_history, notifications, parts, toolbar
 from ftl2_enterprise.ctl.repl.completer import AnswerCompleter, ShellCompleter
 from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot, Snapshot
-from ftl2_enterprise.protocol.loops.nouns import PromptState
-from ftl2_enterprise.render.loops.prompts import settled_notice
-from ftl2_enterprise.render.text import Line, Role, count, line
+from ftl2_enterprise.render.text import Line, Role, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -36,10 +34,10 @@ if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
 
-    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.ctl.prompter import TerminalQuestion
     from ftl2_enterprise.render.colour import Painter
 
-PROMPT = "ftl2ctl> "
+INVITATION = "ftl2ctl> "
 FIRST_READ = 1.0
 """Seconds that the greeting waits for the service to reply."""
 
@@ -52,22 +50,23 @@ class Shell:
         kept = {name: value for name, value in leading.values.items() if name in {"socket", "timeout"}}
         self._leading = GivenValues(kept)
         self._socket = leading.maybe("socket")
-        self._live = LiveSnapshot(out, self._socket, self._changed)
+        self._parts = parts.found()
+        self._live = LiveSnapshot(out, self._socket, self._changed, parts=self._parts)
         self._lock = threading.Lock()
-        self._is_at_prompt = False
+        self._is_reading = False
         self._announced = Snapshot()
         """The state that the user has seen; differences from it are announced."""
-        self._shown: set[int] = set()
-        """Prompts that commands have shown, which are not announced."""
+        self._shown: set[str] = set()
+        """Subjects that commands have shown, which are not announced."""
         self._is_read = threading.Event()
         self._status = 0
         self._current: PromptSession[str] | None = None
         self._late: list[Line] = []
         """Notices that had to wait while a command was running."""
-        self._asked: int | None = None
-        """The prompt whose answer is being typed."""
+        self._asked: TerminalQuestion | None = None
+        """The question whose answer is being typed."""
         self._is_settled = False
-        """Whether that prompt was settled in the meantime."""
+        """Whether that question was settled in the meantime."""
         self._lines = self._session(
             history=line_history.LineHistory(line_history.path(variables)),
             completer=ShellCompleter(self._live),
@@ -82,7 +81,7 @@ class Shell:
         try:
             while True:
                 try:
-                    text = self.read(self._lines, PROMPT)
+                    text = self.read(self._lines, INVITATION)
                 except KeyboardInterrupt:
                     continue
                 except EOFError:
@@ -91,7 +90,7 @@ class Shell:
                     break
         finally:
             self._live.stop()
-        self._out.print(line("loops continue; return with ", (self._command(), Role.COMMAND)))
+        self._farewell()
         return 0
 
     def read(self, session: PromptSession[str], invite: str | Callable[[], str]) -> str:
@@ -99,21 +98,21 @@ class Shell:
         # Raw, because notices contain escape sequences for their colours.
         with patch_stdout(raw=True):
             with self._lock:
-                self._is_at_prompt, self._current = True, session
+                self._is_reading, self._current = True, session
                 # What happened while a command was running.
                 notices, self._late = [*self._news(self._live.now), *self._late], []
                 if notices:
                     sys.stdout.write(self._out.text(notices))
             try:
-                return session.prompt(lambda: [("class:prompt", invite if isinstance(invite, str) else invite())])
+                return session.prompt(lambda: [("class:invitation", invite if isinstance(invite, str) else invite())])
             finally:
                 with self._lock:
-                    self._is_at_prompt = False
+                    self._is_reading = False
 
     @contextmanager
-    def asks(self, prompt_id: int) -> Generator[Callable[[], bool]]:
-        """Watch the prompt while its answer is typed; yields a function that returns whether it was settled."""
-        self._asked, self._is_settled = prompt_id, False
+    def asks(self, question: TerminalQuestion) -> Generator[Callable[[], bool]]:
+        """Watch the question while its answer is typed; yields a function that returns whether it was settled."""
+        self._asked, self._is_settled = question, False
         try:
             yield lambda: self._is_settled
         finally:
@@ -139,7 +138,7 @@ class Shell:
         return session
 
     def _toolbar(self) -> StyleAndTextTuples:
-        return [*toolbar.fragments(self._live.now, self._out.columns)]
+        return [*toolbar.fragments(self._live.now, self._parts, self._out.columns)]
 
     def _run_lines(self, text: str) -> bool:
         """Run the lines that were typed or pasted; False when the user leaves."""
@@ -179,7 +178,7 @@ class Shell:
                 # The greeting shows this state.
                 self._announced = now
                 self._is_read.set()
-            current = self._current if self._is_at_prompt else None
+            current = self._current if self._is_reading else None
             if current is None:
                 self._late += settled
                 return
@@ -189,29 +188,30 @@ class Shell:
         current.app.invalidate()
 
     def _news(self, now: Snapshot) -> list[Line]:
-        notices = notifications.news(self._announced, now, shown=self._shown)
+        notices = notifications.news(self._announced, now, self._parts, shown=self._shown)
         self._announced = now
         return notices
 
-    def has_shown(self, prompt_id: int) -> None:
-        """A command has shown the prompt: it is not announced."""
+    def has_shown(self, subject: str) -> None:
+        """A command has shown the subject: it is not announced."""
         with self._lock:
-            self._shown.add(prompt_id)
+            self._shown.add(subject)
 
     def _settled(self, now: Snapshot) -> list[Line]:
-        """The notice that the prompt whose answer is being typed was settled."""
+        """The notice that the question whose answer is being typed was settled."""
         asked = self._asked
-        if asked is None or self._is_settled or now.problem or asked in {one.prompt.id for one in now.prompts}:
+        if asked is None or self._is_settled or now.problem:
             return []
         try:
-            prompt = self._live.prompt(asked)
+            with self._live.session() as session:
+                notice = asked.settled(session)
         except Problem:
             # The next read will notice.
             return []
-        if (prompt is not None and prompt.state is PromptState.OPEN) or asked != self._asked:
+        if notice is None or asked is not self._asked:
             return []
         self._is_settled = True
-        return [settled_notice(asked, prompt)]
+        return [notice]
 
     def _greet(self) -> None:
         now = self._live.now
@@ -228,12 +228,14 @@ class Shell:
             self._out.print(why + ([line((now.problem.hint, Role.FAINT), indent=2)] if now.problem.hint else []))
         elif not now.is_read:
             self._out.print(line(("the service has not replied yet", Role.FAINT)))
-        elif now.prompts:
-            waiting = count(len(now.prompts), "prompt")
-            verb = "waits" if len(now.prompts) == 1 else "wait"
-            self._out.print(line((f"{waiting} {verb} for you: ", Role.WARNING), ("answer", Role.COMMAND)))
-        elif not now.loops:
-            self._out.print(line("no loops yet: ", ("submit -f FILE", Role.COMMAND)))
+        else:
+            for name, part in self._parts.items():
+                self._out.print(part.greeting(now.states[name]))
+
+    def _farewell(self) -> None:
+        back = line("return with ", (self._command(), Role.COMMAND))
+        is_there = self._live.now.problem is None
+        self._out.print(line("the service continues; ", *back.spans) if is_there else back)
 
     def _command(self) -> str:
         return f"{FTL2CTL.name} --socket {self._socket}" if self._socket else FTL2CTL.name
@@ -246,23 +248,23 @@ class ShellAsker:
         self._shell = shell
         self._out = out
 
-    def has_shown(self, prompt_id: int) -> None:
-        """The prompt is not announced."""
-        self._shell.has_shown(prompt_id)
+    def has_shown(self, subject: str) -> None:
+        """The subject is not announced."""
+        self._shell.has_shown(subject)
 
     def confirms(self, question: str) -> bool:
         """Whether the user confirms."""
         answer = self._read([CompletionCandidate("yes"), CompletionCandidate("no")], f"{question} [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
 
-    def answer(self, prompt: Prompt, loop: str) -> str | prompter.Silence:
-        """A valid answer; none is accepted once the prompt is settled."""
-        options = [CompletionCandidate(option, str(n)) for n, option in enumerate(prompt.options, start=1)]
-        self.has_shown(prompt.id)
-        with self._shell.asks(prompt.id) as is_settled:
-            invites = {False: f"  {prompter.invitation(prompt, loop)}: ", True: f"  {prompter.SETTLED}: "}
+    def answer(self, question: TerminalQuestion) -> str | prompter.Silence:
+        """A valid answer; none is accepted once the question is settled."""
+        options = [CompletionCandidate(option, str(n)) for n, option in enumerate(question.options, start=1)]
+        self.has_shown(question.subject)
+        with self._shell.asks(question) as is_settled:
+            invites = {False: f"  {question.invitation}: ", True: f"  {prompter.SETTLED}: "}
             return prompter.until_valid(
-                prompt, self._out, lambda: self._read(options, lambda: invites[is_settled()]), is_settled=is_settled
+                question, self._out, lambda: self._read(options, lambda: invites[is_settled()]), is_settled=is_settled
             )
 
     def _read(self, options: list[CompletionCandidate], invite: str | Callable[[], str]) -> str | None:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.ctl.completion import AskedNames
 from ftl2_enterprise.ctl.session import CtlSession
-from ftl2_enterprise.protocol.loops.replies import LoopLine, LoopPage, PromptLine, RuleInfo
-from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import GetSettings, SettingLine, WatchEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftl2_enterprise.protocol.loops.nouns import Prompt
+    from ftl2_enterprise.ctl.repl.parts import Parts
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.render.colour import Painter
 
@@ -47,13 +45,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Why the service cannot be read; the rest is older."""
     is_read: bool = False
     """Something was read at least once."""
-    draining: bool = False
-    """The service is stopping."""
-    loops: tuple[LoopLine, ...] = ()
-    """Newest first, including those that have ended."""
-    prompts: tuple[PromptLine, ...] = ()
-    """Open ones, oldest first."""
-    rules: tuple[RuleInfo, ...] = ()
+    states: dict[str, Any] = {}
+    """The state of each part, by the name of its capability."""
     settings: tuple[SettingLine, ...] = ()
 
 
@@ -65,11 +58,14 @@ class LiveSnapshot:
         out: Painter,
         socket: str | None,
         changed: Callable[[Snapshot, Snapshot], None],
+        *,
+        parts: Parts,
     ) -> None:
         self.now: Snapshot = Snapshot()
         self._out = out
         self._socket = socket
         self._changed = changed
+        self._parts = parts
         self._woken = threading.Event()
         self._ended = threading.Event()
 
@@ -90,31 +86,18 @@ class LiveSnapshot:
     def ask[R](self, request: Request[R]) -> R | None:
         """The reply to a verb that lists names, from the last read if it is among it; None when there is none."""
         now = self.now
-        match cast("object", request):
-            case ListLoops():
-                known: object = LoopPage(loops=list(now.loops))
-            case ListPrompts():
-                known = list(now.prompts)
-            case ListRules():
-                known = list(now.rules)
-            case GetSettings():
-                known = list(now.settings)
-            case _:
-                with self._session() as session:
-                    return AskedNames(session).ask(request)
-        return cast("R", known)
+        if not now.is_read:
+            return None
+        if isinstance(request, GetSettings):
+            return cast("R", list(now.settings))
+        for name, part in self._parts.items():
+            if (known := part.reply(now.states[name], request)) is not None:
+                return cast("R", known)
+        with self.session() as session:
+            return AskedNames(session).ask(request)
 
-    def prompt(self, prompt_id: int) -> Prompt | None:
-        """The prompt as it is now; None when it is gone. Raises Problem when the service does not reply."""
-        try:
-            with self._session() as session:
-                return session.call(ShowPrompt(prompt=prompt_id)).prompt
-        except Problem as problem:
-            if problem.code is Code.NOT_FOUND:
-                return None
-            raise
-
-    def _session(self) -> CtlSession:
+    def session(self) -> CtlSession:
+        """A session of its own, for a thread of the caller."""
         return CtlSession(out=self._out, socket=self._socket, within=PATIENCE)
 
     # --- threads ---------------------------------------------------------------------------------------------------
@@ -123,7 +106,7 @@ class LiveSnapshot:
         pause = FIRST_RETRY
         while not self._ended.is_set():
             try:
-                with self._session().connect() as connection:
+                with self.session().connect() as connection:
                     watched = connection.watch(WatchEvents())
                     pause = FIRST_RETRY
                     # Events before the watch began are covered by one more read.
@@ -154,10 +137,10 @@ class LiveSnapshot:
 
     def _taken(self, before: Snapshot) -> Snapshot:
         try:
-            with self._session() as session:
-                page = session.call(ListLoops(finished=True))
-                prompts = session.call(ListPrompts(limit=1000))
-                rules = session.call(ListRules()) if not before.rules else before.rules
+            with self.session() as session:
+                # Without any part, too, a read shows whether the service is there.
+                session.reach()
+                states = {name: part.read(session, before.states.get(name)) for name, part in self._parts.items()}
                 settings = before.settings or _settings(session)
         except Problem as problem:
             return msgspec.structs.replace(before, problem=problem)
@@ -165,15 +148,7 @@ class LiveSnapshot:
             # A defect must not leave an old state on display without notice.
             problem = Problem(Code.INTERNAL, f"cannot read the service: {type(error).__name__}")
             return msgspec.structs.replace(before, problem=problem)
-        oldest_first = sorted(prompts, key=lambda one: (one.prompt.asked_at, one.prompt.id))
-        return Snapshot(
-            is_read=True,
-            draining=page.draining,
-            loops=tuple(page.loops),
-            prompts=tuple(oldest_first),
-            rules=tuple(rules),
-            settings=settings,
-        )
+        return Snapshot(is_read=True, states=states, settings=settings)
 
 
 def _settings(session: CtlSession) -> tuple[SettingLine, ...]:

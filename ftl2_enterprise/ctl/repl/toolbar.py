@@ -1,16 +1,14 @@
-"""The line below the input: counts of loops and prompts, or why there are none."""
+"""The line below the input: what the capabilities contribute to it, or why the service cannot be read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.ctl.repl.notifications import away
-from ftl2_enterprise.protocol.loops.nouns import LoopState
-from ftl2_enterprise.render.loops.loop_table import numbers
-from ftl2_enterprise.render.loops.standing import STOPPING
-from ftl2_enterprise.render.text import Role, count, width
+from ftl2_enterprise.render.text import Role, width
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.ctl.repl.parts import Parts
     from ftl2_enterprise.ctl.repl.snapshot import Snapshot
 
 STYLES: dict[str, str] = {
@@ -21,30 +19,24 @@ STYLES: dict[str, str] = {
     "accent": "fg:ansicyan",
     "warning": "bold fg:ansiyellow",
     "bad": "bold fg:ansired",
-    "prompt": "bold fg:ansicyan",
+    "invitation": "bold fg:ansicyan",
     "auto-suggestion": "fg:ansibrightblack",
 }
-NOT_COUNTED = {LoopState.COMPLETED, LoopState.CANCELLED}
 
 type Fragments = list[tuple[str, str]]
 
 
-def fragments(now: Snapshot, columns: int) -> Fragments:
+def fragments(now: Snapshot, parts: Parts, columns: int) -> Fragments:
     """The toolbar as pairs of style and text, at most that many columns wide."""
     if now.problem is not None:
         return _fitting([("class:bad", f" ✘ {away(now)}")], columns)
     if not now.is_read:
         return _fitting([("class:faint", " connecting ...")], columns)
-    parts: Fragments = [("class:warning", f" {STOPPING}")] if now.draining else []
-    for number, word, role in numbers([loop for loop in now.loops if loop.state not in NOT_COUNTED]):
-        parts += [("", "  ")] if parts else [("", " ")]
-        parts.append((_style(role), f"{number} {word}"))
-    if not parts:
-        parts = [("class:faint", " no active loops")]
-    if now.prompts:
-        hint = f"   {count(len(now.prompts), 'prompt')}: answer"
-        parts.append(("class:warning", hint))
-    return _fitting(parts, columns)
+    found: Fragments = []
+    for name, part in parts.items():
+        for text, role in part.toolbar(now.states[name]):
+            found += [("", "  " if found else " "), (_style(role), text)]
+    return _fitting(found or [("class:faint", " connected")], columns)
 
 
 def _style(role: Role) -> str:

@@ -99,7 +99,7 @@ def test_a_command_is_run_and_the_way_back_is_told(service, tmp_path):
         screen.type("\x04")
         status = screen.end()
     assert status == 0
-    assert f"loops continue; return with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
+    assert f"the service continues; return with ftl2ctl --socket {service.path}" in screen.text.replace("\n", "")
 
 
 def test_tab_completes_commands_and_loops(screen, service):

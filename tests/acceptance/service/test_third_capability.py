@@ -23,6 +23,7 @@ from ftl2_enterprise.protocol.loops.verbs import DeleteLoop
 from tests.support.places import REPOSITORY
 from tests.support.processes.process_marks import rows
 from tests.support.service.daemon import Daemon, daemon
+from tests.support.terminal.screen import INVITE, shell
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -299,6 +300,18 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         }  # fmt: skip
         assert "add-note" in installed.shown("help")
         assert installed.ctl("pause", "web").returncode == 2
+        with shell(service.socket, tmp_path, PYTHONPATH=str(package.parent)) as screen:
+            # What loops contribute to it is gone: no greeting, no counts, none of their commands.
+            screen.see(INVITE, "help lists the commands", " connected")
+            screen.type("show\t")
+            screen.see(f"{INVITE} show-note")
+            screen.enter(" alone")
+            screen.see("note alone", "a text")
+            screen.enter("pause web")
+            screen.see("cannot find a command 'pause'")
+            screen.enter("exit")
+            assert screen.end() == 0
+            assert "the service continues; return with" in screen.text
         assert installed.json("health")["ok"]
         assert service.stop() == 0
 

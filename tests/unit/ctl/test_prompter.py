@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from ftl2_enterprise.ctl.loops.questions import question_of
 from ftl2_enterprise.ctl.prompter import UNREAD, Silence, until_valid
 from ftl2_enterprise.render.colour import Painter
 from tests.support.data.builders import prompt
@@ -23,7 +24,7 @@ class Person:
 
     def answer(self, default: str | None, *, settled_at: float = 1e9) -> str | Silence:
         answer = until_valid(
-            prompt(default=default),
+            question_of(prompt(default=default), "web"),
             self.out,
             self.read,
             is_settled=lambda: self._now >= settled_at,

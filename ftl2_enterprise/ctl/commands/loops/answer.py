@@ -53,6 +53,7 @@ def _oldest(session: CtlSession) -> int | None:
 def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) -> int:
     """Show the prompt, read the answer, submit it and follow the loop."""
     from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415 - for terminals only
+    from ftl2_enterprise.ctl.loops.questions import question_of  # noqa: PLC0415
     from ftl2_enterprise.ctl.prompter import Silence  # noqa: PLC0415
 
     detail = session.call(ShowPrompt(prompt=prompt_id))
@@ -61,7 +62,7 @@ def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) ->
         return 0
     # The service may end while the user types.
     session.close()
-    text = asker.answer(detail.prompt, detail.loop)
+    text = asker.answer(question_of(detail.prompt, detail.loop))
     if text is Silence.SETTLED:
         session.print(line("nothing was sent"))
         return 0
@@ -87,6 +88,7 @@ COMMAND = Command(
             "wait",
             "Follow the loop until it ends, rests or asks again; the exit status reports its state.",
             short="w",
+            reports_outcome=True,
         ),
     ),
     details=(

@@ -27,6 +27,7 @@ COMMAND = Command(
     run=run,
     verbs=(WatchEvents, ListEvents, ShowLoop, ListActions, ShowPrompt),
     arguments=(LOOP,),
+    reports_outcome=True,
     details=(
         "It begins with the current iteration. Times are in UTC; a no-op iteration is one line. The exit status is "
         "that of the loop's outcome."

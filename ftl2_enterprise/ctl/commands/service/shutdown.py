@@ -22,10 +22,10 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="Shut the service down; its loops continue after its next start.",
+    summary="Shut the service down; what it runs continues after its next start.",
     group=SERVICE,
     run=run,
     verbs=(Shutdown,),
-    options=(Option("now", "Do not wait until loops have finished their current steps."),),
+    options=(Option("now", "Do not wait until current steps are finished."),),
     examples=(Example("shutdown"), Example("shutdown --now")),
 )

@@ -23,7 +23,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="Replace the running service with the installed version; its loops continue.",
+    summary="Replace the running service with the installed version; what it runs continues.",
     group=SERVICE,
     run=run,
     verbs=(Upgrade,),

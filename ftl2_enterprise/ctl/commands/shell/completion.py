@@ -119,7 +119,7 @@ COMMAND = Command(
     run=run,
     arguments=(Argument("shell", TEXT, "The shell: bash, zsh or fish.", choices=tuple(SCRIPTS)),),
     has_json=False,
-    details="The packages install these files. Names of loops, prompts and rules come from the service.",
+    details="The packages install these files. Names come from the service.",
     examples=(
         Example("completion bash > ~/.local/share/bash-completion/completions/ftl2ctl"),
         Example("completion zsh > ~/.zfunc/_ftl2ctl", "a directory in $fpath"),

@@ -19,7 +19,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="Leave the shell, as Ctrl-D does; loops continue.",
+    summary="Leave the shell, as Ctrl-D does; the service continues.",
     group=SHELL,
     run=run,
     in_shell_only=True,

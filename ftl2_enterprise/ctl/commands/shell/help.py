@@ -38,5 +38,5 @@ COMMAND = Command(
     group=SHELL,
     run=run,
     arguments=(Argument("command", COMMAND_NAME, optional=True, rest=True),),
-    examples=(Example("help"), Example("help answer"), Example("help rules show")),
+    examples=(Example("help"), Example("help events")),
 )

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.ctl.loops.shell_part import PART
 from ftl2_enterprise.ctl.repl.snapshot import LiveSnapshot
 from ftl2_enterprise.protocol.loops.facts import LoopPaused
 from ftl2_enterprise.protocol.loops.nouns import LoopState
@@ -42,14 +43,19 @@ def test_a_query_that_had_to_wait_does_not_delay_the_next_ones(tmp_path: Path) -
             Painter(stream=io.StringIO(), is_terminal=False, has_colour=False),
             str(service.path),
             lambda before, after: None,
+            parts={"loops": PART},
         )
+
+        def shown() -> list[LoopState]:
+            return [loop.state for loop in live.now.states["loops"].loops] if live.now.is_read else []
+
         live.start()
         until(lambda: service.asked_for(ListLoops))
         begun = time.monotonic()
         until(lambda: time.monotonic() > begun + 2.0)
         states.append(LoopState.PAUSED)
         waits.set()
-        until(lambda: [loop.state for loop in live.now.loops] == [LoopState.RESTING], seconds=5)
+        until(lambda: shown() == [LoopState.RESTING], seconds=5)
         events.send(builders.event(1, LoopPaused))
-        until(lambda: [loop.state for loop in live.now.loops] == [LoopState.PAUSED], seconds=5)
+        until(lambda: shown() == [LoopState.PAUSED], seconds=5)
         live.stop()

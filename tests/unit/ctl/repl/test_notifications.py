@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl.repl import notifications
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
-from ftl2_enterprise.protocol.loops.replies import PromptLine
-from tests.support.data.builders import loop_line, prompt
+from tests.support.shell_part import PARTS, seen
 
 
-def seen(*loops, prompts=()) -> Snapshot:
-    return Snapshot(
-        is_read=True, loops=tuple(loops), prompts=tuple(PromptLine(prompt=one, loop="web") for one in prompts)
-    )
+def news(before: Snapshot, now: Snapshot, *, shown: frozenset[str] = frozenset()) -> list[str]:
+    return [one.plain for one in notifications.news(before, now, PARTS, shown=shown)]
 
 
-def news(before: Snapshot, now: Snapshot) -> list[str]:
-    return [one.plain for one in notifications.news(before, now)]
+def test_each_part_announces_its_changes():
+    assert news(seen(), seen(apples=2, pears=3)) == ["2 apples", "3 pears"]
+    assert news(seen(), seen()) == []
 
 
-def test_a_new_prompt_is_announced_once():
-    before, now = seen(), seen(prompts=[prompt(3)])
-    assert news(before, now) == ["web asks: Restart nginx now? (yes / no)", "  -> answer 3"]
-    assert news(now, now) == []
+def test_parts_know_what_commands_have_shown():
+    assert news(seen(), seen(apples=2, pears=3), shown=frozenset({"apples:2"})) == ["3 pears"]
 
 
-def test_prompts_of_the_first_snapshot_are_not_announced():
-    assert news(Snapshot(), seen(prompts=[prompt(3)])) == []
+def test_the_first_snapshot_is_no_news():
+    assert news(Snapshot(), seen()) == []
 
 
-def test_prompts_created_while_the_service_was_unreachable_are_announced():
-    gone = Snapshot(is_read=True, problem=unavailable("cannot reach"))
-    assert news(gone, seen(prompts=[prompt(3)])) == [
+def test_what_changed_while_the_service_was_away_is_announced():
+    assert news(replace(seen(), problem=unavailable("cannot reach")), seen(apples=2)) == [
         "the service is back",
-        "web asks: Restart nginx now? (yes / no)",
-        "  -> answer 3",
+        "2 apples",
     ]
 
 
-def test_many_prompts_at_once_are_counted():
-    lines = news(seen(), seen(prompts=[prompt(n) for n in range(1, 10)]))
-    assert len(lines) == 11
-    assert lines[-1] == "and 4 more prompts: prompts"
-
-
 def test_a_lost_service_is_announced_once():
-    gone = Snapshot(is_read=True, problem=unavailable("cannot reach"))
+    gone = replace(seen(), problem=unavailable("cannot reach"))
     assert news(seen(), gone) == ["the service is unreachable, trying again"]
     assert news(gone, gone) == []
     assert news(gone, seen()) == ["the service is back"]
@@ -59,9 +48,3 @@ def test_a_refusal_is_explained():
         "  cannot reach the service: permission denied",
         "  ask for it",
     ]
-
-
-def test_a_loop_that_failed_is_announced_once():
-    bad = loop_line(state=LoopState.FAILED, outcome=Outcome.NOT_CONVERGED, reason="10 were not enough")
-    assert news(seen(loop_line()), seen(bad)) == ["web not converged: 10 were not enough"]
-    assert news(seen(bad), seen(bad)) == []

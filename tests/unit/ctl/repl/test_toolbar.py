@@ -3,67 +3,39 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl.repl import toolbar
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
-from ftl2_enterprise.protocol.loops.nouns import LoopState
-from ftl2_enterprise.protocol.loops.replies import PromptLine, Queued
-from ftl2_enterprise.render.loops.standing import STOPPING
 from ftl2_enterprise.render.text import width
-from tests.support.data.builders import SEVERAL, loop_line, prompt
+from tests.support.shell_part import PARTS, seen
 
 
 def bar(now: Snapshot, columns: int = 100) -> str:
-    return "".join(text for _, text in toolbar.fragments(now, columns))
+    return "".join(text for _, text in toolbar.fragments(now, PARTS, columns))
 
 
-def seen(*loops, prompts=()) -> Snapshot:
-    return Snapshot(
-        is_read=True, loops=tuple(loops), prompts=tuple(PromptLine(prompt=one, loop="web") for one in prompts)
-    )
+def test_the_toolbar_has_the_texts_of_all_parts():
+    assert bar(seen(apples=2, pears=3)) == " 2 apples  3 pears"
+    assert ("class:good", "2 apples") in toolbar.fragments(seen(apples=2), PARTS, 100)
 
 
-def test_the_toolbar_counts():
-    text = bar(seen(*SEVERAL, prompts=[prompt(3)]))
-    assert text == " 1 running  1 resting  1 waiting for you  1 failed   1 prompt: answer"
-
-
-def test_loops_that_fail_are_not_counted_as_resting():
-    loops = [*SEVERAL, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
-    assert "1 resting  1 failing" in bar(seen(*loops))
-
-
-def test_loops_that_wait_for_a_place_are_counted_once():
-    queued = Queued(place=1, taken=1, places=1)
-    loops = [
-        loop_line("a", state=LoopState.PENDING),
-        loop_line("b", state=LoopState.PENDING, queued=queued),
-        loop_line("c", state=LoopState.RESTING, reason="no route", queued=queued),
-    ]
-    assert bar(seen(*loops)) == " 2 queued  1 starting"
-
-
-def test_the_toolbar_without_loops():
+def test_the_toolbar_before_the_first_read():
     assert bar(Snapshot()) == " connecting ..."
-    assert bar(seen()) == " no active loops"
-    assert bar(seen(loop_line(state=LoopState.COMPLETED))) == " no active loops"
+
+
+def test_the_toolbar_without_parts_shows_that_there_is_a_connection():
+    assert toolbar.fragments(Snapshot(is_read=True), {}, 100) == [("class:faint", " connected")]
 
 
 def test_the_toolbar_shows_that_the_service_is_unreachable():
-    assert (
-        bar(Snapshot(problem=unavailable("cannot reach"), loops=tuple(SEVERAL)))
-        == " ✘ the service is unreachable, trying again"
-    )
+    gone = replace(seen(), problem=unavailable("cannot reach"))
+    assert bar(gone) == " ✘ the service is unreachable, trying again"
     assert "denies access" in bar(Snapshot(problem=Problem(Code.DENIED, "cannot reach")))
 
 
-@pytest.mark.parametrize("columns", [20, 30, 60])
+@pytest.mark.parametrize("columns", [10, 15, 30])
 def test_the_toolbar_fits(columns):
-    assert width(bar(seen(*SEVERAL, prompts=[prompt(3)]), columns)) <= columns
-
-
-def test_the_toolbar_shows_that_the_service_stops():
-    now = Snapshot(is_read=True, draining=True, loops=(loop_line(),))
-    assert bar(now) == f" {STOPPING}  1 running"
-    assert bar(Snapshot(is_read=True, draining=True)) == f" {STOPPING}"
+    assert width(bar(seen(), columns)) <= columns
+    assert bar(seen(), columns).startswith(" 1 apples")
