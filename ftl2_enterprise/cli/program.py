@@ -13,12 +13,10 @@ FTL2_ENTERPRISE = Program(
     name="ftl2-enterprise",
     purpose="Keep infrastructure in its desired state: observe, decide, execute, record, until it has converged.",
     package="ftl2_enterprise.cli.commands",
-    has_capabilities=False,
     options=(DB, CONFIG, VERSION, HELP),
 )
 
 SERVICE = HelpGroup("Service", 10)
-LOOPS = HelpGroup("Loops", 20)
 ADMINISTRATION = HelpGroup("Administration", 30)
 PROGRAM_ITSELF = HelpGroup("This program", 90)
 

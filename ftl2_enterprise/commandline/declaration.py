@@ -163,9 +163,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     """One sentence."""
     package: str
-    """The package whose modules are the commands."""
-    has_capabilities: bool
-    """The package contains one package per capability, with the commands of that capability."""
+    """The package that contains one package per capability, with the commands of that capability."""
     options: tuple[Option, ...]
     """Options of every command, accepted before and after its name."""
     has_shell: bool = False

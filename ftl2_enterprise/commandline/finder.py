@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
     module: str
     package: str
-    """The package that declares its aliases: the capability's, or the program's only one."""
+    """The package of its capability, which declares its aliases."""
 
 
 def places(program: Program) -> dict[str, Place]:
@@ -121,8 +121,6 @@ def _beginning(word: str, known: Iterable[str]) -> list[str]:
 def _packages(program: Program) -> list[tuple[str, str]]:
     """The packages that contain commands, each with its directory."""
     paths = list(_import(program.package).__path__)
-    if not program.has_capabilities:
-        return [(program.package, path) for path in paths]
     return [
         (f"{program.package}.{name}", os.path.join(path, name))  # noqa: PTH118
         for path in paths

@@ -12,7 +12,6 @@ FTL2CTL = Program(
     name="ftl2ctl",
     purpose="Control the ftl2-enterprise service, and show what it does.",
     package="ftl2_enterprise.ctl.commands",
-    has_capabilities=True,
     options=(JSON, SOCKET, TIMEOUT, HELP),
     has_shell=True,
 )

@@ -1,4 +1,1 @@
-"""The commands of `ftl2-enterprise`: one module per command; see `commandline.finder`."""
-
-ALIASES = {"answer": "respond"}
-"""Names that `ftl2ctl` has for the same commands."""
+"""The commands of `ftl2-enterprise`, a package for each capability; see `commandline.finder`."""

@@ -8,7 +8,7 @@ import pexpect
 import pyte
 import pytest
 
-from ftl2_enterprise.cli.progress_live import FRAMES
+from ftl2_enterprise.cli.loops.progress_live import FRAMES
 from tests.support.processes.command import Command
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import ftl2_enterprise
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop
 from tests.support.places import REPOSITORY
-from tests.support.processes.process_marks import rows
 from tests.support.service.daemon import Daemon, daemon
-from tests.support.terminal.screen import INVITE, shell
+from tests.support.processes.process_marks import rows
+from tests.support.terminal.screen import INVITE, Screen
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -88,6 +88,17 @@ class Installed:
             ],
             env=self.service.run.environment(),
             input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def program(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The other program, `ftl2-enterprise`."""
+        return subprocess.run(
+            [*PROGRAM, *words],
+            env=self.service.run.environment(),
             capture_output=True,
             text=True,
             timeout=60,
@@ -266,23 +277,16 @@ OF_LOOPS = (
     "ctl/loops",
     "ctl/commands/loops",
     "wiring/loops",
-    "cli/tour",
-    *(
-        f"cli/commands/{name}.py"
-        for name in ("history", "prompts", "respond", "run", "status", "submit", "tour", "worker")
-    ),
-    *(
-        f"cli/{name}.py"
-        for name in ("local_reader", "progress", "progress_live", "prompter", "run_foreground", "run_totals")
-    ),
+    "cli/loops",
+    "cli/commands/loops",
 )
-"""The folders of loops, and what runs one without the service."""
+"""The folders of loops."""
 
 
 def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) -> None:
     package = copied(tmp_path)
     for path in OF_LOOPS:
-        shutil.rmtree(package / path) if (package / path).is_dir() else (package / path).unlink()
+        shutil.rmtree(package / path)
     text = (package / CAPABILITIES).read_text()
     (package / CAPABILITIES).write_text(text.replace('    "loops",\n', "", 1))
     # Links to loops go with them: the line of this one is not added.
@@ -300,7 +304,12 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         }  # fmt: skip
         assert "add-note" in installed.shown("help")
         assert installed.ctl("pause", "web").returncode == 2
-        with shell(service.socket, tmp_path, PYTHONPATH=str(package.parent)) as screen:
+        helped = installed.program("help")
+        assert (helped.returncode, "supervise" in helped.stdout, "  run " in helped.stdout) == (0, True, False)
+        unknown = installed.program("run", "site.yaml")
+        assert (unknown.returncode, "cannot find a command 'run'" in unknown.stderr) == (2, True)
+        environment = {**service.run.environment(), "XDG_STATE_HOME": str(tmp_path / "state")}
+        with Screen([*CTL, "--socket", service.socket], environment=environment) as screen:
             # What loops contribute to it is gone: no greeting, no counts, none of their commands.
             screen.see(INVITE, "help lists the commands", " connected")
             screen.type("show\t")

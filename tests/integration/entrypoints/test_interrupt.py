@@ -70,7 +70,7 @@ DIRTY = """
 import sys
 import msgspec
 from ftl2_enterprise.cli import main as cli
-from ftl2_enterprise.cli.commands import status
+from ftl2_enterprise.cli.commands.loops import status
 
 def interrupted(*_, **__):
     try:
@@ -83,8 +83,8 @@ sys.exit(cli.main(["status"]))
 """
 STORM = """
 import asyncio, os, signal
-from ftl2_enterprise.cli import run_foreground
-from ftl2_enterprise.cli.progress import SilentProgress
+from ftl2_enterprise.cli.loops import run_foreground
+from ftl2_enterprise.cli.loops.progress import SilentProgress
 from ftl2_enterprise.loops.ports import StopSignal
 
 async def storm():

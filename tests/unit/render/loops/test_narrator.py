@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from ftl2_enterprise.cli.progress import PlainProgress
-from ftl2_enterprise.cli.progress_live import LiveProgress
+from ftl2_enterprise.cli.loops.progress import PlainProgress
+from ftl2_enterprise.cli.loops.progress_live import LiveProgress
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.protocol.fact import kind_of
 from ftl2_enterprise.protocol.loops.facts import (

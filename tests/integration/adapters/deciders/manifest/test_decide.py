@@ -18,7 +18,7 @@ from ftl2_enterprise.adapters.deciders.manifest.load import load
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
-from ftl2_enterprise.cli.tour.copying import copy_tour
+from ftl2_enterprise.cli.loops.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from tests.support.loops.manifests import Run, SmallEngine, run_here, steps
 from tests.support.processes import sshd

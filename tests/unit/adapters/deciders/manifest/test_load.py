@@ -10,7 +10,7 @@ import pytest
 
 from ftl2_enterprise.adapters.deciders.manifest.load import load, looks_like_manifest
 from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import read
-from ftl2_enterprise.cli.tour.copying import copy_tour
+from ftl2_enterprise.cli.loops.tour.copying import copy_tour
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.manifest import json_schema, schema_text
 from tests.support.loops.manifests import manifest, steps

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise import client
+from ftl2_enterprise.cli.loops.tour.scenario import TourFailed
 from ftl2_enterprise.cli.session import called_as
-from ftl2_enterprise.cli.tour.scenario import TourFailed
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.settings import model
 from ftl2_enterprise.protocol.fact import fact_of

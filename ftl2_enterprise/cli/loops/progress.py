@@ -93,7 +93,7 @@ def progress(painter: Painter, *, silent: bool) -> Progress:
     if silent:
         return SilentProgress()
     if painter.is_terminal:
-        from ftl2_enterprise.cli.progress_live import LiveProgress  # noqa: PLC0415 - rich is not needed elsewhere
+        from ftl2_enterprise.cli.loops.progress_live import LiveProgress  # noqa: PLC0415 - rich is not needed elsewhere
 
         return LiveProgress(painter)
     return PlainProgress(painter)

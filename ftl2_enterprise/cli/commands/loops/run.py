@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.cli import run_foreground
-from ftl2_enterprise.cli.program import LOOPS
-from ftl2_enterprise.cli.progress import Progress, progress
-from ftl2_enterprise.cli.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
+from ftl2_enterprise.cli.loops import run_foreground
+from ftl2_enterprise.cli.loops.arguments import LOOPS
+from ftl2_enterprise.cli.loops.progress import Progress, progress
+from ftl2_enterprise.cli.loops.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
 from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import check_interval, read_desired_state
@@ -89,7 +89,7 @@ def _report(
     session: CliSession, store: Store, loop: Loop, seen: Tally, *, seconds: float, given: GivenValues
 ) -> None:
     """Print how the run ended. The counts of a resumed run include those of earlier processes."""
-    from ftl2_enterprise.cli import run_totals  # noqa: PLC0415
+    from ftl2_enterprise.cli.loops import run_totals  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
 
     with store.read() as tx:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.cli.progress import SilentProgress
-from ftl2_enterprise.cli.prompter import LineReader, NonInteractivePeople, TerminalPeople
+from ftl2_enterprise.cli.loops.progress import SilentProgress
+from ftl2_enterprise.cli.loops.prompter import LineReader, NonInteractivePeople, TerminalPeople
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
 from ftl2_enterprise.render.colour import painter
 

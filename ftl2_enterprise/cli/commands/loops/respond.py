@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.program import LOOPS
-from ftl2_enterprise.cli.prompter import user_name
+from ftl2_enterprise.cli.loops.arguments import LOOPS
+from ftl2_enterprise.cli.loops.prompter import user_name
 from ftl2_enterprise.commandline.declaration import POSITIVE, TEXT, Argument, Command, Example
 from ftl2_enterprise.protocol.loops.answers import resolve
 from ftl2_enterprise.render.text import Role, line, one_line, quoted, symbol

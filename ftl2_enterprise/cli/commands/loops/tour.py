@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(session: CliSession, given: GivenValues) -> int:
     """Run the tour."""
-    from ftl2_enterprise.cli.tour import main as tour  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.cli.loops.tour import main as tour  # noqa: PLC0415 - not needed for help
 
     directory = given.maybe("directory")
     return tour.tour(

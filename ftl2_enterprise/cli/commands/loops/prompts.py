@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.cli.loops.arguments import LOOPS
+from ftl2_enterprise.cli.program import JSON
 from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.render import json_output
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(session: CliSession, given: GivenValues) -> int:
     """List the prompts."""
-    from ftl2_enterprise.cli.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
+    from ftl2_enterprise.cli.loops.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
     from ftl2_enterprise.render.loops.prompts import prompts_view  # noqa: PLC0415
 
     with session.open_store().read() as tx:

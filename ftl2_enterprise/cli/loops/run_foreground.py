@@ -15,7 +15,7 @@ from ftl2_enterprise.render.text import Role, line, symbol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ftl2_enterprise.cli.progress import Progress
+    from ftl2_enterprise.cli.loops.progress import Progress
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.nouns import Loop
     from ftl2_enterprise.store.database import Store

@@ -77,19 +77,24 @@ def _greeting(settings: Settings) -> list[Line]:
 
 
 COMMAND = Command(
-    summary="Run the service, which keeps every submitted loop running; `ftl2ctl` controls it.",
+    summary="Run the service, which does what `ftl2ctl` requests.",
     group=SERVICE,
     run=run,
     options=(
         Option(
             "socket", "Socket to listen on; by default that of the settings (see `config show`).", PATH, value="PATH"
         ),
-        Option("max-running", "Maximum number of loops that have a process at the same time.", TEXT, value="N"),
+        Option(
+            "max-running",
+            "Maximum number of working processes; other work is queued.",
+            TEXT,
+            value="N",
+        ),
         Option("log-level", "Log level: debug, info, warning or error.", TEXT, value="LEVEL"),
     ),
     details=(
-        "It stays in the foreground. Ctrl-C or SIGTERM lets every loop finish its current step; a second Ctrl-C or "
-        "SIGQUIT ends it at once; loops continue after the next start. SIGHUP reloads the settings."
+        "It stays in the foreground. Ctrl-C or SIGTERM lets every process finish its current step; a second Ctrl-C "
+        "or SIGQUIT ends it at once; the work continues after the next start. SIGHUP reloads the settings."
     ),
     examples=(Example("supervise"), Example("--db loops.db supervise --socket ./control.sock")),
 )

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.local_reader import LocalReader
-from ftl2_enterprise.cli.progress import Progress, progress
-from ftl2_enterprise.cli.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
+from ftl2_enterprise.cli.loops.local_reader import LocalReader
+from ftl2_enterprise.cli.loops.progress import Progress, progress
+from ftl2_enterprise.cli.loops.prompter import NonInteractivePeople, TerminalPeople, is_asked_here
+from ftl2_enterprise.cli.loops.tour.copying import copy_tour
+from ftl2_enterprise.cli.loops.tour.scenario import Scene, TourFailed
+from ftl2_enterprise.cli.loops.tour.service import TourService, follow
 from ftl2_enterprise.cli.session import CliSession, called_as
-from ftl2_enterprise.cli.tour.copying import copy_tour
-from ftl2_enterprise.cli.tour.scenario import Scene, TourFailed
-from ftl2_enterprise.cli.tour.service import TourService, follow
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopConverged, LoopDrifted, LoopRested, LoopStopped

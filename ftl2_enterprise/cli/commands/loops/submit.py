@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.cli.loops.arguments import LOOPS
+from ftl2_enterprise.cli.program import JSON
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.loops.naming import check_name

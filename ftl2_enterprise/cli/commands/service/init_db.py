@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
 
 WOULD_CHANGE = 7
-"""The status of a dry run that found something to do, as for loops."""
+"""The status of a dry run that found something to do."""
 
 
 def run(session: CliSession, given: GivenValues) -> int:

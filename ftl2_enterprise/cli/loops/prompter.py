@@ -19,7 +19,7 @@ from ftl2_enterprise.render.text import Role, line, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftl2_enterprise.cli.progress import Progress
+    from ftl2_enterprise.cli.loops.progress import Progress
     from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.render.colour import Painter
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.program import JSON, LOOPS
+from ftl2_enterprise.cli.loops.arguments import LOOPS
+from ftl2_enterprise.cli.program import JSON
 from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option, limit
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import after
@@ -12,7 +13,7 @@ from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.text import Line, Role, line, one_line, quoted, symbol
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.cli.local_reader import LocalReader
+    from ftl2_enterprise.cli.loops.local_reader import LocalReader
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -27,7 +28,7 @@ COUNTED = 1_000
 
 def run(session: CliSession, given: GivenValues) -> int:
     """Show a page of loops."""
-    from ftl2_enterprise.cli.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
+    from ftl2_enterprise.cli.loops.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
 
     show_all, before = given.has("all"), given.maybe_number("before")
     most = given.number("limit", LIMIT)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.cli.program import JSON, LOOPS
-from ftl2_enterprise.commandline.declaration import NUMBER, TEXT, Argument, Command, Example, Option, limit
+from ftl2_enterprise.cli.loops.arguments import LOOP, LOOPS
+from ftl2_enterprise.cli.program import JSON
+from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option, limit
 from ftl2_enterprise.render import json_output
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ LIMIT = 50
 
 def run(session: CliSession, given: GivenValues) -> int:
     """Show the last iterations."""
-    from ftl2_enterprise.cli.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
+    from ftl2_enterprise.cli.loops.local_reader import LocalReader  # noqa: PLC0415 - SQLAlchemy is not needed for help
     from ftl2_enterprise.loops.rows import prompts as prompt_rows  # noqa: PLC0415
     from ftl2_enterprise.render.loops.history import history_view  # noqa: PLC0415
 
@@ -58,7 +59,7 @@ COMMAND = Command(
     summary="Show the last iterations of a loop, oldest first.",
     group=LOOPS,
     run=run,
-    arguments=(Argument("loop", TEXT, "Name, unambiguous prefix of a name, or id."),),
+    arguments=(LOOP,),
     options=(
         Option("actions", "Include each action with its result."),
         Option("changed", "Only iterations that changed something, failed or prompted."),

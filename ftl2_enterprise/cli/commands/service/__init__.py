@@ -1,0 +1,1 @@
+"""Commands about the service: its process, its database and its settings."""
