@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, model_calls as model_call_rows
-from ftl2_enterprise.render.loops.narrator import Tally
 from ftl2_enterprise.render.loops.state_words import kind_of
+from ftl2_enterprise.render.loops.tally import Tally
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop

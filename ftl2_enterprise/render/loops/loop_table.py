@@ -1,11 +1,11 @@
-"""Lists of loops: the table, the counts by state, and the order of urgency."""
+"""Lists of loops: the table, the counts by status, and the order of urgency."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState
-from ftl2_enterprise.render.loops.standing import ENDED, STOPPING, is_failing, standing, stopping, why
+from ftl2_enterprise.render.loops.standing import QUEUED, STOPPING, is_failing, standing, stopping, why
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS
 from ftl2_enterprise.render.table import Cell, Column, cell, table
 from ftl2_enterprise.render.text import Line, Piece, Role, ago, count, dollars, line, one_line, symbol
@@ -30,17 +30,18 @@ COLUMNS = (
     Column("WHY", least=16, drop=1),
 )
 
-COUNTED: tuple[tuple[LoopState, str, Role], ...] = (
-    (LoopState.RUNNING, "running", Role.ACCENT),
-    (LoopState.PENDING, "starting", Role.FAINT),
-    (LoopState.RESTING, "resting", Role.GOOD),
-    (LoopState.WAITING, "waiting for you", Role.WARNING),
-    (LoopState.PAUSED, "paused", Role.WARNING),
-    (LoopState.BLOCKED, "blocked", Role.BAD),
-    (LoopState.FAILED, "failed", Role.BAD),
-    (LoopState.COMPLETED, "completed", Role.GOOD),
-    (LoopState.CANCELLED, "cancelled", Role.FAINT),
+ORDER = (
+    LoopState.RUNNING,
+    LoopState.PENDING,
+    LoopState.RESTING,
+    LoopState.WAITING,
+    LoopState.PAUSED,
+    LoopState.BLOCKED,
+    LoopState.FAILED,
+    LoopState.COMPLETED,
+    LoopState.CANCELLED,
 )
+"""States in the order in which the counts list them."""
 
 
 def loop_table(loops: Sequence[LoopLine], now: Instant, room: int | None, *, draining: bool = False) -> list[Line]:
@@ -89,7 +90,7 @@ def urgency(loop: LoopLine) -> int:
 
 
 def counts(loops: Sequence[LoopLine]) -> list[Piece]:
-    """The counts by state: `12 running, 2 waiting for you`."""
+    """The counts by status, in the words of the table: `12 running, 2 waiting for you`."""
     pieces: list[Piece] = []
     for number, word, role in numbers(loops):
         pieces += [", "] if pieces else []
@@ -98,19 +99,20 @@ def counts(loops: Sequence[LoopLine]) -> list[Piece]:
 
 
 def numbers(loops: Sequence[LoopLine]) -> list[tuple[int, str, Role]]:
-    """Number, word and role of each state that any loop is in; `failing` and `queued` are counted separately."""
-    failing = sum(is_failing(loop) and loop.queued is None for loop in loops)
-    queued = [loop for loop in loops if loop.queued is not None and loop.state not in ENDED]
-    found: list[tuple[int, str, Role]] = [(len(queued), "queued", Role.WARNING)]
-    for state, word, role in COUNTED:
-        number = sum(loop.state is state for loop in loops) - sum(loop.state is state for loop in queued)
-        if state is LoopState.RESTING:
-            found += [(number - failing, word, role), (failing, "failing", Role.BAD)]
-        else:
-            found.append((number, word, role))
-    return [one for one in found if one[0]]
+    """Number, word and role of each status that any loop has; queued loops first, then by state."""
+    found: dict[tuple[int, bool, str], tuple[int, Role]] = {}
+    for loop in loops:
+        where = standing(loop)
+        is_queued = loop.queued is not None and where.word == QUEUED
+        key = (-1 if is_queued else ORDER.index(loop.state), where.word != str(loop.state), where.word)
+        found[key] = found.get(key, (0, where.role))[0] + 1, where.role
+    # A word that loops of several states have, such as `pausing`, is counted once, at its first place.
+    numbers: dict[str, tuple[int, Role]] = {}
+    for (_, _, word), (number, role) in sorted(found.items(), key=lambda one: one[0]):
+        numbers[word] = numbers.get(word, (0, role))[0] + number, role
+    return [(number, word, role) for word, (number, role) in numbers.items()]
 
 
 def counts_line(loops: Sequence[LoopLine]) -> Line:
-    """The number of loops, then the counts by state."""
+    """The number of loops, then the counts by status."""
     return line((f"{count(len(loops), 'loop')}: ", Role.FAINT), *counts(loops))

@@ -36,54 +36,21 @@ from ftl2_enterprise.protocol.loops.facts import (
     RuleMatched,
     StateChanged,
 )
-from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
-from ftl2_enterprise.render.loops import state_words
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, PromptState
+from ftl2_enterprise.render.loops import fact_lines, state_words
 from ftl2_enterprise.render.loops.actions import failure
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, answered, question
+from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ftl2_enterprise.core.event import Event
-    from ftl2_enterprise.protocol.loops.nouns import Action, Loop, Prompt
+    from ftl2_enterprise.protocol.loops.nouns import Action, Prompt
 
-SHOWN_UNMET = 12
 CHECK = "check"
 """The decider of an iteration that a recorded check decided."""
-EXPLAINED = {
-    IterationOutcome.BLOCKED,
-    IterationOutcome.CONVERGED,
-    IterationOutcome.ACTED,
-    IterationOutcome.RULE_FIRED,
-}
-"""Outcomes of iterations whose error other facts have shown already."""
-
-
-@dataclass
-class Tally:
-    """Counts over the facts that this process has received."""
-
-    iterations: int = 0
-    changed: int = 0
-    ok: int = 0
-    failed: int = 0
-    denied: int = 0
-    unknown: int = 0
-    skipped: int = 0
-    previewed: int = 0
-    converged: int = 0
-    drifted: int = 0
-    questions: int = 0
-    model_calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
-
-    @property
-    def actions(self) -> int:
-        """The number of actions with any outcome."""
-        return self.changed + self.ok + self.failed + self.denied + self.unknown + self.skipped + self.previewed
 
 
 @dataclass
@@ -104,6 +71,8 @@ class Narrator:
     _reasons: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     _broken: dict[str, str] = field(default_factory=dict[str, str])
     _settled: set[int] = field(default_factory=set[int])
+    _denials: set[str] = field(default_factory=set[str])
+    """The reasons of denials that were shown in the current iteration: one rule often denies several actions."""
 
     def lines_of_event(self, event: Event) -> list[Line]:
         """The lines for an event; often none."""
@@ -113,7 +82,7 @@ class Narrator:
         """The lines for a fact; often none."""
         match fact:
             case LoopStarted():
-                return _loop_started(fact)
+                return fact_lines.loop_started(fact)
             case LoopConverged():
                 return self._loop_converged(fact)
             case LoopDrifted():
@@ -121,17 +90,17 @@ class Narrator:
             case LoopAnswered():
                 return self._loop_answered(fact)
             case LoopRested():
-                return _loop_rested(fact)
+                return fact_lines.loop_rested(fact)
             case IterationStarted():
                 return self._iteration_started(fact)
             case IterationObserved():
-                return _iteration_observed(fact)
+                return fact_lines.iteration_observed(fact)
             case IterationChecked():
-                return _iteration_checked(fact)
+                return fact_lines.iteration_checked(fact)
             case IterationDecided():
                 return self._iteration_decided(fact)
             case IterationEnded():
-                return _iteration_ended(fact)
+                return [] if one_line(fact.error or "") in self._denials else fact_lines.iteration_ended(fact)
             case RuleMatched():
                 return [
                     line(
@@ -142,7 +111,7 @@ class Narrator:
                     )
                 ]
             case RuleFired():
-                return _rule_fired(fact)
+                return fact_lines.rule_fired(fact)
             case RuleBroken():
                 return self._rule_broken(fact)
             case ModelAsked():
@@ -157,8 +126,7 @@ class Narrator:
             case ActionFailed():
                 return self._action_failed(fact)
             case ActionDenied():
-                self.tally.denied += 1
-                return self._without_effect(fact, "denied", fact.reason)
+                return self._action_denied(fact)
             case ActionSkipped():
                 self.tally.skipped += 1
                 return self._without_effect(fact, "skipped", fact.reason)
@@ -223,6 +191,7 @@ class Narrator:
 
     def _iteration_started(self, fact: IterationStarted) -> list[Line]:
         self.tally.iterations += 1
+        self._denials = set()
         return [
             line(
                 symbol("◆", Role.ACCENT),
@@ -246,8 +215,8 @@ class Narrator:
             return []
         if by == "rules" and not fact.converged:
             # Its reasoning repeats what is unmet, and broken rules have been shown.
-            return _unmet(fact.unmet)
-        lines = _unmet(fact.unmet)
+            return fact_lines.unmet(fact.unmet)
+        lines = fact_lines.unmet(fact.unmet)
         if reasoning := one_line(fact.reasoning, 400):
             lines.append(line((f"{by}: ", Role.ACCENT), reasoning, indent=INDENT))
         if fact.actions:
@@ -301,7 +270,7 @@ class Narrator:
     def _action_started(self, fact: ActionStarted) -> list[Line]:
         summary = self.summary_of(fact)
         self._summaries[fact.action_id] = summary
-        self._running[fact.action_id] = _call_text(fact), summary
+        self._running[fact.action_id] = fact_lines.call_text(fact), summary
         return []
 
     def _action_succeeded(self, fact: ActionSucceeded) -> list[Line]:
@@ -317,6 +286,13 @@ class Narrator:
         row = self.lookup(fact.action_id)
         stderr = row.stderr.shown if row else ""
         return [self._action(fact, "failed", seconds=fact.seconds), *failure(error, fact.rc, stderr)]
+
+    def _action_denied(self, fact: ActionDenied) -> list[Line]:
+        self.tally.denied += 1
+        reason = one_line(fact.reason or "")
+        lines = self._without_effect(fact, "denied", None if reason in self._denials else reason)
+        self._denials.add(reason)
+        return lines
 
     def _action_previewed(self, fact: ActionPreviewed) -> list[Line]:
         self.tally.previewed += 1
@@ -334,7 +310,7 @@ class Narrator:
         return line(
             *state_words.action_mark(kind),
             " ",
-            (_call_text(fact), Role.STRONG),
+            (fact_lines.call_text(fact), Role.STRONG),
             f": {summary}" if summary else "",
             *took,
             indent=INDENT,
@@ -357,106 +333,3 @@ class Narrator:
     def _prompt_dismissed(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)
         return [line(("the prompt was dismissed", Role.FAINT), indent=INDENT)]
-
-
-# --- facts that depend on no earlier fact --------------------------------------------------------------------------
-
-
-def _loop_started(fact: LoopStarted) -> list[Line]:
-    resumed = ", resumed" if fact.resumed else ""
-    return [line((f"run {fact.run}{resumed}", Role.FAINT))] if resumed or fact.run != 1 else []
-
-
-def _loop_rested(fact: LoopRested) -> list[Line]:
-    if not fact.failures:
-        return [line((f"next check in {duration(fact.delay)}", Role.FAINT))]
-    why = one_line(fact.reason or fact.outcome)
-    return [
-        line(
-            symbol("✘", Role.BAD),
-            (fact.outcome.replace("_", " "), Role.BAD),
-            f": {why}; {count(fact.failures, 'failed run')} in a row; next run in {duration(fact.delay)}",
-        )
-    ]
-
-
-def _iteration_observed(fact: IterationObserved) -> list[Line]:
-    lines: list[Line] = []
-    if fact.names:
-        shown = one_line(", ".join(_observation_name(name) for name in fact.names), 140)
-        lines.append(line((f"observed {shown}", Role.FAINT), indent=INDENT))
-    for bad in fact.failed:
-        if bad.name in fact.denied:
-            continue
-        error = one_line(bad.error or "no reason given")
-        name, host = _observation_name(bad.name), one_line(bad.host)
-        text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: {error}"
-        if error.startswith("exit status"):
-            if bad.name.startswith("manifest:"):
-                # Its meaning is among the unmet conditions of the decision.
-                continue
-            # Not a failure: a command that tests something reports its result as an exit status.
-            lines.append(line((f"result of{text}", Role.FAINT), indent=INDENT))
-            continue
-        lines.append(line(symbol("✘", Role.BAD), ("cannot observe", Role.BAD), text, indent=INDENT))
-    if fact.denied:
-        text = f": {one_line(', '.join(fact.denied))}"
-        lines.append(line(symbol("⊘", Role.BAD), ("observation DENIED", Role.BAD), text, indent=INDENT))
-    return lines
-
-
-def _iteration_checked(fact: IterationChecked) -> list[Line]:
-    if fact.held:
-        return [line(("the recorded check holds", Role.FAINT), indent=INDENT)]
-    return [line("the recorded check does not hold", indent=INDENT), *_unmet(fact.unmet)]
-
-
-def _unmet(items: Sequence[str]) -> list[Line]:
-    unmet = [one_line(item) for item in items]
-    mark = symbol("≠", Role.WARNING)
-    lines = [line(mark, f"not as desired: {item}", indent=INDENT) for item in unmet[:SHOWN_UNMET]]
-    if len(unmet) > SHOWN_UNMET:
-        lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=DEEPER))
-    return lines
-
-
-def _iteration_ended(fact: IterationEnded) -> list[Line]:
-    if not fact.error or fact.outcome in EXPLAINED:
-        return []
-    word = fact.outcome.replace("_", " ")
-    why = one_line(fact.error, 400).removeprefix(word).lstrip(":; ")
-    return [line(symbol("✘", Role.BAD), (word, Role.BAD), f": {why}" if why else "", indent=INDENT)]
-
-
-def _rule_fired(fact: RuleFired) -> list[Line]:
-    rule = one_line(fact.rule)
-    if fact.success:
-        return [line(symbol("✔", Role.GOOD), ("rule fired", Role.GOOD), f": {rule}", indent=INDENT)]
-    detail = one_line(fact.detail or "it failed")
-    return [line(symbol("✘", Role.BAD), ("rule FAILED", Role.BAD), f": {rule}: {detail}", indent=INDENT)]
-
-
-def header(loop: Loop) -> list[Line]:
-    """The loop that is about to run: name, mode, decider and inventory."""
-    spec = loop.spec
-    where = f", inventory {one_line(spec.inventory)}" if spec.inventory else ""
-    lines = [
-        line(
-            symbol("━━", Role.ACCENT),
-            ("loop ", Role.FAINT),
-            (one_line(loop.name), Role.STRONG),
-            (f" ({loop.mode}, decided by {spec.decider}{where})", Role.FAINT),
-        )
-    ]
-    if spec.dry_run:
-        lines.append(line(("dry run: nothing is changed", Role.ACCENT), indent=INDENT))
-    return lines
-
-
-def _call_text(fact: ActionFact) -> str:
-    return one_line(f"{fact.module} on {fact.host}")
-
-
-def _observation_name(name: str) -> str:
-    """An observation's name, without the prefixes of those that a manifest makes itself."""
-    return one_line(name.removeprefix("manifest:").removeprefix("step "))

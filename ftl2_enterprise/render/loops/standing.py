@@ -26,6 +26,7 @@ _REQUESTED: dict[Desired, str] = {
 }
 _STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
 """Words for the states of a loop whose process is about to start."""
+QUEUED = "queued"
 STOPPING = "the service is stopping"
 NEXT_START = "continues after the next start of the service"
 _REPEATS_STATE = {"paused on request", "cancelled on request"}
@@ -53,7 +54,7 @@ def standing(loop: LoopLine | Loop, queued: Queued | None = None) -> LoopStandin
     if coming is not None and state is not LoopState.PAUSED:
         return LoopStanding(mark, coming, Role.WARNING)
     if queue_of(loop, queued) is not None:
-        return LoopStanding(STATE_SYMBOLS[LoopState.PENDING], "queued", Role.WARNING)
+        return LoopStanding(STATE_SYMBOLS[LoopState.PENDING], QUEUED, Role.WARNING)
     return _undisturbed(loop, mark, role)
 
 

@@ -11,7 +11,7 @@ from ftl2_enterprise.render.text import Line, Role, Span, count, dollars, line, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ftl2_enterprise.render.loops.narrator import Tally
+    from ftl2_enterprise.render.loops.tally import Tally
 
 RESUMABLE = {LoopState.PAUSED, LoopState.WAITING, LoopState.BLOCKED, LoopState.FAILED}
 

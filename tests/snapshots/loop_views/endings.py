@@ -12,11 +12,11 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.render.loops import (
     exit_status,
     loop_table,
-    narrator,
     standing,
     state_words,
     summary,
 )
+from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, columns, line, symbol
 from tests.snapshots.loop_views.lists import QUEUED, STANDINGS
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
@@ -33,11 +33,11 @@ LEFT: dict[str, dict[str, Any]] = {
     "paused": {"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"},
     "blocked": {"state": LoopState.BLOCKED, "reason": "the package nginx does not exist"},
 }
-TALLY = narrator.Tally(iterations=2, changed=3, ok=1, failed=1, denied=1, unknown=1, skipped=1, previewed=1,
-                       model_calls=2, cost_usd=0.0421)  # fmt: skip
+TALLY = Tally(iterations=2, changed=3, ok=1, failed=1, denied=1, unknown=1, skipped=1, previewed=1,
+              model_calls=2, cost_usd=0.0421)  # fmt: skip
 
 
-def summed(fields: dict[str, Any], tally: narrator.Tally, *asked: Any) -> Callable[[FixedReader], list[Line]]:
+def summed(fields: dict[str, Any], tally: Tally, *asked: Any) -> Callable[[FixedReader], list[Line]]:
     return lambda _: summary.summary(
         loop("two words", **fields),
         tally,
@@ -49,8 +49,8 @@ def summed(fields: dict[str, Any], tally: narrator.Tally, *asked: Any) -> Callab
 
 SUMMARY = [
     *(Scenario(title, summed(fields, TALLY), has_colour=title == "blocked") for title, fields in LEFT.items()),
-    Scenario("waiting", summed({"state": LoopState.WAITING}, narrator.Tally(iterations=1, questions=1), prompt())),
-    Scenario("awkward reason", summed(LEFT["blocked"] | {"reason": awkward.PARAGRAPH}, narrator.Tally())),
+    Scenario("waiting", summed({"state": LoopState.WAITING}, Tally(iterations=1, questions=1), prompt())),
+    Scenario("awkward reason", summed(LEFT["blocked"] | {"reason": awkward.PARAGRAPH}, Tally())),
 ]
 
 

@@ -42,6 +42,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     PromptState,
 )
 from ftl2_enterprise.render.loops import (
+    fact_lines,
     narrator,
     watched,
 )
@@ -163,7 +164,7 @@ def teller() -> narrator.Narrator:
 def narrated(events: Sequence[Event]) -> Callable[[FixedReader], list[Line]]:
     def lines(_: FixedReader) -> list[Line]:
         one = teller()
-        return [*narrator.header(loop(spec=SPEC)), *(found for fact in events for found in one.lines_of_event(fact))]
+        return [*fact_lines.header(loop(spec=SPEC)), *(found for fact in events for found in one.lines_of_event(fact))]
 
     return lines
 
@@ -190,7 +191,7 @@ NARRATION = [
     Scenario("awkward texts", narrated(AWKWARD)),
     Scenario("running actions", running),
     Scenario(
-        "a dry run", lambda _: narrator.header(loop(spec=LoopSpec(name="web", desired_state="x", dry_run=True)))
+        "a dry run", lambda _: fact_lines.header(loop(spec=LoopSpec(name="web", desired_state="x", dry_run=True)))
     ),
 ]
 WATCHED = [

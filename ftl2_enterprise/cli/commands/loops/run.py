@@ -24,7 +24,7 @@ from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter
-from ftl2_enterprise.render.loops import narrator
+from ftl2_enterprise.render.loops import fact_lines
 from ftl2_enterprise.render.loops.exit_status import exit_of
 from ftl2_enterprise.render.loops.standing import outcome_line
 from ftl2_enterprise.render.loops.summary import summary
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.nouns import Action
-    from ftl2_enterprise.render.loops.narrator import Narrator, Tally
+    from ftl2_enterprise.render.loops.narrator import Narrator
+    from ftl2_enterprise.render.loops.tally import Tally
     from ftl2_enterprise.store.database import Store
 
 WITH_RESUME = {"resume", "quiet", "json", "non-interactive", "db", "config"}
@@ -68,7 +69,7 @@ def _run(session: CliSession, given: GivenValues) -> int:
     shown = progress(session.out, silent=given.has("quiet") or wants_json)
     people = _people(session, shown, silent=wants_json, non_interactive=given.has("non-interactive"))
     _give_lookups(shown.narrator, store)
-    header = partial(shown.show, narrator.header(loop))
+    header = partial(shown.show, fact_lines.header(loop))
     try:
         work = run_foreground.run(
             store, loop.id, settings=session.settings, people=people, progress=shown, limits=limits, begun=header

@@ -134,7 +134,7 @@ def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) 
     try:
         service.start()
         loop = _submit(service, manifest)
-        shown.show(narrator.header(loop))
+        shown.show(fact_lines.header(loop))
         asked_to_stop = asyncio.run(_run(service, loop, scene=scene, shown=shown, people=people, watched=is_watched))
         shown.close()
         if asked_to_stop:

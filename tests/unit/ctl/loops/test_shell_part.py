@@ -28,7 +28,7 @@ def news(before: LoopsState, now: LoopsState, shown: frozenset[str] = frozenset(
 
 def test_the_toolbar_counts_loops_and_prompts():
     assert bar(state(*SEVERAL, prompts=[prompt(3)])) == [
-        "1 running", "1 resting", "1 waiting for you", "1 failed", " 1 prompt: answer",
+        "1 running", "1 resting", "1 waiting for you", "1 not converged", " 1 prompt: answer",
     ]  # fmt: skip
 
 

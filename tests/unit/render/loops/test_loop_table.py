@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 
 import pytest
 
-from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState
+from ftl2_enterprise.protocol.loops.nouns import Condition, Desired, LoopState, Outcome
 from ftl2_enterprise.render.colour import Painter
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
@@ -61,3 +62,20 @@ def test_loops_that_fail_are_not_counted_as_resting():
     loops = [*SEVERAL, loop_line("bad", id=5, state=LoopState.RESTING, reason="no route")]
     assert "1 resting, 1 failing" in shown([loop_table.counts_line(loops)])[0]
     assert loop_table.urgency(loops[-1]) < loop_table.urgency(loops[3])
+
+
+@pytest.mark.parametrize("desired", list(Desired))
+@pytest.mark.parametrize("outcome", [None, *Outcome])
+def test_the_counts_use_the_words_of_the_rows(desired, outcome):
+    loops = [loop_line(id=n, state=state, desired=desired) for n, state in enumerate(LoopState, start=1)]
+    loops += [loop_line(id=99, state=LoopState.FAILED, outcome=outcome), loop_line(id=100, restart_at=NOW)]
+    counted = {word: number for number, word, _ in loop_table.numbers(loops)}
+    assert counted == Counter(standing(loop).word for loop in loops)
+
+
+def test_a_word_of_several_states_is_counted_once():
+    loops = [
+        loop_line(id=n, state=state, desired=Desired.PAUSE)
+        for n, state in enumerate((LoopState.RUNNING, LoopState.RESTING, LoopState.BLOCKED), start=1)
+    ]
+    assert shown([loop_table.counts_line(loops)]) == ["3 loops: 3 pausing"]

@@ -100,6 +100,16 @@ def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
     assert tally.actions == 6
 
 
+def test_a_reason_of_several_denials_is_shown_once_in_each_iteration() -> None:
+    denied = [event(ActionDenied, **COMMON, reason="no shell") for _ in range(3)]
+    ended = event(IterationEnded, n=1, outcome="denied", error="no shell")
+    started = event(IterationStarted, n=2, in_run=2, of=10)
+    lines = told(*denied, ended, started, *denied, narrator=Narrator())
+    assert [one.strip().partition("  ")[0] for one in lines] == [
+        "DENIED", "no shell", "DENIED", "DENIED", "iteration 2 (2 of 10)", "DENIED", "no shell", "DENIED", "DENIED",
+    ]  # fmt: skip
+
+
 def test_a_failure_shows_its_return_code_and_the_last_lines_of_stderr() -> None:
     stderr = "".join(f"line {n}\n" for n in range(20))
     narrator = Narrator(lookup=lambda _id: action_row(stderr))

@@ -1,0 +1,140 @@
+"""Lines of facts that depend on no earlier fact, and the header of a loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
+from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT
+from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.protocol.loops.facts import (
+        ActionFact,
+        IterationChecked,
+        IterationEnded,
+        IterationObserved,
+        LoopRested,
+        LoopStarted,
+        RuleFired,
+    )
+    from ftl2_enterprise.protocol.loops.nouns import Loop
+
+SHOWN_UNMET = 12
+EXPLAINED = {
+    IterationOutcome.BLOCKED,
+    IterationOutcome.CONVERGED,
+    IterationOutcome.ACTED,
+    IterationOutcome.RULE_FIRED,
+}
+"""Outcomes of iterations whose error other facts have shown already."""
+
+
+def loop_started(fact: LoopStarted) -> list[Line]:
+    """The number of the run, if it is not the first one, and whether it was resumed."""
+    resumed = ", resumed" if fact.resumed else ""
+    return [line((f"run {fact.run}{resumed}", Role.FAINT))] if resumed or fact.run != 1 else []
+
+
+def loop_rested(fact: LoopRested) -> list[Line]:
+    """When the next run begins, and why the last one failed."""
+    if not fact.failures:
+        return [line((f"next check in {duration(fact.delay)}", Role.FAINT))]
+    why = one_line(fact.reason or fact.outcome)
+    return [
+        line(
+            symbol("✘", Role.BAD),
+            (fact.outcome.replace("_", " "), Role.BAD),
+            f": {why}; {count(fact.failures, 'failed run')} in a row; next run in {duration(fact.delay)}",
+        )
+    ]
+
+
+def iteration_observed(fact: IterationObserved) -> list[Line]:
+    """What was observed, and what could not be."""
+    lines: list[Line] = []
+    if fact.names:
+        shown = one_line(", ".join(_observation_name(name) for name in fact.names), 140)
+        lines.append(line((f"observed {shown}", Role.FAINT), indent=INDENT))
+    for bad in fact.failed:
+        if bad.name in fact.denied:
+            continue
+        error = one_line(bad.error or "no reason given")
+        name, host = _observation_name(bad.name), one_line(bad.host)
+        text = f" {name if name.endswith(f'@{host}') else f'{name} on {host}'}: {error}"
+        if error.startswith("exit status"):
+            if bad.name.startswith("manifest:"):
+                # Its meaning is among the unmet conditions of the decision.
+                continue
+            # Not a failure: a command that tests something reports its result as an exit status.
+            lines.append(line((f"result of{text}", Role.FAINT), indent=INDENT))
+            continue
+        lines.append(line(symbol("✘", Role.BAD), ("cannot observe", Role.BAD), text, indent=INDENT))
+    if fact.denied:
+        text = f": {one_line(', '.join(fact.denied))}"
+        lines.append(line(symbol("⊘", Role.BAD), ("observation DENIED", Role.BAD), text, indent=INDENT))
+    return lines
+
+
+def iteration_checked(fact: IterationChecked) -> list[Line]:
+    """The result of the recorded check."""
+    if fact.held:
+        return [line(("the recorded check holds", Role.FAINT), indent=INDENT)]
+    return [line("the recorded check does not hold", indent=INDENT), *unmet(fact.unmet)]
+
+
+def unmet(items: Sequence[str]) -> list[Line]:
+    """The conditions that are not met."""
+    unmet = [one_line(item) for item in items]
+    mark = symbol("≠", Role.WARNING)
+    lines = [line(mark, f"not as desired: {item}", indent=INDENT) for item in unmet[:SHOWN_UNMET]]
+    if len(unmet) > SHOWN_UNMET:
+        lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=DEEPER))
+    return lines
+
+
+def iteration_ended(fact: IterationEnded) -> list[Line]:
+    """Why an iteration failed, unless other facts have shown it."""
+    if not fact.error or fact.outcome in EXPLAINED:
+        return []
+    word = fact.outcome.replace("_", " ")
+    why = one_line(fact.error, 400).removeprefix(word).lstrip(":; ")
+    return [line(symbol("✘", Role.BAD), (word, Role.BAD), f": {why}" if why else "", indent=INDENT)]
+
+
+def rule_fired(fact: RuleFired) -> list[Line]:
+    """The result of a rule."""
+    rule = one_line(fact.rule)
+    if fact.success:
+        return [line(symbol("✔", Role.GOOD), ("rule fired", Role.GOOD), f": {rule}", indent=INDENT)]
+    detail = one_line(fact.detail or "it failed")
+    return [line(symbol("✘", Role.BAD), ("rule FAILED", Role.BAD), f": {rule}: {detail}", indent=INDENT)]
+
+
+def header(loop: Loop) -> list[Line]:
+    """The loop that is about to run: name, mode, decider and inventory."""
+    spec = loop.spec
+    where = f", inventory {one_line(spec.inventory)}" if spec.inventory else ""
+    lines = [
+        line(
+            symbol("━━", Role.ACCENT),
+            ("loop ", Role.FAINT),
+            (one_line(loop.name), Role.STRONG),
+            (f" ({loop.mode}, decided by {spec.decider}{where})", Role.FAINT),
+        )
+    ]
+    if spec.dry_run:
+        lines.append(line(("dry run: nothing is changed", Role.ACCENT), indent=INDENT))
+    return lines
+
+
+def call_text(fact: ActionFact) -> str:
+    """The module and the host of an action."""
+    return one_line(f"{fact.module} on {fact.host}")
+
+
+def _observation_name(name: str) -> str:
+    """An observation's name, without the prefixes of those that a manifest makes itself."""
+    return one_line(name.removeprefix("manifest:").removeprefix("step "))

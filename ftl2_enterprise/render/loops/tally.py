@@ -1,0 +1,31 @@
+"""Counts over the facts of a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Tally:
+    """Counts over the facts that this process has received."""
+
+    iterations: int = 0
+    changed: int = 0
+    ok: int = 0
+    failed: int = 0
+    denied: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    previewed: int = 0
+    converged: int = 0
+    drifted: int = 0
+    questions: int = 0
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def actions(self) -> int:
+        """The number of actions with any outcome."""
+        return self.changed + self.ok + self.failed + self.denied + self.unknown + self.skipped + self.previewed
