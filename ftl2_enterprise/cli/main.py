@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.cli import fault_request
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE, statuses
 from ftl2_enterprise.cli.session import CliSession
 from ftl2_enterprise.commandline import finder, help_text, parsing, problem_output, streams
@@ -63,6 +65,7 @@ def _run(session: CliSession, words: list[str]) -> int:
         session.out.print(help_text.command_lines(FTL2_ENTERPRISE, command, is_shell=False))
         return 0
     _use(session, leading, given)
+    fault_request.check(os.environ)
     return command.run(session, given)
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 HISTORY = HelpGroup("History", 40)
 SUBJECT = ValueKind(name="subject", check=not_empty, names="ftl2_enterprise.ctl.subjects:candidates")
-SUBJECT_HELP = "a name or id, or KIND:NAME if several kinds of things have it."
+SUBJECT_HELP = (
+    "a name or id, or KIND:NAME or KIND:ID if several kinds of things have it; an id takes precedence over a name."
+)
 
 
 class SubjectNames:

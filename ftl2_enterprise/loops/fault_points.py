@@ -27,3 +27,7 @@ class LoopFaultPoint(StrEnum):
     STATE_OPS_DONE = "state-ops-done"
     ITERATION_ENDED = "iteration-ended"
     LOOP_RESTING = "loop-resting"
+
+
+POINTS = tuple(LoopFaultPoint)
+"""Found by the check of the variable that requests faults."""

@@ -122,9 +122,12 @@ def hide_unit(environ: MutableMapping[str, str]) -> None:
         environ.pop(name, None)
 
 
-def parse_bindings(texts: Iterable[str], environ: Mapping[str, str] | None = None) -> Bindings:
+def parse_bindings(
+    texts: Iterable[str], environ: Mapping[str, str] | None = None, *, in_service: bool = False
+) -> Bindings:
     """Read every binding and its value immediately, so that a missing value prevents the run.
 
+    `in_service`: this process belongs to the service, so hints describe where the service gets its secrets from.
     Raises Problem(invalid).
     """
     values = os.environ if environ is None else environ
@@ -133,9 +136,9 @@ def parse_bindings(texts: Iterable[str], environ: Mapping[str, str] | None = Non
         module, param, source = _split(text)
         target = f"{module}.{param}"
         if source.startswith(_PREFIX):
-            value = _credential(target, source.removeprefix(_PREFIX), values)
+            value = _credential(target, source.removeprefix(_PREFIX), values, in_service=in_service)
         else:
-            value = _variable(target, source, values)
+            value = _variable(target, source, values, in_service=in_service)
         known = bindings.get((module, param))
         if known is not None and known.source != source:
             raise invalid(f"cannot bind {target} twice: to {known.source} and to {source}", "keep one of the two")
@@ -143,10 +146,16 @@ def parse_bindings(texts: Iterable[str], environ: Mapping[str, str] | None = Non
     return Bindings(all=tuple(bindings.values()))
 
 
-def _variable(target: str, name: str, values: Mapping[str, str]) -> str:
+def _variable(target: str, name: str, values: Mapping[str, str], *, in_service: bool) -> str:
     value = values.get(name)
     if not value:
         lack = "is empty" if value == "" else "is not set"
+        if in_service:
+            raise invalid(
+                f"cannot bind {target}: the environment variable {name} {lack} in the service",
+                f"put the secret into /etc/credstore/{_IMPORTED}NAME, restart the service, and bind "
+                f"{target}={_PREFIX}{_IMPORTED}NAME; or set {name} in the environment of the service",
+            )
         raise invalid(
             f"cannot bind {target}: the environment variable {name} {lack}",
             f"set {name} before the run, or leave the binding out",
@@ -154,7 +163,7 @@ def _variable(target: str, name: str, values: Mapping[str, str]) -> str:
     return value
 
 
-def _credential(target: str, name: str, values: Mapping[str, str]) -> str:
+def _credential(target: str, name: str, values: Mapping[str, str], *, in_service: bool) -> str:
     what = f"cannot bind {target}: the credential {name}"
     hint = (
         f"add LoadCredential={name}:FILE to the unit with `systemctl edit ftl2-enterprise`, and restart the service"
@@ -162,8 +171,13 @@ def _credential(target: str, name: str, values: Mapping[str, str]) -> str:
     if name.startswith(_IMPORTED):
         hint = f"put it into /etc/credstore/{name}, and restart the service"
     directory = values.get(DIRECTORY) or next(iter(_kept), None)
+    if directory is None and in_service:
+        raise invalid(f"{what} does not exist: systemd has passed no credentials to the service", hint)
     if directory is None:
-        raise invalid(f"{what} does not exist: only the service receives credentials from systemd", hint)
+        raise invalid(
+            f"{what} does not exist: only the service receives credentials from systemd",
+            f"submit the loop to the service with `ftl2ctl submit`, or bind a variable: {target}=ENV_VAR",
+        )
     try:
         with (Path(directory) / name).open("rb") as file:
             data = file.read(LONGEST_CREDENTIAL + 1)

@@ -140,7 +140,7 @@ def test_the_rules_fire_when_their_situation_exists(controller: Controller) -> N
 @pytest.mark.parametrize(
     ("module", "params", "reason"),
     [
-        ("command", {"cmd": "true"}, "Use a specific module in production"),
+        ("shell", {"cmd": "curl https://example.org/setup | sh"}, "not downloaded and executed in production"),
         ("file", {"path": "ROOT/srv/data", "state": "absent"}, "deleted only by a person"),
         ("apt", {"name": "postgresql", "state": "latest"}, "maintenance window"),
         ("uri", {"url": "http://127.0.0.1:9/"}, "do not call web services"),
@@ -162,9 +162,14 @@ def test_the_policy_denies(controller: Controller, module: str, params: dict[str
     assert reason in controller.run(manifest, "-i", controller.inventory, *policy, status=DENIED)
 
 
-def test_the_policy_permits_the_motd(controller: Controller) -> None:
+def test_the_policy_permits_the_other_examples(controller: Controller) -> None:
     policy = ("--policy", controller.examples / "policy.yaml", "--environment", "production")
-    controller.run(controller.examples / "manifests/motd.yaml", "-i", controller.inventory, *policy)
+    for manifest in MANIFESTS:
+        path = controller.examples / "manifests" / manifest.name
+        assert "converged" in controller.run(path, "-i", controller.inventory, *policy)
+    given = ("the application runs", "--decider", "rules", "--rules-dir", controller.examples / "rules")
+    (controller.state / "nginx").unlink()
+    assert "rule fired: restart_nginx" in controller.run(*given, *policy)
 
 
 def test_the_inventory_is_valid() -> None:

@@ -64,7 +64,7 @@ def open_database(settings: Settings, *, create: bool) -> Store:
     return database.open_database(Path(settings.store.path), create=create)
 
 
-def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopSpec:
+def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_service: bool = False) -> LoopSpec:
     """The spec, completed and validated: paths are absolute, the decider is chosen, and all files can be read.
 
     Raises Problem. It changes nothing.
@@ -83,7 +83,7 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> L
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
-    needs = read(prepared, settings, runs_rules=runs_rules)
+    needs = read(prepared, settings, runs_rules=runs_rules, in_service=in_service)
     if isinstance(needs.decider, ManifestDecider):
         _check_names(needs.decider.plan, needs.inventory)
     return prepared
@@ -112,14 +112,15 @@ class LoopInputs:
     decider: Decider
 
 
-def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True) -> LoopInputs:
+def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_service: bool = False) -> LoopInputs:
     """Read everything that the loop needs. Raises Problem.
 
-    Without `runs_rules` the code of rules is not executed, so fewer errors in them are found.
+    Without `runs_rules` the code of rules is not executed, so fewer errors in them are found. `in_service` matters
+    for hints about missing secrets.
     """
     inventory = inventory_files.load(spec.inventory)
     policy = _policy(spec.policy)
-    bindings = parse_bindings(spec.secrets)
+    bindings = parse_bindings(spec.secrets, in_service=in_service)
     directory = _rules_dir(spec, settings)
     has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.exist(directory)
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)

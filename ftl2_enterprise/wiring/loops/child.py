@@ -93,7 +93,7 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         process.halt(journal, is_served=True)
         return
     try:
-        needs = build.read(loop.spec, settings)
+        needs = build.read(loop.spec, settings, in_service=True)
         log.learn(needs.bindings.values())
         engine = build.build(
             journal,

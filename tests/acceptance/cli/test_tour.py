@@ -125,7 +125,9 @@ def test_the_service_of_the_tour_continues_when_the_user_leaves(command: Command
         screen.type("\x04")
         assert screen.end() == 0
         assert "the service continues in the background" in screen.text
-        assert f"--socket {scratch}/control.sock shutdown" in screen.text
+        # Stop the service, then remove its directory.
+        stop, remove = f"--socket {scratch}/control.sock shutdown", f"rm -r {scratch}"
+        assert screen.text.index(stop) < screen.text.index(remove)
     with client.connect(str(scratch / "control.sock")) as service:
         (scratch / "host" / "etc" / "service.conf").unlink()
         until((scratch / "host" / "etc" / "service.conf").exists)

@@ -135,10 +135,10 @@ def test_a_credential_that_cannot_be_used_is_refused(
 
 
 def test_outside_the_service_there_are_no_credentials() -> None:
-    with pytest.raises(Problem, match="LoadCredential=x:FILE"):
+    with pytest.raises(Problem, match="only the service receives credentials"):
         parse_bindings(["uri.p=credential:x"], {})
     with pytest.raises(Problem, match=r"/etc/credstore/ftl2\.x"):
-        parse_bindings(["uri.p=credential:ftl2.x"], {})
+        parse_bindings(["uri.p=credential:ftl2.x"], {}, in_service=True)
 
 
 def test_what_a_loop_runs_does_not_get_the_credentials_directory(
@@ -151,3 +151,19 @@ def test_what_a_loop_runs_does_not_get_the_credentials_directory(
     secrets.hide_unit(environ)
     assert environ == {"PATH": "/bin", "HOME": "/root"}
     assert parse_bindings(["uri.p=credential:token"], environ).values() == ["hunter2000"]
+
+
+def test_hints_say_where_the_service_gets_a_missing_secret_from() -> None:
+    def refused(binding: str, *, in_service: bool) -> Problem:
+        with pytest.raises(Problem) as caught:
+            parse_bindings([binding], {}, in_service=in_service)
+        return caught.value
+
+    of_a_run = refused("uri.p=TOKEN", in_service=False)
+    assert of_a_run.hint == "set TOKEN before the run, or leave the binding out"
+    of_the_service = refused("uri.p=TOKEN", in_service=True)
+    assert of_the_service.message.endswith("TOKEN is not set in the service")
+    assert "/etc/credstore/ftl2.NAME" in (of_the_service.hint or "")
+    assert "environment of the service" in (of_the_service.hint or "")
+    assert "ftl2ctl submit" in (refused("uri.p=credential:x", in_service=False).hint or "")
+    assert "LoadCredential=x:FILE" in (refused("uri.p=credential:x", in_service=True).hint or "")

@@ -29,7 +29,7 @@ def kind(noun: str, named: Mapping[str, int]) -> SubjectKind:
     return SubjectKind(kind=noun, find=find, name_of=lambda tx, number: ids.get(number))
 
 
-LAMPS = kind("lamp", {"red": 1, "green": 2, "desk": 3})
+LAMPS = kind("lamp", {"red": 1, "green": 2, "desk": 3, "lamp:1": 5})
 NOTES = kind("note", {"red": 1, "todo": 4, "note:odd": 9})
 BOTH = Subjects([LAMPS, NOTES])
 
@@ -44,6 +44,9 @@ BOTH = Subjects([LAMPS, NOTES])
         ("note:red", "note:1"),
         ("note:4", "note:4"),
         ("note:odd", "note:9"),
+        # An id precedes an equal name: this one is called `lamp:1`, and is found by its kind and its name.
+        ("lamp:1", "lamp:1"),
+        ("lamp:lamp:1", "lamp:5"),
     ],
 )
 def test_a_name_or_id_that_one_kind_has(text: str, subject: str) -> None:

@@ -32,8 +32,11 @@ COMMAND = Command(
         Option("non-interactive", "Do not ask and do not pause, even on a terminal."),
     ),
     details=(
-        "Everything happens in one scratch directory, without root, network or model. The tour ends without leaving "
-        "anything running."
+        "Everything happens in one scratch directory, without root, network or model. In a pipe or with "
+        "--non-interactive, the tour stops its service at the end. On a terminal it ends in the shell of ftl2ctl: "
+        "the service and its loop continue while the shell is open, and after you leave it. Clean up in the order "
+        "that the tour prints: stop the service, then remove the directory, which ends the process that the loop "
+        "keeps running. `shutdown` in the shell stops the service, too; the tour then ends that process itself."
     ),
     examples=(Example("tour"),),
 )

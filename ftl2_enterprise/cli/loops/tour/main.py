@@ -28,7 +28,7 @@ from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.loops.facts import LoopConverged, LoopDrifted, LoopRested, LoopStopped
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Mode
 from ftl2_enterprise.protocol.loops.verbs import SubmitLoop
-from ftl2_enterprise.render.loops import narrator
+from ftl2_enterprise.render.loops import fact_lines
 from ftl2_enterprise.render.loops.exit_status import LoopExit
 from ftl2_enterprise.render.loops.history import history_view
 from ftl2_enterprise.render.text import Line, Role, count, line, symbol
@@ -155,7 +155,7 @@ def tour(session: CliSession, directory: Path | None, *, non_interactive: bool) 
             service.stop()
             scene.end_service()
     session.out.print(_come_back(service) if continues else [line("Nothing is left running.", indent=2)])
-    session.out.print(_farewell(service, scene))
+    session.out.print(_farewell(service, scene, continues=continues))
     return LoopExit.CONVERGED
 
 
@@ -214,10 +214,12 @@ def _run_shell(session: CliSession, service: TourService, scene: Scene) -> bool:
     session.out.print(
         [
             line(),
-            line(symbol("┃", Role.ACCENT), ("This is ftl2ctl, the shell; the loop continues.", Role.STRONG)),
+            line(symbol("┃", Role.ACCENT), ("This is ftl2ctl, the shell; service and loop continue.", Role.STRONG)),
             line(symbol("┃", Role.ACCENT), "Try ", ("status", Role.COMMAND), ", ", ("watch tour", Role.COMMAND),
                  ", ", ("pause tour", Role.COMMAND), ", ", ("resume tour", Role.COMMAND), ", ",
                  ("help", Role.COMMAND), "."),
+            line(symbol("┃", Role.ACCENT), ("exit", Role.COMMAND), " leaves the shell, and the service continues; ",
+                 ("shutdown", Role.COMMAND), " stops the service."),
             line(symbol("┃", Role.ACCENT), "Break something in another terminal, and watch: ",
                  (shlex.join(["rm", str(config)]), Role.COMMAND)),
             line(),
@@ -293,11 +295,10 @@ def _come_back(service: TourService) -> list[Line]:
     return [
         line(symbol("●", Role.GOOD), f"the service continues in the background (process {service.pid})"),
         _next("return", shlex.join(service.control())),
-        _next("stop", shlex.join([*service.control(), "shutdown"])),
     ]
 
 
-def _farewell(service: TourService, scene: Scene) -> list[Line]:
+def _farewell(service: TourService, scene: Scene, *, continues: bool) -> list[Line]:
     again = shlex.join(
         [*called_as(sys.argv[0]), "--db", str(service.database), "history", NAME, "--actions", "--json"]
     )
@@ -305,9 +306,11 @@ def _farewell(service: TourService, scene: Scene) -> list[Line]:
         _next("manifest", str(scene.directory / "manifest.yaml")),
         _next("history", again),
         _next("your own", shlex.join([*called_as(sys.argv[0]), "run", "YOUR_MANIFEST.yaml", "--dry-run"])),
-        _next("clean up", shlex.join(["rm", "-r", str(scene.directory)])),
+        # In this order: the loop would create the directory again.
+        *([_next("stop", shlex.join([*service.control(), "shutdown"]))] if continues else []),
+        _next("then remove" if continues else "clean up", shlex.join(["rm", "-r", str(scene.directory)])),
     ]
 
 
 def _next(what: str, command: str) -> Line:
-    return line((f"{what + ':':<11}", Role.FAINT), (command, Role.COMMAND), indent=2)
+    return line((f"{what + ':':<13}", Role.FAINT), (command, Role.COMMAND), indent=2)

@@ -46,7 +46,7 @@ COMMAND = Command(
             choices=tuple(map(str, ActionState)),
         ),
         limit(LIMIT, "Maximum number of actions."),
-        Option("before", "Only actions before ID.", NUMBER, value="ID"),
+        Option("before", "Only actions before ID.", NUMBER, value="ID", at_least=1),
     ),
     examples=(Example("actions web"), Example("actions web --state unknown", "interrupted actions")),
 )

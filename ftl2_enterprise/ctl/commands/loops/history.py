@@ -39,7 +39,7 @@ COMMAND = Command(
         Option("actions", "Include each action with its result.", short="a"),
         Option("changed", "Only iterations that changed something, failed or prompted.", short="c"),
         limit(LIMIT, "Maximum number of iterations, newest first."),
-        Option("before", "Only iterations before number N.", NUMBER, value="N"),
+        Option("before", "Only iterations before number N.", NUMBER, value="N", at_least=1),
     ),
     examples=(
         Example("history web"),

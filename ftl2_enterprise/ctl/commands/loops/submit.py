@@ -9,7 +9,7 @@ from ftl2_enterprise.commandline.declaration import NUMBER, SECONDS, Command, Ex
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import read_desired_state
 from ftl2_enterprise.commandline.loops.spec import spec_of
-from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS
 from ftl2_enterprise.ctl.loops.control import WAIT
 from ftl2_enterprise.protocol.loops.verbs import ShowLoop, SubmitLoop
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
 def run(session: CtlSession, given: GivenValues) -> int:
     """Submit it; with --wait, follow the loop."""
+    if given.has("wait") and given.has("paused"):
+        raise invalid(
+            "cannot wait for a loop that is created paused",
+            f"leave out --wait, and run `{session.command('start LOOP --wait')}` later",
+        )
     desired = read_desired_state(given.maybe("desired-state"), given.maybe("file"))
     spec = spec_of(given, desired, lambda: session.call(GetSettings()))
     request = SubmitLoop(spec=spec, paused=given.has("paused"), priority=given.number("priority", 0))
-    if given.has("wait") and not given.has("paused"):
+    if given.has("wait"):
         return _and_follow(session, request)
     loop = session.call(request)
     session.reply(loop, lambda: _lines(session, given, loop))

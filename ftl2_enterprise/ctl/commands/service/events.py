@@ -65,7 +65,7 @@ COMMAND = Command(
     arguments=(Argument("subject", SUBJECT, f"Only events about this: {SUBJECT_HELP}", optional=True),),
     options=(
         Option("follow", "Also show new events as they happen, until Ctrl-C.", short="f"),
-        Option("after", "Only events after ID.", NUMBER, value="ID"),
+        Option("after", "Only events after ID; 0 for all.", NUMBER, value="ID", at_least=0),
         limit(LIMIT, "Maximum number of events."),
     ),
     examples=(

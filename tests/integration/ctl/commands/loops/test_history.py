@@ -62,3 +62,11 @@ def test_changes_are_read_until_the_page_is_full(service, ctl):
     ]
     service.on(GetHistory, History(loop=builders.loop(), iterations=[], more=None))
     assert "no iteration has changed anything, failed or prompted" in ctl("history", "web", "--changed")[1]
+
+
+def test_a_number_before_the_first_iteration_is_refused(service, ctl):
+    status, _, err = ctl("history", "web", "--before", "0")
+    assert status == 2
+    assert "cannot take 0 for --before" in err
+    assert "it must be at least 1" in err
+    assert not service.asked_for(GetHistory)

@@ -156,3 +156,12 @@ def test_waiting_ends_with_the_status_of_the_loop(service, ctl):
         "not converged: loop web: 1 was not enough",
     ]
     assert service.asked_for(WatchEvents)[0].after == 100
+
+
+def test_a_paused_loop_is_not_waited_for(service, ctl):
+    status, _, err = ctl("submit", "nginx runs", "--paused", "--wait")
+    assert status == 2
+    assert "cannot wait for a loop that is created paused" in err
+    assert "leave out --wait" in err
+    assert "start LOOP --wait` later" in err
+    assert not service.asked
