@@ -147,7 +147,7 @@ def test_the_writer_knows_every_table_that_refers_to_a_text(db: Store) -> None:
             "WHERE m.type = 'table' AND f.\"table\" = 'texts'"
         )
         assert sorted(registered) == sorted(tx.connection.execute(query).scalars())
-    assert "loops.handlers.loops.delete" in units
+    assert "loops.handlers.loops.delete_loop" in units
     assert any(name.startswith("loops.retention.") for name in units)
 
 

@@ -31,7 +31,7 @@ from ftl2_enterprise.store.unit import unit
 
 
 @unit
-def submit(tx: Tx, request: SubmitLoop) -> Loop:
+def submit_loop(tx: Tx, request: SubmitLoop) -> Loop:
     """Create the loop; without a name in its spec it gets a default one that is unused."""
     spec = request.spec
     if spec.name:
@@ -53,7 +53,7 @@ def submit(tx: Tx, request: SubmitLoop) -> Loop:
 
 
 @unit
-def start(tx: Tx, request: StartLoop) -> Loop:
+def start_loop(tx: Tx, request: StartLoop) -> Loop:
     """Run the loop from any state but a final one."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.state in RETRYABLE:
@@ -62,7 +62,7 @@ def start(tx: Tx, request: StartLoop) -> Loop:
 
 
 @unit
-def resume(tx: Tx, request: ResumeLoop) -> Loop:
+def resume_loop(tx: Tx, request: ResumeLoop) -> Loop:
     """Continue after a pause or a stop."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.state in RETRYABLE:
@@ -71,7 +71,7 @@ def resume(tx: Tx, request: ResumeLoop) -> Loop:
 
 
 @unit
-def retry(tx: Tx, request: RetryLoop) -> Loop:
+def retry_loop(tx: Tx, request: RetryLoop) -> Loop:
     """Run a failed or blocked loop again."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.state not in RETRYABLE:
@@ -85,13 +85,13 @@ def retry(tx: Tx, request: RetryLoop) -> Loop:
 
 
 @unit
-def pause(tx: Tx, request: PauseLoop) -> Loop:
+def pause_loop(tx: Tx, request: PauseLoop) -> Loop:
     """Pause the loop after its current step."""
     return _halt(tx, request.loop, "pause", Desired.PAUSE)
 
 
 @unit
-def stop(tx: Tx, request: StopLoop) -> Loop:
+def stop_loop(tx: Tx, request: StopLoop) -> Loop:
     """End the process of the loop now; a loop that is being cancelled stays so."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.desired is Desired.CANCEL and loop.state not in ENDED_LOOPS:
@@ -100,7 +100,7 @@ def stop(tx: Tx, request: StopLoop) -> Loop:
 
 
 @unit
-def cancel(tx: Tx, request: CancelLoop) -> Loop:
+def cancel_loop(tx: Tx, request: CancelLoop) -> Loop:
     """Cancel the loop; a cancelled loop cannot be run again."""
     loop = loop_rows.get_loop_as_named(tx, request.loop)
     if loop.state is LoopState.CANCELLED:
@@ -112,7 +112,7 @@ def cancel(tx: Tx, request: CancelLoop) -> Loop:
 
 
 @unit
-def run_now(tx: Tx, request: RunLoopNow) -> Loop:
+def run_loop_now(tx: Tx, request: RunLoopNow) -> Loop:
     """Let a resting loop reconcile now; a running or pending one does so already."""
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.desired is not Desired.RUN or loop.state is LoopState.PAUSED:
@@ -133,7 +133,7 @@ def run_now(tx: Tx, request: RunLoopNow) -> Loop:
 
 
 @unit
-def delete(tx: Tx, request: DeleteLoop) -> Deleted:
+def delete_loop(tx: Tx, request: DeleteLoop) -> Deleted:
     """Remove a finished loop with its history."""
     loop = loop_rows.get_loop_as_named(tx, request.loop)
     if loop.desired is Desired.CANCEL and loop.state not in ENDED_LOOPS:

@@ -29,7 +29,7 @@ _DISMISSED = f"{BY_DEFAULT}, dismissed"
 
 
 @unit
-def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
+def answer_prompt(tx: Tx, request: AnswerPrompt) -> Prompt:
     """Record the answer, once; the manager then wakes the loop."""
     prompt = prompt_rows.get_prompt_to(tx, "answer", request.prompt)
     _check_open(prompt, "answer")
@@ -38,7 +38,7 @@ def answer(tx: Tx, request: AnswerPrompt) -> Prompt:
 
 
 @unit
-def dismiss(tx: Tx, request: DismissPrompt) -> Prompt:
+def dismiss_prompt(tx: Tx, request: DismissPrompt) -> Prompt:
     """Close a question without an answer: its default is used if it has one, as after its deadline."""
     prompt = prompt_rows.get_prompt_to(tx, "dismiss", request.prompt)
     if prompt.state is PromptState.DISMISSED or (prompt.answered_by or "").startswith(_DISMISSED):

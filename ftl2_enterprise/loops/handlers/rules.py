@@ -41,7 +41,7 @@ def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile])
 
 
 @unit
-def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
+def enable_rule(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
     """Enable the rule in all loops."""
     if file.switched_off:
         raise conflict(
@@ -54,7 +54,7 @@ def enable(tx: Tx, request: EnableRule, file: RuleFile) -> RuleInfo:
 
 
 @unit
-def disable(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
+def disable_rule(tx: Tx, request: DisableRule, file: RuleFile) -> RuleInfo:
     """Disable the rule in all loops."""
     if rule_rows.disable_rule(tx, file.name):
         tx.emit(RuleDisabled(rule=file.name), subject=SERVICE)

@@ -38,18 +38,18 @@ READS: dict[Verb, Read] = {
 """Read-only handlers; they read the database and the table of children, those of rules also the rule files."""
 
 WRITES: dict[Verb, Unit[..., Any]] = {
-    verbs.SubmitLoop: loop_handlers.submit,
-    verbs.StartLoop: loop_handlers.start,
-    verbs.ResumeLoop: loop_handlers.resume,
-    verbs.RetryLoop: loop_handlers.retry,
-    verbs.PauseLoop: loop_handlers.pause,
-    verbs.StopLoop: loop_handlers.stop,
-    verbs.CancelLoop: loop_handlers.cancel,
-    verbs.RunLoopNow: loop_handlers.run_now,
-    verbs.DeleteLoop: loop_handlers.delete,
-    verbs.AnswerPrompt: prompt_handlers.answer,
-    verbs.DismissPrompt: prompt_handlers.dismiss,
-    verbs.EnableRule: rule_handlers.enable,
-    verbs.DisableRule: rule_handlers.disable,
+    verbs.SubmitLoop: loop_handlers.submit_loop,
+    verbs.StartLoop: loop_handlers.start_loop,
+    verbs.ResumeLoop: loop_handlers.resume_loop,
+    verbs.RetryLoop: loop_handlers.retry_loop,
+    verbs.PauseLoop: loop_handlers.pause_loop,
+    verbs.StopLoop: loop_handlers.stop_loop,
+    verbs.CancelLoop: loop_handlers.cancel_loop,
+    verbs.RunLoopNow: loop_handlers.run_loop_now,
+    verbs.DeleteLoop: loop_handlers.delete_loop,
+    verbs.AnswerPrompt: prompt_handlers.answer_prompt,
+    verbs.DismissPrompt: prompt_handlers.dismiss_prompt,
+    verbs.EnableRule: rule_handlers.enable_rule,
+    verbs.DisableRule: rule_handlers.disable_rule,
 }
 """Units that the writer executes; those of rules get the rule file as an argument."""

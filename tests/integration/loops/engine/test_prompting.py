@@ -62,7 +62,7 @@ async def test_a_question_that_expired_is_asked_again_when_a_person_retries(tmp_
         loop = await b.run()
         assert (loop.state, len(asked(b))) == (LoopState.BLOCKED, 1)
         with b.database.write() as tx:
-            loop_handlers.retry(tx, RetryLoop(loop="web"))
+            loop_handlers.retry_loop(tx, RetryLoop(loop="web"))
         b.people.replies.append("b")
         loop = await b.run()
         first, second = asked(b)
