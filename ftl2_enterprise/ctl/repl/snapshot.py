@@ -97,7 +97,7 @@ class LiveSnapshot:
             return AskedNames(session).ask(request)
 
     def session(self) -> CtlSession:
-        """A session of its own, for a thread of the caller."""
+        """A separate session, for a thread of the caller."""
         return CtlSession(out=self._out, socket=self._socket, within=PATIENCE)
 
     # --- threads ---------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class LiveSnapshot:
     def _taken(self, before: Snapshot) -> Snapshot:
         try:
             with self.session() as session:
-                # Without any part, too, a read shows whether the service is there.
+                # Without any part, too, a read shows whether the service can be reached.
                 session.reach()
                 states = {name: part.read(session, before.states.get(name)) for name, part in self._parts.items()}
                 settings = before.settings or _settings(session)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.children import Candidate, Plan, Urgency
 from ftl2_enterprise.notes import rows, units
 from ftl2_enterprise.protocol.notes.facts import NOTE, note_subject
-
-from ftl2_enterprise.core.children import Candidate, Plan, Urgency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

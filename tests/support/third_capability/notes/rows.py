@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.notes.tables import notes
-from ftl2_enterprise.protocol.notes.facts import note_subject
-from ftl2_enterprise.protocol.notes.nouns import Note
 from sqlalchemy import delete, insert, select, update
 
 from ftl2_enterprise.core.problem import conflict, not_found
+from ftl2_enterprise.notes.tables import notes
+from ftl2_enterprise.protocol.notes.facts import note_subject
+from ftl2_enterprise.protocol.notes.nouns import Note
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.store.rows import Reader, text_values

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.notes import rows
 from ftl2_enterprise.protocol.notes.facts import NoteArchived, NoteLeft, NoteRemoved, NoteWatched, note_subject
-
-from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 

@@ -10,7 +10,7 @@ from ftl2_enterprise.protocol.notes.verbs import ShowNote
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ftl2_enterprise.ctl.completion import Candidate, Names
+    from ftl2_enterprise.ctl.completion import CompletionCandidate, Names
     from ftl2_enterprise.ctl.session import CtlSession
 
 
@@ -25,7 +25,7 @@ class NoteNames:
         return self._session.call(ShowNote(note=str(note_id))).note.name
 
 
-def candidates(names: Names, command: str, typed: Sequence[str]) -> list[Candidate]:
+def candidates(names: Names, command: str, typed: Sequence[str]) -> list[CompletionCandidate]:
     """None: there is no verb that lists notes."""
     del names, command, typed
     return []

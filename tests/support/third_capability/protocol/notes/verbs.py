@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ftl2_enterprise.protocol.notes.nouns import Note, NoteDetail
-
 from ftl2_enterprise.protocol.verb import Access, Request
 
 

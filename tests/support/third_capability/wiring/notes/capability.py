@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.notes import handlers, rows, units
 from ftl2_enterprise.notes.manager import NoteManager
 from ftl2_enterprise.notes.settings import NoteSettings
 from ftl2_enterprise.protocol.notes.facts import NOTE
 from ftl2_enterprise.protocol.notes.verbs import ShowNote
-from ftl2_enterprise.wiring.notes import child
-
-from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.supervisor import child as children
 from ftl2_enterprise.supervisor.capability import Capability, ChildKind
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.retention import Retention, Stretch
 from ftl2_enterprise.supervisor.subjects import SubjectKind
+from ftl2_enterprise.wiring.notes import child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

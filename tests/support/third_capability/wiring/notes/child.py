@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.notes import rows, units
-
 from ftl2_enterprise.wiring.children import run_child
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ftl2_enterprise.notes import units
-
 from ftl2_enterprise.protocol.loops.facts import LoopDeleted
 from ftl2_enterprise.supervisor.control.links import Link
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.ctl.notes.arguments import NOTE, NOTES
 from ftl2_enterprise.protocol.notes.verbs import AddNote
-
-from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.render.text import line
 
 if TYPE_CHECKING:

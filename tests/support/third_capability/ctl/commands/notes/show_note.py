@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.ctl.notes.arguments import NOTE, NOTES
 from ftl2_enterprise.protocol.notes.verbs import ShowNote
 from ftl2_enterprise.render.notes.note_text import note_lines
-
-from ftl2_enterprise.commandline.declaration import Command, Example
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
