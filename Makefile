@@ -103,6 +103,7 @@ reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the dra
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
 	@$(BIN)/python -m ftl2_enterprise.protocol.fact_reference > docs/reference/events.md
 	@$(BIN)/python docs/verb_table.py
+	@$(BIN)/python docs/example_capability.py
 	@$(BIN)/python docs/diagrams.py
 
 $(VENV)/docs.stamp: $(VENV)/python.stamp packaging/requirements-docs.lock
