@@ -59,7 +59,7 @@ class Argument(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The argument in a usage line: `LOOP`, `[PROMPT]`, `[LOOP...]`."""
+        """The argument in a usage line: `NAME`, `[NAME]`, `[NAME...]`."""
         word = self.name.upper().replace("-", "_") + ("..." if self.rest or self.many else "")
         return f"[{word}]" if self.optional else word
 
@@ -127,7 +127,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     group: HelpGroup
     run: Run
     name: str = ""
-    """`pause`, or two words: `rules show`. Filled in from the name of the file."""
+    """`help`, or two words: `config show`. Filled in from the name of the file."""
     aliases: tuple[str, ...] = ()
     """Filled in from `ALIASES` of the package that contains the file."""
     verbs: tuple[type[Any], ...] = ()

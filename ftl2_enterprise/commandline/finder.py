@@ -1,6 +1,6 @@
 """Finds commands by the names of folders and files, and imports only the one that is called.
 
-The file `pause.py` is the command `pause`, `run_now.py` is `run-now`, and `rules/show.py` is `rules show`. A module
+The file `help.py` is the command `help`, `init_db.py` is `init-db`, and `config/show.py` is `config show`. A module
 declares its command as `COMMAND`; names that begin with an underscore are not commands. A package may declare other
 names for its commands as `ALIASES`. A new capability adds a package of commands and changes nothing here.
 """

@@ -78,7 +78,7 @@ def command_lines(
 
 
 def commands_of(program: Program, words: list[str], *, in_shell: bool) -> list[Command]:
-    """The commands that help is requested for: one, a family (`rules`), or all when there are no words.
+    """The commands that help is requested for: one, a family (`config`), or all when there are no words.
 
     Raises Problem(invalid) when there is none of that name.
     """

@@ -30,7 +30,7 @@ class TerminalQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A question whose answer the user types. The capability that asks it declares which answers are valid."""
 
     subject: str
-    """What it is about, such as `prompt:7`; see `Asker.has_shown`."""
+    """What it is about, such as `note:7`; see `Asker.has_shown`."""
     invitation: str
     """Shown before the typed answer."""
     options: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ class ShellCompleter(Completer):
 
 
 class AnswerCompleter(Completer):
-    """Completes an option of a prompt."""
+    """Completes an option of a question."""
 
     def __init__(self, options: Iterable[CompletionCandidate]) -> None:
         self._options = list(options)

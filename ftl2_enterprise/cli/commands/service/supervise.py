@@ -96,5 +96,5 @@ COMMAND = Command(
         "It stays in the foreground. Ctrl-C or SIGTERM lets every process finish its current step; a second Ctrl-C "
         "or SIGQUIT ends it at once; the work continues after the next start. SIGHUP reloads the settings."
     ),
-    examples=(Example("supervise"), Example("--db loops.db supervise --socket ./control.sock")),
+    examples=(Example("supervise"), Example("--db state.db supervise --socket ./control.sock")),
 )
