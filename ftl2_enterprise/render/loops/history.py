@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Action, Iteration, Loop, Prompt
+from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration, IterationOutcome, Loop, Prompt
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.standing import standing
@@ -89,9 +89,23 @@ def page_lines(page: History, prompts: Sequence[Prompt], now: Instant, *, only_c
     gaps = {} if only_changed else removed_lines(page.iterations, from_first=page.more is None)
     for iteration in page.iterations:
         lines += [gaps[iteration.id]] if iteration.id in gaps else []
-        lines += iteration_lines(iteration, asked.get(iteration.id, []))
-        for action in done.get(iteration.id, []):
-            lines += action_lines(action)
+        actions = done.get(iteration.id, [])
+        lines += iteration_lines(iteration, asked.get(iteration.id, []), with_denial=not actions)
+        lines += _actions_lines(actions)
+    return lines
+
+
+def _actions_lines(actions: Sequence[Action]) -> list[Line]:
+    """The actions of an iteration; a reason of several denials is shown with the first."""
+    lines: list[Line] = []
+    denials: set[str] = set()
+    for action in actions:
+        shown = action_lines(action)
+        if action.state is ActionState.DENIED and action.error is not None:
+            lines += shown[:1] if action.error in denials else shown
+            denials.add(action.error)
+        else:
+            lines += shown
     return lines
 
 
@@ -144,8 +158,11 @@ def removed_lines(iterations: Sequence[Iteration], *, from_first: bool) -> dict[
     return found
 
 
-def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> list[Line]:
-    """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts."""
+def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = (), *, with_denial: bool = True) -> list[Line]:
+    """An iteration: number, run, start, outcome, decider, duration; reasoning, unmet conditions, error, prompts.
+
+    `with_denial`: the error of a denied iteration is included, which repeats the reasons of its actions.
+    """
     if iteration.outcome is None:
         word, role = str(iteration.state), Role.ACCENT
     else:
@@ -170,7 +187,8 @@ def iteration_lines(iteration: Iteration, prompts: Sequence[Prompt] = ()) -> lis
     lines += [line(("not as desired: ", Role.WARNING), one_line(item), indent=2) for item in unmet[:SHOWN_UNMET]]
     if len(unmet) > SHOWN_UNMET:
         lines.append(line((f"and {len(unmet) - SHOWN_UNMET} more", Role.FAINT), indent=4))
-    if iteration.error and iteration.error != iteration.reasoning:
+    has_denial = iteration.outcome is IterationOutcome.DENIED and not with_denial
+    if iteration.error and iteration.error != iteration.reasoning and not has_denial:
         lines.append(line((one_line(iteration.error, 500), Role.BAD), indent=2))
     for prompt in prompts:
         by = f" (by {person(prompt.answered_by)})" if prompt.answered_by else ""

@@ -36,7 +36,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     RuleMatched,
     StateChanged,
 )
-from ftl2_enterprise.protocol.loops.nouns import CallOutcome, PromptState
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
 from ftl2_enterprise.render.loops import fact_lines, state_words
 from ftl2_enterprise.render.loops.actions import failure
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, answered, question
@@ -100,7 +100,9 @@ class Narrator:
             case IterationDecided():
                 return self._iteration_decided(fact)
             case IterationEnded():
-                return [] if one_line(fact.error or "") in self._denials else fact_lines.iteration_ended(fact)
+                # Its error repeats the reasons of the denials.
+                is_shown = fact.outcome is IterationOutcome.DENIED and bool(self._denials)
+                return [] if is_shown else fact_lines.iteration_ended(fact)
             case RuleMatched():
                 return [
                     line(

@@ -49,7 +49,7 @@ def test_status_shows_loops_that_failed_in_the_last_day(command: Command, tmp_pa
         connection.execute("update loops set ended_at = ended_at - 90000000000 where name = 'old'")
     connection.close()
     counts, head, row, blank, more = ended(command.run("status"), 0).splitlines()
-    assert (counts, head.split()[0], row.split()[0], blank) == ("1 loop: 1 failed", "LOOP", "new", "")
+    assert (counts, head.split()[0], row.split()[0], blank) == ("1 loop: 1 not converged", "LOOP", "new", "")
     assert "not converged" in row
     assert more.startswith("2 more loops have ended: ")
     assert [loop["name"] for loop in parsed(command, "status")["loops"]] == ["new"]

@@ -69,7 +69,7 @@ def test_a_day_in_the_shell(service):
         screen.see("✔ answered: blue", "✔ converged: loop asks")
         assert (service.directory / "asks.txt").read_text() == "blue\n"
         screen.enter(f"submit -f {service.directory}/fails.yaml --max-iterations 2")
-        screen.see("✘ fails not converged", "1 failed")
+        screen.see("✘ fails not converged", " 1 not converged")
         screen.enter("clear")
         screen.lose("starting")
         invited(screen, 1)

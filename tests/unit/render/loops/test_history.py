@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome
+from ftl2_enterprise.protocol.loops.replies import History
 from ftl2_enterprise.render.loops import history
-from tests.support.data.builders import iteration
+from tests.support.data.builders import NOW, action, iteration, loop
 
 
 def test_history_shows_where_no_op_iterations_were_removed():
@@ -19,3 +21,17 @@ def test_history_shows_where_no_op_iterations_were_removed():
         9: f"4 no-op iterations {missing}",
     }
     assert removed(3, 5, from_first=False) == {5: f"1 no-op iteration {missing}"}
+
+
+def test_the_reason_of_several_denials_is_shown_once():
+    denied = iteration(12, outcome=IterationOutcome.DENIED, error="service on web1: no restarts by day")
+    actions = [action(n, state=ActionState.DENIED, error="no restarts by day") for n in (1, 2, 3)]
+
+    def shown(*those) -> str:
+        page = History(loop=loop(), iterations=[denied], actions=list(those), more=None)
+        return "\n".join(one.plain for one in history.page_lines(page, [], NOW))
+
+    assert shown(*actions).count("no restarts by day") == 1
+    assert shown(*actions).count("DENIED") == 3
+    # Without actions the error of the iteration is all that explains it.
+    assert shown().count("no restarts by day") == 1
