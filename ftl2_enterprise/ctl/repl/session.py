@@ -234,8 +234,8 @@ class Shell:
 
     def _farewell(self) -> None:
         back = line("return with ", (self._command(), Role.COMMAND))
-        is_there = self._live.now.problem is None
-        self._out.print(line("the service continues; ", *back.spans) if is_there else back)
+        is_reachable = self._live.now.problem is None
+        self._out.print(line("the service continues; ", *back.spans) if is_reachable else back)
 
     def _command(self) -> str:
         return f"{FTL2CTL.name} --socket {self._socket}" if self._socket else FTL2CTL.name

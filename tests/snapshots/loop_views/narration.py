@@ -164,7 +164,10 @@ def teller() -> narrator.Narrator:
 def narrated(events: Sequence[Event]) -> Callable[[FixedReader], list[Line]]:
     def lines(_: FixedReader) -> list[Line]:
         one = teller()
-        return [*fact_lines.header(loop(spec=SPEC)), *(found for fact in events for found in one.lines_of_event(fact))]
+        return [
+            *fact_lines.header(loop(spec=SPEC)),
+            *(found for fact in events for found in one.lines_of_event(fact)),
+        ]
 
     return lines
 

@@ -153,7 +153,7 @@ def test_what_a_loop_runs_does_not_get_the_credentials_directory(
     assert parse_bindings(["uri.p=credential:token"], environ).values() == ["hunter2000"]
 
 
-def test_hints_say_where_the_service_gets_a_missing_secret_from() -> None:
+def test_hints_name_the_source_of_the_secrets_of_the_service() -> None:
     def refused(binding: str, *, in_service: bool) -> Problem:
         with pytest.raises(Problem) as caught:
             parse_bindings([binding], {}, in_service=in_service)

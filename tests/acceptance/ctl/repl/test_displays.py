@@ -47,7 +47,7 @@ def test_status_watch_is_updated_until_q(screen, service):
         builders.loop_line("fifth", id=5, state=LoopState.BLOCKED),
     ]
     service.happen(LoopBlocked)
-    # A display is seen while it is drawn, too: what is below is there when all of it is.
+    # The screen can be read while it is drawn: the text at its end shows that it is complete.
     text = screen.see("4 loops: 3 running, 1 blocked", "fifth", "web", "database", "third", "q quits")
     assert text.index("fifth") < text.index("web")
     assert "fourth" not in text

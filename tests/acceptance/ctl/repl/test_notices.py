@@ -42,7 +42,10 @@ def test_the_shell_reconnects_when_the_service_is_back(screen, service):
     screen.type("pause we")
     screen.see(f"{INVITE} pause we")
     service.stop()
-    screen.wait(lambda text: text.count("the service is unreachable, trying again") == 2, what="said and shown")
+    screen.wait(
+        lambda text: text.count("the service is unreachable, trying again") == 2,
+        what="see it as a notice and in the toolbar",
+    )
     service.prompts.append(PromptLine(prompt=builders.prompt(9), loop="web"))
     service.start()
     screen.see("the service is back", "web asks: Restart nginx now?", "2 running")

@@ -121,7 +121,7 @@ def test_an_error_never_ends_the_shell(screen, service, typed, message):
 
 
 def test_a_defect_never_ends_the_shell(screen, service):
-    # A reply that makes no sense to this program.
+    # An invalid reply.
     service.on(PauseLoop, {"nonsense": True})
     screen.enter("pause web")
     screen.see("error: cannot")

@@ -104,7 +104,7 @@ def test_a_reason_of_several_denials_is_shown_once_in_each_iteration() -> None:
     denied = [event(ActionDenied, **COMMON, reason="no shell") for _ in range(3)]
     ended = event(IterationEnded, n=1, outcome="denied", error="shell on web1: no shell")
     started = event(IterationStarted, n=2, in_run=2, of=10)
-    lines = told(*denied, ended, started, *denied, narrator=Narrator())
+    lines = rendered(*denied, ended, started, *denied, narrator=Narrator())
     assert [one.strip().partition("  ")[0] for one in lines] == [
         "DENIED", "no shell", "DENIED", "DENIED", "iteration 2 (2 of 10)", "DENIED", "no shell", "DENIED", "DENIED",
     ]  # fmt: skip
