@@ -21,8 +21,8 @@ import ftl2_enterprise
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop
 from tests.support.places import REPOSITORY
-from tests.support.service.daemon import Daemon, daemon
 from tests.support.processes.process_marks import rows
+from tests.support.service.daemon import Daemon, daemon
 from tests.support.terminal.screen import INVITE, Screen
 from tests.support.waiting import until
 

@@ -24,9 +24,9 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowPrompt,
 )
 from ftl2_enterprise.protocol.service.verbs import WatchEvents
-from tests.support import builders
-from tests.support.screen import INVITE, Screen, shell
-from tests.support.shell_service import ShellService
+from tests.support.data import builders
+from tests.support.scripted.shell_service import ShellService
+from tests.support.terminal.screen import INVITE, Screen, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

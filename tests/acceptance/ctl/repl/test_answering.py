@@ -16,9 +16,9 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowLoop,
     ShowPrompt,
 )
-from tests.support import builders
-from tests.support.screen import INVITE, shell
-from tests.support.shell_service import wait_for_watch, works
+from tests.support.data import builders
+from tests.support.scripted.shell_service import wait_for_watch, works
+from tests.support.terminal.screen import INVITE, shell
 from tests.support.waiting import until
 
 

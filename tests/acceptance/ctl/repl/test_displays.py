@@ -12,9 +12,9 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
 )
 from ftl2_enterprise.render.text import width
-from tests.support import builders
-from tests.support.screen import INVITE, shell
-from tests.support.shell_service import works
+from tests.support.data import builders
+from tests.support.scripted.shell_service import works
+from tests.support.terminal.screen import INVITE, shell
 
 
 @pytest.mark.parametrize("columns", [60, 200])

@@ -12,9 +12,9 @@ from ftl2_enterprise.protocol.loops.replies import PromptLine
 from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
 )
-from tests.support import builders
-from tests.support.screen import INVITE, shell
-from tests.support.shell_service import wait_for_watch
+from tests.support.data import builders
+from tests.support.scripted.shell_service import wait_for_watch
+from tests.support.terminal.screen import INVITE, shell
 
 
 def test_a_new_prompt_is_announced_above_the_input(screen, service):

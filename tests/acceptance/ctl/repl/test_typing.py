@@ -14,9 +14,9 @@ from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
     ShowLoop,
 )
-from tests.support import builders
-from tests.support.screen import INVITE, Screen, ctl, invited, shell
-from tests.support.shell_service import works
+from tests.support.data import builders
+from tests.support.scripted.shell_service import works
+from tests.support.terminal.screen import INVITE, Screen, ctl, invited, shell
 from tests.support.waiting import until
 
 

@@ -10,7 +10,7 @@ from ftl2_enterprise.core.problem import Problem, not_found, unavailable
 from ftl2_enterprise.ctl.loops.questions import question_of
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail
-from tests.support.builders import prompt
+from tests.support.data.builders import prompt
 
 
 class Reader:

@@ -8,7 +8,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine, Queued
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, ListRules, ShowLoop
 from ftl2_enterprise.render.loops.standing import STOPPING
-from tests.support.builders import SEVERAL, loop_line, prompt
+from tests.support.data.builders import SEVERAL, loop_line, prompt
 
 
 def state(*loops, prompts=()) -> LoopsState:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl.repl import notifications
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
-from tests.support.shell_part import PARTS, seen
+from tests.support.terminal.shell_part import PARTS, seen
 
 
 def news(before: Snapshot, now: Snapshot, *, shown: frozenset[str] = frozenset()) -> list[str]:

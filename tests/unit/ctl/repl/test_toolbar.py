@@ -9,7 +9,7 @@ from ftl2_enterprise.core.problem import Code, Problem, unavailable
 from ftl2_enterprise.ctl.repl import toolbar
 from ftl2_enterprise.ctl.repl.snapshot import Snapshot
 from ftl2_enterprise.render.text import width
-from tests.support.shell_part import PARTS, seen
+from tests.support.terminal.shell_part import PARTS, seen
 
 
 def bar(now: Snapshot, columns: int = 100) -> str:

@@ -11,8 +11,8 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.protocol.loops.verbs import (
     PauseLoop,
 )
-from tests.support import builders
-from tests.support.fake_service import PlayedService
+from tests.support.data import builders
+from tests.support.scripted.fake_service import PlayedService
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.service.verbs import WatchEvents
-    from tests.support.screen import Screen
-    from tests.support.scripted_service import Stream
+    from tests.support.scripted.scripted_service import Stream
+    from tests.support.terminal.screen import Screen
 
 
 class ShellService(PlayedService):
