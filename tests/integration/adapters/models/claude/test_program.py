@@ -279,7 +279,7 @@ async def test_processes_that_the_program_leaves_are_killed(tmp_path: Path) -> N
     mark = tmp_path / "group"
     body = (
         "import subprocess\nsubprocess.Popen(['/bin/sleep', '600'])\n"
-        f"open({str(mark)!r}, 'w').write(str(os.getpgid(0)))\nsay(structured_output={{'converged': True}})"
+        f"open({str(mark)!r}, 'w').write(str(os.getpgid(0)))\nreply(structured_output={{'converged': True}})"
     )
     async with asyncio.timeout(LIMIT):
         assert (await ask(tmp_path, body)).value == {"converged": True}
@@ -290,7 +290,7 @@ async def test_a_grandchild_that_keeps_the_output_open_does_not_delay_the_answer
     mark = tmp_path / "pid"
     body = (
         "import subprocess\nchild = subprocess.Popen(['/bin/sleep', '600'], start_new_session=True)\n"
-        f"open({str(mark)!r}, 'w').write(str(child.pid))\nsay(structured_output={{'converged': True}})"
+        f"open({str(mark)!r}, 'w').write(str(child.pid))\nreply(structured_output={{'converged': True}})"
     )
     try:
         async with asyncio.timeout(LIMIT):
