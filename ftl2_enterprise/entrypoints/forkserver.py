@@ -11,12 +11,13 @@ def run() -> int:
     # Imports leave hardly any garbage. The forkserver collects it before it forks anything.
     gc.disable()
     from ftl2_enterprise.supervisor.forkserver import main as forkserver  # noqa: PLC0415 - no collection before
-    from ftl2_enterprise.wiring import preload, processes  # noqa: PLC0415
+    from ftl2_enterprise.wiring import migrations, preload, processes  # noqa: PLC0415
 
     return forkserver.serve(
         processes.kinds(),
         preload.preload,
         processes.firsts(),
+        schema=migrations.schema(),
         why_not_in_place=processes.why_not_in_place,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.packages import ROOT, packages_in
 from ftl2_enterprise.store import schema_version
-from ftl2_enterprise.store.branches import find_branches
+from ftl2_enterprise.store.branches import find_branches, name_of
 from ftl2_enterprise.wiring import capabilities
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ def packages() -> list[str]:
     """The packages of migrations of the capabilities, in the order of the capabilities, then of retired ones."""
     names = [f"{ROOT}.{name}" for name in (*capabilities.NAMES, *RETIRED)]
     return [package for name in names if (package := f"{name}.migrations") in packages_in(name)]
+
+
+def schema() -> str:
+    """The schema that the program needs, as one word."""
+    return name_of(branches().heads)
 
 
 def is_current(path: Path) -> bool:

@@ -39,14 +39,15 @@ def serve(
     warm_up: Callable[[], None],
     firsts: Firsts | None = None,
     *,
+    schema: str = "",
     why_not_in_place: Callable[[str], str | None] = lambda argument: None,
 ) -> int:
     """Fork the children that root requests until root is gone; returns the exit status.
 
     `kinds` maps the part of a key before the colon to the work of such a child, `firsts` to what it does before that,
-    while it has one thread and may still fork. `warm_up` does once what every child would have to do first.
-    `why_not_in_place` gets the argument of the writer; it returns why this program cannot take over a
-    running service, or None.
+    while it has one thread and may still fork. `warm_up` does once what every child would have to do first. `schema`
+    is that of the database which these children need. `why_not_in_place` gets the argument of the writer; it returns
+    why this program cannot take over a running service, or None.
     """
     if CHECK_OPTION in sys.argv:
         warm_up()
@@ -82,7 +83,7 @@ def serve(
     gc.enable()
     setting = child_start.ForkSetting(root=root, every=every, slots=slots, kinds=kinds, firsts=firsts or {})
     with socket.socket(fileno=CHANNEL_FD) as channel:
-        channel.send(b'{"type":"ready"}')
+        channel.send(json.dumps({"type": "ready", "schema": schema}).encode())
         forker = Forker(setting, channel)
         while True:
             forker.prepare()

@@ -113,6 +113,16 @@ class ChildTable:
         del self._children[child.key]
         self.give_slot(child.slot)
 
+    def lines(self, generation: int) -> list[dict[str, object]]:
+        """The children of control, as it gets them: those of another generation were forked before an upgrade."""
+        return [
+            {
+                "key": child.key, "pid": child.pid, "at": child.at, "stopping": child.stopping,
+                "old": child.generation != generation,
+            }
+            for child in self if not child.is_core
+        ]  # fmt: skip
+
     def to_state(self) -> list[dict[str, object]]:
         """The table as JSON values, for `restore`."""
         return [{name: getattr(child, name) for name in KEPT} for child in self]

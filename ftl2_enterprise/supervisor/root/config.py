@@ -20,6 +20,7 @@ CORE = (FORKSERVER, WRITER, CONTROL)
 REQUIRED = ("forkserver", "control_socket", "writer_socket")
 DEFAULTS: dict[str, object] = {
     "search_path": [],  # directories that contain the package and sdnotify
+    "schema": "",  # of the database; a forkserver whose program needs another one forks nothing
     "arguments": {},  # of writer and control: the argument of the child, by key
     "logs": {},  # of writer and control: the file for their output, by key; root's output if there is none
     "control_mode": 0o666,  # access is checked for each verb, by the identity of the peer
@@ -50,6 +51,7 @@ class Config:
     control_socket: str
     writer_socket: str
     search_path: list[str]
+    schema: str
     arguments: dict[str, str]
     logs: dict[str, str]
     control_mode: int

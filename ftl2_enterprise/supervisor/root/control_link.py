@@ -89,6 +89,7 @@ class ControlLink:
         self._unrecorded: dict[int, Message] = {}
         """Ends by their numbers: a control that died may not have read what it was sent."""
         self._last_end = 0
+        self._problems: dict[str, str] = {}
         self._alive: Timer | None = None
 
     @property
@@ -146,6 +147,16 @@ class ControlLink:
         """Send a message. It is lost without a control; one that reads nothing is killed."""
         if self._channel is not None and not self._channel.send(message) and self._channel.is_full:
             self._owner.kill_control()
+
+    def note_problem(self, part: str, problem: str) -> None:
+        """Report what a part of root found wrong; empty if it is resolved. Every later control is greeted with it."""
+        self._problems[part] = problem
+        self.send(messages.problem(self.problem))
+
+    @property
+    def problem(self) -> str:
+        """Everything that root found wrong."""
+        return "; ".join(problem for problem in self._problems.values() if problem)
 
     @property
     def unrecorded(self) -> Sequence[Message]:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
             """One was started, or has ended."""
             ...
 
+        def forkserver_refused(self) -> None:
+            """The installed forkserver understands other messages; it is not executed again for the moment."""
+            ...
+
         def give_up(self, sentence: str, status: int) -> None:
             """Stop the service, with that exit status, because it cannot work."""
             ...
@@ -117,9 +121,7 @@ class CoreProcesses:
         how = f"signal {os.WTERMSIG(status)}" if code is None else f"status {code}"
         write_line(f"{name} ended after {ran:.1f} s: {why}, {how}", WARNING)
         if code == OTHER_VERSION:
-            self._owner.give_up(
-                f"cannot continue: the installed {name} is of another version; restart the service", GIVEN_UP
-            )
+            self._owner.forkserver_refused()
         elif code == HOPELESS:
             self._owner.give_up(f"cannot continue: {name} reports that a restart will not help", HOPELESS)
         else:

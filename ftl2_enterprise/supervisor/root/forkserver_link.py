@@ -11,6 +11,7 @@ from ftl2_enterprise.supervisor.root import messages, process_tree
 from ftl2_enterprise.supervisor.root.channel import Channel, pair
 from ftl2_enterprise.supervisor.root.child_table import ChildRecord
 from ftl2_enterprise.supervisor.root.config import CONTROL, CORE, FORKSERVER, WRITER
+from ftl2_enterprise.supervisor.root.core_processes import GIVEN_UP
 from ftl2_enterprise.supervisor.stderr import WARNING, write_line
 
 TYPE_CHECKING = False
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
             """The forkserver can fork."""
             ...
 
+        def forkserver_is_unusable(self, why: str) -> None:
+            """The forkserver must not fork; report why."""
+            ...
+
         def child_forked(self, request: ForkRequest, child: ChildRecord, exit_status: int | None) -> None:
             """A requested child is in the table. It has already ended if there is a status."""
             ...
@@ -64,6 +69,10 @@ if TYPE_CHECKING:
 
         def fork_answered(self) -> None:
             """The forkserver answered, so no child is without a key."""
+            ...
+
+        def give_up(self, sentence: str, status: int) -> None:
+            """Stop the service, with that exit status, because it cannot work."""
             ...
 
 
@@ -132,6 +141,8 @@ class ForkserverLink:
         self._owner = owner
         self._channel: Channel | None = None
         self._is_ready = False
+        self._why_unusable: str = ""
+        """Why no child may be forked: the files of the program were replaced. Requests wait."""
         self._core: dict[str, ForkRequest] = {}
         self._waiting: dict[str, ForkRequest] = {}
         self._timer: Timer | None = None
@@ -147,6 +158,7 @@ class ForkserverLink:
     def start(self) -> None:
         """Execute the forkserver."""
         slots, config = self._resources.slots, self._config
+        self._why_unusable = ""
         ours, theirs = pair()
         # Duplicates above the numbers that the descriptors get in the child.
         fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SAFE_FD) for fd in (theirs.fileno(), slots.fd)]
@@ -203,6 +215,10 @@ class ForkserverLink:
     def pump(self) -> None:
         """Send the next request, unless the forkserver is busy or something of an ended child is left."""
         self._announce()
+        if self._why_unusable and any(self._owner.is_needed(key) for key in self._core):
+            self._core.clear()
+            # Without control or writer nothing works, and only a start of the service can bring it back.
+            self._owner.give_up(self._why_unusable, GIVEN_UP)
         while self._is_ready and self._channel and not self._in_flight and self._owner.may_fork():
             queue = self._core or self._waiting
             if not queue:
@@ -213,7 +229,8 @@ class ForkserverLink:
 
     def _announce(self) -> None:
         # The child in flight counts too: if the others began to work now, it would have to compete with all of them.
-        self._resources.slots.announce(len(self._waiting) + (self._in_flight is not None))
+        expected = 0 if self._why_unusable else len(self._waiting) + (self._in_flight is not None)
+        self._resources.slots.announce(expected)
 
     def exited_early(self, pid: int, status: int) -> None:
         """Remember the end of a process that is not in the table: its pid may be in the next answer."""
@@ -260,8 +277,7 @@ class ForkserverLink:
         match message:
             case {"type": "ready"}:
                 self._expect_answer(None)
-                self._is_ready = True
-                self._owner.forkserver_is_ready()
+                self._greeted(message.get("schema", ""))
             case {"type": "forked", "key": str(key), "pid": int() as pid}:
                 self._forked(self._answered(key), pid)
                 self._finish()
@@ -270,6 +286,29 @@ class ForkserverLink:
                 self._finish()
             case _:
                 raise ValueError("there is no such message")
+        self.pump()
+
+    def _greeted(self, schema: str) -> None:
+        own = self._config.schema
+        if own and schema != own:
+            self._wait_for_restart(
+                f"cannot start processes: the installed program needs schema {schema or 'unknown'}, "
+                f"the running service has {own}; restart the service"
+            )
+            return
+        self._is_ready = True
+        self._owner.forkserver_is_ready()
+
+    def refused(self) -> None:
+        """The forkserver has refused this root, because it understands other messages."""
+        self._wait_for_restart(
+            "cannot start processes: the installed program is of another version; restart the service"
+        )
+
+    def _wait_for_restart(self, why: str) -> None:
+        """Let requests wait; what runs continues. The installed program can be used after a start of the service."""
+        self._why_unusable = why
+        self._owner.forkserver_is_unusable(why)
         self.pump()
 
     def _answered(self, key: str) -> ForkRequest:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Changes when another version of the program would misunderstand a message. Then an upgrade in place is refused,
-because the new root would talk to the old control. And a root whose forkserver is restarted from newer files ends,
-so that the service manager starts the installed root. Version 1, which had no number, is that of 0.1."""
+because the new root would talk to the old control. And a forkserver that is executed again from newer files refuses
+the root; then nothing is forked until the service is restarted. Version 1, which had no number, is that of 0.1."""
 OTHER_VERSION = 76
 """Exit status of a process that was started by a root with another VERSION (EX_PROTOCOL)."""
 

@@ -131,6 +131,14 @@ class Reaper:
                 self._kept.add(pid)
         return left - self._kept
 
+    def kill_leftovers(self, within: float) -> None:
+        """Kill leftovers until there are none, for at most that many seconds. Blocks: for the end of root."""
+        until = time.monotonic() + within
+        while (left := self.leftovers()) and time.monotonic() < until:
+            process_tree.kill(left)
+            self.reap()
+            time.sleep(0.002)
+
     def _sweep(self) -> None:
         self._is_scheduled = False
         self.reap()

@@ -11,7 +11,7 @@ import signal
 import time
 
 from ftl2_enterprise.supervisor import cgroups
-from ftl2_enterprise.supervisor.root import config, messages, process_tree, resources, sockets, upgrade
+from ftl2_enterprise.supervisor.root import config, messages, resources, sockets, upgrade
 from ftl2_enterprise.supervisor.root.child_stopper import SAFE_POINT, ChildStopper
 from ftl2_enterprise.supervisor.root.child_table import ChildTable
 from ftl2_enterprise.supervisor.root.config import CHECK, CONTROL, FORKSERVER, WRITER, Config
@@ -172,6 +172,7 @@ class Root:
     def forkserver_is_ready(self) -> None:
         """Replace control and writer if they are from before an upgrade. The old writer stays while it is needed."""
         self._core.ready(FORKSERVER)
+        self._control.note_problem(FORKSERVER, "")
         control = self._table.get(CONTROL)
         if control is not None and control.generation != self.generation:
             self._stopper.stop(control, SAFE_POINT, self._config.end_timeout)
@@ -182,6 +183,12 @@ class Root:
         upgrade.stop_unneeded_writers(self._table, self._stopper, self._config.end_timeout)
         self._core.ensure()
 
+    def forkserver_is_unusable(self, why: str) -> None:
+        """Report why what is due waits; what runs continues."""
+        say(why, WARNING)
+        self._core.ready(FORKSERVER)
+        self._control.note_problem(FORKSERVER, why)
+
     def child_forked(self, request: ForkRequest, child: ChildRecord, exit_status: int | None) -> None:
         """Report the child, greet a new control, and apply what was requested in the meantime."""
         if child.is_core:
@@ -191,7 +198,7 @@ class Root:
         channel = request.take_channel()
         if channel is not None:
             self._control.attach(channel)
-            self._control.greet(self._header(), self._lines())
+            self._control.greet(self._header(), self._table.lines(self.generation))
         if request.stop is not None:
             self._stopper.stop(child, *request.stop)
         self._shutdown.stop_late_child(child)
@@ -207,7 +214,6 @@ class Root:
 
     def fork_answered(self) -> None:
         """Continue the cleaning, a shutdown and an upgrade: each may have waited for this answer."""
-        # All of them may have waited for this answer.
         self._reaper.clean()
         self._shutdown.advance()
         self._upgrade.advance()
@@ -287,17 +293,8 @@ class Root:
             "draining": self._shutdown.is_begun,
             "processes": self._processes(),
             "alive_each": None if watchdog is None else watchdog * ALIVE_EACH,
-            "problem": self._socket_watch.problem,
+            "problem": self._control.problem,
         }
-
-    def _lines(self) -> list[Message]:
-        return [
-            {
-                "key": child.key, "pid": child.pid, "at": child.at, "stopping": child.stopping,
-                "old": child.generation != self.generation,
-            }
-            for child in self._table if not child.is_core
-        ]  # fmt: skip
 
     def _processes(self) -> list[Message]:
         root: Message = {"name": "root", "pid": os.getpid(), "since": self._started_at, "restarts": 0}
@@ -317,6 +314,10 @@ class Root:
         """Report their pids and restarts to control."""
         self._control.send(messages.processes(self._processes()))
 
+    def forkserver_refused(self) -> None:
+        """Let what is due wait."""
+        self._forkserver.refused()
+
     def give_up(self, sentence: str, status: int) -> None:
         """Stop the service now, because one of its processes cannot work."""
         write_line(sentence, ERROR)
@@ -335,7 +336,7 @@ class Root:
 
     def socket_problem_changed(self) -> None:
         """Report it to control, which shows it."""
-        self._control.send(messages.problem(self._socket_watch.problem))
+        self._control.note_problem("socket", self._socket_watch.problem)
 
     # --- for shutdown and upgrade --------------------------------------------------------------------------------
 
@@ -388,11 +389,7 @@ class Root:
         }  # fmt: skip
 
     def _clean_up(self) -> None:
-        until = time.monotonic() + LAST_SWEEP
-        while (left := self._reaper.leftovers()) and time.monotonic() < until:
-            process_tree.kill(left)
-            self._reaper.reap()
-            time.sleep(0.002)
+        self._reaper.kill_leftovers(LAST_SWEEP)
         # If the service manager keeps the socket, clients wait in its queue until the next start. It removes the
         # directory when the service is not to be started again.
         if not self._resources.activated and not self._manager.keeps_descriptors and self._socket_watch.is_bound():

@@ -20,6 +20,7 @@ import pytest
 import ftl2_enterprise
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop
+from ftl2_enterprise.protocol.service.verbs import GetHealth, GetVersion
 from tests.support.places import REPOSITORY
 from tests.support.processes.process_marks import rows
 from tests.support.service.daemon import Daemon, daemon
@@ -339,5 +340,34 @@ def test_an_upgrade_in_place_to_a_program_with_another_schema_is_refused(tmp_pat
         assert service.stop() == 0
         # A start migrates the database.
         service.start()
+        assert made.add("todo", "buy a lamp") > 0
+        assert service.stop() == 0
+
+
+def test_a_forkserver_of_a_program_with_another_schema_forks_nothing_until_a_restart(tmp_path: Path) -> None:
+    package = copied(tmp_path)
+    with daemon(tmp_path) as service:
+        made = Installed(service, package)
+        service.start()
+        schema = service.call(GetVersion()).schema
+        add_notes(package, CAPABILITIES, LINKS)
+        service.kill("forkserver")
+        problem = (
+            f"cannot start processes: the installed program needs schema {schema}+notes_0001, "
+            f"the running service has {schema}; restart the service"
+        )
+        until(lambda: problem in service.call(GetHealth()).problems)
+        service.submit("web", MANIFEST.format(name="web", text="/dev/null", done=tmp_path / "done"))
+        # A pass of the managers has asked for its process, which does not come.
+        begun = service.call(GetHealth()).looked_at
+        until(lambda: service.call(GetHealth()).looked_at > begun)
+        until(lambda: service.call(GetHealth()).counts["children"] == 1)
+        assert service.loop("web").state is LoopState.PENDING
+        health = service.call(GetHealth())
+        assert (health.ok, health.problems) == (False, [problem])
+        assert service.crashes() == []
+        assert service.stop() == 0
+        service.start()
+        service.until_state("web", LoopState.COMPLETED)
         assert made.add("todo", "buy a lamp") > 0
         assert service.stop() == 0

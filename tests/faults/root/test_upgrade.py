@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ from tests.support.service.root_service import Service, is_alive, service
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 @pytest.fixture
@@ -156,15 +157,53 @@ def test_a_version_with_other_messages_is_refused_in_place(tmp_path: Path):
         assert made.own() == own
 
 
-def test_a_root_that_is_older_than_its_forkserver_ends_so_that_the_installed_one_is_started(tmp_path: Path):
-    newer = tmp_path / "newer"
-    with service(tmp_path) as made:
-        made.up(**{root_kinds.FAIL: str(newer)})
-        made.start_loop(1)
-        newer.write_text(str(messages.OTHER_VERSION))
+OTHER_FILES = {
+    "other messages": "the installed program is of another version; restart the service",
+    "another schema": "the installed program needs schema 0006, the running service has 0005; restart the service",
+}
+"""How the files of the program differ from those that root was started from, and what it reports."""
+
+
+@contextlib.contextmanager
+def replaced(directory: Path, how: str) -> Generator[Service]:
+    """A service with the loop 1, whose forkserver was executed again from other files."""
+    failure, schema = directory / "failure", directory / "schema"
+    schema.write_text("0005")
+    with service(directory, schema="0005") as made:
+        made.up(**{root_kinds.FAIL: str(failure), root_kinds.SCHEMA: str(schema)})
+        made.start_loop(1, argument="safe_point=" + str(directory / "begun"))
+        until((directory / "begun").exists)
+        if how == "another schema":
+            schema.write_text("0006")
+        else:
+            failure.write_text(str(messages.OTHER_VERSION))
         os.kill(made.own()["forkserver"] or 0, signal.SIGKILL)
+        made.until(lambda one: one == messages.problem(f"cannot start processes: {OTHER_FILES[how]}"))
+        failure.unlink(missing_ok=True)
+        yield made
+
+
+@pytest.mark.parametrize("how", OTHER_FILES)
+def test_nothing_is_forked_from_files_of_another_version_and_what_runs_continues(tmp_path: Path, how: str):
+    with replaced(tmp_path, how) as made:
+        made.send("start", key="loop:2")
+        made.send("stop", key="loop:2", urgency="safe_point", within=5.0)
+        # The request waited: it is withdrawn, and no process was started that fails.
+        assert made.told("ended", "loop:2")["why"] == "not_started"
+        made.send("start", key="loop:3")
+        made.send("stop", key="loop:1", urgency="safe_point", within=20.0)
+        assert made.told("ended", "loop:1")["status"] == 0
+        assert "loop:3" not in made.living().values()
+        assert made.errors().count(OTHER_FILES[how]) == 1
+
+
+@pytest.mark.parametrize("how", OTHER_FILES)
+def test_without_control_the_service_ends_so_that_the_installed_program_is_started(tmp_path: Path, how: str):
+    with replaced(tmp_path, how) as made:
+        if how == "other messages":
+            (tmp_path / "failure").write_text(str(messages.OTHER_VERSION))
+        os.kill(made.control_pid, signal.SIGKILL)
         assert made.wait() == core_processes.GIVEN_UP
-        assert "the installed forkserver is of another version" in made.errors()
         assert made.living() == {}
 
 

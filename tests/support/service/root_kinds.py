@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RELAY = "TEST_RELAY"
 FAIL = "TEST_FORKSERVER"
+SCHEMA = "TEST_SCHEMA"
+"""A variable with the path of a file that contains the schema which the forkserver's program needs."""
 
 
 def control(context: ChildContext) -> int:
@@ -170,4 +172,5 @@ KINDS = {"control": control, "writer": writer, "loop": loop, "idle": idle, "poli
 
 
 if __name__ == "__main__":
-    sys.exit(forkserver.serve(Kinds(KINDS), warm_up, FIRSTS))
+    schema = Path(os.environ.get(SCHEMA, os.devnull)).read_text()
+    sys.exit(forkserver.serve(Kinds(KINDS), warm_up, FIRSTS, schema=schema))

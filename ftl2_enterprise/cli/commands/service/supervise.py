@@ -21,6 +21,7 @@ def run(session: CliSession, given: GivenValues) -> int:
     from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
     from ftl2_enterprise.core import child_startup  # noqa: PLC0415
     from ftl2_enterprise.supervisor import start  # noqa: PLC0415
+    from ftl2_enterprise.wiring import migrations  # noqa: PLC0415
 
     options = {
         "supervisor.socket": given.maybe("socket"),
@@ -45,6 +46,7 @@ def run(session: CliSession, given: GivenValues) -> int:
             {
                 "control_socket": settings.supervisor.socket,
                 "writer_socket": begun.writer,
+                "schema": migrations.schema(),
                 "arguments": {"control": argument, "writer": argument},
                 "heartbeat": settings.supervisor.heartbeat,
                 "hung_after": settings.supervisor.hung_after,
