@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.protocol.service.verbs import (
     EventPage,
     ListEvents,
@@ -40,14 +41,28 @@ def newest(tx: Tx) -> int:
 def page_of(tx: Tx, subjects: Subjects, request: ListEvents) -> EventPage:
     """The facts that are asked for. Raises Problem."""
     subject = None if request.subject is None else subjects.find(tx, request.subject)
-    last = newest(tx)
+    last = _checked(tx, request.after)
     if request.newest:
         found = _last_events(tx, subject, request.limit)
         return EventPage(events=found, cursor=last)
     found = list_events(tx, after=request.after, subject=subject, limit=request.limit)
     # For a page that is not full, the log was read up to the end.
     whole = len(found) < request.limit
-    return EventPage(events=found, cursor=max(last, request.after) if whole else found[-1].id)
+    return EventPage(events=found, cursor=last if whole else found[-1].id)
+
+
+def _checked(tx: Tx, after: int) -> int:
+    """The id of the last fact. Raises Problem(invalid) for a cursor after it.
+
+    The next facts get these ids, so a reader with such a cursor would miss them without notice.
+    """
+    last = newest(tx)
+    if after > last:
+        raise invalid(
+            f"cannot continue after the event {after}: {last} is the last one",
+            f"if the database was restored from a backup, continue after {last}",
+        )
+    return last
 
 
 def _last_events(tx: Tx, subject: str | None, limit: int) -> list[Event]:
@@ -61,7 +76,8 @@ async def watch_events(state: ServiceState, request: WatchEvents) -> AsyncGenera
     """Facts after the cursor, and all that follow."""
     with state.store.read() as tx:
         subject = None if request.subject is None else state.subjects.find(tx, request.subject)
-        cursor = newest(tx) if request.after is None else request.after
+        last = _checked(tx, request.after or 0)
+        cursor = last if request.after is None else request.after
     while True:
         count = state.commits.count
         # The transaction is over before anything is sent: the client may take its time.

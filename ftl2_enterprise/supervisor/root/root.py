@@ -185,7 +185,7 @@ class Root:
 
     def forkserver_is_unusable(self, why: str) -> None:
         """Report why what is due waits; what runs continues."""
-        say(why, WARNING)
+        write_line(why, WARNING)
         self._core.ready(FORKSERVER)
         self._control.note_problem(FORKSERVER, why)
 

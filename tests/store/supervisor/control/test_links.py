@@ -179,7 +179,40 @@ async def test_a_fact_that_cannot_be_handled_is_reported_and_tried_again(followi
         REFUSED.clear()
         await following.until("copy:1", "copy:2", "copy:3")
     assert following.reported[-1] == ""
-    assert text == "broken" or "cannot copy it now" in following.reported[0]
+    with following.db.read() as tx:
+        stuck = next(event for event in list_events(tx) if event.data.get("text") == text)
+    what = f"the link {LINK} cannot handle the event {stuck.id} ({stuck.kind} of {stuck.subject}): "
+    why = "cannot copy it now; " if text == "refused" else "internal error "
+    assert following.reported[0].startswith(what + why)
+    assert following.reported[0].endswith("the troubleshooting guide explains how to skip an event")
+
+
+async def test_a_link_that_cannot_begin_says_so(following: Following) -> None:
+    def refuse(calls: Sequence[UnitCall]) -> None:
+        following.writer.before = lambda calls: None
+        raise conflict("cannot write now")
+
+    following.writer.before = refuse
+    async with following.running():
+        await following.until_reported(2)
+        following.note(1)
+        await following.until("copy:1")
+    assert following.reported[0].startswith(f"the link {LINK} cannot continue: cannot write now; ")
+    assert following.reported[1] == ""
+
+
+async def test_a_cursor_after_the_last_event_begins_at_the_end(following: Following) -> None:
+    """As when only a part of the database was restored: the next events get ids that the link has passed."""
+    with following.db.write() as tx:
+        cursors.begin(tx, LINK)
+        tx.connection.execute(events.cursors.update().values(event_id=10**9))
+    async with following.running():
+        async with asyncio.timeout(20):
+            while following.cursor() == 10**9:
+                await asyncio.sleep(0.001)
+        following.note(1, 2)
+        await following.until("copy:1", "copy:2")
+    assert following.reported == []
 
 
 async def test_its_cursor_follows_other_kinds_now_and_then(
@@ -200,10 +233,12 @@ async def test_its_cursor_follows_other_kinds_now_and_then(
 
 def test_a_cursor_is_moved_from_where_it_is(db: Store) -> None:
     with db.write() as tx:
-        assert cursors.begin(tx, "reader", 5) == 5
-        assert cursors.begin(tx, "reader", 9) == 5
-        cursors.move(tx, "reader", 5, 7)
-    with pytest.raises(Problem, match="it is not at 5"), db.write() as tx:
-        cursors.move(tx, "reader", 5, 8)
+        first = tx.emit(NotedAgain(), subject="x").id
+        assert cursors.begin(tx, "reader") == first
+        second = tx.emit(NotedAgain(), subject="x").id
+        assert cursors.begin(tx, "reader") == first
+        cursors.move(tx, "reader", first, second)
+    with pytest.raises(Problem, match=f"it is not at {first}"), db.write() as tx:
+        cursors.move(tx, "reader", first, second)
     with db.read() as tx:
-        assert tx.connection.execute(events.cursors.select()).all() == [("reader", 7)]
+        assert tx.connection.execute(events.cursors.select()).all() == [("reader", second)]
