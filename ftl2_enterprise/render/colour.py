@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from ftl2_enterprise.render import terminal
-from ftl2_enterprise.render.text import Line, Role, Span, fitted
+from ftl2_enterprise.render.text import Line, Role, Span, fitted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ class Painter(msgspec.Struct, frozen=True, kw_only=True):
 
     def rendered(self, one: Line) -> str:
         """One line as text, without symbols unless the stream is a terminal, and with SGR sequences for its roles."""
-        spans = [span for span in one.spans if self.is_terminal or not span.is_symbol]
+        spans = [span for span in harmless(one).spans if self.is_terminal or not span.is_symbol]
         return (" " * one.indent + "".join(self._coloured(span) for span in spans)).rstrip()
 
     def _coloured(self, span: Span) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import iso
+from ftl2_enterprise.core.untrusted import escape_json
 
 OTHER_INSTANTS = {"at", "since", "crashes_since"}
 """Fields that are instants although their names do not end with `_at`."""
@@ -46,9 +47,9 @@ def _is_instant(name: str) -> bool:
 
 def text(value: Any) -> str:
     """The document as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return escape_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def compact(value: Any) -> str:
     """The document as JSON on one line."""
-    return msgspec.json.encode(value).decode()
+    return escape_json(msgspec.json.encode(value).decode())

@@ -10,6 +10,7 @@ import msgspec
 
 from ftl2_enterprise.core.clock import Instant, iso, seconds_between
 from ftl2_enterprise.core.shorten import shorten
+from ftl2_enterprise.core.untrusted import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,25 +76,6 @@ def symbol(text: str, role: Role) -> Span:
 
 # --- untrusted texts -----------------------------------------------------------------------------------------------
 
-_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
-
-
-def clean(text: str) -> str:
-    """The text without anything that could control a terminal; line breaks stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = re.sub(_ESCAPES, "", text).replace("\r\n", "\n").replace("\t", "    ")
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    return "".join(letter if letter == "\n" or _is_harmless(letter) else "\ufffd" for letter in text)
-
-
-def _is_harmless(letter: str) -> bool:
-    import unicodedata  # noqa: PLC0415 - most texts are ASCII
-
-    # Cf contains the marks that change the direction of writing, with which a text can appear as a different one.
-    return unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or letter == "\u200d"
-
 
 def one_line(text: str, limit: int = 200) -> str:
     """The text on one line, shortened to `limit` characters."""
@@ -104,6 +86,14 @@ def one_line(text: str, limit: int = 200) -> str:
 
 _READ_PER_SHOWN = 20
 """Characters that are read for each that is shown, because stored texts may have millions."""
+
+
+def harmless(one: Line) -> Line:
+    """The line without anything that could control a terminal, in case a view has passed on a text as it came."""
+    if all(span.text.isprintable() for span in one.spans):
+        return one
+    spans = tuple([Span(clean(span.text), span.role, span.is_symbol) for span in one.spans])
+    return Line(spans, one.indent, one.hang)
 
 
 def quoted(name: str) -> str:
@@ -162,6 +152,7 @@ def fitted(one: Line, columns: int) -> list[Line]:
 
     A command is never broken, because it is to be copied.
     """
+    one = harmless(one)
     if columns < 20 or one.indent + sum(width(span.text) for span in one.spans) <= columns:
         return [one]
     further = one.indent + (one.hang if one.indent + one.hang <= columns * 2 // 3 else 2)

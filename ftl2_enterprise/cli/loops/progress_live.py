@@ -33,7 +33,7 @@ from ftl2_enterprise.protocol.loops.facts import (
 from ftl2_enterprise.render.loops.narrator import Narrator
 from ftl2_enterprise.render.loops.no_op import is_no_op
 from ftl2_enterprise.render.loops.prompts import INDENT
-from ftl2_enterprise.render.text import Line, Role, Span, duration, fitted, line, one_line
+from ftl2_enterprise.render.text import Line, Role, Span, duration, fitted, harmless, line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -225,7 +225,7 @@ class LiveProgress:
 
 def _rich(one: Line, columns: int | None = None) -> Text:
     # Text, never markup, because the output of hosts may contain brackets.
-    text = Text.assemble(" " * one.indent, *((span.text, STYLES[span.role]) for span in one.spans))
+    text = Text.assemble(" " * one.indent, *((span.text, STYLES[span.role]) for span in harmless(one).spans))
     if columns is not None:
         text.truncate(max(1, columns), overflow="ellipsis")
     return text

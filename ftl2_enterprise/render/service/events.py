@@ -20,7 +20,7 @@ def event_line(event: Event, subject: str, role: Role) -> Line:
     return line(
         (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),
         (f"{one_line(subject, 40)} " if subject else "", Role.STRONG),
-        (event.kind, role),
+        (one_line(event.kind, 60), role),
         (by, Role.FAINT),
         f" {one_line(data, 300)}" if data else "",
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from ftl2_enterprise.core.clock import MICROSECONDS, Instant, iso
 from ftl2_enterprise.core.shorten import shorten_middle
+from ftl2_enterprise.core.untrusted import clean, escape_json
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.fact import fact_of
 from ftl2_enterprise.protocol.service.verbs import LogLine
@@ -48,7 +49,9 @@ def encode(line: LogLine) -> bytes:
         source=line.source,
         fields={name: _limited(value, LONGEST_FIELD) for name, value in line.fields.items()},
     )
-    return _encoder.encode(stored) + b"\n"
+    encoded = _encoder.encode(stored)
+    # Log files are also read with programs that show them as they are.
+    return (encoded if encoded.isascii() and 0x7F not in encoded else escape_json(encoded.decode()).encode()) + b"\n"
 
 
 def decode(text: bytes, *, otherwise: Instant = 0) -> LogLine:
@@ -99,7 +102,7 @@ def of_event(event: Event, name: str | None) -> LogLine:
 def for_eyes(line: LogLine) -> str:
     """The line as people read it: time, level when it matters, source, message, fields."""
     level = "" if line.level in {"info", "debug"} else f"{line.level}: "
-    return f"{iso(line.at)[11:19]} {line.source}  {level}{with_fields(line)}"
+    return f"{iso(line.at)[11:19]} {_one_line(line.source)}  {level}{with_fields(line)}"
 
 
 NOT_SHOWN = {"event", "iteration", "logger", "traceback"}
@@ -113,19 +116,26 @@ def repeated(line: LogLine) -> set[str]:
 
 
 def with_fields(line: LogLine) -> str:
-    """Message and fields on one line, and the traceback, when there is one, under it."""
+    """Message and fields on one line, and the traceback, when there is one, under it; without control characters."""
     hidden = NOT_SHOWN | repeated(line)
     shown = [
-        f"{name}={_plain(iso(value) if name.endswith('_at') and isinstance(value, int) else value)}"
+        f"{_one_line(name)}={_plain(iso(value) if name.endswith('_at') and isinstance(value, int) else value)}"
         for name, value in line.fields.items()
         if name not in hidden and value is not None and value != []
     ]
-    text = " ".join([line.message, *shown])
+    text = " ".join([_one_line(line.message), *shown])
     traceback = line.fields.get("traceback")
-    return f"{text}\n{traceback}" if traceback else text
+    return f"{text}\n{clean(str(traceback))}" if traceback else text
+
+
+def _one_line(text: str) -> str:
+    """The text without control characters and line breaks, so that it cannot be taken for another line."""
+    return clean(text).replace("\n", " ")
 
 
 def _plain(value: Any) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     text = shorten_middle(text, 400)
-    return text if text and text.isprintable() and " " not in text else msgspec.json.encode(text).decode()
+    return (
+        text if text and text.isprintable() and " " not in text else escape_json(msgspec.json.encode(text).decode())
+    )

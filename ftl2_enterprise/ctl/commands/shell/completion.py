@@ -99,7 +99,8 @@ def complete(words: list[str], out: TextIO) -> int:
     lines = [f"{one.word}\t{one.about}" if one.about else one.word for one in found.candidates]
     if found.files:
         lines.append(FILES)
-    out.write("".join(f"{text}\n" for text in lines))
+    # A candidate that the terminal would interpret is not offered.
+    out.write("".join(f"{text}\n" for text in lines if text.replace("\t", "").isprintable()))
     return 0
 
 
