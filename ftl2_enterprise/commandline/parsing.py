@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.commandline.finder import nearest
 from ftl2_enterprise.commandline.values import GivenValues
+from ftl2_enterprise.core.number_limits import Limits, check_limits
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
@@ -120,11 +121,5 @@ def _checked(what: Argument | Option, shown: str, word: str) -> Any:
 
 
 def _check_range(option: Option, value: Any) -> None:
-    if not isinstance(value, int | float):
-        return
-    if option.at_least is not None and value < option.at_least:
-        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be at least {option.at_least:.15g}")
-    if option.above is not None and value <= option.above:
-        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be more than {option.above:.15g}")
-    if option.at_most is not None and value > option.at_most:
-        raise invalid(f"cannot take {value:.15g} for {option.long}", f"it must be at most {option.at_most:.15g}")
+    if isinstance(value, int | float):
+        check_limits(value, Limits(option.at_least, option.above, option.at_most), option.long)

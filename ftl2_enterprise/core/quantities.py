@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+LONGEST_DURATION = 10 * 365 * 24 * 3600
+"""Seconds: ten years. Without a limit, infinity would be a duration, and timers cannot wait for it."""
+
 _BYTES = re.compile(r"(\d{1,15})([KMGT]?)")
 _PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)%")
 _FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 from types import get_original_bases
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
+
+from msgspec import Meta
 
 from ftl2_enterprise.core.wire import Strict
 
@@ -39,6 +41,10 @@ class Request[R](Strict, frozen=True, kw_only=True):
     changed. Only for verbs that read the database and the table of children."""
 
 
+type RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""The id of a row; the database has no larger integers."""
+type EventId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""The id of an event; 0 is before the first one."""
 type Ask = Callable[[Request[Any]], Any]
 """Calls the handler of a verb that reads, with the access of the caller. Raises Problem."""
 

@@ -25,7 +25,7 @@ class ModelSettings(Strict, frozen=True, kw_only=True):
     command: str = "claude"
     model: str = ""
     timeout: Seconds = 180.0
-    retries: Annotated[int, Meta(ge=0)] = 2
+    retries: Annotated[int, Meta(ge=0, le=1000)] = 2
     bare: bool = False
     max_cost: Dollars | None = None
 

@@ -17,6 +17,7 @@ from ftl2_enterprise.commandline.declaration import (
 )
 from ftl2_enterprise.commandline.loops.desired_state import DECIDERS, MANIFESTS, MODES
 from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.protocol.loops.spec_limits import ASK_DELAY, COST, DURATION, ITERATIONS
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -55,10 +56,12 @@ MODE = Option(
     choices=tuple(map(str, MODES)),
     default="single",
 )
-LONGEST = 10 * 365 * 24 * 3600
-"""Seconds: ten years."""
 INTERVAL = Option(
-    "interval", "Seconds between the runs of a continuous loop; 60 for a new loop.", SECONDS, above=0, at_most=LONGEST
+    "interval",
+    "Seconds between the runs of a continuous loop; 60 for a new loop.",
+    SECONDS,
+    above=DURATION.above,
+    at_most=DURATION.at_most,
 )
 DRY_RUN = Option("dry-run", "Show what would be changed, and change nothing.")
 POLICY = Option("policy", "Policy file that restricts what the loop may do.", PATH, value="FILE")
@@ -66,17 +69,35 @@ ENVIRONMENT = Option("environment", "Environment that policy rules match, such a
 RULES_DIR = Option("rules-dir", "Directory of rules, which decide without a model.", PATH, value="DIR")
 DECIDER = Option("decider", "Decider of the loop.", TEXT, choices=DECIDERS, default="auto")
 MODEL = Option("model", "Model that the decider calls.", TEXT, value="NAME")
-MAX_COST = Option("max-cost", "Maximum cost of the loop's model calls.", DOLLARS, value="USD", at_least=0)
-MAX_ITERATIONS = Option("max-iterations", "Maximum iterations per run; 10 for a new loop.", NUMBER, at_least=1)
+MAX_COST = Option(
+    "max-cost",
+    "Maximum cost of the loop's model calls.",
+    DOLLARS,
+    value="USD",
+    at_least=COST.at_least,
+    at_most=COST.at_most,
+)
+MAX_ITERATIONS = Option(
+    "max-iterations",
+    "Maximum iterations per run; 10 for a new loop.",
+    NUMBER,
+    at_least=ITERATIONS.at_least,
+    at_most=ITERATIONS.at_most,
+)
 MAX_ASK_DELAY = Option(
     "max-ask-delay",
     "Ask a person after this many consecutive iterations with failures; 0: never.",
     NUMBER,
-    at_least=0,
+    at_least=ASK_DELAY.at_least,
+    at_most=ASK_DELAY.at_most,
     default="0",
 )
 ACTION_TIMEOUT = Option(
-    "action-timeout", "Maximum seconds per action; 300 for a new loop.", SECONDS, above=0, at_most=LONGEST
+    "action-timeout",
+    "Maximum seconds per action; 300 for a new loop.",
+    SECONDS,
+    above=DURATION.above,
+    at_most=DURATION.at_most,
 )
 
 
@@ -85,6 +106,13 @@ def inventory(default: str) -> Option:
     return Option("inventory", f"Inventory of the hosts; by default {default}.", PATH, short="i", value="FILE")
 
 
+PROMPT_TIMEOUT = Option(
+    "prompt-timeout",
+    "Maximum seconds to wait for the answer to a prompt.",
+    SECONDS,
+    above=DURATION.above,
+    at_most=DURATION.at_most,
+)
 SECRET = Option(
     "secret",
     "Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",

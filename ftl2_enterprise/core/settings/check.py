@@ -35,21 +35,21 @@ LONGEST_SOCKET = 96
 _NAME = re.compile(r"%?(?:[a-zA-Z_][a-zA-Z0-9_.@-]{0,63}\$?|\d{1,10})")
 
 
-def refusing(section: str, origins: Mapping[str, str]) -> Refuse:
-    """What the check of a section refuses its values with."""
+def refusing(section: str, origins: Mapping[str, str], written: Mapping[str, str]) -> Refuse:
+    """What the check of a section refuses its values with; `written` has the keys as they were written."""
 
     def refuse(name: str, value: object, reason: str) -> None:
         key = f"{section}.{name}"
-        raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}")
+        raise invalid(f"cannot use {value!r} for {written.get(key, key)} from {origins[key]}: {reason}")
 
     return refuse
 
 
-def check(settings: CheckedSettings, origins: Mapping[str, str]) -> None:
+def check(settings: CheckedSettings, origins: Mapping[str, str], written: Mapping[str, str]) -> None:
     """Raises Problem(invalid) for the first value that cannot be used, with where it came from."""
 
     def refuse(key: str, value: object, reason: str, hint: str | None = None) -> None:
-        raise invalid(f"cannot use {value!r} for {key} from {origins[key]}: {reason}", hint)
+        raise invalid(f"cannot use {value!r} for {written.get(key, key)} from {origins[key]}: {reason}", hint)
 
     def refuse_pair(keys: tuple[str, str], reason: str, hint: str | None = None) -> None:
         # The setting that was given is the one to change.

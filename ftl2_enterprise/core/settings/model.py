@@ -81,6 +81,11 @@ class Given:
     old_key: str | None = None
     """The name by which it was given, when the setting has another one now."""
 
+    @property
+    def written(self) -> str:
+        """The key as it was written."""
+        return self.old_key or self.key
+
 
 class SettingsModel:
     """Which sections and settings a program has; reads them, and refuses all others."""
@@ -158,10 +163,12 @@ class SettingsModel:
             for name, value in section.defaults(variables).items()
         }
         origins = dict.fromkeys(self.types, "default")
+        written: dict[str, str] = {}
         renamed: list[str] = []
         for given in self._given(config, flags or {}, variables, etc):
             values[given.key] = self._converted(given)
             origins[given.key] = given.origin
+            written[given.key] = given.written
             if given.old_key is not None:
                 renamed.append(f"the setting {given.old_key} of {given.origin} is called {given.key} now")
         sections = {
@@ -171,10 +178,10 @@ class SettingsModel:
             for name, section in self.sections.items()
         }
         settings = self._made(sections)
-        check.check(settings, origins)
+        check.check(settings, origins, written)
         for name, section in self.sections.items():
             if section.check is not None:
-                section.check(sections[name], check.refusing(name, origins))
+                section.check(sections[name], check.refusing(name, origins, written))
         return Loaded(settings=settings, origins=origins, renamed=tuple(renamed))
 
     # --- where values come from ------------------------------------------------------------------------------------
@@ -244,7 +251,7 @@ class SettingsModel:
             value = msgspec.convert(written, kind, strict=not given.is_text)
         except msgspec.ValidationError as error:
             reason = str(error)[:1].lower() + str(error)[1:]
-            raise invalid(f"cannot use {given.value!r} for {given.key} from {given.origin}: {reason}") from error
+            raise invalid(f"cannot use {given.value!r} for {given.written} from {given.origin}: {reason}") from error
         if given.key in self.paths and value:
             return str((given.base or Path.cwd()) / Path(value).expanduser())
         return value

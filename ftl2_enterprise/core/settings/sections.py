@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ftl2_enterprise.core import paths
+from ftl2_enterprise.core.quantities import LONGEST_DURATION
 from ftl2_enterprise.core.wire import Strict
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class Section:
     """Old whole keys, `store.keep_looks`, of settings that are in this section under a new name now."""
 
 
-type Count = Annotated[int, Meta(ge=1)]
-type Seconds = Annotated[float, Meta(gt=0)]
+type Count = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+type Seconds = Annotated[float, Meta(gt=0, le=LONGEST_DURATION)]
+type Pause = Annotated[float, Meta(ge=0, le=LONGEST_DURATION)]
 type Days = Annotated[float, Meta(ge=0, le=36_500)]
 type Share = Annotated[float, Meta(ge=0, le=1)]
-type Dollars = Annotated[float, Meta(ge=0)]
+type Dollars = Annotated[float, Meta(ge=0, le=1_000_000_000)]
 
 
 class Level(StrEnum):
@@ -69,11 +71,11 @@ class SupervisorSettings(Strict, frozen=True, kw_only=True):
     """Where `ftl2ctl` connects."""
     max_running: Count = 200
     """Children at a time, of all managers together; others wait for a place."""
-    rest: Annotated[float, Meta(ge=0)] = 5.0
+    rest: Pause = 5.0
     """Seconds. A child that has nothing to do for longer ends until then."""
     drain_timeout: Seconds = 60.0
     """How long children may take to reach their next safe point when the service stops."""
-    splay: Annotated[float, Meta(ge=0)] = 10.0
+    splay: Pause = 10.0
     """After a start of the service, children are started over a period of at most this length."""
     heartbeat: Seconds = 10.0
     """How often a process gives a sign of life."""

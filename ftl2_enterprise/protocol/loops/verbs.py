@@ -25,7 +25,8 @@ from ftl2_enterprise.protocol.loops.replies import (
     RuleInfo,
     WholeText,
 )
-from ftl2_enterprise.protocol.verb import Access, Request
+from ftl2_enterprise.protocol.loops.spec_limits import check_spec
+from ftl2_enterprise.protocol.verb import Access, Request, RowId
 
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -44,6 +45,10 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
     """Create the loop paused."""
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
     """Loops with a higher priority start first when several wait for a process."""
+
+    def __post_init__(self) -> None:
+        """Raises Problem(invalid) for a number outside its limits, here and in the service."""
+        check_spec(self.spec)
 
 
 class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
@@ -133,7 +138,7 @@ class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    prompt: int
+    prompt: RowId
     answer: str
 
 
@@ -143,7 +148,7 @@ class DismissPrompt(Request[Prompt], frozen=True, tag="prompt.dismiss"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    prompt: int
+    prompt: RowId
 
 
 class EnableRule(Request[RuleInfo], frozen=True, tag="rule.enable"):
@@ -173,7 +178,7 @@ class ListLoops(Request[LoopPage], frozen=True, tag="loop.list"):
     keeps_reply: ClassVar[bool] = True
 
     finished: bool = False
-    before: int | None = None
+    before: RowId | None = None
     limit: PageSize = 1000
 
 
@@ -188,7 +193,7 @@ class GetHistory(Request[History], frozen=True, tag="loop.history"):
 
     loop: str
     actions: bool = False
-    before: int | None = None
+    before: RowId | None = None
     limit: PageSize = 20
     changed: bool = False
     """Only iterations that changed something, failed or asked; a page may be short although there are more."""
@@ -199,7 +204,7 @@ class ListActions(Request[ActionPage], frozen=True, tag="action.list"):
 
     loop: str
     state: ActionState | None = None
-    before: int | None = None
+    before: RowId | None = None
     limit: PageSize = 50
 
 
@@ -221,7 +226,7 @@ class ListPrompts(Request[list[PromptLine]], frozen=True, tag="prompt.list"):
 class ShowPrompt(Request[PromptDetail], frozen=True, tag="prompt.show"):
     """One prompt, with the observations of the iteration that asked."""
 
-    prompt: int
+    prompt: RowId
 
 
 class ListRules(Request[list[RuleInfo]], frozen=True, tag="rule.list"):

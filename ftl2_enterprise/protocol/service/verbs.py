@@ -9,7 +9,7 @@ from msgspec import Meta
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.protocol.verb import Access, Request, Watch
+from ftl2_enterprise.protocol.verb import Access, EventId, Request, Watch
 
 # --- replies -------------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
 
     subject: str | None = None
     """The subject: `KIND:ID`, `KIND:NAME`, or a name or id that only one kind of subject has."""
-    after: int = 0
+    after: EventId = 0
     newest: bool = False
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
@@ -154,7 +154,7 @@ class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
 
     subject: str | None = None
     """As of `ListEvents`."""
-    after: int | None = None
+    after: EventId | None = None
 
 
 class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
@@ -177,7 +177,7 @@ class Render(Request[Rendered], frozen=True, tag="system.render"):
     """The name or id to show; it filters views of several entries."""
     every: bool = False
     """Include ended or closed entries."""
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     """Maximum number of entries; None for the default of the view."""
     json: bool = False
     """JSON instead of text for people."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 
+from ftl2_enterprise.core.number_limits import number_text
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.envelope import VerbOf
@@ -99,7 +100,7 @@ class Entry:
         try:
             request = self.decoder.decode(body)
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise invalid(*_explained(str(error), self)) from error
+            raise invalid(*_explained(str(error), self, body)) from error
         for name in self.verb.__struct_fields__:
             value = getattr(request, name)
             if type(value) is int and abs(value) > LARGEST:
@@ -245,9 +246,22 @@ def _shown(kind: Any) -> str:
 _UNKNOWN_FIELD = re.compile(r"contains unknown field `(?P<name>.*?)`(?P<rest>.*)", re.DOTALL)
 
 
-def _explained(message: str, entry: Entry) -> tuple[str, str | None]:
+_OUTSIDE = re.compile(
+    r"Expected `(?:int|float)(?: \| null)?` (?P<sign>[<>]=?) (?P<limit>\S+) - at `\$\.(?P<field>[^`]+)`"
+)
+_SIGNS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
+
+
+def _explained(message: str, entry: Entry, body: msgspec.Raw) -> tuple[str, str | None]:
     """The message of msgspec about a request, as a sentence and a hint."""
     fields = list(entry.verb.__struct_fields__)
+    if (match := _OUTSIDE.fullmatch(message)) and (value := _value_of(body, match["field"])) is not None:
+        # As a command refuses the value of its option.
+        limit = float(match["limit"]) if "." in match["limit"] else int(match["limit"])
+        return (
+            f"cannot take {number_text(value)} for {match['field']}",
+            f"it must be {_SIGNS[match['sign']]} {number_text(limit)}",
+        )
     if match := _UNKNOWN_FIELD.search(message):
         name = match["name"][:_LONGEST_NAME]
         near = difflib.get_close_matches(name, fields, n=1)
@@ -258,3 +272,11 @@ def _explained(message: str, entry: Entry) -> tuple[str, str | None]:
         return f"cannot do {entry.name}: it has no field {name!r}", f"did you mean {near[0]}?" if near else known
     reason = message[:1].lower() + message[1:]
     return f"cannot do {entry.name}: {reason.replace('`$.', '`')}", None
+
+
+def _value_of(body: msgspec.Raw, field: str) -> float | None:
+    """The number in a field of a request, `limit` or `spec.interval`."""
+    found: Any = msgspec.msgpack.decode(body)
+    for name in field.split("."):
+        found = found.get(name) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return found if isinstance(found, int | float) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.commandline.declaration import NUMBER, SECONDS, Command, Example, Option
+from ftl2_enterprise.commandline.declaration import NUMBER, Command, Example, Option
 from ftl2_enterprise.commandline.loops import options
 from ftl2_enterprise.commandline.loops.desired_state import read_desired_state
 from ftl2_enterprise.commandline.loops.spec import spec_of
@@ -102,13 +102,7 @@ COMMAND = Command(
         options.MAX_ITERATIONS,
         options.MAX_ASK_DELAY,
         options.ACTION_TIMEOUT,
-        Option(
-            "prompt-timeout",
-            "Maximum seconds to wait for the answer to a prompt.",
-            SECONDS,
-            above=0,
-            at_most=options.LONGEST,
-        ),
+        options.PROMPT_TIMEOUT,
         Option(
             "priority",
             "Priority among queued loops, -100 to 100; the highest starts first.",

@@ -206,9 +206,44 @@ def test_a_setting_under_its_old_name_applies_and_is_reported(tmp_path: Path) ->
     later = MODEL.load(config=path, environ=variable)
     assert later.settings.section(LoopSettings).keep_noop_iterations == 5.0
     assert len(later.renamed) == 2
-    path.write_text("[store]\nkeep_looks = -1\n")
-    with pytest.raises(Problem, match=r"loops\.keep_noop_iterations"):
-        MODEL.load(config=path, environ=HOME)
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "nan", '"a week"'])
+def test_an_error_names_the_key_as_it_was_written(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "config.toml"
+    for section, name in (("store", "keep_looks"), ("loops", "keep_noop_iterations")):
+        path.write_text(f"[{section}]\n{name} = {value}\n")
+        with pytest.raises(Problem, match=f"for {section}.{name} from {path}: "):
+            MODEL.load(config=path, environ=HOME)
+
+
+def test_the_check_of_a_section_names_the_key_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[lights]\ntint = "black"\n[lamps]\n')
+    renamed = {"lights.tint": "colour"}
+    lamps = SettingsModel([Section(name="lamps", model=LampSettings, check=_check, renamed=renamed), OLD_LIGHTS])
+    with pytest.raises(Problem, match=rf"for lights\.tint from {path}: a black lamp"):
+        lamps.load(config=path, environ=HOME)
+    path.write_text('[lights]\ntint = "black"\n[lamps]\ncolour = "black"\n')
+    with pytest.raises(Problem, match=rf"for lamps\.colour from {path}: a black lamp"):
+        lamps.load(config=path, environ=HOME)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e15", "-1", str(2**63), str(-(2**63))])
+def test_no_number_is_without_limits(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "config.toml"
+    sections = msgspec.to_builtins(MODEL.of())
+    numbers = [
+        (section, name)
+        for section, values in sections.items()
+        for name, default in values.items()
+        if isinstance(default, int | float) and not isinstance(default, bool)
+    ]
+    assert ("loops", "interval") in numbers
+    for section, name in numbers:
+        path.write_text(f"[{section}]\n{name} = {value}\n")
+        with pytest.raises(Problem, match=f"for {section}.{name} from {path}: "):
+            MODEL.load(config=path, environ=HOME)
 
 
 class LampSettings(Strict, frozen=True, kw_only=True):
@@ -224,6 +259,11 @@ def _check(section: LampSettings, refuse: Refuse) -> None:
         refuse("colour", section.colour, "a black lamp gives no light")
 
 
+class LightSettings(Strict, frozen=True, kw_only=True):
+    """A section whose only setting has moved."""
+
+
+OLD_LIGHTS = Section(name="lights", model=LightSettings)
 LAMPS = SettingsModel(
     [
         Section(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping  # noqa: TC003 - dispatch reads the annotations
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import pytest
+from msgspec import Meta
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings.sections import AccessSettings
@@ -28,6 +29,7 @@ GUARD = Guard(AccessSettings())
 class Read(Request[list[str]], frozen=True, tag="thing.read"):
     name: str
     size: int = 1
+    part: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class Push(Request[int], frozen=True, tag="thing.push"):
@@ -202,11 +204,13 @@ def test_the_handlers_of_capabilities_are_joined_unless_two_answer_the_same_verb
         (
             {"type": "thing.read", "name": "web", "wrong": 1},
             "cannot do thing.read: it has no field 'wrong'",
-            "known are name, size",
+            "known are name, size, part",
         ),
         ({"type": "thing.stats", "x": 1}, "cannot do thing.stats: it has no field 'x'", "it takes none"),
         ({"type": "thing.read", "name": 5}, "cannot do thing.read: expected `str`, got `int` - at `name`", None),
         ({"type": "thing.read"}, "cannot do thing.read: object missing required field `name`", None),
+        ({"type": "thing.read", "name": "web", "part": 7.5}, "cannot take 7.5 for part", "it must be at most 1"),
+        ({"type": "thing.read", "name": "web", "part": -1}, "cannot take -1 for part", "it must be at least 0"),
         (
             {"type": "thing.read", "name": "web", "size": 2**63},
             "cannot do thing.read: the number in `size` is too large",

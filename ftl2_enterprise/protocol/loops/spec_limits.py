@@ -1,0 +1,37 @@
+"""The limits of the numbers in a new loop's specification, for commands and for the service.
+
+They are no part of the type: a stored loop, which an earlier version accepted, must stay readable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.number_limits import Limits, check_limits
+from ftl2_enterprise.core.quantities import LONGEST_DURATION
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+
+DURATION = Limits(above=0, at_most=LONGEST_DURATION)
+ITERATIONS = Limits(at_least=1, at_most=1_000_000)
+ASK_DELAY = Limits(at_least=0, at_most=1_000_000)
+COST = Limits(at_least=0, at_most=1_000_000_000)
+"""US dollars."""
+LIMITS = {
+    "max_iterations": ITERATIONS,
+    "interval": DURATION,
+    "max_ask_delay": ASK_DELAY,
+    "max_cost": COST,
+    "action_timeout": DURATION,
+    "prompt_timeout": DURATION,
+}
+"""By field of `LoopSpec`."""
+
+
+def check_spec(spec: LoopSpec) -> None:
+    """Raises Problem(invalid) for the first number that is outside its limits."""
+    for name, limits in LIMITS.items():
+        value = getattr(spec, name)
+        if value is not None:
+            check_limits(value, limits, name)
