@@ -76,6 +76,16 @@ class Terminal(io.StringIO):
 ONE = line(symbol("✔", Role.GOOD), ("ok", Role.GOOD), " done")
 
 
+@pytest.mark.parametrize("width", [0, 40])
+def test_a_line_with_a_text_as_it_came_is_harmless_in_the_end(width: int) -> None:
+    stream = Terminal()
+    one = Painter(stream=stream, is_terminal=width > 0, has_colour=True, width=width)
+    one.print(line("a", ("red\x1b[31m \x9b1m\u202e\x00", Role.BAD), f" {'word ' * 20}"))
+    shown = stream.getvalue().replace("\x1b[1;31m", "").replace("\x1b[0m", "")
+    assert shown.startswith("ared \ufffd1m\ufffd\ufffd word")
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+
+
 def printed(one: Painter) -> str:
     one.print(ONE)
     assert isinstance(one.stream, io.StringIO)
