@@ -41,6 +41,8 @@ class Request[R](Strict, frozen=True, kw_only=True):
     changed. Only for verbs that read the database and the table of children."""
 
 
+type Reference = Annotated[str, Meta(max_length=1000)]
+"""A name, a prefix of one, or an id, as people write it. Limited, because it is compared and repeated in messages."""
 type RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """The id of a row; the database has no larger integers."""
 type EventId = Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -1,4 +1,4 @@
-"""The limits of the numbers in a new loop's specification, for commands and for the service.
+"""The limits of the values in a new loop's specification, for commands and for the service.
 
 They are no part of the type: a stored loop, which an earlier version accepted, must stay readable.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.number_limits import Limits, check_limits
+from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.quantities import LONGEST_DURATION
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ LIMITS = {
     "prompt_timeout": DURATION,
 }
 """By field of `LoopSpec`."""
+LONGEST_TEXT = 4096
+"""Characters of every text but the desired state, which may be a manifest: of paths, names and secret bindings."""
 
 
 def check_spec(spec: LoopSpec) -> None:
-    """Raises Problem(invalid) for the first number that is outside its limits."""
+    """Raises Problem(invalid) for the first number that is outside its limits, and for a text that is too long."""
     for name, limits in LIMITS.items():
         value = getattr(spec, name)
         if value is not None:
             check_limits(value, limits, name)
+    texts = {name: getattr(spec, name) for name in spec.__struct_fields__ if name != "desired_state"}
+    texts |= {f"secrets[{at}]": text for at, text in enumerate(spec.secrets)}
+    for name, text in texts.items():
+        if isinstance(text, str) and len(text) > LONGEST_TEXT:
+            raise invalid(f"cannot take {len(text)} characters for {name}", f"it must have at most {LONGEST_TEXT}")

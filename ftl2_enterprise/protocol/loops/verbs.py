@@ -26,7 +26,7 @@ from ftl2_enterprise.protocol.loops.replies import (
     WholeText,
 )
 from ftl2_enterprise.protocol.loops.spec_limits import check_spec
-from ftl2_enterprise.protocol.verb import Access, Request, RowId
+from ftl2_enterprise.protocol.verb import Access, Reference, Request, RowId
 
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -47,7 +47,7 @@ class SubmitLoop(Request[Loop], frozen=True, tag="loop.submit"):
     """Loops with a higher priority start first when several wait for a process."""
 
     def __post_init__(self) -> None:
-        """Raises Problem(invalid) for a number outside its limits, here and in the service."""
+        """Raises Problem(invalid) for a value outside its limits, here and in the service."""
         check_spec(self.spec)
 
 
@@ -58,7 +58,7 @@ class StartLoop(Request[Loop], frozen=True, tag="loop.start"):
     writes: ClassVar[bool] = True
     starts_work: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class PauseLoop(Request[Loop], frozen=True, tag="loop.pause"):
@@ -67,7 +67,7 @@ class PauseLoop(Request[Loop], frozen=True, tag="loop.pause"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
@@ -77,7 +77,7 @@ class ResumeLoop(Request[Loop], frozen=True, tag="loop.resume"):
     writes: ClassVar[bool] = True
     starts_work: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class StopLoop(Request[Loop], frozen=True, tag="loop.stop"):
@@ -89,7 +89,7 @@ class StopLoop(Request[Loop], frozen=True, tag="loop.stop"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class CancelLoop(Request[Loop], frozen=True, tag="loop.cancel"):
@@ -98,7 +98,7 @@ class CancelLoop(Request[Loop], frozen=True, tag="loop.cancel"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
     now: bool = False
     """Interrupt the current step, which is recorded as unknown, even if the loop is being cancelled already."""
 
@@ -110,7 +110,7 @@ class RetryLoop(Request[Loop], frozen=True, tag="loop.retry"):
     writes: ClassVar[bool] = True
     starts_work: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class RunLoopNow(Request[Loop], frozen=True, tag="loop.run-now"):
@@ -120,7 +120,7 @@ class RunLoopNow(Request[Loop], frozen=True, tag="loop.run-now"):
     writes: ClassVar[bool] = True
     starts_work: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class DeleteLoop(Request[Deleted], frozen=True, tag="loop.delete"):
@@ -129,7 +129,7 @@ class DeleteLoop(Request[Deleted], frozen=True, tag="loop.delete"):
     access: ClassVar[Access] = Access.ADMINISTER
     writes: ClassVar[bool] = True
 
-    loop: str
+    loop: Reference
 
 
 class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
@@ -139,7 +139,7 @@ class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
     writes: ClassVar[bool] = True
 
     prompt: RowId
-    answer: str
+    answer: Annotated[str, Meta(max_length=100_000)]
 
 
 class DismissPrompt(Request[Prompt], frozen=True, tag="prompt.dismiss"):
@@ -157,7 +157,7 @@ class EnableRule(Request[RuleInfo], frozen=True, tag="rule.enable"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    rule: str
+    rule: Reference
 
 
 class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
@@ -166,7 +166,7 @@ class DisableRule(Request[RuleInfo], frozen=True, tag="rule.disable"):
     access: ClassVar[Access] = Access.OPERATE
     writes: ClassVar[bool] = True
 
-    rule: str
+    rule: Reference
 
 
 # --- verbs that read -----------------------------------------------------------------------------------------------
@@ -185,13 +185,13 @@ class ListLoops(Request[LoopPage], frozen=True, tag="loop.list"):
 class ShowLoop(Request[LoopDetail], frozen=True, tag="loop.show"):
     """One loop."""
 
-    loop: str
+    loop: Reference
 
 
 class GetHistory(Request[History], frozen=True, tag="loop.history"):
     """The last iterations of a loop, or those before `before`."""
 
-    loop: str
+    loop: Reference
     actions: bool = False
     before: RowId | None = None
     limit: PageSize = 20
@@ -202,7 +202,7 @@ class GetHistory(Request[History], frozen=True, tag="loop.history"):
 class ListActions(Request[ActionPage], frozen=True, tag="action.list"):
     """Actions of a loop, newest first."""
 
-    loop: str
+    loop: Reference
     state: ActionState | None = None
     before: RowId | None = None
     limit: PageSize = 50
@@ -211,14 +211,14 @@ class ListActions(Request[ActionPage], frozen=True, tag="action.list"):
 class GetText(Request[WholeText], frozen=True, tag="text.get"):
     """The complete text of one that is shown shortened."""
 
-    digest: str
+    digest: Reference
     """The digest, or an unambiguous prefix of it."""
 
 
 class ListPrompts(Request[list[PromptLine]], frozen=True, tag="prompt.list"):
     """Prompts, newest first; only open ones unless `settled`."""
 
-    loop: str | None = None
+    loop: Reference | None = None
     settled: bool = False
     limit: PageSize = 200
 
@@ -236,20 +236,20 @@ class ListRules(Request[list[RuleInfo]], frozen=True, tag="rule.list"):
 class ShowRule(Request[RuleDetail], frozen=True, tag="rule.show"):
     """One rule with its source text."""
 
-    rule: str
+    rule: Reference
 
 
 class ListHosts(Request[list[HostLine]], frozen=True, tag="host.list"):
     """Hosts of loops, by loop and name."""
 
-    loop: str | None = None
+    loop: Reference | None = None
     limit: PageSize = 1000
 
 
 class ListResources(Request[list[ResourceLine]], frozen=True, tag="resource.list"):
     """Resources of loops, by loop and name."""
 
-    loop: str | None = None
+    loop: Reference | None = None
     limit: PageSize = 1000
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.protocol.verb import Access, EventId, Request, Watch
+from ftl2_enterprise.protocol.verb import Access, EventId, Reference, Request, Watch
 
 # --- replies -------------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
 class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
     """Facts after a cursor; with `newest` the last ones instead."""
 
-    subject: str | None = None
+    subject: Reference | None = None
     """The subject: `KIND:ID`, `KIND:NAME`, or a name or id that only one kind of subject has."""
     after: EventId = 0
     newest: bool = False
@@ -152,7 +152,7 @@ class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
 class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
     """Facts as they happen, after a cursor; without one, from now on."""
 
-    subject: str | None = None
+    subject: Reference | None = None
     """As of `ListEvents`."""
     after: EventId | None = None
 
@@ -160,7 +160,7 @@ class WatchEvents(Watch[Event], frozen=True, tag="event.watch"):
 class WatchLogs(Watch[LogLine], frozen=True, tag="log.watch"):
     """Lines of the log of a subject or of the service; with `follow`, new lines, too."""
 
-    subject: str | None = None
+    subject: Reference | None = None
     """As of `ListEvents`."""
     last: Annotated[int, Meta(ge=0, le=10_000)] = 100
     follow: bool = False
@@ -173,7 +173,7 @@ class Render(Request[Rendered], frozen=True, tag="system.render"):
     """
 
     view: Annotated[str, Meta(max_length=50)]
-    of: Annotated[str, Meta(max_length=1000)] | None = None
+    of: Reference | None = None
     """The name or id to show; it filters views of several entries."""
     every: bool = False
     """Include ended or closed entries."""

@@ -14,6 +14,7 @@ import msgspec
 
 from ftl2_enterprise.core.number_limits import number_text
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
+from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.envelope import VerbOf
 from ftl2_enterprise.protocol.verb import Request, is_watch, name_of, reply_of
@@ -133,8 +134,9 @@ class Dispatch:
             raise invalid("cannot understand the request: it does not name a verb in `type`") from error
         entry = self._entries.get(name)
         if entry is None:
-            near = difflib.get_close_matches(name, self._entries, n=1)
             shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+            # A comparison with a text of megabytes would take seconds, in which no client is answered.
+            near = difflib.get_close_matches(shown, self._entries, n=1)
             raise invalid(
                 f"cannot do {shown!r}: there is no such verb", f"did you mean {near[0]}?" if near else _all_verbs
             )
@@ -148,6 +150,7 @@ class Dispatch:
 
 
 _LONGEST_NAME = 40
+_LONGEST_REASON = 300
 _all_verbs = "`ftl2ctl help` lists the verbs"
 
 
@@ -270,7 +273,7 @@ def _explained(message: str, entry: Entry, body: msgspec.Raw) -> tuple[str, str 
             return f"cannot do {entry.name}: it has no field {name!r}{match['rest'].replace('$.', '')}", None
         known = f"known are {', '.join(fields)}" if fields else "it takes none"
         return f"cannot do {entry.name}: it has no field {name!r}", f"did you mean {near[0]}?" if near else known
-    reason = message[:1].lower() + message[1:]
+    reason = shorten(message[:1].lower() + message[1:], _LONGEST_REASON)
     return f"cannot do {entry.name}: {reason.replace('`$.', '`')}", None
 
 

@@ -57,6 +57,23 @@ def test_a_page_of_events_has_the_cursor_of_the_next(tmp_path: Path) -> None:
             client.call(ListEvents(subject="77"))
 
 
+def test_a_cursor_after_the_last_event_is_refused(tmp_path: Path) -> None:
+    """As of a reader of a database whose backup was restored since: the next events get ids that it has passed."""
+    with control(tmp_path) as service, service.connect() as client:
+        elsewhere(service)
+        last = client.call(ListEvents()).cursor
+        assert client.call(ListEvents(after=last)).events == []
+        refusal = f"cannot continue after the event {last + 1}: {last} is the last one; .* continue after {last}"
+        with pytest.raises(Problem, match=refusal):
+            client.call(ListEvents(after=last + 1))
+        with pytest.raises(Problem, match=refusal):
+            next(client.watch(WatchEvents(after=last + 1)))
+        watch = client.watch(WatchEvents(after=last))
+        elsewhere(service, 7)
+        assert fact_of(next(watch)) == Noted(n=7)
+        watch.close()
+
+
 def test_the_log_of_a_loop_is_followed(tmp_path: Path) -> None:
     with control(tmp_path) as service, service.connect() as client:
         submit(service)

@@ -1,4 +1,4 @@
-"""Every number in every request has limits, and commands and the service refuse the same values in the same words."""
+"""Every number and text in every request has limits, and commands refuse the same numbers in the same words."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def kinds_of(kind: Any) -> tuple[Any, ...]:
     return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
 
 
-def numbers(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
-    """The path of every number in a struct, with values that no field may take."""
+def fields_of(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
+    """The path of every number and text in a struct, with values that no field may take."""
     for field in cast("inspect.StructType", kind).fields:
         for one in kinds_of(field.type):
             here = (*path, field.encode_name)
@@ -39,8 +39,11 @@ def numbers(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
                     yield here, FLOATS
                 case inspect.IntType():
                     yield here, INTEGERS
+                case inspect.StrType() if here[-1] != "desired_state":
+                    # Most of the largest request that is accepted.
+                    yield here, ("x" * 1_000_000,)
                 case inspect.StructType():
-                    yield from numbers(one, here)
+                    yield from fields_of(one, here)
                 case _:
                     pass
 
@@ -74,12 +77,12 @@ def entry(verb: str) -> Entry:
 FIELDS = [
     (verb, path, value)
     for verb, struct in sorted(CATALOGUE.items())
-    for path, values in numbers(inspect.type_info(struct))
+    for path, values in fields_of(inspect.type_info(struct))
     for value in values
 ]
 
 
-def refused(verb: str, path: tuple[str, ...], value: float) -> Problem:
+def refused(verb: str, path: tuple[str, ...], value: float | str) -> Problem:
     body = {"type": verb} | smallest(inspect.type_info(CATALOGUE[verb]))
     place: dict[str, Any] = body
     for name in path[:-1]:
@@ -90,7 +93,19 @@ def refused(verb: str, path: tuple[str, ...], value: float) -> Problem:
     return problem.value
 
 
-@pytest.mark.parametrize(("verb", "path", "value"), FIELDS, ids=str)
+NUMBERS = [field for field in FIELDS if not isinstance(field[2], str)]
+TEXTS = [field[:2] for field in FIELDS if isinstance(field[2], str)]
+
+
+@pytest.mark.parametrize(("verb", "path"), TEXTS, ids=str)
+def test_a_text_that_is_too_long_is_refused_in_a_short_message(verb: str, path: tuple[str, ...]) -> None:
+    problem = refused(verb, path, "x" * 1_000_000)
+    assert problem.code is Code.INVALID
+    assert path[-1] in problem.message
+    assert len(str(problem)) < 300
+
+
+@pytest.mark.parametrize(("verb", "path", "value"), NUMBERS, ids=str)
 def test_a_number_that_no_field_may_take_is_refused(verb: str, path: tuple[str, ...], value: float) -> None:
     problem = refused(verb, path, value)
     assert problem.code is Code.INVALID
@@ -100,7 +115,7 @@ def test_a_number_that_no_field_may_take_is_refused(verb: str, path: tuple[str, 
 
 
 def test_numbers_of_a_loop_are_among_them() -> None:
-    found = {path for verb, path, _ in FIELDS if verb == "loop.submit"}
+    found = {path for verb, path, _ in NUMBERS if verb == "loop.submit"}
     assert {("spec", name) for name in LIMITS} | {("priority",)} == found
 
 
