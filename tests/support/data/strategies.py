@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
+
+from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+from ftl2_enterprise.protocol.loops.spec_limits import LIMITS
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.core.number_limits import Limits
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 NUMBERS = st.integers(-(2**63), 2**64 - 1)
@@ -39,9 +45,8 @@ def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR09
         case inspect.StrType():
             if info.pattern:
                 return st.from_regex(info.pattern, fullmatch=True)
-            return st.text(
-                st.characters(codec="utf-8"), min_size=info.min_length or 0, max_size=info.max_length or 12
-            )
+            least = info.min_length or 0
+            return st.text(st.characters(codec="utf-8"), min_size=least, max_size=max(least, 12))
         case inspect.LiteralType():
             return st.sampled_from(info.values)
         case inspect.EnumType():
@@ -59,9 +64,27 @@ def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR09
         case inspect.UnionType():
             return st.one_of(*map(_made, info.types))
         case inspect.StructType() | inspect.DataclassType():
-            return st.builds(info.cls, **{field.name: _made(field.type) for field in info.fields})
+            limits = LIMITS if info.cls is LoopSpec else {}
+            made = {field.name: _made(_limited(field.type, limits.get(field.name))) for field in info.fields}
+            return st.builds(info.cls, **made)
         case _:
             raise TypeError(f"no values of {info} can be made here")
+
+
+def _limited(info: inspect.Type, limits: Limits | None) -> inspect.Type:
+    """The type, with limits that are checked apart from it."""
+    match info:
+        case inspect.UnionType():
+            return inspect.UnionType(tuple(_limited(one, limits) for one in info.types))
+        case inspect.IntType() | inspect.FloatType() if limits is not None:
+            least, most = limits.at_least if limits.at_least is not None else limits.above, limits.at_most
+            if isinstance(info, inspect.IntType):
+                return inspect.IntType(
+                    ge=None if least is None else int(least), le=None if most is None else int(most)
+                )
+            return inspect.FloatType(gt=limits.above, ge=limits.at_least, le=most)
+        case _:
+            return info
 
 
 def same(one: Any, other: Any) -> bool:
