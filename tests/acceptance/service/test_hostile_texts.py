@@ -35,12 +35,12 @@ if not os.path.exists(os.path.join(base, "failed")):
     cmd = "cat %s/hostile; cat %s/hostile >&2; exit 3" % (base, base)
     actions = [{"module": "shell", "params": {"cmd": cmd}, "reason": text},
                {"module": "file" + HOSTILE, "params": {"path": text}, "host": "host" + HOSTILE}]
-    say(structured_output={"reasoning": text, "actions": actions, "unmet": [text]})
+    reply(structured_output={"reasoning": text, "actions": actions, "unmet": [text]})
 elif not os.path.exists(os.path.join(base, "answered")):
     ask = {"question": text, "options": [text, "other"], "default": text, "key": text}
-    say(structured_output={"reasoning": text, "ask": ask})
+    reply(structured_output={"reasoning": text, "ask": ask})
 else:
-    say(structured_output={"blocked": text, "reasoning": text})
+    reply(structured_output={"blocked": text, "reasoning": text})
 """
 
 

@@ -189,10 +189,10 @@ def test_nothing_is_forked_from_files_of_another_version_and_what_runs_continues
         made.send("start", key="loop:2")
         made.send("stop", key="loop:2", urgency="safe_point", within=5.0)
         # The request waited: it is withdrawn, and no process was started that fails.
-        assert made.told("ended", "loop:2")["why"] == "not_started"
+        assert made.reported("ended", "loop:2")["why"] == "not_started"
         made.send("start", key="loop:3")
         made.send("stop", key="loop:1", urgency="safe_point", within=20.0)
-        assert made.told("ended", "loop:1")["status"] == 0
+        assert made.reported("ended", "loop:1")["status"] == 0
         assert "loop:3" not in made.living().values()
         assert made.errors().count(OTHER_FILES[how]) == 1
 

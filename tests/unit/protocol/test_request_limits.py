@@ -128,16 +128,16 @@ def spec_with(field: str, value: float) -> LoopSpec:
 @pytest.mark.parametrize("value", [1e15, -1])
 def test_a_command_refuses_in_the_same_words(field: str, value: float) -> None:
     given = int(value) if field in {"max_iterations", "max_ask_delay"} else value
-    said = refused("loop.submit", ("spec", field), given)
+    expected = refused("loop.submit", ("spec", field), given)
     option = f"--{field.replace('_', '-')}"
     command, words = find(FTL2CTL, ["submit", "x", option, str(given)])
     with pytest.raises(Problem) as problem:
         parsing.parse(FTL2CTL, command, words)
-    assert problem.value.message.replace(option, field) == said.message
-    assert problem.value.hint == said.hint
+    assert problem.value.message.replace(option, field) == expected.message
+    assert problem.value.hint == expected.hint
     with pytest.raises(Problem) as problem:
         SubmitLoop(spec=spec_with(field, given))
-    assert str(problem.value) == str(said)
+    assert str(problem.value) == str(expected)
 
 
 @pytest.mark.parametrize("field", LIMITS)

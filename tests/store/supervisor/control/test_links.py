@@ -187,7 +187,7 @@ async def test_a_fact_that_cannot_be_handled_is_reported_and_tried_again(followi
     assert following.reported[0].endswith("the troubleshooting guide explains how to skip an event")
 
 
-async def test_a_link_that_cannot_begin_says_so(following: Following) -> None:
+async def test_a_link_that_cannot_begin_reports_it(following: Following) -> None:
     def refuse(calls: Sequence[UnitCall]) -> None:
         following.writer.before = lambda calls: None
         raise conflict("cannot write now")
