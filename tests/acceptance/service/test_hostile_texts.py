@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.protocol.loops.nouns import LoopState
-from tests.support.command import Command
-from tests.support.daemon import Daemon, daemon
-from tests.support.models import fake_claude
-from tests.support.screen import Screen, ctl
+from tests.support.loops.models import fake_claude
+from tests.support.processes.command import Command
+from tests.support.service.daemon import Daemon, daemon
+from tests.support.terminal.screen import Screen, ctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
