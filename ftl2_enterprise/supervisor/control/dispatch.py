@@ -281,5 +281,5 @@ def _value_of(body: msgspec.Raw, field: str) -> float | None:
     """The number in a field of a request, `limit` or `spec.interval`."""
     found: Any = msgspec.msgpack.decode(body)
     for name in field.split("."):
-        found = found.get(name) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        found = found.get(name) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
     return found if isinstance(found, int | float) else None
