@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import SystemClock, iso
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.core.untrusted import clean
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.sections import Level
@@ -44,13 +45,13 @@ def record(error: BaseException, directory: Path | None) -> Problem:
 
 
 def append(path: Path, text: str) -> None:
-    """Append to a file with mode 0600.
+    """Append to a file with mode 0600, without what could control the terminal of a reader.
 
     Symbolic links are not followed, because other users may write to the temporary directory. Raises OSError.
     """
     options = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(path, options, 0o600), "a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+        file.write(clean(text))
 
 
 class _LogFile(logging.Handler):
