@@ -81,8 +81,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling,
 	@$(BIN)/ruff format --check --quiet $(PACKAGES)
 	@$(BIN)/ruff check --quiet $(PACKAGES)
 	@$(BIN)/basedpyright
-	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
-	@rm -f .lint-imports.log
+	@$(BIN)/python packaging/check_imports.py
 	@$(BIN)/deptry .
 	@$(BIN)/codespell ftl2_enterprise bench docs examples packaging systemd .ci .github Makefile *.md
 	@$(BIN)/python packaging/check_words.py
@@ -96,8 +95,7 @@ format: $(VENV)/dev.stamp ## format, and fix what ruff can fix
 
 .PHONY: reference
 reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the drawing of the layers
-	@$(BIN)/python -c 'from ftl2_enterprise.loops.lifecycle import document; print(document(), end="")' \
-		> docs/reference/lifecycles.md
+	@$(BIN)/python -m ftl2_enterprise.wiring.lifecycle_reference > docs/reference/lifecycles.md
 	@$(BIN)/python -c 'from ftl2_enterprise.ctl.reference_page import document; print(document(), end="")' \
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-import tomllib
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT / "packaging"))
+
+import check_imports  # noqa: E402 - found in the folder above
+
 LAYERS = DOCS / "explanation" / "layers.svg"
 CONTRACT = "An import may only point down"
 
@@ -19,14 +24,13 @@ MEANINGS = {
     "wiring": "assembles the service, a loop's process, and the foreground run",
     "adapters": "hosts and inventories, deciders, models: where the world is touched",
     "supervisor": "root, forkserver, writer, control, logs",
-    "loops": "lifecycles, engine, manager, handlers",
     "store": "database, units of work, migrations",
     "client": "the socket, from outside",
     "render": "nouns and facts as text, tables and JSON",
     "protocol": "nouns, verbs, facts, frames",
     "core": "clock, problem, state machine, settings; standard library and msgspec only",
 }
-"""One line for each package of the contract."""
+"""One line for each package of the contract; that of a capability is the docstring of its package."""
 
 WIDTH, HEIGHT, GAP, MARGIN = 980, 62, 16, 20
 STYLE = """\
@@ -42,7 +46,7 @@ def main(arguments: list[str]) -> int:
     drawn = draw(_rows())
     if arguments == ["--check"]:
         if LAYERS.read_text(encoding="utf-8") != drawn:
-            sys.stderr.write(f"{LAYERS.relative_to(DOCS.parent)} is out of date: run `make reference`\n")
+            sys.stderr.write(f"{LAYERS.relative_to(ROOT)} is out of date: run `make reference`\n")
             return 1
         return 0
     LAYERS.write_text(drawn, encoding="utf-8")
@@ -51,10 +55,18 @@ def main(arguments: list[str]) -> int:
 
 def _rows() -> list[list[str]]:
     """The packages of each layer, from the top."""
-    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = project["tool"]["importlinter"]["contracts"]
+    contracts = check_imports.contracts(ROOT)
     (layers,) = [contract["layers"] for contract in contracts if contract["name"] == CONTRACT]
     return [[name.strip(" ()") for name in layer.replace(":", "|").split("|")] for layer in layers]
+
+
+def _meaning(name: str) -> str:
+    if name in MEANINGS:
+        return MEANINGS[name]
+    package = ROOT / check_imports.PACKAGE / name / "__init__.py"
+    text = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    first = text.partition("\n")[0].rstrip(".")
+    return first[:1].lower() + first[1:]
 
 
 def draw(rows: list[list[str]]) -> str:
@@ -71,7 +83,7 @@ def draw(rows: list[list[str]]) -> str:
         width = (WIDTH - 2 * MARGIN - GAP * (len(names) - 1)) / len(names)
         for place, name in enumerate(names):
             left = MARGIN + place * (width + GAP)
-            parts += _box(left, top, width, name, MEANINGS[name])
+            parts += _box(left, top, width, name, _meaning(name))
         if level:
             x, y = WIDTH / 2, top - GAP
             parts.append(f'<path class="line" d="M{x:g} {y} v{GAP - 2} m-5 -6 l5 6 l5 -6"/>')

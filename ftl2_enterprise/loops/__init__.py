@@ -1,0 +1,1 @@
+"""Lifecycles, engine, manager, handlers."""

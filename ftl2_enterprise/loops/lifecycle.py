@@ -215,17 +215,8 @@ PROMPT = Machine(
 )
 
 
-def document() -> str:
-    """The reference page with the diagrams of the four lifecycles, in Markdown."""
-    parts = ["# Lifecycles\n\nMade from `ftl2_enterprise/loops/lifecycle.py` by `make reference`.\n"]
-    for machine in (LOOP, ITERATION, ACTION, PROMPT):
-        lines = [f"    [*] --> {machine.initial}"]
-        lines += [
-            f"    {state} --> {target}: {event}"
-            for state, moves in machine.table.items()
-            for event, target in moves.items()
-        ]
-        lines += [f"    {state} --> [*]" for state in machine.final_states]
-        drawing = "\n".join(lines)
-        parts.append(f"\n## {machine.name.capitalize()}\n\n```mermaid\nstateDiagram-v2\n{drawing}\n```\n")
-    return "".join(parts)
+TITLE = "Loops"
+"""Title of the section in the reference."""
+
+MACHINES = (LOOP, ITERATION, ACTION, PROMPT)
+"""Every lifecycle of loops, in the order of the reference."""

@@ -1,4 +1,4 @@
-"""The tables of moves: complete, reachable, and shown as they are."""
+"""The tables of moves: complete and reachable."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from ftl2_enterprise.core.state_machine import IllegalMove
 from ftl2_enterprise.loops.lifecycle import (
     ACTION,
     ENDED_LOOPS,
-    ITERATION,
     LOOP,
+    MACHINES,
     PAUSABLE,
-    PROMPT,
     RETRYABLE,
     LoopEvent,
-    document,
 )
 from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState
-from tests.support.places import REPOSITORY
-
-MACHINES = [LOOP, ITERATION, ACTION, PROMPT]
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
@@ -46,11 +41,6 @@ def test_an_unknown_action_is_never_run_again():
 def test_a_move_that_is_not_in_the_table_is_refused():
     with pytest.raises(IllegalMove, match="no move 'asked' from 'completed'"):
         LOOP.after(LoopState.COMPLETED, LoopEvent.ASKED)
-
-
-def test_the_page_shows_the_tables_as_they_are():
-    page = REPOSITORY / "docs" / "reference" / "lifecycles.md"
-    assert page.read_text() == document(), "run: make reference"
 
 
 def test_the_sets_of_states_follow_from_the_table():

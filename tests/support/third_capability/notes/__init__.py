@@ -1,0 +1,1 @@
+"""Texts with names, each with a process."""
