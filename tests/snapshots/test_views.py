@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise import render
-from tests.snapshots import loop_views, service_views
-from tests.snapshots.scenario import golden
+from tests.snapshots.scenario import Scenario, golden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
 
 FOLDER = Path(__file__).parent
-GOLDEN = {f"loops/{name}": found for name, found in loop_views.GOLDEN.items()} | {
-    f"service/{name}": found for name, found in service_views.GOLDEN.items()
+GOLDEN: dict[str, list[Scenario]] = {
+    f"{path.name}/{name}": found
+    for path in FOLDER.iterdir()
+    if (path / "__init__.py").exists()
+    for name, found in importlib.import_module(f"{__package__}.{path.name}.scenarios").GOLDEN.items()
 }
+"""The scenarios of each capability and of the service, which are in a folder of its name with the golden files."""
 UPDATE = "UPDATE_SNAPSHOTS"
 PARTS = ("colour", "table", "text", "view")
 """Modules that views are made of."""

@@ -44,7 +44,7 @@ NAMED = {
 
 
 def test_the_tables_are_those_that_were_promised() -> None:
-    assert set(metadata.tables) == NAMED
+    assert set(metadata.tables) >= NAMED
     assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is idempotency.handovers.metadata
 
 

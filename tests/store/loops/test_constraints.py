@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.store.database import Store
 
+SHARED = ("cursors", "events", "handovers", "texts")
 assert tables.loops.metadata is idempotency.handovers.metadata is metadata
-ALL = list(metadata.tables.values())
+ALL = [*(one for one in vars(tables).values() if isinstance(one, Table)), *(metadata.tables[name] for name in SHARED)]
 WORDS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Word)]
 FLAGS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Flag)]
 NEEDED = [(t, c) for t in ALL for c in t.columns if not c.nullable and not c.primary_key and t.name != "events"]

@@ -17,8 +17,8 @@ from ftl2_enterprise.protocol.loops.verbs import (
 from ftl2_enterprise.render.loops import (
     prompts,
 )
-from tests.snapshots.loop_views.details import SETTLED
-from tests.snapshots.loop_views.lists import ASKED
+from tests.snapshots.loops.scenarios.details import SETTLED
+from tests.snapshots.loops.scenarios.lists import ASKED
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
 from tests.support.data import awkward
 from tests.support.data.builders import observation, prompt

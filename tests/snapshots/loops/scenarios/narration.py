@@ -46,7 +46,7 @@ from ftl2_enterprise.render.loops import (
     narrator,
     watched,
 )
-from tests.snapshots.loop_views.details import FAILED_ACTION, SPEC
+from tests.snapshots.loops.scenarios.details import FAILED_ACTION, SPEC
 from tests.snapshots.scenario import FixedReader, Scenario, fixed
 from tests.support.data import awkward
 from tests.support.data.builders import event, loop, prompt

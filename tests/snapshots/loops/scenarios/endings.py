@@ -18,7 +18,7 @@ from ftl2_enterprise.render.loops import (
 )
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, columns, line, symbol
-from tests.snapshots.loop_views.lists import QUEUED, STANDINGS
+from tests.snapshots.loops.scenarios.lists import QUEUED, STANDINGS
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
 from tests.support.data import awkward
 from tests.support.data.builders import loop, prompt

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.snapshots.loop_views.details import ACTIONS_VIEW, HISTORY_VIEW, LOOP_VIEW
-from tests.snapshots.loop_views.endings import REPLIES, SUMMARY, exits, words_of_states
-from tests.snapshots.loop_views.inventory import HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
-from tests.snapshots.loop_views.lists import LOOPS_VIEW
-from tests.snapshots.loop_views.narration import NARRATION, WATCHED
-from tests.snapshots.loop_views.prompts import PROMPT, PROMPTS_VIEW
+from tests.snapshots.loops.scenarios.details import ACTIONS_VIEW, HISTORY_VIEW, LOOP_VIEW
+from tests.snapshots.loops.scenarios.endings import REPLIES, SUMMARY, exits, words_of_states
+from tests.snapshots.loops.scenarios.inventory import HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
+from tests.snapshots.loops.scenarios.lists import LOOPS_VIEW
+from tests.snapshots.loops.scenarios.narration import NARRATION, WATCHED
+from tests.snapshots.loops.scenarios.prompts import PROMPT, PROMPTS_VIEW
 from tests.snapshots.scenario import Scenario
 
 GOLDEN = {
