@@ -7,6 +7,7 @@ logged, and whether it is the last one of its subject.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,7 +26,7 @@ KIND = "kind"
 
 
 class Fact(Wire, frozen=True, kw_only=True, tag_field=KIND):
-    """Something that happened, in the past tense. The tag of the struct is the kind of the event, `loop.paused`."""
+    """Something that happened, in the past tense. The tag of the struct is the kind of the event, `NOUN.VERB`."""
 
     wakes: ClassVar[bool] = False
     """Managers compare desired and actual state after it."""
@@ -33,6 +34,11 @@ class Fact(Wire, frozen=True, kw_only=True, tag_field=KIND):
     """At which level it is logged."""
     is_final: ClassVar[bool] = False
     """Nothing follows about its subject, and the log of the subject may be removed."""
+
+    log_names: ClassVar[Mapping[str, str]] = {}
+    """Fields with ids of parts of the subject, and what each is called in a line of the log and in the journal."""
+    for_programs: ClassVar[frozenset[str]] = frozenset()
+    """Fields that texts for people leave out."""
 
     def log_level(self) -> LogLevel:
         """The level of this fact: that of its kind, unless what happened matters more, or less."""
@@ -53,7 +59,7 @@ _DECLARED: dict[str, type[Fact]] = {}
 
 @cache
 def kind_of(fact: type[Fact]) -> str:
-    """The kind of the events that record the fact, such as `loop.paused`."""
+    """The kind of the events that record the fact: `NOUN.VERB`."""
     tag = fact.__struct_config__.tag
     assert isinstance(tag, str)
     return tag
@@ -77,13 +83,18 @@ def declare_all() -> None:
         packages.load(module)
 
 
-def fact_of(event: Event) -> Fact:
-    """The fact that the event records. Never raises: an old client reads the events of a newer service."""
-    if event.kind not in _DECLARED:
+def type_of(kind: str) -> type[Fact]:
+    """The type of the facts of that kind; UnknownFact for a kind of another version of the program."""
+    if kind not in _DECLARED:
         # A reader need not import the capabilities whose facts it reads.
         declare_all()
-    declared = _DECLARED.get(event.kind)
-    if declared is not None:
+    return _DECLARED.get(kind, UnknownFact)
+
+
+def fact_of(event: Event) -> Fact:
+    """The fact that the event records. Never raises: an old client reads the events of a newer service."""
+    declared = type_of(event.kind)
+    if declared is not UnknownFact:
         try:
             return msgspec.convert(event.data, declared)
         except msgspec.ValidationError:

@@ -10,7 +10,7 @@ import pytest
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.commandline import finder
 from ftl2_enterprise.ctl.program import FTL2CTL
-from ftl2_enterprise.protocol.loops.facts import LOOP
+from ftl2_enterprise.protocol.loops.facts import FACTS, LOOP
 from ftl2_enterprise.protocol.subject import Subject
 from ftl2_enterprise.supervisor.logs.journal import FIELDS
 from ftl2_enterprise.supervisor.logs.record import about
@@ -64,7 +64,8 @@ def test_settings_and_fields_exist(page: Path) -> None:
     assert named <= keys
     fields = set(re.findall(r"FTL2_[A-Z_]+(?==|`)", page.read_text()))
     variables = {f"FTL2_ENTERPRISE_{key.replace('.', '_').upper()}" for key in keys}
-    of_lines = {f"FTL2_{name.upper()}" for name in (*FIELDS, *about(str(Subject(LOOP, 1)), "web"))}
+    parts = {name for fact in FACTS for name in fact.log_names.values()}
+    of_lines = {f"FTL2_{name.upper()}" for name in (*FIELDS, *parts, *about(str(Subject(LOOP, 1)), "web"))}
     assert fields <= {*of_lines, "FTL2_PROCESS", *variables}
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.protocol.fact import type_of
 from ftl2_enterprise.render.text import Line, Role, fields_text, line, moment, one_line, person
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.event import Event
 
-NOT_SHOWN = {"iteration_id"}
-"""Fields that are for programs."""
-
 
 def event_line(event: Event, subject: str, role: Role) -> Line:
     """Id, time, the name of what the event is about, kind in this role, actor, fields."""
-    data = fields_text({name: value for name, value in event.data.items() if name not in NOT_SHOWN})
+    hidden = type_of(event.kind).for_programs
+    data = fields_text({name: value for name, value in event.data.items() if name not in hidden})
     by = f" by {person(event.actor)}" if event.actor else ""
     return line(
         (f"{event.id:>6} {moment(event.at)} ", Role.FAINT),

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.protocol.service.log_fields import not_for_people
 from ftl2_enterprise.render.text import Line, Role, clean, fields_text, line, moment, one_line
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.service.verbs import LogLine
 
-NOT_SHOWN = {"event", "iteration"}
-"""Fields that are for programs."""
 _ROLES = {"warning": Role.WARNING, "error": Role.BAD, "critical": Role.BAD}
 
 
 def log_line(one: LogLine) -> Line:
     """Time, level if it is a warning or worse, source, message, fields."""
-    kind = one.source.partition(":")[0]
-    # They repeat the source, `KIND:NAME`.
-    hidden = {*NOT_SHOWN, kind, f"{kind}_id"}
+    hidden = not_for_people(one)
     fields = fields_text({name: value for name, value in one.fields.items() if name not in hidden}, 120)
     level = (f"{one.level} ", _ROLES[one.level]) if one.level in _ROLES else ""
     return line(

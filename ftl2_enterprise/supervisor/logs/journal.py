@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.shorten import shorten_middle
+from ftl2_enterprise.protocol.service.log_fields import EVENT, parts
 from ftl2_enterprise.supervisor.logs.record import (
     LONGEST_FIELD,
     LONGEST_MESSAGE,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "ftl2-enterprise"
 PRIORITIES = {"error": 3, "warning": 4, "info": 6, "debug": 7}
-FIELDS = {"iteration", "action", "event", "crash"}
+FIELDS = {EVENT, "crash"}
 """Fields of a line that are fields of its entry, besides the ids in it and the names that belong to them."""
 _LENGTH = struct.Struct("<Q")
 
@@ -45,9 +46,10 @@ def entry(line: LogLine, process: str) -> bytes:
         "SYSLOG_IDENTIFIER": IDENTIFIER,
         "FTL2_PROCESS": process,
     }
+    copied = FIELDS | parts(line)
     for name, value in line.fields.items():
         is_name = f"{name}_id" in line.fields
-        if value is not None and (name in FIELDS or name.endswith("_id") or is_name) and name.isascii():
+        if value is not None and (name in copied or name.endswith("_id") or is_name) and name.isascii():
             fields[f"FTL2_{name.upper()}"] = str(value)
     return b"".join(_field(name, value) for name, value in fields.items())
 

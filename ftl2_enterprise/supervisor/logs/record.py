@@ -11,7 +11,8 @@ from ftl2_enterprise.core.clock import MICROSECONDS, Instant, iso
 from ftl2_enterprise.core.shorten import shorten_middle
 from ftl2_enterprise.core.untrusted import clean, escape_json
 from ftl2_enterprise.core.wire import Wire
-from ftl2_enterprise.protocol.fact import fact_of
+from ftl2_enterprise.protocol.fact import fact_of, type_of
+from ftl2_enterprise.protocol.service.log_fields import EVENT, not_for_people
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.protocol.subject import parse_subject
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE = 8 * 1024
 LONGEST_FIELD = 32 * 1024
 """Characters; a traceback fits."""
-
-SHORTER = {"iteration_id": "iteration", "action_id": "action"}
-"""Fields of facts that have another name in a line."""
 
 
 class Stored(Wire, frozen=True):
@@ -79,7 +77,7 @@ def _limited(value: Any, limit: int) -> Any:
 
 
 def about(subject: str, name: str | None) -> dict[str, Any]:
-    """The fields that name a subject: of `loop:17` its name as `loop`, and 17 as `loop_id`."""
+    """The fields that name a subject: of `KIND:ID` the name as `KIND`, and the id as `KIND_id`."""
     parsed = parse_subject(subject)
     if parsed is None:
         return {}
@@ -89,11 +87,12 @@ def about(subject: str, name: str | None) -> dict[str, Any]:
 
 def of_event(event: Event, name: str | None) -> LogLine:
     """An event as a line; `name` is what people call its subject."""
-    fields: dict[str, Any] = {"event": event.id, **about(event.subject, name)}
+    fields: dict[str, Any] = {EVENT: event.id, **about(event.subject, name)}
     if event.actor is not None:
         fields["actor"] = event.actor
+    names = type_of(event.kind).log_names
     for field, value in event.data.items():
-        fields.setdefault(SHORTER.get(field, field), value)
+        fields.setdefault(names.get(field, field), value)
     parsed = parse_subject(event.subject)
     source = "service" if parsed is None or name is None else f"{parsed.kind}:{name}"
     return LogLine(at=event.at, level=fact_of(event).log_level(), message=event.kind, source=source, fields=fields)
@@ -105,19 +104,9 @@ def for_eyes(line: LogLine) -> str:
     return f"{iso(line.at)[11:19]} {_one_line(line.source)}  {level}{with_fields(line)}"
 
 
-NOT_SHOWN = {"event", "iteration", "logger", "traceback"}
-"""Fields that are for programs."""
-
-
-def repeated(line: LogLine) -> set[str]:
-    """Fields that repeat the source: of a line from `loop:web` the fields `loop` and `loop_id`."""
-    kind, colon, _ = line.source.partition(":")
-    return {kind, f"{kind}_id"} if colon else set()
-
-
 def with_fields(line: LogLine) -> str:
     """Message and fields on one line, and the traceback, when there is one, under it; without control characters."""
-    hidden = NOT_SHOWN | repeated(line)
+    hidden = not_for_people(line) | {"logger", "traceback"}
     shown = [
         f"{_one_line(name)}={_plain(iso(value) if name.endswith('_at') and isinstance(value, int) else value)}"
         for name, value in line.fields.items()

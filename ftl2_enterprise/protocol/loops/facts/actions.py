@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from ftl2_enterprise.protocol.fact import Fact, LogLevel
+from ftl2_enterprise.protocol.loops.facts.iterations import ITERATION
 
 
 class ActionFact(Fact, frozen=True):
     """Something that happened to an action."""
+
+    log_names: ClassVar[Mapping[str, str]] = {**ITERATION, "action_id": "action"}
+    for_programs: ClassVar[frozenset[str]] = frozenset(ITERATION)
 
     iteration_id: int
     """The iteration that the action belongs to."""

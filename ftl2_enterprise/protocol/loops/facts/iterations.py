@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, override
 
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.fact import Fact, LogLevel
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 
+ITERATION = {"iteration_id": "iteration"}
+"""The name of the iteration in the log."""
+
 
 class IterationFact(Fact, frozen=True):
     """Something that happened in an iteration."""
 
     level: ClassVar[LogLevel] = "debug"
+    log_names: ClassVar[Mapping[str, str]] = ITERATION
+    for_programs: ClassVar[frozenset[str]] = frozenset(ITERATION)
 
     iteration_id: int
     """The iteration."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, override
 
 from msgspec import UNSET, UnsetType
@@ -9,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.protocol.fact import Fact, LogLevel
+from ftl2_enterprise.protocol.loops.facts.iterations import ITERATION
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, Mode, Outcome
 
 LOOP = "loop"
@@ -191,6 +193,9 @@ type EndOfRun = LoopRested | LoopBlocked | LoopCompleted | LoopFailed | LoopCanc
 class LoopConverged(Fact, frozen=True, tag="loop.converged"):
     """A run verified that the desired state is reached."""
 
+    log_names: ClassVar[Mapping[str, str]] = ITERATION
+    for_programs: ClassVar[frozenset[str]] = frozenset(ITERATION)
+
     iteration_id: int
     """The iteration that verified it."""
     run: int
@@ -209,6 +214,9 @@ class LoopConverged(Fact, frozen=True, tag="loop.converged"):
 
 class LoopDrifted(Fact, frozen=True, tag="loop.drifted"):
     """Something is no longer in its desired state."""
+
+    log_names: ClassVar[Mapping[str, str]] = ITERATION
+    for_programs: ClassVar[frozenset[str]] = frozenset(ITERATION)
 
     iteration_id: int
     """The iteration that found it."""

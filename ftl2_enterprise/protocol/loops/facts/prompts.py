@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.protocol.fact import Fact, LogLevel
+from ftl2_enterprise.protocol.loops.facts.iterations import ITERATION
 
 
 class PromptFact(Fact, frozen=True):
     """Something that happened to a prompt."""
+
+    log_names: ClassVar[Mapping[str, str]] = ITERATION
+    for_programs: ClassVar[frozenset[str]] = frozenset(ITERATION)
 
     iteration_id: int
     """The iteration that asks."""
