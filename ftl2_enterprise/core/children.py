@@ -19,7 +19,7 @@ class Child:
     """A process that the supervisor has started, or is starting."""
 
     key: str
-    """What it is for, such as `loop:17`. There is never more than one process for a key."""
+    """What it is for, `KIND:ID`. There is never more than one process for a key."""
     pid: int | None
     """None until it is known."""
     started_at: Instant

@@ -14,10 +14,10 @@ class Event(Wire, frozen=True):
     id: int
     at: Instant
     kind: str
-    """The kind of fact, such as `loop.paused`; `protocol.fact.fact_of` decodes it."""
+    """The kind of fact, `NOUN.VERB`; `protocol.fact.fact_of` decodes it."""
     subject: str = ""
-    """What it is about, such as `loop:17`; empty for the service itself."""
+    """What it is about, `KIND:ID`; empty for the service itself."""
     actor: str | None = None
-    """Who caused it, if that is known: a user of the machine, or the person who answered a prompt."""
+    """Who caused it, if that is known: a user of the machine, or the person who answered a question."""
     data: dict[str, Any] = {}
     """The fields of the fact."""

@@ -8,9 +8,9 @@ A lease has three parts:
 - the *deadline*: the instant up to which an owner on another machine counts as alive, because its process cannot be
   inspected from here. A process on this machine is inspected directly, whatever the deadline. Today one machine
   works on a database, so rows keep no deadline, and an owner of an earlier boot is dead.
-- the *generation*: a number in the row that each claim increments, and that every write of an owner is guarded by. It
-  protects the row from an owner that was taken for dead and works on: its writes match no row. Neither the deadline
-  nor the inspection has to be exact, because the generation decides.
+- the *generation*: a number in the row that each claim raises by one, and that every write of an owner is guarded by.
+  It protects the row from an owner that was taken for dead and works on: its writes match no row. Neither the
+  deadline nor the inspection has to be exact, because the generation decides.
 """
 
 from __future__ import annotations

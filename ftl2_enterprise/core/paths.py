@@ -27,7 +27,7 @@ def state_dir(variables: Mapping[str, str]) -> str:
 
 
 def config_dir(variables: Mapping[str, str]) -> str:
-    """The directory of rules and settings."""
+    """The directory of settings, and of the files that they name by default."""
     if directory := _of_unit(variables, "CONFIGURATION_DIRECTORY"):
         return directory
     return ETC if os.geteuid() == 0 else _xdg(variables, "XDG_CONFIG_HOME", ".config")

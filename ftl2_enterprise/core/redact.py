@@ -113,7 +113,7 @@ def _as_text(value: object) -> str:
 
 
 def contains_mask(value: Any) -> bool:
-    """Whether anything in the value was redacted. Such a value must not be used for an action."""
+    """Whether anything in the value was redacted. Such a value must not be used for an effect."""
     match value:
         case str():
             return MASK in value

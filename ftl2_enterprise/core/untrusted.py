@@ -1,4 +1,4 @@
-"""Text from hosts, modules, models and files, which must not control a terminal or forge a line of a log."""
+"""Text from other machines, programs and files, which must not control a terminal or forge a line of a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subjects of facts, as text: the kind and the id, `loop:17`; empty for the service itself."""
+"""Subjects of facts, as text: the kind and the id, `KIND:ID`; empty for the service itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Subject(NamedTuple):
     """The subject of a fact."""
 
     kind: str
-    """The noun, such as `loop`."""
+    """The noun."""
     id: int
     """Id of its row."""
 

@@ -57,7 +57,7 @@ class Watch[I](Request[None], frozen=True, kw_only=True):
 
 @cache
 def name_of(request: type[Request[Any]]) -> str:
-    """The verb's name, such as `loop.pause`."""
+    """The verb's name, `NOUN.VERB`."""
     tag = request.__struct_config__.tag
     assert isinstance(tag, str)
     return tag

@@ -30,7 +30,7 @@ def log_path(directory: Path | None) -> Path:
 
 def record(error: BaseException, directory: Path | None) -> Problem:
     """Write the traceback to the log; returns the problem to show, which names the id and the log file."""
-    # The row of a loop that ended with this exception has the id already.
+    # The row of what ended with this exception has the id already.
     crash_id = str(getattr(error, "crash_id", None) or secrets.token_hex(4))
     path = log_path(directory)
     # Messages of exceptions may quote values that are secret.

@@ -1,4 +1,4 @@
-"""Lines for people: spans of text with a role each. Text from hosts and models is never interpreted as markup."""
+"""Lines for people: spans of text with a role each. Text from elsewhere is never interpreted as markup."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def iso_time(instant: Instant) -> str:
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 action`, `2 actions`."""
+    """`1 line`, `2 lines`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 

@@ -33,7 +33,7 @@ class Branch(NamedTuple):
     """A package of migrations."""
 
     package: str
-    """Its full name: `ftl2_enterprise.loops.migrations`."""
+    """Its full name: `ftl2_enterprise.NAME.migrations`."""
     revisions: tuple[str, ...]
     """Oldest first."""
 
@@ -79,7 +79,7 @@ def versions_of(branch: Branch) -> str:
 
 
 def name_of(revisions: Iterable[str]) -> str:
-    """Revisions as one word, for people and for the names of files: `loops_0002+tasks_0001`."""
+    """Revisions as one word, for people and for the names of files: `0005+NAME_0002`."""
     return "+".join(sorted(revisions))
 
 

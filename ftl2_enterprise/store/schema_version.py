@@ -46,7 +46,7 @@ def applied(driver: Driver, connection: RawConnection, path: Path) -> frozenset[
 
     Raises Problem(invalid) when it belongs to another program, or its list is damaged.
     """
-    # By the driver: the process of a loop begins with this, and SQLAlchemy would take longer for it than SQLite.
+    # By the driver: a child begins with this, and SQLAlchemy would take longer for it than SQLite.
     known = driver.table_names(connection)
     if not known:
         return None

@@ -148,7 +148,7 @@ class DirectWriter:
 
 
 def unit[**P, R](function: Callable[Concatenate[Tx, P], R]) -> Unit[P, R]:
-    """Make the function a unit of work, named by its module below this package: `loops.units.runs.end_run`."""
+    """Make the function a unit of work, named by its module below this package: `NAME.units.FILE.FUNCTION`."""
     name = f"{function.__module__.removeprefix(PACKAGE)}.{function.__name__}"
     if name in UNITS:
         raise ValueError(f"there are two units named {name}")

@@ -23,7 +23,7 @@ class ServiceShutdownAsked(Fact, frozen=True, tag="service.shutdown_asked"):
     """The service was asked to end."""
 
     now: bool
-    """Without waiting for loops to reach a safe point."""
+    """Without waiting for children to reach a safe point."""
 
 
 class ServiceUpgradeAsked(Fact, frozen=True, tag="service.upgrade_asked"):

@@ -43,7 +43,7 @@ class Health(Wire, frozen=True):
     """The status line that `systemctl status` shows."""
     processes: list[ProcessHealth]
     counts: dict[str, int]
-    """Numbers of loops by state, of those that wait for a process as `queued`, of children and connections."""
+    """Numbers of what managers count, such as states and what is `queued`, and of children and connections."""
     writer_latency: float | None
     """Duration of the last round trip to the writer and the disk, in seconds."""
     looked_at: Instant | None
@@ -125,7 +125,7 @@ class Reload(Request[Reloaded], frozen=True, tag="system.reload"):
 
 
 class Shutdown(Request[Accepted], frozen=True, tag="system.shutdown"):
-    """Drain and end the service; loops continue when it is started again."""
+    """Drain and end the service; its work continues when it is started again."""
 
     access: ClassVar[Access] = Access.ADMINISTER
 
@@ -134,7 +134,7 @@ class Shutdown(Request[Accepted], frozen=True, tag="system.shutdown"):
 
 
 class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
-    """Replace the service by the program that is installed now, without stopping loops."""
+    """Replace the service by the program that is installed now, without stopping children."""
 
     access: ClassVar[Access] = Access.ADMINISTER
 

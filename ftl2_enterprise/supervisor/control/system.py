@@ -95,7 +95,7 @@ async def get_settings(state: ServiceState, request: GetSettings, peer: Peer) ->
 
 
 def values_of(settings: msgspec.Struct) -> dict[str, Any]:
-    """Every setting by its key, `loops.interval`."""
+    """Every setting by its key, `SECTION.NAME`."""
     sections: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
     return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 

@@ -37,7 +37,7 @@ MAPS = Path("/proc/self/maps")
 COLLAPSE = 25
 """MADV_COLLAPSE (madvise(2), Linux 6.1)."""
 _MOST = 200_000
-"""Allocations after which the loop ends in any case, as a protection against an allocator that behaves otherwise."""
+"""Allocations after which it ends in any case, as a protection against an allocator that behaves otherwise."""
 
 
 class _Mallinfo(ctypes.Structure):

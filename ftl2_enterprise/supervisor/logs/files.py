@@ -24,7 +24,7 @@ FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
 def path_of(directory: Path, subject: str) -> Path:
-    """The log of a subject: `loop-17.log` of `loop:17`, and `service.log` of the service itself."""
+    """The log of a subject: `KIND-ID.log` of `KIND:ID`, and `service.log` of the service itself."""
     return directory / (f"{subject.replace(':', '-')}.log" if subject else "service.log")
 
 

@@ -90,7 +90,7 @@ class Log:
     dropped: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
     threaded: bool = False
-    """Lines are written by a thread, which begins with the first one: most processes of loops never log any."""
+    """Lines are written by a thread, which begins with the first one: most children never log any."""
     thread: threading.Thread | None = None
     busy: bool = False
 
@@ -155,7 +155,7 @@ def configure(
 ) -> Log:
     """Set up logging in this process, anew when it was set up in the process that this one was forked from.
 
-    `source` is the process: control, writer, loop:web. Not `threaded` in a process that is going to fork. With a
+    `source` is the process: control, writer, `KIND:NAME`. Not `threaded` in a process that is going to fork. With a
     `directory` lines go into the log of the subject there, too; `name` is what people call the subject.
     """
     global _log  # noqa: PLW0603 - a process has one log
@@ -211,7 +211,7 @@ def learn(secret_values: Iterable[str]) -> None:
 
 
 def get() -> structlog.typing.FilteringBoundLogger:
-    """A logger: `get().warning("loop crashed", loop="web")`."""
+    """A logger: `get().warning("a child crashed", child=key)`."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
 
 

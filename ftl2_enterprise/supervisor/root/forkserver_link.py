@@ -82,7 +82,7 @@ MOST_ATTEMPTS = 2
 NOT_FOR_CHILDREN = (
     "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE", process_tree.CALL_MARK.decode().removesuffix("="),
 )  # fmt: skip
-"""The service manager talks to root alone; and a service that an action started does not belong to that action."""
+"""The service manager talks to root alone; and a service that a child started does not belong to that child."""
 
 
 def child_environment() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 Root is the subreaper of the tree, and each of its children is the subreaper of its descendants: what a dead child
 leaves becomes a child of root, whatever session or process group it is in. A child of root that is not in the table
-is therefore a leftover, unless a finished action left it on purpose: a daemon that it started.
+is therefore a leftover, unless finished work left it on purpose: a daemon that it started.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 CALL_MARK = b"FTL2_MODULE_CALL="
-"""In the environment of every process that a module call starts (adapters/hosts/remote/server.py)."""
+"""In the environment of every process that a module call starts (adapters, in `server.py`)."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -60,7 +60,7 @@ def below(pids: set[int], without: Collection[int] = ()) -> set[int]:
     return found
 
 
-def is_left_by_an_action(pid: int) -> bool:
+def is_left_on_purpose(pid: int) -> bool:
     """Whether a finished module call started the process; those of a running call are below the call's supervisor.
 
     A process that may not be inspected runs as another user, and root may not end it.

@@ -120,14 +120,14 @@ class Reaper:
         self._owner.all_cleaned()
 
     def leftovers(self) -> set[int]:
-        """Children of root that are not in the table, except daemons that actions started on purpose."""
+        """Children of root that are not in the table, except daemons that were left on purpose."""
         found = set(process_tree.children_of(os.getpid())) - self._table.pids()
         self._given_up &= found
         self._kept &= found
         left = found - self._given_up - self._kept
         for pid in sorted(left):
-            if process_tree.is_left_by_an_action(pid):
-                write_line(f"process {pid}, which an action started, continues", NOTICE)
+            if process_tree.is_left_on_purpose(pid):
+                write_line(f"process {pid}, which was left on purpose, continues", NOTICE)
                 self._kept.add(pid)
         return left - self._kept
 
