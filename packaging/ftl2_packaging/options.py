@@ -30,6 +30,7 @@ EXAMPLES: dict[str, Any] = {"model.max_cost": 5.0, "loops.prompt_timeout": 86400
 """Example values of settings without a default."""
 _ALIASES = {
     "Seconds": "more than 0",
+    "Pause": "a number, at least 0",
     "Days": "days, 0 or more",
     "Dollars": "at least 0",
     "Share": "a share, from 0 to 1",
