@@ -25,7 +25,8 @@ Python client do that. A user needs the access that the table names ([configurat
 
 The name of its *request* finds everything about a verb in the source: `PauseLoop` is declared in a file `verbs.py` of
 `protocol/`, its handler is the function `pause_loop`, the command declares it in `verbs`, and the test of the command
-contains it. `HACKING.md` in the repository shows how to add one.
+contains it; only `system.render`, with which `ftl2ctl` gets a finished view, has no command. `HACKING.md` in the
+repository shows how to add one.
 """
 
 

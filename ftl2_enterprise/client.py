@@ -230,7 +230,7 @@ def connect(
 
     `waits` is called when the first answer takes long.
 
-    Raises Problem: unavailable when no service is there, denied when this user may not connect, invalid when it
+    Raises Problem: unavailable when no service answers, denied when this user may not connect, invalid when it
     speaks another version of the protocol.
     """
     where = os.fspath(path)

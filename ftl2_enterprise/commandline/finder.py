@@ -36,16 +36,23 @@ class Place(NamedTuple):
 
 
 def places(program: Program) -> dict[str, Place]:
-    """The place of each command by the command's name, without importing any of them."""
+    """The place of each command by the command's name, without importing any of them.
+
+    Raises ValueError when two packages have a command of the same name.
+    """
     found: dict[str, Place] = {}
     for package, path in _packages(program):
         names, families = packages.inside(path)
-        found |= {_typed(name): Place(f"{package}.{name}", package) for name in names}
+        here = {_typed(name): Place(f"{package}.{name}", package) for name in names}
         for family in families:
             inside, _ = packages.inside(os.path.join(path, family))  # noqa: PTH118 - pathlib costs a client too much
-            found |= {
+            here |= {
                 f"{_typed(family)} {_typed(name)}": Place(f"{package}.{family}.{name}", package) for name in inside
             }
+        for name, place in here.items():
+            if name in found:
+                raise ValueError(f"{found[name].module} and {place.module} are the same command")
+            found[name] = place
     return found
 
 

@@ -16,7 +16,12 @@ def adopt_orphans() -> None:
 
 def die_with_parent() -> None:
     """Be killed when the parent ends. The caller must check afterwards that the parent still exists."""
-    _prctl(PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    signal_when_parent_ends(signal.SIGKILL)
+
+
+def signal_when_parent_ends(number: signal.Signals) -> None:
+    """Get this signal when the parent ends. The caller must check afterwards that the parent still exists."""
+    _prctl(PDEATHSIG, int(number), 0, 0, 0)
 
 
 def set_name(name: str) -> None:

@@ -93,7 +93,7 @@ def test_a_late_answer_does_not_reach_the_question_of_another_loop(db: Store, ve
     assert refused.value.message == f"cannot {word} prompt 1: the loop that asked is deleted"
     assert (refused.value.code, refused.value.hint) == (
         Code.NOT_FOUND,
-        "`ftl2ctl prompts` lists those that are open",
+        "`prompts` lists those that are open",
     )
     with db.read() as tx:
         assert prompt_rows.get_prompt(tx, other).state is PromptState.OPEN

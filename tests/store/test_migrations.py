@@ -285,7 +285,7 @@ def test_is_current_compares_the_schema_of_a_file(db: Store, tmp_path: Path) -> 
         (tmp_path / name).write_bytes(content)
         assert not migrations.is_current(tmp_path / name)
     with db.write() as tx:
-        tx.connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = '0001' WHERE rowid = 1"))
     assert not migrations.is_current(db.path)
 
 
@@ -305,7 +305,7 @@ def test_a_migration_runs_in_the_transaction_that_is_checked(path: Path, monkeyp
     open_database(path, create=True).close()
     assert states == []
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = '0001' WHERE rowid = 1")
         connection.commit()
     with pytest.raises(Exception, match=r"already exists|no such|duplicate"):
         open_database(path, create=True)

@@ -101,14 +101,16 @@ DAMAGE = {
     ),
     "a shared revision and one after it": (
         (
-            "UPDATE alembic_version SET version_num = '0004'",
+            "UPDATE alembic_version SET version_num = '0004' WHERE rowid = 1",
             "INSERT INTO alembic_version VALUES ('loops_0001')",
         ),
         "it lists both 0004 and loops_0001",
     ),
-    "no revision": (("UPDATE alembic_version SET version_num = 'head'",), "'head' is not a revision"),
-    "a number": (("UPDATE alembic_version SET version_num = 5",), "'5' is not a revision"),
-    "bytes": (("UPDATE alembic_version SET version_num = x'00ff'",), r"b'\\x00\\xff' is not a revision"),
+    "no revision": (("UPDATE alembic_version SET version_num = 'head' WHERE rowid = 1",), "'head' is not a revision"),
+    "a number": (("UPDATE alembic_version SET version_num = 5 WHERE rowid = 1",), "'5' is not a revision"),
+    "bytes": (
+        ("UPDATE alembic_version SET version_num = x'00ff' WHERE rowid = 1",), r"b'\\x00\\xff' is not a revision"
+    ),
     "no value": (
         ("DROP TABLE alembic_version", "CREATE TABLE alembic_version (version_num)",
          "INSERT INTO alembic_version VALUES (NULL)"),

@@ -81,7 +81,7 @@ def check(settings: CheckedSettings, origins: Mapping[str, str], written: Mappin
     if supervisor.hung_after <= supervisor.heartbeat:
         refuse_pair(
             ("supervisor.hung_after", "supervisor.heartbeat"),
-            f"a process gives a sign of life every {supervisor.heartbeat:g} seconds (supervisor.heartbeat) and would"
+            f"a process sends a heartbeat every {supervisor.heartbeat:g} seconds (supervisor.heartbeat) and would"
             f" be killed after {supervisor.hung_after:g} (supervisor.hung_after)",
             "let hung_after be several times heartbeat",
         )

@@ -78,7 +78,7 @@ class SupervisorSettings(Strict, frozen=True, kw_only=True):
     splay: Pause = 10.0
     """After a start of the service, children are started over a period of at most this length."""
     heartbeat: Seconds = 10.0
-    """How often a process gives a sign of life."""
+    """How often a process sends a heartbeat."""
     hung_after: Seconds = 60.0
     """A process that is silent for this long is killed."""
     restart_delay: Seconds = 0.5

@@ -166,7 +166,7 @@ def _run(tx: Tx, loop: Loop, verb: str) -> Loop:
 def _halt(tx: Tx, ref: str, verb: str, desired: Desired) -> Loop:
     loop = loop_rows.get_loop(tx, ref)
     if loop.state in ENDED_LOOPS or loop.state is LoopState.BLOCKED:
-        raise _cannot(verb, loop, "it has no process")
+        raise _cannot(verb, loop, f"{_ctl('show', loop.name)} shows why")
     if loop.desired is Desired.CANCEL:
         raise _is_being_cancelled(verb, loop)
     return _request(tx, loop, desired)
@@ -202,4 +202,10 @@ def _ctl(verb: str, name: str) -> str:
 
 
 def _cannot(verb: str, loop: Loop, hint: str, *, now: bool = False) -> Problem:
-    return conflict(f"cannot {verb} {loop.name}{' now' if now else ''}: it is {loop.state}", hint)
+    return conflict(f"cannot {verb} {loop.name}{' now' if now else ''}: {_state_of(loop)}", hint)
+
+
+def _state_of(loop: Loop) -> str:
+    if loop.state not in ENDED_LOOPS:
+        return f"it is {loop.state}"
+    return f"it has ended ({str(loop.outcome or loop.state).replace('_', ' ')})"

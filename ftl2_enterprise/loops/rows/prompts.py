@@ -128,9 +128,7 @@ def get_prompt_to(tx: Tx, verb: str, prompt_id: int) -> Prompt:
     found = _find(tx, prompt_id)
     if found is None:
         why = "the loop that asked is deleted" if was_given(tx, prompts, prompt_id) else "there is no such prompt"
-        raise problem.not_found(
-            f"cannot {verb} prompt {prompt_id}: {why}", "`ftl2ctl prompts` lists those that are open"
-        )
+        raise problem.not_found(f"cannot {verb} prompt {prompt_id}: {why}", "`prompts` lists those that are open")
     return found
 
 

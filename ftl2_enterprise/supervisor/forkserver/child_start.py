@@ -35,6 +35,8 @@ MOST_DESCRIPTORS = 16
 CRASHED = 70
 """Exit status when the child's own work raised (EX_SOFTWARE)."""
 DEFAULT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
+PARENT_ENDED = signal.SIGURG
+"""A signal that is ignored by default."""
 REPARENTED = 0.0002
 """Seconds between two checks whether root is the parent."""
 PATIENCE = 2.0
@@ -122,6 +124,7 @@ def run(orders: socket.socket, setting: ForkSetting, *, between: int) -> NoRetur
         _prepare()
         order = _wait_for_order(orders)
         _become(order)
+        _end_without(setting.root, between)
         first = setting.firsts.get(order.kind)
         claimed = first.claim(order) if first else None
         _wait_for_root(setting.root, between)
@@ -195,6 +198,23 @@ def _become(order: Order) -> None:
             print(f"cannot enter the cgroup {order.cgroup}: {error.strerror}", file=sys.stderr)  # noqa: T201
 
 
+def _end_without(root: int, between: int) -> None:
+    """End this process when its parent ends and root does not become its parent.
+
+    Root may end while the child claims something, for which it would wait in vain: the writer ends with root.
+    """
+
+    def adopted(number: int, frame: object) -> None:
+        if os.getppid() != root:
+            os._exit(0)
+
+    signal.signal(PARENT_ENDED, adopted)
+    prctl.signal_when_parent_ends(PARENT_ENDED)
+    # The parent may have ended before the kernel was asked for the signal.
+    if os.getppid() not in {root, between}:
+        os._exit(0)
+
+
 def _wait_for_root(root: int, between: int) -> None:
     """Wait until root is the parent, and let the kernel kill this process when root ends."""
     while (parent := os.getppid()) == between:
@@ -205,6 +225,7 @@ def _wait_for_root(root: int, between: int) -> None:
     # Root may have ended before it was the parent, or before the kernel was asked for the signal.
     if parent != root:
         os._exit(0)
+    signal.signal(PARENT_ENDED, signal.SIG_DFL)
 
 
 def _redirect(log: str) -> None:

@@ -69,9 +69,18 @@ def is_left_on_purpose(pid: int) -> bool:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - see above
             return any(entry.startswith(CALL_MARK) for entry in file.read().split(b"\0"))
     except PermissionError:
-        return True
+        # An ended process that is not reaped yet belongs to the superuser, as whichever user it ran.
+        return not _has_ended(pid)
     except OSError:
         return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - see above
+            return file.read().rpartition(b")")[2].split()[0] in {b"Z", b"X"}
+    except (OSError, IndexError):
+        return True
 
 
 def kill(pids: set[int], without: Collection[int] = ()) -> None:

@@ -23,11 +23,12 @@ from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
 from ftl2_enterprise.adapters.models.settings import ModelSettings
 from ftl2_enterprise.core.clock import Clock, SystemClock
-from ftl2_enterprise.core.problem import conflict, invalid
+from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
+from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.policy.types import Policy
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.rules import files as rule_files
@@ -268,6 +269,18 @@ def build(
     )
 
 
+def _is_of_the_service(loop: Loop) -> Problem:
+    name = shlex.quote(loop.name)
+    if loop.state in ENDED_LOOPS:
+        return conflict(
+            f"cannot run {loop.name}: it belongs to the service, and has ended", f"see `ftl2ctl show {name}`"
+        )
+    return conflict(
+        f"cannot run {loop.name}: the service runs it",
+        f"see `ftl2ctl show {name}`, or choose another --name for a new loop",
+    )
+
+
 async def run_loop(
     store_: Store,
     loop_id: int,
@@ -288,10 +301,7 @@ async def run_loop(
     with store_.read() as tx:
         loop = loop_rows.get_loop(tx, loop_id)
     if loop.managed:
-        raise conflict(
-            f"cannot run {loop.name}: the service runs it",
-            f"see `ftl2ctl show {shlex.quote(loop.name)}`, or choose another --name for the new loop",
-        )
+        raise _is_of_the_service(loop)
     needs = read(loop.spec, settings)
     journal = process.claim(store_, loop.id)
     try:

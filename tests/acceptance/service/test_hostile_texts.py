@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests.support.service.daemon import Daemon, daemon
 from tests.support.terminal.screen import Screen, ctl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # A title, a colour that no program here uses, the same as one character (C1), a null, a mark that reverses the
 # direction of writing, a line separator, a deletion, and what would be a line of a log.
@@ -78,8 +79,13 @@ class Foreground:
 
 @pytest.fixture(scope="module")
 def foreground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreground]:
-    """The service with the loop `web`, which waits for an answer."""
-    directory = tmp_path_factory.mktemp("hostile")
+    """The service with the loop `web`, which waits for an answer. Tests share it, and change nothing."""
+    with started(tmp_path_factory.mktemp("hostile")) as made:
+        yield made
+
+
+@contextmanager
+def started(directory: Path) -> Generator[Foreground]:
     with daemon(directory, more=model(directory)) as service:
         made = Foreground(service)
         with made.screen:
@@ -130,8 +136,12 @@ def test_the_log_of_the_service_in_the_foreground_and_its_files(foreground: Fore
         assert [line for line in text.splitlines() if not line.startswith("{")] == []
 
 
-def test_the_question_is_asked_and_its_answer_shown(foreground: Foreground) -> None:
-    """The last one: the loop continues."""
+def test_the_question_is_asked_and_its_answer_shown(tmp_path: Path) -> None:
+    with started(tmp_path) as foreground:
+        _answer_and_watch(foreground)
+
+
+def _answer_and_watch(foreground: Foreground) -> None:
     service = foreground.service
     (service.directory / "answered").touch()
     harmless(foreground.shown("answer", answer="1"))

@@ -10,6 +10,7 @@ import pytest
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
 from ftl2_enterprise.protocol.loops.verbs import (
+    CancelLoop,
     DisableRule,
     EnableRule,
     ListRules,
@@ -56,6 +57,11 @@ def test_a_foreground_run_refuses_a_loop_of_the_service(service: Daemon, tmp_pat
             service.call(PauseLoop(loop="slow"))
             (tmp_path / "gate").touch()
             until(lambda: service.loop("slow").state is not LoopState.RUNNING)
+    service.call(CancelLoop(loop="slow"))
+    service.until_state("slow", LoopState.CANCELLED)
+    ran = service.run.run("run", "--resume", "slow")
+    assert ran.returncode == 75
+    assert "cannot run slow: it belongs to the service, and has ended" in ran.stderr
 
 
 def test_the_service_refuses_a_loop_that_a_foreground_process_holds(service: Daemon, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_cancel_is_permanent(begun: Daemon, tmp_path: Path) -> None:
     cancelled = begun.until_state("gated", LoopState.CANCELLED)
     assert (cancelled.outcome, cancelled.reason) == (Outcome.CANCELLED, "cancelled on request")
     assert not (tmp_path / "two").exists()
-    with pytest.raises(Problem, match="cannot start gated: it is cancelled"):
+    with pytest.raises(Problem, match=r"cannot start gated: it has ended \(cancelled\)"):
         begun.call(StartLoop(loop="gated"))
     until(lambda: begun.lines()["gated"].pid is None)
     begun.call(DeleteLoop(loop="gated"))

@@ -142,6 +142,18 @@ def test_a_spare_child_ends_with_its_forkserver(made: Service):
     made.start_loop(1)
 
 
+def test_children_that_still_claim_end_with_root(made: Service, tmp_path: Path):
+    """Each has an order, and waits in vain for the writer, which ended with root; so had root become its parent."""
+    notes = tmp_path / "notes"
+    made.up()
+    for number in range(6):
+        made.send("start", key=f"stuck:{number}", argument=str(notes))
+    until(lambda: notes.exists() and notes.read_text().count("claims") == 6)
+    pids = [int(line.split()[1]) for line in notes.read_text().splitlines()]
+    os.kill(made.pid, signal.SIGKILL)
+    until(lambda: not any(map(is_alive, pids)), seconds=10.0)
+
+
 def _spare_of(made: Service) -> list[int]:
     """The child that waits for an order, after its parent; nothing until both exist."""
     forkserver = made.own()["forkserver"]

@@ -162,13 +162,20 @@ def note(order: Order, what: str) -> None:
         file.write(f"{what} {order.key}\n")
 
 
+def claim_for_long(order: Order) -> None:
+    """Claim something from a process that does not answer, as the writer of a killed root."""
+    note(order, f"claims {os.getpid()}")
+    time.sleep(600)
+
+
 FIRSTS = {
+    "stuck": First(claim=claim_for_long, prepare=lambda order, _: None),
     "polite": First(
         claim=lambda order: note(order, "claimed"),
         prepare=lambda order, _: note(order, "prepared"),
-    )
+    ),
 }
-KINDS = {"control": control, "writer": writer, "loop": loop, "idle": idle, "polite": idle}
+KINDS = {"control": control, "writer": writer, "loop": loop, "idle": idle, "polite": idle, "stuck": idle}
 
 
 if __name__ == "__main__":

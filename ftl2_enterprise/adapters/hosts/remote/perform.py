@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 
 from ftl2_enterprise.adapters.hosts.remote import frames, processes
@@ -28,6 +29,8 @@ IN_SHELLS = frozenset([
     "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "until", "wait", "whence", "while",
 ])  # fmt: skip
 """Builtins and reserved words of dash, bash, BusyBox and ksh: a program of the same name may behave differently."""
+OF_SHELLS = frozenset(["IFS", "OPTIND", "PPID"])
+"""Variables that a shell sets when it starts."""
 
 
 def perform(request: Request, cancel_fd: int | None = None) -> bytes:
@@ -37,12 +40,14 @@ def perform(request: Request, cancel_fd: int | None = None) -> bytes:
     if skipped is not None:
         return frames.pack({"skipped": skipped, "rc": 0})
     try:
+        start = _start(request)
         ended = processes.run(
-            _start(request), stdin=_stdin(request), timeout=request["timeout"], limit=request["limit"],
-            cancel_fd=cancel_fd,
-        )  # fmt: skip
+            start, stdin=_stdin(request), timeout=request["timeout"], limit=request["limit"], cancel_fd=cancel_fd
+        )
     except (OSError, ValueError) as error:
         return frames.pack({"not_started": _reason(error)})
+    if isinstance(start, processes.FirstOf) and start.is_first:
+        _report_as_shell(ended)
     head = {
         "rc": ended.rc,
         "dropped": [ended.dropped_stdout, ended.dropped_stderr],
@@ -50,6 +55,16 @@ def perform(request: Request, cancel_fd: int | None = None) -> bytes:
         "cancelled": ended.cancelled,
     }
     return frames.pack(head, ended.stdout, ended.stderr)
+
+
+def _report_as_shell(ended: processes.ProcessResult) -> None:
+    """Report a signal that ended the program as a shell does that executed it (dash, bash)."""
+    if ended.rc is None or ended.rc >= 0:
+        return
+    number = -ended.rc
+    ended.rc = 128 + number
+    if number not in {signal.SIGINT, signal.SIGPIPE}:
+        ended.stderr += f"{signal.strsignal(number)}\n".encode()
 
 
 def _start(request: Request) -> Callable[[int, int, int], int]:
@@ -64,7 +79,7 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
         plain = None if cwd else shell_free(request["argv"], environment)
         if plain is None:
             return by_shell
-        return processes.first_of(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
+        return processes.FirstOf(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
     work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
@@ -97,8 +112,8 @@ def shell_free(argv: Sequence[str], given: Mapping[str, str] | None = None) -> P
     program = words[0]
     if not program or program in IN_SHELLS or "=" in program or not PLAIN.issuperset(argv[2]):
         return None
-    # bash as /bin/sh would call an exported function of that name.
-    if any(name.startswith("BASH_FUNC_") for name in environment):
+    # A shell does not pass these on, or has its own, and bash as /bin/sh would call an exported function.
+    if any(name in OF_SHELLS or not name.isidentifier() for name in environment):
         return None
     file = program if "/" in program else _found(program, environment["PATH"])
     directory = _directory(environment)
@@ -114,7 +129,9 @@ def shell_free(argv: Sequence[str], given: Mapping[str, str] | None = None) -> P
 def _found(program: str, path: str) -> str | None:
     # Only the first one counts, as for a shell: execvpe(3) would try the next one after a script without `#!`.
     for directory in path.split(":"):
-        file = os.path.join(directory or ".", program)  # noqa: PTH118
+        if not directory.startswith("/"):
+            return None  # a script would get another name in `$0`
+        file = os.path.join(directory, program)  # noqa: PTH118
         if os.path.isfile(file) and os.access(file, os.X_OK):  # noqa: PTH113
             return file
     return None

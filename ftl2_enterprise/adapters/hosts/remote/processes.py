@@ -141,16 +141,23 @@ def executing(
     return start
 
 
-def first_of(start: Start, otherwise: Start) -> Start:
+class FirstOf:
     """The first of two starts that can execute its program. Raises OSError when neither can."""
 
-    def try_both(stdin: int, stdout: int, stderr: int) -> int:
-        try:
-            return start(stdin, stdout, stderr)
-        except OSError:
-            return otherwise(stdin, stdout, stderr)
+    def __init__(self, start: Start, otherwise: Start) -> None:
+        self._start = start
+        self._otherwise = otherwise
+        self.is_first = False
+        """Whether the first one could execute its program."""
 
-    return try_both
+    def __call__(self, stdin: int, stdout: int, stderr: int) -> int:
+        """Start a process on the given standard streams; returns its id."""
+        try:
+            pid = self._start(stdin, stdout, stderr)
+        except OSError:
+            return self._otherwise(stdin, stdout, stderr)
+        self.is_first = True
+        return pid
 
 
 def forking(work: Callable[[], None]) -> Start:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example, Option
-from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.problem import conflict, invalid
 from ftl2_enterprise.ctl.loops.arguments import LOOPS, WHOLE_LOOP
 from ftl2_enterprise.protocol.loops.verbs import DeleteLoop, ShowLoop
+from ftl2_enterprise.render.loops.standing import ENDED
 from ftl2_enterprise.render.text import Role, count, line, one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def run(session: CtlSession, given: GivenValues) -> int:
                 "add --yes to confirm",
             )
         loop = session.call(ShowLoop(loop=name)).loop
+        if loop.state not in ENDED:
+            # Before the question: the service would refuse it after a yes.
+            raise conflict(f"cannot delete {loop.name}: it is {loop.state}", f"`cancel {loop.name}` ends it first")
         what = f"{count(loop.iteration_count, 'iteration')} and {count(loop.action_count, 'action')}"
         # The service may end while the user thinks about it.
         session.close()

@@ -13,7 +13,7 @@ COMMAND = Command(
     run=control.several("resume", ResumeLoop),
     verbs=(ResumeLoop, ListLoops),
     arguments=(SEVERAL_LOOPS,),
-    options=(control.WAIT, Option("all", "Resume all loops that were paused or stopped.", short="a")),
+    options=(control.WAIT, Option("all", "Resume all loops of the service that were paused or stopped.", short="a")),
     details=control.EACH,
     examples=(
         Example("resume web"),

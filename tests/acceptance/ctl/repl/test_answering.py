@@ -104,8 +104,19 @@ def test_a_prompt_that_is_opened_during_an_answer_is_announced(asked_screen, ask
     asked_screen.see("web asks: Drop the table?", "later): ye")
 
 
-def test_delete_asks_for_confirmation(service, tmp_path):
+def test_delete_refuses_a_loop_that_has_not_ended_without_asking(service, tmp_path):
     service.on(ShowLoop, LoopDetail(loop=builders.loop(), process=None, open_prompts=[], last=None))
+    with shell(service.path, tmp_path) as screen:
+        screen.see(INVITE)
+        screen.enter("delete web")
+        screen.see("`cancel web` ends it first")
+        assert "[y/N]" not in screen.text
+    assert not service.asked_for(DeleteLoop)
+
+
+def test_delete_asks_for_confirmation(service, tmp_path):
+    ended = builders.loop(state=LoopState.COMPLETED)
+    service.on(ShowLoop, LoopDetail(loop=ended, process=None, open_prompts=[], last=None))
     service.on(DeleteLoop, Deleted(id=1, name="web"))
     with shell(service.path, tmp_path) as screen:
         screen.see(INVITE)

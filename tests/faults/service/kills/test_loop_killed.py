@@ -13,8 +13,8 @@ import pytest
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
-from ftl2_enterprise.protocol.loops.nouns import LoopState, Outcome
-from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts
+from ftl2_enterprise.protocol.loops.nouns import LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ListPrompts, ShowLoop
 from tests.support.processes.process_marks import none_left, rows
 from tests.support.service.daemon import daemon
 from tests.support.service.effects_oracle import hold_against, manifest, nothing_open, whole_event_log
@@ -66,6 +66,22 @@ SETS = ONE_BY_ONE if os.environ.get("FAULT_POINTS") == "each" else BY_KIND
 STEPS = 16
 """So many that each process gets to its point."""
 IN_FLIGHT = (F.ACTION_STARTED, F.ACTION_DONE)
+
+
+def test_killed_when_it_begins_to_rest_it_keeps_the_time_of_its_next_run(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    witness.touch()
+    with daemon(tmp_path, supervisor="restart_delay = 0.01") as service:
+        service.start(fault=f"{F.LOOP_RESTING}#1=kill@{tmp_path}/struck")
+        service.submit("web", manifest("web", witness, steps=1), mode=Mode.CONTINUOUS, interval=3600.0)
+        until((tmp_path / "struck").exists)
+        due = service.until_state("web", LoopState.RESTING).next_run_at
+        until(lambda: service.call(ShowLoop(loop="web")).process is None)
+        loop = service.loop("web")
+        assert (loop.state, loop.run, loop.next_run_at, loop.outcome) == (LoopState.RESTING, 1, due, None)
+        hold_against(service, "web", witness, steps=1)
+        assert service.stop() == 0
+        assert nothing_open(service)
 
 
 @pytest.mark.parametrize("points", SETS.values(), ids=SETS.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,3 +44,23 @@ def test_known_processes_and_their_descendants_are_not_killed(family: tuple[int,
     until(lambda: not is_alive(pid) and not is_alive(other))
     assert is_alive(known)
     assert is_alive(grandchild)
+
+
+UNREAPED = """
+import os
+from ftl2_enterprise.supervisor.root import process_tree
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+print(process_tree.is_left_on_purpose(pid))
+"""
+
+
+def test_an_ended_process_that_is_not_reaped_was_not_left_on_purpose() -> None:
+    """Its files in /proc belong to the superuser, so another user may not read them."""
+    ran = subprocess.run([sys.executable, "-c", UNREAPED], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout, ran.stderr) == ("False\n", "")

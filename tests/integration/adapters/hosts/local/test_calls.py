@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
@@ -25,6 +27,18 @@ async def test_an_exit_status_is_a_failure_with_a_reason(modules: Ftl2Modules) -
     result = await run(modules, "command", cmd="echo first >&2; echo no such thing >&2; exit 3")
     assert (result.success, result.rc) == (False, 3)
     assert result.error == "exit status 3: no such thing"
+
+
+async def test_a_program_that_a_signal_ends_is_reported_as_by_a_shell(modules: Ftl2Modules, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!{sys.executable}\nimport os\nos.kill(os.getpid(), {int(signal.SIGSEGV)})\n")
+    program.chmod(0o755)
+    # The second one needs a shell.
+    for cmd in (str(program), f"{program}; exit $?"):
+        result = await run(modules, "command", cmd=cmd)
+        assert (result.rc, result.stderr, result.error) == (
+            128 + signal.SIGSEGV, "Segmentation fault\n", f"exit status {128 + signal.SIGSEGV}: Segmentation fault",
+        ), cmd  # fmt: skip
 
 
 async def test_argv_is_executed_without_a_shell(modules: Ftl2Modules) -> None:

@@ -21,7 +21,7 @@ from tests.support.data import builders
 def test_several_loops_are_all_tried(service, ctl):
     def pause(request: PauseLoop):
         if request.loop == "db":
-            raise conflict("cannot pause db: it is completed", "it has no process")
+            raise conflict("cannot pause db: it has ended (converged)", "it has no process")
         if request.loop == "wbe":
             raise not_found("cannot find a loop 'wbe'")
         return builders.loop(request.loop, state=LoopState.PAUSED, desired=Desired.PAUSE)
@@ -30,7 +30,7 @@ def test_several_loops_are_all_tried(service, ctl):
     status, out, err = ctl("pause", "web", "db", "wbe", "web", "mail")
     assert (status, out) == (75, "web: paused\nmail: paused\n")
     assert err == (
-        "error: cannot pause db: it is completed\nhint: it has no process\nerror: cannot find a loop 'wbe'\n"
+        "error: cannot pause db: it has ended (converged)\nhint: it has no process\nerror: cannot find a loop 'wbe'\n"
     )
     status, out, _ = ctl("pause", "web", "db", "mail", "--json")
     results = [json.loads(text) for text in out.splitlines()]
@@ -38,7 +38,11 @@ def test_several_loops_are_all_tried(service, ctl):
     assert [one.get("name") for one in results] == ["web", None, "mail"]
     assert results[1] == {
         "loop": "db",
-        "error": {"code": "conflict", "message": "cannot pause db: it is completed", "hint": "it has no process"},
+        "error": {
+            "code": "conflict",
+            "message": "cannot pause db: it has ended (converged)",
+            "hint": "it has no process",
+        },
         "exit_status": 75,
     }
 

@@ -56,6 +56,16 @@ def test_an_exported_function_of_bash_is_left_to_the_shell() -> None:
     assert shell_free(["/bin/sh", "-c", "ls"], {**PATH, "BASH_FUNC_ls%%": "() { echo mine; }"}) is None
 
 
+@pytest.mark.parametrize("name", ["A.B", "x-y", "1X", "IFS", "OPTIND", "PPID"])
+def test_variables_that_a_shell_changes_are_left_to_the_shell(name: str) -> None:
+    assert shell_free(["/bin/sh", "-c", "ls"], {**PATH, name: "value"}) is None
+
+
+@pytest.mark.parametrize("path", [":/usr/bin:/bin", ".:/usr/bin:/bin"])
+def test_a_search_in_the_working_directory_is_left_to_the_shell(path: str) -> None:
+    assert shell_free(["/bin/sh", "-c", "ls"], {"PATH": path}) is None
+
+
 def test_the_first_program_on_the_path_is_used(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
