@@ -56,8 +56,12 @@ $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock py
 	@touch $@
 
 .PHONY: test-lowest
-test-lowest: $(VENV)/lowest.stamp ## unit and store tests with the lower bounds of pyproject.toml
-	@$(VENV)/lowest/bin/python -m pytest -p no:cacheprovider -n $(JOBS) --dist worksteal tests/unit tests/store
+test-lowest: $(VENV)/lowest.stamp ## unit and store tests with the lower bounds of pyproject.toml, and the floor of their coverage
+	@rm -f .coverage .coverage.*
+	@$(VENV)/lowest/bin/python -m coverage run -m pytest -p no:cacheprovider -n $(JOBS) --dist worksteal tests/unit tests/store
+	@$(VENV)/lowest/bin/python -m coverage combine --quiet
+	@echo "lines that these tests execute, %: $$($(VENV)/lowest/bin/python -m coverage report --format=total)"
+	@$(VENV)/lowest/bin/python -m coverage report >/dev/null
 
 .PHONY: faults
 faults: $(VENV)/dev.stamp ## the fault suite alone
@@ -71,10 +75,10 @@ faults-long: $(VENV)/dev.stamp ## many crash campaigns (CAMPAIGNS=200), every fa
 	@FAULT_SECONDS=60 FAULT_LOOPS=200 $(BIN)/python -m pytest tests/faults/service/kills/test_campaign.py tests/faults/service/environment/test_many_loops.py
 
 .PHONY: coverage
-coverage: $(VENV)/dev.stamp ## tests with branch coverage
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest tests/unit tests/store tests/integration
-	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+coverage: $(VENV)/dev.stamp ## the lines that unit, store and integration tests execute, and those that they do not
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist worksteal tests/unit tests/store tests/integration
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --show-missing
 
 .PHONY: check
 check: $(VENV)/dev.stamp ## format, lint, types, layers, dependencies, spelling, words, links

@@ -125,7 +125,7 @@ def _members(access: Access, names: tuple[str, ...]) -> tuple[frozenset[int], fr
         found = _gid(name[1:]) if name.startswith("%") else _uid(name)
         if found is None or found == _UNMAPPED:
             # No reason to refuse the start: the group may be created, and the settings loaded again, later.
-            level = logging.INFO if name in getattr(_DEFAULTS, access.value) else logging.WARNING
+            level = logging.DEBUG if name in getattr(_DEFAULTS, access.value) else logging.WARNING
             _log.log(level, "access.%s names %r, which does not exist on this machine", access, name)
         else:
             (groups if name.startswith("%") else users).add(found)

@@ -75,7 +75,7 @@ def highest_given(path: Path) -> dict[str, int]:
     highest = {str(row["name"]): cast("int", row["seq"]) for row in found["sqlite_sequence"]}
     for name, table in METADATA.tables.items():
         if "id" in table.c:
-            highest[name] = max(highest.get(name, 0), *(cast("int", row["id"]) for row in found[name]), 0)
+            highest[name] = max(highest.get(name, 0), *(cast("int", row["id"]) for row in found.get(name, ())), 0)
     for fact in found["events"]:
         fields = {"iteration_id": fact.get("iteration_id"), **json.loads(str(fact["data"]))}
         for name, key in named.items():
