@@ -88,7 +88,7 @@ def make(tree: Tree) -> None:
         if tree.is_complete:
             return
         tree.refused.unlink(missing_ok=True)
-        shutil.rmtree(tree.root, ignore_errors=True)
+        _remove(tree.root)
         downloads = tree.directory / "downloads"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir()
@@ -97,7 +97,7 @@ def make(tree: Tree) -> None:
             f'--customize-hook={CUSTOMIZE} "$1" {HERE} {downloads}', SUITE, str(tree.root),
         )  # fmt: skip
         if made.returncode != 0:
-            shutil.rmtree(tree.root, ignore_errors=True)
+            _remove(tree.root)
             tree.refused.write_text("; ".join(made.stdout.strip().splitlines()[-3:]))
             return
         _kernel(next(downloads.glob("user-mode-linux_*.deb")), tree.kernel)
@@ -109,6 +109,14 @@ def make(tree: Tree) -> None:
         # Last, so that a tree that is there is whole.
         disk.rename(tree.disk)
     _forget_others(tree)
+
+
+def _remove(root: Path) -> None:
+    """Remove a tree, and first what mmdebstrap has mounted in it, if it was killed."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed([one for one in mounted if Path(one).is_relative_to(root)]):
+        _run("umount", "--lazy", place)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _forget_others(tree: Tree) -> None:
