@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ftl2_enterprise.core import paths
-from ftl2_enterprise.core.quantities import LONGEST_DURATION
+from ftl2_enterprise.core.quantities import LARGEST_COST, LONGEST_DURATION
 from ftl2_enterprise.core.wire import Strict
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ type Seconds = Annotated[float, Meta(gt=0, le=LONGEST_DURATION)]
 type Pause = Annotated[float, Meta(ge=0, le=LONGEST_DURATION)]
 type Days = Annotated[float, Meta(ge=0, le=36_500)]
 type Share = Annotated[float, Meta(ge=0, le=1)]
-type Dollars = Annotated[float, Meta(ge=0, le=1_000_000_000)]
+type Dollars = Annotated[float, Meta(ge=0, le=LARGEST_COST)]
 
 
 class Level(StrEnum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.number_limits import Limits, check_limits
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.core.quantities import LONGEST_DURATION
+from ftl2_enterprise.core.quantities import LARGEST_COST, LONGEST_DURATION
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DURATION = Limits(above=0, at_most=LONGEST_DURATION)
 ITERATIONS = Limits(at_least=1, at_most=1_000_000)
 ASK_DELAY = Limits(at_least=0, at_most=1_000_000)
-COST = Limits(at_least=0, at_most=1_000_000_000)
+COST = Limits(at_least=0, at_most=LARGEST_COST)
 """US dollars."""
 LIMITS = {
     "max_iterations": ITERATIONS,

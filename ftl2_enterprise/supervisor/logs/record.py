@@ -47,9 +47,8 @@ def encode(line: LogLine) -> bytes:
         source=line.source,
         fields={name: _limited(value, LONGEST_FIELD) for name, value in line.fields.items()},
     )
-    encoded = _encoder.encode(stored)
     # Log files are also read with programs that show them as they are.
-    return (encoded if encoded.isascii() and 0x7F not in encoded else escape_json(encoded.decode()).encode()) + b"\n"
+    return escape_json(_encoder.encode(stored).decode()).encode() + b"\n"
 
 
 def decode(text: bytes, *, otherwise: Instant = 0) -> LogLine:
