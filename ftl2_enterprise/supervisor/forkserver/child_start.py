@@ -114,10 +114,11 @@ class ForkSetting:
     firsts: Firsts
 
 
-def run(orders: socket.socket, setting: ForkSetting, *, between: int) -> NoReturn:
+def run(orders: socket.socket, setting: ForkSetting, *, between: int, is_alone: bool) -> NoReturn:
     """Wait for an order, become that child, do its work and end the process.
 
-    `between` is the pid of the parent, which ends when the order has been sent.
+    `between` is the pid of the parent, which ends when each of its children has an order. `is_alone` is whether it
+    has only this one.
     """
     status = CRASHED
     try:
@@ -129,7 +130,7 @@ def run(orders: socket.socket, setting: ForkSetting, *, between: int) -> NoRetur
         claimed = first.claim(order) if first else None
         _wait_for_root(setting.root, between)
         if first:
-            _let_others_begin(setting.slots)
+            _let_others_begin(setting.slots, is_alone=is_alone)
         made = first.prepare(order, claimed) if first else None
         setting.slots.beat(order.slot)
         _thread.start_new_thread(_beat, (setting, order.slot))
@@ -149,16 +150,21 @@ def run(orders: socket.socket, setting: ForkSetting, *, between: int) -> NoRetur
         os._exit(status)
 
 
-def _let_others_begin(slots: Slots) -> None:
-    """Wait while root has other children to fork.
+def _let_others_begin(slots: Slots, *, is_alone: bool) -> None:
+    """Wait while root has other children to fork, and then until those that were forked last have begun.
 
     Otherwise the work of the existing children would take the processor time that the forks need: of 200 children
     that begin at once, the last one would begin when most of the others have finished.
     """
     until = time.monotonic() + PATIENCE
+    has_company = not is_alone
     while (waiting := slots.waiting) > 0 and (left := until - time.monotonic()) > 0:
+        has_company = True
         # As long as the forks are expected to take, so that few checks are needed.
         time.sleep(min(left, max(SHORTEST_PAUSE, waiting * PAUSE_FOR_EACH)))
+    if has_company:
+        # Root knows that the last ones have their orders, but not yet what they claim.
+        time.sleep(SHORTEST_PAUSE)
 
 
 def _beat(setting: ForkSetting, slot: int) -> None:

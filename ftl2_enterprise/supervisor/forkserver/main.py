@@ -122,7 +122,7 @@ class Forker:
         None when no child waits for root as its parent, and only one for an order.
         """
         batch = self._batch
-        return BATCH_PATIENCE if batch is not None and (batch.has_ordered or len(batch.spares) > 1) else None
+        return BATCH_PATIENCE if batch is not None and (batch.has_ordered or len(batch.unassigned) > 1) else None
 
     def prepare(self) -> None:
         """Fork children in advance. A failure is ignored: the next request reports it if it persists."""
@@ -164,7 +164,7 @@ class Forker:
         try:
             one.become(request, fds)
         finally:
-            if not batch.spares:
+            if not batch.unassigned:
                 self.release()
         return one.pid
 

@@ -48,7 +48,7 @@ class Batch:
 
     between: int
     """Its pid. The caller waits for its end after `release`."""
-    spares: list[Spare]
+    unassigned: list[Spare]
     """Those without an order."""
     has_ordered: bool = False
     """Whether a child has an order, and waits for root as its parent."""
@@ -56,13 +56,13 @@ class Batch:
     def take(self) -> Spare:
         """The next child without an order. Raises IndexError."""
         self.has_ordered = True
-        return self.spares.pop(0)
+        return self.unassigned.pop(0)
 
     def release(self) -> None:
         """End the children without an order and the intermediate process."""
-        for spare in self.spares:
+        for spare in self.unassigned:
             spare.orders.close()
-        self.spares.clear()
+        self.unassigned.clear()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.between, signal.SIGKILL)
 
@@ -81,7 +81,7 @@ def fork(setting: child_start.ForkSetting, channel: socket.socket, count: int = 
     _close(ours[len(pids) :])
     return Batch(
         between=between,
-        spares=[Spare(pid=pid, orders=orders) for pid, orders in zip(pids, ours, strict=False)],
+        unassigned=[Spare(pid=pid, orders=orders) for pid, orders in zip(pids, ours, strict=False)],
     )
 
 
@@ -132,7 +132,7 @@ def _between(forkserver: int, orders: Sequence[socket.socket], setting: child_st
                 os.close(write)
                 # An order for another child must fail when that child is gone.
                 _close(orders[index + 1 :])
-                child_start.run(theirs, setting, between=own)
+                child_start.run(theirs, setting, between=own, is_alone=len(orders) == 1)
             theirs.close()
             os.write(write, f"{pid} ".encode())
         _close(orders)

@@ -1,4 +1,4 @@
-"""What root kills of a tree, and what it spares."""
+"""What root kills of a tree, and what it leaves alone."""
 
 from __future__ import annotations
 
