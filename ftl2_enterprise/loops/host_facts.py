@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.loops.policy.module_names import RUNS_COMMANDS, short_name
+from ftl2_enterprise.gate.module_names import RUNS_COMMANDS, short_name
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.decision import ObservationSpec

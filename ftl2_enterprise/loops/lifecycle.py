@@ -188,9 +188,11 @@ ACTION = Machine(
             ActionEvent.SUCCEEDED: A.SUCCEEDED,
             ActionEvent.FAILED: A.FAILED,
             ActionEvent.LOST: A.UNKNOWN,
+            ActionEvent.SKIPPED: A.SKIPPED,
         },
     },
 )
+"""A running action is skipped if the gate no longer allows it when it is about to be sent: nothing was sent."""
 
 
 class PromptEvent(StrEnum):

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.gate.effects import HostIdentity
+    from ftl2_enterprise.gate.permits import Permit
     from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
     from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 
 # --- modules: touching hosts ---------------------------------------------------------------------------------------
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +30,17 @@ class ModuleCall:
 
     module: str
     params: Mapping[str, Any]
+    """With bound secrets."""
     host: str
     timeout: float
     """Seconds after which the call and everything that it started is killed."""
+    permit: Permit
+    """The leave of the gate for exactly this call."""
+    fence: Fence = Fence.NONE
+    injected: frozenset[str] = frozenset()
+    """Names of the parameters whose values are bound secrets."""
+    is_still_allowed: Callable[[], bool] = _always
+    """Asked immediately before the call is sent, which may be long after the permit was given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +59,17 @@ class ModuleResult:
     timed_out: bool = False
     truncated: bool = False
     """Output beyond the capture limit was dropped; the text ends with a note about it."""
+    held: bool = False
+    """The gate no longer allowed the call when it was about to be sent, so nothing was sent."""
     lost: bool = False
     """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
 
 
 class Modules(Protocol):
-    """Runs modules on the hosts of one inventory. Nothing here knows policy, dry run or the database."""
+    """Runs modules on the hosts of one inventory. Nothing here knows policy, dry run or the database.
+
+    A call has a permit, which was made for exactly this call; any other call is refused.
+    """
 
     def expand(self, target: str) -> list[str]:
         """Names of the hosts that a host or group name stands for, in inventory order, without repeats.
@@ -62,8 +82,12 @@ class Modules(Protocol):
         """Every host of the inventory."""
         ...
 
-    def environment_facts(self, host: str) -> Mapping[str, Any]:
-        """What policy may match in addition to the call: `groups` of the host."""
+    def identity(self, host: str) -> HostIdentity:
+        """Which host that is, whatever it is called. Unknown names are a host of that name alone."""
+        ...
+
+    def privilege(self, host: str) -> str:
+        """The user that modules run as there, if it is another one than that of the connection; else empty."""
         ...
 
     def refuse(self, module: str, host: str) -> str | None:
@@ -80,6 +104,8 @@ class Modules(Protocol):
 
     async def run(self, call: ModuleCall) -> ModuleResult:
         """Run the call. A failing module, host or connection raises nothing: the result reports it.
+
+        Raises NotPermitted if the call differs from what its permit was made for.
 
         Cancelling the coroutine kills the whole process tree of the call before it returns.
         """

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.hosts import call_plan, call_result, module_catalogue
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
-from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from ftl2_enterprise.adapters.hosts.inventory.model import Inventory, is_local
+from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local.calls import HelperDied, LocalCalls
 from ftl2_enterprise.adapters.hosts.remote import bundles
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
 from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
+from ftl2_enterprise.gate.module_names import canonical
 from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
@@ -23,12 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftl2_enterprise.adapters.hosts.module_catalogue import CatalogueModule
+    from ftl2_enterprise.gate.effects import HostIdentity
 
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
 """Limit of the output of our own file modules: a rendered template is part of a reply."""
-
-type Secrets = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Ftl2Modules:
@@ -40,7 +41,6 @@ class Ftl2Modules:
         *,
         work_dir: Path,
         redact: Callable[[str], str],
-        secrets: Secrets | None = None,
         local: LocalCalls | None = None,
         capture_limit: int = 16 * MIB,
         local_limit: int = 16,
@@ -49,7 +49,6 @@ class Ftl2Modules:
         known = inventory if isinstance(inventory, Inventory) else inventory_files.load(inventory)
         self._inventory: Inventory = known
         self._redact: Callable[[str], str] = redact
-        self._secrets: Secrets | None = secrets
         self._capture_limit: int = capture_limit
         self._host_limit: int = host_limit
         self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(local_limit)}
@@ -66,9 +65,14 @@ class Ftl2Modules:
         """See the port."""
         return self._inventory.hosts()
 
-    def environment_facts(self, host: str) -> Mapping[str, Any]:
+    def identity(self, host: str) -> HostIdentity:
         """See the port."""
-        return {"groups": self._inventory.groups_of(host)}
+        return self._inventory.identity(host)
+
+    def privilege(self, host: str) -> str:
+        """See the port."""
+        entry = self._inventory.entry(host)
+        return "" if entry is None else ftl2_context.privilege(entry)
 
     def add_host(self, entry: HostEntry) -> None:
         """See the port."""
@@ -110,23 +114,28 @@ class Ftl2Modules:
         await asyncio.to_thread(self._local.close)
 
     async def _run(self, call: ModuleCall) -> ModuleResult:
-        injected: frozenset[str] = frozenset()
+        injected = _shapes(call.params[name] for name in call.injected)
+        call.permit.require_call(
+            host=self.identity(call.host),
+            module=canonical(call.module),
+            params=call.params,
+            privilege=self.privilege(call.host),
+            fence=call.fence,
+        )
         try:
             entry = self._inventory.entry(call.host)
             why = self.refuse(call.module, call.host)
             if entry is None or why is not None:
                 return call_result.failed(why or "")
             params = dict(call.params)
-            if self._secrets is not None:
-                given = self._secrets(call.module, call.params)
-                injected = _injected(call.params, given)
-                params = dict(given)
             module = module_catalogue.find(call.module, params, local=is_local(entry))
             if isinstance(module, str):
                 result = call_result.failed(module)
             else:
                 async with self._turn(entry):
-                    result = await self._perform(entry, module, params, call.timeout)
+                    result = await self._perform(entry, module, params, call)
+        except NoLongerAllowed:
+            return ModuleResult(success=False, held=True, error="it was no longer allowed when it was about to begin")
         except (HelperDied, HostUnreachable) as error:
             result = call_result.failed(str(error), lost=error.began)
         except (call_plan.CannotPlan, Problem) as error:
@@ -134,8 +143,9 @@ class Ftl2Modules:
         return call_result.cleaned(result, lambda text: self._redact(_hide(text, injected)))
 
     async def _perform(
-        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], seconds: float
+        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], call: ModuleCall
     ) -> ModuleResult:
+        seconds, allowed = call.timeout, call.is_still_allowed
         bounds = {"timeout": seconds, "limit": self._capture_limit}
         match module.kind:
             case "command":
@@ -143,7 +153,7 @@ class Ftl2Modules:
                 if isinstance(own, int | float) and 0 < own < seconds:
                     bounds["timeout"] = own
                 request = {**call_plan.command(module.name, params), **bounds}
-                head, out, err = await self._send(entry, request)
+                head, out, err = await self._send(entry, request, allowed)
                 if params.get("strip_empty_ends"):
                     out, err = out.rstrip(b"\r\n"), err.rstrip(b"\r\n")
                 return call_result.of_command(
@@ -151,12 +161,12 @@ class Ftl2Modules:
                     chdir=params.get("chdir"),
                 )  # fmt: skip
             case "content":
-                return await self._put(entry, module, params, seconds)
+                return await self._put(entry, module, params, call)
             case "native":
-                head, out, err = await self._send(entry, {**call_plan.native(module.name, params), **bounds})
+                head, out, err = await self._send(entry, {**call_plan.native(module.name, params), **bounds}, allowed)
             case _:
                 request = await self._ansible(entry, module, params)
-                head, out, err = await self._send(entry, {**request, **bounds}, module=module)
+                head, out, err = await self._send(entry, {**request, **bounds}, allowed, module=module)
         return call_result.of_module(head, out, err, timeout=seconds)
 
     async def _ansible(self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any]) -> dict[str, Any]:
@@ -171,15 +181,16 @@ class Ftl2Modules:
         return {"kind": "program", "path": str(folder), "params": params, "interpreter": chosen}
 
     async def _put(
-        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], seconds: float
+        self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], call: ModuleCall
     ) -> ModuleResult:
+        seconds, allowed = call.timeout, call.is_still_allowed
         bounds = {"timeout": seconds, "limit": FILE_LIMIT}
         if module.name == "copy":
             request = await asyncio.to_thread(call_plan.copy, params)
         else:
             render, request = call_plan.template(params, host=entry.name)
             try:
-                head, out, err = await self._local.perform({**render, **bounds})
+                head, out, err = await self._local.perform({**render, **bounds}, allowed)
             except HelperDied as error:
                 # A template is rendered here first, before anything changes on the host.
                 return call_result.failed(str(error))
@@ -187,29 +198,28 @@ class Ftl2Modules:
             if not rendered.success:
                 return ModuleResult(success=False, error=rendered.error, timed_out=rendered.timed_out)
             request["content"] = rendered.output["content"]
-        head, out, err = await self._send(entry, {**request, **bounds})
+        head, out, err = await self._send(entry, {**request, **bounds}, allowed)
         result = call_result.of_module(head, out, err, timeout=seconds)
         source = {"src": str(params["src"])} if params.get("src") else {}
         return ModuleResult(success=result.success, changed=result.changed, output={**result.output, **source},
                       error=result.error, timed_out=result.timed_out, stderr=result.stderr)  # fmt: skip
 
     async def _send(
-        self, entry: HostEntry, request: dict[str, Any], *, module: CatalogueModule | None = None
+        self,
+        entry: HostEntry,
+        request: dict[str, Any],
+        allowed: Callable[[], bool],
+        *,
+        module: CatalogueModule | None = None,
     ) -> tuple[dict[str, Any], bytes, bytes]:  # fmt: skip
         request = cast("dict[str, Any]", call_result.plain(request))
         if is_local(entry):
-            return await self._local.perform(request)
-        return await self._ssh.perform(entry, request, module=module.name if module else None)
+            return await self._local.perform(request, allowed)
+        return await self._ssh.perform(entry, request, allowed, module=module.name if module else None)
 
     def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
         name = LOCALHOST if is_local(entry) else entry.name
         return self._turns.setdefault(name, asyncio.Semaphore(self._host_limit))
-
-
-def is_local(entry: HostEntry) -> bool:
-    """Whether calls for the host run on this machine."""
-    connection = entry.vars.get("ansible_connection")
-    return connection == "local" or (connection is None and entry.name == LOCALHOST)
 
 
 def _interpreter(entry: HostEntry, module: CatalogueModule) -> str | None:
@@ -229,9 +239,9 @@ def _refuse_host(entry: HostEntry) -> str | None:
     return ftl2_context.cannot_become(entry)
 
 
-def _injected(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
-    """Secrets that injection added to the parameters, in every spelling in which programs may print them."""
-    added = [value for key, value in after.items() if key not in before or before[key] != value]
+def _shapes(secrets: Iterable[Any]) -> frozenset[str]:
+    """Injected secrets, in every spelling in which programs may print them."""
+    added = list(secrets)
     shapes = {shape for text in _texts(added) for shape in (text, json.dumps(text)[1:-1], repr(text)[1:-1])}
     lines = {part for text in _texts(added) if "\n" in text for part in text.splitlines() if len(part.strip()) > 7}
     return frozenset(shape for shape in shapes | lines if shape)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
-from ftl2_enterprise.loops.policy.judge import evaluate
+from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
+from ftl2_enterprise.gate.judge import GateContext
+from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.verdicts import Ruling, Verdict
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
 
@@ -16,8 +22,8 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
+    from ftl2_enterprise.gate.policy.types import Policy
     from ftl2_enterprise.loops.engine.journal import LoopJournal
-    from ftl2_enterprise.loops.policy.types import Policy, PolicyVerdict
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Bindings
@@ -49,6 +55,21 @@ class RunLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestedCall:
+    """A module call on one host, as a decision, a rule or a check asks for it."""
+
+    kind: EffectKind
+    origin: Origin
+    module: str
+    params: dict[str, Any]
+    """Without bound secrets."""
+    host: str
+    timeout: float
+    """Seconds."""
+    fence: Fence = Fence.NONE
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoopContext:
     """What the engine needs to run one loop. Nothing in it changes while the loop runs."""
 
@@ -71,26 +92,59 @@ class LoopContext:
         """Whether the service runs this loop and wakes it when it is due."""
         return self.limits.rest is not None
 
-    def judge(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> PolicyVerdict:
-        """Evaluate the policy for a call with the parameters that the module would receive, secrets included."""
-        facts = self.modules.environment_facts(host)
-        return evaluate(
-            self.policy,
-            module=module,
-            params=self.bindings.inject(module, params),
-            host=host,
-            groups=facts.get("groups", ()),
+    @property
+    def decided_by(self) -> Origin:
+        """Who asks for the effects of a decision."""
+        return Origin.MODEL if self.decider.is_model else Origin.MANIFEST
+
+    @property
+    def gate(self) -> GateContext:
+        """What every verdict depends on besides the effect, as it is now."""
+        return GateContext(policies=(self.policy,), dry_run=self.spec.dry_run)
+
+    def effect(self, requested: RequestedCall) -> Effect:
+        """The effect of a call, with the parameters that the module would receive, secrets included."""
+        return Effect(
+            kind=requested.kind,
+            origin=requested.origin,
+            subject=loop_subject(self.journal.loop_id),
+            host=self.modules.identity(requested.host),
+            module=canonical(requested.module),
+            params=self.bindings.inject(requested.module, requested.params),
+            privilege=self.modules.privilege(requested.host),
+            fence=requested.fence,
             environment=self.spec.environment,
-            observing=observing,
         )
 
-    def refused(self, module: str, params: dict[str, Any], host: str, *, observing: bool) -> tuple[str, bool] | None:
-        """The reason for refusing a call, and whether policy denies it; None when the call is allowed."""
-        why = self.modules.refuse(module, host)
-        if why is not None:
-            return why, False
-        verdict = self.judge(module, params, host, observing=observing)
-        return None if verdict.allowed else (self.redactor.text(verdict.reason), True)
+    def judge(self, requested: RequestedCall) -> Verdict:
+        """The verdict of the gate about a call, as of now; the reason is redacted."""
+        verdict = gate.judge(self.effect(requested), self.gate)
+        return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
+
+    def refused(self, requested: RequestedCall) -> str | None:
+        """Why nothing can run that call, whatever the verdict is; None if it can be run."""
+        return self.modules.refuse(requested.module, requested.host)
+
+    async def run(self, requested: RequestedCall) -> ModuleResult:
+        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
+        effect = self.effect(requested)
+        verdict = gate.judge(effect, self.gate)
+        if verdict.permit is None:
+            return ModuleResult(success=False, held=True, error=self.redactor.text(verdict.reason))
+        return await self.modules.run(
+            ModuleCall(
+                module=requested.module,
+                params=effect.params,
+                host=requested.host,
+                timeout=requested.timeout,
+                permit=verdict.permit,
+                fence=requested.fence,
+                injected=frozenset(
+                    name for name, value in effect.params.items() if value != requested.params.get(name)
+                ),
+                is_still_allowed=lambda: gate.judge(effect, self.gate).ruling is Ruling.ALLOW,
+            )
+        )
 
     def summary(self, module: str, params: dict[str, Any]) -> str:
         """One redacted line that describes a call: the module and its parameters."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
+from ftl2_enterprise.gate.effects import EffectKind, Origin
+from ftl2_enterprise.gate.verdicts import Ruling
+from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall, run_concurrently, target_of, unless
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
-from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.loops.units import actions as action_units
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 
@@ -36,6 +38,7 @@ class PlannedAction:
     host: str
     module: str
     params: dict[str, Any]
+    origin: Origin
 
 
 def plan(
@@ -50,16 +53,26 @@ def plan(
         except Problem as problem:
             rows.append(_row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem))))
             continue
-        rows.extend(_row(engine, action, n, host, origin, _settled(engine, action, host)) for host in hosts)
+        asked_by = origin_of(engine, origin)
+        rows.extend(_row(engine, action, n, host, origin, _settled(engine, action, host, asked_by)) for host in hosts)
     return rows
 
 
-def _settled(engine: LoopContext, action: ActionSpec, host: str) -> tuple[ActionEvent, str | None] | None:
-    refused = engine.refused(action.module, action.params, host, observing=False)
-    if refused is not None:
-        why, denied = refused
-        return (ActionEvent.DENIED if denied else ActionEvent.FAILED), why
-    return (ActionEvent.PREVIEWED, None) if engine.spec.dry_run else None
+def _settled(
+    engine: LoopContext, action: ActionSpec, host: str, origin: Origin
+) -> tuple[ActionEvent, str | None] | None:
+    requested = _requested_call(engine, origin, action.module, action.params, host)
+    why = engine.refused(requested)
+    if why is not None:
+        return ActionEvent.FAILED, why
+    verdict = engine.judge(requested)
+    match verdict.ruling:
+        case Ruling.DENY:
+            return ActionEvent.DENIED, verdict.reason
+        case Ruling.PREVIEW:
+            return ActionEvent.PREVIEWED, None
+        case _:
+            return None
 
 
 def _row(
@@ -83,21 +96,62 @@ def _row(
     )
 
 
+def _requested_call(
+    engine: LoopContext, origin: Origin, module: str, params: dict[str, Any], host: str
+) -> RequestedCall:
+    return RequestedCall(
+        kind=EffectKind.ACTION,
+        origin=origin,
+        module=module,
+        params=params,
+        host=host,
+        timeout=engine.spec.action_timeout,
+    )
+
+
+def _call_for(engine: LoopContext, one: PlannedAction) -> RequestedCall:
+    return _requested_call(engine, one.origin, one.module, one.params, one.host)
+
+
+def origin_of(engine: LoopContext, origin: str) -> Origin:
+    """Who asks for an action, by the origin in its row: `decision` or `rule:NAME`."""
+    return Origin.RULE if origin.startswith("rule:") else engine.decided_by
+
+
 def runnable(
-    actions: Sequence[ActionSpec], rows: Sequence[action_units.NewAction], ids: Sequence[int], *, first: int = 1
+    engine: LoopContext,
+    actions: Sequence[ActionSpec],
+    rows: Sequence[action_units.NewAction],
+    ids: Sequence[int],
+    *,
+    first: int = 1,
 ) -> list[PlannedAction]:
     """The actions of a plan that have to run, with the parameters of the decision."""
     return [
-        PlannedAction(id=row_id, n=row.n, host=row.host, module=row.module, params=actions[row.n - first].params)
+        PlannedAction(
+            id=row_id,
+            n=row.n,
+            host=row.host,
+            module=row.module,
+            params=actions[row.n - first].params,
+            origin=origin_of(engine, row.origin),
+        )
         for row_id, row in zip(ids, rows, strict=True)
         if row.event is None
     ]
 
 
-def remaining(actions: Sequence[Action]) -> list[PlannedAction]:
+def remaining(engine: LoopContext, actions: Sequence[Action]) -> list[PlannedAction]:
     """The stored actions that still have to run after a stop or a crash."""
     return [
-        PlannedAction(id=action.id, n=action.n, host=action.host, module=action.module, params=action.params)
+        PlannedAction(
+            id=action.id,
+            n=action.n,
+            host=action.host,
+            module=action.module,
+            params=action.params,
+            origin=origin_of(engine, action.origin),
+        )
         for action in actions
         if action.state is ActionState.PROPOSED
     ]
@@ -105,9 +159,12 @@ def remaining(actions: Sequence[Action]) -> list[PlannedAction]:
 
 def can_resume(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
     """Whether the rest of a stored plan can run: nothing in it was redacted, and policy still allows it."""
+    calls = [_call_for(engine, one) for one in planned]
     return not any(
-        contains_mask(one.params) or engine.refused(one.module, one.params, one.host, observing=False)
-        for one in planned
+        contains_mask(call.params)
+        or engine.refused(call)
+        or engine.judge(call).ruling in {Ruling.DENY, Ruling.PREVIEW}
+        for call in calls
     )
 
 
@@ -144,8 +201,7 @@ async def run_batch(
 
 async def _run(engine: LoopContext, iteration: Iteration, one: PlannedAction) -> ModuleResult:
     started = time.monotonic()
-    call = ModuleCall(module=one.module, params=one.params, host=one.host, timeout=engine.spec.action_timeout)
-    result = await unless(engine.stop.now.wait(), engine.modules.run(call))
+    result = await unless(engine.stop.now.wait(), engine.run(_call_for(engine, one)))
     reach(LoopFaultPoint.ACTION_DONE)
     engine.journal.commit(
         action_units.end_action, iteration, _done(engine, one.id, result, time.monotonic() - started)
@@ -162,6 +218,8 @@ def _done(
             id=action_id, event=ActionEvent.LOST, error="stopped while it ran", seconds=seconds
         )
     redact = engine.redactor.text
+    if result.held:
+        return action_units.DoneAction(id=action_id, event=ActionEvent.SKIPPED, error=result.error, seconds=0.0)
     if result.lost:
         reason = redact(result.error or "it ended without a result")
         return action_units.DoneAction(id=action_id, event=ActionEvent.LOST, error=reason, seconds=round(seconds, 3))

@@ -222,7 +222,7 @@ class _FiringCalls:
         rows = execute.plan(engine, spec, origin=self._origin, first=n)
         ids = engine.journal.commit(action_units.propose_actions, self._iteration, rows)
         reach(LoopFaultPoint.RULE_ACTION_STARTED)
-        todo = execute.runnable(spec, rows, ids, first=n)
+        todo = execute.runnable(engine, spec, rows, ids, first=n)
         ran = iter([
             result
             for some in execute.batches(engine, todo)

@@ -11,10 +11,12 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine.context import LoopContext, run_concurrently, target_of, unless
+from ftl2_enterprise.gate.effects import EffectKind, Origin
+from ftl2_enterprise.gate.verdicts import Ruling
+from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall, run_concurrently, target_of, unless
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.host_facts import facts_from
-from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, ObservationResult
+from ftl2_enterprise.loops.ports import ModuleResult, ObservationResult
 from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.loops.units import observations as observation_units
 from ftl2_enterprise.protocol.loops.nouns import Observation, ObservationState
@@ -180,15 +182,38 @@ def _expand(
             found[scope, spec.name, target] = PlannedObservation(row=row, spec=spec)
             continue
         for host in hosts:
-            row = _new(engine, one, host, refused=_refused(engine, spec, host))
+            row = _new(engine, one, host, refused=_refused(engine, spec, host, one.origin))
             found[scope, spec.name, host] = PlannedObservation(row=row, spec=spec)
     return found
 
 
-def _refused(engine: LoopContext, spec: ObservationSpec, host: str) -> tuple[str, bool] | None:
+def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> tuple[str, bool] | None:
     if contains_mask(spec.params):
         return "cannot observe with a parameter that was redacted when it was stored", False
-    return engine.refused(spec.module, spec.params, host, observing=True)
+    requested = _requested_call(engine, spec, host, origin)
+    why = engine.refused(requested)
+    if why is not None:
+        return why, False
+    verdict = engine.judge(requested)
+    return (verdict.reason, True) if verdict.ruling is Ruling.DENY else None
+
+
+def _requested_call(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> RequestedCall:
+    return RequestedCall(
+        kind=EffectKind.OBSERVATION,
+        origin=_asked_by(engine, origin),
+        module=spec.module,
+        params=spec.params,
+        host=host,
+        timeout=engine.limits.observation_timeout,
+    )
+
+
+def _asked_by(engine: LoopContext, origin: str) -> Origin:
+    """Who asks for an observation: a recorded check and what a decision requests are of the decider."""
+    if origin == "loop":
+        return Origin.PERSON
+    return Origin.RULE if origin.startswith("rule:") else engine.decided_by
 
 
 def _new(
@@ -215,15 +240,13 @@ async def _run(
     gate = asyncio.Semaphore(engine.limits.parallel_hosts)
     todo = [(row_id, planned.row, planned.spec) for row_id, planned in begun if planned.row.refused is None]
 
-    async def call(module: str, values: dict[str, Any], host: str) -> ModuleResult:
+    async def call(requested: RequestedCall) -> ModuleResult:
         async with gate:
-            return await engine.modules.run(
-                ModuleCall(module=module, params=values, host=host, timeout=engine.limits.observation_timeout)
-            )
+            return await engine.run(requested)
 
     # Several rules may declare the same observation: it runs once.
-    distinct = {_key(spec, one.host): (spec, one.host) for _, one, spec in todo}
-    results = await run_concurrently(call(spec.module, spec.params, host) for spec, host in distinct.values())
+    distinct = {_key(spec, one.host): _requested_call(engine, spec, one.host, one.origin) for _, one, spec in todo}
+    results = await run_concurrently(call(requested) for requested in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
         (

@@ -150,7 +150,7 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
         rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
         in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
-        fit = fit and not in_doubt and not by_rule and execute.can_resume(engine, execute.remaining(rows))
+        fit = fit and not in_doubt and not by_rule and execute.can_resume(engine, execute.remaining(engine, rows))
     if fit:
         journal.commit(observation_units.lose_observations, iteration)
         journal.commit(run_units.lose_model_calls, iteration)
@@ -203,7 +203,7 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
         case _:
             rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
             decision = iteration.decision or Decision()
-            return await _execute(engine, now.loop, iteration, decision, execute.remaining(rows))
+            return await _execute(engine, now.loop, iteration, decision, execute.remaining(engine, rows))
 
 
 async def _observe_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
@@ -296,7 +296,9 @@ async def _decide(
     else:
         # Nothing is done about this decision, so it is committed with the end of the iteration.
         journal.defer(run_units.record_decision, iteration, journal.generation, stored, by=by, actions=rows)
-    return await _execute(engine, now.loop, iteration, decision, execute.runnable(decision.actions, rows, ids))
+    return await _execute(
+        engine, now.loop, iteration, decision, execute.runnable(engine, decision.actions, rows, ids)
+    )
 
 
 async def _execute(

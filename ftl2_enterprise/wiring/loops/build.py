@@ -26,10 +26,10 @@ from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
+from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
-from ftl2_enterprise.loops.policy.types import Policy
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
@@ -142,7 +142,7 @@ def _policy(path: str | None) -> Policy:
     if not path:
         return Policy()
     # The import of PyYAML takes several milliseconds, and most processes have no policy.
-    from ftl2_enterprise.loops.policy.file import load_policy  # noqa: PLC0415
+    from ftl2_enterprise.gate.policy.file import load_policy  # noqa: PLC0415
 
     return load_policy(Path(path))
 
@@ -236,7 +236,6 @@ def build(
     modules = Ftl2Modules(
         needs.inventory,
         work_dir=work_dir,
-        secrets=needs.bindings.inject,
         redact=redactor.known,
         local=LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys),
     )

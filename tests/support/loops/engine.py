@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
+from ftl2_enterprise.gate.effects import HostIdentity
+from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.policy.file import load_policy
+from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
-from ftl2_enterprise.loops.policy.file import load_policy
-from ftl2_enterprise.loops.policy.types import Policy
 from ftl2_enterprise.loops.ports import (
     HostEntry,
     ModelCallLog,
@@ -78,8 +80,11 @@ class ScriptedModules:
     def hosts(self) -> list[HostEntry]:
         return [HostEntry(name=name, groups=groups) for name, groups in self.groups.items()]
 
-    def environment_facts(self, host: str) -> Mapping[str, Any]:
-        return {"groups": self.groups.get(host, ())}
+    def identity(self, host: str) -> HostIdentity:
+        return HostIdentity(name=host, names=self.groups.get(host, ()))
+
+    def privilege(self, host: str) -> str:
+        return ""
 
     def refuse(self, module: str, host: str) -> str | None:
         return self.refused.get(module)
@@ -91,6 +96,15 @@ class ScriptedModules:
         self.groups.pop(name, None)
 
     async def run(self, call: ModuleCall) -> ModuleResult:
+        call.permit.require_call(
+            host=self.identity(call.host),
+            module=canonical(call.module),
+            params=call.params,
+            privilege="",
+            fence=call.fence,
+        )
+        if not call.is_still_allowed():
+            return ModuleResult(success=False, held=True)
         self.calls.append(call)
         handler = self.handlers.get(call.module)
         if handler is None:

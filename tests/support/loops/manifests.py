@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.deciders.manifest.load import load_text
+from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import (
     ModelCallLog,
     ModuleCall,
@@ -23,6 +24,7 @@ from ftl2_enterprise.loops.ports import (
 )
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, IterationOutcome
 from ftl2_enterprise.protocol.text import StoredText
+from tests.support.loops.permitted import permit
 
 if TYPE_CHECKING:
     from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
@@ -137,6 +139,11 @@ def _file(params: Mapping[str, Any]) -> None:
 type Run = Callable[[ModuleCall], ModuleResult]
 
 
+def _call(module: str, params: dict[str, Any], host: str) -> ModuleCall:
+    given = permit(HostIdentity(name=host), "", module, params)
+    return ModuleCall(module=module, params=params, host=host, timeout=30, permit=given)
+
+
 class SmallEngine:
     """Observes, decides and acts until the decider converges; answers questions from a mapping."""
 
@@ -152,7 +159,7 @@ class SmallEngine:
         seen: list[ObservationResult] = []
         for spec in self.decider.observations(self.answers):
             for host in self.decider.expand(spec.host or "localhost"):
-                result = self.run(ModuleCall(module=spec.module, params=spec.params, host=host, timeout=30))
+                result = self.run(_call(spec.module, spec.params, host))
                 plain = dict(result.output) | {"stdout": result.stdout, "stderr": result.stderr}
                 plain |= {"rc": result.rc} if result.rc is not None else {}
                 seen.append(
@@ -171,7 +178,7 @@ class SmallEngine:
         elif not (decision.converged or decision.blocked):
             for action in decision.actions:
                 for host in self.decider.expand(action.host or "localhost"):
-                    call = ModuleCall(module=action.module, params=action.params, host=host, timeout=30)
+                    call = _call(action.module, action.params, host)
                     self.results.append(self.run(call))
         return decision
 

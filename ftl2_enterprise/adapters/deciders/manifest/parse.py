@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.adapters.deciders.manifest import yaml_lines
-from ftl2_enterprise.loops.policy.module_names import short_name
+from ftl2_enterprise.gate.module_names import short_name
 from ftl2_enterprise.protocol.loops.manifest import (
     CopyParams,
     FileParams,

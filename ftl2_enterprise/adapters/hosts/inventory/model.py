@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
@@ -13,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ALL = "all"
+SSH_PORT = 22
 UNGROUPED = "ungrouped"
+
+
+_LOCAL = HostEntry(name=LOCALHOST, vars={"ansible_connection": "local"})
 
 
 class InventoryGroup:
@@ -54,9 +61,7 @@ class Inventory:
 
     def entry(self, name: str) -> HostEntry | None:
         """One host. The machine that the loop runs on always exists."""
-        return self._entries.get(name) or (
-            HostEntry(name=LOCALHOST, vars={"ansible_connection": "local"}) if name == LOCALHOST else None
-        )
+        return self._entries.get(name) or (_LOCAL if name == LOCALHOST else None)
 
     def expand(self, target: str) -> list[str]:
         """The hosts of a host or group name, without repeats. Raises Problem(not_found) or Problem(invalid)."""
@@ -83,6 +88,21 @@ class Inventory:
         """Every group that contains the host, directly or through others, except `all`."""
         found = self.entry(name)
         return [] if found is None else list(found.groups)
+
+    def identity(self, name: str) -> HostIdentity:
+        """Which host that is: its address, and everything that the inventory calls a host with the same address."""
+        entry = self.entry(name)
+        if entry is None:
+            return HostIdentity(name=name, connection="unknown")
+        place = _place(entry)
+        same = [other for other in self._entries.values() if other.name != name and _place(other) == place]
+        named = [*entry.groups, *(text for other in same for text in (other.name, *other.groups))]
+        if place == _place(_LOCAL) and name != LOCALHOST:
+            named.append(LOCALHOST)
+        connection, address, port = place
+        return HostIdentity(
+            name=name, connection=connection, address=address, port=port, names=tuple(dict.fromkeys(named))
+        )
 
     def add(self, entry: HostEntry) -> None:
         """Register or replace a host; new groups are created."""
@@ -164,6 +184,22 @@ class Inventory:
     def _depth(self, name: str, seen: frozenset[str] = frozenset()) -> int:
         above = [self._depth(p, seen | {name}) for p in self.parents(name) if p not in seen and p != name]
         return 1 + max(above, default=0)
+
+
+def is_local(entry: HostEntry) -> bool:
+    """Whether calls for the host run on this machine."""
+    connection = entry.vars.get("ansible_connection")
+    return connection == "local" or (connection is None and entry.name == LOCALHOST)
+
+
+def _place(entry: HostEntry) -> tuple[str, str, int]:
+    """Connection, address and port; whatever leads to this machine is the local connection of policy."""
+    if is_local(entry):
+        return "local", "", 0
+    address = entry.ansible_host or entry.name
+    with contextlib.suppress(ValueError):
+        address = str(ip_address(address))
+    return "ssh", address.lower().rstrip("."), entry.ansible_port or SSH_PORT
 
 
 def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> HostEntry:

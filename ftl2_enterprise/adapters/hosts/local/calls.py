@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import ftl2_enterprise
+from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.remote import frames, processes, server
 from ftl2_enterprise.supervisor import prctl
 
@@ -134,11 +135,13 @@ class LocalCalls:
         if self._helper is None:
             self._helper = self._start()
 
-    async def perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
+    async def perform(
+        self, request: dict[str, Any], allowed: Callable[[], bool]
+    ) -> tuple[dict[str, Any], bytes, bytes]:
         """Execute the request; returns the reply's head and streams. Cancelling returns after the process tree has
         ended.
 
-        Raises HelperDied.
+        Raises HelperDied, and NoLongerAllowed if `allowed` returns False at the last moment.
         """
         body = json.dumps(request).encode()
         hint = HINTS.get(request["kind"], b"-")
@@ -147,6 +150,8 @@ class LocalCalls:
             idle = self._take(hint)
             supervisor = idle or _CallChannel(self._open(hint), hint)
             try:
+                if not allowed():
+                    raise NoLongerAllowed
                 async with asyncio.timeout(request["timeout"] + SLACK):
                     return frames.unpack(await supervisor.exchange(body))
             except (ConnectionError, ValueError) as error:

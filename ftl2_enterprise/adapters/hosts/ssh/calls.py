@@ -14,11 +14,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.hosts.call_result import last_line, line
+from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local import calls as local_calls
 from ftl2_enterprise.adapters.hosts.remote import frames
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context, gate_build
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ftl2_enterprise.loops.ports import HostEntry
@@ -80,8 +82,12 @@ class SshCalls:
         self._built: dict[str, asyncio.Task[None]] = {}
         self._bundles: dict[str, tuple[str, bytes]] = {}
 
-    async def perform(self, entry: HostEntry, request: dict[str, Any], *, module: str | None = None) -> Reply:
-        """Execute a request or an Ansible-style module on the host. Raises HostUnreachable.
+    async def perform(
+        self, entry: HostEntry, request: dict[str, Any], allowed: Callable[[], bool], *, module: str | None = None
+    ) -> Reply:
+        """Execute a request or an Ansible-style module on the host.
+
+        Raises HostUnreachable, and NoLongerAllowed if `allowed` returns False at the last moment.
 
         Cancelling returns when the host has killed the call's process tree, or does not answer.
         """
@@ -99,9 +105,11 @@ class SshCalls:
             if module is not None:
                 digest, data = await self.bundle(module)
                 limited |= {"kind": "bundle", "digest": digest}
-            answer = await self._call(context, entry, host, limited)
+            answer = await self._call(context, entry, host, limited, allowed)
             if "need" in answer and data is not None:
-                answer = await self._call(context, entry, host, limited, bundle=base64.b64encode(data).decode())
+                answer = await self._call(
+                    context, entry, host, limited, allowed, bundle=base64.b64encode(data).decode()
+                )
             try:
                 return frames.unpack(frames.from_text(answer["frame"]))
             except (KeyError, ValueError) as error:
@@ -120,8 +128,16 @@ class SshCalls:
             await _end(context)
 
     async def _call(
-        self, context: _Context, entry: HostEntry, host: Any, request: dict[str, Any], **more: str
+        self,
+        context: _Context,
+        entry: HostEntry,
+        host: Any,
+        request: dict[str, Any],
+        allowed: Callable[[], bool],
+        **more: str,
     ) -> dict[str, Any]:  # fmt: skip
+        if not allowed():
+            raise NoLongerAllowed
         token = secrets.token_hex(12)
         packed = frames.to_text(json.dumps(request).encode())
         task = asyncio.ensure_future(

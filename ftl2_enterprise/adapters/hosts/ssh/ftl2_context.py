@@ -234,6 +234,11 @@ def cannot_become(entry: HostEntry) -> str | None:
     return None
 
 
+def privilege(entry: HostEntry) -> str:
+    """The user that modules run as by sudo; empty for the user of the connection."""
+    return str(entry.vars.get("ansible_become_user") or "root") if truth(entry.vars.get("ansible_become")) else ""
+
+
 def truth(value: Any) -> bool:
     """The boolean value of an inventory variable."""
     return value.strip().lower() not in NO if isinstance(value, str) else bool(value)

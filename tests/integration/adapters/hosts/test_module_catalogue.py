@@ -14,7 +14,8 @@ from ftl2_enterprise.adapters.hosts import module_catalogue
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
-from ftl2_enterprise.loops.ports import HostEntry, ModuleCall
+from ftl2_enterprise.loops.ports import HostEntry
+from tests.support.loops.permitted import call_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ async def test_modules_that_do_nothing_are_refused_everywhere(modules: Ftl2Modul
         assert why is not None
         assert why.startswith(f"cannot use the module {prefix}{name}: ")
         assert "\n" not in why
-    result = await modules.run(ModuleCall(module=prefix + name, params={}, host="localhost", timeout=5))
+    result = await modules.run(call_of(modules, prefix + name, {}, timeout=5))
     assert (result.success, result.error) == (False, modules.refuse(prefix + name, "localhost"))
 
 
@@ -104,7 +105,7 @@ AnsibleModule(argument_spec={}).exit_json(changed=True, word=WORD)
 """,
     )
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
-    result = await modules.run(ModuleCall(module="acme.tools.tell", params={}, host="localhost", timeout=20))
+    result = await modules.run(call_of(modules, "acme.tools.tell", {}, timeout=20))
     assert result.error is None
     assert (result.changed, result.output["word"]) == (True, "from the library")
 
@@ -114,7 +115,7 @@ async def test_a_module_without_a_result_has_failed(
 ) -> None:
     collection_module(tmp_path, "DOCUMENTATION = 'only words'\n")
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path))
-    result = await modules.run(ModuleCall(module="acme.tools.tell", params={}, host="localhost", timeout=20))
+    result = await modules.run(call_of(modules, "acme.tools.tell", {}, timeout=20))
     assert (result.success, result.error) == (False, "the module returned no result")
 
 

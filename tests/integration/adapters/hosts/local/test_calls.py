@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.loops.ports import HostEntry, ModuleCall
+from ftl2_enterprise.gate.effects import HostIdentity
+from ftl2_enterprise.loops.ports import HostEntry
 from tests.support.loops.local_calls import MIB, run
+from tests.support.loops.permitted import call_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,11 +93,11 @@ async def test_80_mb_of_output_are_truncated_and_marked(modules: Ftl2Modules) ->
 
 async def test_a_host_with_a_local_connection_is_this_machine(modules: Ftl2Modules) -> None:
     modules.add_host(HostEntry(name="here", groups=("g",), vars={"ansible_connection": "local"}))
-    result = await modules.run(ModuleCall(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
+    result = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
     assert result.stdout == "hi\n"
-    assert modules.environment_facts("here") == {"groups": ["g"]}
+    assert modules.identity("here") == HostIdentity(name="here", names=("g", "localhost"))
     modules.remove_host("here")
-    gone = await modules.run(ModuleCall(module="command", params={"cmd": "echo hi"}, host="here", timeout=5))
+    gone = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
     assert not gone.success
     assert "cannot find the host here" in (gone.error or "")
 
@@ -105,7 +107,7 @@ async def test_become_is_refused_where_ftl2_would_ignore_it(tmp_path: Path) -> N
     inventory.host("here").update(ansible_connection="local", ansible_become="yes")
     modules = Ftl2Modules(inventory.settle(), work_dir=tmp_path, redact=lambda text: text)
     assert "cannot become" in (modules.refuse("command", "here") or "")
-    result = await modules.run(ModuleCall(module="command", params={"cmd": "id"}, host="here", timeout=5))
+    result = await modules.run(call_of(modules, "command", {"cmd": "id"}, host="here", timeout=5))
     assert not result.success
     await modules.close()
 
@@ -116,10 +118,11 @@ async def test_injected_and_redacted_values_are_not_returned(tmp_path: Path) -> 
         None,
         work_dir=tmp_path,
         redact=lambda text: text.replace("hunter2", "***"),
-        secrets=lambda module, params: {**params, "stdin": secret} if module == "shell" else params,
     )
     try:
-        result = await run(modules, "shell", cmd="echo hunter2; tee /dev/stderr; exit 1")
+        result = await run(
+            modules, "shell", cmd="echo hunter2; tee /dev/stderr; exit 1", stdin=secret, injected=["stdin"]
+        )
         assert secret not in result.stdout + result.stderr
         assert "***" in result.stdout
         assert "hunter2" not in str(result.output) + str(result.error)
@@ -133,10 +136,17 @@ async def test_secrets_within_returned_json_are_hidden(tmp_path: Path) -> None:
         None,
         work_dir=tmp_path,
         redact=lambda text: text,
-        secrets=lambda _, params: {**params, "line": 'to"ken=\\x'},
     )
     try:
-        result = await run(modules, "lineinfile", path=str(tmp_path / "f"), create=True, state="absent")
+        result = await run(
+            modules,
+            "lineinfile",
+            path=str(tmp_path / "f"),
+            create=True,
+            state="absent",
+            line='to"ken=\\x',
+            injected=["line"],
+        )
         assert 'to"ken' not in str(result)
         assert "to\\" not in str(result)
     finally:

@@ -44,7 +44,7 @@ import asyncio, json, os, pathlib, signal, sys
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.hosts.remote import server
-from ftl2_enterprise.loops.ports import ModuleCall
+from tests.support.loops.permitted import call_of
 
 here = pathlib.Path(sys.argv[1])
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -69,7 +69,7 @@ async def main():
         ("shell", {"cmd": "kill -9 $(ps -o ppid= -p $PPID); kill -9 $PPID"}),
         ("shell", {"cmd": inspect}),
     ]:
-        result = await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=60))
+        result = await modules.run(call_of(modules, module, params, timeout=60))
         results.append([result.success, result.stdout, result.error])
     results.append([os.getpid()])
     await modules.close()
@@ -180,12 +180,12 @@ def test_local_calls_import_neither_ftl2_nor_ssh(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib, sys
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.loops.ports import ModuleCall
+from tests.support.loops.permitted import call_of
 async def main():
     modules = Ftl2Modules(None, work_dir=pathlib.Path({str(tmp_path)!r}), redact=str)
     for module, params in (("command", {{"cmd": "true"}}), ("file", {{"path": "/tmp", "state": "directory"}}),
                            ("stat", {{"path": "/"}})):
-        assert (await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=9))).success
+        assert (await modules.run(call_of(modules, module, params, timeout=9))).success
     await modules.close()
 asyncio.run(main())
 print(sorted({{"ftl2", "asyncssh", "httpx", "ansible"}} & set(sys.modules)))

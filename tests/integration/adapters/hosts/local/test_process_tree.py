@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.loops.ports import ModuleCall
 from tests.support.loops.local_calls import run
+from tests.support.loops.permitted import call_of
 from tests.support.places import REPOSITORY
 from tests.support.processes.survivors import alive, end, mark, until
 
@@ -41,7 +41,7 @@ async def test_a_timeout_kills_the_whole_tree(modules: Ftl2Modules) -> None:
 
 async def test_the_commands_own_timeout_counts_when_it_is_shorter(modules: Ftl2Modules) -> None:
     params = {"cmd": f"sleep {mark()}", "timeout": 0.3}
-    result = await modules.run(ModuleCall(module="command", params=params, host="localhost", timeout=60))
+    result = await modules.run(call_of(modules, "command", params, timeout=60))
     assert (result.timed_out, result.error) == (True, "timed out after 0.3 s and was killed")
 
 
@@ -115,9 +115,9 @@ def test_killing_the_process_kills_its_tree(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib, sys
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.loops.ports import ModuleCall
+from tests.support.loops.permitted import call_of
 modules = Ftl2Modules(None, work_dir=pathlib.Path({str(tmp_path)!r}), redact=str)
-call = ModuleCall(module="shell", params={{"cmd": "setsid sleep " + sys.argv[1]}}, host="localhost", timeout=60)
+call = call_of(modules, "shell", {{"cmd": "setsid sleep " + sys.argv[1]}}, timeout=60)
 asyncio.run(modules.run(call))
 """
     # Its own command line must not pass for the one of its call.

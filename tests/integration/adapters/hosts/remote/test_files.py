@@ -11,10 +11,12 @@ import pytest
 import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+from tests.support.loops.permitted import call_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from ftl2_enterprise.loops.ports import ModuleResult
 
 
 @pytest_asyncio.fixture
@@ -25,7 +27,7 @@ async def modules(tmp_path: Path) -> AsyncIterator[Ftl2Modules]:
 
 
 async def run(modules: Ftl2Modules, module: str, **params: Any) -> ModuleResult:
-    return await modules.run(ModuleCall(module=module, params=params, host="localhost", timeout=30))
+    return await modules.run(call_of(modules, module, params))
 
 
 def mode(path: Path) -> str:
@@ -165,14 +167,9 @@ async def test_a_broken_template_is_refused_with_its_line(modules: Ftl2Modules, 
 
 
 async def test_a_template_that_renders_too_long_is_stopped(modules: Ftl2Modules, tmp_path: Path) -> None:
-    call = ModuleCall(
-        module="template",
-        params={
-            "content": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-            "dest": str(tmp_path / "f"),
-        },
-        host="localhost",
-        timeout=0.5,
-    )
-    result = await modules.run(call)
+    params = {
+        "content": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "dest": str(tmp_path / "f"),
+    }
+    result = await modules.run(call_of(modules, "template", params, timeout=0.5))
     assert (result.success, result.timed_out) == (False, True)

@@ -18,7 +18,8 @@ import pytest_asyncio
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
-from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
+from ftl2_enterprise.loops.ports import HostEntry, ModuleResult
+from tests.support.loops.permitted import call_of
 from tests.support.processes import sshd
 from tests.support.processes.survivors import alive, end, mark, until
 
@@ -63,7 +64,7 @@ async def modules(server: sshd.Sshd, gates: Path) -> AsyncIterator[Ftl2Modules]:
 async def run(
     modules: Ftl2Modules, module: str, host: str = "web", timeout: float = 60, **params: Any
 ) -> ModuleResult:
-    return await modules.run(ModuleCall(module=module, params=params, host=host, timeout=timeout))
+    return await modules.run(call_of(modules, module, params, host=host, timeout=timeout))
 
 
 # --- what works ----------------------------------------------------------------------------------------------------
@@ -332,9 +333,9 @@ async def test_injected_values_are_not_returned(server: sshd.Sshd, gates: Path) 
     inventory.host("web").update(server.host_vars())
     own = Ftl2Modules(
         inventory.settle(), work_dir=gates, redact=lambda text: text,
-        secrets=lambda _, params: {**params, "stdin": "s3cret-value"},
     )  # fmt: skip
-    result = await run(own, "shell", cmd="cat; exit 1")
+    params = {"cmd": "cat; exit 1", "stdin": "s3cret-value"}
+    result = await own.run(call_of(own, "shell", params, host="web", injected=["stdin"]))
     await own.close()
     assert result.stdout == "[redacted]\n"
     assert "s3cret" not in str(result)

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.loops.policy.file import load_policy
-from ftl2_enterprise.loops.policy.judge import evaluate
-from ftl2_enterprise.loops.policy.types import ALLOWED, AppliesTo, DenyRule, Policy, PolicyVerdict
+from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate.effects import Effect, EffectKind, HostIdentity, Origin
+from ftl2_enterprise.gate.policy.file import load_policy
+from ftl2_enterprise.gate.policy.types import AppliesTo, DenyRule, Policy
+from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -27,14 +30,33 @@ def policy(*matches: dict[str, str], applies_to: frozenset[AppliesTo] = frozense
 
 
 def judge(
-    given_policy: Policy, module: str = "file", params: dict[str, Any] | None = None, **kw: Any
-) -> PolicyVerdict:
-    call = {"host": "web01", "groups": ("web", "all"), "environment": "prod", "observing": False, **kw}
-    return evaluate(given_policy, module=module, params=params or {}, **call)
+    given_policy: Policy,
+    module: str = "file",
+    params: dict[str, Any] | None = None,
+    *,
+    host: str = "web01",
+    groups: Iterable[str] = ("web", "all"),
+    environment: str = "prod",
+    observing: bool = False,
+) -> Verdict:
+    effect = Effect(
+        kind=EffectKind.OBSERVATION if observing else EffectKind.ACTION,
+        origin=Origin.PERSON,
+        subject="test:1",
+        host=HostIdentity(name=host, names=tuple(groups)),
+        module=module,
+        params=params or {},
+        environment=environment,
+    )
+    return gate.judge(effect, gate.GateContext(policies=[given_policy]))
+
+
+def is_denied(given_policy: Policy, **kw: Any) -> bool:
+    return judge(given_policy, **kw).ruling is Ruling.DENY
 
 
 def denies(match: dict[str, str], module: str = "file", params: dict[str, Any] | None = None, **kw: Any) -> bool:
-    return not judge(policy(match), module, params, **kw).allowed
+    return is_denied(policy(match), module=module, params=params, **kw)
 
 
 @pytest.mark.parametrize("named", ["shell", "command", "raw", "ansible.builtin.shell", "ansible.legacy.raw", "sh*"])
@@ -120,16 +142,17 @@ def test_all_conditions_have_to_match() -> None:
 
 def test_the_first_rule_that_matches_gives_the_reason() -> None:
     verdict = judge(policy({"module": "copy"}, {"module": "fi*"}, {"module": "file"}))
-    assert verdict == PolicyVerdict(allowed=False, rule=2, reason="denied by policy rule 2 (p.yml line 2): because")
+    reason = "denied by policy rule 2 (p.yml line 2): because"
+    assert verdict == Verdict(ruling=Ruling.DENY, rule=2, reason=reason)
 
 
 def test_observations_are_denied_only_by_rules_that_apply_to_them() -> None:
-    assert judge(policy({"module": "shell"}), "command", observing=True) == ALLOWED
+    assert not is_denied(policy({"module": "shell"}), module="command", observing=True)
     both = policy({"module": "shell"}, applies_to=frozenset(AppliesTo))
-    assert not judge(both, "command", observing=True).allowed
-    assert not judge(both, "command").allowed
+    assert is_denied(both, module="command", observing=True)
+    assert is_denied(both, module="command")
     observing_rule = policy({"module": "shell"}, applies_to=frozenset({AppliesTo.OBSERVATIONS}))
-    assert judge(observing_rule, "command").allowed
+    assert not is_denied(observing_rule, module="command")
 
 
 patterns = st.sampled_from(["*", "file", "fi?e", "copy", "shell", "a", "[ab]", ""])
@@ -152,9 +175,9 @@ calls = st.fixed_dictionaries(
 def test_a_further_rule_never_allows_what_was_denied(
     given_matches: list[dict[str, str]], more: dict[str, str], call: dict[str, Any], at: int
 ) -> None:
-    before = evaluate(policy(*given_matches), **call)
-    after = evaluate(policy(*given_matches[:at], more, *given_matches[at:]), **call)
-    assert before.allowed or not after.allowed
+    before = is_denied(policy(*given_matches), **call)
+    after = is_denied(policy(*given_matches[:at], more, *given_matches[at:]), **call)
+    assert after or not before
 
 
 @given(matches, calls)
@@ -162,7 +185,7 @@ def test_any_exact_match_is_found(match: dict[str, str], call: dict[str, Any]) -
     texts = {"module": call["module"], "host": call["host"], "environment": call["environment"]}
     texts |= {f"param.{name}": value for name, value in call["params"].items() if isinstance(value, str)}
     if all(key in texts and fnmatchcase(texts[key], pattern) for key, pattern in match.items()):
-        assert not evaluate(policy(match), **{**call, "observing": False}).allowed
+        assert is_denied(policy(match), **{**call, "observing": False})
 
 
 @given(st.lists(matches, max_size=3), calls)
@@ -171,7 +194,7 @@ def test_the_spelling_of_a_builtin_module_makes_no_difference(
 ) -> None:
     if "." not in call["module"]:
         full = {**call, "module": f"ansible.builtin.{call['module']}"}
-        assert evaluate(policy(*given_matches), **call) == evaluate(policy(*given_matches), **full)
+        assert is_denied(policy(*given_matches), **call) == is_denied(policy(*given_matches), **full)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -208,7 +231,7 @@ def test_a_policy_directory_is_read_in_name_order(tmp_path: Path) -> None:
 
 
 def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
-    assert judge(Policy()) == ALLOWED
+    assert judge(Policy()).ruling is Ruling.ALLOW
     (tmp_path / "p.yml").write_text("rules: []\n")
     assert load_policy(tmp_path / "p.yml").rules == ()
 

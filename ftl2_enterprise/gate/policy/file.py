@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
-from ftl2_enterprise.loops.policy.types import PARAM, AppliesTo, DenyRule, Policy
+from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, DenyRule, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

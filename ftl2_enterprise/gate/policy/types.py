@@ -39,17 +39,3 @@ class Policy:
     """Rules in order: the first one that matches denies the call; a call that no rule matches is allowed."""
 
     rules: tuple[DenyRule, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyVerdict:
-    """Whether policy allows a call, and the rule that denies it."""
-
-    allowed: bool
-    rule: int | None = None
-    """Number of the rule that denies the call."""
-    reason: str = ""
-    """One line for people: names the rule, its file and its line."""
-
-
-ALLOWED = PolicyVerdict(allowed=True)

@@ -16,6 +16,11 @@ def short_name(module: str) -> str:
     return module
 
 
+def canonical(module: str) -> str:
+    """The one name of the module in effects and permits."""
+    return short_name(module)
+
+
 def spellings(module: str) -> tuple[str, ...]:
     """Every name of the same module, the given one first."""
     short = short_name(module)

@@ -1,54 +1,39 @@
-"""Evaluates a policy for one call. Pure; no decider and no rule takes part, and no module has run yet."""
+"""Finds the rule of a policy that is about an effect. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.loops.policy.module_names import RUNS_COMMANDS, equivalents, short_name
-from ftl2_enterprise.loops.policy.types import ALLOWED, PARAM, AppliesTo, Policy, PolicyVerdict
-from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
+from ftl2_enterprise.gate.effects import LOCAL, EffectKind, HostIdentity
+from ftl2_enterprise.gate.module_names import RUNS_COMMANDS, equivalents, short_name
+from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, DenyRule, Policy
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.gate.effects import Effect
 
 
-def evaluate(
-    policy: Policy,
-    *,
-    module: str,
-    params: Mapping[str, Any],
-    host: str,
-    groups: Iterable[str],
-    environment: str,
-    observing: bool,
-) -> PolicyVerdict:
-    """Evaluate the policy for one call on one host.
-
-    `params` are those that the module would receive, with secrets injected. `observing` selects the rules that apply
-    to observations instead of those that apply to actions.
-    """
-    kind = AppliesTo.OBSERVATIONS if observing else AppliesTo.ACTIONS
-    names = equivalents(module)
-    places = (host, *groups, "local") if host == LOCALHOST else (host, *groups)
+def first_match(policy: Policy, effect: Effect) -> DenyRule | None:
+    """The first rule whose conditions are all about the effect, or None."""
+    kind = AppliesTo.OBSERVATIONS if effect.kind is EffectKind.OBSERVATION else AppliesTo.ACTIONS
+    names = equivalents(effect.module)
+    places = _places(effect.host)
     for rule in policy.rules:
         if kind in rule.applies_to and all(
-            any(fnmatchcase(text, pattern) for text in _texts(key, names, places, environment, module, params))
+            any(fnmatchcase(text, pattern) for text in _texts(key, names, places, effect))
             for key, pattern in rule.match.items()
         ):
-            because = f": {rule.reason}" if rule.reason else ""
-            sentence = f"denied by policy rule {rule.number} ({rule.source}){because}"
-            return PolicyVerdict(allowed=False, rule=rule.number, reason=sentence)
-    return ALLOWED
+            return rule
+    return None
 
 
-def _texts(
-    key: str,
-    names: Iterable[str],
-    places: Iterable[str],
-    environment: str,
-    module: str,
-    params: Mapping[str, Any],
-) -> Iterable[str]:
+def _places(host: HostIdentity) -> tuple[str, ...]:
+    return (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
+
+
+def _texts(key: str, names: Iterable[str], places: Iterable[str], effect: Effect) -> Iterable[str]:
     """The texts that the pattern under that key is matched against; one match is enough."""
     match key:
         case "module":
@@ -56,10 +41,10 @@ def _texts(
         case "host":
             return places
         case "environment":
-            return (environment,)
+            return (effect.environment,)
         case _:
-            same = synonyms(module, key.removeprefix(PARAM))
-            return [text for name in same if name in params for text in param_texts(params[name])]
+            same = synonyms(effect.module, key.removeprefix(PARAM))
+            return [text for name in same if name in effect.params for text in param_texts(effect.params[name])]
 
 
 def param_texts(value: Any) -> tuple[str, ...]:

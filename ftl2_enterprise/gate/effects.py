@@ -1,0 +1,123 @@
+"""Effects: whatever reaches a host, the files of the controller, or a model. Values; they have one canonical form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, cast
+
+LOCAL = "localhost"
+"""The name of the machine of this process, where no inventory gives it another one."""
+
+
+class EffectKind(StrEnum):
+    """What an effect is for."""
+
+    ACTION = "action"
+    """A module call that changes a host."""
+    OBSERVATION = "observation"
+    """A module call that only has to return what it sees."""
+    STATE = "state"
+    """A change of what is registered."""
+    MODEL_CALL = "model_call"
+    """A request to a model."""
+
+
+class Origin(StrEnum):
+    """Who asks for an effect."""
+
+    MANIFEST = "manifest"
+    PLAYBOOK = "playbook"
+    RULE = "rule"
+    MODEL = "model"
+    PERSON = "person"
+
+
+class Fence(StrEnum):
+    """By what a module call is kept from changing its host."""
+
+    NONE = "none"
+    """By nothing."""
+    READING = "reading"
+    """The module only reads."""
+    CHECK_MODE = "check_mode"
+    """The module runs in check mode."""
+    SANDBOX = "sandbox"
+    """It runs in the read-only sandbox of the host."""
+
+
+class Mutates(StrEnum):
+    """Whether an effect changes something."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostIdentity:
+    """One host, whatever it is called."""
+
+    name: str = LOCAL
+    connection: str = "local"
+    address: str = ""
+    port: int = 0
+    names: tuple[str, ...] = ()
+    """What else policy may call it: its groups, and the names and groups of hosts with the same address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """One effect, in the form in which it is judged and in which its digest is taken."""
+
+    kind: EffectKind
+    origin: Origin
+    subject: str
+    """What asks for it, as `kind:id`."""
+    host: HostIdentity = field(default_factory=HostIdentity)
+    module: str = ""
+    """The canonical name of the module; of a model call, the provider."""
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The parameters that the module receives, secrets included; they are never shown or stored."""
+    privilege: str = ""
+    """The user that the module runs as, if it is not the one of the connection or of this process."""
+    fence: Fence = Fence.NONE
+    environment: str = ""
+    """The label that people gave to the environment, as in `prod`."""
+
+    @property
+    def mutates(self) -> Mutates:
+        """Whether it changes something on its host."""
+        if self.kind is EffectKind.MODEL_CALL or self.fence is not Fence.NONE:
+            return Mutates.NO
+        return Mutates.UNKNOWN if self.kind is EffectKind.OBSERVATION else Mutates.YES
+
+    def digest(self) -> str:
+        """SHA-256 of its canonical form, as 64 hexadecimal digits."""
+        host = self.host
+        form = (
+            self.kind, self.origin, self.subject, host.name, host.connection, host.address, host.port,
+            self.module, _plain(self.params), self.privilege, self.fence,
+        )  # fmt: skip
+        return sha256(json.dumps(form, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON, mappings as sorted pairs; what JSON lacks is a text, as it is for modules."""
+    match value:
+        case str() | int() | float() | None:
+            return value
+        case Mapping():
+            found = cast("Mapping[Any, Any]", value)
+            return {"": sorted(([str(key), _plain(one)] for key, one in found.items()), key=_key)}
+        case list() | tuple():
+            return [_plain(one) for one in cast("Sequence[Any]", value)]
+        case _:
+            return str(value)
+
+
+def _key(pair: list[Any]) -> str:
+    return pair[0]

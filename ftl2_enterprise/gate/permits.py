@@ -1,0 +1,56 @@
+"""Permits: the proof that an effect was allowed. What causes an effect takes one, and refuses any other effect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, final, override
+
+from ftl2_enterprise.gate.key import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftl2_enterprise.gate.effects import Effect, Fence, HostIdentity
+
+
+class NotPermitted(Exception):
+    """An effect was about to begin without a permit for exactly this effect: a defect of this program."""
+
+
+@final
+class Permit:
+    """The leave for one effect. Only `gate.judge` makes one."""
+
+    __slots__ = ("_effect", "digest")
+    digest: str
+    """The digest of the effect that it permits."""
+
+    def __init__(self, effect: Effect, *, key: object = None) -> None:
+        if key is not KEY:
+            raise NotPermitted("a permit is made by the gate alone")
+        object.__setattr__(self, "_effect", effect)
+        object.__setattr__(self, "digest", effect.digest())
+
+    @override
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise NotPermitted("a permit does not change")
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise NotPermitted("a permit is not copied into files or messages")
+
+    @override
+    def __repr__(self) -> str:
+        return f"<permit {self.digest[:12]}>"
+
+    def require_call(
+        self, *, host: HostIdentity, module: str, params: Mapping[str, Any], privilege: str, fence: Fence
+    ) -> None:
+        """Raise NotPermitted unless this permit was made for a module call with exactly these values."""
+        about = replace(self._effect, host=host, module=module, params=params, privilege=privilege, fence=fence)
+        self.require(about)
+
+    def require(self, effect: Effect) -> None:
+        """Raise NotPermitted unless this permit was made for exactly this effect."""
+        if effect.digest() != self.digest:
+            raise NotPermitted(f"{effect.module} on {effect.host.name} differs from what was permitted")

@@ -1,0 +1,36 @@
+"""Verdicts: the ruling of the gate about an effect, and its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.gate.permits import Permit
+
+
+class Ruling(StrEnum):
+    """What happens to an effect."""
+
+    ALLOW = "allow"
+    PREVIEW = "preview"
+    """It is shown and does not happen: a dry run."""
+    ASK = "ask"
+    """It waits for the approval of a person."""
+    HOLD = "hold"
+    """It waits until the end of a freeze."""
+    DENY = "deny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The ruling about one effect, with its reason."""
+
+    ruling: Ruling
+    rule: int | None = None
+    """Number of the policy rule that decided, if one did."""
+    reason: str = ""
+    """One line for people: the rule with its file and line, or what else decided. Empty for a plain `allow`."""
+    permit: Permit | None = None
+    """The leave for the effect; None unless the ruling is `allow`."""
