@@ -142,7 +142,7 @@ class LoopContext:
                 injected=frozenset(
                     name for name, value in effect.params.items() if value != requested.params.get(name)
                 ),
-                is_still_allowed=lambda: gate.judge(effect, self.gate).ruling is Ruling.ALLOW,
+                is_still_allowed=lambda: self.judge(requested).ruling is Ruling.ALLOW,
             )
         )
 
