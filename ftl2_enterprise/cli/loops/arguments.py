@@ -5,5 +5,6 @@ from __future__ import annotations
 from ftl2_enterprise.commandline.declaration import TEXT, Argument, HelpGroup
 
 LOOPS = HelpGroup("Loops", 20)
+POLICY = HelpGroup("Policy", 25)
 
 LOOP = Argument("loop", TEXT, "Name, unambiguous prefix of a name, or id.")

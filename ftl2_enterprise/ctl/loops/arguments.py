@@ -8,6 +8,7 @@ from ftl2_enterprise.core.problem import invalid
 LOOPS = HelpGroup("Loops", 10)
 PROMPTS = HelpGroup("Prompts", 20)
 RULES = HelpGroup("Rules", 30)
+POLICY = HelpGroup("Policy", 35)
 
 _NAMES = "ftl2_enterprise.ctl.loops.names"
 

@@ -104,15 +104,11 @@ class LoopContext:
 
     def effect(self, requested: RequestedCall) -> Effect:
         """The effect of a call, with the parameters that the module would receive, secrets included."""
-        return Effect(
-            kind=requested.kind,
-            origin=requested.origin,
+        return effect_of(
+            requested,
+            modules=self.modules,
+            bindings=self.bindings,
             subject=loop_subject(self.journal.loop_id),
-            host=self.modules.identity(requested.host),
-            module=canonical(requested.module),
-            params=self.bindings.inject(requested.module, requested.params),
-            privilege=self.modules.privilege(requested.host),
-            fence=requested.fence,
             environment=self.spec.environment,
         )
 
@@ -150,6 +146,23 @@ class LoopContext:
         """One redacted line that describes a call: the module and its parameters."""
         parts = [f"{key}={_short(value)}" for key, value in self.redactor.value(params).items()]
         return " ".join([module, *parts])[:240]
+
+
+def effect_of(
+    requested: RequestedCall, *, modules: Modules, bindings: Bindings, subject: str, environment: str
+) -> Effect:
+    """The effect of a call, as the gate judges it before the call and for `policy check`."""
+    return Effect(
+        kind=requested.kind,
+        origin=requested.origin,
+        subject=subject,
+        host=modules.identity(requested.host),
+        module=canonical(requested.module),
+        params=bindings.inject(requested.module, requested.params),
+        privilege=modules.privilege(requested.host),
+        fence=requested.fence,
+        environment=environment,
+    )
 
 
 def _short(value: Any) -> str:

@@ -74,12 +74,20 @@ def restore(engine: LoopContext) -> None:
     """Apply to the live inventory what earlier processes of the loop registered and removed."""
     for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
         engine.modules.remove_host(name)
-    for host in engine.journal.read(host_rows.get_hosts, engine.journal.loop_id):
+    for entry in registered_entries(engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)):
+        engine.modules.add_host(entry)
+
+
+def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
+    """The hosts that a loop has registered, as entries of an inventory."""
+    entries: list[HostEntry] = []
+    for host in hosts:
         if host.state is HostState.REGISTERED:
             given: dict[str, Any] = host.facts.get(host_rows.VARIABLES, {})
             # A variable that was redacted when it was stored has lost its value.
             kept = {name: value for name, value in given.items() if not contains_mask(value)}
-            engine.modules.add_host(_entry(host, kept))
+            entries.append(_entry(host, kept))
+    return entries
 
 
 def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:

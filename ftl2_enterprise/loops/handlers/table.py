@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.loops.handlers import (
     loops as loop_handlers,
+    policy as policy_handlers,
     prompts as prompt_handlers,
     queries as query_handlers,
     rules as rule_handlers,
@@ -34,8 +35,10 @@ READS: dict[Verb, Read] = {
     verbs.ListResources: query_handlers.list_resources,
     verbs.ListRules: rule_handlers.list_rules,
     verbs.ShowRule: rule_handlers.show_rule,
+    verbs.CheckPolicy: policy_handlers.check_policy,
+    verbs.ShowPolicy: policy_handlers.show_policy,
 }
-"""Read-only handlers; they read the database and the table of children, those of rules also the rule files."""
+"""Read-only handlers; they read the database and the table of children, those of rules and policy also files."""
 
 WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.SubmitLoop: loop_handlers.submit_loop,

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopSpec, Prompt
+from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyQuestion
 from ftl2_enterprise.protocol.loops.replies import (
     ActionPage,
     Deleted,
@@ -239,6 +240,26 @@ class ShowRule(Request[RuleDetail], frozen=True, tag="rule.show"):
     rule: Reference
 
 
+class CheckPolicy(Request[list[list[PolicyAnswer]]], frozen=True, tag="policy.check"):
+    """The verdict about each call in question, for each of its hosts. Nothing is called. Paths are absolute."""
+
+    access: ClassVar[Access] = Access.OPERATE
+
+    questions: Annotated[list[PolicyQuestion], Meta(max_length=1000)]
+    loop: Reference | None = None
+    """The loop whose policy, hosts and mode count; None for the site policy alone."""
+    policy: str | None = None
+    """A policy file instead of that of the loop."""
+    inventory: str | None = None
+    """An inventory instead of that of the loop."""
+
+
+class ShowPolicy(Request[PolicyInForce], frozen=True, tag="policy.show"):
+    """The rules of the site, and of a loop if one is named."""
+
+    loop: Reference | None = None
+
+
 class ListHosts(Request[list[HostLine]], frozen=True, tag="host.list"):
     """Hosts of loops, by loop and name."""
 
@@ -276,6 +297,8 @@ VERBS = (
     ShowRule,
     EnableRule,
     DisableRule,
+    CheckPolicy,
+    ShowPolicy,
     ListHosts,
     ListResources,
 )

@@ -138,6 +138,11 @@ def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_serv
     return LoopInputs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
 
 
+def policies(spec: LoopSpec, settings: Settings) -> list[tuple[str, Policy]]:
+    """Every policy that applies to the loop, in order, each with what it is of. Raises Problem."""
+    return [(spec.name, _policy(spec.policy))]
+
+
 def _policy(path: str | None) -> Policy:
     if not path:
         return Policy()

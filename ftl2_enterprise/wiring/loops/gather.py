@@ -13,18 +13,21 @@ from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.verbs import (
+    CheckPolicy,
     DisableRule,
     EnableRule,
     ListRules,
+    ShowPolicy,
     ShowRule,
     SubmitLoop,
 )
-from ftl2_enterprise.wiring.loops import build
+from ftl2_enterprise.wiring.loops import build, policy_check
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
 
@@ -48,7 +51,11 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
 
 
 def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
-    """The functions that read rule files, for the verbs of rules."""
+    """The functions that read files for the verbs of rules and of policy."""
+    return _rule_gathers(settings, database) | _policy_gathers(settings, database)
+
+
+def _rule_gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
 
     async def files() -> list[RuleFile]:
         with database.read() as tx:
@@ -72,6 +79,27 @@ def gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gat
         return msgspec.structs.replace(find(found, rule)[0], source="")
 
     return {ListRules: listed, ShowRule: shown, EnableRule: enabled, DisableRule: disabled}
+
+
+def _policy_gathers(settings: Callable[[], Settings], database: Store) -> dict[Verb, Gather]:
+    """The functions that read policies and inventories, for questions about policy."""
+    hint = "check the file systems of the policy and the inventory"
+
+    def judge(request: CheckPolicy) -> list[list[PolicyAnswer]]:
+        with database.read() as tx:
+            return policy_check.answers(request, settings(), tx, in_service=True)
+
+    def read(request: ShowPolicy) -> PolicyInForce:
+        with database.read() as tx:
+            return policy_check.in_force(request, settings(), tx)
+
+    async def checked(request: CheckPolicy) -> list[list[PolicyAnswer]]:
+        return await _in_time(asyncio.to_thread(judge, request), "the policy and the inventory", hint)
+
+    async def shown(request: ShowPolicy) -> PolicyInForce:
+        return await _in_time(asyncio.to_thread(read, request), "the policy", hint)
+
+    return {CheckPolicy: checked, ShowPolicy: shown}
 
 
 async def _in_time[T](work: Awaitable[T], what: str, hint: str) -> T:

@@ -1,4 +1,4 @@
 """Commands that run loops without a service, and that read their database."""
 
-ALIASES = {"answer": "respond"}
+ALIASES = {"answer": "respond", "policy": "policy show"}
 """Names that `ftl2ctl` has for the same commands."""

@@ -1,3 +1,3 @@
 """Commands about loops, their prompts, their rules and their history."""
 
-ALIASES = {"list": "status", "rules": "rules list"}
+ALIASES = {"list": "status", "rules": "rules list", "policy": "policy show"}

@@ -1,0 +1,72 @@
+"""`policy check`: whether a call would be allowed, and by which rule, without a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.cli.loops.arguments import POLICY
+from ftl2_enterprise.cli.program import JSON
+from ftl2_enterprise.commandline.declaration import TEXT, Command, Example, Option
+from ftl2_enterprise.commandline.loops import options, policy_question
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.cli.session import CliSession
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyQuestion
+
+LOOP_OPTION = Option("loop", "As a call of this loop, with its policy and hosts.", TEXT, value="LOOP")
+WHERE = (LOOP_OPTION, options.POLICY, options.inventory("that of the loop"))
+
+
+def run(session: CliSession, given: GivenValues) -> int:
+    """Judge the call; the exit status is the ruling."""
+    from ftl2_enterprise.render.loops.policy import answer_lines  # noqa: PLC0415 - not needed for help
+
+    (answers,) = ask(session, given, [policy_question.question(given)])
+    if given.has("json"):
+        session.document(answers)
+    else:
+        session.out.print(answer_lines(answers))
+    return policy_question.exit_status(answers)
+
+
+def ask(session: CliSession, given: GivenValues, questions: Sequence[PolicyQuestion]) -> list[list[PolicyAnswer]]:
+    """The answers to each question. Raises Problem."""
+    from ftl2_enterprise.protocol.loops.verbs import CheckPolicy  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.wiring.loops import policy_check  # noqa: PLC0415
+
+    request = CheckPolicy(
+        questions=list(questions),
+        loop=given.maybe("loop"),
+        policy=options.absolute(given, "policy"),
+        inventory=options.absolute(given, "inventory"),
+    )
+    if request.loop is None:
+        return policy_check.answers(request, session.settings, None, in_service=False)
+    with session.open_store().read() as tx:
+        return policy_check.answers(request, session.settings, tx, in_service=False)
+
+
+COMMAND = Command(
+    summary="Show whether a call would be allowed, and by which rule.",
+    group=POLICY,
+    run=run,
+    arguments=(policy_question.MODULE,),
+    options=(
+        policy_question.HOST,
+        policy_question.PARAM,
+        policy_question.KIND,
+        policy_question.ORIGIN,
+        *WHERE,
+        options.ENVIRONMENT,
+        JSON,
+    ),
+    details="Nothing is called. Symbolic links are resolved on the host only when a call begins, and not here.",
+    examples=(
+        Example("policy check shell --host web01 -i hosts.yaml --policy policy.yaml -p cmd=reboot"),
+        Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest"),
+    ),
+    statuses=("4: a call would be denied", "8: a call would need an approval, or is frozen"),
+)

@@ -1,0 +1,177 @@
+"""The arguments and options of `policy check`, and the tests of `policy test`, for both programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ftl2_enterprise.commandline.declaration import TEXT, Argument, Option, ValueKind, not_empty
+from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer
+
+NO_RULE = "no rule matches"
+STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8}
+"""Exit status of a check by ruling; of several hosts, the highest one except 0 counts, with `deny` first."""
+
+MODULE = Argument("module", ValueKind(name="module", check=not_empty), "Name of the module, in any spelling.")
+HOST = Option("host", "Host or group that is called.", TEXT, value="HOST", default="localhost")
+PARAM = Option(
+    "param",
+    "A parameter of the module. A value that begins with [ or { is JSON.",
+    TEXT,
+    short="p",
+    value="KEY=VALUE",
+    many=True,
+)
+KIND = Option("kind", "What the call is for.", TEXT, choices=tuple(map(str, CallKind)), default="action")
+ORIGIN = Option("origin", "Who asks for the call.", TEXT, choices=tuple(map(str, CallOrigin)), default="model")
+
+
+def question(given: GivenValues) -> PolicyQuestion:
+    """The question of a command line. Raises Problem(invalid)."""
+    return PolicyQuestion(
+        module=given.text("module"),
+        host=given.maybe("host") or "localhost",
+        params=parameters(given.many("param")),
+        kind=CallKind(given.maybe("kind") or CallKind.ACTION),
+        origin=CallOrigin(given.maybe("origin") or CallOrigin.MODEL),
+        environment=given.maybe("environment"),
+    )
+
+
+def parameters(words: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a call, from KEY=VALUE. Raises Problem(invalid)."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator or not key:
+            raise invalid(f"cannot take {word!r} for --param", "write KEY=VALUE, as in dest=/etc/motd")
+        if key in found:
+            raise invalid(f"cannot take the parameter {key} twice", 'give a list as JSON: name=\'["a", "b"]\'')
+        found[key] = _value(key, value)
+    return found
+
+
+def _value(key: str, value: str) -> Any:
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise invalid(f"cannot take the value of {key}: it is not JSON: {error}", "quote it for the shell") from None
+
+
+def exit_status(answers: Sequence[PolicyAnswer]) -> int:
+    """4 if any call is denied, 8 if any has to be approved or is held, else 0."""
+    statuses = {STATUSES[answer.ruling] for answer in answers}
+    return 4 if 4 in statuses else max(statuses, default=0)
+
+
+# --- a site's own tests of its policy ------------------------------------------------------------------------------
+
+
+class PolicyCase(Strict, frozen=True):
+    """One expectation of a site about its policy."""
+
+    module: str
+    expect: str
+    name: str | None = None
+    host: str = "localhost"
+    params: dict[str, Any] = {}
+    kind: CallKind = CallKind.ACTION
+    origin: CallOrigin = CallOrigin.MODEL
+    environment: str | None = None
+    rule: int | None = None
+    """The number of the rule that has to decide; None for any."""
+
+    @property
+    def title(self) -> str:
+        """Its name, or what it asks."""
+        return self.name or f"{self.kind} {self.module} on {self.host}"
+
+    @property
+    def question(self) -> PolicyQuestion:
+        """What it asks."""
+        return PolicyQuestion(
+            module=self.module, host=self.host, params=self.params, kind=self.kind, origin=self.origin,
+            environment=self.environment,
+        )  # fmt: skip
+
+
+def cases(text: str, source: str) -> list[PolicyCase]:
+    """The tests of a file. Raises Problem(invalid) with the number of the test."""
+    import yaml  # noqa: PLC0415 - one command
+
+    try:
+        found: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark is not None else ""
+        raise invalid(f"cannot read {source}{line}: it is not YAML", "see the page about policy") from None
+    tests = cast("Mapping[str, object]", found).get("tests") if isinstance(found, dict) else None
+    if not isinstance(tests, list) or not tests:
+        raise invalid(f"cannot use {source}: it has no tests", "write `tests:` and a list below it")
+    return [_case(one, number, source) for number, one in enumerate(cast("list[object]", tests), 1)]
+
+
+def _case(one: object, number: int, source: str) -> PolicyCase:
+    try:
+        case = msgspec.convert(one, PolicyCase)
+    except msgspec.ValidationError as error:
+        raise invalid(f"cannot use test {number} of {source}: {error}", "see the page about policy") from None
+    if case.expect not in STATUSES:
+        raise invalid(
+            f"cannot use test {number} of {source}: {case.expect!r} is no ruling", f"use {', '.join(STATUSES)}"
+        )
+    return case
+
+
+def difference(case: PolicyCase, answers: Sequence[PolicyAnswer]) -> str | None:
+    """How the answers differ from what the case expects; None if they do not."""
+    for answer in answers:
+        if answer.ruling != case.expect:
+            return f"expected {case.expect}, and it is {answer.ruling} on {answer.host}: {answer.reason or NO_RULE}"
+        if case.rule is not None and answer.rule != case.rule:
+            by = "no rule" if answer.rule is None else f"rule {answer.rule}"
+            return f"expected rule {case.rule} to decide, and it is {by}"
+    return None
+
+
+type CaseResults = list[tuple[str, str | None]]
+"""The title of each test, and how the verdict differs from what it expects; None if it does not."""
+
+
+def read(path: Path) -> str:
+    """The text of a file of tests. Raises Problem."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise not_found(f"cannot find {path}", "name a YAML file with tests of the policy") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise invalid(f"cannot read {path}: {reason}", "name a YAML file with tests of the policy") from None
+
+
+def results(tests: Sequence[PolicyCase], answers: Sequence[Sequence[PolicyAnswer]]) -> CaseResults:
+    """The result of each test."""
+    return [(test.title, difference(test, found)) for test, found in zip(tests, answers, strict=True)]
+
+
+def document(found: CaseResults) -> list[dict[str, str | None]]:
+    """The results as JSON."""
+    return [{"test": title, "difference": differs} for title, differs in found]
+
+
+def failed(found: CaseResults) -> int:
+    """The exit status: 1 if any test failed."""
+    return int(any(differs is not None for _, differs in found))

@@ -1,0 +1,1 @@
+"""Commands about policy: what is in force, and what it would do."""

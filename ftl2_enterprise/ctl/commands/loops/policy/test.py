@@ -1,0 +1,39 @@
+"""`policy test`: the tests that a site has written for its policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import PATH, Argument, Command, Example
+from ftl2_enterprise.commandline.loops import policy_question
+from ftl2_enterprise.ctl.commands.loops.policy.check import WHERE, ask
+from ftl2_enterprise.ctl.loops.arguments import POLICY
+from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
+from ftl2_enterprise.render.loops.policy import test_lines
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.session import CtlSession
+
+
+def run(session: CtlSession, given: GivenValues) -> int:
+    """Compare the verdict of each test with what it expects; 1 if any differs."""
+    path = Path(given.text("file"))
+    tests = policy_question.cases(policy_question.read(path), str(path))
+    answers = ask(session, given, [test.question for test in tests])
+    results = policy_question.results(tests, answers)
+    session.reply(policy_question.document(results), lambda: test_lines(results))
+    return policy_question.failed(results)
+
+
+COMMAND = Command(
+    summary="Compare the policy with the tests that a site has written for it.",
+    group=POLICY,
+    run=run,
+    verbs=(CheckPolicy,),
+    arguments=(Argument("file", PATH, "YAML file with tests."),),
+    options=WHERE,
+    examples=(Example("policy test /etc/ftl2-enterprise/policy-tests.yaml"),),
+    statuses=("1: a verdict differs from what a test expects",),
+)

@@ -1,0 +1,79 @@
+"""Questions about policy, and their answers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from ftl2_enterprise.core.wire import Wire
+
+
+class CallKind(StrEnum):
+    """What a call in question is for."""
+
+    ACTION = "action"
+    OBSERVATION = "observation"
+
+
+class CallOrigin(StrEnum):
+    """Who asks for the call in question."""
+
+    MANIFEST = "manifest"
+    PLAYBOOK = "playbook"
+    RULE = "rule"
+    MODEL = "model"
+    PERSON = "person"
+
+
+class PolicyQuestion(Wire, frozen=True):
+    """A call about which the gate is asked."""
+
+    module: str
+    host: str = "localhost"
+    """A host or a group."""
+    params: dict[str, Any] = {}
+    kind: CallKind = CallKind.ACTION
+    origin: CallOrigin = CallOrigin.MODEL
+    environment: str | None = None
+    """None: that of the loop, if one is named."""
+
+
+class PolicyAnswer(Wire, frozen=True):
+    """The verdict of the gate about a call on one host, and why."""
+
+    host: str
+    ruling: str
+    """`allow`, `preview`, `ask`, `hold` or `deny`."""
+    rule: int | None
+    """Number of the rule that decides, if one does."""
+    source: str | None
+    """The file and line of that rule."""
+    reason: str
+    """One sentence."""
+    problem: str | None
+    """Why nothing can run the call, whatever the ruling is: the module does not exist, for example."""
+    fence: str
+    """By what the call is kept from changing the host: `none`, `reading`, `check_mode` or `sandbox`."""
+
+
+class PolicyRuleLine(Wire, frozen=True):
+    """A rule that is in force."""
+
+    of: str
+    """`site`, or the name of the loop."""
+    number: int
+    decision: str
+    match: dict[str, str]
+    applies_to: list[str]
+    reason: str
+    source: str
+
+
+class PolicyInForce(Wire, frozen=True):
+    """The rules that are in force, in the order in which they are compared."""
+
+    rules: list[PolicyRuleLine]
+    revision: str
+    """Digest of the rules of the site."""
+    problem: str | None = None
+    """Why the site policy cannot be used; then every effect is denied, or the previous policy stays in force."""

@@ -1,0 +1,73 @@
+"""Policy as lines: verdicts about calls, the rules in force, and the results of a site's tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.render.text import Line, Role, count, line, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyRuleLine
+
+ROLES = {
+    "allow": Role.GOOD,
+    "preview": Role.GOOD,
+    "ask": Role.WARNING,
+    "hold": Role.WARNING,
+    "deny": Role.BAD,
+}
+FENCES = {
+    "reading": "it only reads",
+    "check_mode": "it runs in check mode",
+    "sandbox": "it runs in the read-only sandbox",
+}
+
+
+def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
+    """One line for each host: the ruling and the reason."""
+    return [_answer(answer) for answer in answers]
+
+
+def _answer(answer: PolicyAnswer) -> Line:
+    problem = f"it would fail: {answer.problem}" if answer.problem else ""
+    parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), problem]
+    return line(
+        (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host, Role.STRONG), ": ",
+        one_line("; ".join(part for part in parts if part), 400),
+    )  # fmt: skip
+
+
+def in_force_lines(policy: PolicyInForce) -> list[Line]:
+    """The rules in order, and a problem of the site policy if there is one."""
+    lines: list[Line] = []
+    if policy.problem:
+        lines.append(line(("the site policy cannot be used: ", Role.BAD), one_line(policy.problem, 400)))
+    if not policy.rules:
+        lines.append(line("no rules: everything is allowed that its origin may do by default"))
+    for rule in policy.rules:
+        lines.extend(_rule(rule))
+    return lines
+
+
+def _rule(rule: PolicyRuleLine) -> list[Line]:
+    about = ", ".join(f"{key}: {value}" for key, value in rule.match.items())
+    head = line(
+        (f"{rule.decision:<6}", ROLES[rule.decision]), " ", one_line(about, 300), " ",
+        (f"({rule.of} rule {rule.number}, {rule.source}, {' and '.join(rule.applies_to)})", Role.FAINT),
+    )  # fmt: skip
+    return [head, *([line("       ", one_line(rule.reason, 300))] if rule.reason else [])]
+
+
+def test_lines(results: Sequence[tuple[str, str | None]]) -> list[Line]:
+    """The result of each test, by title; None means that it passed. Then how many failed."""
+    lines = [
+        line(("ok    ", Role.GOOD), " ", one_line(title, 200))
+        if difference is None
+        else line(("failed", Role.BAD), " ", one_line(title, 200), ": ", one_line(difference, 400))
+        for title, difference in results
+    ]
+    failed = sum(difference is not None for _, difference in results)
+    lines.append(line(f"{count(len(results), 'test')}, {failed} failed"))
+    return lines

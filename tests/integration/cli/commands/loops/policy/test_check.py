@@ -1,0 +1,78 @@
+"""`ftl2-enterprise policy`: verdicts without a service, from real files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.processes.command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLICY = """
+rules:
+  - decision: deny
+    match: {module: shell, host: prod}
+    reason: not on prod
+"""
+INVENTORY = """
+prod:
+  hosts:
+    a: {ansible_host: 192.0.2.1}
+    b: {}
+"""
+TESTS = """
+tests:
+  - {module: command, host: a, expect: deny, rule: 1}
+  - {name: files, module: file, host: b, params: {path: /etc}, expect: allow}
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    for name, text in (("policy.yaml", POLICY), ("hosts.yaml", INVENTORY), ("tests.yaml", TESTS)):
+        (tmp_path / name).write_text(text)
+    return Command(tmp_path)
+
+
+def where(tmp_path: Path) -> list[str]:
+    return ["--policy", str(tmp_path / "policy.yaml"), "-i", str(tmp_path / "hosts.yaml")]
+
+
+def test_a_denied_call_has_the_status_of_a_denied_run(command: Command, tmp_path: Path) -> None:
+    done = command.run(
+        "policy", "check", "ansible.builtin.shell", "--host", "prod", "-p", "cmd=id", "--origin", "person",
+        *where(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert done.stdout.splitlines() == [
+        "deny    a: denied by policy rule 1 (policy.yaml line 3): not on prod",
+        "deny    b: denied by policy rule 1 (policy.yaml line 3): not on prod",
+    ]
+
+
+def test_a_module_that_does_not_exist_would_fail(command: Command, tmp_path: Path) -> None:
+    done = command.run("policy", "check", "nosuch", "--json", "--origin", "person", *where(tmp_path))
+    answer = json.loads(done.stdout)[0]
+    assert answer["problem"] == "cannot find the module nosuch"
+
+
+def test_the_tests_of_a_site(command: Command, tmp_path: Path) -> None:
+    done = command.run("policy", "test", str(tmp_path / "tests.yaml"), *where(tmp_path))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 tests, 0 failed")
+
+
+def test_a_policy_with_an_error_is_refused_with_file_and_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("rules:\n  - decision: deny\n    match: {modul: x}\n")
+    done = command.run("policy", "check", "file", *where(tmp_path))
+    assert done.returncode == 2
+    assert "policy.yaml line 3" in done.stderr
+    assert "did you mean module?" in done.stderr
+
+
+def test_an_unknown_host_is_refused(command: Command, tmp_path: Path) -> None:
+    done = command.run("policy", "check", "file", "--host", "zz", *where(tmp_path))
+    assert (done.returncode, "cannot find zz" in done.stderr) == (2, True)

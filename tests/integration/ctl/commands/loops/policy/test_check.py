@@ -1,0 +1,95 @@
+"""`policy check`: what is asked of the service, and the ruling as lines and as the exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyAnswer, PolicyQuestion
+from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
+
+DENIED = PolicyAnswer(
+    host="a",
+    ruling="deny",
+    rule=2,
+    source="p.yaml line 3",
+    reason="denied by policy rule 2",
+    fence="none",
+    problem=None,
+)
+ALLOWED = PolicyAnswer(
+    host="b", ruling="allow", rule=None, source=None, reason="", fence="sandbox", problem="cannot find the module x"
+)
+ASKED = PolicyAnswer(host="c", ruling="ask", rule=1, source="p.yaml line 1", reason="ask", fence="none", problem=None)
+
+
+def test_the_question_is_asked_as_it_is_written(service, ctl):
+    service.on(CheckPolicy, [[ALLOWED]])
+    ctl(
+        *("policy", "check", "copy", "--host", "prod", "-p", "dest=/etc/a=b", "-p", 'name=["x", "y"]'),
+        *("--kind", "observation", "--origin", "rule", "--environment", "prod"),
+        *("--loop", "web", "--policy", "p.yaml", "-i", "hosts.yaml"),
+    )
+    asked = service.asked_for(CheckPolicy)[0]
+    assert asked.questions == [
+        PolicyQuestion(
+            module="copy",
+            host="prod",
+            params={"dest": "/etc/a=b", "name": ["x", "y"]},
+            kind=CallKind.OBSERVATION,
+            origin=CallOrigin.RULE,
+            environment="prod",
+        )
+    ]
+    here = Path.cwd()
+    assert (asked.loop, asked.policy, asked.inventory) == ("web", str(here / "p.yaml"), str(here / "hosts.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"), [([ALLOWED], 0), ([ALLOWED, ASKED], 8), ([ALLOWED, ASKED, DENIED], 4), ([], 0)]
+)
+def test_the_exit_status_is_the_strictest_ruling(service, ctl, answers, status):
+    service.on(CheckPolicy, [answers])
+    assert ctl("policy", "check", "x")[0] == status
+
+
+def test_each_host_has_a_line_with_the_reason(service, ctl):
+    service.on(CheckPolicy, [[DENIED, ALLOWED]])
+    assert ctl("policy", "check", "x")[1].splitlines() == [
+        "deny    a: denied by policy rule 2",
+        "allow   b: no rule matches; it runs in the read-only sandbox; it would fail: cannot find the module x",
+    ]
+
+
+def test_the_answers_are_json(service, ctl):
+    service.on(CheckPolicy, [[DENIED]])
+    status, out, _ = ctl("policy", "check", "x", "--json")
+    assert status == 4
+    assert json.loads(out)[0] == {
+        "host": "a",
+        "ruling": "deny",
+        "rule": 2,
+        "source": "p.yaml line 3",
+        "reason": "denied by policy rule 2",
+        "fence": "none",
+        "problem": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-p", "dest"], "cannot take 'dest' for --param"),
+        (["-p", "=x"], "cannot take '=x' for --param"),
+        (["-p", "a=1", "-p", "a=2"], "cannot take the parameter a twice"),
+        (["-p", "a=[1"], "cannot take the value of a: it is not JSON"),
+        (["--kind", "change"], "cannot take 'change'"),
+    ],
+)
+def test_bad_parameters_are_refused_before_anything_is_asked(service, ctl, words, message):
+    status, _, err = ctl("policy", "check", "x", *words)
+    assert status == 2
+    assert message in err
+    assert service.asked_for(CheckPolicy) == []

@@ -1,0 +1,32 @@
+"""`policy show`: the rules in force."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.loops.policy import PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.protocol.loops.verbs import ShowPolicy
+
+RULE = PolicyRuleLine(
+    of="site",
+    number=1,
+    decision="deny",
+    match={"module": "shell", "host": "prod-*"},
+    applies_to=["actions"],
+    reason="No shell in production",
+    source="10-base.yaml line 3",
+)
+
+
+def test_each_rule_has_its_place_and_its_reason(service, ctl):
+    service.on(ShowPolicy, PolicyInForce(rules=[RULE], revision="abc"))
+    assert ctl("policy", "--loop", "web")[1].splitlines() == [
+        "deny   module: shell, host: prod-* (site rule 1, 10-base.yaml line 3, actions)",
+        "       No shell in production",
+    ]
+    assert service.asked_for(ShowPolicy)[0].loop == "web"
+
+
+def test_a_problem_of_the_site_policy_comes_first(service, ctl):
+    service.on(ShowPolicy, PolicyInForce(rules=[], revision="", problem="cannot use the policy x line 2: why"))
+    lines = ctl("policy", "show")[1].splitlines()
+    assert lines[0] == "the site policy cannot be used: cannot use the policy x line 2: why"
+    assert lines[1].startswith("no rules: ")
