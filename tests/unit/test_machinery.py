@@ -67,7 +67,7 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 def nouns() -> set[str]:
     """The nouns of the capabilities, in singular and plural."""
-    service = {"event", "log", "system", "text"}
+    service = {"event", "log", "policy", "system", "text"}
     found = {verb.partition(".")[0] for verb in CATALOGUE} - service
     found |= {kind.kind for one in capabilities() for kind in one.subjects}
     found |= {name for name in metadata.tables if name not in SHARED_TABLES and name.isalpha()}

@@ -26,9 +26,11 @@ from ftl2_enterprise.protocol.loops.replies import (
     RuleInfo,
     WholeText,
 )
-from ftl2_enterprise.protocol.loops.spec_limits import check_spec
+from ftl2_enterprise.protocol.loops.spec_limits import LONGEST_TEXT, check_spec
 from ftl2_enterprise.protocol.verb import Access, Reference, Request, RowId
 
+type Path = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+"""An absolute path."""
 type PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 # --- verbs that change ---------------------------------------------------------------------------------------------
@@ -248,9 +250,9 @@ class CheckPolicy(Request[list[list[PolicyAnswer]]], frozen=True, tag="policy.ch
     questions: Annotated[list[PolicyQuestion], Meta(max_length=1000)]
     loop: Reference | None = None
     """The loop whose policy, hosts and mode count; None for the site policy alone."""
-    policy: str | None = None
+    policy: Path | None = None
     """A policy file instead of that of the loop."""
-    inventory: str | None = None
+    inventory: Path | None = None
     """An inventory instead of that of the loop."""
 
 

@@ -60,7 +60,7 @@ def _rule(rule: PolicyRuleLine) -> list[Line]:
     return [head, *([line("       ", one_line(rule.reason, 300))] if rule.reason else [])]
 
 
-def test_lines(results: Sequence[tuple[str, str | None]]) -> list[Line]:
+def result_lines(results: Sequence[tuple[str, str | None]]) -> list[Line]:
     """The result of each test, by title; None means that it passed. Then how many failed."""
     lines = [
         line(("ok    ", Role.GOOD), " ", one_line(title, 200))

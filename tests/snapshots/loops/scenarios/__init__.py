@@ -7,6 +7,7 @@ from tests.snapshots.loops.scenarios.endings import REPLIES, SUMMARY, exits, wor
 from tests.snapshots.loops.scenarios.inventory import HOSTS_VIEW, RESOURCES_VIEW, RULES_VIEW
 from tests.snapshots.loops.scenarios.lists import LOOPS_VIEW
 from tests.snapshots.loops.scenarios.narration import NARRATION, WATCHED
+from tests.snapshots.loops.scenarios.policy import POLICY
 from tests.snapshots.loops.scenarios.prompts import PROMPT, PROMPTS_VIEW
 from tests.snapshots.scenario import Scenario
 
@@ -17,6 +18,7 @@ GOLDEN = {
     "actions_view": ACTIONS_VIEW,
     "prompts_view": PROMPTS_VIEW,
     "rules_view": RULES_VIEW,
+    "policy": POLICY,
     "hosts_view": HOSTS_VIEW,
     "resources_view": RESOURCES_VIEW,
     "prompt": PROMPT,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run(session: CliSession, given: GivenValues) -> int:
     """Compare the verdict of each test with what it expects; 1 if any differs."""
-    from ftl2_enterprise.render.loops.policy import test_lines  # noqa: PLC0415 - not needed for help
+    from ftl2_enterprise.render.loops.policy import result_lines  # noqa: PLC0415 - not needed for help
 
     path = Path(given.text("file"))
     tests = policy_question.cases(policy_question.read(path), str(path))
@@ -26,7 +26,7 @@ def run(session: CliSession, given: GivenValues) -> int:
     if given.has("json"):
         session.document(policy_question.document(results))
     else:
-        session.out.print(test_lines(results))
+        session.out.print(result_lines(results))
     return policy_question.failed(results)
 
 

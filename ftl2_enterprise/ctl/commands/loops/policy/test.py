@@ -10,7 +10,7 @@ from ftl2_enterprise.commandline.loops import policy_question
 from ftl2_enterprise.ctl.commands.loops.policy.check import WHERE, ask
 from ftl2_enterprise.ctl.loops.arguments import POLICY
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
-from ftl2_enterprise.render.loops.policy import test_lines
+from ftl2_enterprise.render.loops.policy import result_lines
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -23,7 +23,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     tests = policy_question.cases(policy_question.read(path), str(path))
     answers = ask(session, given, [test.question for test in tests])
     results = policy_question.results(tests, answers)
-    session.reply(policy_question.document(results), lambda: test_lines(results))
+    session.reply(policy_question.document(results), lambda: result_lines(results))
     return policy_question.failed(results)
 
 
