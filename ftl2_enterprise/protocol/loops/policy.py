@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.verb import Reference
 
 
 class CallKind(StrEnum):
@@ -28,13 +29,13 @@ class CallOrigin(StrEnum):
 class PolicyQuestion(Wire, frozen=True):
     """A call about which the gate is asked."""
 
-    module: str
-    host: str = "localhost"
+    module: Reference
+    host: Reference = "localhost"
     """A host or a group."""
     params: dict[str, Any] = {}
     kind: CallKind = CallKind.ACTION
     origin: CallOrigin = CallOrigin.MODEL
-    environment: str | None = None
+    environment: Reference | None = None
     """None: that of the loop, if one is named."""
 
 

@@ -60,6 +60,8 @@ def smallest(kind: Any) -> dict[str, Any]:
                 found[field.encode_name] = smallest(one)
             case inspect.IntType():
                 found[field.encode_name] = 1
+            case inspect.ListType():
+                found[field.encode_name] = []
             case _:
                 assert isinstance(one, inspect.StrType), one
                 found[field.encode_name] = "x"
