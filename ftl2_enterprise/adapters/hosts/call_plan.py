@@ -128,7 +128,7 @@ def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]
     text = str(content) if source is None else read_source("template", source).decode("utf-8", "replace")
     render = {
         "kind": "render", "template": text, "name": str(source or "the template"),
-        "search": [str(source.absolute().parent if source else Path.cwd())],
+        "directory": str(source.absolute().parent) if source else None,
         "variables": {"inventory_hostname": host, **cast("Mapping[str, Any]", variables)},
         "options": {key: bool(params.get(key)) for key in ("trim_blocks", "lstrip_blocks")},
     }  # fmt: skip
@@ -162,6 +162,8 @@ def read_source(module: str, source: Path) -> bytes:
     try:
         if source.is_dir():
             raise CannotPlan(f"cannot {module} {source}: it is a directory; copy its files, or pack it first")
+        if not source.is_file() and source.exists():
+            raise CannotPlan(f"cannot {module} {source}: it is not a regular file")
         if source.stat().st_size > CONTENT_LIMIT:
             raise CannotPlan(f"cannot {module} {source}: it is larger than {CONTENT_LIMIT >> 20} MiB; use get_url")
         return source.read_bytes()

@@ -5,22 +5,19 @@ A value that consists of a single expression keeps the type of the expression; e
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from jinja2 import StrictUndefined, Template, TemplateError, Undefined, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, Undefined, meta, nodes
+
+from ftl2_enterprise.adapters.templates.meter import charge, metered
+from ftl2_enterprise.adapters.templates.sandbox import CannotRender, Sandbox, reason
 
 EARLY = frozenset({"vars", "manifest_dir"})
 """Top-level names that are known when a manifest is loaded."""
 ROOTS = EARLY | {"answers", "observed", "host"}
-
-
-class CannotRender(Exception):
-    """A template that cannot be parsed or rendered; the text is the reason, for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +41,7 @@ class References:
 NOTHING = References()
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    environment.filters["quote"] = lambda value: shlex.quote(str(value))
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = Sandbox()
 _CACHED = 4096
 """Compiled templates that are cached: each is rendered for every host in every iteration."""
 BUILT_IN = frozenset(_ENVIRONMENT.globals)
@@ -94,37 +83,33 @@ def render_text(text: str, scope: Mapping[str, Any]) -> Any:
 def render_file(text: str, scope: Mapping[str, Any]) -> str:
     """One text, rendered; always a text."""
     try:
-        return _compiled(text).render(scope)
+        with metered():
+            return _compiled(text).render(scope)
     except Exception as error:
-        raise CannotRender(_why(error)) from None
+        raise CannotRender(reason(error)) from None
 
 
 def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
     """The value of an expression, with or without its braces."""
     try:
-        value = _compiled_expression(expression)(**scope)
+        with metered():
+            value = _compiled_expression(expression)(**scope)
         if isinstance(value, Undefined):
             str(value)
     except Exception as error:
-        raise CannotRender(_why(error)) from None
+        raise CannotRender(reason(error)) from None
     return value
 
 
 @lru_cache(_CACHED)
 def _compiled(text: str) -> Template:
+    charge(len(text))
     return _ENVIRONMENT.from_string(text)
 
 
 @lru_cache(_CACHED)
 def _compiled_expression(expression: str) -> Callable[..., Any]:
     return _ENVIRONMENT.compile_expression(_bare(expression), undefined_to_none=False)
-
-
-def _why(error: Exception) -> str:
-    """The reason for people; a template may raise any exception."""
-    if isinstance(error, TemplateError):
-        return error.message or type(error).__name__
-    return f"{type(error).__name__}: {error}"
 
 
 def _bare(expression: str) -> str:
@@ -148,10 +133,8 @@ def _is_one_expression(text: str) -> bool:
 def _parse(text: str) -> nodes.Template:
     try:
         return _ENVIRONMENT.parse(text)
-    except TemplateError as error:
-        raise CannotRender(_why(error)) from None
-    except RecursionError:
-        raise CannotRender("the template is nested too deeply") from None
+    except Exception as error:
+        raise CannotRender(reason(error)) from None
 
 
 def _references(tree: nodes.Template) -> References:

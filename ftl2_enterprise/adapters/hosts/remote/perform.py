@@ -224,27 +224,20 @@ def _put(request: Request) -> dict[str, Any]:
 
 
 def _render(request: Request) -> dict[str, Any]:
+    """Render a template; only on the machine that the loop runs on, where the whole package is installed."""
     import base64  # noqa: PLC0415
 
     from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
 
-    jinja2: Any = importlib.import_module("jinja2")
-    options = request["options"]
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
-        loader=jinja2.FileSystemLoader(request["search"]), **options,
-    )  # fmt: skip
+    parameters: Any = importlib.import_module("ftl2_enterprise.adapters.templates.parameters")
+    parameters.limit_process()
     try:
-        text = environment.from_string(request["template"]).render(request["variables"])
-    except jinja2.TemplateSyntaxError as error:
-        raise files.TransferFailed(
-            f"cannot render {request['name']}: line {error.lineno}: {error.message}"
-        ) from error
-    except jinja2.TemplateNotFound as error:
-        message = f"cannot render {request['name']}: it includes {error}, which does not exist"
-        raise files.TransferFailed(message) from error
-    except jinja2.UndefinedError as error:
-        raise files.TransferFailed(f"cannot render {request['name']}: {error.message}") from error
+        text = parameters.render(
+            request["template"], request["variables"], name=request["name"], directory=request["directory"],
+            options=request["options"],
+        )  # fmt: skip
+    except parameters.CannotRender as error:
+        raise files.TransferFailed(str(error)) from error
     return {"content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
 
 

@@ -37,7 +37,7 @@ CALL_MARK = "FTL2_MODULE_CALL"
 service recognizes it by this (see supervisor/root/process_tree.py)."""
 PRELOADS = {
     b"a": ("ansible.module_utils.basic", "runpy"),
-    b"r": ("jinja2", f"{__package__}.files"),
+    b"r": ("ftl2_enterprise.adapters.templates.parameters", f"{__package__}.files"),
     b"f": ("ftl2.ftl_modules.file", "asyncio", "inspect", f"{__package__}.files"),
     b"p": (f"{__package__}.files",),
 }
