@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.gate.module_names import RUNS_COMMANDS, short_name
+from ftl2_enterprise.gate.modules import RUNS_COMMANDS, name_of
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.decision import ObservationSpec
@@ -31,7 +31,7 @@ def facts_from(spec: ObservationSpec, result: Mapping[str, Any]) -> dict[str, st
     """Facts about the observed host, if any: system, machine, distribution, distribution_id, pkg_manager."""
     if result.get("failed"):
         return {}
-    module = short_name(spec.module)
+    module = name_of(spec.module)
     if module == "setup":
         return _setup_facts(result)
     if module in RUNS_COMMANDS and "os-release" in _command(spec.params):

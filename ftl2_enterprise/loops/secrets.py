@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final, override
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.redact import MASK
-from ftl2_enterprise.gate.module_names import spellings
+from ftl2_enterprise.gate.modules import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping

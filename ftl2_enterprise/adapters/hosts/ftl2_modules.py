@@ -17,7 +17,7 @@ from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
 from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
-from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 

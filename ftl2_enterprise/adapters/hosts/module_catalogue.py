@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.gate.modules import name_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -68,18 +70,6 @@ BOUND_TO_SYSTEM = frozenset({"apt", "apt_repository", "deb822_repository", "rpm_
 SHIPPED = frozenset({"file", "dnf", "dnf5"})
 """FTL2's own modules that need only Python on a managed host; the others need libraries or a cloud."""
 
-ALIASES: dict[str, str] = {
-    "amazon.aws.ec2_instance": "ec2_instance",
-    "amazon.aws.ec2_instance_info": "ec2_instance_info",
-    "amazon.aws.route53": "route53_record",
-    "amazon.aws.route53_info": "route53_info",
-    **{
-        f"google.cloud.{name}": name
-        for name in NATIVE
-        if NATIVE[name][0].startswith("gcp.")
-    },
-}  # fmt: skip
-
 _NOTHING = "FTL2 reports success for it without doing anything"
 _PLAYBOOK = "it controls a playbook, and there is none here"
 REFUSED: dict[str, str] = {
@@ -119,17 +109,9 @@ class CatalogueModule:
     collection: str | None = None
 
 
-def canonical(name: str) -> str:
-    """The short name, if there is one: over SSH, FTL2 accepts only short names of its own modules."""
-    for prefix in ("ansible.builtin.", "ansible.legacy."):
-        if name.startswith(prefix):
-            return name.removeprefix(prefix)
-    return ALIASES.get(name, name)
-
-
 def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = True) -> CatalogueModule | str:
     """The module, or one sentence with the reason why it cannot be used."""
-    short = canonical(name)
+    short = name_of(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
     if short in COMMANDS:
@@ -179,7 +161,7 @@ def _in_collection(name: str) -> CatalogueModule | str:
 
 
 def _unknown(name: str) -> str:
-    nearest = difflib.get_close_matches(canonical(name), names(), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name_of(name), names(), n=1, cutoff=0.5)
     return f"cannot find the module {name}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 

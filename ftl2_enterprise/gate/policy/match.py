@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import LOCAL, EffectKind, HostIdentity
-from ftl2_enterprise.gate.module_names import RUNS_COMMANDS, equivalents, short_name
+from ftl2_enterprise.gate.modules import equivalents, synonyms
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, DenyRule, Policy
 
 if TYPE_CHECKING:
@@ -71,27 +71,3 @@ def param_texts(value: Any) -> tuple[str, ...]:
 
 
 _YAML_TRUTH = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
-
-_PATH = frozenset({"path", "dest", "destfile", "name"})
-_PACKAGE = frozenset({"name", "pkg", "package"})
-_SERVICE = frozenset({"name", "service", "unit"})
-_COMMAND = frozenset({"cmd", "_raw_params", "argv"})
-
-_SYNONYMS: dict[str, frozenset[str]] = (
-    dict.fromkeys(("file", "lineinfile", "blockinfile", "replace"), _PATH)
-    | dict.fromkeys(("apt", "dnf", "dnf5", "yum", "package"), _PACKAGE)
-    | dict.fromkeys(("service", "systemd", "systemd_service", "sysvinit"), _SERVICE)
-    | dict.fromkeys(RUNS_COMMANDS, _COMMAND)
-    | {
-        "user": frozenset({"name", "user"}),
-        "stat": frozenset({"path", "dest", "name"}),
-        "slurp": frozenset({"src", "path"}),
-        "git": frozenset({"repo", "name"}),
-    }
-)
-
-
-def synonyms(module: str, param: str) -> frozenset[str]:
-    """Every name under which the module accepts that parameter: a rule about `path` also covers `dest`."""
-    same = _SYNONYMS.get(short_name(module), frozenset())
-    return same if param in same else frozenset({param})

@@ -10,7 +10,7 @@ from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
-from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.facts import loop_subject
@@ -119,6 +119,9 @@ class LoopContext:
 
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
+        internal = internal_parameter(requested.params)
+        if internal is not None:
+            return f"cannot use the parameter {internal} of {requested.module}: only what runs modules sets it"
         return self.modules.refuse(requested.module, requested.host)
 
     async def run(self, requested: RequestedCall) -> ModuleResult:

@@ -13,7 +13,7 @@ from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.gate.effects import HostIdentity
-from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.loops import process

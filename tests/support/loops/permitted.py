@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
-from ftl2_enterprise.gate.module_names import canonical
+from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.loops.ports import ModuleCall
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.adapters.deciders.manifest import yaml_lines
-from ftl2_enterprise.gate.module_names import short_name
+from ftl2_enterprise.gate.modules import name_of
 from ftl2_enterprise.protocol.loops.manifest import (
     CopyParams,
     FileParams,
@@ -210,7 +210,7 @@ def _actions(document: Document, where: Where, step: Step) -> Iterator[ParsedAct
 
 
 def _action(document: Document, where: Where, action: StepAction) -> ParsedAction:
-    module = short_name(action.module)
+    module = name_of(action.module)
     kind = PATH_MODULES.get(module)
     if kind is None:
         return ParsedAction(where=where, module=action.module, params=action.params, reason=action.reason)

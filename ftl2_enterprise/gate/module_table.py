@@ -1,0 +1,335 @@
+"""The table of modules: their names, what their parameters mean, and how they can observe. Data only.
+
+Policy, the fences of observations, the catalogue and the reference read it. A module that is not in it is not known
+to be harmless: it is of the class `other` and never an observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ModuleClass(StrEnum):
+    """What a module is about; rules of a policy can name it."""
+
+    COMMANDS = "commands"
+    PACKAGES = "packages"
+    SERVICES = "services"
+    USERS = "users"
+    FILES = "files"
+    NETWORK = "network"
+    STORAGE = "storage"
+    CLOUD = "cloud"
+    OTHER = "other"
+    """Modules of none of these, and those that the table does not have."""
+
+
+class Observing(StrEnum):
+    """How a module can be used as an observation."""
+
+    READING = "reading"
+    """It only reads."""
+    CHECKABLE = "checkable"
+    """Its check mode changes nothing."""
+    COMMANDS = "commands"
+    """It executes a command, which has to run in the sandbox."""
+    OTHER = "other"
+    """Not at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One module. Parameters are named in every spelling that the module accepts."""
+
+    name: str
+    kind: ModuleClass
+    observing: Observing = Observing.OTHER
+    names: tuple[str, ...] = ()
+    """Its other names, without those in `ansible.builtin` and `ansible.legacy`."""
+    also: tuple[ModuleClass, ...] = ()
+    """Further classes."""
+    writes: tuple[str, ...] = ()
+    """Paths that it writes or removes."""
+    files_of: str = ""
+    """If a path that it writes is a directory, it writes the file in it that is named as this parameter's value."""
+    reads: tuple[str, ...] = ()
+    """Paths that it reads only."""
+    commands: tuple[str, ...] = ()
+    """Command lines that it executes, or schedules for execution."""
+    programs: tuple[str, ...] = ()
+    """Programs, or options of programs, that it executes beyond its purpose."""
+    base: str = ""
+    """The directory that relative paths in its commands start from."""
+    packages: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    """Further groups of names for one parameter."""
+    lists: tuple[str, ...] = ()
+    """Parameters that are lists; a text with commas is one, too."""
+    not_observing: tuple[str, ...] = ()
+    """Parameters with which it cannot observe: they write, or execute a program of the caller's choice."""
+
+    @property
+    def classes(self) -> tuple[ModuleClass, ...]:
+        """All its classes."""
+        return (self.kind, *self.also)
+
+
+_C, _O = ModuleClass, Observing
+
+
+def _w(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_COMMAND = _w("cmd _raw_params free_form argv")
+_PATH = _w("path dest destfile name")
+
+_COMMANDS = (
+    Module(
+        name="command", kind=_C.COMMANDS, observing=_O.COMMANDS, commands=_COMMAND, base="chdir",
+        programs=_w("executable"), reads=_w("chdir creates removes"), lists=_w("argv"),
+    ),
+    Module(
+        name="shell", kind=_C.COMMANDS, observing=_O.COMMANDS, commands=_COMMAND, base="chdir",
+        programs=_w("executable"), reads=_w("chdir creates removes"), lists=_w("argv"),
+    ),
+    Module(name="raw", kind=_C.COMMANDS, commands=_COMMAND, programs=_w("executable")),
+    Module(
+        name="script", kind=_C.COMMANDS, commands=_COMMAND, base="chdir", programs=_w("executable"),
+        reads=_w("chdir creates removes"),
+    ),
+    Module(
+        name="expect", kind=_C.COMMANDS, commands=_w("command cmd _raw_params free_form"), base="chdir",
+        reads=_w("chdir creates removes"),
+    ),
+    Module(
+        name="cron", kind=_C.COMMANDS, observing=_O.CHECKABLE, commands=_w("job value"), writes=_w("cron_file"),
+        users=_w("user"), synonyms=(_w("day dom"), _w("weekday dow")),
+    ),
+    Module(name="community.general.cronvar", kind=_C.COMMANDS, names=_w("cronvar"), writes=_w("cron_file"),
+           users=_w("user")),
+    Module(name="ansible.posix.at", kind=_C.COMMANDS, names=_w("at"), commands=_w("command"),
+           reads=_w("script_file")),
+    Module(name="reboot", kind=_C.COMMANDS, commands=_w("reboot_command test_command boot_time_command"),
+           lists=_w("search_paths")),
+    Module(name="community.general.make", kind=_C.COMMANDS, names=_w("make"), base="chdir", writes=_w("chdir"),
+           programs=_w("make"), commands=_w("target targets"), reads=_w("file")),
+    Module(name="community.docker.docker_container_exec", kind=_C.COMMANDS, commands=_w("command argv"), base="chdir",
+           users=_w("user"), lists=_w("argv")),
+    Module(name="kubernetes.core.k8s_exec", kind=_C.COMMANDS, also=(_C.CLOUD,), commands=_w("command")),
+)  # fmt: skip
+
+_FILES = (
+    Module(
+        name="file", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("path dest name"), reads=_w("src"),
+    ),
+    Module(
+        name="copy", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), files_of="src", reads=_w("src"),
+        programs=_w("validate"), not_observing=_w("validate"),
+    ),
+    Module(
+        name="template", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), files_of="src", reads=_w("src"),
+        programs=_w("validate"), not_observing=_w("validate"), synonyms=(_w("variables vars"),),
+    ),
+    Module(
+        name="lineinfile", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
+        synonyms=(_w("regexp regex"), _w("line value")), not_observing=_w("validate"),
+    ),
+    Module(
+        name="blockinfile", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
+        synonyms=(_w("block content"),), not_observing=_w("validate"),
+    ),
+    Module(
+        name="replace", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
+        not_observing=_w("validate"),
+    ),
+    Module(
+        name="assemble", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), reads=_w("src"),
+        programs=_w("validate"), not_observing=_w("validate"),
+    ),
+    Module(
+        name="unarchive", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
+        programs=_w("extra_opts"), lists=_w("exclude extra_opts include"), urls=_w("src"),
+    ),
+    Module(name="tempfile", kind=_C.FILES, writes=_w("path")),
+    Module(name="fetch", kind=_C.FILES, reads=_w("src"), writes=_w("dest")),
+    Module(
+        name="get_url", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest tmp_dest"), files_of="url",
+        reads=_w("client_cert client_key"), urls=_w("url"),
+        synonyms=(_w("url_username username"), _w("url_password password")),
+        lists=_w("ciphers unredirected_headers"),
+    ),
+    Module(
+        name="git", kind=_C.FILES, also=(_C.NETWORK,),
+        writes=_w("dest archive separate_git_dir"), reads=_w("key_file reference"),
+        programs=_w("executable ssh_opts"), urls=_w("repo name"), lists=_w("gpg_allowlist"),
+    ),
+    Module(
+        name="subversion", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), programs=_w("executable"),
+        urls=_w("repo name repository"), synonyms=(_w("revision rev version"),),
+    ),
+    Module(name="find", kind=_C.FILES, observing=_O.READING, reads=_w("paths path name"),
+           lists=_w("paths path name patterns pattern excludes exclude"),
+           synonyms=(_w("patterns pattern"), _w("excludes exclude"))),
+    Module(name="stat", kind=_C.FILES, observing=_O.READING, reads=_w("path dest name"),
+           synonyms=(_w("get_mime mime mime_type mime-type"), _w("get_attributes attr attributes"))),
+    Module(name="slurp", kind=_C.FILES, observing=_O.READING, reads=_w("src path")),
+    Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest")),
+    Module(name="community.general.xml", kind=_C.FILES, names=_w("xml"), writes=_w("path dest file")),
+    Module(name="community.general.archive", kind=_C.FILES, names=_w("archive"), writes=_w("dest"), reads=_w("path")),
+    Module(name="community.general.ssh_config", kind=_C.FILES, names=_w("ssh_config"), writes=_w("ssh_config_file"),
+           users=_w("user")),
+    Module(name="ansible.posix.acl", kind=_C.FILES, names=_w("acl"), writes=_w("path name")),
+    Module(name="ansible.posix.synchronize", kind=_C.COMMANDS, also=(_C.FILES, _C.NETWORK), names=_w("synchronize"),
+           writes=_w("dest"), reads=_w("src"), programs=_w("rsync_opts rsync_path"), lists=_w("rsync_opts")),
+)  # fmt: skip
+
+_DNF_LISTS = "name pkg enablerepo disablerepo exclude enable_plugin disable_plugin"
+_PACKAGES = (
+    Module(
+        name="apt", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name package pkg deb"), reads=_w("deb"),
+        programs=_w("dpkg_options"), lists=_w("name package pkg"),
+        # In check mode, too, it cleans the cache and downloads a package.
+        not_observing=_w("autoclean clean deb dpkg_options"),
+        synonyms=(
+            _w("update_cache update-cache"), _w("default_release default-release"),
+            _w("install_recommends install-recommends"), _w("allow_unauthenticated allow-unauthenticated"),
+            _w("allow_downgrade allow-downgrade allow_downgrades allow-downgrades"),
+        ),
+    ),
+    Module(
+        name="dnf", names=_w("dnf5 yum"), kind=_C.PACKAGES,
+        packages=_w("name pkg"), reads=_w("conf_file"), writes=_w("installroot download_dir"),
+        lists=_w(_DNF_LISTS), synonyms=(_w("update_cache expire-cache"),),
+    ),
+    Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name")),
+    Module(
+        name="pip", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name"), reads=_w("requirements"),
+        writes=_w("virtualenv"), base="chdir", lists=_w("name"),
+        programs=_w("extra_args executable virtualenv_command virtualenv_python"),
+        not_observing=_w("extra_args executable virtualenv virtualenv_command virtualenv_python"),
+    ),
+    Module(name="apt_key", kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
+    Module(name="apt_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("repo"), writes=_w("filename"),
+           synonyms=(_w("update_cache update-cache"),)),
+    Module(name="deb822_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("uris"), lists=_w(
+        "architectures components exclude include languages suites targets types uris"),
+        not_observing=_w("signed_by install_python_debian")),
+    Module(name="yum_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("baseurl metalink mirrorlist"),
+           writes=_w("reposdir"), synonyms=(
+               _w("exclude excludepkgs"), _w("sslcacert ca_cert"), _w("sslclientcert client_cert"),
+               _w("sslclientkey client_key"), _w("sslverify validate_certs")),
+           lists=_w("baseurl exclude excludepkgs gpgkey includepkgs")),
+    Module(name="rpm_key", kind=_C.PACKAGES, urls=_w("key"), lists=_w("fingerprint")),
+    Module(name="debconf", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name pkg"),
+           synonyms=(_w("question selection setting"), _w("value answer"))),
+    Module(name="dpkg_selections", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name")),
+    Module(name="package_facts", kind=_C.PACKAGES, observing=_O.READING, lists=_w("manager")),
+    Module(name="community.general.snap", kind=_C.PACKAGES, names=_w("snap"), packages=_w("name"), lists=_w("name")),
+    Module(name="community.general.npm", kind=_C.PACKAGES, names=_w("npm"), packages=_w("name"), writes=_w("path"),
+           programs=_w("executable")),
+    Module(name="community.general.gem", kind=_C.PACKAGES, names=_w("gem"), packages=_w("name"),
+           programs=_w("executable")),
+    Module(name="community.general.zypper", kind=_C.PACKAGES, names=_w("zypper"), packages=_w("name pkg"),
+           lists=_w("name pkg")),
+    Module(name="community.general.pacman", kind=_C.PACKAGES, names=_w("pacman"), packages=_w("name package pkg"),
+           programs=_w("executable extra_args"), lists=_w("name package pkg")),
+    Module(name="community.general.apk", kind=_C.PACKAGES, names=_w("apk"), packages=_w("name"), lists=_w("name")),
+    Module(name="community.general.homebrew", kind=_C.PACKAGES, names=_w("homebrew"), packages=_w(
+        "name formula package pkg"), lists=_w("name formula package pkg")),
+)  # fmt: skip
+
+_SERVICES = (
+    Module(
+        name="service", kind=_C.SERVICES, observing=_O.CHECKABLE, services=_w("name"),
+        programs=_w("arguments args"), synonyms=(_w("arguments args"),),
+        not_observing=_w("arguments args pattern runlevel"),
+    ),
+    Module(
+        name="systemd", names=_w("systemd_service"), kind=_C.SERVICES, observing=_O.CHECKABLE,
+        services=_w("name service unit"),
+        synonyms=(_w("daemon_reload daemon-reload"), _w("daemon_reexec daemon-reexec")),
+    ),
+    Module(
+        name="sysvinit", kind=_C.SERVICES, services=_w("name service"), programs=_w("arguments args"),
+        synonyms=(_w("arguments args"),), lists=_w("runlevels"),
+    ),
+    Module(name="service_facts", kind=_C.SERVICES, observing=_O.READING),
+    Module(name="community.general.supervisorctl", kind=_C.SERVICES, names=_w("supervisorctl"), services=_w("name")),
+)  # fmt: skip
+
+_USERS = (
+    Module(
+        name="user", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"), writes=_w("home ssh_key_file"),
+        programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
+    ),
+    Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
+    Module(name="getent", kind=_C.USERS, observing=_O.READING),
+    Module(name="ansible.posix.authorized_key", kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
+           writes=_w("path"), urls=_w("key")),
+    Module(name="community.general.sudoers", kind=_C.USERS, names=_w("sudoers"), users=_w("user"),
+           commands=_w("commands"), lists=_w("commands")),
+)  # fmt: skip
+
+_NETWORK = (
+    Module(
+        name="uri", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.READING, writes=_w("dest"), urls=_w("url"),
+        reads=_w("src creates removes client_cert client_key ca_path unix_socket"), files_of="url",
+        synonyms=(_w("url_username user"), _w("url_password password")),
+        lists=_w("status_code ciphers unredirected_headers"),
+        not_observing=_w("body dest src unix_socket creates removes"),
+    ),
+    Module(name="iptables", kind=_C.NETWORK, observing=_O.CHECKABLE,
+           lists=_w("match destination_ports ctstate")),
+    Module(name="hostname", kind=_C.NETWORK, observing=_O.CHECKABLE),
+    Module(name="known_hosts", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
+           synonyms=(_w("name host"),)),
+    Module(name="wait_for", kind=_C.NETWORK, observing=_O.READING, reads=_w("path"),
+           lists=_w("active_connection_states exclude_hosts")),
+    Module(name="wait_for_connection", kind=_C.NETWORK, observing=_O.READING),
+    Module(name="ping", kind=_C.NETWORK, observing=_O.READING),
+    Module(name="ansible.posix.firewalld", kind=_C.NETWORK, names=_w("firewalld"), services=_w("service")),
+    Module(name="community.general.ufw", kind=_C.NETWORK, names=_w("ufw")),
+    Module(name="community.general.nmcli", kind=_C.NETWORK, names=_w("nmcli")),
+)  # fmt: skip
+
+_STORAGE = (
+    Module(name="mount_facts", kind=_C.STORAGE, observing=_O.READING, programs=_w("mount_binary"),
+           lists=_w("devices fstypes sources"), not_observing=_w("mount_binary")),
+    Module(name="ansible.posix.mount", kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
+           reads=_w("src")),
+    Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
+    Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),
+    Module(name="community.general.lvol", kind=_C.STORAGE, names=_w("lvol")),
+    Module(name="community.general.lvg", kind=_C.STORAGE, names=_w("lvg"), writes=_w("pvs"), lists=_w("pvs")),
+)  # fmt: skip
+
+_CLOUD = (
+    Module(name="ec2_instance", kind=_C.CLOUD, names=_w("amazon.aws.ec2_instance")),
+    Module(name="ec2_instance_info", kind=_C.CLOUD, observing=_O.READING, names=_w("amazon.aws.ec2_instance_info")),
+    Module(name="route53_record", kind=_C.CLOUD, names=_w("amazon.aws.route53")),
+    Module(name="route53_info", kind=_C.CLOUD, observing=_O.READING, names=_w("amazon.aws.route53_info")),
+    Module(name="cloud_run_service", kind=_C.CLOUD, names=_w("google.cloud.cloud_run_service")),
+    Module(name="artifact_registry_repository", kind=_C.CLOUD, names=_w("google.cloud.artifact_registry_repository")),
+    Module(name="secret_manager_secret", kind=_C.CLOUD, names=_w("google.cloud.secret_manager_secret")),
+    Module(name="gcp_compute_instance", kind=_C.CLOUD, names=_w("google.cloud.gcp_compute_instance")),
+    Module(name="gcp_compute_instance_info", kind=_C.CLOUD, observing=_O.READING,
+           names=_w("google.cloud.gcp_compute_instance_info")),
+)  # fmt: skip
+
+_OTHER = (
+    Module(name="setup", kind=_C.OTHER, observing=_O.READING, programs=_w("fact_path"),
+           lists=_w("gather_subset filter"), not_observing=_w("fact_path")),
+    Module(name="ansible.posix.sysctl", kind=_C.OTHER, names=_w("sysctl"), writes=_w("sysctl_file"),
+           synonyms=(_w("name key"), _w("value val"))),
+    Module(name="community.general.modprobe", kind=_C.OTHER, names=_w("modprobe")),
+    Module(name="community.general.timezone", kind=_C.OTHER, names=_w("timezone")),
+)  # fmt: skip
+
+TABLE: tuple[Module, ...] = (
+    *_COMMANDS, *_FILES, *_PACKAGES, *_SERVICES, *_USERS, *_NETWORK, *_STORAGE, *_CLOUD, *_OTHER,
+)  # fmt: skip

@@ -1,0 +1,126 @@
+"""What is known about modules: one name for each, what its parameters mean, and how it can observe. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ftl2_enterprise.gate.effects import Fence
+from ftl2_enterprise.gate.module_table import TABLE, Module, ModuleClass, Observing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BUILTIN_NAMESPACES: tuple[str, ...] = ("ansible.builtin.", "ansible.legacy.")
+
+MODULES: Mapping[str, Module] = {one.name: one for one in TABLE}
+"""Every module of the table, by its canonical name."""
+
+_NAMES: Mapping[str, str] = {name: one.name for one in TABLE for name in (one.name, *one.names)}
+
+RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleClass.COMMANDS in one.classes)
+"""Modules that execute or schedule commands: a rule about one of them covers all."""
+
+_BLANKS = " .\t\r\n"
+_READING_METHODS = frozenset({"GET", "HEAD"})
+_INTERNAL = "_ansible_"
+"""Prefix of parameters that a module's runner sets, as in `_ansible_check_mode`; nothing else may."""
+
+
+def short_name(module: str) -> str:
+    """`ansible.builtin.copy` becomes `copy`; the name of a module of any other collection stays as it is."""
+    for namespace in BUILTIN_NAMESPACES:
+        if module.startswith(namespace):
+            return module.removeprefix(namespace)
+    return module
+
+
+def name_of(module: str) -> str:
+    """The one name of the module for a correct spelling of it; a name with blanks or capitals is another module."""
+    name = short_name(module)
+    return _NAMES.get(name, name)
+
+
+def canonical(module: str) -> str:
+    """The one name of the module in effects and permits, whatever its spelling."""
+    name = module.lower().strip(_BLANKS)
+    while name.startswith(BUILTIN_NAMESPACES):
+        name = short_name(name).strip(_BLANKS)
+    return _NAMES.get(name, name)
+
+
+def spellings(module: str) -> tuple[str, ...]:
+    """Every name of the same module, the given one first."""
+    name = canonical(module)
+    known = MODULES.get(name)
+    names = dict.fromkeys((module, short_name(module), name, *(known.names if known else ())))
+    short = [one for one in names if "." not in one and one]
+    return tuple(dict.fromkeys((*names, *(space + one for one in short for space in BUILTIN_NAMESPACES))))
+
+
+def equivalents(module: str) -> tuple[str, ...]:
+    """Every name of the module and of the modules that can have the same effect."""
+    if canonical(module) not in RUNS_COMMANDS:
+        return spellings(module)
+    return tuple(name for member in sorted(RUNS_COMMANDS) for name in spellings(member))
+
+
+def synonyms(module: str, param: str) -> frozenset[str]:
+    """Every name under which the module accepts that parameter, or one of the same meaning: `path` and `dest`."""
+    known = find(module)
+    if known is None:
+        return frozenset({param})
+    groups = (
+        known.writes, known.reads, known.commands, known.packages, known.services, known.users, known.urls,
+        *known.synonyms,
+    )  # fmt: skip
+    return frozenset((param, *(name for group in groups if param in group for name in group)))
+
+
+def find(module: str) -> Module | None:
+    """What the table has about the module, or None."""
+    return MODULES.get(canonical(module))
+
+
+def classes(module: str, params: Mapping[str, Any]) -> frozenset[ModuleClass]:
+    """The classes of a call: those of its module, and `commands` if a parameter makes it execute something."""
+    known = find(module)
+    if known is None:
+        return frozenset({ModuleClass.OTHER})
+    more = (ModuleClass.COMMANDS,) if is_given(params, known.programs) else ()
+    return frozenset((*known.classes, *more))
+
+
+def is_given(params: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether one of these parameters has a value that is not empty, false or zero."""
+    return any(params.get(name) not in (None, "", False, 0) and params.get(name) != [] for name in names)
+
+
+def fence_for(module: str, params: Mapping[str, Any]) -> Fence | None:
+    """By what an observation with this module has to be kept from changing its host; None if it cannot observe."""
+    known = find(module)
+    if known is None or is_given(params, known.not_observing) or any(name.startswith(_INTERNAL) for name in params):
+        return None
+    match known.observing:
+        case Observing.READING:
+            return Fence.READING if known.name != "uri" or _only_reads(params) else None
+        case Observing.CHECKABLE:
+            # A name with a slash would be executed as the script of another directory.
+            return None if any("/" in str(params.get(name, "")) for name in known.services) else Fence.CHECK_MODE
+        case Observing.COMMANDS:
+            return Fence.SANDBOX
+        case Observing.OTHER:
+            return None
+
+
+def _only_reads(params: Mapping[str, Any]) -> bool:
+    """Whether a request changes nothing (RFC 9110, 9.2.1), and no header asks for another method."""
+    headers: Any = params.get("headers") or {}
+    named = cast("Mapping[Any, Any]", headers) if isinstance(headers, Mapping) else {"method": headers}
+    method = str(params.get("method") or "GET").strip().upper()
+    return method in _READING_METHODS and not any("method" in str(name).lower() for name in named)
+
+
+def internal_parameter(params: Mapping[str, Any]) -> str | None:
+    """The first parameter that only the program that runs modules may set, if there is one."""
+    return next((name for name in params if name.startswith(_INTERNAL)), None)
