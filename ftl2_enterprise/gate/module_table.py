@@ -330,6 +330,21 @@ _OTHER = (
     Module(name="community.general.timezone", kind=_C.OTHER, names=_w("timezone")),
 )  # fmt: skip
 
+_BUILT_IN = (
+    Module(name="unit", kind=_C.SERVICES, observing=_O.READING, services=_w("name")),
+    Module(name="units", kind=_C.SERVICES, observing=_O.READING),
+    Module(name="journal", kind=_C.OTHER, observing=_O.READING, services=_w("unit")),
+    Module(name="sockets", kind=_C.NETWORK, observing=_O.READING, reads=_w("path")),
+    Module(name="processes", kind=_C.OTHER, observing=_O.READING, users=_w("user")),
+    Module(name="packages", kind=_C.PACKAGES, observing=_O.READING, packages=_w("name"), lists=_w("name")),
+    Module(name="path", kind=_C.FILES, observing=_O.READING, reads=_w("path")),
+    Module(name="paths", kind=_C.FILES, observing=_O.READING, reads=_w("paths sha256"), lists=_w("paths sha256")),
+    Module(name="http", kind=_C.NETWORK, observing=_O.READING, urls=_w("url")),
+    Module(name="system", kind=_C.OTHER, observing=_O.READING),
+)  # fmt: skip
+"""The built-in observations: this program has them on each host."""
+
 TABLE: tuple[Module, ...] = (
+    *_BUILT_IN,
     *_COMMANDS, *_FILES, *_PACKAGES, *_SERVICES, *_USERS, *_NETWORK, *_STORAGE, *_CLOUD, *_OTHER,
 )  # fmt: skip

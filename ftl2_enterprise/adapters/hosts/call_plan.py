@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from ftl2_enterprise.adapters.hosts.module_catalogue import NATIVE
 from ftl2_enterprise.adapters.hosts.remote import files
+from ftl2_enterprise.adapters.hosts.remote.observing import parameters
 
 type Request = dict[str, Any]
 
@@ -134,6 +135,15 @@ def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]
     }  # fmt: skip
     name = source.name.removesuffix(".j2") if source else None
     return render, {**_put("template", params), "name": name, "make_parents": True}
+
+
+def observation(name: str, params: Mapping[str, Any]) -> Request:
+    """A request for a built-in observation, whose parameters are validated here and again on the host."""
+    try:
+        parameters.validated(name, params)
+    except parameters.CannotObserve as error:
+        raise CannotPlan(str(error)) from error
+    return {"kind": "observe", "module": name, "params": dict(params)}
 
 
 def native(name: str, params: Mapping[str, Any]) -> Request:

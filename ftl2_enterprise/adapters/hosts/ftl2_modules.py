@@ -160,6 +160,9 @@ class Ftl2Modules:
                     head, out, err, call_plan.shown_command(params), timeout=bounds["timeout"],
                     chdir=params.get("chdir"),
                 )  # fmt: skip
+            case "observe":
+                request = {**call_plan.observation(module.name, params), **bounds}
+                head, out, err = await self._send(entry, request, allowed)
             case "content":
                 return await self._put(entry, module, params, call)
             case "native":

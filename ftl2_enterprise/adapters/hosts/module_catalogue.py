@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.hosts.remote.observing import parameters
 from ftl2_enterprise.gate.modules import name_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 COMMANDS = frozenset({"command", "shell"})
 CONTENT = frozenset({"copy", "template"})
+OBSERVATIONS = frozenset(parameters.PARAMETERS)
+"""Built-in observations, which are ours: no module of FTL2 or Ansible has one of these names."""
+
+_OWN: dict[str, str] = {
+    **dict.fromkeys(OBSERVATIONS, "observe"),
+    **dict.fromkeys(COMMANDS, "command"),
+    **dict.fromkeys(CONTENT, "content"),
+}
+"""Modules that this program performs itself, with their kind."""
 
 NATIVE: dict[str, tuple[str, str]] = {
     "file": ("file", "ftl_file"),
@@ -101,7 +111,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueModule:
-    """A module: `kind` is command, content, native or ansible; `path` is the file of an Ansible-style module."""
+    """A module: `kind` is observe, command, content, native or ansible; `path` is that of an Ansible-style module."""
 
     name: str
     kind: str
@@ -114,10 +124,8 @@ def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = Tr
     short = name_of(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
-    if short in COMMANDS:
-        return CatalogueModule(name=short, kind="command")
-    if short in CONTENT:
-        return CatalogueModule(name=short, kind="content")
+    if (kind := _OWN.get(short)) is not None:
+        return CatalogueModule(name=short, kind=kind)
     if _is_native(short, params or {}, local=local):
         return CatalogueModule(name=short, kind="native")
     if "." in short:
@@ -184,4 +192,4 @@ def library() -> Path:
 def names() -> tuple[str, ...]:
     """The short names of all usable modules."""
     files = {path.stem for path in library().glob("[!_]*.py")}
-    return tuple(sorted((files | COMMANDS | CONTENT | set(NATIVE)) - set(REFUSED)))
+    return tuple(sorted((files | COMMANDS | CONTENT | OBSERVATIONS | set(NATIVE)) - set(REFUSED)))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 
 from ftl2_enterprise.adapters.hosts import call_plan, module_catalogue
+from ftl2_enterprise.adapters.hosts.remote.observing.parameters import PARAMETERS
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.gate.module_table import TABLE, Module, ModuleClass, Observing
 from ftl2_enterprise.gate.modules import canonical, classes, fence_for, find, name_of, spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OF_FILES = {"mode", "owner", "group", "seuser", "serole", "selevel", "setype", "attributes", "attr", "unsafe_writes"}
 FRAGMENTS = {
@@ -25,7 +29,8 @@ FRAGMENTS = {
     "checksum_common": {"checksum_algorithm", "checksum", "checksum_algo"},
 }
 """Parameters of the documentation fragments that are of interest here, by name."""
-OWN = {
+OWN: dict[str, Iterable[str]] = {
+    **{name: set(found) for name, found in PARAMETERS.items()},
     "command": call_plan.COMMAND_PARAMETERS,
     "shell": call_plan.COMMAND_PARAMETERS,
     "copy": call_plan.COPY_PARAMETERS,
@@ -223,3 +228,11 @@ def test_a_parameter_that_executes_something_adds_the_class_of_commands() -> Non
     assert classes("lineinfile", {"path": "/x"}) == {ModuleClass.FILES}
     assert classes("lineinfile", {"path": "/x", "validate": "sh %s"}) == {ModuleClass.FILES, ModuleClass.COMMANDS}
     assert classes("made.up", {}) == {ModuleClass.OTHER}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_built_in_observations_read(name: str) -> None:
+    assert fence_for(name, {}) is Fence.READING
+    known = find(name)
+    assert known is not None
+    assert mentioned(known) <= set(PARAMETERS[name])

@@ -37,12 +37,19 @@ HOSTS
   there is one result for each. Without `host`, or with "localhost", it is made on the machine that the loop runs on.
 - A name that is not in the inventory cannot be used. Register a new machine first, by the state operation add_host.
 - What is true of one host need not be true of another: different systems have different package and service managers.
-  When you do not know the system, observe /etc/os-release first.
+  When you do not know the system, observe it with `system` first.
 
 MODULES
 - Builtin modules go by their short name (command, shell, file, copy, template, stat, slurp, lineinfile, blockinfile,
   replace, find, user, group, git, cron, getent, get_url, uri, unarchive, wait_for, service_facts, package_facts, apt,
   dnf, pip, systemd ...); those of collections by their full name, such as community.general.ufw.
+- To observe, use the built-in observations first. They need no command, work on every host and cannot change it:
+  system {} (names, memory, file systems); unit {name} (exists, state, sub_state, enabled, result, restarts, since);
+  units {state: failed}; journal {unit, since: 1h, lines, priority}; sockets {port} or {path} (listening, with the
+  process); processes {name} or {pattern, user}; packages {name: one or a list} (packages.NAME.installed, version,
+  held); path {path} (exists, kind, mode, owner, group, size, sha256, link; with content: BYTES the text, with
+  entries: true the names in a directory); http {url, method: GET or HEAD} (reached, status, headers, body,
+  certificate.days_left). Only for what they do not answer, observe with a command.
 - For packages take the manager of the system (apt, dnf, ...), for services systemd or service. `package`, `setup`,
   `gather_facts`, `fetch`, `raw`, `script`, `reboot`, `debug`, `assert`, `set_fact` and `pause` cannot be used.
 - command and shell both pass `cmd` to /bin/sh; `argv`, a list, is executed without a shell. `chdir`, `creates`,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = str(Path(ftl2_enterprise.__file__).parent.parent)
 # -I isolates it from the user's Python settings and from modules in the working directory.
 BOOT = f"import sys; sys.path.append(sys.argv[2]); from {server.__name__} import main; main(int(sys.argv[1]))"
-HINTS = {"ansible": b"a", "render": b"r", "native": b"f", "put": b"p"}
+HINTS = {"ansible": b"a", "render": b"r", "native": b"f", "put": b"p", "observe": b"o"}
 IDLE_KEPT = 8
 """Maximum idle supervisors that are kept for later calls."""
 END_LIMIT = 8.0

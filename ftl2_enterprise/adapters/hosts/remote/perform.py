@@ -82,7 +82,7 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
         return processes.FirstOf(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
-    work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible}[kind]
+    work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible, "observe": _observe}[kind]
     return processes.forking(lambda: _respond(work, request))
 
 
@@ -221,6 +221,12 @@ def _put(request: Request) -> dict[str, Any]:
     from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
 
     return files.put(request)
+
+
+def _observe(request: Request) -> dict[str, Any]:
+    from ftl2_enterprise.adapters.hosts.remote.observing import subjects  # noqa: PLC0415
+
+    return subjects.observe(request["module"], request["params"])
 
 
 def _render(request: Request) -> dict[str, Any]:

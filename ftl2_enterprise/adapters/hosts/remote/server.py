@@ -40,6 +40,7 @@ PRELOADS = {
     b"r": ("ftl2_enterprise.adapters.templates.parameters", f"{__package__}.files"),
     b"f": ("ftl2.ftl_modules.file", "asyncio", "inspect", f"{__package__}.files"),
     b"p": (f"{__package__}.files",),
+    b"o": (f"{__package__}.observing.subjects",),
 }
 """The modules to import before the fork, by the hint byte of a call."""
 LARGEST = 1 << 16

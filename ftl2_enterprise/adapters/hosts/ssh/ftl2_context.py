@@ -147,7 +147,10 @@ def helper() -> bytes:
     """Our code for managed hosts, with FTL2's own modules that need only Python, as an executable archive."""
     own = Path(remote.__file__ or "").parent
     native = Path(importlib.import_module("ftl2").__file__ or "").parent / "ftl_modules"
-    files = {f"ftl2_enterprise/adapters/hosts/remote/{path.name}": path.read_text() for path in own.glob("*.py")}
+    files = {
+        f"ftl2_enterprise/adapters/hosts/remote/{path.relative_to(own)}": path.read_text()
+        for path in own.rglob("*.py")
+    }
     for name in ("exceptions", "file", "dnf"):
         files[f"ftl2/ftl_modules/{name}.py"] = (native / f"{name}.py").read_text()
     files |= dict.fromkeys(
