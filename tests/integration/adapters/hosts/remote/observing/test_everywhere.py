@@ -42,7 +42,7 @@ NEEDS_SYSTEMD = {"unit", "units", "journal"}
 
 
 def check(module: str, key: str, output: dict[str, Any]) -> None:
-    """The observation succeeded, or the machine lacks what it needs and it says so in one sentence."""
+    """The observation succeeded, or it reports in one sentence what the machine lacks."""
     if module in NEEDS_SYSTEMD and output.get("failed"):
         assert output["msg"].startswith(("cannot observe the unit", "cannot read the journal"))
         assert not Path("/run/systemd/system").exists() or module == "journal"
@@ -81,7 +81,7 @@ def test_an_unprivileged_user_gets_a_result_or_a_sentence(
     check(module, key, json.loads(done.stdout))
 
 
-def test_an_unprivileged_user_is_told_what_it_may_not_read(readable: Path) -> None:
+def test_an_unprivileged_user_gets_the_reason_for_what_it_may_not_read(readable: Path) -> None:
     closed = readable / "closed"
     closed.mkdir(mode=0o700)
     (closed / "file").write_text("x")
