@@ -8,6 +8,7 @@ LONGEST_DURATION = 10 * 365 * 24 * 3600
 """Seconds: ten years. Without a limit, infinity would be a duration, and timers cannot wait for it."""
 LARGEST_COST = 1_000_000_000
 """US dollars."""
+LARGEST_TOKENS = 10**12
 
 _BYTES = re.compile(r"(\d{1,15})([KMGT]?)")
 _PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)%")

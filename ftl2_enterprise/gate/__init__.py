@@ -1,1 +1,1 @@
-"""What may reach a host or a model: effects, verdicts, permits, policy. Pure; the caller passes everything in."""
+"""What may reach a host or a model: effects, verdicts, permits, policy, budgets. Pure; the caller passes all in."""

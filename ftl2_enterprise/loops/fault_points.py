@@ -16,6 +16,7 @@ class LoopFaultPoint(StrEnum):
     RULE_MATCHED = "rule-matched"
     RULE_ACTION_STARTED = "rule-action-started"
     RULE_FIRED = "rule-fired"
+    MODEL_CALL_QUEUED = "model-call-queued"
     MODEL_CALL_STARTED = "model-call-started"
     MODEL_ANSWERED = "model-answered"
     DECISION_RECORDED = "decision-recorded"

@@ -1,4 +1,4 @@
-"""The four lifecycles.
+"""The lifecycles of loops.
 
 Guarded UPDATEs, CHECK constraints, property tests, sets of states and diagrams derive from these.
 """
@@ -22,6 +22,7 @@ from ftl2_enterprise.protocol.loops.facts import (
 )
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState as A,
+    BreakerState as B,
     IterationState as I,
     LoopState as L,
     PromptState as P,
@@ -217,8 +218,39 @@ PROMPT = Machine(
 )
 
 
+class BreakerEvent(StrEnum):
+    """Events that change the state of a provider's circuit breaker. `loops.rows.providers` records them."""
+
+    FAILED = "failed"
+    """Too many calls in a row failed, or the probe did."""
+    PROBED = "probed"
+    """One call may try whether the provider is available again."""
+    RECOVERED = "recovered"
+    """The probe was answered."""
+    LOST = "lost"
+    """The process of the probe died, or the probe was stopped: the next call probes."""
+
+
+BREAKER = Machine(
+    "breaker",
+    B,
+    B.CLOSED,
+    {
+        B.CLOSED: {BreakerEvent.FAILED: B.OPEN},
+        B.OPEN: {BreakerEvent.PROBED: B.HALF_OPEN},
+        B.HALF_OPEN: {
+            BreakerEvent.FAILED: B.OPEN,
+            BreakerEvent.RECOVERED: B.CLOSED,
+            BreakerEvent.LOST: B.OPEN,
+        },
+    },
+)
+"""The circuit breaker of a provider: closed while calls are answered, open while none is made. It has no final
+state."""
+
+
 TITLE = "Loops"
 """Title of the section in the reference."""
 
-MACHINES = (LOOP, ITERATION, ACTION, PROMPT)
+MACHINES = (LOOP, ITERATION, ACTION, PROMPT, BREAKER)
 """Every lifecycle of loops, in the order of the reference."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, literal_column, select, type_coerce
@@ -14,7 +15,7 @@ from ftl2_enterprise.core.clock import Instant, after, seconds_between
 from ftl2_enterprise.core.end_reason import Why
 from ftl2_enterprise.loops.lifecycle import PAUSABLE
 from ftl2_enterprise.loops.restart_policy import ProcessEnd, RestartLimits
-from ftl2_enterprise.loops.rows import processes as process_rows
+from ftl2_enterprise.loops.rows import model_queue, processes as process_rows
 from ftl2_enterprise.loops.tables import loops, prompts
 from ftl2_enterprise.loops.units import process_end as end_units
 from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
@@ -122,7 +123,11 @@ class LoopManager:
             and process_rows.key_of(row.id) in children
             and process_rows.is_expedited(tx, row.id)
         }
-        return compare(rows, deadlines, children, now, begins=self._begins, expedited=expedited)
+        plan = compare(rows, deadlines, children, now, begins=self._begins, expedited=expedited)
+        # The loop that is next to call a model may not be able to yet; it checks that.
+        next_keys = (process_rows.key_of(loop_id) for loop_id in model_queue.next_in_line(tx))
+        woken = tuple(key for key in next_keys if key in children)
+        return replace(plan, wake=(*plan.wake, *woken)) if woken else plan
 
     def _in_time(self, row: Row, now: Instant) -> Row:
         """The row, with its times corrected if the clock was set back since it was written."""

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.gate.budgets import Amount, Breach, Limit
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 
@@ -213,16 +216,52 @@ class ModelUsage:
     model: str | None = None
 
 
+class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of all model calls of the service; those of one loop are in its specification."""
+
+    daily: Limit = Limit()
+    """What all calls of a day (UTC) may cost and use."""
+    parallel: int | None = None
+    """Calls of a provider at the same time."""
+    rate: int | None = None
+    """Calls of a provider that begin within a minute."""
+    breaker_failures: int = 5
+    """Failures of a provider in a row that open its circuit breaker."""
+    breaker_pause: float = 30.0
+    """Seconds for which the breaker is open at first; each probe that fails doubles it."""
+    breaker_cap: float = 600.0
+    """Seconds that this grows to at most."""
+
+
+NO_LIMITS = ModelLimits()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderHealth:
+    """What a call that has ended shows about its provider."""
+
+    failed: bool = False
+    """The provider was unavailable: it did not answer, or it was overloaded."""
+    retry_after: float | None = None
+    """Seconds for which the provider asks not to be called."""
+
+
+NO_NEWS = ProviderHealth()
+
+
 class ModelCallLog(Protocol):
     """Where a decider records its model calls, before and after each."""
 
-    def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
-        """Commit the intent; returns the call's id. Raises Problem(denied) when the cost limit is reached."""
+    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
+        """Wait until the call may begin, then reserve its upper bound and commit the intent; returns the call's id.
+
+        Raises BudgetReached when a budget has no room for it.
+        """
         ...
 
     def finish(
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
-        error: str | None = None,
+        error: str | None = None, health: ProviderHealth = ProviderHealth(),
     ) -> None:  # fmt: skip
         """Commit the outcome, usage and response; `latency` is in seconds."""
         ...
@@ -238,6 +277,18 @@ class DeciderFailed(Exception):
         super().__init__(message)
         self.message: str = message
         self.outcome: CallOutcome = outcome
+
+
+class BudgetReached(DeciderFailed):
+    """A call of the model would exceed a budget; a person has to decide how to continue."""
+
+    def __init__(self, breach: Breach) -> None:
+        super().__init__(breach.sentence("call the model"), CallOutcome.REFUSED)
+        self.breach: Breach = breach
+
+
+class StoppedWaiting(Exception):
+    """A stop was requested, or the observations became too old, while the decider waited to call its model."""
 
 
 class Decider(Protocol):

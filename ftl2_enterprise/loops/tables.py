@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from ftl2_enterprise.loops.lifecycle import ACTION, ENDED_LOOPS, ITERATION, LOOP, PROMPT
+from ftl2_enterprise.loops.lifecycle import ACTION, BREAKER, ENDED_LOOPS, ITERATION, LOOP, PROMPT
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import HostState
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
+    BreakerState,
     CallOutcome,
     Condition,
     Desired,
@@ -27,6 +28,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     ObservationState,
     Outcome,
     PromptState,
+    WaitReason,
 )
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.columns import (
@@ -380,6 +382,94 @@ model_calls = Table(
     **ids_never_reused(),
 )
 Index("model_calls_open", model_calls.c.loop_id, **only_where(model_calls.c.ended_at.is_(None)))
+
+model_reservations = Table(
+    "model_reservations",
+    metadata,
+    Column("call_id", Integer, ForeignKey("model_calls.id"), primary_key=True, nullable=False),
+    reference("loop_id", "loops"),
+    Column("generation", Integer, nullable=False),
+    Column("provider", Words, nullable=False),
+    Column("day", Integer, nullable=False),
+    count("reserved_cost"),
+    count("reserved_tokens"),
+    Column("settled_cost", Integer, nullable=True),
+    Column("settled_tokens", Integer, nullable=True),
+    Column("started_at", Integer, nullable=False),
+    Column("ended_at", Integer, nullable=True),
+    check("model_reservations", "amounts", "min(reserved_cost, reserved_tokens) >= 0"),
+    check("model_reservations", "no_refunds", "settled_cost >= 0 AND settled_tokens >= 0"),
+    check(
+        "model_reservations",
+        "settled_at_end",
+        "ended_at IS NOT NULL OR (settled_cost IS NULL AND settled_tokens IS NULL)",
+    ),
+    Index("model_reservations_by_loop", "loop_id"),
+    Index("model_reservations_started", "provider", "started_at"),
+)
+"""What each model call has reserved, and what counts for it since. An open one occupies a place of its provider."""
+Index(
+    "model_reservations_open",
+    *(model_reservations.c[name] for name in ("provider", "loop_id", "generation", "ended_at")),
+    **only_where(text("ended_at IS NULL")),
+)
+
+model_spending = Table(
+    "model_spending",
+    metadata,
+    Column("scope", Words, primary_key=True, nullable=False),
+    count("cost"),
+    count("tokens"),
+    count("raised_cost"),
+    count("raised_tokens"),
+    count("overruns"),
+    check("model_spending", "scope_given", "scope <> ''"),
+    check("model_spending", "amounts", "min(cost, tokens, raised_cost, raised_tokens, overruns) >= 0"),
+)
+"""Sums of what is reserved and spent, of a loop (`loop:17`) and of a day (`day:20788`), and by how much a person has
+raised the limit of the day. The sum of a day includes loops that were deleted since.
+"""
+
+model_waits = Table(
+    "model_waits",
+    metadata,
+    number(),
+    reference("loop_id", "loops"),
+    Column("generation", Integer, nullable=False),
+    Column("provider", Words, nullable=False),
+    Column("reason", Word(WaitReason), nullable=False),
+    Column("until", Integer, nullable=True),
+    Column("places", Integer, nullable=True),
+    Column("queued_at", Integer, nullable=False),
+    UniqueConstraint("loop_id", name="model_waits_loop"),
+    known("model_waits", "reason", WaitReason),
+    check("model_waits", "places_from_1", "places >= 1"),
+    **ids_never_reused(),
+)
+"""Loops that wait to call a model, in order. A row of a loop that no live process runs does not count."""
+Index("model_waits_by_provider", model_waits.c.provider, model_waits.c.id)
+
+model_providers = Table(
+    "model_providers",
+    metadata,
+    number(),
+    Column("name", Words, nullable=False),
+    Column("state", Word(BreakerState), nullable=False),
+    count("failures"),
+    count("openings"),
+    Column("retry_at", Integer, nullable=True),
+    Column("not_before", Integer, nullable=True),
+    Column("probe", Integer, nullable=True),
+    Column("error", Words, nullable=True),
+    Column("updated_at", Integer, nullable=False),
+    UniqueConstraint("name", name="model_providers_name"),
+    known("model_providers", "state", BREAKER.states),
+    check("model_providers", "counts", "min(failures, openings) >= 0"),
+    check("model_providers", "open_until", "(state = 'open') <= (retry_at IS NOT NULL)"),
+    check("model_providers", "one_probe", "(state = 'half_open') = (probe IS NOT NULL)"),
+    **ids_never_reused(),
+)
+"""The circuit breaker of each provider of models, which all processes share. `probe` is the id of a model call."""
 
 disabled_rules = Table(
     "disabled_rules",

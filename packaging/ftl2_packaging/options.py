@@ -26,7 +26,16 @@ OF_THE_SERVICE = {
     "log.directory": "/var/log/ftl2-enterprise",
 }
 """Paths in the directories of the unit."""
-EXAMPLES: dict[str, Any] = {"model.max_cost": 5.0, "loops.prompt_timeout": 86400.0, "limits.pids": 200}
+EXAMPLES: dict[str, Any] = {
+    "model.max_cost": 5.0,
+    "model.max_tokens": 2_000_000,
+    "model.daily_cost": 20.0,
+    "model.daily_tokens": 10_000_000,
+    "model.parallel": 4,
+    "model.rate": 30,
+    "loops.prompt_timeout": 86400.0,
+    "limits.pids": 200,
+}
 """Example values of settings without a default."""
 _ALIASES = {
     "Seconds": "more than 0",
@@ -35,6 +44,7 @@ _ALIASES = {
     "Dollars": "at least 0",
     "Share": "a share, from 0 to 1",
     "Count": "a whole number, at least 1",
+    "Tokens": "a whole number, at least 0",
 }
 
 

@@ -305,7 +305,8 @@ def test_a_migration_runs_in_the_transaction_that_is_checked(path: Path, monkeyp
     open_database(path, create=True).close()
     assert states == []
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001' WHERE rowid = 1")
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
         connection.commit()
     with pytest.raises(Exception, match=r"already exists|no such|duplicate"):
         open_database(path, create=True)

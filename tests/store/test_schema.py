@@ -10,8 +10,10 @@ from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.settings.sections import SupervisorSettings
+from ftl2_enterprise.gate.budgets import Limit
 from ftl2_enterprise.loops import tables
 from ftl2_enterprise.loops.manager import LoopManager
+from ftl2_enterprise.loops.ports import ModelLimits
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -19,6 +21,8 @@ from ftl2_enterprise.loops.rows import (
     loop_list,
     loops as loop_rows,
     model_calls as model_call_rows,
+    model_queue,
+    model_spending,
     observations as observation_rows,
     prompts as prompt_rows,
     rules as rule_rows,
@@ -27,7 +31,7 @@ from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store import events, idempotency, texts
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.wiring.database import open_database, open_temporary
-from tests.support.data.database import one_of_each
+from tests.support.data.database import one_of_each, spec
 from tests.support.data.schemas import expected_schema, schema
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 NAMED = {
     "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
     "observations", "model_calls", "events", "texts", "disabled_rules", "handovers", "cursors",
+    "model_reservations", "model_spending", "model_waits", "model_providers",
 }  # fmt: skip
 
 
@@ -109,6 +114,11 @@ QUERIES: list[Callable[[Tx], object]] = [
     lambda tx: model_call_rows.get_model_calls_for_iteration(tx, 1),
     lambda tx: model_call_rows.get_open_model_calls(tx, 1),
     lambda tx: model_call_rows.spent_on(tx, 1),
+    lambda tx: model_spending.budgets(tx, 1, spec(max_cost=1.0), Limit(cost=1)),
+    lambda tx: model_queue.waits(tx, 1, "claude", ModelLimits(parallel=1, rate=1)),
+    lambda tx: model_queue.waits(tx, 2, "of loop 1", ModelLimits()),
+    model_queue.get_waits,
+    model_queue.next_in_line,
     lambda tx: increment_rows.get_increments(tx, 1),
     lambda tx: loop_list.lines(tx, Table(), finished=False, before=None, limit=9),
     lambda tx: loop_list.lines(tx, Table(), finished=True, before=9, limit=9),
@@ -131,6 +141,7 @@ WALKED = (
     "USING COVERING INDEX loops_managed",
     "USING COVERING INDEX prompts_due",
     "USING COVERING INDEX rule_results_fired",
+    "USING INDEX model_waits_by_provider",
 )
 PAGED = ("USING INDEX sqlite_autoindex_hosts_1", "USING INDEX sqlite_autoindex_resources_1")
 

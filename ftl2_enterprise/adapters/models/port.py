@@ -11,6 +11,8 @@ from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ftl2_enterprise.gate.budgets import Amount
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
@@ -43,6 +45,7 @@ class ModelError(Exception):
         temporary: bool = False,
         usage: ModelUsage | None = None,
         detail: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message: str = message
@@ -51,6 +54,8 @@ class ModelError(Exception):
         self.usage: ModelUsage = usage or ModelUsage()
         self.detail: str = detail
         """The output of the model or its program, to be stored."""
+        self.retry_after: float | None = retry_after
+        """Seconds for which the provider asks not to be called."""
 
 
 class Model(Protocol):
@@ -64,6 +69,10 @@ class Model(Protocol):
     @property
     def model(self) -> str | None:
         """The requested model; None for the provider's default."""
+        ...
+
+    def bound(self, request: ModelRequest) -> Amount:
+        """The most that the request may cost and use."""
         ...
 
     async def ask(self, request: ModelRequest) -> ModelReply:

@@ -17,7 +17,7 @@ from ftl2_enterprise.commandline.declaration import (
 )
 from ftl2_enterprise.commandline.loops.desired_state import DECIDERS, MANIFESTS, MODES
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.protocol.loops.spec_limits import ASK_DELAY, COST, DURATION, ITERATIONS
+from ftl2_enterprise.protocol.loops.spec_limits import ASK_DELAY, COST, DURATION, ITERATIONS, TOKENS
 
 if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
@@ -76,6 +76,13 @@ MAX_COST = Option(
     value="USD",
     at_least=COST.at_least,
     at_most=COST.at_most,
+)
+MAX_TOKENS = Option(
+    "max-tokens",
+    "Maximum tokens of the loop's model calls, sent and received.",
+    NUMBER,
+    at_least=TOKENS.at_least,
+    at_most=TOKENS.at_most,
 )
 MAX_ITERATIONS = Option(
     "max-iterations",

@@ -44,6 +44,7 @@ def spec_of(
         max_ask_delay=given.number("max-ask-delay", 0),
         model=given.maybe("model"),
         max_cost=given.maybe_float("max-cost"),
+        max_tokens=given.maybe_number("max-tokens"),
         **_limits(given, settings),
     )
 

@@ -12,7 +12,7 @@ from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
-from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
@@ -48,6 +48,7 @@ class RunLimits:
     """How long a model call may continue after a stop was requested; then it is cancelled, and nothing is lost."""
     ssh_wait: float = 180.0
     """How long a machine that an action created may take to accept connections on its SSH port."""
+    models: ModelLimits = NO_LIMITS
     rest: float | None = None
     """A process of the service ends if its loop rests for longer than this, or waits for an answer: the service
     starts another one when the loop is due. None in the foreground, where no other process would take over.

@@ -11,15 +11,23 @@ import msgspec
 
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
-from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.loops.engine import prompting
+from ftl2_enterprise.gate.budgets import Amount, Breach
+from ftl2_enterprise.loops.engine import model_turn, prompting
 from ftl2_enterprise.loops.engine.check import unmet
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
-from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage, PastIteration, Situation
+from ftl2_enterprise.loops.ports import (
+    NO_NEWS,
+    BudgetReached,
+    ModelUsage,
+    PastIteration,
+    ProviderHealth,
+    Situation,
+    StoppedWaiting,
+)
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
@@ -91,6 +99,8 @@ def is_check_valid(engine: LoopContext, loop: Loop) -> bool:
         return False
     if not loop.check.expect:
         return False
+    if loop.spec.without_model:
+        return True
     return 0 <= seconds_between(loop.audited_at, engine.clock.now()) < engine.limits.audit_every
 
 
@@ -151,29 +161,42 @@ def situation(
 
 
 class _DecisionCalls:
-    """Records a decider's model calls, in one transaction before each call and one after it."""
+    """Records a decider's model calls, in one transaction before each call and one after it.
+
+    The one before it also reserves what the call may cost; a call that may not begin yet waits for its turn.
+    """
 
     def __init__(self, engine: LoopContext, iteration: Iteration) -> None:
         self._engine = engine
         self._iteration = iteration
 
-    def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
+    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
         engine = self._engine
-        call_id = engine.journal.commit(
-            model_call_rows.begin_model_call,
-            self._iteration,
-            purpose=purpose,
-            provider=provider,
-            model=model,
-            request=engine.redactor.text(request),
-            max_cost=engine.spec.max_cost,
-        )
-        reach(LoopFaultPoint.MODEL_CALL_STARTED)
-        return call_id
+        redacted_request = engine.redactor.text(request)
+        while True:
+            found = engine.journal.commit(
+                model_call_rows.begin_model_call,
+                self._iteration,
+                purpose=purpose,
+                provider=provider,
+                model=model,
+                request=redacted_request,
+                bound=bound,
+                limits=engine.limits.models,
+            )
+            match found:
+                case model_call_rows.CallBegun(call_id):
+                    reach(LoopFaultPoint.MODEL_CALL_STARTED)
+                    return call_id
+                case Breach():
+                    raise BudgetReached(found)
+                case _:
+                    reach(LoopFaultPoint.MODEL_CALL_QUEUED)
+                    await model_turn.wait(engine, self._iteration, provider, found)
 
     def finish(
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
-        error: str | None = None,
+        error: str | None = None, health: ProviderHealth = NO_NEWS,
     ) -> None:  # fmt: skip
         redact, journal = self._engine.redactor.text, self._engine.journal
         # A successful call is committed together with its decision, so a crash cannot keep one without the other.
@@ -189,18 +212,23 @@ class _DecisionCalls:
             response=redact(response),
             error=redact(error) if error is not None else None,
             model=usage.model,
+            health=health,
+            limits=self._engine.limits.models,
         )
         reach(LoopFaultPoint.MODEL_ANSWERED)
 
 
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
-    """Ask the decider; None when a stop request interrupted it. Raises DeciderFailed."""
+    """Ask the decider; None when a stop request interrupted it.
+
+    Raises DeciderFailed, and StoppedWaiting when it has to be asked again with new observations.
+    """
     try:
         return await unless(_grace_period(engine), engine.decider.decide(now, _DecisionCalls(engine, iteration)))
-    except Problem as problem:
-        if problem.code is not Code.DENIED:
-            raise
-        raise DeciderFailed(str(problem), CallOutcome.REFUSED) from problem
+    except StoppedWaiting:
+        if engine.stop.requested.is_set():
+            return None
+        raise
 
 
 async def _grace_period(engine: LoopContext) -> None:

@@ -18,6 +18,7 @@ from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptState
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.protocol.loops.decision import Decision
     from ftl2_enterprise.store.tx import Tx
@@ -47,11 +48,15 @@ def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
     return list(settled.values())
 
 
-def put(engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str) -> Prompt:
-    """Commit the question of the decision."""
+def put(
+    engine: LoopContext, iteration: Iteration, decision: Decision, *, by: str, until: Instant | None = None
+) -> Prompt:
+    """Commit the question of the decision; it expires at `until`, or earlier by the loop's time-out for prompts."""
     assert decision.ask is not None
     timeout = engine.spec.prompt_timeout
     deadline = after(engine.clock.now(), timeout) if timeout is not None else None
+    if until is not None:
+        deadline = until if deadline is None else min(deadline, until)
     prompt = engine.journal.commit(
         prompt_units.ask,
         iteration,

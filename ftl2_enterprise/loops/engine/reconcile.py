@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import (
+    budget_prompt,
     decide,
     execute,
     fire_rules,
@@ -20,7 +21,7 @@ from ftl2_enterprise.loops.engine import (
     prompting,
 )
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
-from ftl2_enterprise.loops.ports import DeciderFailed
+from ftl2_enterprise.loops.ports import BudgetReached, DeciderFailed, StoppedWaiting
 from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows, rules as rule_rows
 from ftl2_enterprise.loops.units import observations as observation_units, prompts as prompt_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
@@ -56,6 +57,7 @@ class RunEnd:
 
 RULES_ALONE = "rules"
 """Name of the decider for loops that only rules act on; it never plans an action itself."""
+WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
 STOPPED = RunEnd(outcome=None, reason="stopped")
 RUN_OUTCOMES: dict[IterationOutcome | None, Outcome] = {
     IterationOutcome.CONVERGED: Outcome.CONVERGED,
@@ -74,7 +76,7 @@ async def run(engine: LoopContext) -> RunEnd:
         now = engine.journal.read(decide.snapshot, engine.journal.loop_id)
         last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
-        if fresh and (end := _end(engine, now.of_run)) is not None:
+        if fresh and (end := _end(engine, now)) is not None:
             return end
         # The row counts as well as the signal: another process may change `desired` without being able to signal this
         # one.
@@ -97,8 +99,9 @@ def settled(last: Iteration) -> RunEnd | None:
     return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
 
 
-def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
+def _end(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
+    iterations = now.of_run
     if iterations and (end := settled(iterations[-1])) is not None:
         return end
     so_far = decide.of_budget(iterations)
@@ -108,7 +111,7 @@ def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
     if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
-    if so_far and (end := _stuck(engine, so_far)) is not None:
+    if so_far and (end := _stuck(engine, now.loop, so_far)) is not None:
         return end
     if not spent:
         return None
@@ -120,10 +123,11 @@ def _end(engine: LoopContext, iterations: Sequence[Iteration]) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
-def _stuck(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
+def _stuck(engine: LoopContext, loop: Loop, so_far: Sequence[Iteration]) -> RunEnd | None:
     """The end of a run that only rules act on, if another iteration would have the same result; else None."""
     last = so_far[-1]
-    if engine.spec.decider != RULES_ALONE or last.outcome is not IterationOutcome.OBSERVED:
+    rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
+    if not rules_alone or last.outcome is not IterationOutcome.OBSERVED:
         return None
     if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
         return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
@@ -195,8 +199,9 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
             rules = engine.load_rules()
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
             judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
+            unmet = decide.unmet_by_check(engine, now.loop, view)
             return await _decide(
-                engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged)
+                engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or []
             )
         case IterationState.ASKING:
             return await _wait_for_answer(engine, iteration)
@@ -256,14 +261,32 @@ async def _judge(
         return _converge(
             engine, iteration, Decision(converged=True, reasoning="the recorded check holds"), by=observe.CHECK
         )
-    return await _decide(engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged))
+    return await _decide(
+        engine, now, iteration, decide.situation(engine, now, iteration, rules, view, judged), unmet or []
+    )
 
 
 async def _decide(
-    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation
+    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation, unmet: list[str]
 ) -> RunEnd | None:
+    if engine.decider.is_model and now.loop.spec.without_model:
+        without = Decision(reasoning=WITHOUT_MODEL, unmet=unmet)
+        return await _follow(engine, now, iteration, without, by="budget", must_ask=False)
     try:
         decision = await decide.decide(engine, iteration, situation)
+    except BudgetReached as reached:
+        budget_prompt.put(engine, iteration, reached.breach)
+        return await _wait_for_answer(engine, iteration)
+    except StoppedWaiting:
+        engine.journal.commit(
+            run_units.give_up,
+            iteration,
+            engine.journal.generation,
+            outcome=IterationOutcome.INTERRUPTED,
+            lost="it was not started",
+            reason="waited to call the model; observing again first",
+        )
+        return None
     except DeciderFailed as failed:
         return engine.journal.commit(
             run_units.end_iteration,
@@ -276,11 +299,18 @@ async def _decide(
     if decision is None:
         return STOPPED
     by = engine.decider.name
+    return await _follow(engine, now, iteration, decision, by=by, must_ask=situation.must_ask)
+
+
+async def _follow(
+    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, decision: Decision, *, by: str, must_ask: bool
+) -> RunEnd | None:
+    """Do what was decided."""
     if decision.blocked is not None:
         return _block(engine, iteration, decision, by=by)
     if decision.converged:
         return _converge(engine, iteration, decision, by=by)
-    if decision.ask is None and decision.actions and situation.must_ask:
+    if decision.ask is None and decision.actions and must_ask:
         decision = decide.insist(decision, iteration, failed=now.loop.failed_iterations)
     if decision.ask is not None:
         inventory_state.apply_with_next(engine, iteration, decision.state_ops)
@@ -345,7 +375,9 @@ async def _wait_for_answer(engine: LoopContext, iteration: Iteration) -> RunEnd 
     if prompt is None:
         return RunEnd(outcome=None, reason="waiting for an answer", waiting=True)
     stopped = None
-    if prompt.key.startswith(decide.INSISTED) and prompt.answer in {None, decide.STOP}:
+    if (about := budget_prompt.question_of(prompt)) is not None:
+        stopped = budget_prompt.apply_with_next(engine, prompt, about)
+    elif prompt.key.startswith(decide.INSISTED) and prompt.answer in {None, decide.STOP}:
         by = f" by {prompt.answered_by}" if prompt.answered_by else ""
         stopped = f"stopped{by} after repeated failures"
     return engine.journal.commit(

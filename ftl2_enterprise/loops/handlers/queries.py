@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.rows import (
     hosts as host_rows,
     loop_list,
     loops as loop_rows,
+    model_queue,
     processes as process_rows,
     prompts as prompt_rows,
 )
@@ -67,6 +68,7 @@ def show_loop(tx: Tx, request: ShowLoop, children: Table) -> LoopDetail:
         last=last[0] if last else None,
         queued=process_rows.queued(loop.id, children),
         draining=children.draining,
+        model_wait=model_queue.get_waits(tx).get(loop.id),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
+from ftl2_enterprise.loops.rows import model_spending
 from ftl2_enterprise.loops.tables import (
     TEXT_REFERRERS,
     actions,
@@ -14,6 +15,8 @@ from ftl2_enterprise.loops.tables import (
     iterations,
     loops,
     model_calls,
+    model_reservations,
+    model_waits,
     observations,
     prompts,
     resources,
@@ -38,8 +41,10 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
         ).scalars()
     ]
     for table in (
-        rule_results, model_calls, observations, actions, prompts, iterations, increments, hosts, resources,
+        rule_results, model_waits, model_reservations, model_calls, observations, actions, prompts, iterations,
+        increments, hosts, resources,
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
+    model_spending.forget_loop(tx, loop_id)
     tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
     texts.collect(tx, digests)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, select
 
 from ftl2_enterprise.core.clock import after
+from ftl2_enterprise.loops.rows import model_queue
 from ftl2_enterprise.loops.rows.processes import pid_of_loop, queued
 from ftl2_enterprise.loops.tables import (
     loops,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
     from ftl2_enterprise.store.tx import Tx
 
-_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued"})
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued", "model_wait"})
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
@@ -54,11 +55,13 @@ def lines(
         rows.sort(key=lambda row: row[0], reverse=True)
     more = rows[limit - 1][0] if len(rows) > limit else None
     rows = rows[:limit]
+    waiting = model_queue.get_waits(tx)
     found = [
         LoopLine(
             **dict(zip(_LINE, row[:-1], strict=True)),
             pid=pid_of_loop(row[0], row[-1], children),
             queued=queued(row[0], children),
+            model_wait=waiting.get(row[0]),
         )
         for row in rows
     ]

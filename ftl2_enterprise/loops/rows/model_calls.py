@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
 from ftl2_enterprise.core import problem
-from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.rows.loops import add_to_loop
-from ftl2_enterprise.loops.tables import loops, model_calls
-from ftl2_enterprise.protocol.loops.facts import ModelAnswered, ModelAsked, loop_subject
+from ftl2_enterprise.gate.budgets import MICRO, Amount, Breach, Settlement, day_of, judge, micro, settle
+from ftl2_enterprise.loops.ports import NO_LIMITS, NO_NEWS, ModelLimits, ProviderHealth
+from ftl2_enterprise.loops.rows import model_queue as queue, model_spending as spending, providers as provider_rows
+from ftl2_enterprise.loops.rows.loops import add_to_loop, get_loop
+from ftl2_enterprise.loops.rows.model_queue import CallWaits
+from ftl2_enterprise.loops.tables import loops, model_calls, model_reservations
+from ftl2_enterprise.protocol.loops.facts import ModelAnswered, ModelAsked, ModelOverran, ModelQueued, loop_subject
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, ModelCall
 from ftl2_enterprise.store import texts
 from ftl2_enterprise.store.prepared import Prepared
@@ -30,6 +34,26 @@ _OPEN = Prepared(
     .order_by(model_calls.c.id)
 )
 _SPENT = Prepared(select(loops.c.cost_usd).where(loops.c.id == bindparam("row_id")))
+_RESERVE = Prepared(insert(model_reservations))
+_RESERVED = Prepared(
+    select(
+        model_reservations.c.provider,
+        model_reservations.c.day,
+        model_reservations.c.reserved_cost,
+        model_reservations.c.reserved_tokens,
+    ).where(model_reservations.c.call_id == bindparam("call"), model_reservations.c.ended_at.is_(None))
+)
+_SETTLE = Prepared(update(model_reservations).where(model_reservations.c.call_id == bindparam("call")))
+NOTHING = Amount()
+
+
+class CallBegun(msgspec.Struct, frozen=True, tag="begun"):
+    """A call may begin: its upper bound is reserved."""
+
+    call_id: int
+
+
+type CallStart = CallBegun | CallWaits | Breach
 
 
 @unit
@@ -41,21 +65,31 @@ def begin_model_call(
     provider: str,
     model: str | None,
     request: str,
-    max_cost: float | None = None,
-) -> int:
-    """Insert a model call that is about to start, and emit its fact; returns its id.
+    bound: Amount = NOTHING,
+    limits: ModelLimits = NO_LIMITS,
+) -> CallStart:
+    """Reserve the upper bound of a call and insert the call, or else return why it may not begin.
 
-    Raises Problem(denied) when the loop's calls have already cost `max_cost` US dollars.
+    Everything that limits calls is checked here, in the transaction that reserves. The database has one writer at a
+    time, so calls of other loops cannot exceed a limit together. A call that has to wait keeps its position in the
+    queue; one that a budget has no room for leaves the queue.
     """
-    spent = spent_on(tx, iteration.loop_id)
-    if max_cost is not None and spent >= max_cost:
-        raise Problem(
-            Code.DENIED,
-            f"cannot call the model: this loop has cost {spent:.2f} USD, and its limit is {max_cost:.2f} USD",
-            hint="raise the limit with --max-cost",
-        )
+    loop = get_loop(tx, iteration.loop_id)
+    breach = judge(spending.budgets(tx, loop.id, loop.spec, limits.daily), bound)
+    if breach is not None:
+        queue.leave(tx, loop.id)
+        return breach
+    waiting = queue.waits(tx, loop.id, provider, limits)
+    if waiting is not None:
+        if queue.join(tx, loop.id, loop.generation, provider, waiting):
+            queued = ModelQueued(
+                iteration_id=iteration.id, provider=provider, reason=waiting.reason, until=waiting.until
+            )
+            tx.emit(queued, subject=loop_subject(loop.id))
+        return waiting
+    queue.leave(tx, loop.id)
     row: dict[str, Any] = {
-        "loop_id": iteration.loop_id,
+        "loop_id": loop.id,
         "iteration_id": iteration.id,
         "purpose": purpose,
         "provider": provider,
@@ -64,12 +98,26 @@ def begin_model_call(
         **text_values("request", texts.put(tx, request)),
     }
     call_id = _INSERT.insert(tx, row)
-    add_to_loop(tx, iteration.loop_id, model_call_count=1)
+    day = day_of(tx.now)
+    reservation: dict[str, Any] = {
+        "call_id": call_id,
+        "loop_id": loop.id,
+        "generation": loop.generation,
+        "provider": provider,
+        "day": day,
+        "reserved_cost": bound.cost,
+        "reserved_tokens": bound.tokens,
+        "started_at": tx.now,
+    }
+    _RESERVE.change(tx, reservation)
+    spending.count(tx, loop.id, day, bound)
+    provider_rows.begin_probe(tx, provider, call_id)
+    add_to_loop(tx, loop.id, model_call_count=1)
     tx.emit(
         ModelAsked(iteration_id=iteration.id, call_id=call_id, purpose=purpose, provider=provider, model=model),
-        subject=loop_subject(iteration.loop_id),
+        subject=loop_subject(loop.id),
     )
-    return call_id
+    return CallBegun(call_id)
 
 
 @unit
@@ -85,10 +133,12 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
     response: str,
     error: str | None,
     model: str | None = None,
+    health: ProviderHealth = NO_NEWS,
+    limits: ModelLimits = NO_LIMITS,
 ) -> None:
-    """Record the outcome and cost of the call, and emit the fact ModelAnswered.
+    """Record the outcome and cost of the call, settle its reservation, and emit the fact ModelAnswered.
 
-    Raises Problem(conflict) when the call has ended already.
+    What is unknown of its usage counts as reserved. Raises Problem(conflict) when the call has ended already.
     """
     values: dict[str, Any] = {
         "outcome": outcome,
@@ -117,6 +167,32 @@ def finish_model_call(  # noqa: PLR0913 - each is a column
         error=error,
     )
     tx.emit(answered, subject=loop_subject(loop_id))
+    # A call that an earlier version began has no reservation.
+    if (found := _RESERVED.first(tx, {"call": call_id})) is not None:
+        provider, day, cost, tokens = found
+        used = None if input_tokens is None or output_tokens is None else input_tokens + output_tokens
+        settled = settle(Amount(cost, tokens), cost=None if cost_usd is None else micro(cost_usd), tokens=used)
+        _settle(tx, call_id, iteration_id, loop_id, day, Amount(cost, tokens), settled)
+        provider_rows.end_call(tx, provider, call_id, loop_id, outcome, health, error=error, limits=limits)
+
+
+def _settle(
+    tx: Tx, call_id: int, iteration_id: int, loop_id: int, day: int, reserved: Amount, settled: Settlement
+) -> None:
+    counted = settled.counted
+    row = {"call": call_id, "settled_cost": counted.cost, "settled_tokens": counted.tokens, "ended_at": tx.now}
+    _SETTLE.change(tx, row)
+    spending.count(tx, loop_id, day, counted - reserved, overruns=int(settled.overran))
+    if settled.overran:
+        overran = ModelOverran(
+            iteration_id=iteration_id,
+            call_id=call_id,
+            reserved_usd=reserved.cost / MICRO,
+            cost_usd=counted.cost / MICRO,
+            reserved_tokens=reserved.tokens,
+            tokens=counted.tokens,
+        )
+        tx.emit(overran, subject=loop_subject(loop_id))
 
 
 def get_model_calls(tx: Tx, loop_id: int, *, before: int | None = None, limit: int = 100) -> list[ModelCall]:

@@ -15,6 +15,8 @@ from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
     model_calls as model_call_rows,
+    model_queue,
+    model_spending,
     observations as observation_rows,
     prompts as prompt_rows,
 )
@@ -76,8 +78,14 @@ def start_run(tx: Tx, loop_id: int, generation: int, *, run: int, resumed: bool,
 
 @unit
 def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any]) -> Loop:
-    """Change limits of the loop's spec; its desired state stays."""
+    """Change limits of the loop's spec; its desired state stays.
+
+    With another limit of its model calls it calls its model again, also if it had continued without it.
+    """
     loop = loop_rows.get_loop(tx, loop_id)
+    if not limits.keys().isdisjoint(("max_cost", "max_tokens")):
+        model_spending.accept_overruns(tx, loop_id)
+        limits = {**limits, **({"without_model": False} if loop.spec.without_model else {})}
     loop_rows.update_loop(tx, loop_id, generation, spec=msgspec.structs.replace(loop.spec, **limits))
     tx.emit(LoopLimitsChanged(**limits), subject=loop_subject(loop_id))
     return loop_rows.get_loop(tx, loop_id)
@@ -131,6 +139,9 @@ def end_iteration(
     if decided_by is not None:
         values["decided_by"] = decided_by
     loop_rows.move_iteration(tx, iteration.id, IterationEvent.ENDED, **values)
+    if outcome is not IterationOutcome.INTERRUPTED:
+        # The next iteration of an interrupted one keeps the position.
+        model_queue.leave(tx, iteration.loop_id)
     if loop_values:
         loop_rows.update_loop(tx, iteration.loop_id, generation, **loop_values)
     done = action_rows.get_actions_for_iteration(tx, iteration.id)

@@ -148,6 +148,29 @@ class CallOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class BreakerState(StrEnum):
+    """The state of a provider's circuit breaker: whether calls of its models may begin."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class WaitReason(StrEnum):
+    """Why a loop has to wait before it may call a model."""
+
+    PLACES = "places"
+    """`model.parallel` calls are in flight."""
+    RATE = "rate"
+    """`model.rate` calls began within a minute."""
+    RETRY_AFTER = "retry_after"
+    """The provider has asked for a pause."""
+    UNAVAILABLE = "unavailable"
+    """Calls in a row have failed: the circuit breaker is open."""
+    PROBE = "probe"
+    """One call tries whether the provider is available again."""
+
+
 # --- what is stored ------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +197,9 @@ class LoopSpec(Wire, frozen=True):
     max_cost: float | None = None
     action_timeout: float = 300.0
     prompt_timeout: float | None = None
+    max_tokens: int | None = None
+    without_model: bool = False
+    """A person chose to continue without the model: only the recorded check and the rules act."""
 
 
 class Loop(Wire, frozen=True):

@@ -16,6 +16,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Observation,
     Outcome,
     Prompt,
+    WaitReason,
 )
 
 
@@ -34,6 +35,17 @@ class Queued(Wire, frozen=True):
     """Position in the queue, from 1."""
     taken: int
     places: int
+
+
+class ModelWait(Wire, frozen=True):
+    """Why a loop that runs waits before it calls its model."""
+
+    reason: WaitReason
+    until: Instant | None
+    """When it may call, if that is known."""
+    places: int | None
+    """How many calls may be in flight, if that is the reason."""
+    queued_at: Instant
 
 
 class LoopLine(Wire, frozen=True):
@@ -60,6 +72,7 @@ class LoopLine(Wire, frozen=True):
     pid: int | None
     updated_at: Instant
     queued: Queued | None = None
+    model_wait: ModelWait | None = None
 
 
 class LoopPage(Wire, frozen=True):
@@ -80,6 +93,7 @@ class LoopDetail(Wire, frozen=True):
     last: Iteration | None
     queued: Queued | None = None
     draining: bool = False
+    model_wait: ModelWait | None = None
 
 
 class Deleted(Wire, frozen=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.number_limits import Limits, check_limits
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.core.quantities import LARGEST_COST, LONGEST_DURATION
+from ftl2_enterprise.core.quantities import LARGEST_COST, LARGEST_TOKENS, LONGEST_DURATION
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
@@ -19,11 +19,13 @@ ITERATIONS = Limits(at_least=1, at_most=1_000_000)
 ASK_DELAY = Limits(at_least=0, at_most=1_000_000)
 COST = Limits(at_least=0, at_most=LARGEST_COST)
 """US dollars."""
+TOKENS = Limits(at_least=0, at_most=LARGEST_TOKENS)
 LIMITS = {
     "max_iterations": ITERATIONS,
     "interval": DURATION,
     "max_ask_delay": ASK_DELAY,
     "max_cost": COST,
+    "max_tokens": TOKENS,
     "action_timeout": DURATION,
     "prompt_timeout": DURATION,
 }

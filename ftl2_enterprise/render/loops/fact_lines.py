@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
+from ftl2_enterprise.protocol.loops.replies import ModelWait
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT
+from ftl2_enterprise.render.loops.standing import waiting
 from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
         IterationObserved,
         LoopRested,
         LoopStarted,
+        ModelOverran,
+        ModelQueued,
         RuleFired,
     )
     from ftl2_enterprise.protocol.loops.nouns import Loop
@@ -111,6 +115,20 @@ def rule_fired(fact: RuleFired) -> list[Line]:
         return [line(symbol("✔", Role.GOOD), ("rule fired", Role.GOOD), f": {rule}", indent=INDENT)]
     detail = one_line(fact.detail or "it failed")
     return [line(symbol("✘", Role.BAD), ("rule FAILED", Role.BAD), f": {rule}: {detail}", indent=INDENT)]
+
+
+def model_queued(fact: ModelQueued) -> list[Line]:
+    """Why a call of the model has to wait."""
+    why = waiting(ModelWait(reason=fact.reason, until=fact.until, places=None, queued_at=0))
+    return [line((why, Role.FAINT), indent=INDENT)]
+
+
+def model_overran(fact: ModelOverran) -> list[Line]:
+    """That a call used more than it had reserved."""
+    used = f"{fact.cost_usd:.2f} USD and {count(fact.tokens, 'token')}"
+    reserved = f"{fact.reserved_usd:.2f} USD and {count(fact.reserved_tokens, 'token')}"
+    text = f": {used} were used, {reserved} were reserved"
+    return [line(symbol("!", Role.WARNING), ("model call over its bound", Role.WARNING), text, indent=INDENT)]
 
 
 def header(loop: Loop) -> list[Line]:

@@ -64,7 +64,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
             *seen,
         ),
     ]
-    if reason := why(loop, now, detail.queued, draining=detail.draining):
+    if reason := why(loop, now, detail.queued, draining=detail.draining, model_wait=detail.model_wait):
         shown.append(_fact("why", reason))
     shown.append(_fact("desired", one_line(loop.spec.source or loop.desired_state, 300)))
     shown.append(_fact("mode", _mode(loop)))
@@ -120,6 +120,8 @@ def _limits(loop: Loop) -> str:
         ("environment", spec.environment),
         ("rules", spec.rules_dir),
         ("at most", dollars(spec.max_cost) if spec.max_cost is not None else None),
+        ("at most", count(spec.max_tokens, "token") if spec.max_tokens is not None else None),
+        ("without", "its model" if spec.without_model else None),
     )
     return ", ".join(f"{name} {one_line(value)}" for name, value in named if value)
 

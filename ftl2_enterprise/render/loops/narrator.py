@@ -27,6 +27,8 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopStarted,
     ModelAnswered,
     ModelAsked,
+    ModelOverran,
+    ModelQueued,
     PromptAnswered,
     PromptAsked,
     PromptDismissed,
@@ -121,6 +123,10 @@ class Narrator:
                 return []
             case ModelAnswered():
                 return self._model_answered(fact)
+            case ModelQueued():
+                return fact_lines.model_queued(fact)
+            case ModelOverran():
+                return fact_lines.model_overran(fact)
             case ActionStarted():
                 return self._action_started(fact)
             case ActionSucceeded():

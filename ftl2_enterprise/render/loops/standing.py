@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState
-from ftl2_enterprise.protocol.loops.replies import LoopLine, Queued
+from ftl2_enterprise.protocol.loops.nouns import Desired, LoopState, WaitReason
+from ftl2_enterprise.protocol.loops.replies import LoopLine, ModelWait, Queued
 from ftl2_enterprise.render.loops.state_words import OUTCOME_WORDS, STATE_ROLES, STATE_SYMBOLS
-from ftl2_enterprise.render.text import Line, Role, count, duration, line, one_line, symbol
+from ftl2_enterprise.render.text import Line, Role, count, duration, iso_time, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +89,26 @@ def queue_of(loop: LoopLine | Loop, queued: Queued | None = None) -> Queued | No
     return loop.queued if queued is None and isinstance(loop, LoopLine) else queued
 
 
-def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None, *, draining: bool = False) -> str:
-    """The reason for its state, or what comes next, on one line; a service that is stopping starts nothing next."""
+def why(
+    loop: LoopLine | Loop,
+    now: Instant,
+    queued: Queued | None = None,
+    *,
+    draining: bool = False,
+    model_wait: ModelWait | None = None,
+) -> str:
+    """The reason for its state, or what comes next, on one line; a service that is stopping starts nothing next.
+
+    A `LoopLine` contains why it waits to call its model; that of a `Loop` is passed as `model_wait`.
+    """
     if (first := _first(loop, queued, draining=draining)) is not None:
         return first
+    if loop.state is LoopState.RUNNING and (found := _wait_of(loop, model_wait)) is not None:
+        return waiting(found)
+    return _reason(loop, now)
+
+
+def _reason(loop: LoopLine | Loop, now: Instant) -> str:
     if loop.restart_at is not None and loop.state not in ENDED:
         reason = f"{one_line(loop.reason, 120)}; " if loop.reason else "its process died; "
         return f"{reason}restarts {until(loop.restart_at, now)}"
@@ -108,6 +124,27 @@ def why(loop: LoopLine | Loop, now: Instant, queued: Queued | None = None, *, dr
     if is_interrupted(loop):
         return "its process ended unexpectedly"
     return "runs in the foreground" if loop.state is LoopState.RUNNING else "was run in the foreground"
+
+
+def _wait_of(loop: LoopLine | Loop, model_wait: ModelWait | None) -> ModelWait | None:
+    return loop.model_wait if model_wait is None and isinstance(loop, LoopLine) else model_wait
+
+
+def waiting(found: ModelWait) -> str:
+    """Why a loop waits before it calls its model."""
+    until = "" if found.until is None else f" until {iso_time(found.until)}"
+    match found.reason:
+        case WaitReason.PLACES:
+            among = "" if found.places is None else f" among {count(found.places, 'model call')}"
+            return f"waits for a place{among} (model.parallel)"
+        case WaitReason.RATE:
+            return f"waits for its turn to call the model{until} (model.rate)"
+        case WaitReason.RETRY_AFTER:
+            return f"the provider of the model asks for a pause{until}"
+        case WaitReason.UNAVAILABLE:
+            return f"the provider of the model is unavailable{until}"
+        case WaitReason.PROBE:
+            return "the provider of the model is unavailable; one call tries it now"
 
 
 def _first(loop: LoopLine | Loop, queued: Queued | None, *, draining: bool) -> str | None:

@@ -21,15 +21,17 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
-from ftl2_enterprise.adapters.models.settings import ModelSettings
+from ftl2_enterprise.adapters.models.settings import ModelSettings, price_of
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
+from ftl2_enterprise.gate.budgets import Limit, micro
 from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
+from ftl2_enterprise.loops.ports import ModelLimits
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
@@ -80,6 +82,7 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_s
         rules_dir=_absolute(spec.rules_dir),
         model=spec.model or model.model or None,
         max_cost=spec.max_cost if spec.max_cost is not None else model.max_cost,
+        max_tokens=spec.max_tokens if spec.max_tokens is not None else model.max_tokens,
         observers=spec.observers
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
@@ -200,6 +203,9 @@ def _decider(
                 model=spec.model,
                 timeout=used.timeout,
                 bare=used.bare or None,
+                price=price_of(used.prices, spec.model),
+                max_call_cost=used.max_call_cost,
+                max_output_tokens=used.max_output_tokens,
                 hidden={binding.variable for binding in bindings.all if binding.variable},
             )
             return AiDecider(model, retries=used.retries, redact=Redactor(bindings.values()).text)
@@ -207,6 +213,18 @@ def _decider(
             raise invalid(
                 f"cannot use the decider {other!r}: it does not exist", "use auto, manifest, rules or claude"
             )
+
+
+def model_limits(given: ModelSettings) -> ModelLimits:
+    """The limits of the settings for the model calls of all loops."""
+    return ModelLimits(
+        daily=Limit(None if given.daily_cost is None else micro(given.daily_cost), given.daily_tokens),
+        parallel=given.parallel,
+        rate=given.rate,
+        breaker_failures=given.breaker_failures,
+        breaker_pause=given.breaker_pause,
+        breaker_cap=given.breaker_cap,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +281,7 @@ def build(
             audit_every=of_loops.audit_every,
             jitter=of_loops.jitter,
             backoff_cap=of_loops.backoff_cap,
+            models=model_limits(settings.section(ModelSettings)),
             rest=served.rest if served else None,
         ),
         clock=clock,

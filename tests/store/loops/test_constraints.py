@@ -115,6 +115,33 @@ BROKEN: dict[str, list[str]] = {
         "UPDATE prompts SET state = 'expired', answer = '80', answered_at = 1",
     ],
     "prompts_answered_by_someone": ["UPDATE prompts SET answered_by = 'eva'"],
+    "model_reservations_amounts": [
+        "UPDATE model_reservations SET reserved_cost = -1",
+        "UPDATE model_reservations SET reserved_tokens = -1",
+    ],
+    "model_reservations_no_refunds": [
+        "UPDATE model_reservations SET ended_at = 1, settled_cost = -1",
+        "UPDATE model_reservations SET ended_at = 1, settled_tokens = -1",
+    ],
+    "model_reservations_settled_at_end": [
+        "UPDATE model_reservations SET settled_cost = 0",
+        "UPDATE model_reservations SET settled_tokens = 0",
+    ],
+    "model_spending_scope_given": ["UPDATE model_spending SET scope = '' WHERE scope LIKE 'day%'"],
+    "model_spending_amounts": [
+        f"UPDATE model_spending SET {name} = -1"
+        for name in ("cost", "tokens", "raised_cost", "raised_tokens", "overruns")
+    ],
+    "model_waits_places_from_1": ["UPDATE model_waits SET places = 0"],
+    "model_providers_counts": [
+        "UPDATE model_providers SET failures = -1",
+        "UPDATE model_providers SET openings = -1",
+    ],
+    "model_providers_open_until": ["UPDATE model_providers SET state = 'open', retry_at = NULL"],
+    "model_providers_one_probe": [
+        "UPDATE model_providers SET state = 'half_open', probe = NULL",
+        "UPDATE model_providers SET state = 'closed', probe = 1",
+    ],
     "hosts_name_given": ["UPDATE hosts SET name = ''"],
     "hosts_port_range": ["UPDATE hosts SET ansible_port = 0", "UPDATE hosts SET ansible_port = 65536"],
     "resources_name_given": ["UPDATE resources SET name = ''"],
@@ -160,6 +187,15 @@ TWICE: dict[str, tuple[str, str]] = {
         "",
         "INSERT INTO resources (loop_id, name, data, created_at, updated_at) "
         "SELECT loop_id, name, data, 1, 1 FROM resources",
+    ),
+    "model_waits.loop_id": (
+        "",
+        "INSERT INTO model_waits (loop_id, generation, provider, reason, queued_at) "
+        "SELECT loop_id, generation, provider, reason, 1 FROM model_waits",
+    ),
+    "model_providers.name": (
+        "",
+        "INSERT INTO model_providers (name, state, updated_at) SELECT name, state, 1 FROM model_providers",
     ),
     "texts.digest": ("", "INSERT INTO texts (digest, size, body) SELECT digest, size, body FROM texts"),
     "disabled_rules.name": ("", "INSERT INTO disabled_rules (name, disabled_at) SELECT name, 1 FROM disabled_rules"),

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from ftl2_enterprise.gate.budgets import Amount
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
+from ftl2_enterprise.loops.ports import ModelLimits, ProviderHealth
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     hosts as host_rows,
     increments as increment_rows,
     loops as loop_rows,
     model_calls as model_call_rows,
+    model_queue,
     observations as observation_rows,
     prompts as prompt_rows,
+    providers as provider_rows,
     rules as rule_rows,
 )
+from ftl2_enterprise.loops.rows.model_queue import CallWaits
 from ftl2_enterprise.loops.tables import disabled_rules
 from ftl2_enterprise.protocol.loops.facts import LoopStarted, loop_subject
-from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, LoopSpec
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, Loop, LoopSpec, WaitReason
 from ftl2_enterprise.store.events import cursors, list_events
 from ftl2_enterprise.store.idempotency import handovers
 from tests.support.data.facts import sample
@@ -115,7 +120,19 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
         tx, iteration, rule_name="restart", rule_digest="d", matched=True, fired=True, success=None, detail=None
     )
     model_call_rows.begin_model_call(
-        tx, iteration, purpose="decide", provider="claude", model=None, request="what now? " * 900
+        tx,
+        iteration,
+        purpose="decide",
+        provider="claude",
+        model=None,
+        request="what now? " * 900,
+        bound=Amount(cost=1, tokens=1),
+    )
+    waiting = CallWaits(reason=WaitReason.PLACES, places=1)
+    assert model_queue.join(tx, loop.id, loop.generation, "claude", waiting)
+    failed = ProviderHealth(failed=True)
+    provider_rows.end_call(
+        tx, f"of loop {loop.id}", 0, loop.id, CallOutcome.UNREACHABLE, failed, error=None, limits=ModelLimits()
     )
     tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
     tx.connection.execute(insert(handovers), {"client": "loop:1", "number": 1})

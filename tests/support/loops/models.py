@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftl2_enterprise.adapters.models.port import ModelReply, ModelRequest
-from ftl2_enterprise.loops.ports import ModelUsage, ObservationResult, PastIteration, Situation
+from ftl2_enterprise.gate.budgets import Amount
+from ftl2_enterprise.loops.ports import ModelUsage, ObservationResult, PastIteration, ProviderHealth, Situation
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome
 from ftl2_enterprise.protocol.text import StoredText
 
@@ -60,6 +61,8 @@ class Recorded:
     latency: float | None = None
     response: str = ""
     error: str | None = None
+    bound: Amount | None = None
+    health: ProviderHealth | None = None
 
 
 @dataclass
@@ -68,17 +71,18 @@ class RecordingCalls:
 
     calls: list[Recorded] = field(default_factory=list[Recorded])
 
-    def begin(self, *, purpose: str, provider: str, model: str | None, request: str) -> int:
-        self.calls.append(Recorded(purpose, provider, model, request))
+    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
+        self.calls.append(Recorded(purpose, provider, model, request, bound=bound))
         return len(self.calls) - 1
 
     def finish(
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
-        error: str | None = None,
+        error: str | None = None, health: ProviderHealth | None = None,
     ) -> None:  # fmt: skip
         call = self.calls[call_id]
         assert call.outcome is None, "finished twice"
         call.outcome, call.usage, call.latency, call.response, call.error = outcome, usage, latency, response, error
+        call.health = health
 
     @property
     def outcomes(self) -> list[CallOutcome | None]:
@@ -90,10 +94,16 @@ class ScriptedModel:
 
     provider = "scripted"
     model: str | None = "m-1"
+    most_cost = 10_000
+    """What a call may cost, in millionths of a US dollar: the cost of a `value`."""
+    most_tokens = 12
 
     def __init__(self, *script: ModelReply | Exception | Callable[[], Exception]) -> None:
         self.requests: list[ModelRequest] = []
         self._script = script
+
+    def bound(self, request: ModelRequest) -> Amount:
+        return Amount(cost=self.most_cost, tokens=self.most_tokens)
 
     async def ask(self, request: ModelRequest) -> ModelReply:
         self.requests.append(request)

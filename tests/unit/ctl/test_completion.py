@@ -76,7 +76,10 @@ def words_for(text: str, *, in_shell: bool = True) -> list[str]:
         ("actions web --state=un", ["--state=unknown"]),
         ("actions --limit 3 ", ["web", "web two", "数据库"]),
         ("submit --mode ", ["single", "continuous"]),
-        ("submit --mode single --m", ["--model", "--max-cost", "--max-iterations", "--max-ask-delay"]),
+        (
+            "submit --mode single --m",
+            ["--model", "--max-cost", "--max-tokens", "--max-iterations", "--max-ask-delay"],
+        ),
         ("submit -s a.b=C --secr", ["--secret"]),
         ("--", ["--json", "--socket", "--timeout", "--help"]),
         ("--json sta", ["status", "start"]),

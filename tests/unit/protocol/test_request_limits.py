@@ -129,7 +129,7 @@ def spec_with(field: str, value: float) -> LoopSpec:
 @pytest.mark.parametrize("field", LIMITS)
 @pytest.mark.parametrize("value", [1e15, -1])
 def test_a_command_refuses_in_the_same_words(field: str, value: float) -> None:
-    given = int(value) if field in {"max_iterations", "max_ask_delay"} else value
+    given = int(value) if field in {"max_iterations", "max_ask_delay", "max_tokens"} else value
     expected = refused("loop.submit", ("spec", field), given)
     option = f"--{field.replace('_', '-')}"
     command, words = find(FTL2CTL, ["submit", "x", option, str(given)])

@@ -15,7 +15,14 @@ from ftl2_enterprise.adapters.deciders.ai.schema import decision_schema
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.adapters.models.port import Model, ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.core.backoff import exponential, jittered
-from ftl2_enterprise.loops.ports import DeciderFailed, ModelCallLog, ModelUsage, PromptAnswer, Situation
+from ftl2_enterprise.loops.ports import (
+    DeciderFailed,
+    ModelCallLog,
+    ModelUsage,
+    PromptAnswer,
+    ProviderHealth,
+    Situation,
+)
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
@@ -115,10 +122,17 @@ class AiDecider:
     ) -> Decision | _Bad:
         """One call, recorded before and after, even if it is cancelled. Raises ModelError."""
         model = self._model
-        call_id = calls.begin(purpose=purpose, provider=model.provider, model=model.model, request=request.prompt)
+        call_id = await calls.begin(
+            purpose=purpose,
+            provider=model.provider,
+            model=model.model,
+            request=request.prompt,
+            bound=model.bound(request),
+        )
         started = self._clock()
         outcome, usage, response = CallOutcome.UNKNOWN, ModelUsage(model=model.model), ""
         problem: str | None = "it was stopped before the answer arrived"
+        health = ProviderHealth()
         try:
             reply = await model.ask(request)
             usage, response = reply.usage, _shown(reply)
@@ -129,6 +143,7 @@ class AiDecider:
                 outcome, problem = CallOutcome.MALFORMED, "; ".join(result.faults)
         except ModelError as error:
             outcome, usage, response, problem = error.outcome, error.usage, error.detail, error.message
+            health = ProviderHealth(failed=error.temporary, retry_after=error.retry_after)
             raise
         finally:
             calls.finish(
@@ -138,6 +153,7 @@ class AiDecider:
                 latency=max(0.0, self._clock() - started),
                 response=response,
                 error=problem,
+                health=health,
             )
         return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ from ftl2_enterprise.loops.ports import ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.adapters.models.run_program import ProgramResult
 
@@ -37,14 +38,16 @@ def reply_in(ended: ProgramResult, *, asked_for: str | None, bare: bool) -> Mode
     # `subtype` is `success` even for a failed request; only `is_error` is reliable.
     if not result.get("is_error") and result.get("subtype", "success") == "success":
         return ModelReply(text=text, value=result.get("structured_output"), usage=usage)
-    if result.get("subtype") == "error_max_structured_output_retries":
+    if result.get("subtype") in NO_FITTING_ANSWER:
         return ModelReply(text=text or "(the model gave no answer that fits the schema)", usage=usage)
     failure = _failure(result, text, asked_for or usage.model, bare=bare)
     raise ModelError(
         failure.message,
         failure.outcome,
         temporary=failure.temporary,
-        usage=usage,
+        # The program reports what it knows of; the provider may charge for a request that it did not see answered.
+        usage=ModelUsage(model=usage.model) if failure.is_cut else usage,
+        retry_after=_retry_after(result, text),
         detail=shorten_middle(text or stdout, DETAIL),
     )
 
@@ -54,8 +57,12 @@ class _ModelFailure:
     message: str
     outcome: CallOutcome = CallOutcome.FAILED
     temporary: bool = False
+    is_cut: bool = False
+    """A request may have reached the provider and been interrupted, so its usage is unknown."""
 
 
+NO_FITTING_ANSWER = {"error_max_structured_output_retries", "error_max_turns"}
+"""Subtypes of a result whose answer did not fit the schema."""
 _LIMIT = re.compile(
     r"usage limit|hit your .*limit|credit balance|spend(ing)? limit|out of (extra )?usage|quota", re.I
 )
@@ -67,6 +74,19 @@ _NETWORK = re.compile(
     r"|certificate|DNS",
     re.I,
 )
+
+
+_NEVER_SENT = re.compile(r"unable to connect|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|DNS", re.I)
+_RETRY_AFTER = re.compile(r"retry[- ]after[:\s]+(\d{1,6})|(?:retry|try again) (?:after|in) (\d{1,6}) ?s", re.I)
+
+
+def _retry_after(result: Mapping[str, Any], text: str) -> float | None:
+    """The pause in seconds that the provider asks for, if the program reports it."""
+    given = result.get("retry_after")
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < math.inf:
+        return float(given)
+    match = _RETRY_AFTER.search(text)
+    return None if match is None else float(match[1] or match[2])
 
 
 def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: bool) -> _ModelFailure:
@@ -95,10 +115,18 @@ def _failure(result: Mapping[str, Any], text: str, model: str | None, *, bare: b
         return _by_status(status, message, model)
     if _TIMED_OUT.search(text):
         return _ModelFailure(
-            "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
+            "cannot get an answer from claude: its request timed out",
+            CallOutcome.TIMED_OUT,
+            temporary=True,
+            is_cut=True,
         )
     if result.get("api_error") == "connection_failed" or _NETWORK.search(text):
-        return _ModelFailure(f"cannot reach the model's service: {message}", CallOutcome.UNREACHABLE, temporary=True)
+        return _ModelFailure(
+            f"cannot reach the model's service: {message}",
+            CallOutcome.UNREACHABLE,
+            temporary=True,
+            is_cut=_NEVER_SENT.search(text) is None,
+        )
     reason = message or str(result.get("subtype") or "it gave no reason")
     return _ModelFailure(f"cannot get an answer from claude: {reason}")
 
@@ -118,7 +146,10 @@ def _by_status(status: int, message: str, model: str | None) -> _ModelFailure:
             return _ModelFailure("cannot ask claude: too many requests (rate limit)", temporary=True)
         case 408 | 504:
             return _ModelFailure(
-                "cannot get an answer from claude: its request timed out", CallOutcome.TIMED_OUT, temporary=True
+                "cannot get an answer from claude: its request timed out",
+                CallOutcome.TIMED_OUT,
+                temporary=True,
+                is_cut=True,
             )
         case 503 | 529:
             return _ModelFailure("cannot ask claude: the service is overloaded", temporary=True)
@@ -164,15 +195,26 @@ def _usage(result: Mapping[str, Any], asked_for: str | None) -> ModelUsage:
     counts = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     cost = result.get("total_cost_usd")
     used = result.get("modelUsage")
-    names = list(cast("dict[str, Any]", used)) if isinstance(used, dict) else []
+    by_model = cast("dict[str, Any]", used) if isinstance(used, dict) else {}
     inputs = [_count(counts.get(key)) for key in
               ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]  # fmt: skip
+    of_inputs = sum(n or 0 for n in inputs) if any(n is not None for n in inputs) else None
+    outputs = _count(counts.get("output_tokens"))
+    # The usage is that of the conversation; the program may have called other models, too, and lists all of them.
+    every = [cast("dict[str, Any]", one) for one in by_model.values() if isinstance(one, dict)]
     return ModelUsage(
-        input_tokens=sum(n or 0 for n in inputs) if any(n is not None for n in inputs) else None,
-        output_tokens=_count(counts.get("output_tokens")),
+        input_tokens=_most(of_inputs, every, ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")),
+        output_tokens=_most(outputs, every, ("outputTokens",)),
         cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
-        model=names[0] if names else asked_for,
+        model=next(iter(by_model), asked_for),
     )
+
+
+def _most(reported: int | None, by_model: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int | None:
+    if not by_model:
+        return reported
+    total = sum(_count(one.get(key)) or 0 for one in by_model for key in keys)
+    return max(total, reported or 0)
 
 
 def _count(value: Any) -> int | None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 WITH_RESUME = {"resume", "quiet", "json", "non-interactive", "db", "config"}
 """Options that do not change the specification of the loop."""
-LIMITS = {"max-iterations", "interval", "max-ask-delay", "max-cost", "action-timeout"}
+LIMITS = {"max-iterations", "interval", "max-ask-delay", "max-cost", "max-tokens", "action-timeout"}
 """Options by which a resumed loop may continue with other limits; the rest of its specification stays."""
 
 
@@ -167,6 +167,7 @@ def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
         max_ask_delay=given.number("max-ask-delay", 0),
         model=given.maybe("model"),
         max_cost=given.maybe_float("max-cost"),
+        max_tokens=given.maybe_number("max-tokens"),
         action_timeout=given.maybe_float("action-timeout") or limits.action_timeout,
         prompt_timeout=limits.prompt_timeout,
     )
@@ -264,6 +265,7 @@ COMMAND = Command(
         options.DECIDER,
         options.MODEL,
         options.MAX_COST,
+        options.MAX_TOKENS,
         options.ACTION_TIMEOUT,
         Option("resume", "Resume a loop that has not converged; limits may be changed.", TEXT, value="LOOP"),
         Option("json", "Print one JSON document at the end, and nothing else."),

@@ -65,6 +65,7 @@ COMMAND = Command(
         options.DECIDER,
         options.MODEL,
         options.MAX_COST,
+        options.MAX_TOKENS,
         options.ACTION_TIMEOUT,
         Option("paused", "Create the loop paused."),
         JSON,

@@ -99,6 +99,7 @@ COMMAND = Command(
         options.DECIDER,
         options.MODEL,
         options.MAX_COST,
+        options.MAX_TOKENS,
         options.MAX_ITERATIONS,
         options.MAX_ASK_DELAY,
         options.ACTION_TIMEOUT,

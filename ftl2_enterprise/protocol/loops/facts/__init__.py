@@ -51,7 +51,15 @@ from ftl2_enterprise.protocol.loops.facts.loop import (
     LoopStopped as LoopStopped,
     loop_subject as loop_subject,
 )
-from ftl2_enterprise.protocol.loops.facts.models import ModelAnswered, ModelAsked
+from ftl2_enterprise.protocol.loops.facts.models import (
+    DayRaised,
+    ModelAnswered,
+    ModelAsked,
+    ModelOverran,
+    ModelQueued,
+    ProviderAvailable,
+    ProviderUnavailable,
+)
 from ftl2_enterprise.protocol.loops.facts.prompts import (
     PromptAnswered,
     PromptAsked,
@@ -107,8 +115,13 @@ FACTS = declare(
     RuleMatched,
     RuleFired,
     RuleBroken,
+    ModelQueued,
     ModelAsked,
     ModelAnswered,
+    ModelOverran,
+    DayRaised,
+    ProviderUnavailable,
+    ProviderAvailable,
     StateChanged,
     StateRefused,
 )

@@ -42,7 +42,7 @@ class LoopCreated(Fact, frozen=True, tag="loop.created"):
 
 
 class LoopLimitsChanged(Fact, frozen=True, tag="loop.limits_changed"):
-    """A loop that is resumed continues with other limits; the event has those that were given."""
+    """A loop continues with other limits; the event has those that were changed."""
 
     max_iterations: int | UnsetType = UNSET
     """Iterations of a run."""
@@ -52,6 +52,10 @@ class LoopLimitsChanged(Fact, frozen=True, tag="loop.limits_changed"):
     """Iterations in a row with failures after which a person is asked; 0: never."""
     max_cost: float | UnsetType | None = UNSET
     """US dollars that its model calls may cost; null: any."""
+    max_tokens: int | UnsetType | None = UNSET
+    """Tokens that its model calls may use; null: any."""
+    without_model: bool | UnsetType = UNSET
+    """It continues without calling its model: only its recorded check and its rules act."""
     action_timeout: float | UnsetType = UNSET
     """Seconds that an action may take."""
 

@@ -10,9 +10,11 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopState,
     Mode,
     Outcome,
+    WaitReason,
 )
 from ftl2_enterprise.protocol.loops.replies import (
     LoopPage,
+    ModelWait,
     PromptLine,
     Queued,
 )
@@ -31,11 +33,20 @@ IN_A_MINUTE = ago(-60)
 QUEUED = Queued(place=2, taken=4, places=4)
 
 
+def waits(reason: WaitReason, *, until: int | None = None, places: int | None = None) -> ModelWait:
+    return ModelWait(reason=reason, until=until, places=places, queued_at=ago(5))
+
+
 STANDINGS: dict[str, dict[str, Any]] = {
     "running": {},
     "never-observed": {"condition": Condition.UNKNOWN, "observed_at": None, "iteration_count": 0, "changed_count": 0},
     "starting": {"state": LoopState.PENDING, "pid": None},
     "queued": {"state": LoopState.PENDING, "pid": None, "queued": QUEUED},
+    "waits-place": {"model_wait": waits(WaitReason.PLACES, places=4)},
+    "waits-rate": {"model_wait": waits(WaitReason.RATE)},
+    "waits-pause": {"model_wait": waits(WaitReason.RETRY_AFTER, until=1_700_000_000_000_000)},
+    "waits-outage": {"model_wait": waits(WaitReason.UNAVAILABLE, until=1_700_000_000_000_000)},
+    "waits-probe": {"model_wait": waits(WaitReason.PROBE)},
     "pausing": {"desired": Desired.PAUSE},
     "stopping": {"desired": Desired.STOP},
     "cancelling": {"desired": Desired.CANCEL},

@@ -25,6 +25,8 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopStarted,
     ModelAnswered,
     ModelAsked,
+    ModelOverran,
+    ModelQueued,
     PromptAnswered,
     PromptAsked,
     PromptDismissed,
@@ -40,6 +42,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     LoopSpec,
     Outcome,
     PromptState,
+    WaitReason,
 )
 from ftl2_enterprise.render.loops import (
     fact_lines,
@@ -95,6 +98,7 @@ REPAIR = events_of(
     ),
     (IterationChecked, {"held": False, "unmet": ["nginx is stopped"]}),
     (LoopDrifted, {"unmet": ["nginx is stopped"]}),
+    (ModelQueued, {"provider": "claude", "reason": WaitReason.PLACES}),
     (ModelAsked, {"purpose": "decide", "provider": "claude"}),
     (ModelAnswered, {"outcome": CallOutcome.OK, "latency": 3.2, "cost_usd": 0.01}),
     (
@@ -137,6 +141,7 @@ ASKING = events_of(
     (PromptDismissed, {"prompt_id": 5}),
     (LoopAnswered, {"prompt_id": 6}),
     (IterationDecided, {"by": "model", "blocked": "the package nginx does not exist"}),
+    (ModelOverran, {"reserved_usd": 0.1, "cost_usd": 0.25, "reserved_tokens": 1000, "tokens": 1000}),
     (ModelAnswered, {"outcome": CallOutcome.FAILED, "latency": 30.0, "error": "rate limit"}),
     (LoopCompleted, {"outcome": Outcome.CONVERGED}),
 )

@@ -7,8 +7,8 @@ import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
-from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.ports import Decider, DeciderFailed, ModelUsage
+from ftl2_enterprise.gate.budgets import Breach
+from ftl2_enterprise.loops.ports import BudgetReached, Decider, DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.loops.models import RecordingCalls, ScriptedModel, seen, situation, text, value
@@ -178,11 +178,11 @@ async def test_an_unexpected_error_is_recorded_and_passed_on() -> None:
 
 async def test_the_cost_limit_stops_the_call_before_it_is_made() -> None:
     class Spent(RecordingCalls):
-        def begin(self, **given: Any) -> int:
-            raise Problem(Code.DENIED, "cannot call the model: the cost limit is reached")
+        async def begin(self, **given: Any) -> int:
+            raise BudgetReached(Breach(budget="of this loop", of_tokens=False, limit=1, counted=1, needed=1))
 
     model = ScriptedModel(value(GOOD))
-    with pytest.raises(Problem, match="cost limit"):
+    with pytest.raises(BudgetReached, match="of this loop are used"):
         await decider(model)[0].decide(situation(), Spent())
     assert model.requests == []
 
