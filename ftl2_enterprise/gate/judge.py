@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.gate.approvals import ApprovalNeed, Remediation, distinct
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.gate.key import KEY
 from ftl2_enterprise.gate.permits import Permit
@@ -12,7 +13,7 @@ from ftl2_enterprise.gate.policy.match import first_match
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set as AbstractSet
 
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import Policy
@@ -25,6 +26,10 @@ class GateContext:
     policies: Sequence[Policy] = ()
     """In order: that of the site first. Each can only narrow what the others allow."""
     dry_run: bool = False
+    remediation: Remediation = Remediation.AUTO
+    """What may be done about drift. The stricter of it and policy wins."""
+    approved: AbstractSet[str] = frozenset()
+    """Digests of the effects to which people have agreed."""
 
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
@@ -37,4 +42,13 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
             return Verdict(ruling=Ruling.DENY, rule=rule.number, reason=sentence)
     if context.dry_run and effect.kind in {EffectKind.ACTION, EffectKind.STATE}:
         return Verdict(ruling=Ruling.PREVIEW)
+    needs: list[ApprovalNeed] = []
+    reasons: list[str] = []
+    if effect.kind is EffectKind.ACTION and context.remediation is Remediation.NEVER:
+        return Verdict(ruling=Ruling.PREVIEW, reason="remediation is `never`")
+    if effect.kind is EffectKind.ACTION and context.remediation is Remediation.ASK:
+        needs.append(ApprovalNeed())
+        reasons.append("remediation is `ask`")
+    if needs and effect.digest() not in context.approved:
+        return Verdict(ruling=Ruling.ASK, reason="; ".join(reasons), needs=distinct(needs))
     return Verdict(ruling=Ruling.ALLOW, permit=Permit(effect, key=KEY))

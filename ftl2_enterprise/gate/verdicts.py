@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.gate.approvals import ApprovalNeed
     from ftl2_enterprise.gate.permits import Permit
 
 
@@ -34,3 +35,5 @@ class Verdict:
     """One line for people: the rule with its file and line, or what else decided. Empty for a plain `allow`."""
     permit: Permit | None = None
     """The leave for the effect; None unless the ruling is `allow`."""
+    needs: tuple[ApprovalNeed, ...] = ()
+    """Who must agree, all of them; empty unless the ruling is `ask`."""
