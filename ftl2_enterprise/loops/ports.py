@@ -66,6 +66,10 @@ class ModuleResult:
     """The gate no longer allowed the call when it was about to be sent, so nothing was sent."""
     lost: bool = False
     """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
+    fenced: bool = False
+    """The call ran in the read-only sandbox of its host."""
+    cannot_fence: str | None = None
+    """Why the host cannot build the sandbox, in one sentence. The call was not made, and `success` is False."""
 
 
 class Modules(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
@@ -25,27 +26,45 @@ def failed(error: str, **known: Any) -> ModuleResult:
     return ModuleResult(success=False, error=line(error), **known)
 
 
+def not_fenced(reason: str, **known: Any) -> ModuleResult:
+    """The result of a call that was not made, because its host cannot build the sandbox that the request asks for."""
+    return failed(f"cannot run it fenced: {reason}", cannot_fence=line(reason), **known)
+
+
 def of_command(head: Head, out: bytes, err: bytes, shown: str, *, timeout: float, chdir: str | None) -> ModuleResult:
     """The result of `command` and `shell`, with the same keys as in FTL2."""
     output: dict[str, Any] = {"cmd": shown, **({"chdir": chdir} if chdir else {})}
+    if "not_fenced" in head:
+        return not_fenced(head["not_fenced"], output=output)
+    fenced = bool(head.get("fenced"))
     if "not_started" in head:
-        return failed(f"cannot start the command: {head['not_started']}", output=output)
+        return failed(f"cannot start the command: {head['not_started']}", output=output, fenced=fenced)
     if "skipped" in head:
-        return ModuleResult(success=True, rc=0, output={**output, "rc": 0, "msg": head["skipped"]})
+        return ModuleResult(success=True, rc=0, output={**output, "rc": 0, "msg": head["skipped"]}, fenced=fenced)
     dropped_out, dropped_err = head["dropped"]
     stdout, stderr = text(out, dropped_out), text(err, dropped_err)
     rc: int | None = head["rc"]
-    streams: dict[str, Any] = {"stdout": stdout, "stderr": stderr, "truncated": bool(dropped_out or dropped_err)}
+    streams: dict[str, Any] = {
+        "stdout": stdout, "stderr": stderr, "truncated": bool(dropped_out or dropped_err), "fenced": fenced
+    }  # fmt: skip
     if head["timed_out"]:
-        return failed(_out_of_time(timeout), changed=True, timed_out=True, output=output, **streams)
+        return failed(_out_of_time(timeout), changed=not fenced, timed_out=True, output=output, **streams)
     error = None if rc == 0 else f"exit status {rc}" + (f": {last_line(stderr)}" if stderr.strip() else "")
     return ModuleResult(
-        success=rc == 0, changed=True, rc=rc, output={**output, "rc": rc}, error=error and line(error), **streams
+        success=rc == 0, changed=not fenced, rc=rc, output={**output, "rc": rc}, error=error and line(error),
+        **streams,
     )  # fmt: skip
 
 
 def of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleResult:
     """The result of any other module: one JSON object on its standard output."""
+    if "not_fenced" in head:
+        return not_fenced(head["not_fenced"])
+    result = _of_module(head, out, err, timeout=timeout)
+    return replace(result, fenced=True) if head.get("fenced") else result
+
+
+def _of_module(head: Head, out: bytes, err: bytes, *, timeout: float) -> ModuleResult:
     if "not_started" in head:
         return failed(f"cannot start the module: {head['not_started']}")
     stderr = text(err, head["dropped"][1])
@@ -87,7 +106,8 @@ def cleaned(result: ModuleResult, clean: Callable[[str], str]) -> ModuleResult:
     return ModuleResult(
         success=result.success, changed=result.changed, rc=result.rc, stdout=clean(result.stdout),
         stderr=clean(result.stderr), output=output, error=None if result.error is None else clean(result.error),
-        timed_out=result.timed_out, truncated=result.truncated, lost=result.lost,
+        timed_out=result.timed_out, truncated=result.truncated, lost=result.lost, fenced=result.fenced,
+        cannot_fence=result.cannot_fence,
     )  # fmt: skip
 
 

@@ -38,17 +38,52 @@ def perform(request: Request, cancel_fd: int | None = None) -> bytes:
     processes.adopt_orphans()
     skipped = _skip(request)
     if skipped is not None:
-        return frames.pack({"skipped": skipped, "rc": 0})
+        return frames.pack({"skipped": skipped, "rc": 0, **({"fenced": True} if request.get("fence") else {})})
+    if request.get("fence"):
+        return _perform_fenced(request, cancel_fd)
     try:
         start = _start(request)
-        ended = processes.run(
-            start, stdin=_stdin(request), timeout=request["timeout"], limit=request["limit"], cancel_fd=cancel_fd
-        )
+        ended = _run(request, start, cancel_fd)
     except (OSError, ValueError) as error:
         return frames.pack({"not_started": _reason(error)})
-    if isinstance(start, processes.FirstOf) and start.is_first:
+    return _reply(ended, by_shell=isinstance(start, processes.FirstOf) and start.is_first)
+
+
+def _perform_fenced(request: Request, cancel_fd: int | None) -> bytes:
+    """Execute the request in the sandbox, or nothing when the host cannot build it."""
+    try:
+        from ftl2_enterprise.adapters.hosts.remote import sandbox  # noqa: PLC0415 - most calls need none
+    except (ImportError, AttributeError) as error:
+        return frames.pack({"not_fenced": f"the host cannot build the sandbox: {_reason(error)}"})
+    if request["fence"] != "sandbox":
+        return frames.pack({"not_fenced": f"the host has no fence {request['fence']!r}"})
+    fence = sandbox.Sandbox(
+        lambda: _start(request, sandbox.clean_up_after_fork),
+        hidden=request.get("hidden", ()), network=bool(request.get("network")),
+    )  # fmt: skip
+    try:
+        ended = _run(request, fence.start, cancel_fd)
+        fence.finish(ended)
+    except sandbox.CannotFence as error:
+        return frames.pack({"not_fenced": str(error)})
+    except sandbox.CannotStart as error:
+        return frames.pack({"not_started": str(error), "fenced": True})
+    except OSError as error:
+        return frames.pack({"not_fenced": f"the host cannot build the sandbox: {_reason(error)}"})
+    return _reply(ended, by_shell=fence.is_first, fenced=True)
+
+
+def _run(request: Request, start: processes.Start, cancel_fd: int | None) -> processes.ProcessResult:
+    return processes.run(
+        start, stdin=_stdin(request), timeout=request["timeout"], limit=request["limit"], cancel_fd=cancel_fd
+    )
+
+
+def _reply(ended: processes.ProcessResult, *, by_shell: bool, **more: bool) -> bytes:
+    if by_shell:
         _report_as_shell(ended)
     head = {
+        **more,
         "rc": ended.rc,
         "dropped": [ended.dropped_stdout, ended.dropped_stderr],
         "timed_out": ended.timed_out,
@@ -67,7 +102,7 @@ def _report_as_shell(ended: processes.ProcessResult) -> None:
         ended.stderr += f"{signal.strsignal(number)}\n".encode()
 
 
-def _start(request: Request) -> Callable[[int, int, int], int]:
+def _start(request: Request, after_fork: Callable[[], object] = lambda: None) -> Callable[[int, int, int], int]:
     kind = request["kind"]
     if kind == "command":
         directory = request.get("chdir")
@@ -83,7 +118,12 @@ def _start(request: Request) -> Callable[[int, int, int], int]:
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
     work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible, "observe": _observe}[kind]
-    return processes.forking(lambda: _respond(work, request))
+
+    def respond() -> None:
+        after_fork()
+        _respond(work, request)
+
+    return processes.forking(respond)
 
 
 class PlainCommand:
