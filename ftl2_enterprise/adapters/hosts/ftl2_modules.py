@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.adapters.hosts import call_plan, call_result, module_catalogue
@@ -17,6 +17,7 @@ from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
 from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
+from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
@@ -42,13 +43,16 @@ class Ftl2Modules:
         work_dir: Path,
         redact: Callable[[str], str],
         local: LocalCalls | None = None,
+        hidden: Sequence[str] = (),
         capture_limit: int = 16 * MIB,
         local_limit: int = 16,
         host_limit: int = 8,
     ) -> None:
+        """In the sandbox, the paths in `hidden` cannot be seen: sockets and directories of this program."""
         known = inventory if isinstance(inventory, Inventory) else inventory_files.load(inventory)
         self._inventory: Inventory = known
         self._redact: Callable[[str], str] = redact
+        self._hidden: list[str] = list(hidden)
         self._capture_limit: int = capture_limit
         self._host_limit: int = host_limit
         self._turns: dict[str, asyncio.Semaphore] = {LOCALHOST: asyncio.Semaphore(local_limit)}
@@ -146,7 +150,7 @@ class Ftl2Modules:
         self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], call: ModuleCall
     ) -> ModuleResult:
         seconds, allowed = call.timeout, call.is_still_allowed
-        bounds = {"timeout": seconds, "limit": self._capture_limit}
+        bounds = {"timeout": seconds, "limit": self._capture_limit, **self._fence(call)}
         match module.kind:
             case "command":
                 own = params.get("timeout")
@@ -187,7 +191,7 @@ class Ftl2Modules:
         self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any], call: ModuleCall
     ) -> ModuleResult:
         seconds, allowed = call.timeout, call.is_still_allowed
-        bounds = {"timeout": seconds, "limit": FILE_LIMIT}
+        bounds = {"timeout": seconds, "limit": FILE_LIMIT, **self._fence(call)}
         if module.name == "copy":
             request = await asyncio.to_thread(call_plan.copy, params)
         else:
@@ -199,13 +203,18 @@ class Ftl2Modules:
                 return call_result.failed(str(error))
             rendered = call_result.of_module(head, out, err, timeout=seconds)
             if not rendered.success:
-                return ModuleResult(success=False, error=rendered.error, timed_out=rendered.timed_out)
+                return ModuleResult(success=False, error=rendered.error, timed_out=rendered.timed_out,
+                                    fenced=rendered.fenced, cannot_fence=rendered.cannot_fence)  # fmt: skip
             request["content"] = rendered.output["content"]
         head, out, err = await self._send(entry, {**request, **bounds}, allowed)
         result = call_result.of_module(head, out, err, timeout=seconds)
         source = {"src": str(params["src"])} if params.get("src") else {}
         return ModuleResult(success=result.success, changed=result.changed, output={**result.output, **source},
-                      error=result.error, timed_out=result.timed_out, stderr=result.stderr)  # fmt: skip
+                      error=result.error, timed_out=result.timed_out, stderr=result.stderr, fenced=result.fenced,
+                      cannot_fence=result.cannot_fence)  # fmt: skip
+
+    def _fence(self, call: ModuleCall) -> dict[str, Any]:
+        return {"fence": call.fence.value, "hidden": self._hidden} if call.fence is Fence.SANDBOX else {}
 
     async def _send(
         self,

@@ -53,7 +53,6 @@ def host(user: int, folder: Path) -> Iterator[HostProcess]:
     [
         "echo out; echo why >&2; exit 3", "kill -TERM $$", "kill -9 $$", "cat", "printf '\\000\\377'",
         "no-such-program", "df -h /nowhere", "uname -n", "exec 3</etc/passwd; wc -l <&3", "sh -c 'exit 7' | cat",
-        "(sleep 0.2; echo late) &",
         "trap 'echo ended' EXIT", "echo $0", "pwd", "ls /dev/null /etc/passwd", "ulimit -n", "umask", "nosuch -x",
         "cat /proc/meminfo | grep MemTotal", "readlink /proc/self/exe", "seq 30000", "printenv HOME LANG PATH",
     ],
