@@ -57,7 +57,7 @@ def _perform_fenced(request: Request, cancel_fd: int | None) -> bytes:
         return frames.pack({"not_fenced": f"the host cannot build the sandbox: {_reason(error)}"})
     if request["fence"] != "sandbox":
         return frames.pack({"not_fenced": f"the host has no fence {request['fence']!r}"})
-    fence = sandbox.Sandbox(
+    fence = sandbox.ReadOnlySandbox(
         lambda: _start(request, sandbox.clean_up_after_fork),
         hidden=request.get("hidden", ()), network=bool(request.get("network")),
     )  # fmt: skip

@@ -73,7 +73,7 @@ class CannotStart(Exception):
     """The program could not be started in the sandbox; the message is the reason."""
 
 
-class Sandbox:
+class ReadOnlySandbox:
     """One call in a sandbox: `start` for `processes.run`, then `finish`."""
 
     def __init__(self, make_start: Callable[[], Start], *, hidden: Sequence[str] = (), network: bool = False) -> None:
