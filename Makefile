@@ -104,6 +104,7 @@ reference: $(VENV)/run.stamp ## generate the pages of docs/reference and the dra
 		> docs/reference/ftl2ctl.md
 	@$(BIN)/python -m ftl2_enterprise.protocol.loops.manifest > docs/reference/manifest.schema.json
 	@$(BIN)/python -m ftl2_enterprise.protocol.fact_reference > docs/reference/events.md
+	@$(BIN)/python -m ftl2_enterprise.gate.module_reference > docs/reference/modules.md
 	@$(BIN)/python docs/verb_table.py
 	@$(BIN)/python docs/example_capability.py
 	@$(BIN)/python docs/diagrams.py

@@ -66,7 +66,11 @@ class HostIdentity:
     address: str = ""
     port: int = 0
     names: tuple[str, ...] = ()
-    """What else policy may call it: its groups, and the names and groups of hosts with the same address."""
+    """What else policy may call it: its groups."""
+    others: tuple[tuple[str, ...], ...] = ()
+    """The hosts with the same address: the name of each, and its groups. Policy may call this one by any of them."""
+    is_registered: bool = False
+    """Whether it was added while the program ran, so that its name and groups are not those of an inventory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,11 @@ class Effect:
     fence: Fence = Fence.NONE
     environment: str = ""
     """The label that people gave to the environment, as in `prod`."""
+    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Paths in the parameters, each with the places on the host to which it leads: first without any link, with a
+    slash at its end if it is a directory. They are not part of the digest, since they follow from the rest and from
+    the host.
+    """
 
     @property
     def mutates(self) -> Mutates:

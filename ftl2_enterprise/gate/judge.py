@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.approvals import ApprovalNeed, Remediation, distinct
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.gate.key import KEY
 from ftl2_enterprise.gate.permits import Permit
-from ftl2_enterprise.gate.policy.match import first_match
+from ftl2_enterprise.gate.policy import match
+from ftl2_enterprise.gate.policy.types import RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set as AbstractSet
+    from collections.abc import Mapping, Sequence, Set as AbstractSet
 
     from ftl2_enterprise.gate.effects import Effect
-    from ftl2_enterprise.gate.policy.types import Policy
+    from ftl2_enterprise.gate.policy.types import Finding, Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class GateContext:
 
     policies: Sequence[Policy] = ()
     """In order: that of the site first. Each can only narrow what the others allow."""
+    defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, RuleDecision])
+    """By origin: what happens to an action about which the policy of the site has no rule."""
     dry_run: bool = False
     remediation: Remediation = Remediation.AUTO
     """What may be done about drift. The stricter of it and policy wins."""
@@ -34,21 +37,54 @@ class GateContext:
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
     """Judge one effect. A verdict `allow` contains the permit without which nothing can cause the effect."""
-    for policy in context.policies:
-        rule = first_match(policy, effect)
-        if rule is not None:
-            because = f": {rule.reason}" if rule.reason else ""
-            sentence = f"denied by policy rule {rule.number} ({rule.source}){because}"
-            return Verdict(ruling=Ruling.DENY, rule=rule.number, reason=sentence)
+    found = match.decide(context.policies, effect, context.defaults)
+    rule = found.rule.number if found.rule is not None else None
+    source = found.rule.source if found.rule is not None else ""
+    if found.decision is RuleDecision.DENY:
+        reason = _sentence("denied", effect, found)
+        return Verdict(ruling=Ruling.DENY, rule=rule, source=source, revision=found.policy.revision, reason=reason)
     if context.dry_run and effect.kind in {EffectKind.ACTION, EffectKind.STATE}:
         return Verdict(ruling=Ruling.PREVIEW)
     needs: list[ApprovalNeed] = []
     reasons: list[str] = []
+    if found.decision is RuleDecision.ASK:
+        needs.append((found.rule.needs if found.rule is not None else None) or ApprovalNeed())
+        reasons.append(_sentence("approval is required", effect, found))
     if effect.kind is EffectKind.ACTION and context.remediation is Remediation.NEVER:
         return Verdict(ruling=Ruling.PREVIEW, reason="remediation is `never`")
     if effect.kind is EffectKind.ACTION and context.remediation is Remediation.ASK:
         needs.append(ApprovalNeed())
         reasons.append("remediation is `ask`")
     if needs and effect.digest() not in context.approved:
-        return Verdict(ruling=Ruling.ASK, reason="; ".join(reasons), needs=distinct(needs))
-    return Verdict(ruling=Ruling.ALLOW, permit=Permit(effect, key=KEY))
+        return Verdict(
+            ruling=Ruling.ASK,
+            rule=rule,
+            source=source,
+            revision=found.policy.revision,
+            reason="; ".join(reasons),
+            needs=distinct(needs),
+        )
+    return Verdict(
+        ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision, permit=Permit(effect, key=KEY)
+    )
+
+
+def paths_to_resolve(effect: Effect, context: GateContext) -> tuple[str, ...]:
+    """The paths that have to be resolved on the host before the last verdict about the effect; usually none."""
+    return match.paths_to_resolve(context.policies, effect)
+
+
+def with_paths(effect: Effect, resolved: Mapping[str, Sequence[str]]) -> Effect:
+    """The effect with the places to which its paths lead on the host."""
+    return replace(effect, resolved={path: tuple(places) for path, places in resolved.items()})
+
+
+def _sentence(what: str, effect: Effect, found: Finding) -> str:
+    if found.policy.problem:
+        return f"{what}: {found.policy.problem}"
+    if found.rule is None:
+        return f"{what}: the setting policy.defaults.{effect.origin} is `{found.decision}`"
+    of = "site policy" if found.policy.is_site else "policy"
+    revision = f", revision {found.policy.revision[:12]}" if found.policy.is_site else ""
+    because = f": {found.rule.reason}" if found.rule.reason else ""
+    return f"{what} by {of} rule {found.rule.number} ({found.rule.source}{revision}){because}"

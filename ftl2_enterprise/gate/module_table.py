@@ -53,6 +53,8 @@ class Module:
     """Paths that it writes or removes."""
     files_of: str = ""
     """If a path that it writes is a directory, it writes the file in it that is named as this parameter's value."""
+    trees: tuple[str, ...] = ()
+    """When it may change everything below what it writes: a parameter that is given, a `state`, or "" for always."""
     reads: tuple[str, ...] = ()
     """Paths that it reads only."""
     commands: tuple[str, ...] = ()
@@ -116,8 +118,8 @@ _COMMANDS = (
            reads=_w("script_file")),
     Module(name="reboot", kind=_C.COMMANDS, commands=_w("reboot_command test_command boot_time_command"),
            lists=_w("search_paths")),
-    Module(name="community.general.make", kind=_C.COMMANDS, names=_w("make"), base="chdir", writes=_w("chdir"),
-           programs=_w("make"), commands=_w("target targets"), reads=_w("file")),
+    Module(name="community.general.make", trees=("",), kind=_C.COMMANDS, names=_w("make"), base="chdir",
+           writes=_w("chdir"), programs=_w("make"), commands=_w("target targets"), reads=_w("file")),
     Module(name="community.docker.docker_container_exec", kind=_C.COMMANDS, commands=_w("command argv"), base="chdir",
            users=_w("user"), lists=_w("argv")),
     Module(name="kubernetes.core.k8s_exec", kind=_C.COMMANDS, also=(_C.CLOUD,), commands=_w("command")),
@@ -126,6 +128,7 @@ _COMMANDS = (
 _FILES = (
     Module(
         name="file", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("path dest name"), reads=_w("src"),
+        trees=_w("absent recurse"),
     ),
     Module(
         name="copy", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), files_of="src", reads=_w("src"),
@@ -152,10 +155,10 @@ _FILES = (
         programs=_w("validate"), not_observing=_w("validate"),
     ),
     Module(
-        name="unarchive", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
+        name="unarchive", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
         programs=_w("extra_opts"), lists=_w("exclude extra_opts include"), urls=_w("src"),
     ),
-    Module(name="tempfile", kind=_C.FILES, writes=_w("path")),
+    Module(name="tempfile", trees=("",), kind=_C.FILES, writes=_w("path")),
     Module(name="fetch", kind=_C.FILES, reads=_w("src"), writes=_w("dest")),
     Module(
         name="get_url", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest tmp_dest"), files_of="url",
@@ -164,27 +167,30 @@ _FILES = (
         lists=_w("ciphers unredirected_headers"),
     ),
     Module(
-        name="git", kind=_C.FILES, also=(_C.NETWORK,),
+        name="git", trees=("",), kind=_C.FILES, also=(_C.NETWORK,),
         writes=_w("dest archive separate_git_dir"), reads=_w("key_file reference"),
         programs=_w("executable ssh_opts"), urls=_w("repo name"), lists=_w("gpg_allowlist"),
     ),
     Module(
-        name="subversion", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), programs=_w("executable"),
+        name="subversion", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"),
+        programs=_w("executable"),
         urls=_w("repo name repository"), synonyms=(_w("revision rev version"),),
     ),
-    Module(name="find", kind=_C.FILES, observing=_O.READING, reads=_w("paths path name"),
+    Module(name="find", trees=("",), kind=_C.FILES, observing=_O.READING, reads=_w("paths path name"),
            lists=_w("paths path name patterns pattern excludes exclude"),
            synonyms=(_w("patterns pattern"), _w("excludes exclude"))),
     Module(name="stat", kind=_C.FILES, observing=_O.READING, reads=_w("path dest name"),
            synonyms=(_w("get_mime mime mime_type mime-type"), _w("get_attributes attr attributes"))),
     Module(name="slurp", kind=_C.FILES, observing=_O.READING, reads=_w("src path")),
+    Module(name="resolve_paths", kind=_C.FILES, observing=_O.READING, lists=_w("paths")),
     Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest")),
     Module(name="community.general.xml", kind=_C.FILES, names=_w("xml"), writes=_w("path dest file")),
     Module(name="community.general.archive", kind=_C.FILES, names=_w("archive"), writes=_w("dest"), reads=_w("path")),
     Module(name="community.general.ssh_config", kind=_C.FILES, names=_w("ssh_config"), writes=_w("ssh_config_file"),
            users=_w("user")),
     Module(name="ansible.posix.acl", kind=_C.FILES, names=_w("acl"), writes=_w("path name")),
-    Module(name="ansible.posix.synchronize", kind=_C.COMMANDS, also=(_C.FILES, _C.NETWORK), names=_w("synchronize"),
+    Module(name="ansible.posix.synchronize", trees=("",), kind=_C.COMMANDS, also=(_C.FILES, _C.NETWORK),
+           names=_w("synchronize"),
            writes=_w("dest"), reads=_w("src"), programs=_w("rsync_opts rsync_path"), lists=_w("rsync_opts")),
 )  # fmt: skip
 
@@ -202,14 +208,14 @@ _PACKAGES = (
         ),
     ),
     Module(
-        name="dnf", names=_w("dnf5 yum"), kind=_C.PACKAGES,
+        name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES,
         packages=_w("name pkg"), reads=_w("conf_file"), writes=_w("installroot download_dir"),
         lists=_w(_DNF_LISTS), synonyms=(_w("update_cache expire-cache"),),
     ),
     Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name")),
     Module(
-        name="pip", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name"), reads=_w("requirements"),
-        writes=_w("virtualenv"), base="chdir", lists=_w("name"),
+        name="pip", trees=("",), kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name"),
+        reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
         not_observing=_w("extra_args executable virtualenv virtualenv_command virtualenv_python"),
     ),
@@ -264,7 +270,8 @@ _SERVICES = (
 
 _USERS = (
     Module(
-        name="user", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"), writes=_w("home ssh_key_file"),
+        name="user", trees=("",), kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"),
+        writes=_w("home ssh_key_file"),
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
     ),
     Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
@@ -300,7 +307,7 @@ _NETWORK = (
 _STORAGE = (
     Module(name="mount_facts", kind=_C.STORAGE, observing=_O.READING, programs=_w("mount_binary"),
            lists=_w("devices fstypes sources"), not_observing=_w("mount_binary")),
-    Module(name="ansible.posix.mount", kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
+    Module(name="ansible.posix.mount", trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
            reads=_w("src")),
     Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
     Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),

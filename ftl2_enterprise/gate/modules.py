@@ -99,7 +99,7 @@ def is_given(params: Mapping[str, Any], names: Iterable[str]) -> bool:
 def fence_for(module: str, params: Mapping[str, Any]) -> Fence | None:
     """By what an observation with this module has to be kept from changing its host; None if it cannot observe."""
     known = find(module)
-    if known is None or is_given(params, known.not_observing) or any(name.startswith(_INTERNAL) for name in params):
+    if known is None or is_given(params, known.not_observing) or internal_parameter(params) is not None:
         return None
     match known.observing:
         case Observing.READING:
@@ -123,4 +123,4 @@ def _only_reads(params: Mapping[str, Any]) -> bool:
 
 def internal_parameter(params: Mapping[str, Any]) -> str | None:
     """The first parameter that only the program that runs modules may set, if there is one."""
-    return next((name for name in params if name.startswith(_INTERNAL)), None)
+    return next((name for name in map(str, params) if name.startswith(_INTERNAL)), None)

@@ -31,6 +31,10 @@ class Verdict:
     ruling: Ruling
     rule: int | None = None
     """Number of the policy rule that decided, if one did."""
+    source: str = ""
+    """The file and line of that rule."""
+    revision: str = ""
+    """Of the policy that decided: the digest of its files."""
     reason: str = ""
     """One line for people: the rule with its file and line, or what else decided. Empty for a plain `allow`."""
     permit: Permit | None = None

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # --- modules: touching hosts ---------------------------------------------------------------------------------------
 
 
+RESOLVE_PATHS = "resolve_paths"
+"""The module of this program that returns where `paths` lead on a host, as `resolved`. It only reads."""
+
+
 def _always() -> bool:
     return True
 
@@ -93,6 +97,10 @@ class Modules(Protocol):
         """Which host that is, whatever it is called. Unknown names are a host of that name alone."""
         ...
 
+    def identity_of(self, entry: HostEntry) -> HostIdentity:
+        """Which host an entry would be if it were registered."""
+        ...
+
     def privilege(self, host: str) -> str:
         """The user that modules run as there, if it is another one than that of the connection; else empty."""
         ...
@@ -102,11 +110,14 @@ class Modules(Protocol):
         ...
 
     def add_host(self, entry: HostEntry) -> None:
-        """Register or replace a host in the live inventory."""
+        """Register a host in the live inventory, or replace one that was registered.
+
+        Raises Problem(conflict) for a host that the inventory lists, unless nothing about it would change.
+        """
         ...
 
     def remove_host(self, name: str) -> None:
-        """Unregister a host; unknown names are fine."""
+        """Unregister a host; unknown names are fine. Raises Problem(conflict) for a host that the inventory lists."""
         ...
 
     async def run(self, call: ModuleCall) -> ModuleResult:

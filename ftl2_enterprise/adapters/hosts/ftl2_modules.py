@@ -19,7 +19,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.gate.modules import canonical
-from ftl2_enterprise.loops.ports import HostEntry, ModuleCall, ModuleResult
+from ftl2_enterprise.loops.ports import RESOLVE_PATHS, HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class Ftl2Modules:
         """See the port."""
         return self._inventory.identity(host)
 
+    def identity_of(self, entry: HostEntry) -> HostIdentity:
+        """See the port."""
+        return self._inventory.identity_of(entry)
+
     def privilege(self, host: str) -> str:
         """See the port."""
         entry = self._inventory.entry(host)
@@ -91,6 +95,8 @@ class Ftl2Modules:
         entry = self._inventory.entry(host)
         if entry is None:
             return f"cannot find the host {host}: it is not in the inventory"
+        if module == RESOLVE_PATHS:
+            return _refuse_host(entry)
         found = module_catalogue.find(module, local=is_local(entry))
         return found if isinstance(found, str) else _refuse_host(entry)
 
@@ -132,6 +138,16 @@ class Ftl2Modules:
             if entry is None or why is not None:
                 return call_result.failed(why or "")
             params = dict(call.params)
+            if call.module == RESOLVE_PATHS:
+                async with self._turn(entry):
+                    request = {
+                        "kind": "resolve",
+                        "paths": [str(path) for path in params.get("paths") or ()],
+                        "timeout": call.timeout,
+                        "limit": MIB,
+                    }
+                    head, out, err = await self._send(entry, request, call.is_still_allowed)
+                return call_result.of_module(head, out, err, timeout=call.timeout)
             module = module_catalogue.find(call.module, params, local=is_local(entry))
             if isinstance(module, str):
                 result = call_result.failed(module)
@@ -248,7 +264,8 @@ def _refuse_host(entry: HostEntry) -> str | None:
         return f"cannot use the host {entry.name}: FTL2 has no connection {connection}; it has ssh and local"
     if is_local(entry) and ftl2_context.truth(entry.vars.get("ansible_become")):
         return f"cannot become another user on {entry.name}: FTL2 ignores become where the connection is local"
-    return ftl2_context.cannot_become(entry)
+    ignored = None if is_local(entry) else ftl2_context.ignored_arguments(entry)
+    return ignored or ftl2_context.cannot_become(entry)
 
 
 def _shapes(secrets: Iterable[Any]) -> frozenset[str]:

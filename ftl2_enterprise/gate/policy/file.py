@@ -6,21 +6,40 @@ Importing this module imports PyYAML, which takes several milliseconds; most pro
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
-from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, DenyRule, Policy
+from ftl2_enterprise.core.quantities import LONGEST_DURATION
+from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
+from ftl2_enterprise.gate.effects import Origin
+from ftl2_enterprise.gate.module_table import ModuleClass
+from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Policy, PolicyRule, RuleDecision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
 _TOP = ("rules",)
-_RULE = ("decision", "match", "reason", "applies_to")
-_MATCH = ("module", "host", "environment")
+_APPROVAL = ("by", "group", "people", "not_requester", "expires")
+_RULE = ("decision", "match", "reason", "applies_to", *_APPROVAL)
+_MATCH = ("module", "class", "host", "environment", "origin")
+_WORDS = {"class": tuple(ModuleClass), "origin": tuple(Origin)}
+"""Conditions that have a fixed set of values."""
+_ACCESS = {
+    "operate": ApproverAccess.OPERATE,
+    "admin": ApproverAccess.ADMINISTER,
+    "administer": ApproverAccess.ADMINISTER,
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MOST_PEOPLE = 100
+LARGEST_FILE = 4 * 1024 * 1024
+"""Bytes of one policy file."""
 
 
 def load_policy(path: Path) -> Policy:
@@ -28,21 +47,41 @@ def load_policy(path: Path) -> Policy:
 
     Raises Problem(invalid), with file and line, or Problem(not_found).
     """
-    return Policy(rules=tuple(_rules(path)))
+    return _policy(_files(path), is_site=False)
 
 
-def _rules(path: Path) -> Iterator[DenyRule]:
-    """Every rule of a file or directory, numbered from 1."""
-    number = 0
-    for file in _files(path):
-        for node in _rule_nodes(file):
-            number += 1
-            yield _rule(file, node, number)
+def load_site_policy(directory: Path) -> Policy:
+    """Read the policy of the site: the files of a directory; without the directory or files it is empty.
+
+    Raises Problem(invalid), with file and line.
+    """
+    try:
+        files = _yaml_files(directory) if directory.exists() else []
+        if directory.exists() and not directory.is_dir():
+            raise invalid(f"cannot use the site policy {directory}: it is not a directory")
+    except OSError as error:
+        raise invalid(f"cannot read the site policy {directory}: {error.strerror}") from error
+    return _policy(files, is_site=True)
+
+
+def _policy(files: Sequence[Path], *, is_site: bool) -> Policy:
+    """The rules of all files, numbered from 1."""
+    digest = sha256()
+    rules: list[PolicyRule] = []
+    for file in files:
+        data = _read(file)
+        digest.update(f"{file.name}\0{len(data)}\0".encode() + data)
+        rules.extend(_rule(file, node, len(rules) + n) for n, node in enumerate(_rule_nodes(file, data), start=1))
+    return Policy(rules=tuple(rules), revision=digest.hexdigest() if files else "", is_site=is_site)
+
+
+def _yaml_files(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.iterdir() if file.suffix in {".yml", ".yaml"})
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in {".yml", ".yaml"} and file.is_file())
+        files = _yaml_files(path)
         if not files:
             raise invalid(f"cannot use the policy {path}: the directory has no *.yml or *.yaml file")
         return files
@@ -51,11 +90,24 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _rule_nodes(file: Path) -> list[yaml.Node]:
+def _read(file: Path) -> bytes:
     try:
-        root = cast("yaml.Node | None", yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+        if not file.is_file():
+            raise invalid(f"cannot read the policy {file}: it is not a file")
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST_FILE + 1)
     except OSError as error:
         raise invalid(f"cannot read the policy {file}: {error.strerror}") from error
+    if len(data) > LARGEST_FILE:
+        raise invalid(f"cannot read the policy {file}: it is larger than {LARGEST_FILE >> 20} MiB")
+    return data
+
+
+def _rule_nodes(file: Path, data: bytes) -> list[yaml.Node]:
+    try:
+        root = cast("yaml.Node | None", yaml.compose(data.decode(), Loader=yaml.SafeLoader))
+    except RecursionError as error:
+        raise invalid(f"cannot read the policy {file}: it is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise invalid(f"cannot read the policy {file}: it is not UTF-8 text") from error
     except yaml.YAMLError as error:
@@ -74,29 +126,81 @@ def _rule_nodes(file: Path) -> list[yaml.Node]:
     return cast("list[yaml.Node]", rules.value)
 
 
-def _rule(file: Path, node: yaml.Node, number: int) -> DenyRule:
+def _rule(file: Path, node: yaml.Node, number: int) -> PolicyRule:
     fields = _fields(file, node, _RULE, "a rule")
     if "decision" not in fields:
-        raise _wrong(file, node, "the rule has no decision", "write `decision: deny`")
+        raise _wrong(file, node, "the rule has no decision", "write `decision: deny`, `ask` or `allow`")
     decision = _text(file, fields["decision"])
-    if decision != "deny":
-        hint = "omit the rule: what no rule denies is allowed" if decision == "allow" else "write `deny`"
-        raise _wrong(file, fields["decision"], f"the decision {decision!r} is unknown", hint)
+    if decision not in list(RuleDecision):
+        raise _wrong(
+            file, fields["decision"], f"the decision {decision!r} is unknown", "write `deny`, `ask` or `allow`"
+        )
     if "match" not in fields:
         raise _wrong(file, node, "the rule has no match", 'write `match:`; `module: "*"` matches everything')
-    return DenyRule(
+    for name in _APPROVAL:
+        if name in fields and decision != RuleDecision.ASK:
+            raise _wrong(file, fields[name], f"`{name}` belongs to a rule with `decision: ask`", "remove it")
+    return PolicyRule(
         number=number,
         match=_match(file, fields["match"]),
         reason=_text(file, fields["reason"]).strip() if "reason" in fields else "",
         source=f"{file.name} line {_line(node)}",
         applies_to=_applies_to(file, fields.get("applies_to")),
+        decision=RuleDecision(decision),
+        needs=_need(file, fields) if decision == RuleDecision.ASK else None,
     )
+
+
+def _need(file: Path, fields: dict[str, yaml.Node]) -> ApprovalNeed:
+    by, people = "operate", 1
+    if "by" in fields:
+        by = _text(file, fields["by"])
+        if by not in _ACCESS:
+            raise _wrong(file, fields["by"], f"`by` cannot be {by!r}", "write operate or admin")
+    if "people" in fields:
+        text = _text(file, fields["people"])
+        if not text.isdecimal() or not 1 <= int(text) <= _MOST_PEOPLE:
+            raise _wrong(file, fields["people"], f"`people` cannot be {text!r}", "write a number from 1")
+        people = int(text)
+    return ApprovalNeed(
+        by=_ACCESS[by],
+        group=_group(file, fields),
+        people=people,
+        not_requester=_truth(file, fields, "not_requester"),
+        expires=_seconds(file, fields["expires"]) if "expires" in fields else None,
+    )
+
+
+def _group(file: Path, fields: dict[str, yaml.Node]) -> str:
+    name = _text(file, fields["group"]).strip() if "group" in fields else ""
+    if "group" in fields and not name:
+        raise _wrong(file, fields["group"], "`group` is empty", "write the name of a Unix group")
+    return name
+
+
+def _truth(file: Path, fields: dict[str, yaml.Node], name: str) -> bool:
+    text = _text(file, fields[name]) if name in fields else "false"
+    if text not in {"true", "false"}:
+        raise _wrong(file, fields[name], f"`{name}` cannot be {text!r}", "write true or false")
+    return text == "true"
+
+
+def _seconds(file: Path, node: yaml.Node) -> float:
+    text = _text(file, node)
+    match = _DURATION.fullmatch(text.strip())
+    found = float(match[1]) * _SECONDS[match[2] or "s"] if match is not None else 0.0
+    if not 0 < found <= LONGEST_DURATION:
+        raise _wrong(file, node, f"`expires` cannot be {text!r}", "write a duration such as 30m, 1h or 2d")
+    return found
 
 
 def _match(file: Path, node: yaml.Node) -> dict[str, str]:
     fields = _fields(file, node, _MATCH, "match", prefix=PARAM)
     if not fields:
         raise _wrong(file, node, "the rule's match is empty", '`module: "*"` matches everything')
+    for key, words in _WORDS.items():
+        if key in fields and (word := _text(file, fields[key])) not in words:
+            raise _wrong(file, fields[key], f"there is no {key} {word!r}", f"write one of {', '.join(words)}")
     return {key: _text(file, value) for key, value in fields.items()}
 
 
@@ -108,10 +212,12 @@ def _applies_to(file: Path, node: yaml.Node | None) -> frozenset[AppliesTo]:
     for item in items:
         word = _text(file, item)
         if word not in list(AppliesTo):
-            raise _wrong(file, item, f"a rule cannot apply to {word!r}", "write actions, observations or both")
+            raise _wrong(
+                file, item, f"a rule cannot apply to {word!r}", "write actions, observations, model_calls or a list"
+            )
         kinds.add(AppliesTo(word))
     if not kinds:
-        raise _wrong(file, node, "`applies_to` is empty", "write actions, observations or both")
+        raise _wrong(file, node, "`applies_to` is empty", "write actions, observations, model_calls or a list")
     return frozenset(kinds)
 
 

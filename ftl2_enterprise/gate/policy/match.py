@@ -1,73 +1,206 @@
-"""Finds the rule of a policy that is about an effect. Pure."""
+"""Finds what policies decide about an effect. Pure.
+
+A rule that denies or asks is about an effect if *any* spelling of *any* part of it matches: one package of a list, a
+path that a command names, any host with the same address. A rule that allows is about it only if *everything*
+matches.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from ftl2_enterprise.gate.effects import LOCAL, EffectKind, HostIdentity
-from ftl2_enterprise.gate.modules import equivalents, synonyms
-from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, DenyRule, Policy
+from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates
+from ftl2_enterprise.gate.module_table import ModuleClass
+from ftl2_enterprise.gate.modules import classes, equivalents, find, spellings
+from ftl2_enterprise.gate.policy.pattern import Pattern
+from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
+from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, values, written_paths
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.gate.effects import Effect
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ftl2_enterprise.gate.effects import Effect, HostIdentity
 
 
-def first_match(policy: Policy, effect: Effect) -> DenyRule | None:
+def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, RuleDecision]) -> Finding:
+    """The strictest decision of all policies; the default of the origin counts unless the site's policy decides.
+
+    In one policy the first matching rule decides. A policy of which something could not be read denies everything.
+    """
+    subject = _JudgedEffect(effect)
+    found: list[Finding] = []
+    is_decided = False
+    for policy in policies:
+        if policy.problem:
+            return Finding(decision=RuleDecision.DENY, policy=policy)
+        rule = _first_match(policy, subject)
+        if rule is not None:
+            found.append(Finding(decision=rule.decision, policy=policy, rule=rule))
+            is_decided |= policy.is_site
+    if not is_decided and effect.kind is EffectKind.ACTION:
+        found.append(Finding(decision=defaults.get(effect.origin, RuleDecision.ALLOW)))
+    return max(found, key=lambda one: one.decision.strictness, default=Finding(decision=RuleDecision.ALLOW))
+
+
+def first_match(policy: Policy, effect: Effect) -> PolicyRule | None:
     """The first rule whose conditions are all about the effect, or None."""
-    kind = AppliesTo.OBSERVATIONS if effect.kind is EffectKind.OBSERVATION else AppliesTo.ACTIONS
-    names = equivalents(effect.module)
-    places = _places(effect.host)
+    return _first_match(policy, _JudgedEffect(effect))
+
+
+def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, ...]:
+    """The paths that the host has to resolve before the effect is judged: none, unless a rule could be about them.
+
+    It could if everything else in the rule matches.
+    """
+    subject = _JudgedEffect(effect)
+    for policy in policies:
+        for rule in policy.rules:
+            about_paths = [key for key, _ in rule.conditions if key.startswith(PARAM) and subject.is_path(key)]
+            rest = [(key, pattern) for key, pattern in rule.conditions if key not in about_paths]
+            if about_paths and subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
+                return written_paths(effect)
+    return ()
+
+
+def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
     for rule in policy.rules:
-        if kind in rule.applies_to and all(
-            any(fnmatchcase(text, pattern) for text in _texts(key, names, places, effect))
-            for key, pattern in rule.match.items()
-        ):
+        if subject.kinds & rule.applies_to and subject.matches(rule.conditions, rule.decision):
             return rule
     return None
 
 
-def _places(host: HostIdentity) -> tuple[str, ...]:
-    return (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
+class _JudgedEffect:
+    """One effect, prepared for comparisons with many rules."""
+
+    def __init__(self, effect: Effect) -> None:
+        self.effect: Effect = effect
+        self.kinds: frozenset[AppliesTo] = _kinds(effect)
+        self._classes: frozenset[ModuleClass] = classes(effect.module, effect.params)
+        self._values: dict[str, Values] = {}
+
+    def matches(self, conditions: Iterable[tuple[str, Pattern]], decision: RuleDecision) -> bool:
+        """Whether all conditions are about the effect."""
+        allows = decision is RuleDecision.ALLOW
+        return all(self._matches(key, pattern, allows=allows) for key, pattern in conditions) and not (
+            allows and self._does_more(conditions)
+        )
+
+    def is_path(self, key: str) -> bool:
+        """Whether the condition is about paths of this effect."""
+        return self._values_of(key).meaning is Meaning.PATH
+
+    def _matches(self, key: str, pattern: Pattern, *, allows: bool) -> bool:
+        effect = self.effect
+        match key:
+            case "module":
+                runs = ModuleClass.COMMANDS in self._classes and not allows
+                return _matches_any(pattern, _names(effect.module, also_commands=runs))
+            case "class":
+                matched = [pattern.matches(one) for one in self._classes]
+                return all(matched) if allows else any(matched)
+            case "host":
+                return _matches_host(pattern, effect.host, allows=allows)
+            case "environment":
+                return pattern.matches(effect.environment)
+            case "origin":
+                return pattern.matches(effect.origin)
+            case _:
+                found = self._values_of(key)
+                return _all_match(pattern, found) if allows else _any_matches(pattern, found)
+
+    def _values_of(self, key: str) -> Values:
+        name = key.removeprefix(PARAM)
+        known = self._values.get(name)
+        if known is None:
+            known = self._values[name] = values(self.effect, name)
+        return known
+
+    def _does_more(self, conditions: Iterable[tuple[str, Pattern]]) -> bool:
+        """Whether a parameter makes the module execute something that the conditions of a rule do not name."""
+        known = find(self.effect.module)
+        if known is None or ModuleClass.COMMANDS not in self._classes - set(known.classes):
+            return False
+        named = {key.removeprefix(PARAM) for key, _ in conditions}
+        return not named & {"class", *known.programs, *(one for one, of in GENERAL.items() if of is Meaning.COMMAND)}
 
 
-def _texts(key: str, names: Iterable[str], places: Iterable[str], effect: Effect) -> Iterable[str]:
-    """The texts that the pattern under that key is matched against; one match is enough."""
-    match key:
-        case "module":
-            return names
-        case "host":
-            return places
-        case "environment":
-            return (effect.environment,)
+def _kinds(effect: Effect) -> frozenset[AppliesTo]:
+    match effect.kind:
+        case EffectKind.OBSERVATION:
+            return _UNFENCED if effect.mutates is Mutates.YES else _OBSERVATIONS
+        case EffectKind.MODEL_CALL:
+            return _MODEL_CALLS
         case _:
-            same = synonyms(effect.module, key.removeprefix(PARAM))
-            return [text for name in same if name in effect.params for text in param_texts(effect.params[name])]
+            return _ACTIONS
 
 
-def param_texts(value: Any) -> tuple[str, ...]:
-    """The texts under which a parameter can be matched.
+_ACTIONS = frozenset({AppliesTo.ACTIONS})
+_OBSERVATIONS = frozenset({AppliesTo.OBSERVATIONS})
+_UNFENCED = _ACTIONS | _OBSERVATIONS
+_MODEL_CALLS = frozenset({AppliesTo.MODEL_CALLS})
 
-    A boolean matches in its YAML and its Python spelling; a list also matches as one command line, its items joined
-    by spaces.
-    """
-    match value:
-        case bool():
-            return (json.dumps(value), str(value))
-        case str():
-            truth = _YAML_TRUTH.get(value.lower())
-            return (value,) if truth is None else (value, truth)
-        case None:
-            return ("null", "None")
-        case list() | tuple() | Mapping():
-            whole = json.dumps(value, ensure_ascii=False, default=str)
-            if isinstance(value, Mapping):
-                return (whole,)
-            return (whole, " ".join(str(item) for item in cast("Iterable[Any]", value)))
+
+@lru_cache(1024)
+def _names(module: str, *, also_commands: bool) -> frozenset[str]:
+    """Every name that a rule can use for a module; one about `shell` is about all that execute commands."""
+    return frozenset((*spellings(module), *(equivalents("shell") if also_commands else ())))
+
+
+def _matches_any(pattern: Pattern, texts: frozenset[str]) -> bool:
+    return pattern.text in texts if pattern.is_literal else _globs_any(pattern.text, texts)
+
+
+@lru_cache(8192)
+def _globs_any(text: str, texts: frozenset[str]) -> bool:
+    return any(map(Pattern(text).matches, texts))
+
+
+def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool:
+    own = (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
+    if allows and host.is_registered:
+        # What a decision calls a host is not a reason to allow something there.
+        return pattern.text == "*"
+    if allows:
+        return any(map(pattern.matches, own)) and all(any(map(pattern.matches, one)) for one in host.others)
+    lower = pattern.as_lower
+    texts = (*own, *((host.address,) if host.address else ()), *(name for one in host.others for name in one))
+    return any(pattern.matches(one) or lower.matches(one.lower().rstrip(".")) for one in texts)
+
+
+def _any_matches(pattern: Pattern, found: Values) -> bool:
+    """Whether some spelling of some value matches."""
+    match found.meaning:
+        case Meaning.PATH:
+            as_path = pattern.as_path
+            texts = (*(one for item in found.items for one in item), *found.more)
+            return (
+                any(as_path.matches(one) or pattern.matches(one) for one in texts)
+                or any(as_path.is_below(tree, narrow=False) for tree in found.trees)
+                or any(as_path.is_below(tree, narrow=True) for tree in found.visible)
+            )
+        case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):
+            return any(pattern.matches(one) or pattern.can_mean(one) for item in found.items for one in item)
         case _:
-            return (str(value),)
+            return any(_matches_item(pattern, item) for item in found.items) or any(map(pattern.matches, found.more))
 
 
-_YAML_TRUTH = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+def _all_match(pattern: Pattern, found: Values) -> bool:
+    """Whether every value matches, and everything below a directory in which everything may change."""
+    if found.meaning is Meaning.PATH:
+        as_path = pattern.as_path
+        below = (*found.trees, *(tree for tree in found.visible if _is_glob(tree)))
+        return (
+            bool(found.items)
+            and all(as_path.matches(item[0]) for item in found.items)
+            and all(as_path.includes_all_below(tree) for tree in below)
+        )
+    return bool(found.items) and all(_matches_item(pattern, item) for item in found.items)
+
+
+def _matches_item(pattern: Pattern, item: tuple[str, ...]) -> bool:
+    return any(map(pattern.matches, item)) or not pattern.as_mode.isdisjoint(item)
+
+
+def _is_glob(text: str) -> bool:
+    return any(sign in text for sign in "*?[")

@@ -12,16 +12,17 @@ from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
-from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
+from ftl2_enterprise.loops.ports import NO_LIMITS, RESOLVE_PATHS, ModelLimits, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
+    from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.policy.types import Policy
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, StopSignal
@@ -113,9 +114,12 @@ class LoopContext:
             environment=self.spec.environment,
         )
 
-    def judge(self, requested: RequestedCall) -> Verdict:
-        """The verdict of the gate about a call, as of now; the reason is redacted."""
-        verdict = gate.judge(self.effect(requested), self.gate)
+    def judge(self, requested: RequestedCall, resolved: Mapping[str, tuple[str, ...]] | None = None) -> Verdict:
+        """The verdict of the gate about a call, as of now; the reason is redacted.
+
+        `resolved`: where paths lead on the host, if that is known.
+        """
+        verdict = gate.judge(replace(self.effect(requested), resolved=resolved or {}), self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def refused(self, requested: RequestedCall) -> str | None:
@@ -129,6 +133,13 @@ class LoopContext:
         """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
         effect = self.effect(requested)
         verdict = gate.judge(effect, self.gate)
+        resolved: Mapping[str, tuple[str, ...]] = {}
+        if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, self.gate)):
+            found = await self._resolve(requested, paths)
+            if isinstance(found, ModuleResult):
+                return found
+            resolved = found
+            verdict = gate.judge(replace(effect, resolved=resolved), self.gate)
         if verdict.permit is None:
             return ModuleResult(success=False, held=True, error=self.redactor.text(verdict.reason))
         return await self.modules.run(
@@ -142,9 +153,49 @@ class LoopContext:
                 injected=frozenset(
                     name for name, value in effect.params.items() if value != requested.params.get(name)
                 ),
-                is_still_allowed=lambda: self.judge(requested).ruling is Ruling.ALLOW,
+                is_still_allowed=lambda: self.judge(requested, resolved).ruling is Ruling.ALLOW,
             )
         )
+
+    async def _resolve(
+        self, requested: RequestedCall, paths: Sequence[str]
+    ) -> Mapping[str, tuple[str, ...]] | ModuleResult:
+        """Where paths lead on the host of a call, as of now; the result of the call if that cannot be found out.
+
+        A link that is made between this and the call is not seen: the host can change at any time.
+        """
+        reading = RequestedCall(
+            kind=EffectKind.OBSERVATION,
+            origin=requested.origin,
+            module=RESOLVE_PATHS,
+            params={"paths": list(paths)},
+            host=requested.host,
+            timeout=min(requested.timeout, self.limits.observation_timeout),
+            fence=Fence.READING,
+        )
+        result = await self.run(reading)
+        if not result.success:
+            why = f"cannot resolve paths on {requested.host} for a policy rule: {result.error or 'it failed'}"
+            return replace(result, error=self.redactor.text(why))
+        found: Mapping[str, Sequence[str]] = result.output["resolved"]
+        if not found.keys() >= set(paths):
+            # A path that contains a secret was redacted in the result.
+            return ModuleResult(success=False, error="cannot resolve a path that contains a secret")
+        return {path: tuple(places) for path, places in found.items()}
+
+    def judge_state(self, origin: Origin, module: str, params: dict[str, Any], host: HostIdentity) -> Verdict:
+        """The verdict about a change of what is registered; the reason is redacted."""
+        effect = Effect(
+            kind=EffectKind.STATE,
+            origin=origin,
+            subject=loop_subject(self.journal.loop_id),
+            host=host,
+            module=module,
+            params=params,
+            environment=self.spec.environment,
+        )
+        verdict = gate.judge(effect, self.gate)
+        return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def summary(self, module: str, params: dict[str, Any]) -> str:
         """One redacted line that describes a call: the module and its parameters."""

@@ -10,6 +10,8 @@ import msgspec
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.gate.effects import HostIdentity, Origin
+from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.context import unless
 from ftl2_enterprise.loops.engine.registry_ops import machine_ops, valid_ops
 from ftl2_enterprise.loops.ports import HostEntry
@@ -54,7 +56,7 @@ def _registered(engine: LoopContext) -> set[str]:
 def apply_now(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
     """Apply the operations to the live inventory and commit them; invalid ones are recorded as refused."""
     if ops and not engine.spec.dry_run:
-        _apply(engine, iteration, ops)
+        _apply(engine, iteration, ops, Origin.RULE)
         engine.journal.commit(claim_units.nothing)
 
 
@@ -67,15 +69,19 @@ def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[Sta
     """
     if engine.spec.dry_run or not ops:
         return
-    _apply(engine, iteration, [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops])
+    kept = [msgspec.structs.replace(op, data={}) if op.op == "add_host" else op for op in ops]
+    _apply(engine, iteration, kept, engine.decided_by)
 
 
 def restore(engine: LoopContext) -> None:
     """Apply to the live inventory what earlier processes of the loop registered and removed."""
+    # What the inventory lists by now keeps what the inventory has about it.
     for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
-        engine.modules.remove_host(name)
+        with contextlib.suppress(Problem):
+            engine.modules.remove_host(name)
     for entry in registered_entries(engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)):
-        engine.modules.add_host(entry)
+        with contextlib.suppress(Problem):
+            engine.modules.add_host(entry)
 
 
 def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
@@ -90,11 +96,15 @@ def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
     return entries
 
 
-def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
+def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp], origin: Origin) -> None:
     listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
     ops, refused = valid_ops(list(ops), users=_users(engine))
     done: list[StateOp] = []
     for op in ops:
+        why = _held(engine, op, origin)
+        if why is not None:
+            refused.append(why)
+            continue
         try:
             match op.op:
                 case "add_host":
@@ -110,6 +120,24 @@ def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) ->
             done.append(_redacted(engine, _marked(op, listed)))
     reasons = [engine.redactor.text(reason) for reason in refused]
     engine.journal.defer(state_units.change_state, iteration, ops=done, refused=reasons)
+
+
+def _held(engine: LoopContext, op: StateOp, origin: Origin) -> str | None:
+    """Why the gate does not allow the operation, or None."""
+    match op.op:
+        case "add_host":
+            host = engine.modules.identity_of(_entry(op, op.data))
+        case "remove":
+            host = engine.modules.identity(op.name)
+        case _:
+            host = HostIdentity(name="", connection="none")
+    given = {"name": op.name, "ansible_host": op.ansible_host, "ansible_port": op.ansible_port,
+             "ansible_user": op.ansible_user, "groups": list(op.groups)}  # fmt: skip
+    params = {**op.data, **{key: value for key, value in given.items() if value}}
+    verdict = engine.judge_state(origin, op.op, params, host)
+    if verdict.ruling is Ruling.ALLOW:
+        return None
+    return f"cannot apply {op.op} of {op.name}: {verdict.reason or f'the gate rules {verdict.ruling}'}"
 
 
 async def wait_for_machines(engine: LoopContext, created: Sequence[StateOp]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import msgspec
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext
@@ -24,7 +26,7 @@ from ftl2_enterprise.wiring.loops import build
 
 if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
-    from ftl2_enterprise.gate.policy.types import DenyRule
+    from ftl2_enterprise.gate.policy.types import PolicyRule
     from ftl2_enterprise.loops.secrets import Bindings
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
     from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
@@ -44,7 +46,8 @@ def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_servi
     modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=Path(), redact=str)
     if tx is not None and loop is not None:
         for entry in registered_entries(host_rows.get_hosts(tx, loop.id)):
-            modules.add_host(entry)
+            with contextlib.suppress(Problem):
+                modules.add_host(entry)
     asked = _Calls(
         modules=modules,
         context=GateContext(policies=[found for _, found in build.policies(spec, settings)], dry_run=spec.dry_run),
@@ -63,11 +66,11 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None) -> PolicyIn
     return PolicyInForce(rules=rules, revision="")
 
 
-def _line(of: str, rule: DenyRule) -> PolicyRuleLine:
+def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
     return PolicyRuleLine(
         of=of,
         number=rule.number,
-        decision="deny",
+        decision=rule.decision,
         match=dict(rule.match),
         applies_to=sorted(rule.applies_to),
         reason=rule.reason,
@@ -107,7 +110,7 @@ class _Calls:
             host=host,
             ruling=verdict.ruling,
             rule=verdict.rule,
-            source=None,
+            source=verdict.source or None,
             reason=verdict.reason,
             problem=self.modules.refuse(question.module, host),
             fence=effect.fence,

@@ -83,6 +83,9 @@ class ScriptedModules:
     def identity(self, host: str) -> HostIdentity:
         return HostIdentity(name=host, names=self.groups.get(host, ()))
 
+    def identity_of(self, entry: HostEntry) -> HostIdentity:
+        return HostIdentity(name=entry.name, names=entry.groups, is_registered=True)
+
     def privilege(self, host: str) -> str:
         return ""
 

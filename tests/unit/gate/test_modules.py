@@ -12,6 +12,7 @@ import yaml
 
 from ftl2_enterprise.adapters.hosts import call_plan, module_catalogue
 from ftl2_enterprise.adapters.hosts.remote.observing.parameters import PARAMETERS
+from ftl2_enterprise.gate import module_reference
 from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.gate.module_table import TABLE, Module, ModuleClass, Observing
 from ftl2_enterprise.gate.modules import canonical, classes, fence_for, find, name_of, spellings
@@ -236,3 +237,8 @@ def test_built_in_observations_read(name: str) -> None:
     known = find(name)
     assert known is not None
     assert mentioned(known) <= set(PARAMETERS[name])
+
+
+def test_the_page_about_modules_is_generated_from_the_table() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "modules.md"
+    assert page.read_text() == module_reference.document(), "run `make reference`"

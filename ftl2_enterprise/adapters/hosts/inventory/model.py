@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.adapters.hosts.inventory import addresses
+from ftl2_enterprise.core.problem import conflict, invalid, not_found
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
@@ -41,6 +40,8 @@ class Inventory:
         self.groups: dict[str, InventoryGroup] = {}
         self.host_vars: dict[str, dict[str, Any]] = {}
         self._entries: dict[str, HostEntry] = {}
+        self._registered: set[str] = set()
+        """Names of hosts that were added after reading."""
 
     def group(self, name: str) -> InventoryGroup:
         """The group, created if it is new."""
@@ -94,19 +95,49 @@ class Inventory:
         entry = self.entry(name)
         if entry is None:
             return HostIdentity(name=name, connection="unknown")
-        place = _place(entry)
-        same = [other for other in self._entries.values() if other.name != name and _place(other) == place]
-        named = [*entry.groups, *(text for other in same for text in (other.name, *other.groups))]
-        if place == _place(_LOCAL) and name != LOCALHOST:
-            named.append(LOCALHOST)
-        connection, address, port = place
+        return self.identity_of(entry, is_registered=name in self._registered)
+
+    def identity_of(self, entry: HostEntry, *, is_registered: bool = True) -> HostIdentity:
+        """Which host an entry is, whether or not it is registered.
+
+        Hosts are the same if their connections lead to the same place. Hosts of an inventory may differ by port only;
+        what is registered later is the host of its address, whatever its port is.
+        """
+        connection, address, port = place = _place(entry)
+        same = [
+            other
+            for other in self._entries.values()
+            if other.name != entry.name and _is_same(place, _place(other), any_port=is_registered)
+        ]
+        here = [(LOCALHOST, "local")] if _is_here(place) and entry.name != LOCALHOST else []
+        others = [(other.name, *other.groups) for other in same]
         return HostIdentity(
-            name=name, connection=connection, address=address, port=port, names=tuple(dict.fromkeys(named))
+            name=entry.name,
+            connection=connection,
+            address=address,
+            port=port,
+            names=entry.groups,
+            others=tuple(dict.fromkeys([*others, *here])),
+            is_registered=is_registered,
         )
 
     def add(self, entry: HostEntry) -> None:
-        """Register or replace a host; new groups are created."""
-        self.remove(entry.name)
+        """Register a host, or replace one that was registered; new groups are created.
+
+        Raises Problem(conflict): a host of the inventory keeps its address and groups, and a group its name.
+        """
+        known = self._entries.get(entry.name)
+        if known is not None and entry.name not in self._registered:
+            if _changes(known, entry):
+                raise conflict(
+                    f"cannot register the host {entry.name}: the inventory lists it, with its address and groups",
+                    "give the new host another name",
+                )
+            return
+        if entry.name in self.groups:
+            raise conflict(f"cannot register the host {entry.name}: the inventory has a group of that name")
+        self._forget(entry.name)
+        self._registered.add(entry.name)
         self.host_vars[entry.name] = dict(entry.vars)
         for name in entry.groups:
             self.group(name).members[entry.name] = None
@@ -121,9 +152,15 @@ class Inventory:
         )
 
     def remove(self, name: str) -> None:
-        """Unregister a host; unknown names are ignored."""
+        """Unregister a host; unknown names are ignored. Raises Problem(conflict) for a host of the inventory."""
+        if name in self._entries and name not in self._registered:
+            raise conflict(f"cannot remove the host {name}: the inventory lists it", "remove it from the inventory")
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
         self.host_vars.pop(name, None)
         self._entries.pop(name, None)
+        self._registered.discard(name)
         for group in self.groups.values():
             group.members.pop(name, None)
 
@@ -192,14 +229,38 @@ def is_local(entry: HostEntry) -> bool:
     return connection == "local" or (connection is None and entry.name == LOCALHOST)
 
 
-def _place(entry: HostEntry) -> tuple[str, str, int]:
-    """Connection, address and port; whatever leads to this machine is the local connection of policy."""
+def _changes(known: HostEntry, entry: HostEntry) -> bool:
+    """Whether the entry would give the known host another address, user or group, or variables."""
+    address = addresses.normal(entry.ansible_host or "") not in {
+        "",
+        addresses.normal(known.ansible_host or known.name),
+    }
+    port = entry.ansible_port not in {None, known.ansible_port or SSH_PORT}
+    groups = not set(entry.groups) <= set(known.groups)
+    variables = any(known.vars.get(key) != value for key, value in entry.vars.items())
+    return address or port or groups or variables
+
+
+type _Place = tuple[str, str, int]
+"""Connection, address and port."""
+
+
+def _place(entry: HostEntry) -> _Place:
     if is_local(entry):
         return "local", "", 0
-    address = entry.ansible_host or entry.name
-    with contextlib.suppress(ValueError):
-        address = str(ip_address(address))
-    return "ssh", address.lower().rstrip("."), entry.ansible_port or SSH_PORT
+    return "ssh", addresses.normal(entry.ansible_host or entry.name), entry.ansible_port or SSH_PORT
+
+
+def _is_here(place: _Place) -> bool:
+    """Whether it leads to this machine."""
+    connection, address, _ = place
+    return connection == "local" or addresses.leads_here(address)
+
+
+def _is_same(one: _Place, other: _Place, *, any_port: bool) -> bool:
+    if _is_here(one) or _is_here(other):
+        return _is_here(one) and _is_here(other)
+    return one[1] == other[1] and (any_port or one[2] == other[2])
 
 
 def entry_of(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> HostEntry:

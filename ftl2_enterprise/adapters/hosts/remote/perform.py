@@ -117,7 +117,14 @@ def _start(request: Request, after_fork: Callable[[], object] = lambda: None) ->
         return processes.FirstOf(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
     if kind == "program":
         return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
-    work = {"put": _put, "render": _render, "native": _native, "ansible": _ansible, "observe": _observe}[kind]
+    work = {
+        "ansible": _ansible,
+        "native": _native,
+        "observe": _observe,
+        "put": _put,
+        "render": _render,
+        "resolve": _resolve,
+    }[kind]
 
     def respond() -> None:
         after_fork()
@@ -267,6 +274,24 @@ def _observe(request: Request) -> dict[str, Any]:
     from ftl2_enterprise.adapters.hosts.remote.observing import subjects  # noqa: PLC0415
 
     return subjects.observe(request["module"], request["params"])
+
+
+def _resolve(request: Request) -> dict[str, Any]:
+    """Where paths lead, as modules expand them: without any link; and without a link in the directories only.
+
+    A directory ends with a slash. Nothing is changed, and a path does not have to exist.
+    """
+    found: dict[str, list[str]] = {}
+    for path in request["paths"]:
+        expanded: str = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111
+        real: str = os.path.realpath(expanded)
+        parent, name = os.path.split(expanded.rstrip("/"))
+        is_directory = os.path.isdir(real) and real != "/"  # noqa: PTH112
+        places = [f"{real}/" if is_directory else real]
+        if name not in {"", ".", ".."}:
+            places.append(f"{os.path.realpath(parent).rstrip('/')}/{name}")
+        found[path] = list(dict.fromkeys(places))
+    return {"changed": False, "resolved": found}
 
 
 def _render(request: Request) -> dict[str, Any]:

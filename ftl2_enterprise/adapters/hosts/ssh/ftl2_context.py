@@ -7,6 +7,7 @@ import functools
 import importlib
 import io
 import logging
+import re
 import zipfile
 from contextvars import ContextVar
 from getpass import getuser
@@ -223,6 +224,25 @@ def ignores_host_keys(entry: HostEntry) -> bool:
         return True
     arguments = f"{entry.vars.get('ansible_ssh_common_args', '')} {entry.vars.get('ansible_ssh_extra_args', '')}"
     return "stricthostkeychecking=no" in arguments.lower().replace(" =", "=").replace("= ", "=")
+
+
+_IGNORED = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args", "ansible_ssh_executable")
+_SUPPORTED_ARGUMENT = re.compile(r"(-o)?\s*(stricthostkeychecking|userknownhostsfile)\s*=\s*\S+", re.IGNORECASE)
+
+
+def ignored_arguments(entry: HostEntry) -> str | None:
+    """Why the arguments for ssh in the inventory cannot be used, in one sentence, or None.
+
+    FTL2 would connect without them, which is another way to the host than the inventory describes.
+    """
+    for name in _IGNORED:
+        text = str(entry.vars.get(name) or "")
+        if _SUPPORTED_ARGUMENT.sub("", text).strip(" '\""):
+            return (
+                f"cannot use the host {entry.name}: FTL2 connects directly and ignores {name} {text!r}, except for "
+                "StrictHostKeyChecking"
+            )
+    return None
 
 
 def cannot_become(entry: HostEntry) -> str | None:

@@ -95,7 +95,8 @@ async def test_a_host_with_a_local_connection_is_this_machine(modules: Ftl2Modul
     modules.add_host(HostEntry(name="here", groups=("g",), vars={"ansible_connection": "local"}))
     result = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
     assert result.stdout == "hi\n"
-    assert modules.identity("here") == HostIdentity(name="here", names=("g", "localhost"))
+    expected = HostIdentity(name="here", names=("g",), others=(("localhost", "local"),), is_registered=True)
+    assert modules.identity("here") == expected
     modules.remove_host("here")
     gone = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
     assert not gone.success

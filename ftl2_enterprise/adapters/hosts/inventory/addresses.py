@@ -1,0 +1,70 @@
+"""Addresses of hosts in one form, and whether an address leads to this machine. No name is resolved."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from functools import cache
+from ipaddress import IPv6Address, ip_address
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+_NUMBERS = re.compile(r"(0x)?[0-9a-f]+(\.(0x)?[0-9a-f]+){0,3}", re.IGNORECASE)
+_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+
+
+def normal(address: str) -> str:
+    """The address in one form: lower case, no dot at the end, and `127.0.0.1` for `127.1`, `0x7f000001` and such."""
+    text = address.strip().lower().rstrip(".").removeprefix("[").removesuffix("]")
+    number = _number(text)
+    return text if number is None else str(number)
+
+
+def leads_here(address: str) -> bool:
+    """Whether the address is one of this machine: a loopback address, one of its addresses, or its name."""
+    text = normal(address)
+    number = _number(text)
+    if number is not None:
+        return number.is_loopback or number.is_unspecified or str(number) in own_addresses()
+    return text in _LOCAL_NAMES or text.endswith(".localhost") or text in own_names()
+
+
+def _number(text: str) -> IPv4Address | IPv6Address | None:
+    text = text.partition("%")[0]
+    with contextlib.suppress(ValueError):
+        found = ip_address(text)
+        return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    if _NUMBERS.fullmatch(text):
+        # The older spellings of inet_aton(3), which programs still accept: short, octal and hexadecimal.
+        with contextlib.suppress(OSError):
+            found = ip_address(socket.inet_aton(text))
+            return None if isinstance(found, IPv6Address) else found
+    return None
+
+
+@cache
+def own_names() -> frozenset[str]:
+    """The name of this machine, with and without its domain."""
+    name = socket.gethostname().lower().rstrip(".")
+    return frozenset((name, name.partition(".")[0])) - {""}
+
+
+@cache
+def own_addresses() -> frozenset[str]:
+    """The addresses of the interfaces of this machine, from /proc; empty where it is hidden."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/net/fib_trie").read_text(encoding="ascii").splitlines()
+        # The address is on the line above its type.
+        for line, following in pairwise(lines):
+            if "/32 host LOCAL" in following:
+                found.add(line.split()[-1])
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines():
+            found.add(str(IPv6Address(int(line.split()[0], 16))))
+    return frozenset(found)

@@ -1,0 +1,74 @@
+"""Paths in parameters and in command lines, in normal form. Pure: what only the host knows is passed in."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+
+WORDS_LIMIT = 400
+"""Words of one command line that are compared as paths."""
+
+_OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
+_PARTS = re.compile(r"[=:,<>()`'\"{}\s]+")
+
+
+def normal(path: str) -> str:
+    """The path without repeated slashes, `.`, `..` and a slash at its end; text that is no path stays as it is."""
+    if "/" not in path:
+        return path
+    found = posixpath.normpath(path)
+    return "/" + found.lstrip("/") if found.startswith("//") else found
+
+
+def words(command: str) -> list[str]:
+    """The words of a command line as a shell reads them, or separated by blanks if its quotes do not match."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        return list(lexer)
+    except ValueError:
+        return command.split()
+
+
+def path_words(command: str, base: str) -> list[str]:
+    """What in a command line may be a path, as it is written; relative words are those of `base`, if it is known.
+
+    A word after `cd` is another base. A word is a path if it contains a slash; also a part of it after a sign such as
+    `=` or `:`, and a part of a quoted text that is itself a command line.
+    """
+    found: dict[str, None] = {}
+    bases = [base] if base else []
+    given = words(command)[:WORDS_LIMIT]
+    for before, word in zip(["", *given], given, strict=False):
+        if before in {"cd", "pushd", "-C", "--directory"}:
+            is_absolute = word.startswith(("/", "~", "$"))
+            bases.append(word if is_absolute or not bases else f"{bases[-1]}/{word}")
+        parts = [word, *(part for part in _PARTS.split(word) if part)]
+        for part in parts:
+            if part.startswith(("/", "~", "$")) or "/" in part:
+                found[part] = None
+            if not part.startswith(("/", "~", "-")):
+                found.update(dict.fromkeys(f"{one}/{part}" for one in bases))
+            elif part.startswith("-") and "/" in part:
+                # The value of an option that is written together with it, as in `-o/etc/x`.
+                found[part[part.index("/") :]] = None
+    return list(found)[:WORDS_LIMIT]
+
+
+def known_part(path: str) -> str | None:
+    """The directory before the first part that a shell expands, or None if there is none."""
+    found = re.search(r"[*?\[$`{]", path)
+    return None if found is None else path[: found.start()].rpartition("/")[0]
+
+
+def simple_commands(command: str) -> list[str]:
+    """The commands of a command line: each with single blanks and no quotes, and with the name of its program."""
+    found: dict[str, None] = {}
+    for one in _OPERATORS.split(command):
+        given = words(one)
+        if given:
+            found[" ".join(given)] = None
+            found[" ".join((posixpath.basename(given[0]), *given[1:]))] = None
+    return list(found)

@@ -1,0 +1,323 @@
+"""The texts under which the parameters of an effect are compared with patterns. Pure."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, cast
+
+from ftl2_enterprise.gate.modules import find, is_given
+from ftl2_enterprise.gate.policy import paths, spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftl2_enterprise.gate.effects import Effect
+    from ftl2_enterprise.gate.module_table import Module
+
+
+class Meaning(Enum):
+    """What a condition about a parameter is about."""
+
+    PATH = auto()
+    COMMAND = auto()
+    PACKAGE = auto()
+    SERVICE = auto()
+    USER = auto()
+    URL = auto()
+    MODE = auto()
+    PLAIN = auto()
+
+
+GENERAL: Mapping[str, Meaning] = {
+    **dict.fromkeys(("path", "dest", "destfile"), Meaning.PATH),
+    **dict.fromkeys(("cmd", "_raw_params", "argv", "free_form", "command"), Meaning.COMMAND),
+    **dict.fromkeys(("package", "pkg"), Meaning.PACKAGE),
+    **dict.fromkeys(("service", "unit"), Meaning.SERVICE),
+    "user": Meaning.USER,
+    "url": Meaning.URL,
+}
+"""Names that a rule can use for any module: `param.path` is about every path that a module writes."""
+
+_SPELLINGS: Mapping[Meaning, Callable[[str], tuple[str, ...]]] = {
+    Meaning.PACKAGE: spellings.package_spellings,
+    Meaning.SERVICE: spellings.service_spellings,
+    Meaning.USER: spellings.user_spellings,
+    Meaning.MODE: spellings.mode_spellings,
+}
+_INPUTS = ("stdin", "environment")
+"""What a command reads, which can be a program for it."""
+_OWNERS = frozenset({"owner", "group"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """What the parameters that a condition is about contain."""
+
+    items: tuple[tuple[str, ...], ...] = ()
+    """One for each value, with every spelling of it."""
+    more: tuple[str, ...] = ()
+    """Texts that can deny and cannot allow: a whole list, or where a path may lead."""
+    trees: tuple[str, ...] = ()
+    """Directories in which a module may change everything."""
+    visible: tuple[str, ...] = ()
+    """Directories in which a command may change something."""
+    meaning: Meaning = Meaning.PLAIN
+
+
+def values(effect: Effect, name: str) -> Values:
+    """What a condition about the parameter `name` is compared with."""
+    known = find(effect.module)
+    meaning = _meaning(known, name)
+    names = [one for one in _names(known, name, meaning) if one in effect.params]
+    match meaning:
+        case Meaning.PATH:
+            return _paths(effect, known, name, names)
+        case Meaning.COMMAND:
+            return _commands(effect, known, names)
+        case _:
+            found = [_texts(effect.params[one], meaning, is_list=known is not None and one in known.lists)
+                     for one in names]  # fmt: skip
+            return Values(
+                items=tuple(item for one in found for item in one.items),
+                more=tuple(text for one in found for text in one.more),
+                meaning=meaning,
+            )
+
+
+def written_paths(effect: Effect) -> tuple[str, ...]:
+    """Every path that a rule about paths could be about, as it is written, for the host to resolve."""
+    known = find(effect.module)
+    names = _names(known, "path", Meaning.PATH) if known is not None else tuple(effect.params)
+    found = dict.fromkeys(_strings(effect.params[one]) for one in names if one in effect.params)
+    flat = dict.fromkeys(path for many in found for path in many if path)
+    named = _file_name(effect, known)
+    inside = [f"{path.rstrip('/')}/{named}" for path in flat] if named else []
+    return tuple(dict.fromkeys((*flat, *inside, *_command_paths(effect, known))))
+
+
+def _meaning(known: Module | None, name: str) -> Meaning:
+    if known is not None:
+        for meaning, group in (
+            (Meaning.PATH, (*known.writes, *known.reads)),
+            (Meaning.COMMAND, (*known.commands, *known.programs)),
+            (Meaning.PACKAGE, known.packages),
+            (Meaning.SERVICE, known.services),
+            (Meaning.USER, known.users),
+            (Meaning.URL, known.urls),
+        ):
+            if name in group:
+                return meaning
+    if name in GENERAL:
+        return GENERAL[name]
+    return Meaning.MODE if name.endswith("mode") else Meaning.USER if name in _OWNERS else Meaning.PLAIN
+
+
+def _names(known: Module | None, name: str, meaning: Meaning) -> tuple[str, ...]:
+    """The parameters that a condition about that name covers."""
+    if known is None:
+        return (name,)
+    role = {
+        Meaning.PATH: known.writes,
+        Meaning.COMMAND: (*known.commands, *known.programs, *(_INPUTS if known.base or known.commands else ())),
+        Meaning.PACKAGE: known.packages,
+        Meaning.SERVICE: known.services,
+        Meaning.USER: known.users,
+        Meaning.URL: known.urls,
+    }.get(meaning, ())
+    groups = (known.writes, known.reads, *known.synonyms)
+    same = [other for group in groups if name in group for other in group]
+    general = role if name in GENERAL or name in role else ()
+    return tuple(dict.fromkeys((name, *same, *general)))
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+def _texts(value: Any, meaning: Meaning, *, is_list: bool) -> Values:
+    spell = _SPELLINGS.get(meaning)
+    match value:
+        case list() | tuple():
+            items = [_item(one, spell) for one in cast("Iterable[Any]", value)]
+            return Values(items=tuple(items), more=_whole(value))
+        case str() if is_list and "," in value:
+            return Values(items=tuple(_item(one, spell) for one in value.split(",")), more=(value, value.strip()))
+        case _ if meaning is Meaning.MODE:
+            return Values(items=((*_item(value, None), *spellings.mode_spellings(value)),))
+        case _:
+            return Values(items=(_item(value, spell),))
+
+
+def _item(value: Any, spell: Callable[[str], tuple[str, ...]] | None) -> tuple[str, ...]:
+    plain = param_texts(value)
+    return tuple(dict.fromkeys((*plain, *spell(plain[0]))) if spell is not None else plain)
+
+
+def _whole(value: Any) -> tuple[str, ...]:
+    items = [str(item) for item in cast("Iterable[Any]", value)]
+    return (json.dumps(value, ensure_ascii=False, default=str), " ".join(items), ",".join(items))
+
+
+def param_texts(value: Any) -> tuple[str, ...]:
+    """The spellings of one value: a boolean in those of YAML and Python, a text also without blanks around it."""
+    match value:
+        case bool():
+            return (json.dumps(value), str(value))
+        case str():
+            return tuple(dict.fromkeys((*spellings.truth_spellings(value), value.strip())))
+        case None:
+            return ("null", "None")
+        case list() | tuple():
+            return _whole(value)
+        case Mapping():
+            return (json.dumps(value, ensure_ascii=False, default=str),)
+        case _:
+            return spellings.truth_spellings(str(value))
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """The texts of a value, its parts included."""
+    match value:
+        case str():
+            return (value,)
+        case list() | tuple():
+            return tuple(text for one in cast("Iterable[Any]", value) for text in _strings(one))
+        case Mapping():
+            return tuple(text for one in cast("Mapping[Any, Any]", value).values() for text in _strings(one))
+        case _:
+            return ()
+
+
+# --- paths ---------------------------------------------------------------------------------------------------------
+
+
+def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) -> Values:
+    lists = known.lists if known is not None else ()
+    given = [path for one in names for path in _split(effect.params[one], is_list=one in lists)]
+    if known is None:
+        # Of a module that is not known, everything that has a slash may be a path that it writes.
+        given = [
+            text for text in _strings(list(effect.params.values())) if "/" in text or text.startswith(("~", "$"))
+        ]
+    items = [item for path in given for item in _spelled(effect, path)]
+    more: list[str] = []
+    trees: list[str] = []
+    named = _file_name(effect, known)
+    for path in given:
+        inside = f"{path.rstrip('/')}/{named}"
+        if named and effect.resolved.get(path, ("/",))[0].endswith("/"):
+            more += [text for item in _spelled(effect, inside) for text in item]
+        if path in effect.resolved:
+            more += [paths.normal(path), path]
+        if _changes_all_below(effect, known):
+            trees += [paths.normal(path), *(item[0] for item in _spelled(effect, path))]
+    visible: list[str] = []
+    if GENERAL.get(name) is Meaning.PATH:
+        for path in _command_paths(effect, known):
+            spelled = _spelled(effect, path)
+            items += spelled
+            more.append(paths.normal(path))
+            visible += [*(item[0] for item in spelled), *filter(None, (paths.known_part(path),))]
+        items += [(path,) for path in _derived(effect)]
+    return Values(
+        items=tuple(items), more=tuple(more), trees=tuple(trees), visible=tuple(visible), meaning=Meaning.PATH
+    )
+
+
+def _spelled(effect: Effect, path: str) -> tuple[tuple[str, ...], ...]:
+    """The places to which the path leads on the host; else the path in normal form, and as it is written."""
+    resolved = effect.resolved.get(path)
+    if resolved is not None:
+        return tuple((one.rstrip("/") or "/",) for one in resolved)
+    return (tuple(dict.fromkeys((paths.normal(path.strip()), path))),)
+
+
+def _split(value: Any, *, is_list: bool) -> tuple[str, ...]:
+    if isinstance(value, str) and is_list and "," in value:
+        return tuple(value.split(","))
+    return _strings(value) if isinstance(value, str | list | tuple) else (str(value),)
+
+
+def _file_name(effect: Effect, known: Module | None) -> str:
+    """The name of the file that is written if the destination is a directory."""
+    if known is None or not known.files_of:
+        return ""
+    source = str(effect.params.get(known.files_of) or "").partition("?")[0]
+    name = posixpath.basename(source.rstrip("/"))
+    return name.removesuffix(".j2") if known.name == "template" else name
+
+
+def _changes_all_below(effect: Effect, known: Module | None) -> bool:
+    if known is None or not known.trees:
+        return False
+    return "" in known.trees or is_given(effect.params, known.trees) or effect.params.get("state") in known.trees
+
+
+def _derived(effect: Effect) -> tuple[str, ...]:
+    """Paths that a module makes of a name."""
+    params = effect.params
+    match effect.module:
+        case "cron" if params.get("cron_file") and not str(params["cron_file"]).startswith("/"):
+            return (f"/etc/cron.d/{params['cron_file']}",)
+        case "apt_repository" if params.get("filename"):
+            return (f"/etc/apt/sources.list.d/{params['filename']}.list",)
+        case "deb822_repository" if params.get("name"):
+            return (f"/etc/apt/sources.list.d/{params['name']}.sources",)
+        case "yum_repository" if params.get("file") or params.get("name"):
+            folder = str(params.get("reposdir") or "/etc/yum.repos.d")
+            return (f"{folder}/{params.get('file') or params.get('name')}.repo",)
+        case "file" if params.get("state") == "hard" and params.get("src"):
+            return (paths.normal(str(params["src"])),)
+        case _:
+            return ()
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def _command_texts(effect: Effect, known: Module | None, names: Iterable[str]) -> Iterator[str]:
+    for one in names:
+        value = effect.params.get(one)
+        if isinstance(value, list | tuple):
+            listed = [str(item) for item in cast("Iterable[Any]", value)]
+            yield from (" ".join(listed), shlex.join(listed))
+            if known is not None and one not in {"argv", *known.commands[:1]}:
+                yield from listed
+        elif isinstance(value, Mapping):
+            yield from _strings(value)
+        elif value is not None:
+            yield str(value)
+
+
+def _commands(effect: Effect, known: Module | None, names: list[str]) -> Values:
+    items: list[tuple[str, ...]] = []
+    more: list[str] = []
+    for one in names:
+        found = list(_command_texts(effect, known, (one,)))
+        for text in found[:1] if isinstance(effect.params[one], list | tuple) else found:
+            items.append(tuple(dict.fromkeys((text, text.strip()))))
+        for text in found:
+            more += [text, *paths.simple_commands(text)]
+        value = effect.params[one]
+        if isinstance(value, list | tuple | Mapping):
+            more.append(json.dumps(value, ensure_ascii=False, default=str))
+    base = effect.params.get(known.base) if known is not None and known.base else None
+    if base:
+        more += [f"cd {base} && {texts[0]}" for texts in items]
+    return Values(items=tuple(items), more=tuple(dict.fromkeys(more)), meaning=Meaning.COMMAND)
+
+
+def _command_paths(effect: Effect, known: Module | None) -> tuple[str, ...]:
+    """What in the commands of the effect may be a path."""
+    if known is None:
+        return ()
+    names = _names(known, "cmd", Meaning.COMMAND)
+    base = str(effect.params.get(known.base) or "") if known.base else ""
+    found = dict.fromkeys(
+        path for text in _command_texts(effect, known, names) for path in paths.path_words(text, base)
+    )
+    return tuple(found)[: paths.WORDS_LIMIT]
