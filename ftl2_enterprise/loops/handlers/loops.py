@@ -58,6 +58,7 @@ def start_loop(tx: Tx, request: StartLoop) -> Loop:
     loop = loop_rows.get_loop(tx, request.loop)
     if loop.state in RETRYABLE:
         desired_units.retry(tx, loop)
+    desired_units.use_model(tx, loop)
     return _run(tx, loop, "start")
 
 
@@ -81,6 +82,7 @@ def retry_loop(tx: Tx, request: RetryLoop) -> Loop:
         }
         raise _cannot("retry", loop, hint.get(loop.state, "only a failed or blocked loop can be retried"))
     desired_units.retry(tx, loop)
+    desired_units.use_model(tx, loop)
     return _run(tx, loop, "retry")
 
 

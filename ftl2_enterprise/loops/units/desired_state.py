@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS, PAUSABLE
 from ftl2_enterprise.loops.rows import loops as loop_rows, processes as process_rows
@@ -12,6 +14,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
     LoopDesired,
     LoopHurried,
+    LoopLimitsChanged,
     LoopPaused,
     LoopRetried,
     loop_subject,
@@ -84,6 +87,13 @@ def retry(tx: Tx, loop: Loop) -> None:
     """Make a failed or blocked loop pending again."""
     values = {"outcome": None, "reason": None, "next_run_at": None}
     loop_rows.move_loop(tx, loop.id, loop.generation, LoopRetried(was=loop.state), **values)
+
+
+def use_model(tx: Tx, loop: Loop) -> None:
+    """Let the loop call its model again, if it had continued without it."""
+    if loop.spec.without_model:
+        loop_rows.change_loop(tx, loop.id, spec=msgspec.structs.replace(loop.spec, without_model=False))
+        tx.emit(LoopLimitsChanged(without_model=False), subject=loop_subject(loop.id))
 
 
 def manage(tx: Tx, loop: Loop) -> None:

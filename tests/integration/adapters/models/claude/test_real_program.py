@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
+from ftl2_enterprise.adapters.deciders.ai.schema import decision_schema
 from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
-from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
+from ftl2_enterprise.adapters.models.claude.client import MOST_REQUESTS, ClaudeModel
+from ftl2_enterprise.adapters.models.port import ModelError, ModelRequest
+from ftl2_enterprise.gate.budgets import Price
 from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
@@ -79,12 +83,50 @@ async def test_a_decision_from_a_prompt_of_300_kb_with_usage_and_cost(tmp_path: 
 
 async def test_text_instead_of_a_decision_is_repaired(tmp_path: Path) -> None:
     calls = RecordingCalls()
-    with ModelServer([Reply(text="I would rather talk."), Reply(text="Really."), Reply(value=GOOD)]) as server:
+    with ModelServer([Reply(text="I would rather talk."), Reply(value=GOOD)]) as server:
         decision = await decider(tmp_path, server.url).decide(situation(), calls)
         prompts = server.prompts()
     assert decision.converged
     assert calls.outcomes == [CallOutcome.MALFORMED, CallOutcome.OK]
     assert "could not be used" in prompts[-1]
+
+
+TRUNCATED = Reply(text="w" * 400, stop_reason="max_tokens")
+INVALID = Reply(value={"converged": "perhaps", "surprise": 1})
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Reply(value=GOOD)],
+        [Reply(text="no")],
+        [INVALID],
+        [TRUNCATED],
+        [TRUNCATED, TRUNCATED, INVALID],
+        [TRUNCATED, Reply(text="no")],
+    ],
+    ids=["good", "text", "invalid", "truncated", "truncated, then invalid", "truncated, then text"],
+)
+async def test_one_run_of_the_program_stays_within_its_bound(tmp_path: Path, script: list[Reply]) -> None:
+    """Whatever the model answers: the number of requests, the size of each, and the limit of each answer."""
+    env = {"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path), "ANTHROPIC_API_KEY": "test-key"}
+    request = ModelRequest(system=SYSTEM, prompt="what now? " * 500, schema=decision_schema())
+    with ModelServer(script) as server:
+        model = ClaudeModel(
+            command=real_claude(), model="sonnet", timeout=LIMIT, bare=True, hidden=FOREIGN, max_output_tokens=4_000,
+            price=Price(10.0, 50.0), env=env | {"ANTHROPIC_BASE_URL": server.url},
+        )  # fmt: skip
+        with contextlib.suppress(ModelError):
+            await model.ask(request)
+        sent = server.requests
+    bound = model.bound(request)
+    assert 1 <= len(sent) <= MOST_REQUESTS
+    assert {one["max_tokens"] for one in sent} == {4_000}
+    # A token has at least one byte; the rest is what each answer may be.
+    tokens = sum(len(json.dumps(one)) + 4_000 for one in sent)
+    assert tokens <= bound.tokens
+    charged = Price(10.0, 50.0).cost(input_tokens=1200 * len(sent), output_tokens=34 * len(sent))
+    assert charged <= bound.cost
 
 
 async def test_a_busy_service_is_retried(tmp_path: Path) -> None:
