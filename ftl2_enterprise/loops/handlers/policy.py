@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+# Compared with the declarations of the verbs when control starts.
+from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
+from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
+
 if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
-    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
-    from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
     from ftl2_enterprise.store.tx import Tx
 
 
