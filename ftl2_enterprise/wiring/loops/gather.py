@@ -12,6 +12,7 @@ from ftl2_enterprise.loops.handlers import rules as rule_handlers
 from ftl2_enterprise.loops.naming import check_name
 from ftl2_enterprise.loops.rules.files import RuleFile, find, rule_files
 from ftl2_enterprise.loops.settings import LoopSettings
+from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
 from ftl2_enterprise.protocol.loops.verbs import (
     CheckPolicy,
     DisableRule,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ftl2_enterprise.core.settings.model import Settings
-    from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.supervisor.control.dispatch import Gather, Prepare, Verb
 
