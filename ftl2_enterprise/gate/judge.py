@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.approvals import ApprovalNeed, Remediation, distinct
-from ftl2_enterprise.gate.effects import EffectKind
+from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.key import KEY
 from ftl2_enterprise.gate.permits import Permit
 from ftl2_enterprise.gate.policy import match
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import Finding, Policy
+
+
+class UnfencedCommands(StrEnum):
+    """What happens to a command by which a model observes, on a host that cannot build the sandbox."""
+
+    DENY = "deny"
+    ASK = "ask"
+    ALLOW = "allow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,9 @@ class GateContext:
     """What may be done about drift. The stricter of it and policy wins."""
     approved: AbstractSet[str] = frozenset()
     """Digests of the effects to which people have agreed."""
+    run_checks: bool = False
+    """Whether checks that have no fence run in a dry run, too."""
+    unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
 
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
@@ -45,6 +57,8 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
         return Verdict(ruling=Ruling.DENY, rule=rule, source=source, revision=found.policy.revision, reason=reason)
     if context.dry_run and effect.kind in {EffectKind.ACTION, EffectKind.STATE}:
         return Verdict(ruling=Ruling.PREVIEW)
+    if (held := _held_unfenced(effect, context)) is not None:
+        return held
     needs: list[ApprovalNeed] = []
     reasons: list[str] = []
     if found.decision is RuleDecision.ASK:
@@ -67,6 +81,21 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
     return Verdict(
         ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision, permit=Permit(effect, key=KEY)
     )
+
+
+def _held_unfenced(effect: Effect, context: GateContext) -> Verdict | None:
+    """The verdict that holds an observation which nothing keeps from changing its host; None if it may run."""
+    if effect.kind is not EffectKind.OBSERVATION or effect.fence is not Fence.NONE:
+        return None
+    if effect.origin is Origin.MODEL and context.unfenced_commands is not UnfencedCommands.ALLOW:
+        asks = context.unfenced_commands is UnfencedCommands.ASK
+        hint = "; there is no approval of observations yet" if asks else ""
+        reason = f"denied: a model observes with {effect.module} only in the read-only sandbox"
+        return Verdict(ruling=Ruling.DENY, reason=f"{reason} (setting observations.unfenced_commands){hint}")
+    if context.dry_run and not context.run_checks:
+        reason = f"not checked: {effect.module} could change the host, and runs in a dry run only with --run-checks"
+        return Verdict(ruling=Ruling.PREVIEW, reason=reason)
+    return None
 
 
 def paths_to_resolve(effect: Effect, context: GateContext) -> tuple[str, ...]:

@@ -337,7 +337,7 @@ _OTHER = (
     Module(name="community.general.timezone", kind=_C.OTHER, names=_w("timezone")),
 )  # fmt: skip
 
-_BUILT_IN = (
+OBSERVATIONS = (
     Module(name="unit", kind=_C.SERVICES, observing=_O.READING, services=_w("name")),
     Module(name="units", kind=_C.SERVICES, observing=_O.READING),
     Module(name="journal", kind=_C.OTHER, observing=_O.READING, services=_w("unit")),
@@ -352,6 +352,6 @@ _BUILT_IN = (
 """The built-in observations: this program has them on each host."""
 
 TABLE: tuple[Module, ...] = (
-    *_BUILT_IN,
+    *OBSERVATIONS,
     *_COMMANDS, *_FILES, *_PACKAGES, *_SERVICES, *_USERS, *_NETWORK, *_STORAGE, *_CLOUD, *_OTHER,
 )  # fmt: skip

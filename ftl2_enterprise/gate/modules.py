@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import Fence
-from ftl2_enterprise.gate.module_table import TABLE, Module, ModuleClass, Observing
+from ftl2_enterprise.gate.module_table import OBSERVATIONS, TABLE, Module, ModuleClass, Observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,9 @@ MODULES: Mapping[str, Module] = {one.name: one for one in TABLE}
 """Every module of the table, by its canonical name."""
 
 _NAMES: Mapping[str, str] = {name: one.name for one in TABLE for name in (one.name, *one.names)}
+
+BUILT_IN: frozenset[str] = frozenset(one.name for one in OBSERVATIONS)
+"""The built-in observations. When one of them fails, nothing is known."""
 
 RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleClass.COMMANDS in one.classes)
 """Modules that execute or schedule commands: a rule about one of them covers all."""

@@ -38,7 +38,18 @@ def facts_from(spec: ObservationSpec, result: Mapping[str, Any]) -> dict[str, st
         return parse_os_release(str(result.get("stdout") or ""))
     if module == "slurp" and "os-release" in str(spec.params.get("src") or spec.params.get("path") or ""):
         return parse_os_release(_decoded(result.get("content")))
+    if module == "system":
+        return _system_facts(result)
     return {}
+
+
+def _system_facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """The facts in a built-in observation of the host itself."""
+    release: Any = result.get("os")
+    fields = cast("Mapping[str, Any]", release if isinstance(release, Mapping) else {})
+    named = {"ID": fields.get("id"), "ID_LIKE": fields.get("like"), "PRETTY_NAME": fields.get("name")}
+    text = "\n".join(f"{name}={shlex.quote(str(value))}" for name, value in named.items() if value)
+    return parse_os_release(text)
 
 
 def merged(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

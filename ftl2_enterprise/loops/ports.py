@@ -68,6 +68,8 @@ class ModuleResult:
     """Output beyond the capture limit was dropped; the text ends with a note about it."""
     held: bool = False
     """The gate no longer allowed the call when it was about to be sent, so nothing was sent."""
+    denied: bool = False
+    """It was held because policy or a setting denies it."""
     lost: bool = False
     """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
     fenced: bool = False

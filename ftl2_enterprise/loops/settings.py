@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings.sections import Count, Days, Seconds, Section, Share
 from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.gate.judge import UnfencedCommands
 
 
 class LoopSettings(Strict, frozen=True, kw_only=True):
@@ -25,6 +26,14 @@ class LoopSettings(Strict, frozen=True, kw_only=True):
     """Days for which iterations that changed nothing are kept; 0 keeps them indefinitely."""
 
 
+class ObservationSettings(Strict, frozen=True, kw_only=True):
+    """How hosts are observed."""
+
+    unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
+    """What happens to a model's command where the host cannot build the sandbox; `ask` denies it, too."""
+
+
+OBSERVATIONS = Section(name="observations", model=ObservationSettings)
 SECTION = Section(
     name="loops",
     model=LoopSettings,

@@ -148,7 +148,8 @@ class Ftl2Modules:
                     }
                     head, out, err = await self._send(entry, request, call.is_still_allowed)
                 return call_result.of_module(head, out, err, timeout=call.timeout)
-            module = module_catalogue.find(call.module, params, local=is_local(entry))
+            checks = call.fence is Fence.CHECK_MODE
+            module = module_catalogue.find(call.module, params, local=is_local(entry), checks=checks)
             if isinstance(module, str):
                 result = call_result.failed(module)
             else:
@@ -188,6 +189,8 @@ class Ftl2Modules:
             case "native":
                 head, out, err = await self._send(entry, {**call_plan.native(module.name, params), **bounds}, allowed)
             case _:
+                if call.fence is Fence.CHECK_MODE:
+                    params = {**params, "_ansible_check_mode": True, "_ansible_diff": True}
                 request = await self._ansible(entry, module, params)
                 head, out, err = await self._send(entry, {**request, **bounds}, allowed, module=module)
         return call_result.of_module(head, out, err, timeout=seconds)
@@ -230,7 +233,14 @@ class Ftl2Modules:
                       cannot_fence=result.cannot_fence)  # fmt: skip
 
     def _fence(self, call: ModuleCall) -> dict[str, Any]:
-        return {"fence": call.fence.value, "hidden": self._hidden} if call.fence is Fence.SANDBOX else {}
+        """What a request for a fenced call has in addition."""
+        match call.fence:
+            case Fence.SANDBOX:
+                return {"fence": call.fence.value, "hidden": self._hidden}
+            case Fence.CHECK_MODE:
+                return {"check": True}
+            case Fence.NONE | Fence.READING:
+                return {}
 
     async def _send(
         self,

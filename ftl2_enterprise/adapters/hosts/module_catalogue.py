@@ -119,14 +119,19 @@ class CatalogueModule:
     collection: str | None = None
 
 
-def find(name: str, params: Mapping[str, Any] | None = None, *, local: bool = True) -> CatalogueModule | str:
-    """The module, or one sentence with the reason why it cannot be used."""
+def find(
+    name: str, params: Mapping[str, Any] | None = None, *, local: bool = True, checks: bool = False
+) -> CatalogueModule | str:
+    """The module, or one sentence with the reason why it cannot be used.
+
+    With `checks` it has a check mode, which FTL2's own modules have not: then it is the Ansible-style one.
+    """
     short = name_of(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
     if (kind := _OWN.get(short)) is not None:
         return CatalogueModule(name=short, kind=kind)
-    if _is_native(short, params or {}, local=local):
+    if not checks and _is_native(short, params or {}, local=local):
         return CatalogueModule(name=short, kind="native")
     if "." in short:
         return _in_collection(short)

@@ -64,6 +64,10 @@ INTERVAL = Option(
     at_most=DURATION.at_most,
 )
 DRY_RUN = Option("dry-run", "Show what would be changed, and change nothing.")
+RUN_CHECKS = Option(
+    "run-checks",
+    "In a dry run, run checks without the sandbox, as they are written.",
+)
 POLICY = Option("policy", "Policy file that restricts what the loop may do.", PATH, value="FILE")
 ENVIRONMENT = Option("environment", "Environment that policy rules match, such as `production`.", TEXT, value="NAME")
 RULES_DIR = Option("rules-dir", "Directory of rules, which decide without a model.", PATH, value="DIR")

@@ -41,6 +41,7 @@ def spec_of(
         rules_dir=absolute(given, "rules-dir"),
         secrets=given.many("secret"),
         dry_run=given.has("dry-run"),
+        run_checks=given.has("run-checks"),
         max_ask_delay=given.number("max-ask-delay", 0),
         model=given.maybe("model"),
         max_cost=given.maybe_float("max-cost"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates
+from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, spellings
 from ftl2_enterprise.gate.policy.pattern import Pattern
@@ -128,7 +128,8 @@ class _JudgedEffect:
 def _kinds(effect: Effect) -> frozenset[AppliesTo]:
     match effect.kind:
         case EffectKind.OBSERVATION:
-            return _UNFENCED if effect.mutates is Mutates.YES else _OBSERVATIONS
+            may_act = effect.mutates is not Mutates.NO and effect.origin is Origin.MODEL
+            return _UNFENCED if may_act else _OBSERVATIONS
         case EffectKind.MODEL_CALL:
             return _MODEL_CALLS
         case _:

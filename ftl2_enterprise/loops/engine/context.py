@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
-from ftl2_enterprise.gate.judge import GateContext
+from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 from ftl2_enterprise.loops.ports import NO_LIMITS, RESOLVE_PATHS, ModelLimits, ModuleCall, ModuleResult
@@ -50,6 +50,8 @@ class RunLimits:
     ssh_wait: float = 180.0
     """How long a machine that an action created may take to accept connections on its SSH port."""
     models: ModelLimits = NO_LIMITS
+    unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
+    """What happens to a model's command where its host cannot build the sandbox."""
     rest: float | None = None
     """A process of the service ends if its loop rests for longer than this, or waits for an answer: the service
     starts another one when the loop is due. None in the foreground, where no other process would take over.
@@ -102,7 +104,12 @@ class LoopContext:
     @property
     def gate(self) -> GateContext:
         """What every verdict depends on besides the effect, as it is now."""
-        return GateContext(policies=(self.policy,), dry_run=self.spec.dry_run)
+        return GateContext(
+            policies=(self.policy,),
+            dry_run=self.spec.dry_run,
+            run_checks=self.spec.run_checks,
+            unfenced_commands=self.limits.unfenced_commands,
+        )
 
     def effect(self, requested: RequestedCall) -> Effect:
         """The effect of a call, with the parameters that the module would receive, secrets included."""
@@ -141,7 +148,8 @@ class LoopContext:
             resolved = found
             verdict = gate.judge(replace(effect, resolved=resolved), self.gate)
         if verdict.permit is None:
-            return ModuleResult(success=False, held=True, error=self.redactor.text(verdict.reason))
+            denied = verdict.ruling is Ruling.DENY
+            return ModuleResult(success=False, held=True, denied=denied, error=self.redactor.text(verdict.reason))
         return await self.modules.run(
             ModuleCall(
                 module=requested.module,

@@ -11,9 +11,10 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.gate.effects import EffectKind, Origin
+from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall, run_concurrently, target_of, unless
+from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation, run_fenced
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.host_facts import facts_from
 from ftl2_enterprise.loops.ports import ModuleResult, ObservationResult
@@ -190,18 +191,23 @@ def _expand(
 def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> tuple[str, bool] | None:
     if contains_mask(spec.params):
         return "cannot observe with a parameter that was redacted when it was stored", False
+    if fence_of(_asked_by(engine, origin), spec.module, spec.params, context=engine.gate) is None:
+        known = engine.modules.refuse(spec.module, host)
+        return known or not_an_observation(spec.module), False
     requested = _requested_call(engine, spec, host, origin)
     why = engine.refused(requested)
     if why is not None:
         return why, False
     verdict = engine.judge(requested)
-    return (verdict.reason, True) if verdict.ruling is Ruling.DENY else None
+    return None if verdict.ruling is Ruling.ALLOW else (verdict.reason, verdict.ruling is Ruling.DENY)
 
 
 def _requested_call(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> RequestedCall:
+    asked_by = _asked_by(engine, origin)
     return RequestedCall(
         kind=EffectKind.OBSERVATION,
-        origin=_asked_by(engine, origin),
+        origin=asked_by,
+        fence=fence_of(asked_by, spec.module, spec.params, context=engine.gate) or Fence.NONE,
         module=spec.module,
         params=spec.params,
         host=host,
@@ -242,10 +248,11 @@ async def _run(
 
     async def call(requested: RequestedCall) -> ModuleResult:
         async with gate:
-            return await engine.run(requested)
+            return await run_fenced(engine, requested)
 
     # Several rules may declare the same observation: it runs once.
-    distinct = {_key(spec, one.host): _requested_call(engine, spec, one.host, one.origin) for _, one, spec in todo}
+    calls = [_requested_call(engine, spec, one.host, one.origin) for _, one, spec in todo]
+    distinct = {_key(one): one for one in calls}
     results = await run_concurrently(call(requested) for requested in distinct.values())
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
@@ -258,9 +265,9 @@ async def _run(
     ]
     done: list[observation_units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
-    for row, one, spec in todo:
-        result = shared[_key(spec, one.host)]
-        plain = msgspec.json.decode(encode(result_of(result)), type=dict[str, Any])
+    for (row, one, spec), made in zip(todo, calls, strict=True):
+        result = shared[_key(made)]
+        plain = msgspec.json.decode(encode(result_of(result) | _fence(made, result)), type=dict[str, Any])
         seen = ObservationResult(
             name=one.name, host=one.host, success=result.success, result=plain, error=result.error
         )
@@ -270,7 +277,7 @@ async def _run(
                 id=row,
                 name=one.name,
                 host=one.host,
-                state=ObservationState.SUCCEEDED if result.success else ObservationState.FAILED,
+                state=_state(result),
                 result=encode(engine.redactor.value(plain)),
                 error=engine.redactor.text(result.error) if result.error is not None else None,
             )
@@ -281,8 +288,22 @@ async def _run(
     return fresh, observation_units.Results(done=done, facts=facts)
 
 
-def _key(spec: ObservationSpec, host: str) -> str:
-    return encode([spec.module, spec.params, host])
+def _key(call: RequestedCall) -> str:
+    return encode([call.module, call.params, call.host, call.fence, call.origin])
+
+
+def _state(result: ModuleResult) -> ObservationState:
+    if result.success:
+        return ObservationState.SUCCEEDED
+    return ObservationState.DENIED if result.denied else ObservationState.FAILED
+
+
+def _fence(call: RequestedCall, result: ModuleResult) -> dict[str, str]:
+    """By what a call was kept from changing its host; nothing for a module that only reads."""
+    if result.held or call.fence is Fence.READING:
+        return {}
+    fence = Fence.NONE if call.fence is Fence.SANDBOX and not result.fenced else call.fence
+    return {"fence": str(fence)}
 
 
 def result_of(result: ModuleResult) -> dict[str, Any]:
@@ -295,6 +316,8 @@ def result_of(result: ModuleResult) -> dict[str, Any]:
         plain.setdefault("stdout", "")
         plain.setdefault("stderr", "")
     plain["changed"] = result.changed
+    if result.timed_out:
+        plain["timed_out"] = True
     return plain
 
 

@@ -22,7 +22,12 @@ from ftl2_enterprise.loops.engine import (
 )
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BudgetReached, DeciderFailed, StoppedWaiting
-from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows, rules as rule_rows
+from ftl2_enterprise.loops.rows import (
+    actions as action_rows,
+    observations as observation_rows,
+    prompts as prompt_rows,
+    rules as rule_rows,
+)
 from ftl2_enterprise.loops.units import observations as observation_units, prompts as prompt_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -33,6 +38,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationOutcome,
     IterationState,
     Loop,
+    ObservationState,
     Outcome,
 )
 
@@ -111,7 +117,7 @@ def _end(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
     if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
-    if so_far and (end := _stuck(engine, now.loop, so_far)) is not None:
+    if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end
     if not spent:
         return None
@@ -123,9 +129,29 @@ def _end(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
+def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
+    """The end of a run that cannot continue because observations are denied; else None.
+
+    A model may find another way, so it gets a second iteration; other deciders decide the same again.
+    """
+    needed = 2 if engine.decider.is_model else 1
+    reason = ""
+    if len(so_far) < needed:
+        return None
+    for one in so_far[-needed:]:
+        rows = engine.journal.read(observation_rows.get_observations, one.id)
+        denied = [row for row in rows if row.state is ObservationState.DENIED]
+        if one.outcome is not IterationOutcome.OBSERVED or not denied:
+            return None
+        reason = f"cannot observe {denied[0].name} on {denied[0].host}: {denied[0].error}"
+    return RunEnd(outcome=Outcome.DENIED, reason=reason)
+
+
 def _stuck(engine: LoopContext, loop: Loop, so_far: Sequence[Iteration]) -> RunEnd | None:
-    """The end of a run that only rules act on, if another iteration would have the same result; else None."""
+    """The end of a dry run, or of a run of rules alone, if another iteration had the same result; else None."""
     last = so_far[-1]
+    if engine.spec.dry_run and not engine.decider.is_model and last.outcome is IterationOutcome.OBSERVED:
+        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
     rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
     if not rules_alone or last.outcome is not IterationOutcome.OBSERVED:
         return None

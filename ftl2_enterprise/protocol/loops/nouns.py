@@ -192,6 +192,8 @@ class LoopSpec(Wire, frozen=True):
     max_iterations: int = 10
     interval: float = 60.0
     dry_run: bool = False
+    run_checks: bool = False
+    """In a dry run, checks run as they are written, outside of the sandbox."""
     max_ask_delay: int = 0
     model: str | None = None
     max_cost: float | None = None

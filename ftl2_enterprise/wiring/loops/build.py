@@ -37,7 +37,7 @@ from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
-from ftl2_enterprise.loops.settings import LoopSettings
+from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.wiring import database
@@ -53,13 +53,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
     from ftl2_enterprise.store.database import Store
 
-DEFAULT_OBSERVERS = [
-    ObservationSpec(name="hostname", module="command", params={"cmd": "hostname"}),
-    ObservationSpec(name="uptime", module="command", params={"cmd": "uptime"}),
-    ObservationSpec(name="disk", module="command", params={"cmd": "df -h /"}),
-    ObservationSpec(name="memory", module="command", params={"cmd": "free -m"}),
-]
-"""The default observations for models and rules, of this machine."""
+DEFAULT_OBSERVERS = [ObservationSpec(name="system", module="system", host="all")]
+"""The default observation for models and rules: of each host of the inventory, or of this machine without one."""
 
 
 def open_database(settings: Settings, *, create: bool) -> Store:
@@ -282,6 +277,7 @@ def build(
             jitter=of_loops.jitter,
             backoff_cap=of_loops.backoff_cap,
             models=model_limits(settings.section(ModelSettings)),
+            unfenced_commands=settings.section(ObservationSettings).unfenced_commands,
             rest=served.rest if served else None,
         ),
         clock=clock,

@@ -13,10 +13,11 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
-from ftl2_enterprise.gate.effects import EffectKind, Origin
+from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.loops.engine.context import RequestedCall, effect_of
 from ftl2_enterprise.loops.engine.inventory_state import registered_entries
+from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
 from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
 from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.protocol.loops.facts import loop_subject
@@ -93,13 +94,19 @@ class _Calls:
         return [self._answer(question, host) for host in self.modules.expand(question.host)]
 
     def _answer(self, question: PolicyQuestion, host: str) -> PolicyAnswer:
+        kind, origin, problem = EffectKind(question.kind), Origin(question.origin), None
+        fence: Fence | None = Fence.NONE
+        if kind is EffectKind.OBSERVATION:
+            fence = fence_of(origin, question.module, question.params, context=self.context)
+            problem = not_an_observation(question.module) if fence is None else None
         requested = RequestedCall(
-            kind=EffectKind(question.kind),
-            origin=Origin(question.origin),
+            kind=kind,
+            origin=origin,
             module=question.module,
             params=question.params,
             host=host,
             timeout=0.0,
+            fence=fence or Fence.NONE,
         )
         environment = self.environment if question.environment is None else question.environment
         effect = effect_of(
@@ -112,6 +119,6 @@ class _Calls:
             rule=verdict.rule,
             source=verdict.source or None,
             reason=verdict.reason,
-            problem=self.modules.refuse(question.module, host),
+            problem=self.modules.refuse(question.module, host) or problem,
             fence=effect.fence,
         )

@@ -5,4 +5,4 @@ from __future__ import annotations
 from ftl2_enterprise.adapters.models import settings as model
 from ftl2_enterprise.loops import settings as loops
 
-SECTIONS = (loops.SECTION, model.SECTION)
+SECTIONS = (loops.SECTION, loops.OBSERVATIONS, model.SECTION)

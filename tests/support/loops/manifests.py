@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.deciders.manifest.load import load_text
+from ftl2_enterprise.adapters.hosts.remote.observing.subjects import FUNCTIONS, observe
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import (
     ModelCallLog,
@@ -97,6 +98,9 @@ def run_here(call: ModuleCall) -> ModuleResult:
                 target.write_bytes(str(params["content"]).encode())
                 if "mode" in params:
                     target.chmod(int(params["mode"], 8))
+            case other if other in FUNCTIONS:
+                found = observe(other, dict(params))
+                return ModuleResult(success=not found.get("failed"), output=found, error=found.get("msg"))
             case other:
                 return ModuleResult(success=False, error=f"unknown module {other}")
     except OSError as error:

@@ -136,8 +136,6 @@ class FenceTarget:
                 about.st_mtime_ns, about.st_ctime_ns, content, target,
                 os.listxattr(path, follow_symlinks=False), _flags(path),
             )  # fmt: skip
-        null = Path(os.devnull).stat()
-        found["null"] = (null.st_mode, null.st_uid, null.st_ctime_ns)
         found["victim"] = self._state_of_victim()
         found["left"] = [pid for pid in alive(self.mark) if pid != self.victim.pid]
         found["files"] = [

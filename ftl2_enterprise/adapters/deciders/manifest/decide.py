@@ -105,8 +105,61 @@ class _ManifestDecision:
         if stuck is not None:
             return stuck
         acting = [pair for pair in ready if self._verdict(*pair).status is StepStatus.OUT_OF_PLACE]
+        if self.situation.dry_run:
+            return self._preview(acting, unmet)
         actions = list(self._actions(acting))
         return Decision(reasoning=self._reasoning(acting), actions=actions, unmet=unmet)
+
+    # --- dry runs --------------------------------------------------------------------------------------------------
+
+    def _preview(self, first: Sequence[tuple[PlannedStep, str]], unmet: Sequence[str]) -> Decision:
+        """The actions of all levels of `requires`, as if those of each level had succeeded."""
+        levels = [list(first)]
+        done = {(step.step.name, host) for step, host in first}
+        while levels[-1]:
+            fresh = [pair for pair in self._pairs() if self._is_next(*pair, done)]
+            levels.append(fresh)
+            done |= {(step.step.name, host) for step, host in fresh}
+        actions = [action for level in levels for action in self._actions(level)]
+        return Decision(
+            reasoning=self._preview_reasoning(levels[:-1]), actions=actions, unmet=[*unmet, *self._waiting(done)]
+        )
+
+    def _is_next(self, step: PlannedStep, host: str, done: set[tuple[str, str]]) -> bool:
+        """Whether a step would act after those in `done`."""
+        if (step.step.name, host) in done or self._verdict(step, host).status is not StepStatus.OUT_OF_PLACE:
+            return False
+        if self.view.first_unanswered(step.action_reads) is not None:
+            return False
+        return not any(True for _ in self._required(step, host, done))
+
+    def _required(self, step: PlannedStep, host: str, done: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """The required steps, with their hosts, that are neither in place nor in `done`."""
+        for name in step.step.requires:
+            for one in [host] if host in self.hosts[name] else self.hosts[name]:
+                if self.verdicts[name, one].status not in SETTLED and (name, one) not in done:
+                    yield name, one
+
+    def _waiting(self, done: set[tuple[str, str]]) -> Iterator[str]:
+        """Each step that is out of place and of which a dry run cannot know whether it would act."""
+        for step, host in self._pairs():
+            pair = step.step.name, host
+            if pair in done or self._verdict(step, host).status is not StepStatus.OUT_OF_PLACE:
+                continue
+            for name, one in self._required(step, host, done):
+                yield f"{step.step.name} on {host}: waits for {name} on {one}, which cannot be known in a dry run"
+
+    def _preview_reasoning(self, levels: Sequence[Sequence[tuple[PlannedStep, str]]]) -> str:
+        named = [", ".join(dict.fromkeys(step.step.name for step, _ in level)) for level in levels]
+        total = _counted(len(self.view.plan.steps), "step")
+        parts = [
+            f"Of {total}, would change: {'; then '.join(named)}." if named else f"Of {total}, none would change."
+        ]
+        if unknown := self._named(StepStatus.UNKNOWN):
+            parts.append(f"Not known: {', '.join(unknown)}.")
+        if unanswered := self._named(StepStatus.UNANSWERED):
+            parts.append(f"Questions later: {', '.join(unanswered)}.")
+        return " ".join(parts)
 
     # --- status of the steps ---------------------------------------------------------------------------------------
 

@@ -1,44 +1,25 @@
 """Checks that are derived from actions: what a path is, and what it should be. Pure.
 
-All paths of a host are examined in one shell call that changes nothing, needs only POSIX utilities, and reports paths
-that could not be examined: a path without permission is not absent.
+All paths of a host are examined in one observation that changes nothing and reports paths that could not be
+examined: a path without permission is not absent.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import batched
+from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.protocol.loops.manifest import FileState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-MAX_SCRIPT = 60_000
-"""Characters of one call; Linux limits one argument to 128 KiB (execve(2))."""
-
-_SCRIPT = """LC_ALL=C; export LC_ALL
-all() { "$@" -- / %(all)s; }
-listed() { shift; for p; do printf '%%s\\n' "$p"; done; }
-contents() { %(contents)s; }
-hidden() { shift; for p; do [ -e "$p" ] || [ -L "$p" ] || { e=$(ls -d -- "$p" 2>&1 >/dev/null); case $e in
-*'No such file'*|*'Not a directory'*) ;; ?*) printf '%%s\\n' "$p";; esac; }; done; }
-links() { shift; for p; do if [ -L "$p" ]; then printf '%%s\\n>' "$p"; readlink -- "$p" | tr '\\n' '?'; echo
-fi; done; }
-if stat -c %%f / >/dev/null 2>&1; then o=-c f='%%f|%%U|%%G|%%n'; else o=-f f='%%Xp|%%Su|%%Sg|%%N'; fi
-if command -v sha256sum >/dev/null 2>&1; then s=sha256sum; else s='shasum -a 256'; fi
-echo '#paths'; all listed
-echo '#own'; all stat $o "$f" 2>/dev/null
-echo '#real'; all stat -L $o "$f" 2>/dev/null
-echo '#hidden'; all hidden
-echo '#links'; all links
-echo '#sha256'; contents $s 2>/dev/null
-echo '#end'; exit 0
-"""
+MAX_PATHS = 1000
+"""Paths of one observation."""
 
 _KINDS = {
     stat.S_IFREG: "a file",
@@ -68,11 +49,13 @@ class DesiredPath:
 
 @dataclass(frozen=True, kw_only=True)
 class PathStatus:
-    """One line of `stat`."""
+    """What a path is now."""
 
     mode: int
     owner: str
     group: str
+    uid: str = ""
+    gid: str = ""
 
     @property
     def kind(self) -> str:
@@ -109,59 +92,35 @@ def octal(mode: str | int) -> int | None:
     return bits if bits <= 0o7777 else None
 
 
-def scripts(paths: Mapping[str, bool]) -> Iterator[str]:
-    """The shell scripts that examine these paths; the flag requests a hash of the content."""
-    room: dict[str, bool] = {}
-    size = 0
-    for path, content in sorted(paths.items()):
-        cost = (len(shlex.quote(path)) + 1) * (2 if content else 1)
-        if room and size + cost > MAX_SCRIPT:
-            yield _script(room)
-            room, size = {}, 0
-        room[path] = content
-        size += cost
-    if room:
-        yield _script(room)
+def requests(paths: Mapping[str, bool]) -> Iterator[dict[str, list[str]]]:
+    """The parameters of the observations that examine these paths; the flag requests a digest of the content."""
+    for some in batched(sorted(paths), MAX_PATHS, strict=False):
+        yield {"paths": list(some), "sha256": [path for path in some if paths[path]]}
 
 
-def _script(paths: Mapping[str, bool]) -> str:
-    contents = [path for path, content in paths.items() if content]
-    return _SCRIPT % {
-        "all": shlex.join(paths),
-        "contents": f'"$@" -- {shlex.join(contents)}' if contents else ":",
-    }
+def read(found: Mapping[str, Mapping[str, Any] | None], into: ObservedPaths) -> None:
+    """Add the result of an observation."""
+    for path, status in found.items():
+        into.paths.add(path)
+        if status is None:
+            continue
+        if status.get("hidden"):
+            into.hidden.add(path)
+            continue
+        into.own[path] = _status(status)
+        if (real := status.get("real")) is not None:
+            into.real[path] = _status(real)
+        if (target := status.get("link")) is not None:
+            into.links[path] = str(target)
+        if (digest := status.get("sha256")) is not None:
+            into.digests[path] = str(digest)
 
 
-def read(stdout: str, into: ObservedPaths) -> bool:
-    """Add the output of a call; False, with nothing added, when it is truncated or could not examine even `/`."""
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in stdout.split("\n"):
-        if line.startswith("#"):
-            current = sections.setdefault(line[1:], [])
-        else:
-            current.append(line)
-    if "end" not in sections or not any(path == "/" for path, _ in _statuses(sections["own"])):
-        return False
-    into.paths.update(line for line in sections["paths"] if line)
-    into.own.update(_statuses(sections["own"]))
-    into.real.update(_statuses(sections["real"]))
-    into.hidden.update(line for line in sections["hidden"] if line)
-    links = sections["links"]
-    into.links.update((path, target[1:-1]) for path, target in zip(links[::2], links[1::2], strict=False))
-    for line in sections["sha256"]:
-        digest, _, path = line.partition("  ")
-        if digest.startswith("\\"):
-            digest, path = digest[1:], path.replace("\\\\", "\\")
-        into.digests[path] = digest
-    return True
-
-
-def _statuses(lines: Iterable[str]) -> Iterator[tuple[str, PathStatus]]:
-    for line in lines:
-        parts = line.split("|", 3)
-        if len(parts) == 4:
-            yield parts[3], PathStatus(mode=int(parts[0], 16), owner=parts[1], group=parts[2])
+def _status(found: Mapping[str, Any]) -> PathStatus:
+    numbers = str(found.get("uid", "")), str(found.get("gid", ""))
+    return PathStatus(
+        mode=int(found["mode"]), owner=str(found["owner"]), group=str(found["group"]), uid=numbers[0], gid=numbers[1]
+    )
 
 
 def differences(desired: DesiredPath, observed: ObservedPaths) -> list[str]:
@@ -204,7 +163,7 @@ def _permissions(desired: DesiredPath, status: PathStatus) -> Iterator[str]:
     mode = stat.S_IMODE(status.mode)
     if desired.mode is not None and mode != desired.mode:
         yield f"mode is {mode:04o}, not {desired.mode:04o}"
-    if desired.owner is not None and status.owner != desired.owner:
+    if desired.owner is not None and desired.owner not in (status.owner, status.uid):
         yield f"owner is {status.owner}, not {desired.owner}"
-    if desired.group is not None and status.group != desired.group:
+    if desired.group is not None and desired.group not in (status.group, status.gid):
         yield f"group is {status.group}, not {desired.group}"

@@ -12,6 +12,7 @@ from ftl2_enterprise.adapters.deciders.manifest.paths import desired_path
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
 from ftl2_enterprise.adapters.deciders.manifest.validate import CommandCheck, ObservationCheck, PathCheck
 from ftl2_enterprise.adapters.deciders.manifest.view import FILES, CannotEvaluate, exists, rendered, step_name
+from ftl2_enterprise.gate.modules import BUILT_IN, canonical
 from ftl2_enterprise.loops.engine import check as engine_check
 from ftl2_enterprise.protocol.loops.decision import Expectation, Operator
 
@@ -83,7 +84,7 @@ def _missing(view: ManifestView, reads: References, host: str) -> str | None:
         result = view.observation_for(name, host)
         if result is None:
             return f"{name} was not observed for {host}"
-        if not result.success and "rc" not in result.result:
+        if not result.success:
             return f"{name} cannot be observed: {result.error or 'no reason was given'}"
     return None
 
@@ -133,7 +134,7 @@ def _desired_paths(step: PlannedStep, scope: Mapping[str, Any]) -> Iterator[Desi
 def _why_not_observed(view: ManifestView, host: str) -> str:
     for (name, where), result in view.results.items():
         if where == host and name.startswith(FILES):
-            return f"{host} cannot be observed: {result.error or 'its output was truncated'}"
+            return f"{host} cannot be observed: {result.error or 'no reason was given'}"
     return f"{host} was not observed"
 
 
@@ -141,13 +142,28 @@ def _judge_result(view: ManifestView, step: PlannedStep, expect: tuple[Expect, .
     result = view.results.get((step_name(step, host), host))
     if result is None:
         return StepVerdict(status=StepStatus.UNKNOWN, lines=(f"{host} was not observed",))
-    if not result.success and ("rc" not in result.result and (not result.result or view.is_unreachable(host))):
+    if view.is_unreachable(host) and not result.success:
         why = f"{host} cannot be observed: {result.error or 'no reason'}"
+        return StepVerdict(status=StepStatus.UNKNOWN, lines=(why,))
+    if _is_unknown(step, result):
+        why = f"its check has no result: {result.error or 'no reason was given'}"
         return StepVerdict(status=StepStatus.UNKNOWN, lines=(why,))
     lines = tuple(_unmet(step, expect, result, view.scope(host, step.check_reads)))
     if not lines:
         return StepVerdict(status=StepStatus.IN_PLACE)
     return StepVerdict(status=StepStatus.OUT_OF_PLACE, lines=lines, actions=tuple(range(len(step.actions))))
+
+
+_ABOUT_THE_CALL = frozenset({"changed", "fence", "timed_out", "stdout", "stderr"})
+
+
+def _is_unknown(step: PlannedStep, result: ObservationResult) -> bool:
+    """Whether a failed check shows nothing: it was not made, it timed out, or a built-in one could not observe."""
+    if result.success:
+        return False
+    if isinstance(step.check, ObservationCheck) and canonical(step.check.module) in BUILT_IN:
+        return True
+    return bool(result.result.get("timed_out")) or result.result.keys() <= _ABOUT_THE_CALL
 
 
 def _unmet(

@@ -41,9 +41,9 @@ def observations(view: ManifestView) -> list[ObservationSpec]:
                         of_host = paths.setdefault(host, {})
                         of_host[path] = of_host.get(path, False) or with_content
     for host, of_host in paths.items():
-        for n, script in enumerate(file_checks.scripts(of_host), start=1):
+        for n, params in enumerate(file_checks.requests(of_host), start=1):
             name = f"{FILES}@{host}" if n == 1 else f"{FILES}#{n}@{host}"
-            specs.append(ObservationSpec(name=name, module="shell", params={"cmd": script}, host=host))
+            specs.append(ObservationSpec(name=name, module="paths", params=params, host=host))
     return specs
 
 

@@ -117,10 +117,10 @@ class ManifestView:
         return host != LOCALHOST and bool(tried) and all(not one.success and "rc" not in one.result for one in tried)
 
     def read_paths(self) -> None:
-        """Parse the output of the observations that examined paths."""
+        """Read the results of the observations that examined paths."""
         for (name, host), result in self.results.items():
             if name.startswith(FILES) and result.success:
-                file_checks.read(str(result.result.get("stdout", "")), self.paths.setdefault(host, ObservedPaths()))
+                file_checks.read(result.result.get("paths") or {}, self.paths.setdefault(host, ObservedPaths()))
 
 
 def observation_name(name: str, host: str) -> str:

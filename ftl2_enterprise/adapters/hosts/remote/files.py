@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ftl2_enterprise.adapters.hosts.remote import diffs
+
 UNQUOTED = frozenset({400, 440, 444, 600, 640, 644, 660, 664, 700, 750, 755, 770, 775, 777})
 """Decimal numbers whose digits were meant as octal."""
 
@@ -38,6 +40,8 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
     if before is not None and not request.get("force", True):
         return _describe(dest, changed=False, note="it exists already and force is off")
     desired = _mode(request.get("mode"), before, mode_of_source)
+    if request.get("check"):
+        return _checked(dest, content, before, request, desired if desired is not None else mode_of_source)
     result_extra: dict[str, Any] = {}
     changed = before is None or not _same(dest, content, before.st_size)
     if changed:
@@ -54,6 +58,33 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
     if _own(dest, request.get("owner"), request.get("group")):
         changed = True
     return {**_describe(dest, changed=changed), **result_extra}
+
+
+def _checked(
+    dest: Path, content: bytes, before: os.stat_result | None, request: dict[str, Any], mode: int | None
+) -> dict[str, Any]:
+    """What writing would change; nothing is written."""
+    if before is None:
+        _require_parent_to_exist(dest, make=bool(request.get("make_parents")))
+    now = {} if before is None else {"mode": stat.S_IMODE(before.st_mode), "uid": before.st_uid, "gid": before.st_gid}
+    then = dict(now)
+    if mode is not None and (before is None or request.get("mode") not in (None, "")):
+        then["mode"] = mode
+    for key, kind in (("owner", "user"), ("group", "group")):
+        if request.get(key) not in (None, ""):
+            then["uid" if key == "owner" else "gid"] = _id_of(request[key], kind)
+    old = None if before is None else dest.read_bytes()
+    changed = old != content or then != now
+    found: dict[str, Any] = {"changed": changed, "dest": str(dest)}
+    if changed:
+        found["diff"] = {"before": diffs.shown(old, now), "after": diffs.shown(content, then), "path": str(dest)}
+        found["diff"]["text"] = diffs.unified(old, content, now, then, name=str(dest))
+    return found
+
+
+def _require_parent_to_exist(dest: Path, *, make: bool) -> None:
+    if not make and not dest.parent.is_dir():
+        raise TransferFailed(f"cannot write {dest}: the directory {dest.parent} does not exist")
 
 
 def parse_mode(mode: Any, base: int = 0) -> int:

@@ -57,6 +57,7 @@ COMMAND = Command(
         options.MAX_ITERATIONS,
         options.INTERVAL,
         options.DRY_RUN,
+        options.RUN_CHECKS,
         options.POLICY,
         options.ENVIRONMENT,
         options.RULES_DIR,

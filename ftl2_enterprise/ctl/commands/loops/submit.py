@@ -91,6 +91,7 @@ COMMAND = Command(
         options.MODE,
         options.INTERVAL,
         options.DRY_RUN,
+        options.RUN_CHECKS,
         options.inventory("the machine of the service"),
         options.POLICY,
         options.ENVIRONMENT,

@@ -119,7 +119,7 @@ def commits_of(b: Any) -> list[list[str]]:
     return found
 
 
-DISK = ObservationSpec(name="disk", module="touch")
+DISK = ObservationSpec(name="disk", module="stat")
 NOTHING = Decision(reasoning="rules may act")
 
 

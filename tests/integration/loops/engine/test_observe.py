@@ -50,8 +50,8 @@ async def test_an_observation_of_an_unknown_host_fails_alone(tmp_path):
 
 async def test_an_observation_that_json_cannot_hold_does_not_fail_the_loop(tmp_path):
     modules = ScriptedModules()
-    modules.handlers["facts"] = lambda call: ok(output=awkward.NOT_JSON)
-    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="facts", module="facts")])
+    modules.handlers["stat"] = lambda call: ok(output=awkward.NOT_JSON)
+    decider = ScriptedDecider(DONE, observe=[ObservationSpec(name="facts", module="stat")])
     with bench(tmp_path, decider, modules=modules) as b:
         loop = await b.run()
         with b.database.read() as tx:

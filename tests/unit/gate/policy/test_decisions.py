@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
-from ftl2_enterprise.gate.effects import Effect, EffectKind, HostIdentity, Origin
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.types import AppliesTo, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling
@@ -42,6 +42,7 @@ def judge(policies: Sequence[Policy], module: str = "apt", /, **kw: Any) -> Verd
         subject="test:1",
         module=module,
         host=kw.pop("host", HostIdentity()),
+        fence=kw.pop("fence", Fence.NONE),
         params=kw,
     )
     context = gate.GateContext(policies=policies, defaults=defaults)
@@ -73,7 +74,7 @@ def test_the_default_of_the_origin_counts_unless_the_site_decides(default: RuleD
     assert judge([policy(("allow", ALL))], defaults=defaults).ruling is DECIDED[default]
     assert judge([policy(("allow", ALL), is_site=True)], defaults=defaults).ruling is Ruling.ALLOW
     assert judge([], defaults=defaults, origin=Origin.MANIFEST).ruling is Ruling.ALLOW
-    assert judge([], defaults=defaults, kind=EffectKind.OBSERVATION).ruling is Ruling.ALLOW
+    assert judge([], defaults=defaults, kind=EffectKind.OBSERVATION, fence=Fence.READING).ruling is Ruling.ALLOW
 
 
 def test_a_default_is_named_in_the_sentence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from ftl2_enterprise.adapters.deciders.manifest.decide import ManifestDecider
 from ftl2_enterprise.adapters.deciders.manifest.load import load
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from ftl2_enterprise.adapters.hosts.remote.observing.subjects import observe
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.cli.loops.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
@@ -126,12 +128,18 @@ def test_a_thousand_paths_are_observed_in_a_few_calls(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_examined_is_not_absent() -> None:
-    unprivileged_uid = 65_534 if os.geteuid() == 0 else None
-
     def unprivileged(call: ModuleCall) -> ModuleResult:
-        cmd = ["sh", "-c", call.params["cmd"]]
-        done = subprocess.run(cmd, capture_output=True, text=True, check=False, user=unprivileged_uid, cwd="/")
-        return ModuleResult(success=done.returncode == 0, rc=done.returncode, stdout=done.stdout)
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            if os.geteuid() == 0:
+                os.setuid(65_534)
+            os.write(writer, json.dumps(observe(call.module, dict(call.params))).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            found = json.load(pipe)
+        os.wait()
+        return ModuleResult(success=True, output=found)
 
     with tempfile.TemporaryDirectory() as name:
         closed = Path(name) / "closed"

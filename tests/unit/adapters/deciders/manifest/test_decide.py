@@ -83,11 +83,12 @@ def test_without_observations_nothing_converges() -> None:
     assert len(decision.unmet) == 2
 
 
-def test_a_truncated_observation_is_not_evaluated() -> None:
+def test_a_result_without_the_path_is_not_evaluated() -> None:
     made = decider("  - {name: f, file: {path: /a, state: absent}}\n")
     (spec,) = made.observations(())
-    for stdout in ("", "#paths\n/\n/a\n#own\n", "#paths\n/\n/a\n#own\n#real\n#hidden\n#links\n#sha256\n#end\n"):
-        seen = ObservationResult(name=spec.name, host="localhost", success=True, result={"rc": 0, "stdout": stdout})
+    results: list[dict[str, Any]] = [{}, {"paths": {}}, {"paths": {"/b": None}}]
+    for result in results:
+        seen = ObservationResult(name=spec.name, host="localhost", success=True, result=result)
         decision = decide(made, situation([seen]))
         assert not decision.converged
         assert "cannot be observed" in decision.unmet[0]
@@ -209,7 +210,7 @@ def test_an_answer_that_a_path_needs_is_asked_before_it_is_observed() -> None:
     assert decision.ask is not None
     assert decision.unmet == ["a on localhost: needs the answer to 'size'"]
     (spec,) = made.observations([answer("size", "large")])
-    assert "/srv/large" in spec.params["cmd"]
+    assert "/srv/large" in spec.params["paths"]
 
 
 def test_a_single_expression_keeps_its_type() -> None:
@@ -309,9 +310,8 @@ def test_a_template_becomes_a_copy_with_its_content(tmp_path: Path) -> None:
     made = decider(text, "vars: {n: 1}\n", tmp_path)
     specs = made.observations(())
     assert [spec.host for spec in specs] == ["web1", "web2"]
-    empty = "#paths\n/\n/a\n#own\n41ed|root|root|/\n#real\n#hidden\n#links\n#sha256\n#end\n"
     seen = [
-        ObservationResult(name=one.name, host=one.host or "", success=True, result={"rc": 0, "stdout": empty})
+        ObservationResult(name=one.name, host=one.host or "", success=True, result={"paths": {"/a": None}})
         for one in specs
     ]
     decision = decide(made, situation(seen))

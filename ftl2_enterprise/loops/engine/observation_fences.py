@@ -1,0 +1,63 @@
+"""The fence of each observation: which one it needs, and what happens on a host that cannot build it.
+
+A model's command runs in the read-only sandbox, always. A check that a person wrote runs as it is written, since it
+may need what the sandbox hides (the bus of systemd, files in /tmp); in a dry run it runs in the sandbox, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.gate.effects import Fence, Origin
+from ftl2_enterprise.gate.modules import fence_for
+from ftl2_enterprise.gate.verdicts import Ruling
+from ftl2_enterprise.loops.ports import ModuleResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ftl2_enterprise.gate.judge import GateContext
+    from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall
+
+NOT_KNOWN = "not known in a dry run"
+"""Beginning of the error of a person's command that failed in the sandbox, which may be the reason."""
+
+
+def fence_of(origin: Origin, module: str, params: Mapping[str, Any], *, context: GateContext) -> Fence | None:
+    """The fence with which an observation runs; None if the module cannot observe."""
+    fence = fence_for(module, params)
+    if fence is not Fence.SANDBOX or origin is Origin.MODEL:
+        return fence
+    return Fence.SANDBOX if context.dry_run and not context.run_checks else Fence.NONE
+
+
+def not_an_observation(module: str) -> str:
+    """The sentence about a module that cannot observe."""
+    return (
+        f"cannot observe with {module}: it may change the host, and has no check mode;"
+        " use a built-in observation (unit, path, packages, ...) or a command"
+    )
+
+
+async def run_fenced(engine: LoopContext, requested: RequestedCall) -> ModuleResult:
+    """Run an observation with its fence, or without if the host cannot build the sandbox and the gate allows it."""
+    result = await engine.run(requested)
+    if result.cannot_fence is not None:
+        unfenced = replace(requested, fence=Fence.NONE)
+        verdict = engine.judge(unfenced)
+        if verdict.ruling is not Ruling.ALLOW:
+            why = f"{verdict.reason} (the host cannot build the sandbox: {result.cannot_fence})"
+            return ModuleResult(success=False, held=True, denied=verdict.ruling is Ruling.DENY, error=why)
+        return await engine.run(unfenced)
+    if (
+        requested.fence is Fence.SANDBOX
+        and requested.origin is not Origin.MODEL
+        and not result.success
+        and not result.held
+    ):
+        why = result.error or "no reason was given"
+        hint = "it ran in the read-only sandbox, and runs as it is written with --run-checks"
+        return ModuleResult(success=False, error=f"{NOT_KNOWN}: {why}; {hint}", stderr=result.stderr)
+    return result
