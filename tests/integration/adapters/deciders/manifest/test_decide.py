@@ -23,6 +23,7 @@ from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.cli.loops.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from tests.support.loops.manifests import Run, SmallEngine, run_here, steps
+from tests.support.loops.permitted import call_of
 from tests.support.processes import sshd
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def with_ftl2(modules: Ftl2Modules, runner: asyncio.Runner) -> Run:
     """Runs calls through the real adapter, for code that is not asynchronous."""
 
     def run(call: ModuleCall) -> ModuleResult:
-        return runner.run(modules.run(call))
+        # Only the adapter knows which host that is.
+        known = call_of(modules, call.module, call.params, host=call.host, timeout=call.timeout, fence=call.fence)
+        return runner.run(modules.run(known))
 
     return run
 
