@@ -1,0 +1,122 @@
+"""The read-only sandbox on a host that is reached over SSH, as root."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from ftl2_enterprise.adapters.hosts.ssh.calls import BUILD, SshCalls, local_calls
+from tests.support.processes import fenced_calls, hostile_commands as hostile, sshd
+from tests.support.processes.fence_target import FenceTarget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from ftl2_enterprise.loops.ports import HostEntry
+
+    type Performed = tuple[dict[str, Any], bytes, bytes]
+
+pytestmark = [pytest.mark.ssh, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
+AT_ONCE = 6
+EVERY = 25
+"""One of so many commands is tried over SSH, where each takes longer; all of them are tried locally."""
+COMMANDS = [
+    *(text for texts in hostile.HARMFUL.values() for text in texts), *hostile.KERNEL, *hostile.SYSTEM, *hostile.CALLS
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["root"])
+def user(request: pytest.FixtureRequest) -> int:
+    found = 0 if request.param == "root" else (os.geteuid() or fenced_calls.USER)
+    why = fenced_calls.missing(found)
+    if why:
+        pytest.skip(why)
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(user: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="home-") as made:
+        if os.geteuid() == 0:
+            os.chown(made, user, user)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def interpreter(user: int, home: Path) -> str:
+    """The Python of the host; where sshd runs as root, a program that starts it as the other user."""
+    if user == os.geteuid():
+        return sshd.interpreter()
+    program = home / "python"
+    program.write_text(
+        f'#!/bin/sh\nexec setpriv --reuid={user} --regid={user} --clear-groups {sshd.interpreter()} "$@"\n'
+    )
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def calls(tmp_path_factory: pytest.TempPathFactory, interpreter: str) -> AsyncIterator[SshCalls]:
+    work = tmp_path_factory.mktemp("work")
+    build = [sys.executable, "-I", "-c", BUILD, local_calls.ROOT, str(work / "gates"), interpreter]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"FTL2's gate cannot be built here, it needs a package index: {done.stderr.strip()[-200:]}")
+    made = SshCalls(work)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def entry(tmp_path_factory: pytest.TempPathFactory, home: Path, interpreter: str) -> Iterator[HostEntry]:
+    try:
+        with sshd.running(tmp_path_factory.mktemp("sshd"), home) as server:
+            inventory = Inventory()
+            inventory.host("web").update(server.host_vars(ansible_python_interpreter=interpreter))
+            found = inventory.settle().entry("web")
+            assert found is not None
+            yield found
+    except sshd.CannotStart as error:
+        pytest.skip(str(error))
+
+
+async def shell(calls: SshCalls, entry: HostEntry, text: str, **more: Any) -> Performed:
+    request = {"kind": "command", "argv": ["/bin/sh", "-c", text], "stdin": None, "timeout": 30, "limit": 1 << 20}
+    return await calls.perform(entry, {**request, "environment": {}, **more}, lambda: True)
+
+
+async def test_a_command_reads_and_writes_nothing(calls: SshCalls, entry: HostEntry, user: int, home: Path) -> None:
+    text = f"id -u; cat /etc/hostname; touch {home}/new"
+    head, out, err = await shell(calls, entry, text, fence="sandbox")
+    assert (head["fenced"], head["rc"]) == (True, 1)
+    assert out.split()[0] == str(user).encode()
+    assert b"Read-only file system" in err
+    assert not (home / "new").exists()
+    assert (await shell(calls, entry, text))[0]["rc"] == 0
+    assert (home / "new").exists()
+
+
+async def test_no_hostile_command_changes_the_host(calls: SshCalls, entry: HostEntry, user: int) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def attempt(text: str) -> str | None:
+        async with turns:
+            head, _, _ = await shell(calls, entry, text, fence="sandbox", environment=environment)
+        return None if head.get("fenced") else f"{text}: {head}"
+
+    with FenceTarget(user) as target:
+        environment = target.environment()
+        before = target.state()
+        found = await asyncio.gather(*(attempt(text) for text in COMMANDS[::EVERY]))
+        target.settle()
+        assert [one for one in found if one] == []
+        assert target.state() == before
