@@ -31,7 +31,8 @@ def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
 
 
 def _answer(answer: PolicyAnswer) -> Line:
-    problem = f"it would fail: {answer.problem}" if answer.problem else ""
+    fails = answer.problem is not None and answer.problem != answer.reason
+    problem = f"it would fail: {answer.problem}" if fails else ""
     parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), problem]
     return line(
         (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host, Role.STRONG), ": ",

@@ -15,6 +15,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
+from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.context import RequestedCall, effect_of
 from ftl2_enterprise.loops.engine.inventory_state import registered_entries
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
@@ -94,11 +95,17 @@ class _Calls:
         return [self._answer(question, host) for host in self.modules.expand(question.host)]
 
     def _answer(self, question: PolicyQuestion, host: str) -> PolicyAnswer:
-        kind, origin, problem = EffectKind(question.kind), Origin(question.origin), None
+        kind, origin = EffectKind(question.kind), Origin(question.origin)
+        problem = self.modules.refuse(question.module, host)
         fence: Fence | None = Fence.NONE
         if kind is EffectKind.OBSERVATION:
             fence = fence_of(origin, question.module, question.params, context=self.context)
-            problem = not_an_observation(question.module) if fence is None else None
+            if fence is None:
+                # The engine refuses it before it asks the gate.
+                why = problem or not_an_observation(question.module)
+                return PolicyAnswer(
+                    host=host, ruling=Ruling.DENY, rule=None, source=None, reason=why, problem=why, fence=Fence.NONE
+                )
         requested = RequestedCall(
             kind=kind,
             origin=origin,
@@ -106,7 +113,7 @@ class _Calls:
             params=question.params,
             host=host,
             timeout=0.0,
-            fence=fence or Fence.NONE,
+            fence=fence,
         )
         environment = self.environment if question.environment is None else question.environment
         effect = effect_of(
@@ -119,6 +126,6 @@ class _Calls:
             rule=verdict.rule,
             source=verdict.source or None,
             reason=verdict.reason,
-            problem=self.modules.refuse(question.module, host) or problem,
+            problem=problem,
             fence=effect.fence,
         )

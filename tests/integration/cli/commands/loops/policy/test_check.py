@@ -76,3 +76,15 @@ def test_a_policy_with_an_error_is_refused_with_file_and_line(command: Command, 
 def test_an_unknown_host_is_refused(command: Command, tmp_path: Path) -> None:
     done = command.run("policy", "check", "file", "--host", "zz", *where(tmp_path))
     assert (done.returncode, "cannot find zz" in done.stderr) == (2, True)
+
+
+def test_an_observation_has_its_fence(command: Command, tmp_path: Path) -> None:
+    def line(*words: str) -> str:
+        return command.run("policy", "check", *words, "--kind", "observation").stdout.strip()
+
+    assert line("shell", "-p", "cmd=id").endswith("it runs in the read-only sandbox")
+    assert line("service", "-p", "name=ssh", "-p", "state=started").endswith("it runs in check mode")
+    assert line("stat", "-p", "path=/etc").endswith("it only reads")
+    assert line("git", "-p", "repo=x").startswith(
+        "deny    localhost: cannot observe with git: it may change the host"
+    )
