@@ -247,7 +247,7 @@ class CheckPolicy(Request[list[list[PolicyAnswer]]], frozen=True, tag="policy.ch
 
     access: ClassVar[Access] = Access.OPERATE
 
-    questions: Annotated[list[PolicyQuestion], Meta(max_length=1000)]
+    questions: Annotated[list[PolicyQuestion], Meta(max_length=1000)] = []
     loop: Reference | None = None
     """The loop whose policy, hosts and mode count; None for the site policy alone."""
     policy: Path | None = None

@@ -77,7 +77,7 @@ async def test_the_prompt_is_passed_on_standard_input_only(tmp_path: Path) -> No
     assert argv[argv.index("--tools") + 1] == ""
     assert json.loads(argv[argv.index("--json-schema") + 1]) == decision_schema()
     assert got["env"]["EXTRA"] == "1"
-    assert got["env"]["CLAUDE_CODE_MAX_RETRIES"] == "1"
+    assert got["env"]["CLAUDE_CODE_MAX_RETRIES"] == "0"
     assert got["env"]["API_TIMEOUT_MS"] == "300000"
 
 
@@ -141,9 +141,12 @@ FAILURES: dict[str, tuple[str, CallOutcome, bool, str]] = {
     "credit": (
         "api_error_status=400, result='Credit balance is too low'", CallOutcome.REFUSED, False, "limit is reached",
     ),
-    "turns": ("subtype='error_max_turns'", CallOutcome.FAILED, False, "error_max_turns"),
     "no reason": ("", CallOutcome.FAILED, False, "cannot get an answer"),
 }  # fmt: skip
+
+
+CUT_OFF = {"unreachable, newer", "request timed out"}
+"""Failures after which the provider may charge for more than the program knows of."""
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -157,7 +160,7 @@ async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> No
     )
     assert words in error.message
     assert (error.outcome, error.temporary) == (outcome, temporary)
-    assert error.usage.cost_usd == 0.5
+    assert error.usage.cost_usd == (None if name in CUT_OFF else 0.5)
 
 
 async def test_how_to_log_in_depends_on_bare(tmp_path: Path) -> None:
@@ -208,6 +211,7 @@ OUTPUTS: dict[str, str] = {
     "structured list": "reply(structured_output=[1])",
     "half a pair": "reply(result='\\ud800')",
     "gave up on the schema": "reply(is_error=True, subtype='error_max_structured_output_retries'); sys.exit(1)",
+    "too many turns": "reply(is_error=True, subtype='error_max_turns'); sys.exit(1)",
     "a megabyte": "print('x' * 1_000_000)",
     "twenty megabytes": "reply(structured_output={'converged': True, 'reasoning': 'x' * 20_000_000})",
     "other JSON": "print('[1, 2]'); print('null')",

@@ -85,7 +85,8 @@ def test_a_file_in_the_place_of_the_socket_is_refused(asked: Settings) -> None:
 def test_a_newer_database_is_refused(asked: Settings) -> None:
     os.close(service.prepare(asked, {}))
     with sqlite3.connect(asked.store.path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
     connection.close()
     with pytest.raises(Problem, match="newer than this program"):
         service.prepare(asked, {})
