@@ -53,6 +53,7 @@ def situation(
     past: Sequence[PastIteration] = (),
     *,
     must_ask: bool = False,
+    dry_run: bool = False,
     matched: Sequence[str] = (),
     rules: Sequence[tuple[str, str]] = (),
     unjudged: Sequence[tuple[str, str]] = (),
@@ -60,7 +61,7 @@ def situation(
     return Situation(
         loop_id=1, desired_state="", iteration=len(past) + 1, max_iterations=10, seen=seen, state={}, hosts=(),
         resources=(), inventory=(), answers=answers, past=past, rules=rules, matched_rules=matched, unknown=(),
-        must_ask=must_ask, dry_run=False, unjudged_rules=unjudged,
+        must_ask=must_ask, dry_run=dry_run, unjudged_rules=unjudged,
     )  # fmt: skip
 
 
