@@ -21,7 +21,7 @@ ACTION = "action: {module: shell, params: {cmd: make}}"
 
 
 def decision_about(step: str, *, named: dict[str, Any], check: dict[str, Any] = HOLDS) -> Decision:
-    """The decision about one step, if the named observation and the check gave these results; 1 means that it failed."""
+    """The decision about one step, if the named observation and the check gave these results."""
     made = ManifestDecider(steps(step, before=NAMED))
     seen: list[ObservationResult] = []
     for spec in made.observations(()):
