@@ -145,7 +145,7 @@ FAILURES: dict[str, tuple[str, CallOutcome, bool, str]] = {
 }  # fmt: skip
 
 
-CUT_OFF = {"unreachable, newer", "request timed out"}
+INTERRUPTED = {"unreachable, newer", "request timed out"}
 """Failures after which the provider may charge for more than the program knows of."""
 
 
@@ -160,7 +160,7 @@ async def test_each_failure_has_its_own_message(tmp_path: Path, name: str) -> No
     )
     assert words in error.message
     assert (error.outcome, error.temporary) == (outcome, temporary)
-    assert error.usage.cost_usd == (None if name in CUT_OFF else 0.5)
+    assert error.usage.cost_usd == (None if name in INTERRUPTED else 0.5)
 
 
 async def test_how_to_log_in_depends_on_bare(tmp_path: Path) -> None:
