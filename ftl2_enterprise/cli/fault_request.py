@@ -12,7 +12,7 @@ from ftl2_enterprise.core.problem import invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REQUEST = re.compile(r"(?P<point>[^#=]+)(#[1-9]\d*)?=(kill|raise|stall)(@.+)?")
+_REQUEST = re.compile(r"(?P<point>[^#=]+)(#[1-9]\d*)?=(kill|raise|stall(:[1-9]\d*)?)(@.+)?")
 
 
 def fault_points() -> list[str]:
@@ -33,7 +33,8 @@ def check(environ: Mapping[str, str]) -> None:
         found = _REQUEST.fullmatch(request)
         if found is None:
             raise invalid(
-                f"cannot request the fault {request!r} with {VARIABLE}", "write POINT[#N]=kill|raise|stall[@PATH]"
+                f"cannot request the fault {request!r} with {VARIABLE}",
+                "write POINT[#N]=kill|raise|stall[:SECONDS][@PATH]",
             )
         if found["point"] not in points:
             raise invalid(

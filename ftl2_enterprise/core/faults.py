@@ -1,7 +1,7 @@
 """Named points at which a test may end, fail or stall the process.
 
-Inert unless FTL2_ENTERPRISE_FAULT names a point: `POINT[#N]=kill|raise|stall`, where N counts the times the point
-was reached (1 by default). `kill` is SIGKILL to this very process, so no clean-up is executed. With the suffix
+Inert unless FTL2_ENTERPRISE_FAULT names a point: `POINT[#N]=kill|raise|stall[:SECONDS]`, where N counts the times the
+point was reached (1 by default). `kill` is SIGKILL to this very process, so no clean-up is executed. With the suffix
 `@PATH`, only the process that creates this file does it. Several faults are separated by `;`.
 """
 
@@ -54,11 +54,12 @@ def _strike(point: StrEnum, what: str) -> None:
     deed, _, once = what.partition("@")
     if once and not _is_first(once):
         return
+    deed, _, seconds = deed.partition(":")
     match deed:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stall":
-            time.sleep(3600)
+            time.sleep(float(seconds or 3600))
         case _:
             raise InjectedFault(point)
 

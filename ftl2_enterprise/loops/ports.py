@@ -17,7 +17,7 @@ from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 if TYPE_CHECKING:
     from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.permits import Permit
-    from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
+    from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec, StateOp
     from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 
 # --- modules: touching hosts ---------------------------------------------------------------------------------------
@@ -327,6 +327,96 @@ class Decider(Protocol):
 
     async def decide(self, situation: Situation, calls: ModelCallLog) -> Decision:
         """Decide, and record every model call in `calls`. Raises DeciderFailed."""
+        ...
+
+
+# --- rules: code of people, executed in a process that has no rights ------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSource:
+    """The content of a rule file."""
+
+    name: str
+    """The name of the file without its ending."""
+    path: str
+    digest: str
+    """SHA-256 of the file, in hexadecimal."""
+    source: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleDeclaration:
+    """What a rule file declares."""
+
+    description: str
+    """First line of the docstring."""
+    observe: tuple[ObservationSpec, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenRuleFile:
+    """Why a file is not a valid rule."""
+
+    error: str
+    is_certain: bool = True
+    """Whether the content is the reason, so that it would be the same at the next time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleJudgement:
+    """Whether a rule's condition holds, or why it could not be evaluated."""
+
+    matched: bool = False
+    error: str | None = None
+
+
+class RuleEffects(Protocol):
+    """What the action of a rule may ask for, while it runs."""
+
+    async def perform(
+        self, module: str, params: dict[str, Any], host: str | None
+    ) -> Sequence[tuple[str, ModuleResult]]:
+        """Run a module on a host or group; the engine applies policy, records the calls and returns a result per
+        host.
+        """
+        ...
+
+    def change(self, op: StateOp) -> None:
+        """Apply a state operation immediately."""
+        ...
+
+
+class CannotRunRules(Exception):
+    """Rules cannot be executed here at all; the message is one sentence that begins with "cannot"."""
+
+
+class RuleRunner(Protocol):
+    """Executes the code of rules in another process, which can only ask for effects.
+
+    A rule that ends that process, or does not return, is reported as an error; the next use starts another process.
+    """
+
+    async def load(self, file: RuleSource) -> RuleDeclaration | BrokenRuleFile:
+        """Execute the file, once for each content, and return what it declares. Raises CannotRunRules."""
+        ...
+
+    async def evaluate(self, file: RuleSource, state: Mapping[str, Any], limit: float) -> RuleJudgement:
+        """Evaluate the condition of a loaded rule, in `limit` seconds. Raises nothing but CancelledError."""
+        ...
+
+    async def act(
+        self, file: RuleSource, state: Mapping[str, Any], targets: Sequence[str], effects: RuleEffects
+    ) -> str:
+        """Run the action of a loaded rule; returns its error, or an empty text.
+
+        `state` has the known hosts and resources, `targets` the names of hosts and groups that it can call. Calls are
+        made one at a time. None is running when this returns. Raises what `effects` raises, and CancelledError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the process."""
         ...
 
 

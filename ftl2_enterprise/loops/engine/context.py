@@ -18,14 +18,14 @@ from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
     from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.policy.types import Policy
     from ftl2_enterprise.loops.engine.journal import LoopJournal
-    from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, StopSignal
+    from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Bindings
 
@@ -89,7 +89,8 @@ class LoopContext:
     limits: RunLimits
     clock: Clock
     random: Callable[[], float]
-    load_rules: Callable[[], RuleSet]
+    load_rules: Callable[[], Awaitable[RuleSet]]
+    rules: RuleRunner
 
     @property
     def is_served(self) -> bool:

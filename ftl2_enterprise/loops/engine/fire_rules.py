@@ -22,7 +22,6 @@ from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
-from ftl2_enterprise.loops.rules.rule import Rule, RuleApi, RuleSet, error_text, evaluate
 from ftl2_enterprise.loops.units import actions as action_units, rules as rule_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome, Loop
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.observe import ObservedState
+    from ftl2_enterprise.loops.rules.rule import Rule, RuleSet
+    from ftl2_enterprise.protocol.loops.decision import StateOp
     from ftl2_enterprise.protocol.loops.hosts import Host, Resource
     from ftl2_enterprise.store.tx import Tx
 
@@ -55,7 +56,8 @@ async def judge(
     unjudged = [(name, "", redact(error)) for name, error in rules.broken.items()]
     known = engine.journal.read(known_state, engine.journal.loop_id) if rules.rules else {}
     for rule in rules.rules:
-        judged = await evaluate(rule, view.state(rule.name) | known, engine.limits.rule_timeout)
+        state = view.state(rule.name) | known
+        judged = await engine.rules.evaluate(rule.file, state, engine.limits.rule_timeout)
         if judged.error is not None:
             unjudged.append((rule.name, rule.digest, redact(judged.error)))
         elif judged.matched:
@@ -140,13 +142,9 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
     reach(LoopFaultPoint.RULE_MATCHED)
     calls = _FiringCalls(engine, iteration, rule.name)
     entries = engine.modules.hosts()
-    facade = RuleApi(
-        calls.perform,
-        state=engine.journal.read(known_state, engine.journal.loop_id),
-        targets=[name for entry in entries for name in (entry.name, *entry.groups)],
-        apply=lambda op: inventory_state.apply_now(engine, iteration, [op]),
-    )
-    problem = await unless(engine.stop.now.wait(), _run(rule, facade))
+    targets = [name for entry in entries for name in (entry.name, *entry.groups)]
+    state = engine.journal.read(known_state, engine.journal.loop_id)
+    problem = await unless(engine.stop.now.wait(), engine.rules.act(rule.file, state, targets, calls))
     await calls.close()
     bad = [result.error or "failed" for result in calls.results if not result.success]
     if problem is None:
@@ -162,25 +160,10 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
     return _Fired(ending=RuleOutcome.DENIED if everything_denied else RuleOutcome.FAILED, detail=detail)
 
 
-async def _run(rule: Rule, facade: RuleApi) -> str:
-    """Run the rule's action; returns its error, or an empty text.
-
-    Raises nothing but CancelledError, when it is cancelled.
-    """
-    try:
-        await rule.action(facade)
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        return "the action was cancelled from within"
-    except Exception as error:
-        return error_text(error)
-    return ""
-
-
 class _FiringCalls:
-    """The module calls of one firing of a rule: actions with intent and result, subject to policy and dry run."""
+    """What one firing of a rule asks for: actions with intent and result, subject to policy and dry run, and state
+    operations.
+    """
 
     def __init__(self, engine: LoopContext, iteration: Iteration, rule: str) -> None:
         self._engine = engine
@@ -206,6 +189,10 @@ class _FiringCalls:
             raise
         finally:
             self._running.discard(task)
+
+    def change(self, op: StateOp) -> None:
+        """Apply the state operation, unless this is a dry run."""
+        inventory_state.apply_now(self._engine, self._iteration, [op])
 
     async def close(self) -> None:
         """Cancel calls that the rule started and did not wait for, so that none outlives its iteration."""

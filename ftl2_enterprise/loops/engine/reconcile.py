@@ -201,7 +201,7 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
 
 async def _begin(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """Begin an iteration: commit it with its observations, then observe."""
-    rules = engine.load_rules()
+    rules = await engine.load_rules()
     planned = observe.plan(engine, decide.requested_observations(engine, now, rules))
     iteration, ids = engine.journal.commit(
         run_units.begin_iteration,
@@ -222,7 +222,7 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
         case IterationState.OBSERVING:
             return await _observe_again(engine, now, iteration)
         case IterationState.DECIDING:
-            rules = engine.load_rules()
+            rules = await engine.load_rules()
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
             judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
             unmet = decide.unmet_by_check(engine, now.loop, view)
@@ -239,7 +239,7 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
 
 async def _observe_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
     """Run the observations that an interrupted iteration did not complete."""
-    rules = engine.load_rules()
+    rules = await engine.load_rules()
     have = engine.journal.read(observe.stored_observations, iteration.id)
     planned = observe.plan(engine, decide.requested_observations(engine, now, rules), have)
     rows = [one.row for one in planned]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast, override
+from typing import TYPE_CHECKING, Any, cast, override
 
-from ftl2_enterprise.loops.ports import ModuleResult
 from ftl2_enterprise.protocol.loops.decision import StateOp
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
-type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, ModuleResult]]]]
-"""Runs a module on a host or group; the engine applies policy, records the calls and returns a result per host."""
+if TYPE_CHECKING:
+    from ftl2_enterprise.loops.ports import ModuleResult
+
+type Perform = Callable[[str, dict[str, Any], str | None], Awaitable[Sequence[tuple[str, dict[str, Any]]]]]
+"""Runs a module on a host or group; the engine applies policy, records the calls and returns a result per host, as
+`shown` returns it."""
 
 type Apply = Callable[[StateOp], None]
 """Applies a state operation immediately."""
@@ -126,7 +129,7 @@ class RuleApi:
     async def _call(self, module: str, params: dict[str, Any], target: str | None) -> Any:
         async with self._turn:
             pairs = await self._perform(module, params, target)
-        results = [shown(module, host, result) for host, result in pairs]
+        results = [result for _, result in pairs]
         self.results += results
         # A group returns a list even if it has one host only: a rule must not break when a second one is added.
         single = len(pairs) == 1 and target in {None, pairs[0][0], "local"}

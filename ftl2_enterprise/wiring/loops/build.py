@@ -6,6 +6,7 @@ import os
 import random
 import shlex
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
 from ftl2_enterprise.adapters.models.settings import ModelSettings, price_of
+from ftl2_enterprise.adapters.rules.runner import RuleProcesses
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
+    from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
     from ftl2_enterprise.store.database import Store
 
@@ -62,7 +65,7 @@ def open_database(settings: Settings, *, create: bool) -> Store:
     return database.open_database(Path(settings.store.path), create=create)
 
 
-def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_service: bool = False) -> LoopSpec:
+def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> LoopSpec:
     """The spec, completed and validated: paths are absolute, the decider is chosen, and all files can be read.
 
     Raises Problem. It changes nothing.
@@ -82,7 +85,7 @@ def prepare(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_s
         if spec.observers is not None
         else ([] if decider == "manifest" else DEFAULT_OBSERVERS),
     )
-    needs = read(prepared, settings, runs_rules=runs_rules, in_service=in_service)
+    needs = read(prepared, settings, in_service=in_service)
     if isinstance(needs.decider, ManifestDecider):
         _check_names(needs.decider.plan, needs.inventory)
     return prepared
@@ -111,17 +114,16 @@ class LoopInputs:
     decider: Decider
 
 
-def read(spec: LoopSpec, settings: Settings, *, runs_rules: bool = True, in_service: bool = False) -> LoopInputs:
+def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> LoopInputs:
     """Read everything that the loop needs. Raises Problem.
 
-    Without `runs_rules` the code of rules is not executed, so fewer errors in them are found. `in_service` matters
-    for hints about missing secrets.
+    The code of rules is not executed: files that cannot be rules are found, and errors in others when the loop runs.
+    `in_service` matters for hints about missing secrets.
     """
     inventory = inventory_files.load(spec.inventory)
     policy = _policy(spec.policy)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
-    directory = _rules_dir(spec, settings)
-    has_rules = bool(load_rules(directory).rules) if runs_rules else rule_files.exist(directory)
+    has_rules = rule_files.exist(_rules_dir(spec, settings))
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
     if spec.decider == "rules" and not has_rules:
         raise invalid(
@@ -230,6 +232,13 @@ class ServiceSupport:
     """Seconds: a loop that has nothing to do for longer ends its process."""
     helper: Helper | None = None
     """The helper process for local calls."""
+    rule_output: Callable[[str], None] = lambda line: None
+    """Logs a line that a rule has printed."""
+
+
+def _print_rule_output(line: str) -> None:
+    """Show a line that a rule has printed, next to the progress of a run in the foreground."""
+    sys.stderr.write(f"rules: {line}\n")
 
 
 def build(
@@ -251,14 +260,20 @@ def build(
     # Files there are named by their content and created under a lock, so that all loops can share them.
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    modules = Ftl2Modules(
-        needs.inventory,
-        work_dir=work_dir,
-        redact=redactor.known,
-        local=LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys),
-    )
+    local = LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys)
+    modules = Ftl2Modules(needs.inventory, work_dir=work_dir, redact=redactor.known, local=local)
     # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()
+    rules_dir = _rules_dir(spec, settings)
+    rules = RuleProcesses(local.open_supervisor, output=served.rule_output if served else _print_rule_output)
+    if rules_dir is not None and any(rules_dir.glob("*.py")):
+        rules.get_ready()
+
+    async def load() -> RuleSet:
+        return enabled(
+            await load_rules(_rules_dir(spec, settings), rules), journal.read(rule_rows.get_disabled_rules)
+        )
+
     return LoopContext(
         spec=spec,
         journal=journal,
@@ -282,9 +297,8 @@ def build(
         ),
         clock=clock,
         random=random.random,
-        load_rules=lambda: enabled(
-            load_rules(_rules_dir(spec, settings)), journal.read(rule_rows.get_disabled_rules)
-        ),
+        load_rules=load,
+        rules=rules,
     )
 
 
@@ -333,6 +347,7 @@ async def run_loop(
         try:
             await process.run(engine)
         finally:
+            await engine.rules.close()
             await engine.modules.close()
     finally:
         process.release(journal)

@@ -103,7 +103,11 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
             people=NoPrompter(),
             stop=stop,
             clock=SystemClock(),
-            served=build.ServiceSupport(rest=settings.supervisor.rest, helper=helper),
+            served=build.ServiceSupport(
+                rest=settings.supervisor.rest,
+                helper=helper,
+                rule_output=lambda line: log.get().info("a rule printed", line=line),
+            ),
         )
     except Problem as problem:
         if problem.code in {Code.UNAVAILABLE, Code.CONFLICT}:
@@ -116,4 +120,5 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         message, _, details = str(crashed).partition("\n")
         log.get().error(message, crash=crashed.crash_id, traceback=details)
     finally:
+        await engine.rules.close()
         await engine.modules.close()

@@ -41,7 +41,7 @@ def prepares(settings: Callable[[], Settings]) -> dict[Verb, Prepare]:
     async def submit(request: SubmitLoop) -> SubmitLoop:
         if request.spec.name:
             check_name(request.spec.name)
-        work = asyncio.to_thread(build.prepare, request.spec, settings(), runs_rules=False, in_service=True)
+        work = asyncio.to_thread(build.prepare, request.spec, settings(), in_service=True)
         spec = await _in_time(
             work, "what the loop needs", "check the file systems of its inventory, policy and rules"
         )

@@ -100,5 +100,6 @@ async def _run(database: Store, loop_id: int, settings: Settings, helper: Helper
     try:
         await process.run(engine)
     finally:
+        await engine.rules.close()
         await engine.modules.close()
         process.release(journal)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ftl2_enterprise.adapters.hosts.local.calls import LocalCalls
+from ftl2_enterprise.adapters.rules.runner import RuleProcesses
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import not_found
 from ftl2_enterprise.core.redact import Redactor
@@ -188,6 +190,8 @@ class Bench:
         spec = loop.spec
         bindings = parse_bindings(spec.secrets)
         rules_dir = Path(spec.rules_dir) if spec.rules_dir else None
+        local = LocalCalls()
+        rules = RuleProcesses(local.open_supervisor)
         engine = LoopContext(
             spec=spec,
             journal=journal,
@@ -201,11 +205,14 @@ class Bench:
             limits=self.limits,
             clock=SystemClock(),
             random=lambda: 0.5,
-            load_rules=lambda: load_rules(rules_dir),
+            load_rules=lambda: load_rules(rules_dir, rules),
+            rules=rules,
         )
         try:
             return await process.run(engine)
         finally:
+            await rules.close()
+            local.close()
             process.release(journal)
 
     def loop(self) -> Loop:

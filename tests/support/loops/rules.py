@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.loops.ports import ModuleResult
+from ftl2_enterprise.loops.ports import BrokenRuleFile, ModuleResult, RuleDeclaration, RuleSource
+from ftl2_enterprise.loops.rules.api import shown
+from ftl2_enterprise.loops.rules.compiled import NotARule, compile_rule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from ftl2_enterprise.loops.ports import RuleEffects, RuleJudgement
 
 RULE = '''"""{doc}
 
@@ -41,6 +47,32 @@ def write_rule(
     return path
 
 
+def source_of(path: Path) -> RuleSource:
+    source = path.read_bytes()
+    return RuleSource(name=path.stem, path=str(path), digest=hashlib.sha256(source).hexdigest(), source=source)
+
+
+class RulesHere:
+    """Executes files in the process of the test, for tests of what files are loaded. It evaluates and runs none."""
+
+    async def load(self, file: RuleSource) -> RuleDeclaration | BrokenRuleFile:
+        try:
+            return compile_rule(file).declaration
+        except NotARule as error:
+            return BrokenRuleFile(error=str(error))
+
+    async def evaluate(self, file: RuleSource, state: Mapping[str, Any], limit: float) -> RuleJudgement:
+        raise NotImplementedError
+
+    async def act(
+        self, file: RuleSource, state: Mapping[str, Any], targets: Sequence[str], effects: RuleEffects
+    ) -> str:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        pass
+
+
 class Recorder:
     """Performs nothing and remembers the calls; `hosts` are the hosts of a target."""
 
@@ -49,10 +81,12 @@ class Recorder:
         self.results = results
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []
 
-    async def perform(self, module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
+    async def perform(
+        self, module: str, params: dict[str, Any], host: str | None
+    ) -> list[tuple[str, dict[str, Any]]]:
         self.calls.append((module, params, host))
         result = self.results.get(
             module.rpartition(".")[2], ModuleResult(success=True, changed=True, rc=0, stdout="done")
         )
         names = self.hosts.get(host or "localhost", [host or "localhost"])
-        return [(name, result) for name in names]
+        return [(name, shown(module, name, result)) for name in names]

@@ -21,6 +21,7 @@ def test_the_points_are_those_of_the_machinery_and_of_every_capability():
         "action-started=kill",
         "action-started#2=raise",
         "before-commit=stall@/tmp/once",
+        "before-commit=stall:5@/tmp/once",
         "loop-created=kill;action-done#3=kill@/tmp/once",
     ],
 )

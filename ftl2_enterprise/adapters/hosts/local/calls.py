@@ -197,6 +197,10 @@ class LocalCalls:
         else:
             supervisor.close()
 
+    def open_supervisor(self, hint: bytes) -> socket.socket:
+        """A socket to a new supervisor of something else than calls, see `server.SUPERVISORS`. Raises OSError."""
+        return self._open(hint)
+
     def _open(self, hint: bytes) -> socket.socket:
         """A socket to a new supervisor."""
         ours, theirs = socket.socketpair()

@@ -43,6 +43,8 @@ PRELOADS = {
     b"o": (f"{__package__}.observing.subjects",),
 }
 """The modules to import before the fork, by the hint byte of a call."""
+SUPERVISORS = {b"y": "ftl2_enterprise.adapters.rules.supervise"}
+"""Modules with a `main` that supervises something else than calls, by the hint byte of a message."""
 LARGEST = 1 << 16
 """Maximum bytes of a message to the helper: a hint, then the names of variables to hide from calls."""
 
@@ -75,7 +77,9 @@ def main(control_fd: int) -> None:
                 status = 70
                 try:
                     control.close()
-                    serve(socket.socket(fileno=fds[0]))
+                    supervisor = SUPERVISORS.get(message[:1])
+                    work = importlib.import_module(supervisor).main if supervisor else serve
+                    work(socket.socket(fileno=fds[0]))
                     status = 0
                 finally:
                     os._exit(status)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.loops.ports import ModuleResult
-from ftl2_enterprise.loops.rules.load import load_rules
+from ftl2_enterprise.loops.rules.api import RuleApi
+from ftl2_enterprise.loops.rules.compiled import CompiledRule, act, compile_rule, evaluate
 from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
-from ftl2_enterprise.loops.rules.rule import Rule, RuleApi, evaluate
-from tests.support.loops.rules import Recorder, write_rule
+from tests.support.loops.rules import Recorder, source_of, write_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.decision import StateOp
 
 
-def rule(directory: Path, **parts: str) -> Rule:
-    write_rule(directory, "one", **parts)
-    found = load_rules(directory)
-    assert not found.broken
-    return found.rules[0]
+def rule(directory: Path, **parts: str) -> CompiledRule:
+    return compile_rule(source_of(write_rule(directory, "one", **parts)))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +47,8 @@ async def test_a_condition_is_evaluated_by_truth_value(tmp_path: Path, condition
         ("return state['nothing']", "KeyError: 'nothing'"),
         ("raise ValueError('line\\n  two')", "ValueError: line two"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise BaseException('odd')", "BaseException: odd"),
         ("raise TimeoutError('its own')", "TimeoutError: its own"),
         ("import asyncio; raise asyncio.CancelledError", "the condition was cancelled from within"),
         ("import asyncio; await asyncio.Event().wait()", "the condition did not end within 0.05 s"),
@@ -171,13 +171,13 @@ async def test_gathered_calls_are_made_one_after_the_other() -> None:
     running: list[str] = []
     most = 0
 
-    async def perform(module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, ModuleResult]]:
+    async def perform(module: str, params: dict[str, Any], host: str | None) -> list[tuple[str, dict[str, Any]]]:
         nonlocal most
         running.append(module)
         most = max(most, len(running))
         await asyncio.sleep(0)
         running.remove(module)
-        return [(host or "localhost", ModuleResult(success=True))]
+        return [(host or "localhost", {"failed": False})]
 
     ftl = RuleApi(perform)
     await asyncio.gather(*(ftl.shell(cmd=str(n)) for n in range(5)))
@@ -221,7 +221,27 @@ async def test_a_rule_reads_and_changes_state() -> None:
     assert state["_state_file"]["hosts"] == {"web01": {"name": "web01"}}
 
 
-async def test_an_action_that_exits_does_not_end_the_process(tmp_path: Path) -> None:
-    one = rule(tmp_path, action="raise SystemExit(1)")
-    with pytest.raises(RuntimeError, match="exit"):
-        await one.action(RuleApi(Recorder().perform))
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        ("pass", ""),
+        ("raise SystemExit(1)", "RuntimeError: the rule called exit(1)"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise BaseException('odd')", "BaseException: odd"),
+        ("import asyncio; raise asyncio.CancelledError", "the action was cancelled from within"),
+        ("class Odd(Exception):\n        def __str__(self): raise ValueError\n    raise Odd", "Odd"),
+    ],
+)
+async def test_the_end_of_an_action_is_a_text(tmp_path: Path, action: str, error: str) -> None:
+    assert await act(rule(tmp_path, action=action), RuleApi(Recorder().perform)) == error
+
+
+def test_future_imports_and_dataclasses_work_and_names_do_not_clash(tmp_path: Path) -> None:
+    head = (
+        "from __future__ import annotations\nimport dataclasses\n\n@dataclasses.dataclass\nclass A:\n    x: int = {}"
+    )
+    first = compile_rule(source_of(write_rule(tmp_path / "a", "one", head=head.format(1))))
+    second = compile_rule(source_of(write_rule(tmp_path / "b", "one", head=head.format(2))))
+    assert first.condition.__module__ != second.condition.__module__
+    assert sys.modules[first.condition.__module__].A.x == 1
+    assert sys.modules[second.condition.__module__].A.x == 2
