@@ -122,6 +122,11 @@ def hide_unit(environ: MutableMapping[str, str]) -> None:
         environ.pop(name, None)
 
 
+def credentials_directory(environ: Mapping[str, str]) -> str | None:
+    """The directory of the unit's credentials, also after `hide_unit`."""
+    return environ.get(DIRECTORY) or next(iter(_kept), None)
+
+
 def parse_bindings(
     texts: Iterable[str], environ: Mapping[str, str] | None = None, *, in_service: bool = False
 ) -> Bindings:
@@ -170,7 +175,7 @@ def _credential(target: str, name: str, values: Mapping[str, str], *, in_service
     )
     if name.startswith(_IMPORTED):
         hint = f"put it into /etc/credstore/{name}, and restart the service"
-    directory = values.get(DIRECTORY) or next(iter(_kept), None)
+    directory = credentials_directory(values)
     if directory is None and in_service:
         raise invalid(f"{what} does not exist: systemd has passed no credentials to the service", hint)
     if directory is None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings.sections import Count, Days, Seconds, Section, Share
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.gate.judge import UnfencedCommands
+
+
+class UnfencedRules(StrEnum):
+    """What happens to rules on a machine that cannot build the sandbox for their process."""
+
+    ALLOW = "allow"
+    DENY = "deny"
 
 
 class LoopSettings(Strict, frozen=True, kw_only=True):
@@ -21,6 +30,7 @@ class LoopSettings(Strict, frozen=True, kw_only=True):
     prompt_timeout: Seconds | None = None
     parallel_hosts: Count = 10
     rules_dir: str = ""
+    unfenced_rules: UnfencedRules = UnfencedRules.ALLOW
     stale_after: Seconds = 300.0
     keep_noop_iterations: Days = 7.0
     """Days for which iterations that changed nothing are kept; 0 keeps them indefinitely."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import ModuleResult, RuleEffects, RuleSource
 
 HINT = b"y"
-START_LIMIT = 30.0
+START_LIMIT = 60.0
 LOAD_LIMIT = 30.0
 ACT_LIMIT = 600.0
 """Seconds that an action may take without making a call."""
@@ -37,6 +37,7 @@ END_LIMIT = 5.0
 MOST_CALLS = 1000
 """Calls of an action that may wait at the same time."""
 CHUNK = 1 << 18
+REASON = 1 << 12
 MOST_READS = 64
 """Reads of what an ended process has left in its pipe."""
 MOST_LINES = 1000
@@ -50,13 +51,31 @@ class _ProcessEnded(Exception):
     """The process of rules has ended, or was killed because it did not do what it should."""
 
 
+class _NotFenced(Exception):
+    """The sandbox cannot be built; the message is the reason."""
+
+
 class RuleProcesses:
     """Executes rules in a process that starts when it is needed first."""
 
-    def __init__(self, open_supervisor: Open, *, output: Callable[[str], None] = lambda line: None) -> None:
-        """`output` receives each line that rules print."""
+    def __init__(
+        self,
+        open_supervisor: Open,
+        *,
+        output: Callable[[str], None] = lambda line: None,
+        hidden: Sequence[str] = (),
+        needs_fence: bool = False,
+    ) -> None:
+        """`output` receives each line that rules print.
+
+        The files and directories in `hidden` cannot be read. With `needs_fence`, rules are not executed where the
+        sandbox cannot be built.
+        """
         self._open = open_supervisor
         self._output = output
+        self._hidden = list(hidden)
+        self._needs_fence = needs_fence
+        self._is_fenced: bool = True
         self._turn = asyncio.Lock()
         self._process: _RuleProcess | None = None
         self._declared: dict[tuple[str, str], RuleDeclaration | BrokenRuleFile] = {}
@@ -65,7 +84,7 @@ class RuleProcesses:
         """Start the process now, so that the first rule does not wait for it."""
         if self._process is None:
             with contextlib.suppress(OSError):  # the first use tries again, and reports it
-                self._process = _RuleProcess(self._open(HINT), self._output)
+                self._process = self._start()
 
     async def load(self, file: RuleSource) -> RuleDeclaration | BrokenRuleFile:
         """Execute the file, once for each content."""
@@ -161,12 +180,26 @@ class RuleProcesses:
             self._kill()
         try:
             if self._process is None:
-                self._process = _RuleProcess(self._open(HINT), self._output)
-            await self._process.await_start()
+                self._process = self._start()
+            try:
+                await self._process.await_start()
+            except _NotFenced as error:
+                self._kill()
+                reason = f"this machine cannot build the sandbox for rules: {error}"
+                if self._needs_fence:
+                    raise CannotRunRules(f"cannot run rules: {reason}; loops.unfenced_rules is deny") from error
+                self._is_fenced = False
+                self._output(f"rules are not fenced: {reason}")
+                self._process = self._start()
+                await self._process.await_start()
         except (OSError, TimeoutError, _ProcessEnded, BadMessage) as error:
             self._kill()
             raise CannotRunRules(f"cannot run rules: their process did not start: {error}") from error
         return self._process
+
+    def _start(self) -> _RuleProcess:
+        order = {"paths": [path for path in sys.path if path], "hidden": self._hidden, "fence": self._is_fenced}
+        return _RuleProcess(self._open(HINT), self._output, order)
 
     async def _exchange(self, process: _RuleProcess, request: ToRules, limit: float) -> FromRules:
         """The reply; without one in time the process is killed. Raises TimeoutError, _ProcessEnded, BadMessage."""
@@ -190,7 +223,7 @@ class RuleProcesses:
 class _RuleProcess:
     """The connections to one process of rules and its supervisor."""
 
-    def __init__(self, supervisor: socket.socket, output: Callable[[str], None]) -> None:
+    def __init__(self, supervisor: socket.socket, output: Callable[[str], None], order: Mapping[str, Any]) -> None:
         self.loaded: set[tuple[str, str]] = set()
         """Path and digest of each rule that it has loaded."""
         self._supervisor = supervisor
@@ -201,7 +234,6 @@ class _RuleProcess:
         self._channel.setblocking(False)  # noqa: FBT003 - its only form
         read, write = os.pipe()
         self._output = _Output(read, output)
-        order = {"paths": [path for path in sys.path if path]}
         try:
             socket.send_fds(supervisor, [json.dumps(order).encode()], [theirs.fileno(), write])
         except OSError:
@@ -212,13 +244,27 @@ class _RuleProcess:
             os.close(write)
 
     async def await_start(self) -> None:
-        """Wait until it can execute rules. Raises TimeoutError, _ProcessEnded and BadMessage."""
+        """Wait until it can execute rules. Raises TimeoutError, _ProcessEnded, _NotFenced and BadMessage."""
         if not self._is_started:
             self._output.listen()
             async with asyncio.timeout(START_LIMIT):
-                self._is_started = isinstance(await self.receive(), messages.Started)
+                try:
+                    self._is_started = isinstance(await self.receive(), messages.Started)
+                except _ProcessEnded:
+                    reason = self._reason()
+                    if reason:
+                        raise _NotFenced(reason) from None
+                    raise
             if not self._is_started:
                 raise BadMessage("its process sent something else than that it has started")
+
+    def _reason(self) -> str:
+        """What the supervisor reported instead of starting the process, if it did."""
+        self._supervisor.settimeout(END_LIMIT)
+        try:
+            return shorten_line(self._supervisor.recv(REASON).decode("utf-8", "replace"), 300)
+        except OSError:
+            return ""
 
     def has_ended(self) -> bool:
         """Whether it has ended, or has sent something without a request."""

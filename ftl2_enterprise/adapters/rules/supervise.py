@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 
-from ftl2_enterprise.adapters.hosts.remote import processes
+from ftl2_enterprise.adapters.hosts.remote import processes, sandbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,14 +56,43 @@ def main(connection: socket.socket) -> None:
     processes.adopt_orphans()
     forget_environment()
     sys.path[:] = order["paths"]
-    channel, output = fds
-    pid = processes.forking(_run_rules)(channel, output, output)
-    os.close(channel)
-    os.close(output)
+    streams = (fds[0], fds[1], os.dup(fds[1]))
+    fence = _Fence(order["hidden"]) if order["fence"] else None
     try:
+        start = fence.start if fence else processes.forking(_run_rules)
+        pid = start(*streams)
+        reason = fence.why_not() if fence else None
+        if reason is not None:
+            connection.sendall(reason.encode())
+            return
+        for fd in streams:
+            os.close(fd)
         _wait(connection, pid)
     finally:
+        if fence is not None:
+            fence.end()
         processes.kill_tree(os.getpid())
+
+
+class _Fence(sandbox.ReadOnlySandbox):
+    """The read-only sandbox around the process of rules."""
+
+    def __init__(self, hidden: list[str]) -> None:
+        super().__init__(lambda: processes.forking(_run_rules_fenced), hidden=hidden)
+
+    def why_not(self) -> str | None:
+        """Wait until the sandbox is built; the reason why it cannot be."""
+        if self._report is None:
+            return "it was not started"
+        with open(self._report, "rb", closefd=False) as file:
+            line = file.readline()
+        report: dict[str, Any] = json.loads(line) if line else {}
+        return None if report.get("built") else str(report.get("cannot", "it was killed"))
+
+    def end(self) -> None:
+        """Let the kernel kill everything in the sandbox."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
 
 
 def _wait(connection: socket.socket, pid: int) -> None:
@@ -74,7 +103,12 @@ def _wait(connection: socket.socket, pid: int) -> None:
     watched.poll()
 
 
-def _run_rules() -> None:
+def _run_rules_fenced() -> None:
+    sandbox.clean_up_after_fork()
+    _run_rules(fenced=True)
+
+
+def _run_rules(*, fenced: bool = False) -> None:
     """Execute rules in this process, which has just been forked; its standard input is the socket."""
     channel = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -86,7 +120,7 @@ def _run_rules() -> None:
         signal.signal(number, signal.SIG_DFL)
     _prctl(PR_SET_NAME, NAME)
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _limit()
+    _limit(fenced=fenced)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     # Stand-ins of the helper, see `server`; a rule that imports FTL2 gets the installed one.
     for name in [name for name in sys.modules if name.partition(".")[0] == "ftl2"]:
@@ -103,10 +137,10 @@ def _run_rules() -> None:
     os._exit(0)
 
 
-def _limit() -> None:
+def _limit(*, fenced: bool) -> None:
     os.nice(NICE)
     limits = dict(LIMITS)
-    if os.geteuid() != 0:
+    if not fenced and os.geteuid() != 0:
         limits[resource.RLIMIT_NPROC] = _processes_of_user() + MOST_PROCESSES
     for kind, most in limits.items():
         soft, hard = resource.getrlimit(kind)

@@ -38,8 +38,8 @@ from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.rules import files as rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
-from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
-from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, credentials_directory, parse_bindings
+from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings, UnfencedRules
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.wiring import database
@@ -241,6 +241,14 @@ def _print_rule_output(line: str) -> None:
     sys.stderr.write(f"rules: {line}\n")
 
 
+def _hidden_from_rules(settings: Settings) -> list[str]:
+    """The files of the database, the sockets of the service, and the secrets of its unit."""
+    database = settings.store.path
+    paths = [database, f"{database}-wal", f"{database}-shm", f"{database}-journal", settings.supervisor.socket]
+    directory = credentials_directory(os.environ)
+    return [*(path for path in paths if path), *([directory] if directory else [])]
+
+
 def build(
     journal: LoopJournal,
     loop: Loop,
@@ -265,7 +273,12 @@ def build(
     # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()
     rules_dir = _rules_dir(spec, settings)
-    rules = RuleProcesses(local.open_supervisor, output=served.rule_output if served else _print_rule_output)
+    rules = RuleProcesses(
+        local.open_supervisor,
+        output=served.rule_output if served else _print_rule_output,
+        hidden=_hidden_from_rules(settings),
+        needs_fence=of_loops.unfenced_rules is UnfencedRules.DENY,
+    )
     if rules_dir is not None and any(rules_dir.glob("*.py")):
         rules.get_ready()
 

@@ -86,7 +86,7 @@ async def continuous(b: Bench, rests: int) -> None:
                 b.stop.ask()
 
     remove = b.database.listen(listen)
-    await asyncio.wait_for(b.run(), 20)
+    await asyncio.wait_for(b.run(), 60)
     remove()
     b.stop = StopSignal()
 
