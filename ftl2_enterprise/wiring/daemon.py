@@ -14,13 +14,14 @@ from ftl2_enterprise.core.settings.restart import until_restart
 from ftl2_enterprise.store import events
 from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
+from ftl2_enterprise.supervisor.control.access import Guard
 from ftl2_enterprise.supervisor.control.dispatch import Handlers
 from ftl2_enterprise.supervisor.control.root_messages import CgroupLimits, StartChild
 from ftl2_enterprise.supervisor.logs import log
 from ftl2_enterprise.supervisor.logs.event_log_files import FactLog
 from ftl2_enterprise.supervisor.subjects import Subjects
 from ftl2_enterprise.supervisor.writer.async_client import WriterClient
-from ftl2_enterprise.wiring import views
+from ftl2_enterprise.wiring import site_policy, views
 from ftl2_enterprise.wiring.capabilities import capabilities
 from ftl2_enterprise.wiring.database import open_database
 from ftl2_enterprise.wiring.links import links
@@ -61,6 +62,15 @@ def read_settings(begun: Startup) -> Loaded:
     return found
 
 
+def reload(begun: Startup) -> Loaded:
+    """The settings as they stand in files now; the site policy is published. Raises Problem; then nothing changes."""
+    found = read_settings(begun)
+    Guard(found.settings.access)
+    # The database does not change before a restart, and the policy is next to it.
+    site_policy.accept(until_restart(found, begun.in_force(MODEL)).settings)
+    return found
+
+
 def load(begun: Startup) -> tuple[Loaded, str | None]:
     """The settings from the files; if they are invalid, those from the start of the service, and the reason."""
     try:
@@ -84,6 +94,9 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     """The parts of control."""
     (read, unread), in_force = load(begun), begun.in_force(MODEL)
     loaded = until_restart(read, in_force)
+    why = site_policy.start(loaded.settings)
+    if why is not None:
+        log.get().error(why)
     live = CurrentSettings(loaded)
     found = capabilities()
     subjects = Subjects(kind for one in found for kind in one.subjects)
@@ -101,8 +114,8 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         order=lambda key, settings: StartChild(key=key, argument=live.argument(begun), cgroup=_cgroup(settings)),
         loaded=read,
         in_force=in_force,
-        unread=unread,
-        load=lambda: read_settings(begun),
+        unread="; ".join(filter(None, (unread, why))) or None,
+        load=lambda: reload(begun),
         version=metadata.version("ftl2-enterprise"),
         facts=_facts(database, subjects, loaded.settings),
         retention=[retention for one in found for retention in one.retention(context)],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core import packages
 from ftl2_enterprise.core.settings.model import SettingsModel
+from ftl2_enterprise.gate.policy import settings as policy
 from ftl2_enterprise.wiring.capabilities import NAMES
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ PACKAGE = "ftl2_enterprise.wiring"
 
 
 def _sections() -> Iterable[Section]:
-    """The `SECTIONS` of `wiring/NAME/settings.py`, which a capability without settings does not have."""
+    """The section of policy, and the `SECTIONS` of `wiring/NAME/settings.py`, if a capability has that file."""
+    yield policy.SECTION
     declared = set(packages.modules_named("settings", among=PACKAGE))
     for name in NAMES:
         module = f"{PACKAGE}.{name}.settings"

@@ -26,6 +26,7 @@ _USER, _ADMINISTRATOR, _FILES = "User Commands", "System Administration", "File 
 _PLACES = (
     ("/etc/ftl2-enterprise/config.toml", "The settings; see ftl2-enterprise.toml(5)."),
     ("/etc/ftl2-enterprise/conf.d/*.toml", "More settings, read after those."),
+    ("/etc/ftl2-enterprise/policy.d/*.yaml", "The policy of the site."),
     ("/etc/ftl2-enterprise/rules/", "Rules, which decide without a model."),
     ("/etc/credstore/ftl2.*", "Secrets that systemd passes to the service."),
     ("/run/ftl2-enterprise/control.sock", "Where the service listens."),

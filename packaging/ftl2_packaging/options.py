@@ -22,6 +22,7 @@ REFERENCE = SOURCE / "docs" / "reference" / "configuration.md"
 OF_THE_SERVICE = {
     "store.path": "/var/lib/ftl2-enterprise/loops.db",
     "loops.rules_dir": "/etc/ftl2-enterprise/rules",
+    "policy.directory": "/etc/ftl2-enterprise/policy.d",
     "supervisor.socket": "/run/ftl2-enterprise/control.sock",
     "log.directory": "/var/log/ftl2-enterprise",
 }
@@ -119,6 +120,8 @@ def _kind(hint: Any) -> str:
         return "one of " + ", ".join(json.dumps(member.value) for member in hint)
     if get_origin(hint) is tuple:
         return "a list of texts"
+    if get_origin(hint) is dict:
+        return "a table of names and values"
     if hint is bool:
         return "true or false"
     if hint is str:

@@ -247,6 +247,10 @@ class SettingsModel:
         if given.is_text and get_origin(kind) is tuple:
             # In the environment a list is written with commas.
             written = [part.strip() for part in str(written).split(",") if part.strip()]
+        if given.is_text and get_origin(kind) is dict:
+            # And a table as NAME=VALUE with commas.
+            pairs = [part.partition("=") for part in str(written).split(",") if part.strip()]
+            written = {name.strip(): value.strip() for name, _, value in pairs}
         try:
             value = msgspec.convert(written, kind, strict=not given.is_text)
         except msgspec.ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
@@ -11,6 +11,7 @@ from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
+from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 from ftl2_enterprise.loops.ports import NO_LIMITS, RESOLVE_PATHS, ModelLimits, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.facts import loop_subject
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.redact import Redactor
     from ftl2_enterprise.gate.effects import HostIdentity
-    from ftl2_enterprise.gate.policy.types import Policy
+    from ftl2_enterprise.gate.policy.types import RuleDecision
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
@@ -91,6 +92,10 @@ class LoopContext:
     random: Callable[[], float]
     load_rules: Callable[[], Awaitable[RuleSet]]
     rules: RuleRunner
+    site: Callable[[], Policy] = Policy
+    """The policy of the site, as it is in force now."""
+    defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, "RuleDecision"])
+    """By origin: what happens to actions about which the site has no rule."""
 
     @property
     def is_served(self) -> bool:
@@ -106,7 +111,8 @@ class LoopContext:
     def gate(self) -> GateContext:
         """What every verdict depends on besides the effect, as it is now."""
         return GateContext(
-            policies=(self.policy,),
+            policies=(self.site(), self.policy),
+            defaults=self.defaults,
             dry_run=self.spec.dry_run,
             run_checks=self.spec.run_checks,
             unfenced_commands=self.limits.unfenced_commands,

@@ -29,7 +29,8 @@ from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.gate.budgets import Limit, micro
-from ftl2_enterprise.gate.policy.types import Policy
+from ftl2_enterprise.gate.policy.settings import PolicySettings
+from ftl2_enterprise.gate.policy.types import Policy, RuleDecision
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
@@ -42,7 +43,7 @@ from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, credentials_dir
 from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings, UnfencedRules
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
-from ftl2_enterprise.wiring import database
+from ftl2_enterprise.wiring import database, site_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,8 @@ class LoopInputs:
 
     inventory: Inventory
     policy: Policy
+    site: Callable[[], Policy]
+    """The policy of the site, as it is in force when this is called."""
     bindings: Bindings
     decider: Decider
 
@@ -122,6 +125,7 @@ def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> Loo
     """
     inventory = inventory_files.load(spec.inventory)
     policy = _policy(spec.policy)
+    site = _site(settings, in_service=in_service)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
     has_rules = rule_files.exist(_rules_dir(spec, settings))
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
@@ -135,12 +139,30 @@ def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> Loo
             f"cannot ask claude: the program {settings.section(ModelSettings).command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
-    return LoopInputs(inventory=inventory, policy=policy, bindings=bindings, decider=decider)
+    return LoopInputs(inventory=inventory, policy=policy, site=site, bindings=bindings, decider=decider)
 
 
-def policies(spec: LoopSpec, settings: Settings) -> list[tuple[str, Policy]]:
+SITE = "site"
+"""What the policy of the site is called among several."""
+
+
+def policies(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> list[tuple[str, Policy]]:
     """Every policy that applies to the loop, in order, each with what it is of. Raises Problem."""
-    return [(spec.name, _policy(spec.policy))]
+    return [(SITE, _site(settings, in_service=in_service)()), (spec.name, _policy(spec.policy))]
+
+
+def defaults(settings: Settings) -> Mapping[str, RuleDecision]:
+    """What happens to actions about which the site has no rule, by origin."""
+    found = settings.section(PolicySettings).defaults
+    return {origin: RuleDecision(decision) for origin, decision in found.items()}
+
+
+def _site(settings: Settings, *, in_service: bool) -> Callable[[], Policy]:
+    """The policy of the site: as the service has published it, or in the foreground as it is in the files now."""
+    if in_service:
+        return site_policy.PublishedSite(settings)
+    found = site_policy.read_directory(settings)
+    return lambda: found
 
 
 def _policy(path: str | None) -> Policy:
@@ -293,6 +315,8 @@ def build(
         modules=modules,
         decider=needs.decider,
         policy=needs.policy,
+        site=needs.site,
+        defaults=defaults(settings),
         bindings=needs.bindings,
         redactor=redactor,
         prompter=people,

@@ -91,7 +91,7 @@ def _policy_gathers(settings: Callable[[], Settings], database: Store) -> dict[V
 
     def read(request: ShowPolicy) -> PolicyInForce:
         with database.read() as tx:
-            return policy_check.in_force(request, settings(), tx)
+            return policy_check.in_force(request, settings(), tx, in_service=True)
 
     async def checked(request: CheckPolicy) -> list[list[PolicyAnswer]]:
         return await _in_time(asyncio.to_thread(judge, request), "the policy and the inventory", hint)

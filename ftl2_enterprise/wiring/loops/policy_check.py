@@ -35,13 +35,10 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
 
 
-SITE = "site"
-
-
 def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_service: bool) -> list[list[PolicyAnswer]]:
     """The verdicts about each question, by host. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
-    given = loop.spec if loop is not None else LoopSpec(name=SITE, desired_state="")
+    given = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
     spec = msgspec.structs.replace(
         given, policy=request.policy or given.policy, inventory=request.inventory or given.inventory
     )
@@ -52,7 +49,11 @@ def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_servi
                 modules.add_host(entry)
     asked = _Calls(
         modules=modules,
-        context=GateContext(policies=[found for _, found in build.policies(spec, settings)], dry_run=spec.dry_run),
+        context=GateContext(
+            policies=[found for _, found in build.policies(spec, settings, in_service=in_service)],
+            defaults=build.defaults(settings),
+            dry_run=spec.dry_run,
+        ),
         bindings=parse_bindings(spec.secrets, in_service=in_service),
         subject=loop_subject(loop.id if loop is not None else 0),
         environment=spec.environment,
@@ -60,12 +61,14 @@ def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_servi
     return [asked.answers(question) for question in request.questions]
 
 
-def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None) -> PolicyInForce:
+def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_service: bool = False) -> PolicyInForce:
     """The rules that are in force for a loop, or for every loop. Raises Problem."""
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
-    spec = loop.spec if loop is not None else LoopSpec(name=SITE, desired_state="")
-    rules = [_line(of, rule) for of, policy in build.policies(spec, settings) for rule in policy.rules]
-    return PolicyInForce(rules=rules, revision="")
+    spec = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
+    found = build.policies(spec, settings, in_service=in_service)
+    rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
+    site = next(policy for _, policy in found if policy.is_site)
+    return PolicyInForce(rules=rules, revision=site.revision, problem=site.problem or None)
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:

@@ -1,0 +1,122 @@
+"""The site policy is in force for every loop; what cannot be read denies everything; a reload replaces all of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.verbs import ListActions, RetryLoop
+from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
+from tests.support.service.daemon import Daemon, daemon
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = """\
+version: 1
+name: {name}
+steps:
+  - name: message
+    copy: {{content: "hello\\n", dest: "{path}"}}
+"""
+DENY = "rules:\n- decision: deny\n  match: {param.path: '*/forbidden/*'}\n  reason: not there\n"
+BROKEN = "rules:\n- decision: deny\n  match: {modul: copy}\n"
+ENDED = (LoopState.COMPLETED, LoopState.FAILED)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Daemon]:
+    (tmp_path / "policy.d").mkdir()
+    (tmp_path / "forbidden").mkdir()
+    with daemon(tmp_path, more=f'[policy]\ndirectory = "{tmp_path}/policy.d"\n') as made:
+        yield made
+
+
+def run(service: Daemon, name: str, path: Path) -> Outcome | None:
+    service.submit(name, FILE.format(name=name, path=path))
+    return service.until_state(name, *ENDED).outcome
+
+
+def test_the_site_policy_is_in_force_for_every_loop(service: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "policy.d" / "10-paths.yaml").write_text(DENY)
+    service.start()
+    assert run(service, "bad", tmp_path / "forbidden" / "x") is Outcome.DENIED
+    action = service.call(ListActions(loop="bad")).actions[0]
+    assert action.state is ActionState.DENIED
+    expected = r"denied by site policy rule 1 \(10-paths\.yaml line 2, revision [0-9a-f]{12}\): not there"
+    assert re.fullmatch(expected, action.error or "")
+    assert not (tmp_path / "forbidden" / "x").exists()
+    assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED
+
+
+def test_a_policy_that_is_loaded_again_counts_for_what_runs(service: Daemon, tmp_path: Path) -> None:
+    service.start()
+    assert run(service, "before", tmp_path / "forbidden" / "a") is Outcome.CONVERGED
+    (tmp_path / "policy.d" / "10-paths.yaml").write_text(DENY)
+    assert run(service, "not-loaded", tmp_path / "forbidden" / "b") is Outcome.CONVERGED
+    service.call(Reload())
+    assert run(service, "after", tmp_path / "forbidden" / "c") is Outcome.DENIED
+    assert not (tmp_path / "forbidden" / "c").exists()
+
+
+def test_a_mistake_in_a_reload_leaves_the_previous_policy_in_force(service: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "policy.d" / "10-paths.yaml"
+    file.write_text(DENY)
+    service.start()
+    file.write_text(BROKEN)
+    with pytest.raises(Problem) as caught:
+        service.call(Reload())
+    assert f"cannot use the policy {file} line 3" in str(caught.value)
+    health = service.call(GetHealth())
+    assert not health.ok
+    assert any(f"{file} line 3" in problem for problem in health.problems)
+    # Also when only control starts again.
+    service.gap()
+    until(lambda: any("stays in force" in one for one in service.call(GetHealth()).problems))
+    assert run(service, "bad", tmp_path / "forbidden" / "x") is Outcome.DENIED
+    assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED
+    file.write_text(DENY)
+    service.call(Reload())
+    until(lambda: service.call(GetHealth()).ok)
+
+
+def test_a_mistake_at_the_start_denies_everything(service: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "policy.d" / "10-paths.yaml"
+    file.write_text(BROKEN)
+    service.spawn()
+    until(lambda: any("nothing has an effect" in one for one in _problems(service)))
+    service.submit("good", FILE.format(name="good", path=tmp_path / "x"))
+    loop = service.until_state("good", *ENDED, LoopState.RESTING)
+    assert loop.outcome is not Outcome.CONVERGED
+    assert not (tmp_path / "x").exists()
+    file.unlink()
+    service.call(Reload())
+    until(lambda: service.call(GetHealth()).ok)
+    service.call(RetryLoop(loop="good"))
+    until((tmp_path / "x").exists)
+
+
+def _problems(service: Daemon) -> list[str]:
+    try:
+        return list(service.call(GetHealth()).problems)
+    except Problem:
+        return []
+
+
+def test_a_published_policy_that_is_missing_or_damaged_denies_everything(service: Daemon, tmp_path: Path) -> None:
+    service.start()
+    published = next(tmp_path.rglob("*.site-policy"))
+    data = published.read_bytes()
+    published.write_text("{")
+    assert run(service, "damaged", tmp_path / "x") is not Outcome.CONVERGED
+    published.unlink()
+    assert run(service, "missing", tmp_path / "x") is not Outcome.CONVERGED
+    assert not (tmp_path / "x").exists()
+    published.write_bytes(data)
+    assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED
