@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ftl2_enterprise.core.state_machine import Machine
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState as V
 from ftl2_enterprise.protocol.loops.facts import (
     LoopAnswered,
     LoopAsked,
@@ -249,8 +250,40 @@ BREAKER = Machine(
 state."""
 
 
+class ApprovalEvent(StrEnum):
+    """Events that change the state of a request for approval. `loops.rows.approvals` emits a fact for each."""
+
+    APPROVED = "approved"
+    """The last person who had to agree did."""
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    USED = "used"
+
+
+APPROVAL = Machine(
+    "approval",
+    V,
+    V.OPEN,
+    {
+        V.OPEN: {
+            ApprovalEvent.APPROVED: V.APPROVED,
+            ApprovalEvent.REJECTED: V.REJECTED,
+            ApprovalEvent.EXPIRED: V.EXPIRED,
+            ApprovalEvent.VOIDED: V.VOID,
+        },
+        V.APPROVED: {
+            ApprovalEvent.EXPIRED: V.EXPIRED,
+            ApprovalEvent.VOIDED: V.VOID,
+            ApprovalEvent.USED: V.USED,
+        },
+    },
+)
+"""A used approval is final: nothing is executed twice with it."""
+
+
 TITLE = "Loops"
 """Title of the section in the reference."""
 
-MACHINES = (LOOP, ITERATION, ACTION, PROMPT, BREAKER)
+MACHINES = (LOOP, ITERATION, ACTION, PROMPT, APPROVAL, BREAKER)
 """Every lifecycle of loops, in the order of the reference."""

@@ -155,6 +155,10 @@ BY_DEFAULT = "default"
 """`answered_by` of a question that was closed with its default, alone or followed by a comma and the reason."""
 
 
+UNATTENDED = "unattended"
+"""What a prompter returns about an approval if it never asks a person: the request expires at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PromptAnswer:
     """A closed question of this loop and its answer."""

@@ -8,6 +8,7 @@ from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings.sections import Count, Days, Seconds, Section, Share
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.gate.judge import UnfencedCommands
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 
 
 class UnfencedRules(StrEnum):
@@ -28,6 +29,10 @@ class LoopSettings(Strict, frozen=True, kw_only=True):
     action_timeout: Seconds = 300.0
     observation_timeout: Seconds = 60.0
     prompt_timeout: Seconds | None = None
+    approval_timeout: Seconds = 86400.0
+    """How long people may take to approve actions, where no rule has a limit."""
+    remediation: LoopRemediation = LoopRemediation.AUTO
+    """What a new loop does about drift."""
     parallel_hosts: Count = 10
     rules_dir: str = ""
     unfenced_rules: UnfencedRules = UnfencedRules.ALLOW

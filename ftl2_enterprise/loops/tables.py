@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from ftl2_enterprise.loops.lifecycle import ACTION, BREAKER, ENDED_LOOPS, ITERATION, LOOP, PROMPT
+from ftl2_enterprise.loops.lifecycle import ACTION, APPROVAL, BREAKER, ENDED_LOOPS, ITERATION, LOOP, PROMPT
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState, ProposedAction, RequiredPeople
 from ftl2_enterprise.protocol.loops.decision import Check, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import HostState
 from ftl2_enterprise.protocol.loops.nouns import (
@@ -27,6 +28,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Mode,
     ObservationState,
     Outcome,
+    PromptKind,
     PromptState,
     WaitReason,
 )
@@ -266,7 +268,9 @@ prompts = Table(
     Column("asked_at", Integer, nullable=False),
     Column("deadline_at", Integer, nullable=True),
     Column("answered_at", Integer, nullable=True),
+    Column("kind", Word(PromptKind), nullable=False, server_default=text("'question'")),
     known("prompts", "state", PROMPT.states),
+    known("prompts", "kind", PromptKind),
     check(
         "prompts",
         "answered",
@@ -289,6 +293,62 @@ Index(
     prompts.c.key,
     unique=True,
     **only_where(prompts.c.state == "open"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    number(),
+    reference("loop_id", "loops"),
+    reference("iteration_id", "iterations"),
+    reference("prompt_id", "prompts"),
+    Column("state", Word(ApprovalState), nullable=False),
+    Column("needs", Json(list[RequiredPeople]), nullable=False),
+    Column("actions", Json(list[ProposedAction]), nullable=False),
+    Column("salt", Words, nullable=False),
+    Column("effects_digest", Words, nullable=False),
+    Column("observations_digest", Words, nullable=False),
+    Column("requester", Integer, nullable=True),
+    Column("asked_at", Integer, nullable=False),
+    Column("deadline_at", Integer, nullable=False),
+    Column("ended_at", Integer, nullable=True),
+    reference("used_by", "iterations", nullable=True),
+    Column("reason", Words, nullable=True),
+    UniqueConstraint("iteration_id", name="approvals_iteration"),
+    UniqueConstraint("prompt_id", name="approvals_prompt"),
+    known("approvals", "state", APPROVAL.states),
+    check("approvals", "ended", f"(ended_at IS NULL) = (state IN ({listed(APPROVAL.open_states)}))"),
+    check("approvals", "used", "(used_by IS NOT NULL) = (state = 'used')"),
+    check("approvals", "used_later", "used_by > iteration_id"),
+    check("approvals", "bound", "min(length(salt), length(effects_digest), length(observations_digest)) >= 32"),
+    check("approvals", "deadline", "deadline_at > asked_at"),
+    Index("approvals_by_loop", "loop_id", "id"),
+    Index("approvals_by_use", "used_by", unique=True, **only_where(text("used_by IS NOT NULL"))),
+    **ids_never_reused(),
+)
+"""Requests for approval. `ended_at` of a used one is when its actions began."""
+
+approval_votes = Table(
+    "approval_votes",
+    metadata,
+    number(),
+    reference("loop_id", "loops"),
+    reference("approval_id", "approvals"),
+    Column("uid", Integer, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("access", Words, nullable=False),
+    Column("groups", Json(list[str]), nullable=False),
+    Column("approved", Flag, nullable=False),
+    Column("reason", Words, nullable=True),
+    Column("effects_digest", Words, nullable=False),
+    Column("observations_digest", Words, nullable=False),
+    Column("given_at", Integer, nullable=False),
+    UniqueConstraint("approval_id", "uid", name="approval_votes_person"),
+    flag("approval_votes", "approved"),
+    check("approval_votes", "name_given", "name <> ''"),
+    check("approval_votes", "uid_known", "uid >= 0"),
+    Index("approval_votes_by_loop", "loop_id"),
+    **ids_never_reused(),
 )
 
 hosts = Table(

@@ -18,7 +18,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.protocol.loops import verbs
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.store.schema import metadata
-from tests.support.data.database import ask, begun_iteration, one_of_each, spec
+from tests.support.data.database import ask, begun_iteration, caller_for, one_of_each, spec
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -37,7 +37,7 @@ APPEND_ONLY = {"events"}
 
 def do(db: Store, request: Request[object]) -> object:
     with db.write() as tx:
-        return WRITES[type(request)].call(request).execute(tx)
+        return WRITES[type(request)].call(request, *caller_for(request)).execute(tx)
 
 
 def newest(tx: Tx, table: Table) -> int:

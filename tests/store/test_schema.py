@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 NAMED = {
     "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
     "observations", "model_calls", "events", "texts", "disabled_rules", "handovers", "cursors",
-    "model_reservations", "model_spending", "model_waits", "model_providers",
+    "model_reservations", "model_spending", "model_waits", "model_providers", "approvals", "approval_votes",
 }  # fmt: skip
 
 

@@ -60,7 +60,20 @@ TEXTS = {
 }
 PHRASES = re.compile(r"/proc/\S+|event loops?|default action|prompt_toolkit", re.IGNORECASE)
 """What means something else in a text."""
-GATE = {"action", "actions", "host", "hosts", "observation", "observations", "prompt", "prompts", "rule", "rules"}
+GATE = {
+    "action",
+    "actions",
+    "approval",
+    "approvals",
+    "host",
+    "hosts",
+    "observation",
+    "observations",
+    "prompt",
+    "prompts",
+    "rule",
+    "rules",
+}
 """Words of the gate: what reaches hosts, and the rules of a policy, for every capability."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
-from ftl2_enterprise.render.loops.prompts import question
+from ftl2_enterprise.protocol.loops.nouns import PromptKind
+from ftl2_enterprise.render.loops.prompts import approval_lines, question
 from ftl2_enterprise.render.terminal import is_terminal
 from ftl2_enterprise.render.text import Role, line, one_line
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftl2_enterprise.cli.loops.progress import Progress
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Prompt
     from ftl2_enterprise.render.colour import Painter
 
@@ -43,7 +46,9 @@ class NonInteractivePeople:
     name: str = "default"
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """The default or the first option; None without either."""
+        """The default or the first option; None without either. Actions are never approved without a person."""
+        if prompt.kind is PromptKind.APPROVAL:
+            return UNATTENDED
         if prompt.default is not None:
             return prompt.default
         return prompt.options[0] if prompt.options else None
@@ -57,6 +62,8 @@ class TerminalPeople:
         self._painter = painter
         self._progress = progress
         self._lines = lines or LineReader(sys.stdin)
+        self.lookup_approval: Callable[[Prompt], ApprovalDetail | None] = lambda prompt: None
+        """What a prompt asks people to approve."""
         progress.narrator.with_questions = False
 
     async def ask(self, prompt: Prompt) -> str | None:
@@ -92,6 +99,9 @@ class TerminalPeople:
 
     def _show(self, prompt: Prompt) -> None:
         lines = question(prompt.id, prompt.question, prompt.options, prompt.default)
+        approval = self.lookup_approval(prompt)
+        if approval is not None:
+            lines[1:1] = approval_lines(approval)
         if prompt.context:
             lines.insert(1, line((one_line(prompt.context, 400), Role.FAINT), indent=4))
         self._painter.print(lines)

@@ -73,6 +73,12 @@ ENVIRONMENT = Option("environment", "Environment that policy rules match, such a
 RULES_DIR = Option("rules-dir", "Directory of rules, which decide without a model.", PATH, value="DIR")
 DECIDER = Option("decider", "Decider of the loop.", TEXT, choices=DECIDERS, default="auto")
 MODEL = Option("model", "Model that the decider calls.", TEXT, value="NAME")
+REMEDIATION = Option(
+    "remediation",
+    "What the loop does about drift: repair it, ask for an approval first, or only report it.",
+    TEXT,
+    choices=("auto", "ask", "never"),
+)
 MAX_COST = Option(
     "max-cost",
     "Maximum cost of the loop's model calls.",

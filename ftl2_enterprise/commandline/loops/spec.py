@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.commandline.loops.desired_state import check_interval
 from ftl2_enterprise.commandline.loops.options import absolute
-from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Mode
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopSpec, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.protocol.service.verbs import SettingLine
 
-LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout")
+LIMITS = ("max_iterations", "interval", "action_timeout", "prompt_timeout", "remediation")
 """Fields that the settings of the service fill in when the command line does not."""
 
 
@@ -56,10 +56,14 @@ def _limits(given: GivenValues, settings: Callable[[], Sequence[SettingLine]]) -
         "interval": given.maybe_float("interval"),
         "action_timeout": given.maybe_float("action-timeout"),
         "prompt_timeout": given.maybe_float("prompt-timeout"),
+        "remediation": given.maybe("remediation"),
     }
     if any(value is None for value in fields.values()):
         found = {one.key: one.value for one in settings()}
         for field in LIMITS:
             if fields[field] is None:
                 fields[field] = found.get(f"loops.{field}")
-    return {field: value for field, value in fields.items() if value is not None}
+    found_values = {field: value for field, value in fields.items() if value is not None}
+    if "remediation" in found_values:
+        found_values["remediation"] = LoopRemediation(found_values["remediation"])
+    return found_values

@@ -35,6 +35,8 @@ ENDS: dict[Outcome, type[EndingFact]] = {
     Outcome.BLOCKED: LoopBlocked,
     Outcome.NOT_CONVERGED: LoopFailed,
     Outcome.DENIED: LoopFailed,
+    Outcome.UNAPPROVED: LoopFailed,
+    Outcome.DRIFTED: LoopCompleted,
     Outcome.MODEL_FAILED: LoopFailed,
     Outcome.FAILED: LoopFailed,
     Outcome.CANCELLED: LoopCancelled,
@@ -48,11 +50,14 @@ def after_run(
 
     A continuous loop rests for its interval when in sync, and with growing delays after runs that did not converge.
     Blocked, denied and previewed need a person, so they end a continuous loop, too.
+    Without an approval, or if it may only report drift, it observes again after its interval: nothing has failed.
     """
-    continues = {Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED}
+    continues = {
+        Outcome.CONVERGED, Outcome.NOT_CONVERGED, Outcome.MODEL_FAILED, Outcome.UNAPPROVED, Outcome.DRIFTED,
+    }  # fmt: skip
     if mode is not Mode.CONTINUOUS or outcome not in continues:
         return LoopEnd(fact=ENDS[outcome])
-    if outcome is Outcome.CONVERGED:
+    if outcome in {Outcome.CONVERGED, Outcome.UNAPPROVED, Outcome.DRIFTED}:
         return LoopRest(delay=jittered(interval, jitter=jitter, random=random), failures=0)
     delay = exponential(failures + 1, base=interval, cap=max(cap, interval))
     return LoopRest(delay=jittered(delay, jitter=jitter, random=random), failures=failures + 1)

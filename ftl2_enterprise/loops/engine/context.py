@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate.approvals import EXPIRES, Remediation
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Bindings
+    from ftl2_enterprise.protocol.caller import Caller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class RunLimits:
     models: ModelLimits = NO_LIMITS
     unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
     """What happens to a model's command where its host cannot build the sandbox."""
+    approval_timeout: float = EXPIRES
+    """How long people may take to approve actions, where no rule has a limit."""
     rest: float | None = None
     """A process of the service ends if its loop rests for longer than this, or waits for an answer: the service
     starts another one when the loop is due. None in the foreground, where no other process would take over.
@@ -74,9 +78,15 @@ class RequestedCall:
     fence: Fence = Fence.NONE
 
 
+class Grants:
+    """The effects that people have approved and that are being executed."""
+
+    digests: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoopContext:
-    """What the engine needs to run one loop. Nothing in it changes while the loop runs."""
+    """What the engine needs to run one loop. Nothing in it but the grants changes while the loop runs."""
 
     spec: LoopSpec
     journal: LoopJournal
@@ -96,6 +106,9 @@ class LoopContext:
     """The policy of the site, as it is in force now."""
     defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, "RuleDecision"])
     """By origin: what happens to actions about which the site has no rule."""
+    person: Caller | None = None
+    """The user at the terminal of this process, who approves actions there; None in the service."""
+    grants: Grants = field(default_factory=Grants)
 
     @property
     def is_served(self) -> bool:
@@ -116,6 +129,8 @@ class LoopContext:
             dry_run=self.spec.dry_run,
             run_checks=self.spec.run_checks,
             unfenced_commands=self.limits.unfenced_commands,
+            remediation=Remediation(self.spec.remediation.value),
+            approved=self.grants.digests,
         )
 
     def effect(self, requested: RequestedCall) -> Effect:

@@ -30,6 +30,7 @@ from ftl2_enterprise.loops.ports import (
 )
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    approvals as approval_rows,
     hosts as host_rows,
     loops as loop_rows,
     model_calls as model_call_rows,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.fire_rules import RuleJudgements
     from ftl2_enterprise.loops.ports import PromptAnswer
     from ftl2_enterprise.loops.rules.rule import RuleSet
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
     from ftl2_enterprise.store.tx import Tx
 
 INSISTED = "engine:go-on:"
@@ -58,6 +60,8 @@ class LoopSnapshot:
     of_run: Sequence[Iteration]
     """The iterations of the run so far, in order; all but the last one have ended."""
     answers: Sequence[PromptAnswer]
+    approval: ApprovalRequest | None = None
+    """The newest request for approval, whatever its state."""
 
     @property
     def earlier(self) -> Sequence[Iteration]:
@@ -69,7 +73,12 @@ def snapshot(tx: Tx, loop_id: int) -> LoopSnapshot:
     """Read the stored state of the loop's current run."""
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
-    return LoopSnapshot(loop=loop, of_run=of_run, answers=prompting.answers(tx, loop_id))
+    return LoopSnapshot(
+        loop=loop,
+        of_run=of_run,
+        answers=prompting.answers(tx, loop_id),
+        approval=approval_rows.latest(tx, loop_id),
+    )
 
 
 def requested_observations(engine: LoopContext, now: LoopSnapshot, rules: RuleSet) -> list[RequestedObservation]:
@@ -112,8 +121,19 @@ def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list
 
 
 def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
-    """The iterations that count against the budget: all but the interrupted ones."""
-    return [one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED]
+    """The iterations that count against the budget: all but those that were interrupted or asked for an approval."""
+    return [
+        one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED and not asked_for_approval(one)
+    ]
+
+
+def asked_for_approval(iteration: Iteration) -> bool:
+    """Whether the iteration ended because people approved its actions, which the next one executes."""
+    return (
+        iteration.outcome is IterationOutcome.ASKED
+        and iteration.decision is not None
+        and iteration.decision.ask is None
+    )
 
 
 def situation(

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
@@ -23,6 +25,7 @@ from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftl2_enterprise.gate.verdicts import Verdict
     from ftl2_enterprise.protocol.loops.decision import ActionSpec
 
 
@@ -41,38 +44,82 @@ class PlannedAction:
     origin: Origin
 
 
-def plan(
+@dataclass(frozen=True, kw_only=True)
+class JudgedAction:
+    """One action on one host, with the verdict about it."""
+
+    row: action_units.NewAction
+    """Redacted; it has ended already if the action is refused, denied or only previewed."""
+    params: dict[str, Any]
+    """Without bound secrets."""
+    digest: str = ""
+    """Of its effect; empty if no host is known for it."""
+    verdict: Verdict | None = None
+    """None if nothing can run it."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether people have to approve it."""
+        return self.verdict is not None and self.verdict.ruling is Ruling.ASK
+
+    @property
+    def why(self) -> str:
+        """The sentence of the verdict."""
+        return self.verdict.reason if self.verdict is not None else ""
+
+
+def judge_actions(
     engine: LoopContext, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
-) -> list[action_units.NewAction]:
-    """A row for each action and host; those that are refused, denied or only previewed have ended already."""
-    rows: list[action_units.NewAction] = []
+) -> list[JudgedAction]:
+    """Each action on each of its hosts, judged as of now."""
+    judged: list[JudgedAction] = []
     for n, action in enumerate(actions, start=first):
         target = target_of(action.host)
         try:
             hosts = engine.modules.expand(target)
         except Problem as problem:
-            rows.append(_row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem))))
+            row = _row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem)))
+            judged.append(JudgedAction(row=row, params=action.params))
             continue
-        asked_by = origin_of(engine, origin)
-        rows.extend(_row(engine, action, n, host, origin, _settled(engine, action, host, asked_by)) for host in hosts)
-    return rows
+        judged.extend(_judged(engine, action, n, host, origin) for host in hosts)
+    return judged
 
 
-def _settled(
-    engine: LoopContext, action: ActionSpec, host: str, origin: Origin
-) -> tuple[ActionEvent, str | None] | None:
-    requested = _requested_call(engine, origin, action.module, action.params, host)
+def plan(
+    engine: LoopContext, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
+) -> list[action_units.NewAction]:
+    """A row for each action and host that a rule calls; those that do not run have ended already.
+
+    People cannot approve a call of a rule, which cannot wait for them: it is denied.
+    """
+    return [
+        one.row if not one.asks else denied(one, f"{one.why}; a call of a rule cannot wait for an approval")
+        for one in judge_actions(engine, actions, origin=origin, first=first)
+    ]
+
+
+def denied(one: JudgedAction, reason: str) -> action_units.NewAction:
+    """The row of the action, denied for the reason."""
+    return msgspec.structs.replace(one.row, event=ActionEvent.DENIED, reason=reason)
+
+
+def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: str) -> JudgedAction:
+    requested = _requested_call(engine, origin_of(engine, origin), action.module, action.params, host)
     why = engine.refused(requested)
-    if why is not None:
-        return ActionEvent.FAILED, why
-    verdict = engine.judge(requested)
-    match verdict.ruling:
-        case Ruling.DENY:
-            return ActionEvent.DENIED, verdict.reason
-        case Ruling.PREVIEW:
-            return ActionEvent.PREVIEWED, None
-        case _:
-            return None
+    verdict = engine.judge(requested) if why is None else None
+    settled: tuple[ActionEvent, str | None] | None = None
+    if verdict is None:
+        settled = ActionEvent.FAILED, why
+    elif verdict.ruling is Ruling.DENY:
+        settled = ActionEvent.DENIED, verdict.reason
+    elif verdict.ruling is Ruling.PREVIEW:
+        settled = ActionEvent.PREVIEWED, None
+    return JudgedAction(
+        row=_row(engine, action, n, host, origin, settled),
+        params=action.params,
+        digest=engine.effect(requested).digest(),
+        verdict=verdict,
+    )
 
 
 def _row(
@@ -163,7 +210,7 @@ def can_resume(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
     return not any(
         contains_mask(call.params)
         or engine.refused(call)
-        or engine.judge(call).ruling in {Ruling.DENY, Ruling.PREVIEW}
+        or engine.judge(call).ruling in {Ruling.DENY, Ruling.PREVIEW, Ruling.ASK}
         for call in calls
     )
 

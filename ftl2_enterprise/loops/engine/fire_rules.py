@@ -24,7 +24,7 @@ from ftl2_enterprise.loops.rows import (
 from ftl2_enterprise.loops.rules.order import RuleOutcome, may_fire, next_to_fire
 from ftl2_enterprise.loops.units import actions as action_units, rules as rule_units, runs as run_units
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
-from ftl2_enterprise.protocol.loops.nouns import ActionState, Iteration, IterationOutcome, Loop
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Condition, Iteration, IterationOutcome, Loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,9 +120,17 @@ async def fire(engine: LoopContext, loop: Loop, iteration: Iteration, matches: S
     denied = bool(ended) and set(ended.values()) == {RuleOutcome.DENIED}
     outcome = IterationOutcome.DENIED if denied else IterationOutcome.RULE_FIRED
     rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
-    if engine.spec.dry_run and (error is None or any(row.state is ActionState.PREVIEWED for row in rows)):
+    previewed = any(row.state is ActionState.PREVIEWED for row in rows)
+    if engine.spec.dry_run and (error is None or previewed):
         outcome = IterationOutcome.PREVIEWED
-    values = {"rule_streak": loop.rule_streak + 1, "failed_iterations": loop.failed_iterations + 1 if error else 0}
+    elif previewed:
+        outcome = IterationOutcome.DRIFTED
+    values: dict[str, Any] = {
+        "rule_streak": loop.rule_streak + 1,
+        "failed_iterations": loop.failed_iterations + 1 if error else 0,
+    }
+    if outcome is IterationOutcome.DRIFTED:
+        values["condition"] = Condition.DRIFTED
     engine.journal.commit(
         run_units.end_iteration, iteration, engine.journal.generation, outcome, error=error, loop_values=values
     )

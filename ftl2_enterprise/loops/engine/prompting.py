@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.gate.approvals import why_not_allowed
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
-from ftl2_enterprise.loops.ports import BY_DEFAULT, PromptAnswer
-from ftl2_enterprise.loops.rows import prompts as prompt_rows
-from ftl2_enterprise.loops.units import prompts as prompt_units
-from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptState
+from ftl2_enterprise.loops.ports import BY_DEFAULT, UNATTENDED, PromptAnswer
+from ftl2_enterprise.loops.rows import approvals as approval_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
+from ftl2_enterprise.protocol.loops.approvals import APPROVE
+from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptKind, PromptState
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.protocol.caller import Caller
     from ftl2_enterprise.protocol.loops.decision import Decision
     from ftl2_enterprise.store.tx import Tx
 
@@ -35,7 +39,7 @@ def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
     settled: dict[str, PromptAnswer] = {}
     since: int | None = None
     for prompt in prompt_rows.get_prompts(tx, loop_id):
-        if prompt.state is PromptState.OPEN:
+        if prompt.state is PromptState.OPEN or prompt.kind is PromptKind.APPROVAL:
             continue
         settled.pop(prompt.key, None)
         if prompt.answer is None:
@@ -89,7 +93,7 @@ async def settle(engine: LoopContext, prompt: Prompt) -> Prompt | None:
 
 async def _wait(engine: LoopContext, prompt: Prompt) -> None:
     """Return when a person here or through another process answers, the deadline passes, or a stop is requested."""
-    asking = asyncio.create_task(engine.prompter.ask(prompt))
+    asking = asyncio.create_task(_ask(engine, prompt))
     elsewhere = asyncio.create_task(_settled_elsewhere(engine, prompt))
     stopped = asyncio.create_task(engine.stop.requested.wait())
     tasks = {asking, elsewhere, stopped}
@@ -109,6 +113,22 @@ async def _wait(engine: LoopContext, prompt: Prompt) -> None:
                 await task
 
 
+async def _ask(engine: LoopContext, prompt: Prompt) -> str | None:
+    if prompt.kind is PromptKind.APPROVAL and engine.journal.read(_cannot_approve, prompt, engine.person):
+        # Another person has to approve it, through another process.
+        return None
+    return await engine.prompter.ask(prompt)
+
+
+def _cannot_approve(tx: Tx, prompt: Prompt, person: Caller | None) -> bool:
+    request = approval_rows.of_prompt(tx, prompt.id)
+    if request is None or person is None:
+        return True
+    if any(vote.uid == person.uid for vote in approval_rows.get_votes(tx, request.id)):
+        return True
+    return why_not_allowed(approval_terms.terms_of(request), approval_terms.approver_of(person)) is not None
+
+
 def _left(engine: LoopContext, prompt: Prompt) -> float | None:
     """Seconds until the deadline; None without a deadline."""
     if prompt.deadline_at is None:
@@ -123,10 +143,26 @@ async def _settled_elsewhere(engine: LoopContext, prompt: Prompt) -> None:
 
 
 def _answer(engine: LoopContext, prompt: Prompt, answer: str) -> None:
+    if prompt.kind is PromptKind.APPROVAL:
+        _decide(engine, prompt, answer)
+        return
     with _unless_settled(engine, prompt):
         engine.journal.commit(
             prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.prompter.name
         )
+
+
+def _decide(engine: LoopContext, prompt: Prompt, answer: str) -> None:
+    """Record what the person at this terminal decided about actions."""
+    assert engine.person is not None
+    with _unless_settled(engine, prompt):
+        if answer == UNATTENDED:
+            engine.journal.commit(prompt_rows.expire_prompt, prompt.id)
+        else:
+            engine.journal.commit(
+                approval_units.decide, prompt.id, engine.person, approved=answer == APPROVE, reason=None
+            )
+            reach(LoopFaultPoint.APPROVAL_GIVEN)
 
 
 def _expire(engine: LoopContext, prompt: Prompt) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import (
+    approving,
     budget_prompt,
     decide,
     execute,
@@ -28,7 +29,13 @@ from ftl2_enterprise.loops.rows import (
     prompts as prompt_rows,
     rules as rule_rows,
 )
-from ftl2_enterprise.loops.units import observations as observation_units, prompts as prompt_units, runs as run_units
+from ftl2_enterprise.loops.units import (
+    approvals as approval_units,
+    observations as observation_units,
+    prompts as prompt_units,
+    runs as run_units,
+)
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
@@ -40,6 +47,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Loop,
     ObservationState,
     Outcome,
+    PromptKind,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.decide import LoopSnapshot
     from ftl2_enterprise.loops.engine.observe import ObservedState
-    from ftl2_enterprise.loops.ports import Situation
+    from ftl2_enterprise.loops.ports import ObservationResult, Situation
     from ftl2_enterprise.loops.rules.rule import RuleSet
 
 
@@ -70,6 +78,8 @@ RUN_OUTCOMES: dict[IterationOutcome | None, Outcome] = {
     IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
     IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
     IterationOutcome.BLOCKED: Outcome.BLOCKED,
+    IterationOutcome.UNAPPROVED: Outcome.UNAPPROVED,
+    IterationOutcome.DRIFTED: Outcome.DRIFTED,
     IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
     IterationOutcome.FAILED: Outcome.FAILED,
 }
@@ -177,6 +187,7 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
     if iteration.state is IterationState.DECIDING:
         fit = fit and observe.are_as_seen(journal.read(observe.stored_observations, iteration.id))
     if iteration.state is IterationState.EXECUTING:
+        approving.restore(engine, iteration)
         rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
         in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
@@ -185,6 +196,7 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
         journal.commit(observation_units.lose_observations, iteration)
         journal.commit(run_units.lose_model_calls, iteration)
     else:
+        approving.revoke(engine)
         journal.commit(
             run_units.give_up,
             iteration,
@@ -295,9 +307,27 @@ async def _judge(
 async def _decide(
     engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation, unmet: list[str]
 ) -> RunEnd | None:
+    """Execute what people have approved since, or decide."""
+    again: str | None = None
+    if now.approval is not None and now.approval.state is ApprovalState.APPROVED:
+        used = approving.use(engine, iteration, now.approval, situation.seen)
+        if isinstance(used, approving.ApprovedDecision):
+            planned = execute.runnable(engine, used.decision.actions, [one.row for one in used.judged], used.ids)
+            return await _execute(engine, now.loop, iteration, used.decision, planned)
+        again = used
+    # A model would decide the same in other words, for money.
+    if engine.decider.is_model and (why := approving.still_rejected(engine, now.approval, situation.seen)):
+        return _end_unapproved(engine, iteration, why)
     if engine.decider.is_model and now.loop.spec.without_model:
         without = Decision(reasoning=WITHOUT_MODEL, unmet=unmet)
-        return await _follow(engine, now, iteration, without, by="budget", must_ask=False)
+        return await _follow(engine, now, iteration, without, situation, by="budget", again=again)
+    return await _ask_decider(engine, now, iteration, situation, again=again)
+
+
+async def _ask_decider(
+    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, situation: Situation, *, again: str | None
+) -> RunEnd | None:
+    """Decide. `again` is why an approval of earlier actions could not be used."""
     try:
         decision = await decide.decide(engine, iteration, situation)
     except BudgetReached as reached:
@@ -325,25 +355,35 @@ async def _decide(
     if decision is None:
         return STOPPED
     by = engine.decider.name
-    return await _follow(engine, now, iteration, decision, by=by, must_ask=situation.must_ask)
+    return await _follow(engine, now, iteration, decision, situation, by=by, again=again)
 
 
 async def _follow(
-    engine: LoopContext, now: LoopSnapshot, iteration: Iteration, decision: Decision, *, by: str, must_ask: bool
+    engine: LoopContext,
+    now: LoopSnapshot,
+    iteration: Iteration,
+    decision: Decision,
+    situation: Situation,
+    *,
+    by: str,
+    again: str | None,
 ) -> RunEnd | None:
     """Do what was decided."""
     if decision.blocked is not None:
         return _block(engine, iteration, decision, by=by)
     if decision.converged:
         return _converge(engine, iteration, decision, by=by)
-    if decision.ask is None and decision.actions and must_ask:
+    if decision.ask is None and decision.actions and situation.must_ask:
         decision = decide.insist(decision, iteration, failed=now.loop.failed_iterations)
     if decision.ask is not None:
         inventory_state.apply_with_next(engine, iteration, decision.state_ops)
         prompting.put(engine, iteration, decide.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
-    rows = execute.plan(engine, decision.actions, origin="decision")
+    judged = execute.judge_actions(engine, decision.actions, origin="decision")
     stored = decide.redacted(engine, decision)
+    if approving.must_ask(judged):
+        return await _ask_for_approval(engine, now, iteration, stored, by=by, seen=situation.seen, again=again)
+    rows = [one.row for one in judged]
     journal = engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
@@ -364,8 +404,11 @@ async def _execute(
     decision: Decision,
     planned: Sequence[execute.PlannedAction],
 ) -> RunEnd | None:
-    if not await execute.execute(engine, iteration, planned):
-        return STOPPED
+    try:
+        if not await execute.execute(engine, iteration, planned):
+            return STOPPED
+    finally:
+        approving.revoke(engine)
     rows: list[Action] = []
     if decision.actions:
         rows = engine.journal.read(action_rows.get_actions_for_iteration, iteration.id)
@@ -379,7 +422,7 @@ async def _execute(
         run_units.end_iteration,
         iteration,
         engine.journal.generation,
-        _outcome_of(rows, previewed=engine.spec.dry_run and bool(decision.state_ops)),
+        _outcome_of(engine, rows, previewed=engine.spec.dry_run and bool(decision.state_ops)),
         error=f"{failed[0].module} on {failed[0].host}: {failed[0].error}" if failed else None,
         loop_values=values,
     )
@@ -388,18 +431,60 @@ async def _execute(
     return None
 
 
-def _outcome_of(rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
+def _outcome_of(engine: LoopContext, rows: Sequence[Action], *, previewed: bool) -> IterationOutcome:
     if previewed or any(row.state is ActionState.PREVIEWED for row in rows):
-        return IterationOutcome.PREVIEWED
+        return IterationOutcome.PREVIEWED if engine.spec.dry_run else IterationOutcome.DRIFTED
     if not rows:
         return IterationOutcome.OBSERVED
     return IterationOutcome.DENIED if all(row.state is ActionState.DENIED for row in rows) else IterationOutcome.ACTED
+
+
+async def _ask_for_approval(
+    engine: LoopContext,
+    now: LoopSnapshot,
+    iteration: Iteration,
+    decision: Decision,
+    *,
+    by: str,
+    seen: Sequence[ObservationResult],
+    again: str | None,
+) -> RunEnd | None:
+    """Ask people to approve the actions of the decision, which is the stored one: it is what will be executed."""
+    judged = execute.judge_actions(engine, decision.actions, origin="decision")
+    why = approving.why_not_askable(judged) or approving.still_rejected(engine, now.approval, seen, judged)
+    if why is not None:
+        return _end_unapproved(engine, iteration, why)
+    if (
+        again is None
+        and now.approval is not None
+        and now.approval.state in {ApprovalState.VOID, ApprovalState.EXPIRED}
+    ):
+        again = now.approval.reason
+    approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
+    return await _wait_for_answer(engine, iteration)
+
+
+def _end_unapproved(engine: LoopContext, iteration: Iteration, why: str) -> None:
+    engine.journal.commit(
+        approval_units.end_unapproved, iteration, engine.journal.generation, asked=None, reason=why, actions=[]
+    )
 
 
 async def _wait_for_answer(engine: LoopContext, iteration: Iteration) -> RunEnd | None:
     prompt = await prompting.settle(engine, engine.journal.read(prompt_rows.get_prompt_of_iteration, iteration))
     if prompt is None:
         return RunEnd(outcome=None, reason="waiting for an answer", waiting=True)
+    if prompt.kind is PromptKind.APPROVAL:
+        request, why = engine.journal.read(approving.why_unapproved, prompt)
+        if why is not None:
+            return engine.journal.commit(
+                approval_units.end_unapproved,
+                iteration,
+                engine.journal.generation,
+                asked=request,
+                reason=why,
+                actions=approving.denied(engine, iteration, why),
+            )
     stopped = None
     if (about := budget_prompt.question_of(prompt)) is not None:
         stopped = budget_prompt.apply_with_next(engine, prompt, about)

@@ -7,17 +7,29 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.problem import conflict
 from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.shorten import shorten_line
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.ports import BY_DEFAULT
 from ftl2_enterprise.loops.rows import (
+    approvals as approval_rows,
     loop_names,
     loops as loop_rows,
     observations as observation_rows,
     prompts as prompt_rows,
 )
+from ftl2_enterprise.loops.units import approvals as approval_units
+from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.answers import resolve
-from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptState
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, ApprovalDetail, ApprovalState
+from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
-from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, DismissPrompt, ListPrompts, ShowPrompt
+from ftl2_enterprise.protocol.loops.verbs import (
+    AnswerPrompt,
+    ApprovePrompt,
+    DismissPrompt,
+    ListPrompts,
+    RejectPrompt,
+    ShowPrompt,
+)
 from ftl2_enterprise.store.tx import Tx
 from ftl2_enterprise.store.unit import unit
 
@@ -29,12 +41,30 @@ _DISMISSED = f"{BY_DEFAULT}, dismissed"
 
 
 @unit
-def answer_prompt(tx: Tx, request: AnswerPrompt) -> Prompt:
-    """Record the answer, once; the manager then wakes the loop."""
+def answer_prompt(tx: Tx, request: AnswerPrompt, caller: Caller) -> Prompt:
+    """Record the answer, once; the manager then wakes the loop. `approve` and `reject` are answers, too."""
     prompt = prompt_rows.get_prompt_to(tx, "answer", request.prompt)
     _check_open(prompt, "answer")
+    if prompt.kind is PromptKind.APPROVAL:
+        return approval_units.decide(tx, prompt.id, caller, approved=resolve(prompt, request.answer) == APPROVE)
     chosen = _NOTHING_HIDDEN.text(resolve(prompt, request.answer))
     return prompt_rows.answer_prompt(tx, prompt.id, chosen, tx.actor)
+
+
+@unit
+def approve_prompt(tx: Tx, request: ApprovePrompt, caller: Caller) -> Prompt:
+    """Record that the caller approves the listed actions."""
+    return approval_units.decide(tx, request.prompt, caller, approved=True, reason=_reason(request.reason))
+
+
+@unit
+def reject_prompt(tx: Tx, request: RejectPrompt, caller: Caller) -> Prompt:
+    """Record that the caller rejects the listed actions."""
+    return approval_units.decide(tx, request.prompt, caller, approved=False, reason=_reason(request.reason))
+
+
+def _reason(text: str) -> str | None:
+    return _NOTHING_HIDDEN.text(text.strip()) or None
 
 
 @unit
@@ -56,7 +86,9 @@ def list_prompts(tx: Tx, request: ListPrompts, children: Table) -> list[PromptLi
     loop_id = None if request.loop is None else loop_rows.get_loop(tx, request.loop).id
     found = prompt_rows.newest_prompts(tx, loop_id, settled=request.settled, limit=request.limit)
     names = {prompt.loop_id: loop_names.name_of_loop(tx, prompt.loop_id) for prompt in found}
-    return [PromptLine(prompt=prompt, loop=names[prompt.loop_id]) for prompt in found]
+    return [
+        PromptLine(prompt=prompt, loop=names[prompt.loop_id], approval=approval_of(tx, prompt)) for prompt in found
+    ]
 
 
 def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
@@ -68,6 +100,19 @@ def show_prompt(tx: Tx, request: ShowPrompt, children: Table) -> PromptDetail:
         loop=loop.name,
         desired_state=loop.desired_state,
         observations=observation_rows.get_observations(tx, prompt.iteration_id),
+        approval=approval_of(tx, prompt),
+    )
+
+
+def approval_of(tx: Tx, prompt: Prompt) -> ApprovalDetail | None:
+    """What the prompt asks people to approve, with their decisions; None for a question."""
+    request = approval_rows.of_prompt(tx, prompt.id) if prompt.kind is PromptKind.APPROVAL else None
+    if request is None:
+        return None
+    votes = approval_rows.get_votes(tx, request.id)
+    is_open = request.state is ApprovalState.OPEN
+    return ApprovalDetail(
+        request=request, votes=votes, missing=approval_terms.missing(request, votes) if is_open else None
     )
 
 

@@ -51,6 +51,8 @@ WRITES: dict[Verb, Unit[..., Any]] = {
     verbs.RunLoopNow: loop_handlers.run_loop_now,
     verbs.DeleteLoop: loop_handlers.delete_loop,
     verbs.AnswerPrompt: prompt_handlers.answer_prompt,
+    verbs.ApprovePrompt: prompt_handlers.approve_prompt,
+    verbs.RejectPrompt: prompt_handlers.reject_prompt,
     verbs.DismissPrompt: prompt_handlers.dismiss_prompt,
     verbs.EnableRule: rule_handlers.enable_rule,
     verbs.DisableRule: rule_handlers.disable_rule,

@@ -10,6 +10,8 @@ from ftl2_enterprise.loops.rows import model_spending
 from ftl2_enterprise.loops.tables import (
     TEXT_REFERRERS,
     actions,
+    approval_votes,
+    approvals,
     hosts,
     increments,
     iterations,
@@ -41,8 +43,8 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
         ).scalars()
     ]
     for table in (
-        rule_results, model_waits, model_reservations, model_calls, observations, actions, prompts, iterations,
-        increments, hosts, resources,
+        rule_results, model_waits, model_reservations, model_calls, observations, actions, approval_votes, approvals,
+        prompts, iterations, increments, hosts, resources,
     ):  # fmt: skip
         tx.connection.execute(delete(table).where(table.c.loop_id == loop_id))
     model_spending.forget_loop(tx, loop_id)

@@ -27,6 +27,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationOutcome,
     Mode,
     Prompt,
+    PromptKind,
     PromptState,
 )
 from ftl2_enterprise.store.ids import BEYOND, was_given
@@ -63,7 +64,7 @@ _LAST_END = Prepared(
 )
 
 
-def insert_prompt(
+def insert_prompt(  # noqa: PLR0913 - each is a column
     tx: Tx,
     iteration: Iteration,
     *,
@@ -73,6 +74,7 @@ def insert_prompt(
     default: str | None,
     context: str | None,
     deadline_at: Instant | None,
+    kind: PromptKind = PromptKind.QUESTION,
 ) -> Prompt:
     """Insert a prompt. Raises Problem(conflict) when the loop has an open one with the same key."""
     row: dict[str, Any] = {
@@ -86,6 +88,7 @@ def insert_prompt(
         "state": PROMPT.initial,
         "asked_at": tx.now,
         "deadline_at": deadline_at,
+        "kind": kind,
     }
     try:
         prompt_id = _INSERT.insert(tx, row)

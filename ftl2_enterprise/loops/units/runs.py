@@ -13,6 +13,7 @@ import msgspec
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    approvals as approval_rows,
     loops as loop_rows,
     model_calls as model_call_rows,
     model_queue,
@@ -170,6 +171,7 @@ def converge(tx: Tx, iteration: Iteration, generation: int, decision: Decision, 
     }
     if not by_check:
         values |= {"audited_at": tx.now, "next_observations": decision.observe}
+    approval_rows.void_unused(tx, loop.id, "nothing is out of place any more")
     outcome = IterationOutcome.CHECK_HELD if by_check else IterationOutcome.CONVERGED
     end_iteration(tx, iteration, generation, outcome, loop_values=values)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)

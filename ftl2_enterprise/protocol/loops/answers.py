@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.shorten import shorten_line
+from ftl2_enterprise.protocol.loops.approvals import APPROVE, REJECT
+from ftl2_enterprise.protocol.loops.nouns import PromptKind
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Prompt
 
+_YES_OR_NO = {"yes": APPROVE, "y": APPROVE, "no": REJECT, "n": REJECT}
+"""Other answers to a prompt that asks for an approval."""
 LONGEST = 10_000
 """Maximum length of an answer, in characters."""
 
@@ -26,6 +30,8 @@ def resolve(prompt: Prompt, text: str) -> str:
         raise invalid(f"cannot accept an answer of {len(answer)} characters", f"the limit is {LONGEST}")
     if not prompt.options:
         return answer
+    if prompt.kind is PromptKind.APPROVAL and (known := _YES_OR_NO.get(answer.casefold())) is not None:
+        return known
     # An option has precedence over the number of an option, because options may be numbers.
     if answer in prompt.options:
         return answer

@@ -159,6 +159,8 @@ class Manifest(Strict, frozen=True, kw_only=True):
     name: Text
     steps: Annotated[list[Step], Meta(min_length=1)]
     description: str = ""
+    remediation: Literal["auto", "ask", "never"] = "auto"
+    """Whether the loop repairs drift, asks for an approval first, or only reports it."""
     vars: dict[str, Any] = {}
     """Values for templates, read as `vars.NAME`; each may use those above it."""
     questions: list[Question] = []

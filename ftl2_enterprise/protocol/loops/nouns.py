@@ -60,6 +60,10 @@ class Outcome(StrEnum):
     NOT_CONVERGED = "not_converged"
     BLOCKED = "blocked"
     DENIED = "denied"
+    UNAPPROVED = "unapproved"
+    """A person rejected the actions, or not enough people approved them in time."""
+    DRIFTED = "drifted"
+    """Something is out of place, and the loop may only report it: its remediation is `never`."""
     MODEL_FAILED = "model_failed"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -87,6 +91,8 @@ class IterationOutcome(StrEnum):
     PREVIEWED = "previewed"
     BLOCKED = "blocked"
     DENIED = "denied"
+    UNAPPROVED = "unapproved"
+    DRIFTED = "drifted"
     MODEL_FAILED = "model_failed"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
@@ -113,6 +119,21 @@ class ActionState(StrEnum):
     PREVIEWED = "previewed"
     SKIPPED = "skipped"
     UNKNOWN = "unknown"
+
+
+class LoopRemediation(StrEnum):
+    """What a loop does about drift; the stricter of it and policy wins."""
+
+    AUTO = "auto"
+    ASK = "ask"
+    NEVER = "never"
+
+
+class PromptKind(StrEnum):
+    """What a prompt asks for: the answer to a question of the decider, or the approval of actions."""
+
+    QUESTION = "question"
+    APPROVAL = "approval"
 
 
 class PromptState(StrEnum):
@@ -202,6 +223,7 @@ class LoopSpec(Wire, frozen=True):
     max_tokens: int | None = None
     without_model: bool = False
     """A person chose to continue without the model: only the recorded check and the rules act."""
+    remediation: LoopRemediation = LoopRemediation.AUTO
 
 
 class Loop(Wire, frozen=True):
@@ -349,6 +371,7 @@ class Prompt(Wire, frozen=True):
     asked_at: Instant
     deadline_at: Instant | None
     answered_at: Instant | None
+    kind: PromptKind = PromptKind.QUESTION
 
 
 class RuleResult(Wire, frozen=True):

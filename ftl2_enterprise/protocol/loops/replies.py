@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
@@ -125,6 +126,8 @@ class PromptLine(Wire, frozen=True):
 
     prompt: Prompt
     loop: str
+    approval: ApprovalDetail | None = None
+    """What is to be approved; null for a question."""
 
 
 class PromptDetail(Wire, frozen=True):
@@ -134,6 +137,8 @@ class PromptDetail(Wire, frozen=True):
     loop: str
     desired_state: str
     observations: list[Observation]
+    approval: ApprovalDetail | None = None
+    """What is to be approved; null for a question."""
 
 
 class RuleInfo(Wire, frozen=True):

@@ -145,6 +145,26 @@ class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
     answer: Annotated[str, Meta(max_length=100_000)]
 
 
+class ApprovePrompt(Request[Prompt], frozen=True, tag="prompt.approve"):
+    """Approve the actions that a prompt lists. It stays open until everyone who has to agree did."""
+
+    access: ClassVar[Access] = Access.OPERATE
+    writes: ClassVar[bool] = True
+
+    prompt: RowId
+    reason: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class RejectPrompt(Request[Prompt], frozen=True, tag="prompt.reject"):
+    """Reject the actions that a prompt lists: none of them is executed."""
+
+    access: ClassVar[Access] = Access.OPERATE
+    writes: ClassVar[bool] = True
+
+    prompt: RowId
+    reason: Annotated[str, Meta(max_length=2000)] = ""
+
+
 class DismissPrompt(Request[Prompt], frozen=True, tag="prompt.dismiss"):
     """Close a question without an answer; its default is used, if it has one."""
 
@@ -294,6 +314,8 @@ VERBS = (
     ListPrompts,
     ShowPrompt,
     AnswerPrompt,
+    ApprovePrompt,
+    RejectPrompt,
     DismissPrompt,
     ListRules,
     ShowRule,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ftl2_enterprise.protocol.loops.nouns import Loop, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import Condition, Loop, LoopRemediation, LoopState, Outcome
 
 
 class LoopExit(IntEnum):
@@ -19,6 +19,8 @@ class LoopExit(IntEnum):
     WOULD_CHANGE = 7
     WAITING = 8
     FAILED = 9
+    DRIFTED = 10
+    UNAPPROVED = 11
 
 
 MEANINGS: dict[LoopExit, str] = {
@@ -31,6 +33,8 @@ MEANINGS: dict[LoopExit, str] = {
     LoopExit.WOULD_CHANGE: "a dry run found something to change",
     LoopExit.WAITING: "waiting for the answer to a prompt",
     LoopExit.FAILED: "failed for another reason, given in the message",
+    LoopExit.DRIFTED: "drifted: something is out of place, and the remediation of the loop is `never`",
+    LoopExit.UNAPPROVED: "unapproved: the actions were rejected, or not approved in time",
 }
 
 OUTCOMES: dict[Outcome, LoopExit] = {
@@ -39,6 +43,8 @@ OUTCOMES: dict[Outcome, LoopExit] = {
     Outcome.NOT_CONVERGED: LoopExit.NOT_CONVERGED,
     Outcome.BLOCKED: LoopExit.BLOCKED,
     Outcome.DENIED: LoopExit.DENIED,
+    Outcome.UNAPPROVED: LoopExit.UNAPPROVED,
+    Outcome.DRIFTED: LoopExit.DRIFTED,
     Outcome.MODEL_FAILED: LoopExit.MODEL_FAILED,
     Outcome.CANCELLED: LoopExit.STOPPED,
     Outcome.FAILED: LoopExit.FAILED,
@@ -56,7 +62,12 @@ def exit_of(loop: Loop) -> LoopExit:
             return LoopExit.STOPPED
         case LoopState.RESTING:
             # A continuous loop does not end: the result of its last run counts.
-            return LoopExit.NOT_CONVERGED if loop.failures else LoopExit.CONVERGED
+            if loop.failures:
+                return LoopExit.NOT_CONVERGED
+            if loop.condition is not Condition.DRIFTED:
+                return LoopExit.CONVERGED
+            never = loop.spec.remediation is LoopRemediation.NEVER
+            return LoopExit.DRIFTED if never else LoopExit.UNAPPROVED
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
-from ftl2_enterprise.protocol.loops.nouns import LoopState
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
@@ -105,6 +105,8 @@ def _mode(loop: Loop) -> str:
         parts.append(f"model {one_line(spec.model)}")
     if spec.dry_run:
         parts.append("dry run")
+    if spec.remediation is not LoopRemediation.AUTO:
+        parts.append(f"remediation {spec.remediation}")
     if loop.mode == "continuous":
         parts.append(f"every {duration(spec.interval)}")
     if loop.priority:

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.protocol.loops.nouns import PromptState
+from ftl2_enterprise.protocol.loops.approvals import REJECT, ApprovalState
+from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
 from ftl2_enterprise.render.loops.standing import until
 from ftl2_enterprise.render.table import Column, cell, table
-from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, one_line, person, symbol
+from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, moment, one_line, person, symbol
 from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, RequiredPeople
     from ftl2_enterprise.protocol.loops.nouns import Observation, Prompt
     from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
     from ftl2_enterprise.render.view import ViewReader
@@ -68,9 +70,71 @@ def answered(answer: object, by: object) -> Line:
     )
 
 
+def approval_lines(approval: ApprovalDetail) -> list[Line]:
+    """What people are asked to approve: every action in order, who must agree, until when, and who has."""
+    request = approval.request
+    lines: list[Line] = []
+    for one in request.actions:
+        mark = (symbol("⊘", Role.BAD), "not run: ") if one.refused else (symbol("▸", Role.ACCENT),)
+        lines.append(
+            line(
+                *mark,
+                (f"{one.n}. ", Role.FAINT),
+                (one_line(one.module, 80), Role.STRONG),
+                f" on {one_line(one.host, 80)}  ",
+                one_line(fields_text(one.params), 400),
+                (f"  ({one_line(one.reason, 200)})" if one.reason else "", Role.FAINT),
+                indent=DEEPER,
+            )
+        )
+        lines += [
+            line((one_line(text, 200), Role.FAINT), indent=DEEPER + 4) for text in (one.diff or "").splitlines()
+        ]
+        if one.refused:
+            lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
+    for need in request.needs:
+        lines.append(line(("needs: ", Role.FAINT), _need(need), indent=INDENT))
+    lines += [
+        line(
+            symbol("✔", Role.GOOD),
+            f"approved by {one_line(vote.name, 80)}",
+            (f": {one_line(vote.reason, 200)}" if vote.reason else "", Role.FAINT),
+            indent=INDENT,
+        )
+        for vote in approval.votes
+        if vote.approved
+    ]
+    if request.reason:
+        lines.append(line((one_line(request.reason, 300), Role.WARNING), indent=INDENT))
+    if request.state is ApprovalState.OPEN:
+        lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
+    return lines
+
+
+def _need(need: RequiredPeople) -> str:
+    parts = [f"{need.people} person{'' if need.people == 1 else 's'} with access to {need.by}"]
+    if need.group:
+        parts.append(f"of the group {one_line(need.group, 80)}")
+    if need.not_requester:
+        parts.append("not the person who submitted the loop")
+    return ", ".join(parts)
+
+
+def decided(prompt: Prompt, approval: ApprovalDetail | None) -> Line:
+    """The reply to a person who approved or rejected actions."""
+    if prompt.answer == REJECT:
+        return line(symbol("⊘", Role.WARNING), f"prompt {prompt.id}: rejected; none of its actions is executed")
+    if approval is not None and approval.missing is not None:
+        return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {approval.missing}")
+    then = "the loop observes again, and executes the actions if nothing has changed"
+    return line(symbol("✔", Role.GOOD), f"prompt {prompt.id}: approved; {then}")
+
+
 def dismissed(prompt: Prompt) -> Line:
     """The reply to a dismissal: what the loop continues with."""
     what: tuple[str | tuple[str, Role], ...] = ("; its decider is notified that there is no answer",)
+    if prompt.kind is PromptKind.APPROVAL:
+        what = ("; none of its actions is executed",)
     if prompt.answer is not None:
         what = ("; the loop continues with the default: ", (one_line(prompt.answer, 120), Role.STRONG))
     return line((f"prompt {prompt.id}", Role.STRONG), ": dismissed", *what)
@@ -87,6 +151,8 @@ def detail_lines(detail: PromptDetail, now: Instant) -> list[Line]:
         ),
         *question(prompt.id, prompt.question, prompt.options, prompt.default),
     ]
+    if detail.approval is not None:
+        shown[-len(prompt.options) :] = approval_lines(detail.approval)
     if prompt.context:
         shown.append(line(("why: ", Role.FAINT), one_line(prompt.context, 600), indent=INDENT))
     # The files of a manifest are internal to it; its reason names the differences.

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.core.settings.sections import AccessSettings
+from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.verb import Access
 
 SO_PEERGROUPS = 59
@@ -70,6 +71,23 @@ def name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def caller_of(peer: Peer, guard: Guard) -> Caller:
+    """The person at the other end of a connection, with the names of their groups, which can take long to find."""
+    return Caller(
+        uid=peer.uid,
+        name=peer.name,
+        access=guard.access_of(peer),
+        groups=sorted(_group_name(number) for number in peer.groups),
+    )
+
+
+def _group_name(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
 
 
 class Guard:

@@ -15,6 +15,7 @@ import msgspec
 from ftl2_enterprise.core.number_limits import number_text
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.core.shorten import shorten
+from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.envelope import VerbOf
 from ftl2_enterprise.protocol.verb import Request, is_watch, name_of, reply_of
@@ -32,7 +33,7 @@ type Verb = type[Request[Any]]
 type Read = Callable[..., Any]
 """Takes a read transaction, the request, the table of children, and what was gathered."""
 type Write = Unit[..., Any]
-"""Takes a transaction, whose `actor` is the caller, the request, and what was gathered."""
+"""Takes a transaction, whose `actor` is the caller, the request, and what was gathered or the `Caller`."""
 type Prepare = Callable[[Any], Awaitable[Any]]
 """Checks and completes a request before it is written."""
 type Gather = Callable[[Any], Awaitable[Any]]
@@ -93,6 +94,8 @@ class Entry:
     prepare: Prepare | None
     gather: Gather | None
     decoder: msgspec.msgpack.Decoder[Any]
+    takes_caller: bool = False
+    """The last argument of the handler is the `Caller`."""
     kept: Request[Any] | None = None
     """The request whose reply may be kept: without any argument."""
 
@@ -191,6 +194,9 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
             _agree(name, handler, at=1, takes=verb, gives=reply_of(verb))
     if (kind is Kind.SYSTEM) != inspect.iscoroutinefunction(cast("object", handler)):
         raise _disagreement(name, "system handlers are coroutine functions, and no others are")
+    takes_caller = kind is Kind.WRITE and _last_argument(name, handler) is Caller
+    if takes_caller and gather is not None:
+        raise _disagreement(name, "a handler takes what was gathered or its caller, not both")
     return Entry(
         verb=verb,
         name=name,
@@ -199,6 +205,7 @@ def _entry(name: str, verb: Verb, handlers: Handlers) -> Entry:
         prepare=prepare,
         gather=gather,
         decoder=msgspec.msgpack.Decoder(verb),
+        takes_caller=takes_caller,
         kept=verb() if verb.keeps_reply else None,
     )
 

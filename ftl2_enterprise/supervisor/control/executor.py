@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem, invalid
+from ftl2_enterprise.supervisor.control.access import caller_of
 from ftl2_enterprise.supervisor.control.dispatch import Kind
 
 if TYPE_CHECKING:
@@ -101,7 +103,10 @@ class RequestExecutor:
     async def _write(self, entry: Entry, request: Any, peer: Peer) -> bytes:
         if entry.prepare is not None:
             request = await entry.prepare(request)
-        gathered = [] if entry.gather is None else [await entry.gather(request)]
+        gathered: list[Any] = [] if entry.gather is None else [await entry.gather(request)]
+        if entry.takes_caller:
+            # The names of groups may come from a server that does not respond for a while.
+            gathered.append(await asyncio.to_thread(caller_of, peer, self._state.guard))
         call = entry.handler.call(request, *gathered)
         try:
             return _encode(await self._state.writer.execute([call], actor=peer.actor))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import random
 import shlex
 import shutil
@@ -42,7 +44,10 @@ from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, credentials_directory, parse_bindings
 from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings, UnfencedRules
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
+from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
+from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.wiring import database, site_policy
 
 if TYPE_CHECKING:
@@ -89,6 +94,9 @@ def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> 
     needs = read(prepared, settings, in_service=in_service)
     if isinstance(needs.decider, ManifestDecider):
         _check_names(needs.decider.plan, needs.inventory)
+        order = list(LoopRemediation)
+        stricter = max(prepared.remediation, needs.decider.plan.remediation, key=order.index)
+        return msgspec.structs.replace(prepared, remediation=stricter)
     return prepared
 
 
@@ -330,13 +338,30 @@ def build(
             backoff_cap=of_loops.backoff_cap,
             models=model_limits(settings.section(ModelSettings)),
             unfenced_commands=settings.section(ObservationSettings).unfenced_commands,
+            approval_timeout=of_loops.approval_timeout,
             rest=served.rest if served else None,
         ),
         clock=clock,
         random=random.random,
         load_rules=load,
         rules=rules,
+        person=None if served else this_person(),
     )
+
+
+def this_person() -> Caller:
+    """The user of this process, who has the database: only the kernel restricts what they may do with it."""
+    groups: list[str] = []
+    for number in {os.getegid(), *os.getgroups()}:
+        try:
+            groups.append(grp.getgrgid(number).gr_name)
+        except KeyError:
+            groups.append(str(number))
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid {os.getuid()}"
+    return Caller(uid=os.getuid(), name=name, access=Access.ADMINISTER, groups=sorted(groups))
 
 
 def _is_of_the_service(loop: Loop) -> Problem:

@@ -107,6 +107,18 @@ BROKEN: dict[str, list[str]] = {
         *(f"UPDATE actions SET state = '{s}', started_at = 1, ended_at = 1, rc = 0"
           for s in ("denied", "previewed", "skipped", "unknown")),
     ],
+    "approvals_ended": ["UPDATE approvals SET ended_at = 1", "UPDATE approvals SET state = 'rejected'"],
+    "approvals_used": [
+        "UPDATE approvals SET state = 'used', ended_at = 1",
+        "UPDATE approvals SET used_by = iteration_id",
+    ],
+    "approvals_used_later": ["UPDATE approvals SET used_by = iteration_id, state = 'used', ended_at = 1"],
+    "approvals_bound": [
+        *(f"UPDATE approvals SET {name} = 'short'" for name in ("salt", "effects_digest", "observations_digest")),
+    ],
+    "approvals_deadline": ["UPDATE approvals SET deadline_at = asked_at"],
+    "approval_votes_name_given": ["UPDATE approval_votes SET name = ''"],
+    "approval_votes_uid_known": ["UPDATE approval_votes SET uid = -1"],
     "prompts_answered": [
         "UPDATE prompts SET answer = '80'",
         "UPDATE prompts SET answered_at = 1",
@@ -154,6 +166,14 @@ BROKEN: dict[str, list[str]] = {
 }  # fmt: skip
 
 LOOP = "INSERT INTO loops (name, state, desired, mode, desired_state, spec, condition, created_at, updated_at) "
+REQUEST = (
+    "INSERT INTO approvals (iteration_id, prompt_id, used_by, state, ended_at, loop_id, needs, actions, salt, "
+    "effects_digest, observations_digest, asked_at, deadline_at) "
+)
+REQUESTED = (
+    ", loop_id, needs, actions, salt, effects_digest, observations_digest, asked_at, deadline_at FROM approvals"
+)
+
 TWICE: dict[str, tuple[str, str]] = {
     "loops.name": (
         "", LOOP + "SELECT name, 'pending', desired, mode, desired_state, spec, condition, 1, 1 FROM loops",
@@ -177,6 +197,20 @@ TWICE: dict[str, tuple[str, str]] = {
         "",
         "INSERT INTO prompts (loop_id, iteration_id, key, question, options, state, asked_at) "
         "SELECT loop_id, iteration_id, key, 'another', options, 'open', 1 FROM prompts",
+    ),
+    "approvals.iteration_id": ("", REQUEST + "SELECT iteration_id, prompt_id + 1000, NULL, 'open', NULL" + REQUESTED),
+    "approvals.prompt_id": ("", REQUEST + "SELECT iteration_id + 1000, prompt_id, NULL, 'open', NULL" + REQUESTED),
+    "approvals.used_by": (
+        "",
+        # Two rows of one statement: references are checked at its end.
+        f"{REQUEST}SELECT iteration_id + 1000, prompt_id + 1000, 9999, 'used', 1{REQUESTED} "
+        f"UNION ALL SELECT iteration_id + 2000, prompt_id + 2000, 9999, 'used', 1{REQUESTED}",
+    ),
+    "approval_votes.approval_id, approval_votes.uid": (
+        "",
+        "INSERT INTO approval_votes (loop_id, approval_id, uid, name, access, groups, approved, effects_digest, "
+        "observations_digest, given_at) SELECT loop_id, approval_id, uid, 'another', access, groups, 1, "
+        "effects_digest, observations_digest, 1 FROM approval_votes",
     ),
     "hosts.loop_id, hosts.name": (
         "",
@@ -282,11 +316,15 @@ def test_missing_values_are_refused(db: Store, table: Table, column: Column[Any]
     )
 
 
+ALSO = {("approvals", "used_by"): ", state = 'used', ended_at = 1"}
+"""What a row needs besides, so that no other constraint refuses it."""
+
+
 @pytest.mark.parametrize(("table", "column"), REFERENCES, ids=lambda each: each.name)
 def test_references_exist(db: Store, table: Table, column: Column[Any]) -> None:
     refuse(
         db,
-        f"UPDATE {table.name} SET {column.name} = 424242",
+        f"UPDATE {table.name} SET {column.name} = 424242{ALSO.get((table.name, column.name), '')}",
         "FOREIGN KEY constraint failed",
     )
 

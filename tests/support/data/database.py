@@ -15,6 +15,7 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.ports import ModelLimits, ProviderHealth
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    approvals as approval_rows,
     hosts as host_rows,
     increments as increment_rows,
     loops as loop_rows,
@@ -27,8 +28,12 @@ from ftl2_enterprise.loops.rows import (
 )
 from ftl2_enterprise.loops.rows.model_queue import CallWaits
 from ftl2_enterprise.loops.tables import disabled_rules
+from ftl2_enterprise.protocol.caller import Caller
+from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest, NewApproval, ProposedAction, RequiredPeople
 from ftl2_enterprise.protocol.loops.facts import LoopStarted, loop_subject
-from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, Loop, LoopSpec, WaitReason
+from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, Loop, LoopSpec, Prompt, WaitReason
+from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ApprovePrompt, RejectPrompt
+from ftl2_enterprise.protocol.verb import Access, Request
 from ftl2_enterprise.store.events import cursors, list_events
 from ftl2_enterprise.store.idempotency import handovers
 from tests.support.data.facts import sample
@@ -104,6 +109,37 @@ def ask(tx: Tx, iteration: Iteration, key: str = "port", default: str | None = "
     ).id
 
 
+SALT, EFFECTS, OBSERVED = "5a" * 16, "e" * 64, "0" * 64
+ALICE = Caller(uid=1001, name="alice", access=Access.OPERATE, groups=["dba", "ftl2"])
+
+
+def caller_for(request: Request[Any]) -> list[Caller]:
+    """The arguments of a handler besides the request: the caller, if it takes one."""
+    is_about_approvals = isinstance(request, AnswerPrompt | ApprovePrompt | RejectPrompt)
+    return [ALICE] if is_about_approvals else []
+
+
+def request_approval(tx: Tx, iteration: Iteration, prompt: Prompt, *, voted: bool = True) -> ApprovalRequest:
+    """A request for approval that belongs to the prompt, with the consent of a person."""
+    new = NewApproval(
+        question="Approve 1 action on web1?",
+        context=None,
+        why="remediation is `ask`",
+        needs=[RequiredPeople()],
+        actions=[ProposedAction(n=1, module="file", host="web1", params={"path": "/srv"})],
+        summaries=["file path=/srv"],
+        salt=SALT,
+        effects_digest=EFFECTS,
+        observations_digest=OBSERVED,
+        requester=1000,
+        deadline_at=tx.now + 3_600_000_000,
+    )
+    request = approval_rows.insert_approval(tx, iteration, prompt, new)
+    if voted:
+        approval_rows.insert_vote(tx, request, ALICE, approved=True, reason=None)
+    return request
+
+
 def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     """A row in every table, each of them open; the iteration that they belong to."""
     loop, _ = started_loop(tx, name)
@@ -113,7 +149,7 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
         tx, iteration, name="disk", module="command", host="web1", params={"cmd": "df"}, origin="decider"
     )
     propose(tx, iteration)
-    ask(tx, iteration)
+    request_approval(tx, iteration, prompt_rows.get_prompt(tx, ask(tx, iteration)))
     host_rows.upsert_host(tx, loop.id, "web1", ansible_host="127.0.0.1", ansible_port=22)
     host_rows.upsert_resource(tx, loop.id, "disk1", {"size": 3})
     rule_rows.insert_rule_result(

@@ -32,6 +32,7 @@ from ftl2_enterprise.loops.ports import (
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.secrets import parse_bindings
+from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Prompt
 from ftl2_enterprise.wiring.database import open_database
@@ -68,6 +69,7 @@ class ScriptedModules:
         self.handlers: dict[str, Handler] = {}
         self.refused: dict[str, str] = {}
         self.world: dict[str, Any] = {}
+        self.addresses: dict[str, str] = {}
         self.cancelled: list[ModuleCall] = []
         self.closed = False
 
@@ -83,7 +85,7 @@ class ScriptedModules:
         return [HostEntry(name=name, groups=groups) for name, groups in self.groups.items()]
 
     def identity(self, host: str) -> HostIdentity:
-        return HostIdentity(name=host, names=self.groups.get(host, ()))
+        return HostIdentity(name=host, names=self.groups.get(host, ()), address=self.addresses.get(host, ""))
 
     def identity_of(self, entry: HostEntry) -> HostIdentity:
         return HostIdentity(name=entry.name, names=entry.groups, is_registered=True)
@@ -182,6 +184,8 @@ class Bench:
     limits: RunLimits
     writer: Writer | None = None
     """Another one than the process itself."""
+    person: Caller | None = None
+    """The user at the terminal."""
 
     async def run(self) -> Loop:
         """Claim and run the loop, as a new process would."""
@@ -207,6 +211,7 @@ class Bench:
             random=lambda: 0.5,
             load_rules=lambda: load_rules(rules_dir, rules),
             rules=rules,
+            person=self.person,
         )
         try:
             return await process.run(engine)

@@ -40,12 +40,13 @@ class Command:
             kept[VARIABLE] = fault
         return kept
 
-    def run(self, *arguments: str, fault: str | None = None, timeout: float = 90.0):
+    def run(self, *arguments: str, fault: str | None = None, timeout: float = 90.0, typed: str = ""):
+        """Run to the end; `typed` is the standard input."""
         return subprocess.run(
             self.argv(*arguments),
             env=self.environment(fault),
             cwd=self.directory,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.deciders.manifest.resolve import combined
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ class ManifestPlan:
 
     document: Document
     name: str
+    remediation: LoopRemediation
     directory: Path
     vars: Mapping[str, Any]
     questions: tuple[Question, ...]
@@ -66,6 +68,7 @@ def plan(valid: ValidManifest) -> ManifestPlan:
     return ManifestPlan(
         document=resolved.document,
         name=resolved.manifest.name,
+        remediation=LoopRemediation(resolved.manifest.remediation),
         directory=resolved.directory,
         vars=resolved.vars,
         questions=tuple(resolved.manifest.questions),

@@ -46,7 +46,10 @@ def _write(session: CliSession, prompt_id: int, answer: str) -> int:
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
-    from ftl2_enterprise.protocol.loops.nouns import PromptState  # noqa: PLC0415
+    from ftl2_enterprise.loops.units import approvals as approval_units  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loops.approvals import APPROVE  # noqa: PLC0415
+    from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState  # noqa: PLC0415
+    from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415
 
     database = session.open_store()
     with database.write() as tx:
@@ -59,7 +62,10 @@ def _write(session: CliSession, prompt_id: int, answer: str) -> int:
             )
             raise conflict(f"cannot answer prompt {prompt_id}: it is {prompt.state}{by}")
         chosen = Redactor().text(resolve(prompt, answer))
-        prompt_rows.answer_prompt(tx, prompt_id, chosen, user_name())
+        if prompt.kind is PromptKind.APPROVAL:
+            approval_units.decide(tx, prompt_id, build.this_person(), approved=chosen == APPROVE)
+        else:
+            prompt_rows.answer_prompt(tx, prompt_id, chosen, user_name())
         loop = loop_rows.get_loop(tx, prompt.loop_id)
     _confirm(session, prompt_id, loop.name, chosen)
     if loop.managed:

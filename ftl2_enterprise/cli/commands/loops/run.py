@@ -21,7 +21,7 @@ from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.settings import LoopSettings
-from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, LoopState, Mode, Prompt, PromptState
+from ftl2_enterprise.protocol.loops.nouns import Loop, LoopRemediation, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter
 from ftl2_enterprise.render.loops import fact_lines
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Action
     from ftl2_enterprise.render.loops.narrator import Narrator
     from ftl2_enterprise.render.loops.tally import Tally
@@ -69,6 +70,8 @@ def _run(session: CliSession, given: GivenValues) -> int:
     shown = progress(session.out, silent=given.has("quiet") or wants_json)
     people = _people(session, shown, silent=wants_json, non_interactive=given.has("non-interactive"))
     _give_lookups(shown.narrator, store)
+    if isinstance(people, TerminalPeople):
+        people.lookup_approval = partial(_approval, store)
     header = partial(shown.show, fact_lines.header(loop))
     try:
         work = run_foreground.run(
@@ -171,6 +174,7 @@ def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
         max_tokens=given.maybe_number("max-tokens"),
         action_timeout=given.maybe_float("action-timeout") or limits.action_timeout,
         prompt_timeout=limits.prompt_timeout,
+        remediation=LoopRemediation(given.maybe("remediation") or limits.remediation),
     )
     return build.prepare(spec, settings)
 
@@ -217,6 +221,13 @@ def _give_lookups(narrator: Narrator, store: Store) -> None:
     narrator.lookup, narrator.lookup_prompt = action, prompt
 
 
+def _approval(store: Store, prompt: Prompt) -> ApprovalDetail | None:
+    from ftl2_enterprise.loops.handlers.prompts import approval_of  # noqa: PLC0415
+
+    with store.read() as tx:
+        return approval_of(tx, prompt)
+
+
 def _people(
     session: CliSession, shown: Progress, *, silent: bool, non_interactive: bool
 ) -> NonInteractivePeople | TerminalPeople:
@@ -251,6 +262,7 @@ COMMAND = Command(
         options.DRY_RUN,
         options.RUN_CHECKS,
         Option("quiet", "Print only the summary, or the error."),
+        options.REMEDIATION,
         options.POLICY,
         options.ENVIRONMENT,
         options.RULES_DIR,

@@ -93,6 +93,7 @@ COMMAND = Command(
         options.DRY_RUN,
         options.RUN_CHECKS,
         options.inventory("the machine of the service"),
+        options.REMEDIATION,
         options.POLICY,
         options.ENVIRONMENT,
         options.RULES_DIR,

@@ -16,6 +16,15 @@ from ftl2_enterprise.protocol.loops.facts.actions import (
     ActionStarted,
     ActionSucceeded,
 )
+from ftl2_enterprise.protocol.loops.facts.approvals import (
+    ApprovalAction as ApprovalAction,
+    ApprovalExpired,
+    ApprovalGiven,
+    ApprovalRejected,
+    ApprovalRequested,
+    ApprovalUsed,
+    ApprovalVoided,
+)
 from ftl2_enterprise.protocol.loops.facts.iterations import (
     DecidedAction as DecidedAction,
     FailedObservation as FailedObservation,
@@ -110,6 +119,12 @@ FACTS = declare(
     PromptAnswered,
     PromptExpired,
     PromptDismissed,
+    ApprovalRequested,
+    ApprovalGiven,
+    ApprovalRejected,
+    ApprovalExpired,
+    ApprovalVoided,
+    ApprovalUsed,
     RuleEnabled,
     RuleDisabled,
     RuleMatched,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.protocol.loops.approvals import (
+    ApprovalDetail,
+    ApprovalRequest,
+    ApprovalState,
+    ApprovalVote,
+    ProposedAction,
+    RequiredPeople,
+)
 from ftl2_enterprise.protocol.loops.nouns import (
+    PromptKind,
     PromptState,
 )
 from ftl2_enterprise.protocol.loops.replies import (
@@ -59,7 +68,39 @@ def detailed(asked: Any, desired: str = "nginx runs", loop_name: str = "web") ->
     return lambda _: prompts.detail_lines(fixed(detail), NOW)
 
 
+APPROVAL = ApprovalDetail(
+    request=ApprovalRequest(
+        id=1, loop_id=1, iteration_id=1, prompt_id=3, state=ApprovalState.OPEN,
+        needs=[RequiredPeople(people=2, group="dba", not_requester=True)],
+        actions=[
+            ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"}, reason="a", diff="-a\n+b"),
+            ProposedAction(n=2, module="reboot", host="web1", params={}, refused="denied by policy rule 1"),
+        ],
+        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None, asked_at=NOW,
+        deadline_at=NOW + 1, ended_at=None, used_by=None, reason="it was asked again",
+    ),
+    votes=[
+        ApprovalVote(
+            id=1, loop_id=1, approval_id=1, uid=7, name="ada", access="operate", groups=[], approved=True,
+            reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=NOW,
+        )
+    ],
+    missing="1 more person must approve",
+)  # fmt: skip
+
+
+def of_approval(_: FixedReader) -> list[Line]:
+    asked = prompt(3, "Approve 1 action on web1?", options=["approve", "reject"], kind=PromptKind.APPROVAL)
+    found = PromptDetail(prompt=asked, loop="web", desired_state="a", observations=[], approval=APPROVAL)
+    return prompts.detail_lines(fixed(found), NOW)
+
+
 PROMPT = [
+    Scenario("approval", of_approval, has_colour=True),
+    Scenario("approved by one of two", lambda _: [prompts.decided(prompt(3), APPROVAL)]),
+    Scenario("approved", lambda _: [prompts.decided(prompt(3, answer="approve"), None)]),
+    Scenario("rejected", lambda _: [prompts.decided(prompt(3, answer="reject"), None)]),
+    Scenario("dismissed approval", lambda _: prompts.dismissed(prompt(3, kind=PromptKind.APPROVAL))),
     Scenario("open", detailed(prompt()), has_colour=True),
     Scenario("answered", detailed(prompt(state=PromptState.ANSWERED, answer="yes", answered_by="ada (uid 7)"))),
     Scenario("expired", detailed(prompt(state=PromptState.EXPIRED, default="later"))),

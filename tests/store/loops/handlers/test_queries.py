@@ -27,7 +27,16 @@ from ftl2_enterprise.protocol.loops.replies import ProcessInfo, Queued
 from ftl2_enterprise.protocol.verb import reply_of
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.store import texts
-from tests.support.data.database import ask, begun_iteration, end_iteration, one_of_each, propose, spec, started_loop
+from tests.support.data.database import (
+    ask,
+    begun_iteration,
+    caller_for,
+    end_iteration,
+    one_of_each,
+    propose,
+    spec,
+    started_loop,
+)
 from tests.support.data.facts import sample
 
 if TYPE_CHECKING:
@@ -47,7 +56,7 @@ def see(db: Store, request: Request[Any], *children: Child) -> Any:
 def do(db: Store, request: Request[Any]) -> Any:
     with db.write() as tx:
         tx.actor = "eva"
-        return handlers.WRITES[type(request)].call(request).execute(tx)
+        return handlers.WRITES[type(request)].call(request, *caller_for(request)).execute(tx)
 
 
 def test_every_verb_of_loops_has_one_handler_of_the_declared_type() -> None:

@@ -1,0 +1,37 @@
+"""`reject`: reject the actions that a prompt lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.commandline.declaration import Command, Example
+from ftl2_enterprise.ctl.commands.loops.approve import REASON
+from ftl2_enterprise.ctl.loops.arguments import PROMPT, PROMPTS
+from ftl2_enterprise.protocol.loops.verbs import RejectPrompt
+from ftl2_enterprise.render.loops.prompts import decided
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.commandline.values import GivenValues
+    from ftl2_enterprise.ctl.session import CtlSession
+
+
+def run(session: CtlSession, given: GivenValues) -> int:
+    """Reject the actions."""
+    prompt = session.call(RejectPrompt(prompt=given.number("prompt", 0), reason=given.maybe("reason") or ""))
+    session.reply(prompt, lambda: decided(prompt, None))
+    return 0
+
+
+COMMAND = Command(
+    summary="Reject the actions that a prompt lists; none of them is executed.",
+    group=PROMPTS,
+    run=run,
+    verbs=(RejectPrompt,),
+    arguments=(PROMPT,),
+    options=(REASON,),
+    details=(
+        "The loop does not ask about the same actions again until what it observes or what it would do has changed, "
+        "or until a person starts it again."
+    ),
+    examples=(Example('reject 12 --reason "not during business hours"'),),
+)

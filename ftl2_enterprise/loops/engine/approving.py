@@ -1,0 +1,300 @@
+"""Approvals: asking people about the actions of a decision, and using what they approved, once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ftl2_enterprise.core.clock import after, seconds_between
+from ftl2_enterprise.core.faults import reach
+from ftl2_enterprise.core.problem import Code, Problem
+from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.gate.approvals import (
+    binding,
+    digest_of,
+    distinct,
+    is_complete,
+    is_same,
+    shortest_expiry,
+    why_void,
+)
+from ftl2_enterprise.loops import approval_terms
+from ftl2_enterprise.loops.engine import execute
+from ftl2_enterprise.loops.engine.observe import encode
+from ftl2_enterprise.loops.fault_points import LoopFaultPoint
+from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.units import approvals as approval_units
+from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval, ProposedAction
+from ftl2_enterprise.protocol.loops.nouns import PromptState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.engine.execute import JudgedAction
+    from ftl2_enterprise.loops.ports import ObservationResult
+    from ftl2_enterprise.loops.units import actions as action_units
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
+    from ftl2_enterprise.protocol.loops.decision import Decision
+    from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop, Prompt
+    from ftl2_enterprise.store.tx import Tx
+
+TIMING = frozenset({"start", "end", "delta"})
+"""Fields of a module's result that only describe the call."""
+ACCESS_TIMES = frozenset({"atime", "access_time"})
+"""Fields that change because a file is read."""
+BACKGROUND = frozenset({"uptime", "df -h /", "free -m"})
+"""Commands of the default observers, whose output is another one each time."""
+HOSTS_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovedDecision:
+    """A decision that people approved, ready to be executed."""
+
+    decision: Decision
+    by: str
+    judged: Sequence[JudgedAction]
+    ids: Sequence[int]
+
+
+# --- what an approval is bound to ----------------------------------------------------------------------------------
+
+
+def digest_of_observations(engine: LoopContext, seen: Sequence[ObservationResult]) -> str:
+    """The digest of what was observed, without what describes the call only, and without the text of secrets."""
+    form = sorted(
+        encode([one.name, one.host, one.success, _stable(engine.redactor.value(dict(one.result)))])
+        for one in seen
+        if _command(one.result) not in BACKGROUND
+    )
+    return digest_of("\n".join(form))
+
+
+def _command(result: Mapping[str, Any]) -> str:
+    command: Any = result.get("cmd")
+    return " ".join(map(str, cast("list[Any]", command))) if isinstance(command, list) else str(command or "")
+
+
+def _stable(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _without_access_times(value) for key, value in result.items() if key not in TIMING}
+
+
+def _without_access_times(value: Any) -> Any:
+    match value:
+        case dict():
+            fields = cast("dict[str, Any]", value)
+            return {key: _without_access_times(one) for key, one in fields.items() if key not in ACCESS_TIMES}
+        case list():
+            return [_without_access_times(one) for one in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def _bound(judged: Sequence[JudgedAction], salt: str) -> str:
+    """The binding of the effects in order; one that would be allowed instead of refused is another effect."""
+    return binding([f"{one.digest} {one.row.event or ''}" for one in judged], bytes.fromhex(salt))
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def must_ask(judged: Sequence[JudgedAction]) -> bool:
+    """Whether the gate asks people about one of the actions."""
+    return any(one.asks for one in judged)
+
+
+def why_not_askable(judged: Sequence[JudgedAction]) -> str | None:
+    """Why people cannot be asked: the stored actions would differ from those that would run."""
+    for one in judged:
+        if contains_mask(one.params):
+            return (
+                f"cannot ask for the approval of {one.row.module} on {one.row.host}: its parameters contain the text "
+                "of a secret; bind it with --secret"
+            )
+    return None
+
+
+def put(
+    engine: LoopContext,
+    loop: Loop,
+    iteration: Iteration,
+    decision: Decision,
+    judged: Sequence[JudgedAction],
+    *,
+    by: str,
+    seen: Sequence[ObservationResult],
+    again: str | None,
+) -> Prompt:
+    """Commit one request for all actions of the decision."""
+    needs = distinct(need for one in judged if one.verdict is not None for need in one.verdict.needs)
+    sentences = dict.fromkeys(one.why for one in judged if one.asks)
+    expires = shortest_expiry(needs, engine.limits.approval_timeout)
+    if engine.spec.prompt_timeout is not None:
+        expires = min(expires, engine.spec.prompt_timeout)
+    salt = secrets.token_hex(16)
+    why = "; ".join(sentences)
+    requester = approval_terms.uid_of(loop.submitted_by)
+    if requester is None and not loop.managed and engine.person is not None:
+        requester = engine.person.uid
+    new = NewApproval(
+        question=_question(judged),
+        context="; ".join(filter(None, (f"asked again: {again}" if again else "", why, decision.reasoning))),
+        why=why,
+        needs=[approval_terms.required(need) for need in needs],
+        actions=[_proposed(one, decision) for one in judged],
+        summaries=[one.row.summary for one in judged],
+        salt=salt,
+        effects_digest=_bound(judged, salt),
+        observations_digest=digest_of_observations(engine, seen),
+        requester=requester,
+        deadline_at=after(engine.clock.now(), expires),
+    )
+    prompt = engine.journal.commit(approval_units.ask, iteration, engine.journal.generation, decision, by=by, new=new)
+    reach(LoopFaultPoint.APPROVAL_ASKED)
+    return prompt
+
+
+def _question(judged: Sequence[JudgedAction]) -> str:
+    running = [one for one in judged if one.row.event is None]
+    hosts = list(dict.fromkeys(one.row.host for one in running))
+    more = f" and {len(hosts) - HOSTS_NAMED} more" if len(hosts) > HOSTS_NAMED else ""
+    named = ", ".join(hosts[:HOSTS_NAMED]) + more
+    return f"Approve {len(running)} action{'' if len(running) == 1 else 's'} on {named}?"
+
+
+def _proposed(one: JudgedAction, decision: Decision) -> ProposedAction:
+    return ProposedAction(
+        n=one.row.n,
+        module=one.row.module,
+        host=one.row.host,
+        params=one.row.params,
+        reason=decision.actions[one.row.n - 1].reason,
+        asks=one.why if one.asks else None,
+        refused=one.row.reason if one.row.event is not None else None,
+    )
+
+
+# --- after the answer ----------------------------------------------------------------------------------------------
+
+
+def why_unapproved(tx: Tx, prompt: Prompt) -> tuple[ApprovalRequest, str | None]:
+    """The request of a closed prompt, and why its actions may not run; None if people approved them."""
+    request = approval_rows.of_prompt(tx, prompt.id)
+    assert request is not None
+    if request.state is ApprovalState.APPROVED:
+        return request, None
+    if request.state is not ApprovalState.OPEN:
+        return request, request.reason or str(request.state)
+    missing = approval_terms.missing(request, approval_rows.get_votes(tx, request.id))
+    if prompt.state is PromptState.DISMISSED:
+        return request, f"the request for approval was dismissed; {missing}"
+    if tx.now < request.deadline_at:
+        return request, f"they need an approval, and no person can be asked here; {missing}"
+    return request, f"not approved within {seconds_between(request.asked_at, request.deadline_at):g} s; {missing}"
+
+
+def denied(engine: LoopContext, iteration: Iteration, reason: str) -> list[action_units.NewAction]:
+    """A row for each action that the iteration asked about, denied for the reason, unless it is refused anyway."""
+    decision = engine.journal.read(loop_rows.get_iteration, iteration.id).decision
+    judged = execute.judge_actions(engine, decision.actions if decision else [], origin="decision")
+    return [one.row if one.row.event is not None else execute.denied(one, reason) for one in judged]
+
+
+def still_rejected(
+    engine: LoopContext,
+    request: ApprovalRequest | None,
+    seen: Sequence[ObservationResult],
+    judged: Sequence[JudgedAction] | None = None,
+) -> str | None:
+    """Why people are not asked: they rejected the same, and no person has started the loop again since.
+
+    `judged` are the actions; None compares the observations alone.
+    """
+    if request is None or request.state is not ApprovalState.REJECTED:
+        return None
+    if not is_same(request.observations_digest, digest_of_observations(engine, seen)):
+        return None
+    if judged is not None and not is_same(request.effects_digest, _bound(judged, request.salt)):
+        return None
+    if engine.journal.read(_is_outdated, request):
+        return None
+    return f"{request.reason} (prompt {request.prompt_id}), and nothing has changed since"
+
+
+def _is_outdated(tx: Tx, request: ApprovalRequest) -> bool:
+    """Whether a person has started the loop again since the request."""
+    asked = loop_rows.get_iteration(tx, request.iteration_id)
+    return asked.run < prompt_rows.run_by_person(tx, request.loop_id)
+
+
+# --- using an approval ---------------------------------------------------------------------------------------------
+
+
+def use(
+    engine: LoopContext, iteration: Iteration, request: ApprovalRequest, seen: Sequence[ObservationResult]
+) -> ApprovedDecision | str:
+    """Begin the approved actions, once, exactly as they were approved; else end the approval: the text is why."""
+    asked = engine.journal.read(loop_rows.get_iteration, request.iteration_id)
+    decision = asked.decision
+    assert decision is not None
+    judged = execute.judge_actions(engine, decision.actions, origin="decision")
+    effects, observations = _bound(judged, request.salt), digest_of_observations(engine, seen)
+    votes = approval_terms.approvals_of(engine.journal.read(approval_rows.get_votes, request.id))
+    terms = approval_terms.terms_of(request)
+    why = why_not_askable(judged) or is_complete(
+        terms, votes, now=engine.clock.now(), effects=effects, observations=observations
+    )
+    reach(LoopFaultPoint.APPROVAL_CHECKED)
+    if why is None:
+        by = asked.decided_by or engine.decider.name
+        try:
+            ids = engine.journal.commit(
+                approval_units.use,
+                iteration,
+                engine.journal.generation,
+                request.id,
+                decision,
+                by=by,
+                actions=[one.row for one in judged],
+                bound=(effects, observations),
+            )
+        except Problem as problem:
+            if problem.code is not Code.DENIED:
+                raise
+            why = problem.message
+        else:
+            grant(engine, judged)
+            reach(LoopFaultPoint.APPROVAL_USED)
+            return ApprovedDecision(decision=decision, by=by, judged=judged, ids=ids)
+    engine.journal.commit(approval_units.end, request.id, reason=why)
+    return why
+
+
+def grant(engine: LoopContext, judged: Sequence[JudgedAction]) -> None:
+    """Let the gate allow exactly these effects, until `revoke`."""
+    engine.grants.digests = frozenset(one.digest for one in judged if one.row.event is None)
+
+
+def revoke(engine: LoopContext) -> None:
+    """Nothing is approved any more."""
+    engine.grants.digests = frozenset()
+
+
+def restore(engine: LoopContext, iteration: Iteration) -> None:
+    """Allow the rest of an interrupted iteration that executes approved actions, if its approval is still valid.
+
+    The observations are those of the approval: the iteration has observed them itself before it used it.
+    """
+    request = engine.journal.read(approval_rows.used_by, iteration.id)
+    if request is None or iteration.decision is None:
+        return
+    judged = execute.judge_actions(engine, iteration.decision.actions, origin="decision")
+    terms = approval_terms.terms_of(request)
+    effects = _bound(judged, request.salt)
+    now = engine.clock.now()
+    if why_void(terms, effects=effects, observations=request.observations_digest) is None and (
+        request.asked_at <= now < request.deadline_at
+    ):
+        grant(engine, judged)

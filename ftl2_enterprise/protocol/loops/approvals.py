@@ -1,0 +1,129 @@
+"""Approvals as they are stored, shown and sent. No behavior; `gate.approvals` decides what one is worth."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.wire import Wire
+
+APPROVE, REJECT = "approve", "reject"
+"""The options of a prompt that asks for an approval."""
+
+
+class ApprovalState(StrEnum):
+    """The state of a request for approval."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    """Enough people agreed; the actions have not begun."""
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    VOID = "void"
+    """Something that it was bound to has changed."""
+    USED = "used"
+    """The actions were begun with it. It is never used again."""
+
+
+class RequiredPeople(Wire, frozen=True):
+    """Who must agree, as one rule requires it."""
+
+    by: str = "operate"
+    """The least access to the service: `operate` or `administer`."""
+    group: str = ""
+    """A Unix group that everyone who agrees is a member of; empty: any."""
+    people: int = 1
+    """How many persons, by user id."""
+    not_requester: bool = False
+    """The person who submitted the loop does not count."""
+    expires: float | None = None
+    """Seconds in which they may agree; null: the setting."""
+
+
+class ProposedAction(Wire, frozen=True):
+    """One action of the list that people agree to, on one host."""
+
+    n: int
+    module: str
+    host: str
+    params: dict[str, Any]
+    """Redacted."""
+    reason: str | None = None
+    asks: str | None = None
+    """The sentence of the rule that asks for an approval; null if policy allows the action without one."""
+    refused: str | None = None
+    """Why it will not run even if people agree: policy denies it, or its module or host cannot be used."""
+    diff: str | None = None
+    """What it would change in a text, if that is known."""
+
+
+class ApprovalRequest(Wire, frozen=True):
+    """A request for approval: one list of actions, what they are bound to, and who must agree."""
+
+    id: int
+    loop_id: int
+    iteration_id: int
+    """The iteration that asked."""
+    prompt_id: int
+    state: ApprovalState
+    needs: list[RequiredPeople]
+    actions: list[ProposedAction]
+    salt: str
+    """Hexadecimal; of `effects_digest`."""
+    effects_digest: str
+    """What the actions are bound to: their order, hosts and parameters with their secrets."""
+    observations_digest: str
+    requester: int | None
+    """User id of the person who submitted the loop."""
+    asked_at: Instant
+    deadline_at: Instant
+    ended_at: Instant | None
+    """When it was rejected, expired, void or used."""
+    used_by: int | None
+    """The iteration that executed the actions."""
+    reason: str | None
+    """Why it was rejected, expired or void."""
+
+
+class NewApproval(Wire, frozen=True):
+    """What people are asked to approve."""
+
+    question: str
+    context: str | None
+    why: str
+    needs: list[RequiredPeople]
+    actions: list[ProposedAction]
+    summaries: list[str]
+    """One line about each action."""
+    salt: str
+    effects_digest: str
+    observations_digest: str
+    requester: int | None
+    deadline_at: Instant
+
+
+class ApprovalVote(Wire, frozen=True):
+    """The decision of one person about a request, with what it was about."""
+
+    id: int
+    loop_id: int
+    approval_id: int
+    uid: int
+    name: str
+    access: str
+    groups: list[str]
+    approved: bool
+    reason: str | None
+    effects_digest: str
+    observations_digest: str
+    given_at: Instant
+
+
+class ApprovalDetail(Wire, frozen=True):
+    """A request for approval with the decisions about it."""
+
+    request: ApprovalRequest
+    votes: list[ApprovalVote] = []
+    missing: str | None = None
+    """Who still has to agree, as a sentence; null if no one."""

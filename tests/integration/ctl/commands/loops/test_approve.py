@@ -1,0 +1,49 @@
+"""Approving the actions that a prompt lists."""
+
+from __future__ import annotations
+
+from ftl2_enterprise.protocol.loops.approvals import (
+    ApprovalDetail,
+    ApprovalRequest,
+    ApprovalState,
+    ProposedAction,
+    RequiredPeople,
+)
+from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
+from ftl2_enterprise.protocol.loops.replies import PromptDetail
+from ftl2_enterprise.protocol.loops.verbs import ApprovePrompt, ShowPrompt
+from tests.support.data import builders
+
+
+def detail(prompt, missing=None):
+    request = ApprovalRequest(
+        id=1, loop_id=1, iteration_id=1, prompt_id=3, state=ApprovalState.OPEN, needs=[RequiredPeople(people=2)],
+        actions=[ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"})],
+        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None,
+        asked_at=0, deadline_at=1, ended_at=None, used_by=None, reason=None,
+    )  # fmt: skip
+    return PromptDetail(
+        prompt=prompt,
+        loop="web",
+        desired_state="a",
+        observations=[],
+        approval=ApprovalDetail(request=request, missing=missing),
+    )
+
+
+def test_the_reply_names_who_else_has_to_approve(service, ctl):
+    prompt = builders.prompt(3, kind=PromptKind.APPROVAL)
+    service.on(ApprovePrompt, prompt)
+    service.on(ShowPrompt, detail(prompt, "1 more person must approve"))
+    status, out = ctl("approve", "3", "--reason", "change 4711")[:2]
+    assert (status, out) == (0, "✔ prompt 3: approved; 1 more person must approve\n")
+    assert service.asked_for(ApprovePrompt) == [ApprovePrompt(prompt=3, reason="change 4711")]
+
+
+def test_the_reply_explains_what_happens_next(service, ctl):
+    prompt = builders.prompt(
+        3, kind=PromptKind.APPROVAL, state=PromptState.ANSWERED, answer="approve", answered_by="eva (uid 1000)"
+    )
+    service.on(ApprovePrompt, prompt)
+    service.on(ShowPrompt, detail(prompt))
+    assert "the loop observes again" in ctl("approve", "3")[1]
