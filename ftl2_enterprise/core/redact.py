@@ -6,44 +6,25 @@ Unknown ones are found by their context: after a name such as `password`, in a p
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import math
 import re
-import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast, override
-from urllib.parse import quote, quote_plus
 
 import msgspec
 
-MASK = "[redacted]"
-
-MIN_LENGTH = 4
-"""Characters. A shorter value cannot be protected by a search, which would mask half of every text."""
-
-MIN_LINE = 8
-"""Characters from which on each line of a secret with several lines is searched for separately."""
-
-MIN_CORE = 8
-"""Characters from which on a part of a longer base64 text is searched for."""
+from ftl2_enterprise.core.secret_forms import MASK, KnownValues
 
 MAX_DEPTH = 100
 
 
 class Redactor:
-    """Replaces secrets by MASK. Holds the values only inside a compiled pattern and never prints them."""
+    """Replaces secrets by MASK, and never prints them."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
-        for value in values:
-            forms.update(_forms(value))
-        # Longest first: the shell form of a value contains the value, and must be masked as a whole.
-        ordered = sorted((form for form in forms if form not in MASK), key=lambda form: (-len(form), form))
-        self._known: re.Pattern[str] | None = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._known: KnownValues = KnownValues(values)
 
     @override
     def __repr__(self) -> str:
@@ -54,7 +35,7 @@ class Redactor:
 
         For texts that stay in memory: a check may compare a text that `text` would mask on suspicion.
         """
-        return text if self._known is None else self._known.sub(MASK, text)
+        return self._known.mask(text)
 
     def text(self, text: str) -> str:
         """The text without known secrets and without what looks like one, for storing, showing and sending."""
@@ -94,7 +75,7 @@ class Redactor:
         if isinstance(number, float) and not math.isfinite(number):
             return str(number)
         # A secret may consist of digits; numbers are compared with known values only.
-        if self._known is not None and self._known.search(str(number)):
+        if self._known.contains(str(number)):
             return MASK
         return number
 
@@ -248,69 +229,3 @@ def _masked_assignment(match: re.Match[str]) -> str:
         return whole
     start, end = (offset - match.start() for offset in match.span(name))
     return whole[:start] + MASK + whole[end:]
-
-
-# --- forms of a known value -----------------------------------------------------------------------------------
-
-
-def _forms(value: str) -> set[str]:
-    """The forms in which the value is likely to occur."""
-    forms: set[str] = set()
-    lines = value.splitlines()
-    for part in {value, value.strip(), *(line for line in (*lines, *map(str.strip, lines)) if len(line) >= MIN_LINE)}:
-        if len(part) >= MIN_LENGTH:
-            forms |= _written(part)
-    return {form for form in forms if len(form) >= MIN_LENGTH}
-
-
-def _written(value: str) -> set[str]:
-    raw = _bytes(value)
-    forms = {value, raw.hex(), quote(raw, safe=""), quote(raw), quote_plus(raw), html.escape(value)}
-    forms |= {_lower_escapes(form) for form in (quote(raw, safe=""), quote(raw), quote_plus(raw))}
-    forms |= _base64(raw)
-    for inner in _quoted(value):
-        forms |= {inner, *_quoted(inner)}
-    return forms
-
-
-_QUOTERS: tuple[Callable[[str], str], ...] = (
-    lambda text: json.dumps(text)[1:-1],
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: repr(text)[1:-1],
-    shlex.quote,
-    lambda text: text.replace("'", "'\\''"),
-    lambda text: text.replace("'", "''"),
-    lambda text: re.sub(r'([\\"$`])', r"\\\1", text),
-    lambda text: re.sub(r"([^A-Za-z0-9_@%+=:,./-])", r"\\\1", text),
-)
-
-
-def _quoted(value: str) -> set[str]:
-    return {quoter(value) for quoter in _QUOTERS}
-
-
-def _base64(raw: bytes) -> set[str]:
-    forms: set[str] = set()
-    for shift in range(3):
-        # Within a longer text (`user:password` of basic authentication) the letters depend on the offset modulo 3;
-        # those at both ends mix with the neighbours and are left out.
-        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
-        head = (0, 2, 3)[shift]
-        whole = (shift + len(raw)) % 3 == 0
-        core = encoded[head:] if whole else encoded[head:-1]
-        if len(core) >= MIN_CORE or (shift == 0 and whole):
-            forms.add(core)
-    forms.add(base64.b64encode(raw).decode())
-    forms.add(base64.b64encode(raw).decode().rstrip("="))
-    return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
-
-
-def _lower_escapes(text: str) -> str:
-    return re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), text)
-
-
-def _bytes(value: str) -> bytes:
-    try:
-        return value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogatepass")

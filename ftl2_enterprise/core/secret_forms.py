@@ -1,0 +1,366 @@
+"""Finds known secrets in texts: as they are, escaped, encoded, wrapped over lines, and in dumps.
+
+A *form* is a text in which a secret may stand: an encoding or an escape. Forms are searched for in the text itself,
+and in *views* of it, in which some characters are left out: without white space, a base64 text is found however it is
+wrapped; of the hexadecimal digits alone, one that is spaced, in upper case, or written as `0x68,`.
+
+Not covered: compressed or encrypted texts, base85, rot13, base64 of more than two levels, a secret that is printed in
+parts, and views of secrets shorter than `MIN_VIEWED`.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import shlex
+from bisect import bisect_right
+from typing import TYPE_CHECKING, final, override
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+MASK = "[redacted]"
+
+MIN_LENGTH = 4
+"""Characters. A shorter value cannot be protected by a search, which would mask half of every text."""
+MIN_LINE = 8
+"""Characters from which on each line of a secret with several lines is searched for separately."""
+MIN_CORE = 8
+"""Characters from which on a part of a longer base64 text is searched for."""
+MIN_VIEWED = 6
+"""Characters of a secret from which on it is searched for in views, reversed, and in any case."""
+MIN_PART = 4
+"""Characters of the beginning of a secret that are masked where a text was cut."""
+
+_CUTS = re.compile(
+    r"\n\[\d+ more bytes were not kept\]|\n?\.\.\.(?= [\d,]+ of [\d,]+ characters left out|[\s\"'\])}]|\Z)"
+)
+"""What marks the place where a text was shortened."""
+
+
+@final
+class KnownValues:
+    """The known secrets of a process. Holds them only inside of patterns and forms, and never prints them."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        parts = {part for value in values for part in _parts(value)}
+        forms = {form for part in parts for form in _written(part) if len(form) >= MIN_LENGTH and form not in MASK}
+        viewed = [part for part in parts if len(part) >= MIN_VIEWED]
+        self._forms: list[str] = sorted(forms, key=len, reverse=True)
+        self._plain: re.Pattern[str] | None = re.compile(_expression(forms)) if forms else None
+        self._raw: list[bytes] = [_bytes(part) for part in viewed]
+        self._views: list[_View] = [
+            _View(_NOT_SPACE, {form for part in viewed for form in _solid(part)}),
+            _View(_HEX, {form for part in viewed for form in _hexadecimal(part)}, lower=True),
+            _View(_DIGITS, {form for part in viewed for form in _numbers(part)}),
+            _View(_ALL, {_lower(part) for part in viewed if _lower(part) != part.upper()}, lower=True),
+        ]
+
+    @override
+    def __repr__(self) -> str:
+        return "KnownValues(hidden)"
+
+    def contains(self, text: str) -> bool:
+        """Whether the text, which is short, contains a form of a secret."""
+        return self._plain is not None and self._plain.search(text) is not None
+
+    def mask(self, text: str) -> str:
+        """The text with a mask in place of each form."""
+        if self._plain is None:
+            return text
+        # All are searched for in the whole text: what one of them masks could hide the rest of a secret from others.
+        found = [match.span() for match in self._plain.finditer(text)]
+        if len(text) >= MIN_VIEWED:
+            raw = text.encode("utf-8", "surrogatepass")
+            for view in self._views:
+                found += view.find(text, raw)
+            found += [dump.span() for dump in _DUMP.finditer(text) if self._is_in_dump(dump.group())]
+        masked = _masked(text, found) if found else text
+        if "..." in masked or "more bytes were not kept]" in masked:
+            masked = self._mask_cuts(masked)
+        return masked
+
+    def _mask_cuts(self, text: str) -> str:
+        """Mask the beginning of a secret before each place where the text was cut."""
+        pieces: list[str] = []
+        position = 0
+        for cut in _CUTS.finditer(text):
+            kept = text[position : cut.start()]
+            size = self._beginning_at_end(kept)
+            pieces += [kept[: len(kept) - size], MASK if size else "", cut.group()]
+            position = cut.end()
+        return "".join([*pieces, text[position:]])
+
+    def _beginning_at_end(self, text: str) -> int:
+        """Length of the longest beginning of a form with which the text ends; 0 if it is short."""
+        last = text[-MIN_PART:]
+        longest = 0
+        if len(last) < MIN_PART:
+            return 0
+        for form in self._forms:
+            start = form.rfind(last)
+            while start >= 0 and start + MIN_PART > longest:
+                if text.endswith(form[: start + MIN_PART]):
+                    longest = start + MIN_PART
+                    break
+                start = form.rfind(last, 0, start + MIN_PART - 1)
+        return longest
+
+    def _is_in_dump(self, dump: str) -> bool:
+        return any(raw in data for data in _dumped(dump) for raw in self._raw)
+
+
+def _masked(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with one mask in place of spans that overlap or touch."""
+    pieces: list[str] = []
+    done = -1
+    for start, end in sorted(spans):
+        if start > done:
+            pieces += [text[max(done, 0) : start], MASK]
+        done = max(done, end)
+    return "".join([*pieces, text[max(done, 0) :]])
+
+
+# --- views --------------------------------------------------------------------------------------------------------
+
+_NOT_SPACE = re.compile(r"(?:[^ \t\n\v\f\r\\nrt]|(?<!\\)[nrt]|\\(?![nrt]))+")
+"""White space, also as it is escaped in JSON, is left out."""
+_HEX = re.compile(r"(?:(?!0[xX])[0-9A-Fa-f])+")
+_DIGITS = re.compile(r"[0-9]+")
+_ALL = re.compile(r"(?s).+")
+_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def _others(kept: str) -> bytes:
+    return bytes(code for code in range(256) if chr(code) not in kept)
+
+
+_LEFT_OUT = {
+    _NOT_SPACE: ((b"\\n", b"\\r", b"\\t"), b" \t\n\v\f\r"),
+    _HEX: ((b"0x", b"0X"), _others("0123456789abcdefABCDEF")),
+    _DIGITS: ((), _others("0123456789")),
+    _ALL: ((), b""),
+}
+"""The same for bytes: sequences and single bytes that a view leaves out; faster than an expression."""
+
+
+def _lower(text: str) -> str:
+    """In lower case; unlike `str.lower`, of the same length."""
+    return text.lower() if text.isascii() else text.translate(_UPPER)
+
+
+@final
+class _View:
+    """The characters of a text that `kept` matches, and the forms that are searched for in them."""
+
+    def __init__(self, kept: re.Pattern[str], forms: Iterable[str], *, lower: bool = False) -> None:
+        texts = set(forms)
+        self._expression: str = _expression(texts)
+        self._in_bytes: re.Pattern[bytes] | None = re.compile(self._expression.encode()) if texts else None
+        self._in_text: re.Pattern[str] | None = None
+        self._shortest = min((len(form) for form in texts), default=0)
+        self._kept: re.Pattern[str] = kept
+        self._lower: bool = lower
+
+    def find(self, text: str, raw: bytes) -> list[tuple[int, int]]:
+        """Where the text, whose bytes are `raw`, has forms: their beginnings and ends in the text."""
+        if self._in_bytes is None:
+            return []
+        sequences, single = _LEFT_OUT[self._kept]
+        for sequence in sequences:
+            raw = raw.replace(sequence, b"")
+        if single:
+            raw = raw.translate(None, single)
+        if len(raw) < self._shortest or self._in_bytes.search(raw.lower() if self._lower else raw) is None:
+            return []
+        starts: list[int] = []
+        offsets: list[int] = []
+        pieces: list[str] = []
+        size = 0
+        for piece in self._kept.finditer(text):
+            pieces.append(piece.group())
+            starts.append(size)
+            offsets.append(piece.start() - size)
+            size += len(pieces[-1])
+        view = "".join(pieces)
+
+        def original(position: int) -> int:
+            return position + offsets[bisect_right(starts, position) - 1]
+
+        if self._in_text is None:
+            # Compiled only here: most processes never have a text with a secret, and compiling takes long.
+            self._in_text = re.compile(self._expression)
+        found = self._in_text.finditer(_lower(view) if self._lower else view)
+        return [(original(match.start()), original(match.end() - 1) + 1) for match in found]
+
+
+# --- dumps --------------------------------------------------------------------------------------------------------
+
+_DUMP = re.compile(r"(?m)(?:^[0-9A-Fa-f]{6,8}:?[ \t]+[0-9A-Fa-f]{2,6}\b.*(?:\n\*)?(?:\n[0-9A-Fa-f]{6,8})?(?:\n|\Z))+")
+"""Lines of xxd, hexdump or od: an offset, then bytes or words."""
+_UNIT = re.compile(r"[0-9A-Fa-f]+")
+
+
+def _dumped(dump: str) -> Iterator[bytes]:
+    """The bytes of a dump, read in each of the ways that its words permit."""
+    rows = [_units(line) for line in dump.splitlines()]
+    units = [unit for row in rows for unit in row]
+    widths = {len(unit) for unit in units}
+    octal = all(set(unit) <= set("01234567") for unit in units)
+    if widths <= {2, 4}:
+        yield bytes.fromhex("".join(units))
+        yield b"".join(bytes.fromhex(unit)[::-1] for unit in units)
+    if widths == {3} and octal:
+        yield bytes(int(unit, 8) & 255 for unit in units)
+    if widths == {6} and octal:
+        yield b"".join((int(unit, 8) & 0xFFFF).to_bytes(2, "little") for unit in units)
+
+
+def _units(line: str) -> list[str]:
+    columns = line.partition(" ")[2].lstrip()
+    if columns.endswith("|"):
+        columns = columns.rpartition("  |")[0]  # hexdump -C has a blank more in the middle
+    else:
+        columns = columns.partition("  ")[0] if ":" in line[:9] else columns  # xxd: then the characters
+    return _UNIT.findall(columns)
+
+
+# --- forms --------------------------------------------------------------------------------------------------------
+
+
+def _parts(value: str) -> set[str]:
+    """The value and each of its long lines, with and without surrounding white space."""
+    lines = value.splitlines()
+    parts = {value, value.strip(), *(line for line in (*lines, *map(str.strip, lines)) if len(line) >= MIN_LINE)}
+    return {part for part in parts if len(part) >= MIN_LENGTH}
+
+
+def _written(value: str) -> set[str]:
+    """The forms that are searched for in the text itself."""
+    raw = _bytes(value)
+    urls = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    forms = {value, raw.hex(), raw.hex().upper(), html.escape(value), *urls}
+    forms |= {_lower_escapes(form) for form in urls}
+    forms |= {quote(form, safe="") for form in urls}
+    forms |= _base64(raw) | {"\0".join(value)}
+    if len(value) >= MIN_VIEWED:
+        forms |= {value[::-1], *_base32(raw), *_base64(base64.b64encode(raw))}
+    for inner in _quoted(value):
+        forms |= {inner, *_quoted(inner)}
+    return forms
+
+
+_SPACE = re.compile(r"\s|\\[nrt]")
+
+
+def _solid(value: str) -> set[str]:
+    """Forms without white space."""
+    raw = _bytes(value)
+    forms = _base64(raw) | _base32(raw) | _base64(base64.b64encode(raw)) | _base64(_utf16(value))
+    if len(value) >= 2 * MIN_LINE:
+        forms.add(_SPACE.sub("", value))
+    return {form for form in forms if len(form) >= 2 * MIN_VIEWED - 2 and not _SPACE.search(form)}
+
+
+def _hexadecimal(value: str) -> set[str]:
+    """Forms of hexadecimal digits; those of UTF-16 are the digits of escapes in JSON."""
+    return {data.hex() for data in (_bytes(value), _utf16(value), _utf16(value, "be"))}
+
+
+def _numbers(value: str) -> set[str]:
+    """The bytes as octal numbers of three digits and as decimal ones."""
+    raw = _bytes(value)
+    return {"".join(f"{byte:03o}" for byte in raw), "".join(map(str, raw))}
+
+
+_QUOTERS: tuple[Callable[[str], str], ...] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    shlex.quote,
+    lambda text: text.replace("'", "'\\''"),
+    lambda text: text.replace("'", "'\"'\"'"),
+    lambda text: text.replace("'", "''"),
+    lambda text: re.sub(r'([\\"$`])', r"\\\1", text),
+    lambda text: re.sub(r"([^A-Za-z0-9_@%+=:,./-])", r"\\\1", text),
+)
+
+
+def _quoted(value: str) -> set[str]:
+    return {quoter(value) for quoter in _QUOTERS}
+
+
+def _base64(raw: bytes) -> set[str]:
+    forms: set[str] = set()
+    for shift in range(3):
+        # Within a longer text (`user:password` of basic authentication) the letters depend on the offset modulo 3;
+        # those at both ends mix with the neighbours and are left out.
+        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        head = (0, 2, 3)[shift]
+        whole = (shift + len(raw)) % 3 == 0
+        core = encoded[head:] if whole else encoded[head:-1]
+        if len(core) >= MIN_CORE or (shift == 0 and whole):
+            forms.add(core)
+    forms.add(base64.b64encode(raw).decode())
+    forms.add(base64.b64encode(raw).decode().rstrip("="))
+    return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
+
+
+def _base32(raw: bytes) -> set[str]:
+    return {base64.b32encode(raw).decode(), base64.b32encode(raw).decode().rstrip("=")}
+
+
+def _lower_escapes(text: str) -> str:
+    return re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), text)
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+
+
+def _utf16(value: str, order: str = "le") -> bytes:
+    return value.encode(f"utf-16-{order}", "surrogatepass")
+
+
+# --- patterns -----------------------------------------------------------------------------------------------------
+
+
+def _expression(forms: Iterable[str]) -> str:
+    """A regular expression that finds the longest of the forms at each place.
+
+    Forms with the same beginning share it, or a text would be compared with every form at each of its characters.
+    """
+    ordered = sorted(set(forms) - {""})
+    if not ordered:
+        return ""
+    try:
+        return _shared(ordered, 0)
+    except RecursionError:
+        return "|".join(map(re.escape, sorted(ordered, key=len, reverse=True)))
+
+
+def _shared(forms: list[str], depth: int) -> str:
+    """The pattern of sorted forms that are equal up to `depth`."""
+    first, last = forms[0], forms[-1]
+    end = depth
+    limit = min(len(first), len(last))
+    while end < limit and first[end] == last[end]:
+        end += 1
+    head = re.escape(first[depth:end])
+    if len(forms) == 1:
+        return re.escape(first[depth:])
+    ends_here = len(first) == end
+    rest = forms[1:] if ends_here else forms
+    branches: list[str] = []
+    start = 0
+    for index in range(1, len(rest) + 1):
+        if index == len(rest) or rest[index][end] != rest[start][end]:
+            branches.append(_shared(rest[start:index], end))
+            start = index
+    return f"{head}(?:{'|'.join(branches)}){'?' if ends_here else ''}"

@@ -1,0 +1,160 @@
+"""Known secrets are found however they are written; the table is what docs/reference/policy.md lists."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import shlex
+import string
+import subprocess
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from urllib.parse import quote
+
+import pytest
+
+from ftl2_enterprise.core.redact import MASK, Redactor
+from ftl2_enterprise.core.secret_forms import KnownValues
+
+type Written = Callable[[bytes], str]
+
+
+def b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def run(*argv: str) -> Written:
+    return lambda raw: subprocess.run(argv, input=raw, capture_output=True, check=True).stdout.decode("latin-1")
+
+
+def text(written: Callable[[str], str]) -> Written:
+    return lambda raw: written(raw.decode())
+
+
+def wrapped(written: Written, width: int, end: str = "\n") -> Written:
+    return lambda raw: end.join(textwrap.wrap(written(raw), width))
+
+
+def each(form: str, between: str = "") -> Written:
+    return lambda raw: between.join(form.format(byte) for byte in raw)
+
+
+ENCODINGS: dict[str, Written] = {
+    "plain": bytes.decode,
+    "base64": b64,
+    "base64 at offset 1": lambda raw: b64(b"u" + raw + b"x"),
+    "base64 at offset 2": lambda raw: b64(b"us" + raw + b"xy"),
+    "URL-safe base64": lambda raw: base64.urlsafe_b64encode(raw).decode(),
+    "base64 wrapped at 76": lambda raw: base64.encodebytes(raw).decode(),
+    "base64 wrapped at 64": wrapped(b64, 64),
+    "base64 wrapped in JSON": lambda raw: json.dumps(wrapped(b64, 76)(raw)),
+    "base64 twice": lambda raw: b64(b64(raw).encode()),
+    "base64 of UTF-16": lambda raw: b64(raw.decode().encode("utf-16-le")),
+    "base32": lambda raw: base64.b32encode(raw).decode(),
+    "hex": bytes.hex,
+    "upper-case hex": lambda raw: raw.hex().upper(),
+    "hex wrapped at 60": run("xxd", "-p"),
+    "hex with colons": lambda raw: raw.hex(":"),
+    "hex with spaces": lambda raw: raw.hex(" "),
+    "a list of hex numbers": each("0x{:02x}", ", "),
+    "backslash x": each("\\x{:02x}"),
+    "backslash u": text(lambda value: "".join(f"\\u{ord(char):04x}" for char in value)),
+    "octal escapes": each("\\{:03o}"),
+    "a list of numbers": lambda raw: json.dumps(list(raw)),
+    "decimal entities": each("&#{:d};"),
+    "percent of every byte": each("%{:02X}"),
+    "URL": lambda raw: quote(raw, safe=""),
+    "URL twice": lambda raw: quote(quote(raw, safe=""), safe=""),
+    "JSON": text(json.dumps),
+    "JSON in JSON": text(lambda value: json.dumps(json.dumps(value))),
+    "HTML": text(html.escape),
+    "shell": text(shlex.quote),
+    "repr": text(repr),
+    "upper case": text(str.upper),
+    "swapped case": text(str.swapcase),
+    "reversed": text(lambda value: value[::-1]),
+    "UTF-16 with zero bytes": text(lambda value: value.encode("utf-16-le").decode("latin-1")),
+    "xxd": run("xxd"),
+    "hexdump -C": run("hexdump", "-C"),
+    "od -t x1": run("od", "-v", "-t", "x1"),
+    "od -x": run("od", "-v", "-x"),
+    "od -b": run("od", "-v", "-b"),
+    "od": run("od", "-v"),
+}  # fmt: skip
+"""How a secret is written; what is found."""
+
+
+def canary(number: int) -> str:
+    random.seed(number)
+    length = 8 + (number * 159) // 99
+    lines = 1 + (number % 4 == 3 and length > 40) * 2
+    letters = string.ascii_letters + string.digits + ("!\"'$%&/()=?\\`*+~#;:<>| {}[]@," if number % 2 else "")
+    rows = ["".join(random.choices(letters, k=length // lines)).strip() or "x" * 8 for _ in range(lines)]
+    return "\n".join(row if row[0].isalnum() else f"k{row}" for row in rows)
+
+
+CANARIES = [canary(number) for number in range(100)]
+
+
+@cache
+def known(secret: str) -> KnownValues:
+    return KnownValues([secret])
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_hundred_secrets_are_found_in_this_encoding(name: str) -> None:
+    for number, secret in enumerate(CANARIES):
+        written = ENCODINGS[name](secret.encode())
+        if name == "reversed" and "\n" in secret:
+            continue  # each of its lines is found, but not the line breaks between them
+        shown = KnownValues([secret]).mask(
+            f"key {written} end\n" if "\n" not in written else f"key\n{written}\nend\n"
+        )
+        assert written.strip() not in shown, (number, secret)
+        assert MASK in shown, (number, secret)
+        left = shown.replace(MASK, "")
+        # Line breaks of a wrapped text, quotation marks and letters mixed with neighbours may be left.
+        assert len(left) < 20 + len(written) - 0.85 * len(written.strip()) + 8, (number, secret, shown)
+
+
+def test_each_canary_is_different_and_some_have_lines() -> None:
+    assert len(set(CANARIES)) == 100
+    assert {min(map(len, CANARIES)), max(map(len, CANARIES))} <= set(range(8, 170))
+    assert any("\n" in secret for secret in CANARIES)
+
+
+HARMLESS = [
+    "the quick brown fox jumps over the lazy dog",
+    "deadbeef cafe 0123456789abcdef",
+    "00000000: 6865 6c6c 6f20 776f 726c 640a            hello world.",
+    "-rw-r--r-- 1 root root 1024 Nov 30 12:00 secret.txt",
+    "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "aGVsbG8gd29ybGQ= aGVsbG8gd29ybGQh",
+    "[1, 2, 3, 104, 101, 108, 108, 111]",
+    "... 12 of 4,000 characters left out ...",
+]
+
+
+@pytest.mark.parametrize("harmless", HARMLESS)
+def test_other_texts_are_unchanged(harmless: str) -> None:
+    redactor = Redactor(CANARIES)
+    assert redactor.text(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    "marker", ["...", "\n[1234 more bytes were not kept]\n", "\n... 12 of 4,000 characters left out ...\n"]
+)
+def test_the_beginning_of_a_secret_is_hidden_where_a_text_was_cut(marker: str) -> None:
+    secret = "correct-horse-battery-staple"
+    for size in range(4, len(secret)):
+        assert known(secret).mask(f"password {secret[:size]}{marker}") == f"password {MASK}{marker}"
+        assert known(secret).mask(f"b {b64(secret.encode())[:size]}{marker}") == f"b {MASK}{marker}"
+    assert known(secret).mask(f"password {secret[:3]}{marker}") == f"password {secret[:3]}{marker}"
+    assert known(secret).mask(f"a harmless end{marker}") == f"a harmless end{marker}"
+
+
+def test_the_representation_has_no_secret() -> None:
+    assert "correct-horse" not in repr(KnownValues(["correct-horse"]))
