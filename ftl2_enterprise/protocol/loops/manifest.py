@@ -163,6 +163,8 @@ class Manifest(Strict, frozen=True, kw_only=True):
     """Whether the loop repairs drift, asks for an approval first, or only reports it."""
     vars: dict[str, Any] = {}
     """Values for templates, read as `vars.NAME`; each may use those above it."""
+    allow_literal: list[str] = []
+    """Variables that look like secrets and are none."""
     questions: list[Question] = []
     observe: list[ManifestObservation] = []
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest import template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest import literal_secrets, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.parse import nearest
 from ftl2_enterprise.adapters.deciders.manifest.template import NOTHING, CannotRender, References
 from ftl2_enterprise.core.problem import Problem, invalid
@@ -157,6 +157,7 @@ def _settle_vars(document: Document, manifest: Manifest, directory: Path, given:
                 f"cannot set the variable {name!r}: {document.source} has no variable of that name",
                 nearest(name, manifest.vars),
             )
+    _refuse_literal_secrets(document, manifest)
     settled: dict[str, Any] = {}
     for name, value in manifest.vars.items():
         where = ("vars", name)
@@ -170,6 +171,22 @@ def _settle_vars(document: Document, manifest: Manifest, directory: Path, given:
             hint = "a variable may use only those above it" if "undefined" in str(error) else None
             raise document.problem(where, f"the variable {name!r}: {error}", hint) from None
     return settled
+
+
+def _refuse_literal_secrets(document: Document, manifest: Manifest) -> None:
+    for n, name in enumerate(manifest.allow_literal):
+        if name not in manifest.vars:
+            what = f"allow_literal names {name!r}, but there is no variable of that name"
+            raise document.problem(("allow_literal", n), what, nearest(name, manifest.vars))
+    for name, value in manifest.vars.items():
+        why = None if name in manifest.allow_literal else literal_secrets.find(name, value)
+        if why is not None:
+            raise document.problem(
+                ("vars", name),
+                f"the variable {name!r} {why}, and a manifest is stored and shown",
+                "leave it out and bind the parameter that needs it, with --secret MODULE.PARAM=credential:NAME or "
+                f"=ENV_VAR; if it is no secret, add `allow_literal: [{name}]`",
+            )
 
 
 # --- observations and steps ----------------------------------------------------------------------------------------
