@@ -2,7 +2,8 @@
 
 Inert unless FTL2_ENTERPRISE_FAULT names a point: `POINT[#N]=kill|raise|stall[:SECONDS]`, where N counts the times the
 point was reached (1 by default). `kill` is SIGKILL to this very process, so no clean-up is executed. With the suffix
-`@PATH`, only the process that creates this file does it. Several faults are separated by `;`.
+`@PATH`, only the process that creates this file does it; one that stalls continues when the file is removed. Several
+faults are separated by `;`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import Counter
 from enum import StrEnum
 
 VARIABLE = "FTL2_ENTERPRISE_FAULT"
+LONGEST_STALL = 3600.0
+"""Seconds."""
 
 
 class FaultPoint(StrEnum):
@@ -25,6 +28,12 @@ class FaultPoint(StrEnum):
     WRITER_UNIT_DONE = "writer-unit-done"
     WRITER_COMMITTED = "writer-committed"
     WRITER_ACKNOWLEDGED = "writer-acknowledged"
+    FREEZE_UNFINISHED = "freeze-unfinished"
+    FREEZE_WRITTEN = "freeze-written"
+    FREEZE_RECORDED = "freeze-recorded"
+    THAW_WRITTEN = "thaw-written"
+    FREEZE_REMOVED = "freeze-removed"
+    THAW_RECORDED = "thaw-recorded"
 
 
 class InjectedFault(Exception):
@@ -59,7 +68,9 @@ def _strike(point: StrEnum, what: str) -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stall":
-            time.sleep(float(seconds or 3600))
+            until = time.monotonic() + float(seconds or LONGEST_STALL)
+            while time.monotonic() < until and (not once or os.path.exists(once)):  # noqa: PTH110 - a text
+                time.sleep(min(0.02, until - time.monotonic()) if once else until - time.monotonic())
         case _:
             raise InjectedFault(point)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.approvals import ApprovalNeed, Remediation, distinct
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
+from ftl2_enterprise.gate.freezes import holding
 from ftl2_enterprise.gate.key import KEY
 from ftl2_enterprise.gate.permits import Permit
 from ftl2_enterprise.gate.policy import match
@@ -17,6 +18,8 @@ from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set as AbstractSet
 
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import Finding, Policy
 
@@ -45,10 +48,17 @@ class GateContext:
     run_checks: bool = False
     """Whether checks that have no fence run in a dry run, too."""
     unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
+    freezes: Sequence[Freeze] = ()
+    now: Instant = 0
+    """The time of the verdict, by which freezes may have ended."""
 
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
     """Judge one effect. A verdict `allow` contains the permit without which nothing can cause the effect."""
+    # Before everything else: while it holds, nothing begins, whatever it is.
+    freeze = holding(effect, context.freezes, context.now)
+    if freeze is not None:
+        return Verdict(ruling=Ruling.HOLD, freeze=freeze, reason=freeze.sentence)
     found = match.decide(context.policies, effect, context.defaults)
     rule = found.rule.number if found.rule is not None else None
     source = found.rule.source if found.rule is not None else ""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.gate.approvals import ApprovalNeed
     from ftl2_enterprise.gate.permits import Permit
 
@@ -37,6 +38,8 @@ class Verdict:
     """Of the policy that decided: the digest of its files."""
     reason: str = ""
     """One line for people: the rule with its file and line, or what else decided. Empty for a plain `allow`."""
+    freeze: Freeze | None = None
+    """The freeze that holds the effect, if the ruling is `hold`."""
     permit: Permit | None = None
     """The leave for the effect; None unless the ruling is `allow`."""
     needs: tuple[ApprovalNeed, ...] = ()

@@ -16,6 +16,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
     LoopCompleted,
     LoopFailed,
+    LoopFrozen,
     LoopPaused,
     LoopRested,
     LoopRetried,
@@ -109,6 +110,7 @@ type MovingFact = (
     | LoopAsked
     | LoopAnswered
     | LoopRested
+    | LoopFrozen
     | LoopPaused
     | LoopBlocked
     | LoopCompleted
@@ -122,6 +124,7 @@ LOOP_EVENTS: dict[type[MovingFact], LoopEvent] = {
     LoopAsked: LoopEvent.ASKED,
     LoopAnswered: LoopEvent.ANSWERED,
     LoopRested: LoopEvent.RESTED,
+    LoopFrozen: LoopEvent.RESTED,
     LoopPaused: LoopEvent.PAUSED,
     LoopBlocked: LoopEvent.BLOCKED,
     LoopCompleted: LoopEvent.COMPLETED,

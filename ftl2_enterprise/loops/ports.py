@@ -15,6 +15,7 @@ from ftl2_enterprise.gate.effects import Fence
 from ftl2_enterprise.protocol.loops.nouns import Action, CallOutcome, Prompt
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.permits import Permit
     from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec, StateOp
@@ -70,6 +71,8 @@ class ModuleResult:
     """The gate no longer allowed the call when it was about to be sent, so nothing was sent."""
     denied: bool = False
     """It was held because policy or a setting denies it."""
+    frozen: Freeze | None = None
+    """The freeze because of which it is held, or was interrupted."""
     lost: bool = False
     """The supervising process or the connection to the host ended before the call did: its effect is unknown."""
     fenced: bool = False

@@ -31,11 +31,17 @@ from ftl2_enterprise.protocol.loops.nouns import (
 from ftl2_enterprise.store.unit import DirectWriter
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.store.database import Store
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import Writer
 
+CHECK_FREEZE = 600.0
+"""Seconds until a loop that a freeze holds runs anyway, to find out whether it still does.
+
+The end of the freeze usually wakes it earlier.
+"""
 POLL = 1.0
 """Seconds between reads of the loop's row while it rests in the foreground, as other processes may change it."""
 
@@ -81,7 +87,9 @@ async def run(engine: LoopContext) -> Loop:
     loop = journal.read(loop_rows.get_loop, journal.loop_id)
     if loop.desired is not Desired.RUN:
         return halt(journal, is_served=engine.is_served)
-    if loop.state is LoopState.RESTING and not await _rest(engine, _left(engine, loop)):
+    # The freeze that it waited for may have ended since.
+    left = 0.0 if loop.frozen_by is not None else _left(engine, loop)
+    if loop.state is LoopState.RESTING and not await _rest(engine, left):
         return halt(journal, is_served=engine.is_served)
     while True:
         resumed = journal.read(_continues_run, journal.loop_id, engine.limits.stale_after)
@@ -94,6 +102,12 @@ async def run(engine: LoopContext) -> Loop:
             max_iterations=engine.spec.max_iterations,
         )
         end, crash = await _reconcile(engine)
+        if end.frozen is not None:
+            delay = _hold(engine, end.frozen)
+            reach(LoopFaultPoint.LOOP_RESTING)
+            if not await _rest(engine, delay, freeze=end.frozen):
+                return halt(journal, is_served=engine.is_served)
+            continue
         if end.outcome is None:
             return halt(journal, is_served=engine.is_served)
         delay = _after(engine, end, end.outcome)
@@ -186,6 +200,24 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
     return follow.delay
 
 
+def _hold(engine: LoopContext, freeze: Freeze) -> float:
+    """Record that the freeze holds the loop; returns the seconds to rest."""
+    journal, now = engine.journal, engine.clock.now()
+    next_run_at = after(now, CHECK_FREEZE)
+    if freeze.until is not None:
+        next_run_at = max(now, min(next_run_at, freeze.until))
+    journal.commit(
+        run_units.hold,
+        journal.loop_id,
+        journal.generation,
+        freeze=freeze.id,
+        reason=engine.redactor.text(freeze.sentence),
+        next_run_at=next_run_at,
+    )
+    # Its end wakes the loops that have recorded that they wait for it; this one may have been too late.
+    return seconds_between(now, next_run_at) if engine.is_in_force(freeze) else 0.0
+
+
 def halt(journal: LoopJournal, *, is_served: bool) -> Loop:
     """Stop at a safe point and apply the loop's `desired`; a later process continues from the rows."""
     reason = "its process was stopped; the next one continues" if is_served else "stopped on request"
@@ -203,8 +235,11 @@ def _left(engine: LoopContext, loop: Loop) -> float:
     return min(longest, max(0.0, seconds_between(engine.clock.now(), loop.next_run_at)))
 
 
-async def _rest(engine: LoopContext, delay: float) -> bool:
-    """Wait for the next run, measured by the monotonic clock. False when this process must not wait for it."""
+async def _rest(engine: LoopContext, delay: float, *, freeze: Freeze | None = None) -> bool:
+    """Wait for the next run, measured by the monotonic clock. False when this process must not wait for it.
+
+    In the foreground the end of the `freeze` ends the wait.
+    """
     if engine.limits.rest is not None and delay > engine.limits.rest:
         return False
     running, stop = asyncio.get_running_loop(), engine.stop
@@ -222,6 +257,8 @@ async def _rest(engine: LoopContext, delay: float) -> bool:
         stop.woken.clear()
         if stop.requested.is_set():
             return False
+        if freeze is not None and not engine.is_served and not engine.is_in_force(freeze):
+            return True
         runs_now = engine.journal.read(_runs_now, engine.journal.loop_id)
         if runs_now is not None:
             return runs_now

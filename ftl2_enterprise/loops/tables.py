@@ -94,6 +94,7 @@ loops = Table(
     Column("next_observations", Json(list[ObservationSpec]), nullable=False, server_default=text("'[]'")),
     Column("desired_state", Words, nullable=False),
     Column("spec", Json(LoopSpec), nullable=False),
+    Column("frozen_by", Words, nullable=True),
     known("loops", "state", LOOP.states),
     known("loops", "desired", Desired),
     known("loops", "outcome", Outcome),
@@ -125,6 +126,12 @@ loops = Table(
 )
 # SQLite uses the partial index only for queries with exactly this condition.
 Index("loops_open", loops.c.id, **only_where(loops.c.ended_at.is_(None)))
+# Covering: lists read this column from here, because it is stored after the long ones.
+Index(
+    "loops_frozen",
+    *(loops.c[name] for name in ("id", "frozen_by")),
+    **only_where(loops.c.frozen_by.is_not(None)),
+)
 # A covering index for the query that the manager runs at every pass. It includes the columns of its own condition,
 # without which SQLite would read the rows as well.
 Index(

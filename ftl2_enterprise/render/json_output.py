@@ -11,7 +11,7 @@ from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import iso
 from ftl2_enterprise.core.untrusted import escape_json
 
-OTHER_INSTANTS = {"at", "since", "crashes_since"}
+OTHER_INSTANTS = {"at", "since", "until", "crashes_since"}
 """Fields that are instants although their names do not end with `_at`."""
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from ftl2_enterprise.supervisor.control.links import Link
 
 NAMES: tuple[str, ...] = (
+    "loops.links:CONTINUE_AFTER_FREEZE",
 )  # fmt: skip
 """Each names a `Link` of a module in `wiring`: `notes.links:ARCHIVE_WITH_LOOP`."""
 

@@ -14,6 +14,7 @@ from ftl2_enterprise.supervisor.writer import main as writer
 from ftl2_enterprise.wiring import daemon
 from ftl2_enterprise.wiring.capabilities import capabilities
 from ftl2_enterprise.wiring.database import open_database
+from ftl2_enterprise.wiring.links import links
 from ftl2_enterprise.wiring.settings import MODEL
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def kinds() -> Kinds:
         "control": run_control,
         "writer": run_writer,
     }
+    # Imported here, because the writer executes their units of work.
+    links()
     for capability in capabilities():
         for name, kind in capability.child_kinds.items():
             if found.setdefault(name, kind.run) is not kind.run:

@@ -86,7 +86,7 @@ def objects(path: Path) -> set[tuple[str, str]]:
     return found
 
 
-NOT_RELEASED = {"0004", "0005"}
+NOT_RELEASED = {"0004", "0005", "0006"}
 """Revisions of version 0.2. When it is released, a database that it has made is added to the frozen ones."""
 
 

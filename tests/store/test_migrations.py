@@ -212,15 +212,15 @@ def test_the_branch_of_the_store_continues_next_to_the_others(packages: Packages
     own = packages.folder / "own" / "migrations"
     shutil.copytree(Path(importlib.import_module(STORE).__path__[0]), own)
     (own.parent / "__init__.py").touch()
-    shared = revision_file("shared", "0006", "0005", "CREATE TABLE shared (id INTEGER)")
+    shared = revision_file("shared", "0007", "0006", "CREATE TABLE shared (id INTEGER)")
     notes = packages.add("notes", "0001", ROOT, "CREATE TABLE notes (id INTEGER)")
     before = find_branches([notes])
     open_store(path, branches=before, create=True).close()
-    (own / "versions" / "0006_shared.py").write_text(shared)
+    (own / "versions" / "0007_shared.py").write_text(shared)
     after = find_branches([notes], store="own.migrations")
-    assert after.heads == {"0006", "notes_0001"}
+    assert after.heads == {"0007", "notes_0001"}
     open_store(path, branches=after, create=True).close()
-    assert applied(path) == {"0006", "notes_0001"}
+    assert applied(path) == {"0007", "notes_0001"}
     assert {"shared", "notes"} <= tables(path)
     sys.modules.pop("own.migrations")
     sys.modules.pop("own")
@@ -261,13 +261,13 @@ def test_a_backup_is_named_by_every_head(packages: Packages, path: Path) -> None
     ]
     old = find_branches(names)
     store = open_store(path, branches=old, create=True)
-    assert store.schema == name_of(old.heads) == "0005+notes_0001+places_0001"
+    assert store.schema == name_of(old.heads) == "0006+notes_0001+places_0001"
     store.close()
     packages.add("places", "0002", "places_0001", "DROP TABLE places")
     branches = find_branches(names)
     assert backup.rehearse(path, branches=branches)
     assert applied(path) == old.heads
-    kept = path.with_name("loops.db.0005+notes_0001+places_0001")
+    kept = path.with_name("loops.db.0006+notes_0001+places_0001")
     assert backup.back_up(path, branches=branches) == kept
     open_store(path, branches=branches, create=True).close()
     assert applied(kept) == old.heads

@@ -28,7 +28,7 @@ from ftl2_enterprise.loops.rows import (
     rules as rule_rows,
 )
 from ftl2_enterprise.protocol.loops.nouns import PromptState
-from ftl2_enterprise.store import events, idempotency, texts
+from ftl2_enterprise.store import events, freezes, idempotency, texts
 from ftl2_enterprise.store.schema import metadata
 from ftl2_enterprise.wiring.database import open_database, open_temporary
 from tests.support.data.database import one_of_each, spec
@@ -45,12 +45,14 @@ NAMED = {
     "loops", "increments", "iterations", "hosts", "actions", "prompts", "resources", "rule_results",
     "observations", "model_calls", "events", "texts", "disabled_rules", "handovers", "cursors",
     "model_reservations", "model_spending", "model_waits", "model_providers", "approvals", "approval_votes",
+    "freezes",
 }  # fmt: skip
 
 
 def test_the_tables_are_those_that_were_promised() -> None:
     assert set(metadata.tables) >= NAMED
     assert events.events.metadata is texts.texts.metadata is tables.loops.metadata is idempotency.handovers.metadata
+    assert freezes.freezes.metadata is metadata
 
 
 def test_migrations_create_the_declared_tables(db: Store) -> None:
@@ -140,6 +142,7 @@ WALKED = (
     "USING INDEX prompts_open",
     "USING COVERING INDEX loops_managed",
     "USING COVERING INDEX prompts_due",
+    "USING COVERING INDEX loops_frozen",
     "USING COVERING INDEX rule_results_fired",
     "USING INDEX model_waits_by_provider",
 )

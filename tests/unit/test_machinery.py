@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 PACKAGE = Path(ftl2_enterprise.__path__[0])
-SHARED_TABLES = {"cursors", "events", "handovers", "texts"}
+SHARED_TABLES = {"cursors", "events", "freezes", "handovers", "texts"}
 TO_COME = {"task", "campaign", "knowledge"}
 LISTS = {PACKAGE / "wiring" / "capabilities.py", PACKAGE / "wiring" / "links.py"}
 """What lists capabilities and links by name."""

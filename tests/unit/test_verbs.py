@@ -17,6 +17,7 @@ from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.service.verbs import Render
 from ftl2_enterprise.protocol.verb import name_of
 from ftl2_enterprise.store.unit import Unit
+from ftl2_enterprise.supervisor.control.freezes import READS
 from ftl2_enterprise.supervisor.control.system import SYSTEM
 from ftl2_enterprise.supervisor.control.watches import WATCHES
 from ftl2_enterprise.wiring import views
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 OF_CAPABILITIES = [handlers for one in capabilities() for handlers in (one.handlers.reads, one.handlers.writes)]
 HANDLERS = {
     verb: handler
-    for handlers in (*OF_CAPABILITIES, SYSTEM, WATCHES, views.RENDERS)
+    for handlers in (*OF_CAPABILITIES, READS, SYSTEM, WATCHES, views.RENDERS)
     for verb, handler in handlers.items()
 }
 PLACES = finder.places(FTL2CTL)

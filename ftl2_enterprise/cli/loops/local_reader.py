@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.cli.loops import freezing
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.loops.handlers.table import READS
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 
 if TYPE_CHECKING:
     from ftl2_enterprise.cli.session import CliSession
@@ -24,6 +26,10 @@ class LocalReader:
 
     def call[R](self, request: Request[R]) -> R:
         """The reply of the handler. Raises Problem."""
+        if isinstance(request, ListFreezes):
+            in_force = [one for one in freezing.files(self._session).in_force() if not one.is_over(self._tx.now)]
+            found: Any = freezing.records(self._session, in_force)
+            return found
         handler: Any = READS[type(request)]
         return handler(self._tx, request, self._children)
 

@@ -21,6 +21,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopBlocked,
     LoopCompleted,
     LoopFailed,
+    LoopFrozen,
     LoopPaused,
     LoopRested,
     LoopStarted,
@@ -160,7 +161,7 @@ class LiveProgress:
                 self._actions.pop(fact.action_id, None)
             case LoopRested():
                 self._rest(fact.delay, in_sync=not fact.failures)
-            case IterationEnded() | LoopPaused() | LoopCompleted() | LoopFailed() | LoopBlocked():
+            case IterationEnded() | LoopFrozen() | LoopPaused() | LoopCompleted() | LoopFailed() | LoopBlocked():
                 self._activity = None
             case _:
                 pass

@@ -16,6 +16,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopCancelled,
     LoopCompleted,
     LoopFailed,
+    LoopFrozen,
     LoopPaused,
     LoopRested,
     PromptAsked,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 ENDS = (LoopCompleted, LoopFailed, LoopCancelled)
 """Facts after which a loop has ended, unless it is retried."""
-STOPS = (*ENDS, LoopRested, LoopAsked, LoopPaused, LoopBlocked)
+STOPS = (*ENDS, LoopRested, LoopFrozen, LoopAsked, LoopPaused, LoopBlocked)
 """Facts after which a loop may have no process for some time."""
 READ_BACK = 60
 """Events that are searched for the beginning of the current iteration."""

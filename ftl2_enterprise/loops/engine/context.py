@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
-from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import EXPIRES, Remediation
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
     from ftl2_enterprise.core.clock import Clock
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.redact import Redactor
     from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.policy.types import RuleDecision
@@ -61,6 +62,18 @@ class RunLimits:
     """A process of the service ends if its loop rests for longer than this, or waits for an answer: the service
     starts another one when the loop is due. None in the foreground, where no other process would take over.
     """
+
+
+CUT_CHECK = 0.2
+"""Seconds between checks whether a freeze interrupts what is running."""
+
+
+class Held(Exception):
+    """A freeze holds what the iteration needs next, or has interrupted it."""
+
+    def __init__(self, freeze: Freeze) -> None:
+        super().__init__(freeze.sentence)
+        self.freeze: Freeze = freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +115,8 @@ class LoopContext:
     random: Callable[[], float]
     load_rules: Callable[[], Awaitable[RuleSet]]
     rules: RuleRunner
+    freezes: Callable[[], Sequence[Freeze]]
+    """The freezes in force, read anew at each call."""
     site: Callable[[], Policy] = Policy
     """The policy of the site, as it is in force now."""
     defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, "RuleDecision"])
@@ -131,6 +146,8 @@ class LoopContext:
             unfenced_commands=self.limits.unfenced_commands,
             remediation=Remediation(self.spec.remediation.value),
             approved=self.grants.digests,
+            freezes=self.freezes(),
+            now=self.clock.now(),
         )
 
     def effect(self, requested: RequestedCall) -> Effect:
@@ -151,6 +168,31 @@ class LoopContext:
         verdict = gate.judge(replace(self.effect(requested), resolved=resolved or {}), self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
+    def frozen(self) -> Freeze | None:
+        """The freeze that holds everything which this loop could do now, if there is one."""
+        subject = loop_subject(self.journal.loop_id)
+        return gate_freezes.holding_subject(subject, self.freezes(), self.clock.now())
+
+    def is_in_force(self, freeze: Freeze) -> bool:
+        """Whether the freeze still holds what it covers."""
+        now = self.clock.now()
+        return any(one.id == freeze.id and not one.is_over(now) for one in self.freezes())
+
+    def model_call(self, provider: str) -> Effect:
+        """The effect of asking a model."""
+        subject = loop_subject(self.journal.loop_id)
+        return Effect(
+            kind=EffectKind.MODEL_CALL,
+            origin=Origin.MODEL,
+            subject=subject,
+            module=provider,
+            environment=self.spec.environment,
+        )
+
+    def hold_for(self, effect: Effect) -> Freeze | None:
+        """The freeze that holds the effect now; None if no freeze does."""
+        return gate_freezes.holding(effect, self.freezes(), self.clock.now())
+
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
         internal = internal_parameter(requested.params)
@@ -170,22 +212,35 @@ class LoopContext:
             resolved = found
             verdict = gate.judge(replace(effect, resolved=resolved), self.gate)
         if verdict.permit is None:
-            denied = verdict.ruling is Ruling.DENY
-            return ModuleResult(success=False, held=True, denied=denied, error=self.redactor.text(verdict.reason))
-        return await self.modules.run(
-            ModuleCall(
-                module=requested.module,
-                params=effect.params,
-                host=requested.host,
-                timeout=requested.timeout,
-                permit=verdict.permit,
-                fence=requested.fence,
-                injected=frozenset(
-                    name for name, value in effect.params.items() if value != requested.params.get(name)
-                ),
-                is_still_allowed=lambda: self.judge(requested, resolved).ruling is Ruling.ALLOW,
-            )
+            return self._held(verdict)
+        last = verdict
+
+        def is_still_allowed() -> bool:
+            nonlocal last
+            last = self.judge(requested, resolved)
+            return last.ruling is Ruling.ALLOW
+
+        call = ModuleCall(
+            module=requested.module,
+            params=effect.params,
+            host=requested.host,
+            timeout=requested.timeout,
+            permit=verdict.permit,
+            fence=requested.fence,
+            injected=frozenset(name for name, value in effect.params.items() if value != requested.params.get(name)),
+            is_still_allowed=is_still_allowed,
         )
+        result = await unless_cut(self, effect, self.modules.run(call))
+        if not isinstance(result, ModuleResult):
+            return ModuleResult(
+                success=False, lost=True, frozen=result, error=self.redactor.text(f"interrupted: {result.sentence}")
+            )
+        return self._held(last) if result.held and last.ruling is not Ruling.ALLOW else result
+
+    def _held(self, verdict: Verdict) -> ModuleResult:
+        error = self.redactor.text(verdict.reason)
+        denied = verdict.ruling is Ruling.DENY
+        return ModuleResult(success=False, held=True, denied=denied, frozen=verdict.freeze, error=error)
 
     async def _resolve(
         self, requested: RequestedCall, paths: Sequence[str]
@@ -286,3 +341,29 @@ async def unless[T](stop: Coroutine[Any, Any, object], work: Coroutine[Any, Any,
         for task in (stopping, working):
             task.cancel()
         await asyncio.gather(stopping, working, return_exceptions=True)
+
+
+async def unless_cut[T](engine: LoopContext, effect: Effect, work: Coroutine[Any, Any, T]) -> T | Freeze:
+    """The result of the work; or the freeze that interrupted it, after the work was cancelled and has ended."""
+    running = asyncio.get_running_loop()
+    found: Freeze | None = None
+
+    def check() -> None:
+        nonlocal found, timer
+        found = gate_freezes.cutting(effect, engine.freezes(), engine.clock.now())
+        if found is None:
+            timer = running.call_later(CUT_CHECK, check)
+        else:
+            limit.reschedule(running.time())
+
+    timer = running.call_later(CUT_CHECK, check)
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if found is None or not limit.expired():
+            raise
+        return found
+    finally:
+        timer.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,7 +15,7 @@ from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.budgets import Amount, Breach
 from ftl2_enterprise.loops.engine import model_turn, prompting
 from ftl2_enterprise.loops.engine.check import unmet
-from ftl2_enterprise.loops.engine.context import unless
+from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
 from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
@@ -39,7 +39,7 @@ from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSp
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, IterationOutcome, Loop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.fire_rules import RuleJudgements
@@ -194,6 +194,7 @@ class _DecisionCalls:
         engine = self._engine
         redacted_request = engine.redactor.text(request)
         while True:
+            self._raise_if_held(provider)
             found = engine.journal.commit(
                 model_call_rows.begin_model_call,
                 self._iteration,
@@ -207,12 +208,23 @@ class _DecisionCalls:
             match found:
                 case model_call_rows.CallBegun(call_id):
                     reach(LoopFaultPoint.MODEL_CALL_STARTED)
+                    try:
+                        self._raise_if_held(provider)
+                    except Held as held:
+                        used = ModelUsage(input_tokens=0, output_tokens=0, cost_usd=0.0, model=model)
+                        self.finish(call_id, CallOutcome.REFUSED, usage=used, latency=0.0, error=held.freeze.sentence)
+                        raise
                     return call_id
                 case Breach():
                     raise BudgetReached(found)
                 case _:
                     reach(LoopFaultPoint.MODEL_CALL_QUEUED)
                     await model_turn.wait(engine, self._iteration, provider, found)
+
+    def _raise_if_held(self, provider: str) -> None:
+        freeze = self._engine.hold_for(self._engine.model_call(provider))
+        if freeze is not None:
+            raise Held(freeze)
 
     def finish(
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
@@ -241,14 +253,25 @@ class _DecisionCalls:
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
     """Ask the decider; None when a stop request interrupted it.
 
-    Raises DeciderFailed, and StoppedWaiting when it has to be asked again with new observations.
+    Raises DeciderFailed, StoppedWaiting when it has to be asked again with new observations, and Held when a freeze
+    holds a call of a model or interrupts it.
     """
+    asked = engine.decider.decide(now, _DecisionCalls(engine, iteration))
+    if engine.decider.is_model:
+        asked = _unless_cut(engine, asked)
     try:
-        return await unless(_grace_period(engine), engine.decider.decide(now, _DecisionCalls(engine, iteration)))
+        return await unless(_grace_period(engine), asked)
     except StoppedWaiting:
         if engine.stop.requested.is_set():
             return None
         raise
+
+
+async def _unless_cut(engine: LoopContext, asked: Coroutine[Any, Any, Decision]) -> Decision:
+    decided = await unless_cut(engine, engine.model_call(engine.decider.name), asked)
+    if isinstance(decided, Decision):
+        return decided
+    raise Held(decided)
 
 
 async def _grace_period(engine: LoopContext) -> None:

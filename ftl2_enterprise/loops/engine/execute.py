@@ -14,7 +14,14 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
-from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall, run_concurrently, target_of, unless
+from ftl2_enterprise.loops.engine.context import (
+    Held,
+    LoopContext,
+    RequestedCall,
+    run_concurrently,
+    target_of,
+    unless,
+)
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
@@ -216,14 +223,29 @@ def can_resume(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
 
 
 async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[PlannedAction]) -> bool:
-    """Run the actions in order, each on its hosts concurrently. False when stopped before the last one ended."""
+    """Run the actions in order, each on its hosts concurrently. False when stopped before the last one ended.
+
+    Raises Held when a freeze holds one of them or interrupts it; then no further one begins.
+    """
     of = max((one.n for one in planned), default=0)
     for n in sorted({one.n for one in planned}):
         for some in batches(engine, [one for one in planned if one.n == n]):
             if engine.stop.requested.is_set():
                 return False
-            await run_batch(engine, iteration, some, of=of)
+            raise_if_held(engine, some)
+            results = await run_batch(engine, iteration, some, of=of)
+            for result in results:
+                if result.frozen is not None:
+                    raise Held(result.frozen)
     return not engine.stop.now.is_set()
+
+
+def raise_if_held(engine: LoopContext, planned: Sequence[PlannedAction]) -> None:
+    """Raise Held if a freeze holds one of the actions, so that they are not begun in vain."""
+    for one in planned:
+        freeze = engine.judge(_call_for(engine, one)).freeze
+        if freeze is not None:
+            raise Held(freeze)
 
 
 def batches(engine: LoopContext, step: Sequence[PlannedAction]) -> list[Sequence[PlannedAction]]:

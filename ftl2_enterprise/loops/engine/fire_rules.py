@@ -11,7 +11,7 @@ import msgspec
 
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import execute, inventory_state
-from ftl2_enterprise.loops.engine.context import unless
+from ftl2_enterprise.loops.engine.context import Held, unless
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.ports import ModuleResult
@@ -108,12 +108,15 @@ def _fired_before(tx: Tx, iteration: Iteration) -> set[str]:
 async def fire(engine: LoopContext, loop: Loop, iteration: Iteration, matches: Sequence[Rule]) -> None:
     """Fire the rules in order until one succeeds, and end the iteration.
 
-    A rule that fails or is denied yields to the next.
+    A rule that fails or is denied yields to the next. Raises Held when a freeze holds a call of a rule.
     """
     rules = {rule.name: rule for rule in matches}
     ended: dict[str, RuleOutcome] = {}
     error: str | None = None
     while not engine.stop.requested.is_set() and (name := next_to_fire(list(rules), ended)) is not None:
+        # A rule that fired may not fire in the next iteration, so it does not begin in vain.
+        if (freeze := engine.frozen()) is not None:
+            raise Held(freeze)
         fired = await _fire_one(engine, iteration, rules[name])
         ended[name] = fired.ending
         error = None if fired.ending is RuleOutcome.SUCCEEDED else f"rule {name}: {fired.detail}"
@@ -162,6 +165,9 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
     detail = engine.redactor.text(detail)
     engine.journal.commit(rule_units.end_rule, iteration, row, rule=rule.name, success=success, detail=detail)
     reach(LoopFaultPoint.RULE_FIRED)
+    for result in calls.results:
+        if result.frozen is not None:
+            raise Held(result.frozen)
     if success:
         return _Fired(ending=RuleOutcome.SUCCEEDED, detail=detail)
     everything_denied = calls.denied > 0 and calls.denied == len(calls.results)

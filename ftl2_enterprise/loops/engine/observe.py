@@ -13,7 +13,14 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
-from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall, run_concurrently, target_of, unless
+from ftl2_enterprise.loops.engine.context import (
+    Held,
+    LoopContext,
+    RequestedCall,
+    run_concurrently,
+    target_of,
+    unless,
+)
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation, run_fenced
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.host_facts import facts_from
@@ -156,6 +163,7 @@ async def observe(
     """Run observations whose intent is committed; `have` are results that the iteration stored before a crash.
 
     The caller has to commit the returned results, if there are any. None when a second stop request interrupted it.
+    Raises Held when a freeze holds one of them or interrupts it.
     """
     seen = [(row.origin, _seen(row, whole)) for row, whole in have if _is_as_seen(row, whole)]
     if not begun:
@@ -254,6 +262,9 @@ async def _run(
     calls = [_requested_call(engine, spec, one.host, one.origin) for _, one, spec in todo]
     distinct = {_key(one): one for one in calls}
     results = await run_concurrently(call(requested) for requested in distinct.values())
+    for result in results:
+        if result.frozen is not None:
+            raise Held(result.frozen)
     shared = dict(zip(distinct, results, strict=True))
     fresh = [
         (

@@ -21,10 +21,12 @@ from ftl2_enterprise.loops.engine import (
     observe,
     prompting,
 )
+from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BudgetReached, DeciderFailed, StoppedWaiting
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
+    loops as loop_rows,
     observations as observation_rows,
     prompts as prompt_rows,
     rules as rule_rows,
@@ -53,6 +55,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.decide import LoopSnapshot
     from ftl2_enterprise.loops.engine.observe import ObservedState
@@ -62,11 +65,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
-    """How a run ended. `outcome` is None when it did not end: it was stopped or waits for an answer."""
+    """How a run ended. `outcome` is None when it did not end: it was stopped, is frozen, or waits for an answer."""
 
     outcome: Outcome | None
     reason: str | None = None
     waiting: bool = False
+    frozen: Freeze | None = None
 
 
 RULES_ALONE = "rules"
@@ -98,15 +102,38 @@ async def run(engine: LoopContext) -> RunEnd:
         # one.
         if engine.stop.requested.is_set() or now.loop.desired is not Desired.RUN:
             return STOPPED
-        if last is None or fresh:
-            reason = await _begin(engine, now)
-        elif _can_resume(engine, last):
-            reason = await _resume(engine, now, last)
-        else:
-            continue
+        # A question that is open stays open: an answer is no effect.
+        is_asking = last is not None and last.state is IterationState.ASKING
+        if not is_asking and (freeze := engine.frozen()) is not None:
+            return _hold(engine, freeze)
+        try:
+            if last is None or fresh:
+                reason = await _begin(engine, now)
+            elif _can_resume(engine, last):
+                reason = await _resume(engine, now, last)
+            else:
+                continue
+        except Held as held:
+            return _hold(engine, held.freeze)
         reach(LoopFaultPoint.ITERATION_ENDED)
         if reason is not None:
             return reason
+
+
+def _hold(engine: LoopContext, freeze: Freeze) -> RunEnd:
+    """End the open iteration, if there is one: the loop observes again when the freeze has ended."""
+    sentence = engine.redactor.text(freeze.sentence)
+    iteration = engine.journal.read(loop_rows.open_iteration, engine.journal.loop_id)
+    if iteration is not None:
+        engine.journal.commit(
+            run_units.give_up,
+            iteration,
+            engine.journal.generation,
+            outcome=IterationOutcome.INTERRUPTED,
+            lost=f"in flight when the loop was held: {sentence}",
+            reason=sentence,
+        )
+    return RunEnd(outcome=None, reason=sentence, frozen=freeze)
 
 
 def settled(last: Iteration) -> RunEnd | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.children import Table
     from ftl2_enterprise.store.tx import Tx
 
-_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued", "model_wait"})
+_LINE = tuple(name for name in LoopLine.__struct_fields__ if name not in {"pid", "queued", "model_wait", "frozen_by"})
 _LINES = select(*(loops.c[name] for name in _LINE), loops.c.owner).order_by(loops.c.id.desc())
 _OPEN_LINES = Prepared(
     _LINES.where(loops.c.ended_at.is_(None), loops.c.id < bindparam("before")).limit(bindparam("at_most"))
@@ -37,6 +37,7 @@ _FAILED_LINES = Prepared(
     ).limit(bindparam("at_most"))
 )
 _ALL_LINES = Prepared(_LINES.where(loops.c.id < bindparam("before")).limit(bindparam("at_most")))
+_FROZEN = Prepared(select(loops.c.id, loops.c.frozen_by).where(loops.c.frozen_by.is_not(None)))
 _FOREVER = 2**63 - 1
 
 
@@ -56,12 +57,14 @@ def lines(
     more = rows[limit - 1][0] if len(rows) > limit else None
     rows = rows[:limit]
     waiting = model_queue.get_waits(tx)
+    frozen: dict[int, str] = {row[0]: row[1] for row in _FROZEN.rows(tx, {})}
     found = [
         LoopLine(
             **dict(zip(_LINE, row[:-1], strict=True)),
             pid=pid_of_loop(row[0], row[-1], children),
             queued=queued(row[0], children),
             model_wait=waiting.get(row[0]),
+            frozen_by=frozen.get(row[0]),
         )
         for row in rows
     ]

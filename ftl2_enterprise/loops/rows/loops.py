@@ -209,14 +209,15 @@ def move_loop(
 ) -> LoopState:
     """Change the state of a loop by the event that the fact records, and emit the fact; returns the new state.
 
-    `started_at` and `ended_at` follow from the event, and a start clears `outcome` and `reason`, unless they are
-    given. Raises Problem(conflict) when another process has claimed it or changed its state since.
+    `started_at` and `ended_at` follow from the event, and a start clears `outcome`, `reason` and `frozen_by`, unless
+    they are given. Raises Problem(conflict) when another process has claimed it or changed its state since.
     """
     check_claim(tx, loop_id, generation)
     event = LOOP_EVENTS[type(fact)]
     if event is LoopEvent.STARTED:
         values.setdefault("outcome", None)
         values.setdefault("reason", None)
+        values.setdefault("frozen_by", None)
         started_at = _STARTED_AT.scalar(tx, {"row_id": loop_id})
         values.setdefault("started_at", tx.now if started_at is None else started_at)
     ends = all(target in ENDED_LOOPS for target in LOOP.sources(event).values())

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -35,6 +36,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopAsked,
     LoopConverged,
     LoopDrifted,
+    LoopFrozen,
     LoopLimitsChanged,
     LoopStarted,
     loop_subject,
@@ -97,6 +99,20 @@ def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: di
     """Record that the run ended, with the loop's next state: ended, resting or blocked."""
     values = {name: short(value) if name == "reason" else value for name, value in values.items()}
     loop_rows.move_loop(tx, loop_id, generation, fact, **values)
+
+
+@unit
+def hold(tx: Tx, loop_id: int, generation: int, *, freeze: str, reason: str, next_run_at: Instant) -> None:
+    """Record that a freeze holds the loop, which rests until the freeze ends."""
+    loop_rows.move_loop(
+        tx,
+        loop_id,
+        generation,
+        LoopFrozen(freeze=freeze, reason=reason, next_run_at=next_run_at),
+        frozen_by=freeze,
+        reason=short(reason),
+        next_run_at=next_run_at,
+    )
 
 
 # --- iterations ----------------------------------------------------------------------------------------------------

@@ -272,6 +272,8 @@ class Loop(Wire, frozen=True):
     crashes: int = 0
     """Crashes of its process in the current period, which began at `crashes_since`."""
     crashes_since: Instant | None = None
+    frozen_by: str | None = None
+    """The id of the freeze that holds it; it continues when that ends."""
 
 
 class Increment(Wire, frozen=True):

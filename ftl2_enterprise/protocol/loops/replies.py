@@ -74,6 +74,8 @@ class LoopLine(Wire, frozen=True):
     updated_at: Instant
     queued: Queued | None = None
     model_wait: ModelWait | None = None
+    frozen_by: str | None = None
+    """The id of the freeze that holds it; it continues when that ends."""
 
 
 class LoopPage(Wire, frozen=True):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ftl2_enterprise.protocol.fact import Fact, declare
+from typing import ClassVar
+
+from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.freeze import FreezeScope
+from ftl2_enterprise.protocol.fact import Fact, LogLevel, declare
 
 
 class ServiceReloaded(Fact, frozen=True, tag="service.reloaded"):
@@ -30,10 +34,49 @@ class ServiceUpgradeAsked(Fact, frozen=True, tag="service.upgrade_asked"):
     """The service was asked to replace itself by the program that is installed now."""
 
 
+class ServiceFrozen(Fact, frozen=True, tag="service.frozen"):
+    """A person ordered that no effect of some kind begins. It was in force before this was recorded."""
+
+    level: ClassVar[LogLevel] = "warning"
+
+    freeze: str
+    """The id of the freeze."""
+    scope: FreezeScope
+    """What it covers: everything, a subject, a target or a group of targets, or a kind of effect."""
+    of: str
+    """The subject, the target or its group, or the kind; empty for everything."""
+    reason: str
+    """Why."""
+    until: Instant | None
+    """When it ends without a request; null for never."""
+    now: bool
+    """Effects that had begun already were interrupted."""
+
+
+class ServiceThawed(Fact, frozen=True, tag="service.thawed"):
+    """A freeze ended. Without an actor, its time had ended."""
+
+    wakes: ClassVar[bool] = True
+
+    freeze: str
+    """The id of the freeze."""
+    over: float
+    """Seconds over which what was held begins again; 0 for all at once."""
+
+
 TITLE = "The service"
 """Title of the section in the reference."""
 
-FACTS = declare(ServiceReloaded, ServiceReloadFailed, ServiceShutdownAsked, ServiceUpgradeAsked)
+FACTS = declare(
+    ServiceReloaded,
+    ServiceReloadFailed,
+    ServiceShutdownAsked,
+    ServiceUpgradeAsked,
+    ServiceFrozen,
+    ServiceThawed,
+)
 """Every fact of the service, in the order of the reference."""
 
-type ServiceFact = ServiceReloaded | ServiceReloadFailed | ServiceShutdownAsked | ServiceUpgradeAsked
+type ServiceFact = (
+    ServiceReloaded | ServiceReloadFailed | ServiceShutdownAsked | ServiceUpgradeAsked | ServiceFrozen | ServiceThawed
+)

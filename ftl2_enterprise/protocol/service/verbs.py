@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.event import Event
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.verb import Access, EventId, Reference, Request, Watch
 
@@ -22,6 +23,17 @@ class VersionInfo(Wire, frozen=True):
     python: str
     schema: str
     """Revision of the database schema."""
+
+
+class FreezeRecord(Wire, frozen=True):
+    """A freeze, with its end if it has one."""
+
+    freeze: Freeze
+    name: str | None = None
+    """The name of the subject that it covers, if it covers one."""
+    ended_at: Instant | None = None
+    ended_by: str | None = None
+    """Who ended it; empty if its time had ended."""
 
 
 class ProcessHealth(Wire, frozen=True):
@@ -52,6 +64,8 @@ class Health(Wire, frozen=True):
     draining: bool
     database: str
     socket: str
+    frozen: list[FreezeRecord] = []
+    """The freezes in force, oldest first."""
 
 
 class SettingLine(Wire, frozen=True):
@@ -139,6 +153,44 @@ class Upgrade(Request[Accepted], frozen=True, tag="system.upgrade"):
     access: ClassVar[Access] = Access.ADMINISTER
 
 
+class FreezeEffects(Request[FreezeRecord], frozen=True, tag="system.freeze"):
+    """From now on no effect of some kind begins, until the freeze is ended."""
+
+    access: ClassVar[Access] = Access.OPERATE
+
+    scope: FreezeScope
+    reason: Annotated[str, Meta(max_length=1000)]
+    of: Reference = ""
+    """What it covers: the subject as of `ListEvents`, the name of a target or of a group, or the kind of effects."""
+    until: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    """When it ends without a request, as an instant; null for never."""
+    now: bool = False
+    """Interrupt effects that have begun already; what they did is unknown then."""
+
+
+class ThawEffects(Request[list[FreezeRecord]], frozen=True, tag="system.thaw"):
+    """End freezes: that with an id, or all that cover exactly this. Those of an administrator need access to
+    administer.
+    """
+
+    access: ClassVar[Access] = Access.OPERATE
+
+    id: Reference | None = None
+    scope: FreezeScope = FreezeScope.ALL
+    """Without an id."""
+    of: Reference = ""
+    gradually: bool = False
+    """What was held begins again over the period `supervisor.splay`, not all at once."""
+
+
+class ListFreezes(Request[list[FreezeRecord]], frozen=True, tag="system.freezes"):
+    """The freezes in force, oldest first."""
+
+    ended: bool = False
+    """Those that have ended instead, newest first."""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
 class ListEvents(Request[EventPage], frozen=True, tag="event.list"):
     """Facts after a cursor; with `newest` the last ones instead."""
 
@@ -196,6 +248,9 @@ VERBS = (
     Reload,
     Shutdown,
     Upgrade,
+    FreezeEffects,
+    ThawEffects,
+    ListFreezes,
     ListEvents,
     WatchEvents,
     WatchLogs,

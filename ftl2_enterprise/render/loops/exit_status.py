@@ -21,6 +21,7 @@ class LoopExit(IntEnum):
     FAILED = 9
     DRIFTED = 10
     UNAPPROVED = 11
+    FROZEN = 12
 
 
 MEANINGS: dict[LoopExit, str] = {
@@ -35,6 +36,7 @@ MEANINGS: dict[LoopExit, str] = {
     LoopExit.FAILED: "failed for another reason, given in the message",
     LoopExit.DRIFTED: "drifted: something is out of place, and the remediation of the loop is `never`",
     LoopExit.UNAPPROVED: "unapproved: the actions were rejected, or not approved in time",
+    LoopExit.FROZEN: "frozen: the loop waits for the end of a freeze",
 }
 
 OUTCOMES: dict[Outcome, LoopExit] = {
@@ -60,15 +62,20 @@ def exit_of(loop: Loop) -> LoopExit:
             return LoopExit.BLOCKED
         case LoopState.PAUSED:
             return LoopExit.STOPPED
+        case LoopState.RESTING if loop.frozen_by is not None:
+            return LoopExit.FROZEN
         case LoopState.RESTING:
-            # A continuous loop does not end: the result of its last run counts.
-            if loop.failures:
-                return LoopExit.NOT_CONVERGED
-            if loop.condition is not Condition.DRIFTED:
-                return LoopExit.CONVERGED
-            never = loop.spec.remediation is LoopRemediation.NEVER
-            return LoopExit.DRIFTED if never else LoopExit.UNAPPROVED
+            return _of_last_run(loop)
         case _ if loop.outcome is not None:
             return OUTCOMES[loop.outcome]
         case _:
             return LoopExit.STOPPED
+
+
+def _of_last_run(loop: Loop) -> LoopExit:
+    """A continuous loop does not end: the result of its last run counts."""
+    if loop.failures:
+        return LoopExit.NOT_CONVERGED
+    if loop.condition is not Condition.DRIFTED:
+        return LoopExit.CONVERGED
+    return LoopExit.DRIFTED if loop.spec.remediation is LoopRemediation.NEVER else LoopExit.UNAPPROVED

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         IterationChecked,
         IterationEnded,
         IterationObserved,
+        LoopFrozen,
         LoopRested,
         LoopStarted,
         ModelOverran,
@@ -54,6 +55,11 @@ def loop_rested(fact: LoopRested) -> list[Line]:
             f": {why}; {count(fact.failures, 'failed run')} in a row; next run in {duration(fact.delay)}",
         )
     ]
+
+
+def loop_frozen(fact: LoopFrozen) -> list[Line]:
+    """Who ordered the freeze, since when, and why."""
+    return [line(symbol("■", Role.BAD), (one_line(fact.reason), Role.BAD), "; it waits")]
 
 
 def iteration_observed(fact: IterationObserved) -> list[Line]:

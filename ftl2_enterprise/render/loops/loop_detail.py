@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.clock import Instant, seconds_between
+from ftl2_enterprise.core.freeze import FreezeScope
+from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState
 from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
+from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
@@ -33,6 +37,7 @@ from ftl2_enterprise.render.view import ViewContent
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
+    from ftl2_enterprise.protocol.service.verbs import FreezeRecord
     from ftl2_enterprise.render.view import ViewReader
 
 LABEL_COLUMNS = 10
@@ -55,6 +60,7 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         else []
     )
     shown = [
+        *freeze_lines(_holding(reader, loop), now),
         *stopping_lines(None, draining=detail.draining),
         line(
             symbol(where.symbol, where.role),
@@ -83,6 +89,17 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         shown += [line(), *question(prompt.id, prompt.question, prompt.options, prompt.default)]
     shown += _next(reader, detail)
     return shown
+
+
+def _holding(reader: ViewReader, loop: Loop) -> list[FreezeRecord]:
+    """The freezes that hold the loop, or parts of what it does."""
+    return [
+        one
+        for one in reader.call(ListFreezes())
+        if one.freeze.id == loop.frozen_by
+        or one.freeze.scope is FreezeScope.ALL
+        or (one.freeze.scope is FreezeScope.SUBJECT and one.freeze.of == loop_subject(loop.id))
+    ]
 
 
 def _actions(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:

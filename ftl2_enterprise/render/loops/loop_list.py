@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
+from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops.loop_table import counts_line, loop_table, stopping_lines
 from ftl2_enterprise.render.loops.prompts import open_prompt_lines
 from ftl2_enterprise.render.text import Line, Role, line
@@ -36,7 +38,10 @@ def read_loops(reader: ViewReader, *, finished: bool, limit: int = LIMIT) -> Loo
 
 
 def _lines(reader: ViewReader, page: LoopPage, *, finished: bool, limit: int) -> list[Line]:
-    stopping = stopping_lines(page.loops, draining=page.draining)
+    stopping = [
+        *freeze_lines(reader.call(ListFreezes()), reader.now()),
+        *stopping_lines(page.loops, draining=page.draining),
+    ]
     if not page.loops:
         return [*stopping, *_empty(reader, finished=finished)]
     table = loop_table(page.loops, reader.now(), reader.room, draining=page.draining)

@@ -23,6 +23,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopAnswered,
     LoopConverged,
     LoopDrifted,
+    LoopFrozen,
     LoopRested,
     LoopStarted,
     ModelAnswered,
@@ -93,6 +94,8 @@ class Narrator:
                 return self._loop_answered(fact)
             case LoopRested():
                 return fact_lines.loop_rested(fact)
+            case LoopFrozen():
+                return fact_lines.loop_frozen(fact)
             case IterationStarted():
                 return self._iteration_started(fact)
             case IterationObserved():

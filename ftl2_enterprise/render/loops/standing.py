@@ -27,6 +27,7 @@ _REQUESTED: dict[Desired, str] = {
 _STARTING: dict[LoopState, str] = {LoopState.PENDING: "starting", LoopState.PAUSED: "resuming"}
 """Words for the states of a loop whose process is about to start."""
 QUEUED = "queued"
+FROZEN = "frozen"
 STOPPING = "the service is stopping"
 NEXT_START = "continues after the next start of the service"
 _REPEATS_STATE = {"paused on request", "cancelled on request"}
@@ -65,6 +66,8 @@ def _undisturbed(loop: LoopLine | Loop, mark: str, role: Role) -> LoopStanding:
         return LoopStanding(mark, "waiting for you", role)
     if loop.restart_at is not None:
         return LoopStanding("↻", "restarting", Role.WARNING)
+    if is_frozen(loop):
+        return LoopStanding("■", FROZEN, Role.BAD)
     if is_interrupted(loop):
         return LoopStanding("!", "interrupted", Role.WARNING)
     if is_failing(loop):
@@ -76,7 +79,12 @@ def _undisturbed(loop: LoopLine | Loop, mark: str, role: Role) -> LoopStanding:
 
 def is_failing(loop: LoopLine | Loop) -> bool:
     """Whether it rests after a run that did not converge; it will run again."""
-    return loop.state is LoopState.RESTING and bool(loop.reason)
+    return loop.state is LoopState.RESTING and bool(loop.reason) and loop.frozen_by is None
+
+
+def is_frozen(loop: LoopLine | Loop) -> bool:
+    """Whether it waits for the end of a freeze."""
+    return loop.state is LoopState.RESTING and loop.frozen_by is not None
 
 
 def is_interrupted(loop: LoopLine | Loop) -> bool:
@@ -157,7 +165,7 @@ def _first(loop: LoopLine | Loop, queued: Queued | None, *, draining: bool) -> s
     if _is_in_transition(loop):
         # The reason belongs to the state that it is leaving.
         return ""
-    return None
+    return one_line(loop.reason or FROZEN, 300) if is_frozen(loop) else None
 
 
 def _is_scheduled(loop: LoopLine | Loop, queued: Queued | None) -> bool:

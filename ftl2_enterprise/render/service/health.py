@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.table import Column, cell, table
 from ftl2_enterprise.render.text import Line, Role, ago, clean, line, one_line, symbol
 
@@ -19,7 +20,8 @@ def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     word = ("healthy", Role.GOOD) if found.ok else ("unhealthy", Role.BAD)
     mark = symbol("✔", Role.GOOD) if found.ok else symbol("✘", Role.BAD)
     draining = [", ", ("stopping", Role.WARNING)] if found.draining else []
-    lines = [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
+    lines = freeze_lines(found.frozen, now)
+    lines += [line(mark, "the service is ", word, *draining, f": {one_line(found.status)}")]
     lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
     latency = f"{found.writer_latency * 1000:.1f} ms per commit" if found.writer_latency is not None else "unknown"
     checked = f"all desired states {ago(found.looked_at, now)}" if found.looked_at is not None else "not yet"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from dataclasses import dataclass, field, replace
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import SystemClock
@@ -19,6 +20,7 @@ from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.dispatch import Dispatch
 from ftl2_enterprise.supervisor.control.executor import RequestExecutor
+from ftl2_enterprise.supervisor.control.freezes import READS, Freezes
 from ftl2_enterprise.supervisor.control.links import follow
 from ftl2_enterprise.supervisor.control.reconciler import Reconciler
 from ftl2_enterprise.supervisor.control.retention import remove_old
@@ -114,7 +116,6 @@ class Control:
 
     def __init__(self, parts: Parts) -> None:
         """Raises Problem(invalid) when the verbs and their handlers differ."""
-        dispatch = Dispatch(with_own(parts.handlers))
         self._parts: Parts = parts
         in_force = parts.in_force or parts.loaded
         self.loaded: Loaded = until_restart(parts.loaded, in_force)
@@ -141,6 +142,15 @@ class Control:
             order=lambda key: parts.order(key, self.settings),
             settings=lambda: self.settings.supervisor,
         )
+        self.freezes: Freezes = Freezes(
+            parts.store,
+            parts.writer,
+            parts.subjects,
+            parts.clock,
+            splay=lambda: self.settings.supervisor.splay,
+            changed=self._froze,
+        )
+        dispatch = Dispatch(with_own(parts.handlers, self.freezes))
         self.server: ControlServer = ControlServer(
             RequestExecutor(self, dispatch),
             version=parts.version,
@@ -169,7 +179,7 @@ class Control:
         self.root = RootLink(self._parts.root, self._received, lambda: self._end(LOST), self._listen)
         self.writer.start()
         unsubscribe = self.writer.subscribe(self.committed)
-        work = [asyncio.ensure_future(self._work())]
+        work = [asyncio.ensure_future(self._work()), asyncio.ensure_future(self.freezes.run())]
         if self._parts.facts is not None:
             work.append(asyncio.ensure_future(event_logger.log_facts(self._parts.facts, self.commits)))
         work += [asyncio.ensure_future(remove_old(one, self.writer)) for one in self._parts.retention]
@@ -215,6 +225,10 @@ class Control:
             self.reconciler.report_status()
 
         await follow(link, self.store, self.writer, self.commits, report)
+
+    def _froze(self) -> None:
+        self.reconciler.frozen = len(self.freezes.files.in_force())
+        self.reconciler.report_status()
 
     def _listen(self, listener: socket.socket) -> None:
         self.server.run(self.server.move(listener))
@@ -332,6 +346,8 @@ class Control:
     def problems(self) -> list[str]:
         """What is wrong with the service, in sentences."""
         found = list(self.reconciler.problems.values())
+        if self.freezes.problem:
+            found.append(self.freezes.problem)
         last_pass_at = self.reconciler.last_pass_at
         if last_pass_at is None:
             found.append("the managers have not completed a pass yet")
@@ -348,6 +364,11 @@ def main(parts: Parts) -> int:
     return asyncio.run(Control(parts).run())
 
 
-def with_own(handlers: Handlers) -> Handlers:
+def with_own(handlers: Handlers, freezes: Freezes) -> Handlers:
     """Add the handlers of the service's own verbs."""
-    return replace(handlers, system={**handlers.system, **SYSTEM}, watches={**handlers.watches, **WATCHES})
+    return replace(
+        handlers,
+        reads={**handlers.reads, **{verb: MethodType(handler, freezes) for verb, handler in READS.items()}},
+        system={**handlers.system, **SYSTEM},
+        watches={**handlers.watches, **WATCHES},
+    )

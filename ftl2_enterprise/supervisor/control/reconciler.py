@@ -111,6 +111,8 @@ class Reconciler:
         self.alive_each: float | None = None
         """Seconds within which root expects that the service is alive."""
         self.draining: bool = False
+        self.frozen: int = 0
+        """Freezes in force."""
         self.ready: bool = False
         self.last_pass_at: Instant | None = None
         self.writer_latency: float | None = None
@@ -310,7 +312,9 @@ class Reconciler:
 
     def report_status(self) -> None:
         """Send the status line to root if it has changed."""
-        text = status_line(self.counts, self._words, self.problems.values(), draining=self.draining)
+        text = status_line(
+            self.counts, self._words, self.problems.values(), draining=self.draining, frozen=self.frozen
+        )
         if text != self.status and self._root is not None:
             self.status = text
             self._root.send(ShowStatus(text=text))
@@ -356,10 +360,17 @@ class Reconciler:
 
 
 def status_line(
-    counts: Mapping[str, int], words: Mapping[str, str], problems: Iterable[str], *, draining: bool
+    counts: Mapping[str, int],
+    words: Mapping[str, str],
+    problems: Iterable[str],
+    *,
+    draining: bool,
+    frozen: int = 0,
 ) -> str:
     """The line of `systemctl status`: how many rows are in which state, and what is wrong."""
     text = ", ".join(f"{count} {words.get(word, word)}" for word, count in counts.items() if count) or "idle"
     if draining:
         text = f"stopping: {text}"
+    if frozen:
+        text = f"{frozen} {'freeze' if frozen == 1 else 'freezes'} in force: {text}"
     return "; ".join([text, *problems])

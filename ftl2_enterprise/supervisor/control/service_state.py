@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.supervisor.control.access import Guard
     from ftl2_enterprise.supervisor.control.children import Children
     from ftl2_enterprise.supervisor.control.commit_watch import Commits
+    from ftl2_enterprise.supervisor.control.freezes import Freezes
     from ftl2_enterprise.supervisor.control.reconciler import Reconciler, Writing
     from ftl2_enterprise.supervisor.control.root_link import RootLink
     from ftl2_enterprise.supervisor.control.root_messages import ProcessLine
@@ -43,6 +44,7 @@ class ServiceState(Protocol):
     started_at: Instant
     """When root was started."""
     draining: bool
+    freezes: Freezes
     reconciler: Reconciler
     server: ControlServer
     root: RootLink

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftl2_enterprise.core.problem import Problem, conflict, unavailable
+from ftl2_enterprise.core.problem import Code, Problem, conflict, unavailable
 from ftl2_enterprise.protocol.envelope import VERSION
 from ftl2_enterprise.protocol.fact import kind_of
 from ftl2_enterprise.protocol.service.facts import (
@@ -21,6 +21,8 @@ from ftl2_enterprise.protocol.service.facts import (
 from ftl2_enterprise.protocol.service.verbs import (
     Accepted,
     EventPage,
+    FreezeEffects,
+    FreezeRecord,
     GetHealth,
     GetSettings,
     GetVersion,
@@ -31,9 +33,11 @@ from ftl2_enterprise.protocol.service.verbs import (
     Reloaded,
     SettingLine,
     Shutdown,
+    ThawEffects,
     Upgrade,
     VersionInfo,
 )
+from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.supervisor.control import watches
 from ftl2_enterprise.supervisor.control.root_messages import StopService, UpgradeService
 from ftl2_enterprise.supervisor.control.service_units import note
@@ -82,6 +86,7 @@ async def get_health(state: ServiceState, request: GetHealth, peer: Peer) -> Hea
         draining=state.draining,
         database=str(state.store.path),
         socket=state.address,
+        frozen=state.freezes.in_force(),
     )
 
 
@@ -142,6 +147,28 @@ def _send(state: ServiceState, message: ToRoot) -> None:
         )
 
 
+async def freeze_effects(state: ServiceState, request: FreezeEffects, peer: Peer) -> FreezeRecord:
+    """Put a freeze in force."""
+    return await state.freezes.freeze(request, peer.actor, is_administrator=_is_administrator(state, peer))
+
+
+async def thaw_effects(state: ServiceState, request: ThawEffects, peer: Peer) -> list[FreezeRecord]:
+    """End freezes, if the caller may."""
+    theirs = [one for one in state.freezes.selected(request) if one.by_administrator]
+    if theirs and not _is_administrator(state, peer):
+        raise Problem(
+            Code.DENIED,
+            f"cannot thaw {theirs[0].id}: an administrator froze it, and {peer.name} has no access to administer",
+            hint="ask an administrator",
+        )
+    return await state.freezes.thaw(request, peer.actor)
+
+
+def _is_administrator(state: ServiceState, peer: Peer) -> bool:
+    access = state.guard.access_of(peer)
+    return access is not None and access.includes(Access.ADMINISTER)
+
+
 async def list_events(state: ServiceState, request: ListEvents, peer: Peer) -> EventPage:
     """Facts from the event log."""
     with state.store.read() as tx:
@@ -169,5 +196,7 @@ SYSTEM: dict[type[Any], System] = {
     Reload: reload,
     Shutdown: shutdown,
     Upgrade: upgrade,
+    FreezeEffects: freeze_effects,
+    ThawEffects: thaw_effects,
     ListEvents: list_events,
 }

@@ -48,6 +48,7 @@ from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 from ftl2_enterprise.protocol.verb import Access
+from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring import database, site_policy
 
 if TYPE_CHECKING:
@@ -345,6 +346,7 @@ def build(
         random=random.random,
         load_rules=load,
         rules=rules,
+        freezes=FreezeFiles(Path(journal.store.path)).in_force,
         person=None if served else this_person(),
     )
 

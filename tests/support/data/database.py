@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.gate.budgets import Amount
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.ports import ModelLimits, ProviderHealth
@@ -35,6 +36,7 @@ from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, Loop, L
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ApprovePrompt, RejectPrompt
 from ftl2_enterprise.protocol.verb import Access, Request
 from ftl2_enterprise.store.events import cursors, list_events
+from ftl2_enterprise.store.freezes import insert_freeze
 from ftl2_enterprise.store.idempotency import handovers
 from tests.support.data.facts import sample
 
@@ -173,6 +175,12 @@ def one_of_each(tx: Tx, name: str = "web") -> Iteration:
     tx.connection.execute(insert(disabled_rules), {"name": "reboot", "disabled_at": tx.now})
     tx.connection.execute(insert(handovers), {"client": "loop:1", "number": 1})
     tx.connection.execute(insert(cursors), {"reader": f"link {loop.id}", "event_id": 1})
+    insert_freeze(
+        tx,
+        Freeze(
+            id=f"{loop.id:08x}", scope=FreezeScope.SUBJECT, of=f"loop:{loop.id}", reason="incident", by="ann", since=1
+        ),
+    )
     return iteration
 
 

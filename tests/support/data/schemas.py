@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import create_engine, text
 
 from ftl2_enterprise.loops import tables
-from ftl2_enterprise.store import idempotency
+from ftl2_enterprise.store import freezes, idempotency
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 METADATA = tables.loops.metadata
-assert idempotency.handovers.metadata is METADATA
+assert idempotency.handovers.metadata is freezes.freezes.metadata is METADATA
 
 type Schema = dict[tuple[str, str], set[str]]
 type Rows = dict[str, list[dict[str, object]]]
@@ -45,6 +45,8 @@ def schema(connection: Connection) -> Schema:
             continue
         # SQLite quotes the name of a table that has been renamed.
         sql = (definition or "").replace(f'CREATE TABLE "{name}"', f"CREATE TABLE {name}")
+        # A column that was added to a table is at the end of its definition.
+        sql = re.sub(r"\n, (\w+ [A-Z]+)\)$", r",\n\t\1\n)", sql)
         body = re.sub(r"\s+", " ", sql).strip()
         if kind == "table" and "(" in body:
             # Columns and constraints are one a line in what SQLAlchemy writes; their order has no meaning.

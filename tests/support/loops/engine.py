@@ -35,6 +35,7 @@ from ftl2_enterprise.loops.secrets import parse_bindings
 from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Prompt
+from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring.database import open_database
 from tests.support.service.writing import PlainWriter
 
@@ -211,6 +212,7 @@ class Bench:
             random=lambda: 0.5,
             load_rules=lambda: load_rules(rules_dir, rules),
             rules=rules,
+            freezes=FreezeFiles(self.database.path).in_force,
             person=self.person,
         )
         try:

@@ -60,6 +60,8 @@ def smallest(kind: Any) -> dict[str, Any]:
                 found[field.encode_name] = smallest(one)
             case inspect.IntType():
                 found[field.encode_name] = 1
+            case inspect.EnumType():
+                found[field.encode_name] = next(iter(one.cls)).value
             case inspect.ListType():
                 found[field.encode_name] = []
             case _:

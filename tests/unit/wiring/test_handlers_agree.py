@@ -17,4 +17,4 @@ def test_every_verb_is_handled_as_it_is_declared() -> None:
     context = ControlContext(settings=lambda: nothing, store=nothing)
     own = Handlers(renders=views.RENDERS)
     joined = own.joined(*(one.handlers for one in found), *(one.gathers(context) for one in found))
-    Dispatch(with_own(joined))
+    Dispatch(with_own(joined, cast("Any", object())))

@@ -69,12 +69,14 @@ def _document(tx: Tx, *, show_all: bool, before: int | None, limit: int) -> dict
 def _lines(reader: LocalReader, tx: Tx, *, show_all: bool, before: int | None, limit: int) -> list[Line]:
     from ftl2_enterprise.loops.rows import loops as loop_rows  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts  # noqa: PLC0415
+    from ftl2_enterprise.protocol.service.verbs import ListFreezes  # noqa: PLC0415
+    from ftl2_enterprise.render.freezes import freeze_lines  # noqa: PLC0415
     from ftl2_enterprise.render.loops.loop_table import counts_line, loop_table  # noqa: PLC0415
     from ftl2_enterprise.render.loops.prompts import open_prompt_lines  # noqa: PLC0415
     from ftl2_enterprise.render.loops.standing import ENDED, is_interrupted  # noqa: PLC0415
 
     page = reader.call(ListLoops(finished=show_all, before=before, limit=limit))
-    lines: list[Line] = []
+    lines: list[Line] = freeze_lines(reader.call(ListFreezes()), reader.now())
     if page.loops:
         lines += [counts_line(page.loops), *loop_table(page.loops, reader.now(), reader.room)]
     names = {loop.name for loop in page.loops if loop.open_prompts}

@@ -76,12 +76,12 @@ class LoopHurried(Fact, frozen=True, tag="loop.hurried"):
 
 
 class LoopDue(Fact, frozen=True, tag="loop.due"):
-    """A resting loop was asked to run now."""
+    """A resting loop was asked to run now, or the freeze that held it has ended."""
 
     wakes: ClassVar[bool] = True
 
     next_run_at: Instant
-    """When it is due, which is now."""
+    """When it is due: now, or at its turn after a freeze that ends gradually."""
 
 
 class LoopRetried(Fact, frozen=True, tag="loop.retried"):
@@ -155,6 +155,17 @@ class LoopRested(Fact, frozen=True, tag="loop.rested"):
     @override
     def log_level(self) -> LogLevel:
         return "warning" if self.failures else self.level
+
+
+class LoopFrozen(Fact, frozen=True, tag="loop.frozen"):
+    """A freeze holds what the loop has to do next, and the loop rests until the freeze ends."""
+
+    freeze: str
+    """The id of the freeze."""
+    reason: str
+    """Who ordered it, since when, and why."""
+    next_run_at: Instant
+    """When the loop runs at the latest."""
 
 
 class LoopStopped(Fact, frozen=True):

@@ -28,6 +28,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
     ShowLoop,
 )
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.render.loops import (
     actions,
@@ -122,7 +123,11 @@ def of_loop(reader: FixedReader) -> Any:
 
 def shown(detail: LoopDetail, *done: Any) -> dict[Any, Any]:
     found = [] if detail.last is None else [detail.last]
-    return {ShowLoop: detail, GetHistory: History(loop=detail.loop, iterations=found, actions=list(done))}
+    return {
+        ListFreezes: [],
+        ShowLoop: detail,
+        GetHistory: History(loop=detail.loop, iterations=found, actions=list(done)),
+    }
 
 
 LOOP_VIEW = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.nouns import (
     Condition,
     Desired,
@@ -22,6 +23,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListLoops,
     ListPrompts,
 )
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from ftl2_enterprise.render.loops import (
     loop_list,
 )
@@ -53,6 +55,13 @@ STANDINGS: dict[str, dict[str, Any]] = {
     "resuming": {"state": LoopState.PAUSED, "pid": None},
     "restarting": {"pid": None, "restart_at": IN_A_MINUTE, "reason": "killed by SIGKILL"},
     "resting": {"state": LoopState.RESTING, "pid": None, "next_run_at": IN_A_MINUTE},
+    "frozen": {
+        "state": LoopState.RESTING,
+        "pid": None,
+        "next_run_at": IN_A_MINUTE,
+        "reason": "frozen by ann since 2026-01-01T00:00:00.000Z: incident 4711",
+        "frozen_by": "5f3a0c11",
+    },
     "failing": {
         "state": LoopState.RESTING,
         "pid": None,
@@ -104,8 +113,41 @@ AWKWARD_LINES = [
 ]
 
 
+FREEZES = [
+    FreezeRecord(
+        freeze=Freeze(
+            id="5f3a0c11",
+            scope=FreezeScope.ALL,
+            reason="incident 4711",
+            by="ann (uid 1000, pid 17)",
+            since=ago(60),
+            until=IN_A_MINUTE,
+        )
+    ),
+    FreezeRecord(
+        freeze=Freeze(
+            id="7b20aa01", scope=FreezeScope.SUBJECT, of="loop:2", reason=awkward.CONTROL, by="bob", since=ago(90)
+        ),
+        name="resting",
+    ),
+    FreezeRecord(
+        freeze=Freeze(id="80c1d202", scope=FreezeScope.TARGET, of="web2", reason="disk", by="bob", since=ago(90)),
+        ended_at=ago(30),
+        ended_by="ann (uid 1000, pid 18)",
+    ),
+    FreezeRecord(
+        freeze=Freeze(id="80c1d202", scope=FreezeScope.TARGET, of="web1", reason="disk", by="bob", since=ago(90))
+    ),
+    FreezeRecord(
+        freeze=Freeze(
+            id="90c1d202", scope=FreezeScope.KIND, of="model_call", reason="costs", by="bob", since=ago(90)
+        ),
+    ),
+]
+
+
 def listed(*lines: Any, **fields: Any) -> dict[Any, Any]:
-    return {ListLoops: LoopPage(loops=list(lines), **fields), ListPrompts: ASKED}
+    return {ListLoops: LoopPage(loops=list(lines), **fields), ListPrompts: ASKED, ListFreezes: []}
 
 
 def of_all(reader: FixedReader) -> Any:
@@ -124,10 +166,11 @@ LOOPS_VIEW = [
     Scenario("three loops and their prompts", of_active, listed(*FEW), has_colour=True, has_json=True),
     Scenario("every status", of_all, listed(*LINES)),
     Scenario("a stopping service", of_active, listed(*FEW, draining=True)),
+    Scenario("frozen", of_active, {**listed(*FEW), ListFreezes: FREEZES}),
     Scenario("awkward names", of_active, listed(*AWKWARD_LINES)),
     Scenario(
         "more than the limit", lambda r: loop_list.loops_view(r, finished=True, limit=1), listed(LINES[0], more=1)
     ),
     Scenario("no loops", of_active, listed()),
-    Scenario("only ended loops", of_active, {ListLoops: only_ended}),
+    Scenario("only ended loops", of_active, {ListLoops: only_ended, ListFreezes: []}),
 ]

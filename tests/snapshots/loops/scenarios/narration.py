@@ -21,6 +21,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopCompleted,
     LoopConverged,
     LoopDrifted,
+    LoopFrozen,
     LoopRested,
     LoopStarted,
     ModelAnswered,
@@ -130,6 +131,7 @@ REPAIR = events_of(
     (StateChanged, {"op": "add_host", "name": "web3"}),
     (IterationEnded, {"n": 14, "outcome": IterationOutcome.FAILED, "error": "1 action failed"}),
     (LoopConverged, {"iterations": 2, "changed": 1, "by": "manifest"}),
+    (LoopFrozen, {"freeze": "5f3a0c11", "reason": "frozen by ann since 2026-01-01T00:00:00.000Z: incident 4711"}),
     (LoopRested, {"outcome": Outcome.NOT_CONVERGED, "delay": 600.0, "failures": 2, "reason": "1 action failed"}),
 )
 ASKING = events_of(

@@ -1,0 +1,63 @@
+"""A freeze: a person has ordered that no effect of some kind begins until it ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ftl2_enterprise.core.clock import Instant, iso
+from ftl2_enterprise.core.wire import Wire
+
+
+class FreezeScope(StrEnum):
+    """What a freeze covers."""
+
+    ALL = "all"
+    """Every effect."""
+    SUBJECT = "subject"
+    """Every effect that one thing asks for, such as `note:17`."""
+    TARGET = "target"
+    """Every effect on one target, whatever it is called, or on the members of a group of targets."""
+    KIND = "kind"
+    """Every effect of one kind."""
+
+
+class Freeze(Wire, frozen=True, kw_only=True):
+    """One freeze, as it is stored in its file and in the database."""
+
+    id: str
+    """Random, and never used again."""
+    scope: FreezeScope
+    of: str = ""
+    """The subject, the target or its group, or the kind; empty for everything."""
+    reason: str
+    by: str
+    """Who ordered it."""
+    since: Instant
+    until: Instant | None = None
+    """When it ends without a request; None for never."""
+    now: bool = False
+    """Effects that had begun already are interrupted."""
+    by_administrator: bool = False
+    """Only an administrator may end it."""
+
+    @property
+    def sentence(self) -> str:
+        """The reason that is shown for what it holds: who, since when, and why."""
+        who = self.by.partition(" (")[0] or "no user"
+        return f"frozen by {who} since {iso(self.since)}: {self.reason}"
+
+    def is_over(self, now: Instant) -> bool:
+        """Whether its time has ended."""
+        return self.until is not None and self.until <= now
+
+
+class Thaw(Wire, frozen=True, kw_only=True):
+    """The end of a freeze."""
+
+    id: str
+    """Of the freeze."""
+    by: str
+    """Who ended it; empty if its time has ended."""
+    at: Instant
+    gradually: bool = False
+    """What waits for it continues over a period, not all at once."""

@@ -1,0 +1,53 @@
+"""Which freeze holds an effect. Pure: the freezes and the time are arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.gate.effects import EffectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.gate.effects import Effect
+
+
+def holding(effect: Effect, freezes: Iterable[Freeze], now: Instant) -> Freeze | None:
+    """The first freeze that holds the effect now; None if it may begin."""
+    return next((freeze for freeze in freezes if covers(freeze, effect) and not freeze.is_over(now)), None)
+
+
+def cutting(effect: Effect, freezes: Iterable[Freeze], now: Instant) -> Freeze | None:
+    """The first freeze that ends the effect although it has begun; None if it may continue."""
+    return holding(effect, (freeze for freeze in freezes if freeze.now), now)
+
+
+def holding_subject(subject: str, freezes: Iterable[Freeze], now: Instant) -> Freeze | None:
+    """The first freeze that holds every effect which the subject could ask for; None if there may be others."""
+    return next(
+        (
+            freeze
+            for freeze in freezes
+            if (freeze.scope is FreezeScope.ALL or (freeze.scope is FreezeScope.SUBJECT and freeze.of == subject))
+            and not freeze.is_over(now)
+        ),
+        None,
+    )
+
+
+def covers(freeze: Freeze, effect: Effect) -> bool:
+    """Whether the freeze is about the effect, at any time."""
+    match freeze.scope:
+        case FreezeScope.ALL:
+            return True
+        case FreezeScope.SUBJECT:
+            return effect.subject == freeze.of
+        case FreezeScope.KIND:
+            return effect.kind == freeze.of
+        case FreezeScope.TARGET:
+            host = effect.host
+            names = {name.casefold() for name in (host.name, host.address, *host.names) if name}
+            # A request to a model has no host; the name in its effect is a default.
+            return effect.kind is not EffectKind.MODEL_CALL and freeze.of.casefold() in names

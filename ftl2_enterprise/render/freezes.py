@@ -1,0 +1,57 @@
+"""Freezes as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.core.freeze import FreezeScope
+from ftl2_enterprise.render.text import Line, Role, ago, duration, line, moment, one_line, person, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.protocol.service.verbs import FreezeRecord
+
+
+def covered(record: FreezeRecord) -> str:
+    """What the freeze covers, in words."""
+    freeze = record.freeze
+    match freeze.scope:
+        case FreezeScope.ALL:
+            return "everything"
+        case FreezeScope.SUBJECT:
+            return f"{freeze.of.partition(':')[0]} {one_line(record.name)}" if record.name else one_line(freeze.of)
+        case FreezeScope.KIND:
+            return f"every {freeze.of.replace('_', ' ')}"
+        case FreezeScope.TARGET:
+            return one_line(freeze.of)
+
+
+def freeze_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:
+    """One line for each freeze: what it covers, who ordered it, since when, until when, and why."""
+    return [_line(record, now) for record in records]
+
+
+def _line(record: FreezeRecord, now: Instant) -> Line:
+    freeze = record.freeze
+    if record.ended_at is not None:
+        by = f"by {person(record.ended_by)} " if record.ended_by else "at its end, "
+        state = line(
+            symbol("✔", Role.GOOD), "thawed ", (covered(record), Role.STRONG), f" {by}{ago(record.ended_at, now)}"
+        )
+        word = f"; frozen by {person(freeze.by)} {moment(freeze.since)}"
+        return line(*state.spans, word, ": ", one_line(freeze.reason, 400), (f" ({freeze.id})", Role.FAINT))
+    until = ""
+    if freeze.until is not None:
+        until = f", until {moment(freeze.until)} (in {duration(seconds_between(now, freeze.until))})"
+    since = f" since {moment(freeze.since)}" if freeze.since else ""
+    return line(
+        symbol("■", Role.BAD),
+        ("frozen", Role.BAD),
+        ": ",
+        (covered(record), Role.STRONG),
+        f" by {person(freeze.by)}{since}{until}: {one_line(freeze.reason, 400)}",
+        (f" ({freeze.id})", Role.FAINT),
+    )

@@ -1,0 +1,72 @@
+"""Freezing from the client."""
+
+from __future__ import annotations
+
+import json
+
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.protocol.service.verbs import FreezeEffects, FreezeRecord
+
+
+def made(request: FreezeEffects) -> FreezeRecord:
+    return FreezeRecord(
+        freeze=Freeze(
+            id="5f3a0c11", scope=request.scope, of=request.of, reason=request.reason, by="ann (uid 1000, pid 7)",
+            since=1_767_225_600_000_000, until=request.until, now=request.now,
+        )
+    )  # fmt: skip
+
+
+def test_each_selection_is_one_request(service, ctl):
+    asked: list[FreezeEffects] = []
+
+    def freeze(request: FreezeEffects) -> FreezeRecord:
+        asked.append(request)
+        return made(request)
+
+    service.on(FreezeEffects, freeze)
+    for words in (["--all"], ["--loop", "web"], ["--host", "web1"], ["--group", "www"], ["--models", "--now"]):
+        status, _, err = ctl("freeze", *words, "--reason", " incident \n 4711 ")
+        assert (status, err) == (0, "")
+    assert [(one.scope, one.of, one.now) for one in asked] == [
+        (FreezeScope.ALL, "", False),
+        (FreezeScope.SUBJECT, "loop:web", False),
+        (FreezeScope.TARGET, "web1", False),
+        (FreezeScope.TARGET, "www", False),
+        (FreezeScope.KIND, "model_call", True),
+    ]
+    assert {one.reason for one in asked} == {"incident 4711"}
+
+
+def test_it_shows_what_is_frozen(service, ctl):
+    service.on(FreezeEffects, made)
+    assert ctl("freeze", "--all", "--reason", "incident")[1] == (
+        "frozen: everything by ann since 2026-01-01 00:00:00Z: incident (5f3a0c11)\n"
+    )
+    assert json.loads(ctl("freeze", "--all", "--reason", "incident", "--json")[1])["freeze"]["scope"] == "all"
+
+
+def test_an_end_is_a_duration_or_a_time(service, ctl):
+    ends: list[int | None] = []
+    service.on(FreezeEffects, lambda request: (ends.append(request.until), made(request))[1])
+    before = SystemClock().now()
+    for word in ("+2h", "2100-01-31T18:00+00:00"):
+        assert ctl("freeze", "--all", "--reason", "x", "--until", word)[0] == 0
+    after_two_hours, at_time = ends
+    assert after_two_hours is not None
+    assert 0 <= after_two_hours - before - 7200 * 1_000_000 < 60_000_000
+    assert at_time == 4_105_101_600_000_000
+
+
+def test_what_is_not_clear_is_refused(service, ctl):
+    for words, message in (
+        (["--all"], "cannot freeze without a reason"),
+        (["--reason", "x"], "cannot freeze without a selection"),
+        (["--all", "--host", "a", "--reason", "x"], "cannot freeze --all and --host"),
+        (["--all", "--reason", "x", "--until", "tomorrow"], "cannot take 'tomorrow' for --until"),
+        (["--all", "--reason", " "], "cannot take an empty --reason"),
+    ):
+        status, out, err = ctl("freeze", *words)
+        assert (status, out) == (2, "")
+        assert message in err
