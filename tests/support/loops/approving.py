@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ALICE = Caller(uid=1001, name="alice", access=Access.OPERATE, groups=["dba"])
 BOB = Caller(uid=1002, name="bob", access=Access.ADMINISTER)
-STATE = ObservationSpec(name="state", module="state", params={})
+STATE = ObservationSpec(name="state", module="stat", params={"path": "/"})
 ACTIONS = [
     ActionSpec(module="copy", params={"dest": "/etc/a", "content": "a"}),
     ActionSpec(module="service", params={"name": "a", "state": "restarted"}),
@@ -56,7 +56,7 @@ def world(**addresses):
 
 
 def ran(b: Bench):
-    return [call.module for call in b.modules.calls if call.module != "state"]
+    return [call.module for call in b.modules.calls if call.module != "stat"]
 
 
 def do(b: Bench, request, *more):
