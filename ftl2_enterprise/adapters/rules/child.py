@@ -34,7 +34,7 @@ class _Gone(BaseException):
     """The loop's process has closed the socket."""
 
 
-class _Channel:
+class _FrameChannel:
     """The socket to the loop's process. Messages are sent synchronously, so that their order is that of the code."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -69,10 +69,10 @@ def serve(connection: socket.socket) -> None:
     connection.setblocking(False)  # noqa: FBT003 - its only form
     sys.dont_write_bytecode = True
     with contextlib.suppress(_Gone, OSError):
-        asyncio.run(_serve(_Channel(connection)))
+        asyncio.run(_serve(_FrameChannel(connection)))
 
 
-async def _serve(channel: _Channel) -> None:
+async def _serve(channel: _FrameChannel) -> None:
     rules: dict[str, CompiledRule] = {}
     channel.send(messages.Started())
     while True:
@@ -84,7 +84,7 @@ async def _serve(channel: _Channel) -> None:
                 channel.send(messages.Judged(matched=judged.matched, error=judged.error))
             case messages.Act() as request:
                 firing = _Firing(channel)
-                channel.send(messages.Ended(error=await firing.run(rules[request.path], request)))
+                channel.send(messages.ActionEnded(error=await firing.run(rules[request.path], request)))
             case _:
                 pass  # the result of a call that was withdrawn while it was on its way
         await _cancel_others()
@@ -116,7 +116,7 @@ async def _cancel_others() -> None:
 class _Firing:
     """One run of an action, and its calls."""
 
-    def __init__(self, channel: _Channel) -> None:
+    def __init__(self, channel: _FrameChannel) -> None:
         self._channel = channel
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[list[tuple[str, dict[str, Any]]]]] = {}
@@ -155,7 +155,9 @@ class _Firing:
         self._waiting[number] = future
         target = None if host is None else str(host)
         try:
-            self._send(messages.Call(call=number, module=str(module), params=messages.plain(params), host=target))
+            self._send(
+                messages.CallRequest(call=number, module=str(module), params=messages.plain(params), host=target)
+            )
             return await future
         except asyncio.CancelledError:
             if not self._ended:

@@ -75,7 +75,7 @@ class Judged(Wire, frozen=True, tag="judged"):
     error: str | None = None
 
 
-class Call(Wire, frozen=True, tag="call"):
+class CallRequest(Wire, frozen=True, tag="call"):
     """Run this module and send its result."""
 
     call: int
@@ -96,18 +96,18 @@ class Change(Wire, frozen=True, tag="change"):
     op: StateOp
 
 
-class Ended(Wire, frozen=True, tag="ended"):
+class ActionEnded(Wire, frozen=True, tag="ended"):
     """The action has ended."""
 
     error: str = ""
 
 
 type ToRules = Load | Evaluate | Act | Result
-type FromRules = Started | Declared | Judged | Call | Withdraw | Change | Ended
+type FromRules = Started | Declared | Judged | CallRequest | Withdraw | Change | ActionEnded
 
 TO_RULES: msgspec.json.Decoder[ToRules] = msgspec.json.Decoder(Load | Evaluate | Act | Result)
 FROM_RULES: msgspec.json.Decoder[FromRules] = msgspec.json.Decoder(
-    Started | Declared | Judged | Call | Withdraw | Change | Ended
+    Started | Declared | Judged | CallRequest | Withdraw | Change | ActionEnded
 )
 
 

@@ -125,7 +125,7 @@ class RuleProcesses:
             try:
                 process = await self._with(file)
                 await process.send(messages.Act(path=file.path, state=dict(state), targets=list(targets)))
-                error = await _Action(process, effects).run()
+                error = await _RunningAction(process, effects).run()
                 is_done = True
             except TimeoutError:
                 return f"the action did not end, and made no call, within {ACT_LIMIT:g} s"
@@ -315,7 +315,7 @@ class _RuleProcess:
         self._output.close()
 
 
-class _Action:
+class _RunningAction:
     """One run of an action: the rule asks, and this process acts."""
 
     def __init__(self, process: _RuleProcess, effects: RuleEffects) -> None:
@@ -330,9 +330,9 @@ class _Action:
         try:
             while True:
                 match await self._next():
-                    case messages.Ended(error=error):
+                    case messages.ActionEnded(error=error):
                         return error
-                    case messages.Call() as call:
+                    case messages.CallRequest() as call:
                         self._begin(call)
                     case messages.Withdraw(call=number):
                         if number in self._calls:
@@ -369,13 +369,13 @@ class _Action:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
 
-    def _begin(self, call: messages.Call) -> None:
+    def _begin(self, call: messages.CallRequest) -> None:
         if call.call in self._calls or len(self._calls) >= MOST_CALLS:
             raise BadMessage(f"cannot make the call: at most {MOST_CALLS} may wait at the same time")
         task = self._calls[call.call] = asyncio.create_task(self._perform(call))
         task.add_done_callback(lambda _: self._calls.pop(call.call, None))
 
-    async def _perform(self, call: messages.Call) -> None:
+    async def _perform(self, call: messages.CallRequest) -> None:
         try:
             # Calls of one rule run one after the other, even under asyncio.gather: their order is recorded.
             async with self._turn:
@@ -388,7 +388,7 @@ class _Action:
                 self._failed.set_exception(error)
 
 
-def _result(call: messages.Call, pairs: Sequence[tuple[str, ModuleResult]]) -> messages.Result:
+def _result(call: messages.CallRequest, pairs: Sequence[tuple[str, ModuleResult]]) -> messages.Result:
     results = [(host, shown(call.module, host, result)) for host, result in pairs]
     return messages.Result(call=call.call, pairs=results)
 

@@ -57,7 +57,7 @@ def main(connection: socket.socket) -> None:
     forget_environment()
     sys.path[:] = order["paths"]
     streams = (fds[0], fds[1], os.dup(fds[1]))
-    fence = _Fence(order["hidden"]) if order["fence"] else None
+    fence = _RuleFence(order["hidden"]) if order["fence"] else None
     try:
         start = fence.start if fence else processes.forking(_run_rules)
         pid = start(*streams)
@@ -74,7 +74,7 @@ def main(connection: socket.socket) -> None:
         processes.kill_tree(os.getpid())
 
 
-class _Fence(sandbox.ReadOnlySandbox):
+class _RuleFence(sandbox.ReadOnlySandbox):
     """The read-only sandbox around the process of rules."""
 
     def __init__(self, hidden: list[str]) -> None:

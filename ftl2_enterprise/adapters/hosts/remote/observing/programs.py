@@ -17,7 +17,7 @@ LONGEST = 32 << 20
 """Bytes of output that are read."""
 
 
-class Ended:
+class EndedProgram:
     """A program that has ended, and its output."""
 
     def __init__(self, rc: int, out: str, err: str) -> None:
@@ -37,7 +37,7 @@ def find(name: str) -> str | None:
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
-def run(name: str, arguments: Sequence[str], *, purpose: str) -> Ended:
+def run(name: str, arguments: Sequence[str], *, purpose: str) -> EndedProgram:
     """Run a program. Raises CannotObserve when it does not exist or prints too much; `purpose` begins the message."""
     file = find(name)
     if file is None:
@@ -54,4 +54,6 @@ def run(name: str, arguments: Sequence[str], *, purpose: str) -> Ended:
         raise CannotObserve(f"{purpose}: {file}: {error.strerror}") from None
     if len(done.stdout) > LONGEST:
         raise CannotObserve(f"{purpose}: {name} printed more than {LONGEST >> 20} MiB")
-    return Ended(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    return EndedProgram(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
