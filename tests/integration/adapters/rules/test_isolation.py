@@ -1,4 +1,4 @@
-"""What the process of rules does not have: secrets, descriptors, permits, a life of its own."""
+"""What the process of rules does not have: secrets, descriptors and permits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.loops.ports import BrokenRuleFile, ModuleResult
 from tests.support.loops.rule_process import Effects, rule_process
 from tests.support.loops.rules import source_of, write_rule
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     import pytest
@@ -96,8 +97,9 @@ async def test_processes_that_a_rule_has_started_end_with_it(tmp_path: Path) -> 
     print(os.stat("/proc/self/ns/pid").st_ino)
     return True"""
         )
+        # A shell does not wait until what it has started executes its program.
+        assert until(lambda: len(_children_with("sleep", {"600", "601", "602"})) == 3)
         mine = _children_with("sleep", {"600", "601", "602"})
-    assert len(mine) == 3
     assert not [pid for pid in mine if _alive(pid)]
 
 
