@@ -47,7 +47,7 @@ def schema(connection: Connection) -> Schema:
         sql = (definition or "").replace(f'CREATE TABLE "{name}"', f"CREATE TABLE {name}")
         # A column that was added to a table is at the end of its definition.
         sql = re.sub(r"\n?, (\w+ [A-Z]+)\)$", r",\n\t\1\n)", sql)
-        sql = re.sub(r"(?m)^(\t\w+ .*), (\w+ [A-Z]+)$", r"\1,\n\t\2", sql)
+        sql = re.sub(r"(?m)^(\t\w+ .*), (\w+ [A-Z]+)(,? ?)$", r"\1,\n\t\2\3", sql)
         body = re.sub(r"\s+", " ", sql).strip()
         if kind == "table" and "(" in body:
             # Columns and constraints are one a line in what SQLAlchemy writes; their order has no meaning.

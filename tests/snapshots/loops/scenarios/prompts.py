@@ -30,7 +30,7 @@ from tests.snapshots.loops.scenarios.details import SETTLED
 from tests.snapshots.loops.scenarios.lists import ASKED
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
 from tests.support.data import awkward
-from tests.support.data.builders import observation, prompt
+from tests.support.data.builders import ago, observation, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,13 +76,13 @@ APPROVAL = ApprovalDetail(
             ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"}, reason="a", diff="-a\n+b"),
             ProposedAction(n=2, module="reboot", host="web1", params={}, refused="denied by policy rule 1"),
         ],
-        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None, asked_at=NOW,
-        deadline_at=NOW + 1, ended_at=None, used_by=None, reason="it was asked again",
+        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None, asked_at=ago(60),
+        deadline_at=ago(-3600), ended_at=None, used_by=None, reason="it was asked again",
     ),
     votes=[
         ApprovalVote(
             id=1, loop_id=1, approval_id=1, uid=7, name="ada", access="operate", groups=[], approved=True,
-            reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=NOW,
+            reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=ago(30),
         )
     ],
     missing="1 more person must approve",
