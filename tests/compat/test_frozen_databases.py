@@ -86,6 +86,23 @@ def objects(path: Path) -> set[tuple[str, str]]:
     return found
 
 
+NEWER_FACTS = {
+    "approval.expired",
+    "approval.given",
+    "approval.rejected",
+    "approval.requested",
+    "approval.used",
+    "approval.voided",
+    "loop.frozen",
+    "model.available",
+    "model.day_raised",
+    "model.overran",
+    "model.queued",
+    "model.unavailable",
+    "service.frozen",
+    "service.thawed",
+}
+"""Kinds of facts that version 0.2 added."""
 NOT_RELEASED = {"0004", "0005", "0006"}
 """Revisions of version 0.2. When it is released, a database that it has made is added to the frozen ones."""
 
@@ -134,7 +151,8 @@ def test_the_events_of_an_upgraded_database_are_facts(tmp_path: Path) -> None:
         found = events.list_events(tx, limit=1000)
         of_loop = events.list_events(tx, subject="loop:11", limit=1000)
     # Every kind that there was; those before were written by tests of the time, without their fields.
-    assert {event.kind for event in found} == {kind_of(fact) for fact in (*loop_facts.FACTS, *service_facts.FACTS)}
+    kinds = {kind_of(fact) for fact in (*loop_facts.FACTS, *service_facts.FACTS)}
+    assert {event.kind for event in found} == kinds - NEWER_FACTS
     assert len(of_loop) > 40
     for event in of_loop:
         assert not isinstance(fact_of(event), UnknownFact), event
@@ -241,7 +259,8 @@ def fails_at(frozen: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (rows(frozen), objects(frozen)) == (before, there)
     monkeypatch.undo()
     open_database(frozen, create=True).close()
-    assert rows(frozen)["prompts"] == before["prompts"]
+    old = before["prompts"]
+    assert [{column: row[column] for column in old[0]} for row in rows(frozen)["prompts"]] == old
 
 
 def test_an_upgrade_on_a_full_disk_is_undone(frozen: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class _RuleFence(sandbox.ReadOnlySandbox):
     """The read-only sandbox around the process of rules."""
 
     def __init__(self, hidden: list[str]) -> None:
-        super().__init__(lambda: processes.forking(_run_rules_fenced), hidden=hidden)
+        super().__init__(lambda: processes.forking(_run_rules_fenced), hidden=hidden, is_forked=True)
 
     def why_not(self) -> str | None:
         """Wait until the sandbox is built; the reason why it cannot be."""

@@ -60,6 +60,7 @@ def _perform_fenced(request: Request, cancel_fd: int | None) -> bytes:
     fence = sandbox.ReadOnlySandbox(
         lambda: _start(request, sandbox.clean_up_after_fork),
         hidden=request.get("hidden", ()), network=bool(request.get("network")),
+        is_forked=request["kind"] not in {"command", "program"},
     )  # fmt: skip
     try:
         ended = _run(request, fence.start, cancel_fd)

@@ -212,9 +212,13 @@ def _holding(stdin: bytes) -> IO[bytes]:
     """A file with these bytes, positioned at its start."""
     if not stdin:
         return open(os.devnull, "rb")  # noqa: PTH123
-    import tempfile  # noqa: PLC0415 - most calls are given nothing
+    if hasattr(os, "memfd_create"):
+        # Not a file of the host: a call in the sandbox could change that through its open descriptor.
+        given: IO[bytes] = open(os.memfd_create("stdin"), "w+b")  # noqa: PTH123, SIM115 - the caller closes it
+    else:
+        import tempfile  # noqa: PLC0415 - most calls are given nothing
 
-    given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     given.write(stdin)
     given.seek(0)
     return given

@@ -15,6 +15,7 @@ import platform
 import resource
 import select
 import signal
+import stat
 
 from ftl2_enterprise.adapters.hosts.remote import kernel_calls as kernel, processes, syscall_filter
 
@@ -76,13 +77,19 @@ class CannotStart(Exception):
 class ReadOnlySandbox:
     """One call in a sandbox: `start` for `processes.run`, then `finish`."""
 
-    def __init__(self, make_start: Callable[[], Start], *, hidden: Sequence[str] = (), network: bool = False) -> None:
-        """`make_start` is called in the sandbox and returns what starts the call, see `processes`."""
+    def __init__(
+        self, make_start: Callable[[], Start], *, is_forked: bool, hidden: Sequence[str] = (), network: bool = False
+    ) -> None:
+        """`make_start` is called in the sandbox and returns what starts the call, see `processes`.
+
+        `is_forked` is whether the call is Python code of this process, and not a program that is executed.
+        """
         self.is_first = False
         """Whether the first of two ways to start the program was used, see `processes.FirstOf`."""
         self._make_start = make_start
         self._hidden = tuple(hidden)
         self._network = network
+        self._is_forked = is_forked
         self._report: int | None = None
         self._lifeline: int | None = None
 
@@ -168,7 +175,7 @@ class ReadOnlySandbox:
             try:
                 os.close(ending)
                 _InnerProcess(report, lifeline, ending_end, machine, kept).run(
-                    self._make_start, streams, hidden=self._hidden, network=self._network
+                    self._make_start, streams, hidden=self._hidden, network=self._network, is_forked=self._is_forked
                 )
                 status = 0
             except Exception as error:
@@ -196,7 +203,13 @@ class _InnerProcess:
         self._is_limited = False
 
     def run(
-        self, make_start: Callable[[], Start], streams: tuple[int, int, int], *, hidden: Sequence[str], network: bool
+        self,
+        make_start: Callable[[], Start],
+        streams: tuple[int, int, int],
+        *,
+        hidden: Sequence[str],
+        network: bool,
+        is_forked: bool,
     ) -> None:
         """Build the sandbox, start the call, and return when none of its processes is left."""
         hidden = (*hidden, *_private_places(os.environ))
@@ -209,7 +222,12 @@ class _InnerProcess:
                 os.dup2(null, fd)
         os.close(null)
         self._build(hidden)
-        self._restrict(network=network)
+        if stat.S_ISCHR(os.fstat(streams[0]).st_mode):
+            # An open descriptor is not subject to the read-only mounts: fchmod(2) would change the host's device.
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, streams[0])
+            os.close(null)
+        self._restrict(network=network, is_forked=is_forked)
         _send(self._report, built=True)
         try:
             start = make_start()
@@ -268,11 +286,12 @@ class _InnerProcess:
                 file.write(str(MOST_PROCESSES))
             self._is_limited = True
 
-    def _restrict(self, *, network: bool) -> None:
+    def _restrict(self, *, network: bool, is_forked: bool) -> None:
         kernel.keep_capabilities(self._kept, self._machine)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         kernel.restrict_writes({SCRATCH: True, "/dev": False}, network=network)
-        kernel.install_filter(syscall_filter.program(self._machine, network=network), self._machine)
+        program = syscall_filter.program(self._machine, network=network, is_forked=is_forked)
+        kernel.install_filter(program, self._machine)
 
     def _wait(self, pid: int) -> None:
         wakes, wakes_end = os.pipe()

@@ -24,6 +24,8 @@ AF_INET, AF_INET6, AF_NETLINK = 2, 10, 16
 NETLINK_ROUTE, NETLINK_SOCK_DIAG = 0, 4
 SOCK_STREAM, SOCK_SEQPACKET = 1, 5
 TIOCSTI, TIOCLINUX, TIOCSETD = 0x5412, 0x541C, 0x5423
+FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR = 0x40086602, 0x401C5820
+REQUESTS_DENIED = (TIOCSTI, TIOCLINUX, TIOCSETD, FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR)
 F_SETLEASE = 1024
 
 DENIED = {
@@ -44,6 +46,17 @@ DENIED = {
     "lsm_set_self_attr": (460, 460),
 }  # fmt: skip
 """Numbers on x86_64 and aarch64 of the calls that fail with EPERM."""
+ATTRIBUTES = {
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
+    "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
+    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
+}  # fmt: skip
+"""Calls that change attributes of a file, and that are not subject to Landlock.
+
+A forked process has its program open on the host's own mounts, where /proc/self/exe leads. An executed one has not.
+"""
 SOCKET, SOCKETPAIR, CLONE, CLONE3 = (41, 198), (53, 199), (56, 220), (435, 435)
 IOCTL, FCNTL = (16, 29), (72, 25)
 
@@ -54,8 +67,11 @@ _STOP = (_RETURN, 0, 0, _ALLOW)
 _REFUSE = (_RETURN, 0, 0, _ERROR | errno.EPERM)
 
 
-def program(machine: str, *, network: bool) -> bytes:
-    """The filter for a machine of ARCHITECTURES; with `network`, sockets of the internet are allowed."""
+def program(machine: str, *, network: bool, is_forked: bool) -> bytes:
+    """The filter for a machine of ARCHITECTURES.
+
+    With `network`, sockets of the internet are allowed; with `is_forked`, attributes of files cannot be changed.
+    """
     column = list(ARCHITECTURES).index(machine)
     found: list[Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, ARCHITECTURES[machine]), (_RETURN, 0, 0, _KILL),
@@ -74,12 +90,18 @@ def program(machine: str, *, network: bool) -> bytes:
         (CLONE, [(_LOAD, 0, 0, _argument(0)), (_ANY_BIT, 0, 1, NEW_NAMESPACES), _REFUSE, _STOP]),
         # Its flags are in memory, where a filter cannot read them; the C library then uses clone.
         (CLONE3, [(_RETURN, 0, 0, _ERROR | errno.ENOSYS)]),
-        (IOCTL, [(_LOAD, 0, 0, _argument(1)), *_refuse((TIOCSTI, TIOCLINUX, TIOCSETD)), _STOP]),
+        (IOCTL, [(_LOAD, 0, 0, _argument(1)), *_refuse(REQUESTS_DENIED), _STOP]),
         (FCNTL, [(_LOAD, 0, 0, _argument(1)), *_refuse((F_SETLEASE,)), _STOP]),
     ):  # fmt: skip
         found += [(_EQUAL, 0, len(rules), numbers[column]), *rules]
-    numbers_denied = [numbers[column] for numbers in DENIED.values()]
-    found += [*_refuse([number for number in numbers_denied if number is not None]), _STOP]
+    found += _refuse([number for numbers in DENIED.values() if (number := numbers[column]) is not None])
+    if is_forked:
+        read_only = (_RETURN, 0, 0, _ERROR | errno.EROFS)
+        for numbers in ATTRIBUTES.values():
+            number = numbers[column]
+            if number is not None:
+                found += [(_EQUAL, 0, 1, number), read_only]
+    found.append(_STOP)
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in found)
 
 

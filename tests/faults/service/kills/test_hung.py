@@ -22,7 +22,7 @@ version: 1
 name: web
 steps:
   - name: make it
-    check: {module: stat, params: {path: %(made)s}, expect: {stat.exists: true}}
+    check: {path: %(made)s}
     action: {module: shell, params: {cmd: touch %(made)s}}
 """
 
