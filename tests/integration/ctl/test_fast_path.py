@@ -22,7 +22,7 @@ from ftl2_enterprise.protocol.envelope import Welcome
 from ftl2_enterprise.protocol.frame import framed
 from ftl2_enterprise.protocol.loops.replies import LoopPage
 from ftl2_enterprise.protocol.loops.verbs import ListLoops
-from ftl2_enterprise.protocol.service.verbs import Render, Rendered
+from ftl2_enterprise.protocol.service.verbs import ListFreezes, Render, Rendered
 from tests.support.data import builders
 from tests.support.scripted.scripted_service import ScriptedService
 from tests.support.terminal.ctl_process import CTL, ctl
@@ -178,7 +178,7 @@ def test_a_refused_view_is_rendered_by_the_client(scripted: ScriptedService, wor
     done = ctl(scripted.path, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "web" in done.stdout
-    assert [type(request) for request in scripted.asked] == [Render, ListLoops]
+    assert [type(request) for request in scripted.asked] == [Render, ListLoops, ListFreezes]
 
 
 def test_only_the_named_service_is_asked(scripted: ScriptedService, tmp_path: Path) -> None:

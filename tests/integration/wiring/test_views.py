@@ -13,7 +13,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
 from ftl2_enterprise.protocol.loops.replies import LoopPage, PromptLine
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ListPrompts, PauseLoop, SubmitLoop
-from ftl2_enterprise.protocol.service.verbs import Render
+from ftl2_enterprise.protocol.service.verbs import ListFreezes, Render
 from ftl2_enterprise.wiring import views
 from ftl2_enterprise.wiring.database import open_database
 from tests.support.data import builders
@@ -169,7 +169,11 @@ def test_long_lists_are_left_to_the_client(service: ControlProcess) -> None:
 
 def test_an_open_prompt_is_rendered_as_by_the_client(scripted: ScriptedService) -> None:
     prompts = [PromptLine(loop="web", prompt=builders.prompt())]
-    replies = {ListLoops: LoopPage(loops=[builders.loop_line(open_prompts=1)]), ListPrompts: prompts}
+    replies: dict[Any, Any] = {
+        ListLoops: LoopPage(loops=[builders.loop_line(open_prompts=1)]),
+        ListPrompts: prompts,
+        ListFreezes: [],
+    }
     scripted.on(ListLoops, replies[ListLoops])
     scripted.on(ListPrompts, prompts)
 

@@ -27,6 +27,7 @@ from ftl2_enterprise.protocol.envelope import (
     Welcome,
 )
 from ftl2_enterprise.protocol.frame import Splitter, framed
+from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.protocol.verb import Request, is_watch
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class ScriptedService:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.handlers: dict[type[Request[Any]], Handler] = {}
+        # Views ask for freezes; most scripts have none.
+        self.handlers: dict[type[Request[Any]], Handler] = {ListFreezes: lambda _: []}
         self.asked: list[Request[Any]] = []
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()

@@ -59,13 +59,16 @@ FIELDS: dict[str, dict[str, Any]] = {
     "loop.submit": {"spec": {"name": "other", "desired_state": "x"}},
     "event.watch": {"after": 0},
     "prompt.answer": {"prompt": 1, "answer": "x"},
+    "prompt.approve": {"prompt": 1},
     "prompt.dismiss": {"prompt": 1},
+    "prompt.reject": {"prompt": 1},
     "prompt.show": {"prompt": 1},
     "rule.show": {"rule": "x"},
     "rule.enable": {"rule": "x"},
     "rule.disable": {"rule": "x"},
     "text.get": {"digest": "x"},
     "log.watch": {},
+    "system.freeze": {"scope": "all", "reason": "x"},
     "system.render": {"view": "status"},
 }
 

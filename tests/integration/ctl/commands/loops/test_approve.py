@@ -36,7 +36,7 @@ def test_the_reply_names_who_else_has_to_approve(service, ctl):
     service.on(ApprovePrompt, prompt)
     service.on(ShowPrompt, detail(prompt, "1 more person must approve"))
     status, out = ctl("approve", "3", "--reason", "change 4711")[:2]
-    assert (status, out) == (0, "✔ prompt 3: approved; 1 more person must approve\n")
+    assert (status, out) == (0, "prompt 3: approved; 1 more person must approve\n")
     assert service.asked_for(ApprovePrompt) == [ApprovePrompt(prompt=3, reason="change 4711")]
 
 
