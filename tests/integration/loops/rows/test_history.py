@@ -58,8 +58,8 @@ def test_only_iterations_with_a_change_failure_or_question_are_listed(db: Store)
         loop_rows.insert_iteration(tx, loop.id, 1)
     found = history(db, actions=True)
     assert [str(one.outcome) for one in found.iterations] == [
-        "rule_fired", "asked", "previewed", "blocked", "denied", "unapproved", "drifted", "model_failed", "interrupted", "failed",
-        "acted", "acted", "acted",
+        "rule_fired", "asked", "previewed", "blocked", "denied", "unapproved", "drifted", "model_failed",
+        "interrupted", "failed", "acted", "acted", "acted",
     ]  # fmt: skip
     assert [str(action.state) for action in found.actions] == ["succeeded", "failed", "unknown"]
     assert found.more is None
