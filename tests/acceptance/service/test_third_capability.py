@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -290,7 +291,9 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         shutil.rmtree(package / path)
     text = (package / CAPABILITIES).read_text()
     (package / CAPABILITIES).write_text(text.replace('    "loops",\n', "", 1))
-    # Links to loops go with them: the line of this one is not added.
+    # Links to loops go with them, and the line of the one of notes is not added.
+    text = (package / LINKS).read_text()
+    (package / LINKS).write_text(re.sub(r'    "loops\.links:\w+",\n', "", text))
     add_notes(package, CAPABILITIES)
     with daemon(tmp_path, more=SETTINGS) as service:
         installed = Installed(service, package)

@@ -17,6 +17,7 @@ notes = Table(
     Column("created_at", Integer, nullable=False),
     Column("archived_at", Integer, nullable=True),
     *stored("notes", "text"),
+    sqlite_autoincrement=True,
 )
 
 texts.register(TextReferrer(notes, ("text",)))

@@ -19,5 +19,6 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("text_digest", sa.Text(), sa.ForeignKey("texts.digest"), nullable=True),
         sa.Column("text_size", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sqlite_autoincrement=True,
     )
     op.create_index("notes_text_texts", "notes", ["text_digest"], sqlite_where=sa.column("text_digest").is_not(None))
