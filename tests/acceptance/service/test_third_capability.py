@@ -304,7 +304,7 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
         until(lambda: installed.kinds("alone").count("note.watched") == 2)
         assert "note.watched" in installed.shown("logs", "alone")
         assert {line["key"].partition(".")[0] for line in installed.json("settings")} == {
-            "store", "supervisor", "access", "limits", "log", "notes",
+            "store", "supervisor", "access", "limits", "log", "policy", "notes",
         }  # fmt: skip
         assert "add-note" in installed.shown("help")
         assert installed.ctl("pause", "web").returncode == 2
