@@ -221,10 +221,10 @@ def _dumped(dump: str) -> Iterator[bytes]:
 
 def _units(line: str) -> list[str]:
     columns = line.partition(" ")[2].lstrip()
-    if columns.endswith("|"):
-        columns = columns.rpartition("  |")[0]  # hexdump -C has a blank more in the middle
-    else:
-        columns = columns.partition("  ")[0] if ":" in line[:9] else columns  # xxd: then the characters
+    if ":" in line[:9]:  # xxd, with the characters after two blanks, which may be of any kind
+        columns = columns.partition("  ")[0]
+    elif columns.endswith("|"):
+        columns = columns.rpartition("  |")[0]  # hexdump -C has another blank in the middle
     return _UNIT.findall(columns)
 
 
