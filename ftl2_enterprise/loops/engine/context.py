@@ -165,7 +165,7 @@ class LoopContext:
 
         `resolved`: where paths lead on the host, if that is known.
         """
-        verdict = gate.judge(replace(self.effect(requested), resolved=resolved or {}), self.gate)
+        verdict = gate.judge(gate.with_paths(self.effect(requested), resolved or {}), self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def frozen(self) -> Freeze | None:
@@ -210,7 +210,7 @@ class LoopContext:
             if isinstance(found, ModuleResult):
                 return found
             resolved = found
-            verdict = gate.judge(replace(effect, resolved=resolved), self.gate)
+            verdict = gate.judge(gate.with_paths(effect, resolved), self.gate)
         if verdict.permit is None:
             return self._held(verdict)
         last = verdict

@@ -8,9 +8,8 @@ from ftl2_enterprise.core.clock import iso
 from ftl2_enterprise.core.problem import Code, Problem, conflict
 from ftl2_enterprise.gate.approvals import describe, is_complete, why_not_allowed
 from ftl2_enterprise.loops import approval_terms
-from ftl2_enterprise.loops.lifecycle import IterationEvent
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
-from ftl2_enterprise.loops.units import actions as action_units, runs as run_units
+from ftl2_enterprise.loops.units import actions as action_units, prompts as prompt_units, runs as run_units
 from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.approvals import (
     APPROVE,
@@ -26,7 +25,6 @@ from ftl2_enterprise.protocol.loops.facts import (
     ApprovalRequested,
     LoopAnswered,
     LoopAsked,
-    PromptAsked,
     loop_subject,
 )
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Prompt, PromptKind, PromptState
@@ -49,26 +47,8 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
         deadline_at=new.deadline_at,
         kind=PromptKind.APPROVAL,
     )
-    loop_rows.move_iteration(
-        tx,
-        iteration.id,
-        IterationEvent.ASKED,
-        decided_by=by,
-        reasoning=decision.reasoning,
-        decision=decision,
-        decided_at=tx.now,
-    )
+    prompt_units.record_asked(tx, iteration, decision, prompt, by=by)
     request = approval_rows.insert_approval(tx, iteration, prompt, new)
-    subject = loop_subject(iteration.loop_id)
-    asked = PromptAsked(
-        iteration_id=iteration.id,
-        prompt_id=prompt.id,
-        question=prompt.question,
-        options=prompt.options,
-        context=prompt.context,
-        deadline_at=new.deadline_at,
-    )
-    tx.emit(asked, subject=subject)
     requested = ApprovalRequested(
         iteration_id=iteration.id,
         approval_id=request.id,
@@ -83,7 +63,7 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
         needs=[describe(need) for need in approval_terms.terms_of(request).needs],
         deadline_at=new.deadline_at,
     )
-    tx.emit(requested, subject=subject)
+    tx.emit(requested, subject=loop_subject(iteration.loop_id))
     loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
     run_units.note_drift(tx, iteration, generation, decision)
     return prompt

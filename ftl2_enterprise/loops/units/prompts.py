@@ -28,6 +28,15 @@ def ask(
         context=decision.reasoning or None,
         deadline_at=deadline,
     )
+    record_asked(tx, iteration, decision, prompt, by=by)
+    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
+    if decision.unmet:
+        run_units.note_drift(tx, iteration, generation, decision)
+    return prompt
+
+
+def record_asked(tx: Tx, iteration: Iteration, decision: Decision, prompt: Prompt, *, by: str) -> None:
+    """Record in the iteration and as a fact that its decision has put this prompt to people."""
     loop_rows.move_iteration(
         tx,
         iteration.id,
@@ -44,13 +53,9 @@ def ask(
         options=prompt.options,
         default=prompt.default,
         context=prompt.context,
-        deadline_at=deadline,
+        deadline_at=prompt.deadline_at,
     )
     tx.emit(asked, subject=loop_subject(iteration.loop_id))
-    loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
-    if decision.unmet:
-        run_units.note_drift(tx, iteration, generation, decision)
-    return prompt
 
 
 @unit
