@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import sys
 from itertools import count
@@ -39,6 +40,7 @@ class _FrameChannel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._pid = os.getpid()
         self._splitter = Splitter(messages.MOST_TO_RULES)
         self._received: list[ToRules] = []
 
@@ -54,6 +56,9 @@ class _FrameChannel:
 
     def send(self, message: FromRules) -> None:
         """Send the message. Raises BadMessage and _Gone."""
+        if os.getpid() != self._pid:
+            # A copy that a rule has forked: it must not answer as well, and shares the selector of the event loop.
+            os._exit(1)
         data = memoryview(messages.encode(message, messages.MOST_FROM_RULES))
         while data:
             try:

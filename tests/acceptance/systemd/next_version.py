@@ -11,23 +11,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ftl2_enterprise.store.branches import name_of
 from ftl2_enterprise.wiring.migrations import branches
 
 ENVIRONMENT = "usr/lib/ftl2-enterprise"
 STORE = "lib/python3.13/site-packages/ftl2_enterprise/store"
 WORK = Path("build/package")
 """What the last RPM was made from."""
-PRESENT = branches().store.revisions[-1]
-NEXT = f"{int(PRESENT) + 1:04}"
-"""The schema of a later version."""
+_LAST = branches().store.revisions[-1]
+_ADDED = f"{int(_LAST) + 1:04}"
+PRESENT = name_of(branches().heads)
+NEXT = name_of(branches().heads - {_LAST} | {_ADDED})
+"""The schema of a later version, whose store has one more migration."""
 
 _HEAD = f'''"""What a later version remembers."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "{NEXT}"
-down_revision = "{PRESENT}"
+revision = "{_ADDED}"
+down_revision = "{_LAST}"
 
 
 def upgrade():
@@ -93,7 +96,7 @@ def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
 
 
 def _migrate(environment: Path, migration: str) -> None:
-    added = environment / STORE / "migrations" / "versions" / f"{NEXT}_later.py"
+    added = environment / STORE / "migrations" / "versions" / f"{_ADDED}_later.py"
     added.write_text(_HEAD + migration)
     _compile(added, environment)
 

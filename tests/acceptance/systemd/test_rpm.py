@@ -10,7 +10,7 @@ from tests.acceptance.systemd.conftest import Packages, builds
 from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.next_version import CHANGES, FAILS, NEXT, PRESENT, rpm_successor
 from tests.acceptance.systemd.pages import FILES
-from tests.acceptance.systemd.upgrade_checks import sql
+from tests.acceptance.systemd.upgrade_checks import schema
 from tests.acceptance.systemd.workload import all_continue, come_alive
 
 if TYPE_CHECKING:
@@ -56,10 +56,6 @@ def rpm(machine: Machine[Nspawn], action: str, package: Path, *options: str) -> 
 
 def release(machine: Machine[Nspawn]) -> str:
     return machine.run("rpm", "-q", "--qf", "%{RELEASE}", "ftl2-enterprise")
-
-
-def revision(machine: Machine[Nspawn]) -> str:
-    return sql(machine, "SELECT version_num FROM alembic_version")
 
 
 def enabled(machine: Machine[Nspawn]) -> list[str]:
@@ -117,7 +113,7 @@ def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Pa
     assert "ftl2-enterprise: this version migrates the database; the service is stopped for the migration" in output
     assert f"ftl2-enterprise: backup of the database: {HOME}/loops.db.{PRESENT}" in output
     assert "ftl2-enterprise: the service is running again" in output
-    assert revision(running) == NEXT
+    assert schema(running) == NEXT
     all_continue(running)
     # A downgrade is refused: the files are of the old version, what runs is not.
     pids = running.pids()
@@ -125,7 +121,7 @@ def test_an_upgrade_that_changes_the_database(running: Machine[Nspawn], rpms: Pa
     assert "cannot use this version" in output
     assert "newer than this program" in output
     assert running.pids() == pids
-    assert revision(running) == NEXT
+    assert schema(running) == NEXT
 
 
 def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rpms: Packages, tmp_path: Path) -> None:
@@ -134,7 +130,7 @@ def test_an_upgrade_that_cannot_change_the_database(running: Machine[Nspawn], rp
     assert "cannot use this version" in output
     assert "the previous version is still running" in output
     assert "CHECK constraint failed: loops_priority_range" in output
-    assert revision(running) == PRESENT
+    assert schema(running) == PRESENT
     assert running.pids() == pids
     rpm(running, "--upgrade", rpms.previous, "--oldpackage")
     assert release(running) == "1"

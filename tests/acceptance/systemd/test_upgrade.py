@@ -80,7 +80,9 @@ def test_settings_that_were_changed_are_kept_without_a_question(
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(machine: Machine[Nspawn]) -> None:
     machine.submit("message", MESSAGE, "--wait")
     machine.run("systemctl", "stop", "ftl2-enterprise")
-    machine.run("sqlite3", f"{HOME}/loops.db", "UPDATE alembic_version SET version_num = '9999'")
+    machine.run(
+        "sqlite3", f"{HOME}/loops.db", "UPDATE alembic_version SET version_num = '9999' WHERE version_num GLOB '0*'"
+    )
     before = machine.run("sha256sum", f"{HOME}/loops.db")
     assert machine.try_("systemctl", "start", "ftl2-enterprise").status != 0
     # A retry will not help, so there is none.

@@ -12,7 +12,7 @@ from tests.acceptance.systemd.conftest import Packages, install, try_to_install
 from tests.acceptance.systemd.manifests import HOME, MESSAGE
 from tests.acceptance.systemd.next_version import CHANGES, NEXT, PRESENT, successor
 from tests.acceptance.systemd.pages import FILES, examples
-from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, sql, version
+from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, schema, sql, version
 from tests.acceptance.systemd.workload import all_continue
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ def test_a_migration_loses_nothing(running: Machine[Nspawn], later: Path) -> Non
     ]
     assert "Traceback" not in output
     assert version(running) == ("3", "ii")
-    assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
+    assert schema(running) == NEXT
     assert sql(running, "SELECT motto FROM loops WHERE name = 'message'") == "once completed"
     assert sql(running, "SELECT count(*) FROM mottos") == before["loops"]
     # Unchanged, next to the database, and readable by no other user.
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
-    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
+    assert schema(running, KEPT) == PRESENT
     assert sql(running, "PRAGMA integrity_check", KEPT) == "ok"
     assert {table: sql(running, f"SELECT count(*) FROM {table}", KEPT) for table in before} == before
     assert not running.exists("/run/ftl2-enterprise.stopped")
@@ -68,11 +68,11 @@ def test_a_stopped_service_migrates_at_its_next_start(running: Machine[Nspawn], 
     running.run("systemctl", "stop", "ftl2-enterprise")
     install(running, later)
     assert not running.is_active()
-    assert sql(running, "SELECT version_num FROM alembic_version") == PRESENT
+    assert schema(running) == PRESENT
     running.run("systemctl", "start", "ftl2-enterprise")
-    assert sql(running, "SELECT version_num FROM alembic_version") == NEXT
+    assert schema(running) == NEXT
     assert running.run("stat", "-c", "%U:%G %a", KEPT) == "ftl2-enterprise:ftl2-enterprise 600\n"
-    assert sql(running, "SELECT version_num FROM alembic_version", KEPT) == PRESENT
+    assert schema(running, KEPT) == PRESENT
     all_continue(running)
 
 
@@ -97,7 +97,7 @@ def test_an_older_version_is_refused_and_the_newer_one_continues(
     assert "the previous version is still running" in refused.output
     assert "Traceback" not in refused.output
     assert version(upgraded) == ("1", "iF")
-    assert sql(upgraded, "SELECT version_num FROM alembic_version") == NEXT
+    assert schema(upgraded) == NEXT
     assert upgraded.pids() == pids
     install(upgraded, later)
     assert version(upgraded) == ("3", "ii")
@@ -115,6 +115,6 @@ def test_a_downgrade_works_as_documented(upgraded: Machine[Nspawn], packages: Pa
     (back,) = examples(PAGE, after="a change of the database")
     back.follow(upgraded)
     assert version(upgraded) == ("1", "ii")
-    assert sql(upgraded, "SELECT version_num FROM alembic_version") == PRESENT
+    assert schema(upgraded) == PRESENT
     all_continue(upgraded)
     assert upgraded.show("NRestarts") == "0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.store.branches import name_of
 from tests.acceptance.systemd.manifests import HOME
 from tests.acceptance.systemd.next_version import PRESENT
 
@@ -19,6 +20,11 @@ KEPT = f"{DATABASE}.{PRESENT}"
 def sql(machine: Machine[Nspawn], statement: str, database: str = DATABASE) -> str:
     """As the service's user, so that no file of root's is left next to it."""
     return machine.run("sqlite3", database, statement, user="ftl2-enterprise").strip()
+
+
+def schema(machine: Machine[Nspawn], database: str = DATABASE) -> str:
+    """As messages name it, and the copy that a migration keeps."""
+    return name_of(sql(machine, "SELECT version_num FROM alembic_version", database).split())
 
 
 def version(machine: Machine[Nspawn]) -> tuple[str, str]:

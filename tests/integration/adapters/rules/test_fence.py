@@ -29,7 +29,7 @@ HOSTILE = {
     "make a link": "os.symlink('x', '{base}/link')",
     "make a device": "os.mknod('{base}/device', 0o60600, os.makedev(7, 0))",
     "write by a program": "subprocess.run('echo x > {base}/new', shell=True, check=True)",
-    "write in a thread": "threading.Thread(target=lambda: open('{base}/new', 'w')).start()",
+    "write in a thread": "t = threading.Thread(target=lambda: open('{base}/new', 'w')); t.start(); t.join()",
     "write to /tmp": "open('/tmp/ftl2-rule-was-here', 'w')",
     "write to a pipe": "os.open('{base}/fifo', os.O_WRONLY | os.O_NONBLOCK)",
     "mount": "subprocess.run(['mount', '-o', 'remount,rw', '/'], check=True)",
@@ -140,6 +140,14 @@ async def test_a_fork_bomb_ends_with_its_process(tmp_path: Path) -> None:
         judged = await at.runner.evaluate(bomb, {}, 1.0)
         assert judged.error is not None
         assert (await at.judge()).matched
+
+
+async def test_a_forked_copy_of_the_process_answers_nothing(tmp_path: Path) -> None:
+    async with rule_process(tmp_path) as at:
+        for number in range(20):
+            judged = await at.judge(condition="import os\n    return os.fork() > 0")
+            assert judged.matched, number
+            assert await at.act(action="import os\n    if not os.fork(): raise ValueError") == ""
 
 
 async def test_without_the_sandbox_rules_can_be_denied(tmp_path: Path) -> None:
