@@ -15,7 +15,7 @@ from typing import Any, cast, override
 
 import msgspec
 
-from ftl2_enterprise.core.secret_forms import MASK, KnownValues
+from ftl2_enterprise.core.secret_forms import MASK, KnownValues, mask_spans
 
 MAX_DEPTH = 100
 
@@ -25,6 +25,11 @@ class Redactor:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._known: KnownValues = KnownValues(values)
+
+    @property
+    def reach(self) -> int:
+        """Characters of a text in which one known value is written at most."""
+        return self._known.reach
 
     @override
     def __repr__(self) -> str:
@@ -41,12 +46,23 @@ class Redactor:
         """The text without known secrets and without what looks like one, for storing, showing and sending."""
         text = self.known(text)
         if "PRIVATE KEY-----" in text:
-            text = _mask_private_keys(text)
+            text = mask_spans(text, _find_private_keys(text))
         if "://" in text:
             text = _USERINFO.sub(rf"\g<user>{MASK}@", text)
         if ":" in text or "=" in text:
             text = _mask_assignments(text)
         return text
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Where the text has something that is masked: beginnings and ends, which may overlap."""
+        found = self._known.find(text)
+        if "PRIVATE KEY-----" in text:
+            found += _find_private_keys(text)
+        if "://" in text:
+            found += [match.span() for match in _USERINFO.finditer(text)]
+        for pattern in (_ASSIGNED, _BEARER) if _has_stem(text) else ():
+            found += [match.span() for match in pattern.finditer(text)]
+        return found
 
     def value(self, value: Any) -> Any:
         """The value as JSON types, without secrets in any key, text or number at any depth."""
@@ -177,8 +193,8 @@ _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}?PRIVATE KEY-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\]*")
 
 
-def _mask_private_keys(text: str) -> str:
-    pieces: list[str] = []
+def _find_private_keys(text: str) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
     position = 0
     ends = True
     while (begin := _KEY_BEGIN.search(text, position)) is not None:
@@ -186,9 +202,9 @@ def _mask_private_keys(text: str) -> str:
         # Without an END line (a truncated text) only characters of a key are masked.
         ends = end is not None
         body = end or _KEY_BODY.match(text, begin.end())
-        pieces += [text[position : begin.start()], MASK]
         position = body.end() if body else begin.end()
-    return "".join([*pieces, text[position:]])
+        found.append((begin.start(), position))
+    return found
 
 
 _ASSIGNED = re.compile(
@@ -210,9 +226,13 @@ _WORD_STEMS: tuple[str, ...] = ("pass", "secret", "token", "key", "authorization
 _NOT_SECRET = frozenset({"true", "false", "yes", "no", "null", "none", "on", "off", "required", "optional"})
 
 
-def _mask_assignments(text: str) -> str:
+def _has_stem(text: str) -> bool:
     lowered = text.lower()
-    if not any(stem in lowered for stem in _WORD_STEMS):
+    return any(stem in lowered for stem in _WORD_STEMS)
+
+
+def _mask_assignments(text: str) -> str:
+    if not _has_stem(text):
         return text
     return _BEARER.sub(rf"\g<scheme>{MASK}", _ASSIGNED.sub(_masked_assignment, text))
 

@@ -19,10 +19,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, final, override
 from urllib.parse import quote, quote_plus
 
+from ftl2_enterprise.core.secret_cuts import MASK, has_cut, mask_cuts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-MASK = "[redacted]"
 
 MIN_LENGTH = 4
 """Characters. A shorter value cannot be protected by a search, which would mask half of every text."""
@@ -32,13 +32,10 @@ MIN_CORE = 8
 """Characters from which on a part of a longer base64 text is searched for."""
 MIN_VIEWED = 6
 """Characters of a secret from which on it is searched for in views, reversed, and in any case."""
-MIN_PART = 4
-"""Characters of the beginning of a secret that are masked where a text was cut."""
-
-_CUTS = re.compile(
-    r"\n\[\d+ more bytes were not kept\]|\n?\.\.\.(?= [\d,]+ of [\d,]+ characters left out|[\s\"'\])}]|\Z)"
-)
-"""What marks the place where a text was shortened."""
+PER_BYTE = 8
+"""Characters that one byte of a secret has at most in a form: `\\\\u0068` in JSON within JSON has seven."""
+DUMP_LINE = 80
+"""Characters of a line of a dump; the first and the last one of a secret contain other bytes, too."""
 
 
 @final
@@ -49,6 +46,8 @@ class KnownValues:
         parts = {part for value in values for part in _parts(value)}
         forms = {form for part in parts for form in _written(part) if len(form) >= MIN_LENGTH and form not in MASK}
         viewed = [part for part in parts if len(part) >= MIN_VIEWED]
+        self.reach: int = PER_BYTE * max((len(_bytes(part)) for part in parts), default=0) + 2 * DUMP_LINE
+        """Characters of a text that one form covers at most, except for white space in between."""
         self._forms: list[str] = sorted(forms, key=len, reverse=True)
         self._plain: re.Pattern[str] | None = re.compile(_expression(forms)) if forms else None
         self._raw: list[bytes] = [_bytes(part) for part in viewed]
@@ -56,6 +55,7 @@ class KnownValues:
             _View(_NOT_SPACE, {form for part in viewed for form in _solid(part)}),
             _View(_HEX, {form for part in viewed for form in _hexadecimal(part)}, lower=True),
             _View(_DIGITS, {form for part in viewed for form in _numbers(part)}),
+            _View(_NO_BACKSLASH, {form for part in viewed for form in _unescaped(part)}),
             _View(_ALL, {_lower(part) for part in viewed if _lower(part) != part.upper()}, lower=True),
         ]
 
@@ -71,6 +71,14 @@ class KnownValues:
         """The text with a mask in place of each form."""
         if self._plain is None:
             return text
+        found = self.find(text)
+        masked = mask_spans(text, found) if found else text
+        return mask_cuts(masked, self._forms, self.reach) if has_cut(masked) else masked
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Where the text has forms: their beginnings and ends, which may overlap."""
+        if self._plain is None:
+            return []
         # All are searched for in the whole text: what one of them masks could hide the rest of a secret from others.
         found = [match.span() for match in self._plain.finditer(text)]
         if len(text) >= MIN_VIEWED:
@@ -78,42 +86,13 @@ class KnownValues:
             for view in self._views:
                 found += view.find(text, raw)
             found += [dump.span() for dump in _DUMP.finditer(text) if self._is_in_dump(dump.group())]
-        masked = _masked(text, found) if found else text
-        if "..." in masked or "more bytes were not kept]" in masked:
-            masked = self._mask_cuts(masked)
-        return masked
-
-    def _mask_cuts(self, text: str) -> str:
-        """Mask the beginning of a secret before each place where the text was cut."""
-        pieces: list[str] = []
-        position = 0
-        for cut in _CUTS.finditer(text):
-            kept = text[position : cut.start()]
-            size = self._beginning_at_end(kept)
-            pieces += [kept[: len(kept) - size], MASK if size else "", cut.group()]
-            position = cut.end()
-        return "".join([*pieces, text[position:]])
-
-    def _beginning_at_end(self, text: str) -> int:
-        """Length of the longest beginning of a form with which the text ends; 0 if it is short."""
-        last = text[-MIN_PART:]
-        longest = 0
-        if len(last) < MIN_PART:
-            return 0
-        for form in self._forms:
-            start = form.rfind(last)
-            while start >= 0 and start + MIN_PART > longest:
-                if text.endswith(form[: start + MIN_PART]):
-                    longest = start + MIN_PART
-                    break
-                start = form.rfind(last, 0, start + MIN_PART - 1)
-        return longest
+        return found
 
     def _is_in_dump(self, dump: str) -> bool:
         return any(raw in data for data in _dumped(dump) for raw in self._raw)
 
 
-def _masked(text: str, spans: list[tuple[int, int]]) -> str:
+def mask_spans(text: str, spans: list[tuple[int, int]]) -> str:
     """The text with one mask in place of spans that overlap or touch."""
     pieces: list[str] = []
     done = -1
@@ -128,6 +107,8 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> str:
 
 _NOT_SPACE = re.compile(r"(?:[^ \t\n\v\f\r\\nrt]|(?<!\\)[nrt]|\\(?![nrt]))+")
 """White space, also as it is escaped in JSON, is left out."""
+_NO_BACKSLASH = re.compile(r"[^\\]+")
+"""Escapes within escapes, as of JSON in JSON in JSON, have any number of them."""
 _HEX = re.compile(r"(?:(?!0[xX])[0-9A-Fa-f])+")
 _DIGITS = re.compile(r"[0-9]+")
 _ALL = re.compile(r"(?s).+")
@@ -141,6 +122,7 @@ def _others(kept: str) -> bytes:
 _LEFT_OUT = {
     _NOT_SPACE: ((b"\\n", b"\\r", b"\\t"), b" \t\n\v\f\r"),
     _HEX: ((b"0x", b"0X"), _others("0123456789abcdefABCDEF")),
+    _NO_BACKSLASH: ((), b"\\"),
     _DIGITS: ((), _others("0123456789")),
     _ALL: ((), b""),
 }
@@ -248,7 +230,7 @@ def _written(value: str) -> set[str]:
     forms |= _base64(raw) | {"\0".join(value)}
     if len(value) >= MIN_VIEWED:
         forms |= {value[::-1], *_base32(raw), *_base64(base64.b64encode(raw))}
-    for inner in _quoted(value):
+    for inner in {html.escape(value), *_quoted(value)}:
         forms |= {inner, *_quoted(inner)}
     return forms
 
@@ -265,6 +247,13 @@ def _solid(value: str) -> set[str]:
     return {form for form in forms if len(form) >= 2 * MIN_VIEWED - 2 and not _SPACE.search(form)}
 
 
+def _unescaped(value: str) -> set[str]:
+    """Forms without backslashes."""
+    forms = {value, html.escape(value)}
+    forms |= {quoter(form) for form in forms for quoter in _QUOTERS}
+    return {form for form in (form.replace("\\", "") for form in forms) if len(form) >= MIN_VIEWED}
+
+
 def _hexadecimal(value: str) -> set[str]:
     """Forms of hexadecimal digits; those of UTF-16 are the digits of escapes in JSON."""
     return {data.hex() for data in (_bytes(value), _utf16(value), _utf16(value, "be"))}
@@ -276,9 +265,18 @@ def _numbers(value: str) -> set[str]:
     return {"".join(f"{byte:03o}" for byte in raw), "".join(map(str, raw))}
 
 
+def _json_for_pages(characters: str) -> Callable[[str], str]:
+    """A writer of JSON that also escapes some characters, as those for web pages, of Go and of our requests do."""
+    escapes = {ord(char): f"\\u{ord(char):04x}" for char in characters}
+    return lambda text: json.dumps(text, ensure_ascii=False)[1:-1].translate(escapes)
+
+
 _QUOTERS: tuple[Callable[[str], str], ...] = (
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    _json_for_pages("<>"),
+    _json_for_pages("<>&"),
+    _json_for_pages("<>&'"),
     lambda text: repr(text)[1:-1],
     shlex.quote,
     lambda text: text.replace("'", "'\\''"),
@@ -286,7 +284,18 @@ _QUOTERS: tuple[Callable[[str], str], ...] = (
     lambda text: text.replace("'", "''"),
     lambda text: re.sub(r'([\\"$`])', r"\\\1", text),
     lambda text: re.sub(r"([^A-Za-z0-9_@%+=:,./-])", r"\\\1", text),
+    lambda text: re.sub(r"([\s'\"\\|&;()<>!{}*\[\]?^$`,]|^[#~]|(?<=[=:])~)", r"\\\1", text),  # printf %q of bash
+    lambda text: repr(_bytes(text))[2:-1],
+    lambda text: "".join(_octal(byte) for byte in _bytes(text)),
 )
+
+
+def _octal(byte: int) -> str:
+    """The byte as bash prints it within $'...', and git in names of files, without a locale."""
+    char = chr(byte)
+    if byte >= 0x7F or (byte < 0x20 and char not in "\t\n\r"):
+        return f"\\{byte:03o}"
+    return {"'": "\\'", "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, char)
 
 
 def _quoted(value: str) -> set[str]:

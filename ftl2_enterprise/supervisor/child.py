@@ -149,6 +149,7 @@ def run(
         return ExitStatus.CRASHED
     finally:
         prepared.writer.close()
+        child_output.close()
         log.close()
 
 

@@ -285,7 +285,7 @@ class LoopContext:
     def summary(self, module: str, params: dict[str, Any]) -> str:
         """One redacted line that describes a call: the module and its parameters."""
         parts = [f"{key}={_short(value)}" for key, value in self.redactor.value(params).items()]
-        return " ".join([module, *parts])[:240]
+        return " ".join([self.redactor.text(module), *parts])[:240]
 
 
 def effect_of(

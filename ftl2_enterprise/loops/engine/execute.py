@@ -137,16 +137,18 @@ def _row(
     origin: str,
     settled: tuple[ActionEvent, str | None] | None,
 ) -> action_units.NewAction:
+    # Names of what runs are those of modules and hosts. Others are whatever was written there.
+    name = engine.redactor.text if settled else str
     return action_units.NewAction(
         n=n,
-        host=host,
-        target=target_of(action.host),
-        module=action.module,
+        host=name(host),
+        target=name(target_of(action.host)),
+        module=name(action.module),
         params=engine.redactor.value(action.params),
         origin=origin,
         summary=engine.summary(action.module, action.params),
         event=settled[0] if settled else None,
-        reason=settled[1] if settled else None,
+        reason=name(settled[1]) if settled and settled[1] else None,
     )
 
 

@@ -233,13 +233,15 @@ def _asked_by(engine: LoopContext, origin: str) -> Origin:
 def _new(
     engine: LoopContext, one: RequestedObservation, host: str, *, refused: tuple[str, bool] | None
 ) -> observation_units.NewObservation:
+    # Names of what runs are those of modules and hosts. Others are whatever was written there.
+    name = engine.redactor.text if refused else str
     return observation_units.NewObservation(
-        name=one.spec.name,
-        module=one.spec.module,
-        host=host,
+        name=name(one.spec.name),
+        module=name(one.spec.module),
+        host=name(host),
         params=engine.redactor.value(one.spec.params),
         origin=one.origin,
-        refused=refused[0] if refused else None,
+        refused=name(refused[0]) if refused else None,
         denied=refused[1] if refused else False,
     )
 

@@ -6,14 +6,17 @@ a defect (a segmentation fault) would be lost with the thread: that goes into th
 
 from __future__ import annotations
 
+import codecs
 import faulthandler
 import os
+import select
 import sys
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.redact_stream import StreamRedactor
 from ftl2_enterprise.supervisor.logs import log
 
 if TYPE_CHECKING:
@@ -23,7 +26,13 @@ if TYPE_CHECKING:
 BURST, PER_SECOND = 200.0, 50.0
 """Lines that are kept: more would push everything else out of the log."""
 LONGEST = 4096
-"""Bytes of one line."""
+"""Characters of one line; a longer one is several. It is redacted before that, as one text with its neighbours."""
+QUIET = 50
+"""Milliseconds without output after which the lines so far are logged: no secret continues in the next one."""
+END = 1.0
+"""Seconds that the end of a process waits for what it has printed."""
+
+_threads: list[threading.Thread] = []
 
 
 def capture(last_words: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,21 +51,60 @@ def capture(last_words: Path | None = None, clock: Callable[[], float] = time.mo
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         with suppress(OSError):
             faulthandler.enable(os.open(last_words, flags, 0o640))
-    threading.Thread(target=_read, args=(reading, clock), name="output", daemon=True).start()
+    thread = threading.Thread(target=_read, args=(reading, clock), name="output", daemon=True)
+    _threads[:] = [thread]
+    thread.start()
+
+
+def close() -> None:
+    """Log what was printed so far, within a limit; what is printed later is lost."""
+    if not _threads:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    # A process that outlives this one may still have the pipe: then its end does not come, and the limit applies.
+    _threads.pop().join(END)
 
 
 def _read(descriptor: int, clock: Callable[[], float]) -> None:
-    allowance, since, dropped = BURST, clock(), 0
-    with open(descriptor, "rb", buffering=64 * 1024) as stream:
-        while text := stream.readline(LONGEST):
-            now = clock()
-            allowance, since = min(BURST, allowance + (now - since) * PER_SECOND), now
-            if allowance < 1:
-                dropped += 1
-                continue
-            if dropped:
-                log.send("warning", "output lost", {"dropped": dropped})
-                dropped = 0
-            allowance -= 1
-            if shown := text.decode(errors="replace").rstrip():
-                log.send("info", shown, {"stream": "output"})
+    stream, lines = StreamRedactor(log.redactor), _Lines(clock)
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    while data := os.read(descriptor, 64 * 1024):
+        lines.log(stream.feed(decoder.decode(data)))
+        if not waiting.poll(QUIET):
+            lines.log(stream.flush_lines())
+    lines.log(stream.feed(decoder.decode(b"", final=True)) + stream.finish())
+
+
+class _Lines:
+    """Logs lines, as many as are allowed, and counts the others."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._allowance, self._since, self._dropped = BURST, clock(), 0
+
+    def log(self, text: str) -> None:
+        """Log the lines of the redacted text."""
+        for line in text.splitlines():
+            for start in range(0, len(line), LONGEST):
+                self._log(line[start : start + LONGEST])
+
+    def _log(self, line: str) -> None:
+        now = self._clock()
+        self._allowance, self._since = min(BURST, self._allowance + (now - self._since) * PER_SECOND), now
+        if self._allowance < 1:
+            self._dropped += 1
+            return
+        if self._dropped:
+            log.send("warning", "output lost", {"dropped": self._dropped})
+            self._dropped = 0
+        self._allowance -= 1
+        if shown := line.rstrip():
+            log.send("info", shown, {"stream": "output"})

@@ -210,6 +210,11 @@ def learn(secret_values: Iterable[str]) -> None:
     _log.redactor = Redactor(secret_values)
 
 
+def redactor() -> Redactor:
+    """What takes secrets out of every line."""
+    return _log.redactor
+
+
 def get() -> structlog.typing.FilteringBoundLogger:
     """A logger: `get().warning("a child crashed", child=key)`."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())

@@ -243,6 +243,11 @@ def _decider(
             )
 
 
+def model_keys() -> dict[str, str]:
+    """The variables of this process with which a model program authenticates."""
+    return {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
+
+
 def model_limits(given: ModelSettings) -> ModelLimits:
     """The limits of the settings for the model calls of all loops."""
     return ModelLimits(
@@ -294,7 +299,7 @@ def build(
     """The context of a loop that this process has claimed. Raises Problem."""
     spec, of_loops = loop.spec, settings.section(LoopSettings)
     # The keys of the model are secrets, too: modules do not receive them, and they are redacted in stored texts.
-    keys = {name: os.environ[name] for name in CREDENTIALS if os.environ.get(name)}
+    keys = model_keys()
     redactor = Redactor([*needs.bindings.values(), *keys.values()])
     # Files there are named by their content and created under a lock, so that all loops can share them.
     work_dir = Path(settings.store.path).parent / "cache"

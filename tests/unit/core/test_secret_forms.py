@@ -27,7 +27,9 @@ def b64(raw: bytes) -> str:
 
 
 def run(*argv: str) -> Written:
-    return lambda raw: subprocess.run(argv, input=raw, capture_output=True, check=True).stdout.decode("latin-1")
+    return lambda raw: subprocess.run(argv, input=raw, capture_output=True, check=True).stdout.decode(
+        "utf-8", "replace"
+    )
 
 
 def text(written: Callable[[str], str]) -> Written:
@@ -70,9 +72,15 @@ ENCODINGS: dict[str, Written] = {
     "URL twice": lambda raw: quote(quote(raw, safe=""), safe=""),
     "JSON": text(json.dumps),
     "JSON in JSON": text(lambda value: json.dumps(json.dumps(value))),
+    "JSON in JSON in JSON": text(lambda value: json.dumps(json.dumps(json.dumps(value)))),
+    "JSON for web pages": text(lambda value: json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e")),
     "HTML": text(html.escape),
+    "HTML in JSON": text(lambda value: json.dumps(html.escape(value))),
     "shell": text(shlex.quote),
+    "printf %q": run("bash", "-c", "printf %q \"$(cat)\""),
+    "printf %q without a locale": run("env", "LC_ALL=C", "bash", "-c", "printf %q \"$(cat)\""),
     "repr": text(repr),
+    "repr of bytes": repr,
     "upper case": text(str.upper),
     "swapped case": text(str.swapcase),
     "reversed": text(lambda value: value[::-1]),
@@ -152,6 +160,17 @@ def test_the_beginning_of_a_secret_is_hidden_where_a_text_was_cut(marker: str) -
         assert known(secret).mask(f"b {b64(secret.encode())[:size]}{marker}") == f"b {MASK}{marker}"
     assert known(secret).mask(f"password {secret[:3]}{marker}") == f"password {secret[:3]}{marker}"
     assert known(secret).mask(f"a harmless end{marker}") == f"a harmless end{marker}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\\n"])
+def test_the_end_of_a_secret_is_hidden_where_the_middle_was_cut(end: str) -> None:
+    secret = "correct-horse-battery-staple"
+    marker = f"\n... 12 of 4,000 characters left out ...{end}"
+    for size in range(4, len(secret)):
+        assert known(secret).mask(f"it is{marker}{secret[-size:]}, no") == f"it is{marker}{MASK}, no"
+        encoded = b64(secret.encode()).rstrip("=")
+        assert known(secret).mask(f"it is{marker}{encoded[-size:]} no") == f"it is{marker}{MASK} no"
+    assert known(secret).mask(f"it is{marker}{secret[-3:]}") == f"it is{marker}{secret[-3:]}"
 
 
 def test_the_representation_has_no_secret() -> None:

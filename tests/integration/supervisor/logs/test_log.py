@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ftl2_enterprise.protocol.service.verbs import LogLine
 from ftl2_enterprise.supervisor.logs.files import path_of
 from ftl2_enterprise.supervisor.logs.journal import Journal, is_stderr
@@ -148,6 +150,68 @@ while len(written().splitlines()) < 2:
     lines = last_lines(tmp_path, "loop:17", 10)
     assert [line.message for line in lines] == ["from python, [redacted]", "from a child"]
     assert all(line.source == "loop:web" for line in lines)
+
+
+@pytest.mark.parametrize("before", [4070, 4080, 4090, 8170, 65_530, 131_070])
+def test_a_secret_in_a_long_line_is_not_cut_in_two(tmp_path: Path, before: int) -> None:
+    done = _run(
+        tmp_path,
+        f"""
+configure()
+log.learn(["hunter2hunter2-and-more"])
+child_output.capture()
+print("x" * {before} + "hunter2hunter2-and-more" + "y" * 5000)
+print("last")
+while b"last" not in written():
+    time.sleep(0.01)
+""",
+    )
+    assert done.returncode == 0
+    messages = [line.message for line in last_lines(tmp_path, "loop:17", 100)]
+    assert messages[-1] == "last"
+    shown = "".join(messages[:-1])
+    assert shown == "x" * before + "[redacted]" + "y" * 5000
+    assert max(map(len, messages)) <= 4096
+
+
+def test_a_secret_is_found_in_output_of_several_lines(tmp_path: Path) -> None:
+    done = _run(
+        tmp_path,
+        """
+import base64
+configure()
+secret = "correct horse battery staple " * 5
+log.learn([secret])
+child_output.capture()
+print("before", base64.encodebytes(secret.encode()).decode(), "after", sep="\\n")
+print("-----BEGIN PRIVATE KEY-----\\nMIIBVgIBADANBg\\nkqhkiG9w0BAQEF\\n-----END PRIVATE KEY-----")
+sys.stdout.write("the last line")
+sys.stdout.flush()
+child_output.close()
+log.close()
+""",
+    )
+    assert done.returncode == 0, done.stderr
+    messages = [line.message for line in last_lines(tmp_path, "loop:17", 100)]
+    assert messages == ["before", "[redacted]", "after", "[redacted]", "the last line"]
+
+
+def test_what_is_printed_slowly_is_logged_before_the_process_ends(tmp_path: Path) -> None:
+    done = _run(
+        tmp_path,
+        """
+configure()
+log.learn(["hunter2hunter2"])
+child_output.capture()
+count = 0
+while b"line 20" not in written():
+    print("line", count)
+    count += 1
+    time.sleep(0.01)
+assert count < 2000, count
+""",
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_flood_of_output_is_bounded_and_reported(tmp_path: Path) -> None:
