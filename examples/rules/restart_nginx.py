@@ -1,5 +1,8 @@
 """Restart nginx when it is not active."""
 
+# Only loops with this label: `ftl2ctl submit --label role=web`.
+applies_to = {"labels": {"role": "web"}}
+
 # Each iteration makes these observations. The results are in `state`, by name. Add "host": "web" for a group of the inventory; the
 # result is then a list.
 observe = [

@@ -1,5 +1,8 @@
 """Truncate the application's log when it is larger than 100 MB."""
 
+# Loops with one of these labels.
+applies_to = {"labels": {"role": ["web", "app"]}}
+
 LOG = "/var/log/app/app.log"
 LIMIT = 100 * 1000 * 1000
 

@@ -127,7 +127,8 @@ def test_the_rules_fire_when_their_situation_exists(controller: Controller) -> N
     rule = controller.examples / "rules/truncate_large_log.py"
     rule.write_text(rule.read_text().replace("100 * 1000 * 1000", "10000"))
     log.write_text("".join(f"line {n}\n" for n in range(5000)))
-    given = ("the application runs", "--decider", "rules", "--rules-dir", controller.examples / "rules")
+    rules = ("--decider", "rules", "--rules-dir", controller.examples / "rules")
+    given = ("the application runs", "--label", "role=web", *rules)
     shown = controller.run(*given, "--name", "first")
     assert "restart_nginx" in shown
     assert "truncate_large_log" in shown
@@ -167,7 +168,8 @@ def test_the_policy_permits_the_other_examples(controller: Controller) -> None:
     for manifest in MANIFESTS:
         path = controller.examples / "manifests" / manifest.name
         assert "converged" in controller.run(path, "-i", controller.inventory, *policy)
-    given = ("the application runs", "--decider", "rules", "--rules-dir", controller.examples / "rules")
+    rules = ("--decider", "rules", "--rules-dir", controller.examples / "rules")
+    given = ("the application runs", "--label", "role=web", *rules)
     (controller.state / "nginx").unlink()
     assert "rule fired: restart_nginx" in controller.run(*given, *policy)
 

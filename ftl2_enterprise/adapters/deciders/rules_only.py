@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RulesDecider:
-    """Converges when every rule's condition could be evaluated and none holds; it plans no actions."""
+    """Converges when every condition of at least one rule could be evaluated and none holds; it plans no actions."""
 
     name: str = "rules"
     is_model: bool = False
@@ -33,5 +33,5 @@ class RulesDecider:
             # Without evaluating every rule, the state is unknown.
             return Decision(reasoning="; ".join(reasons), unmet=held)
         if not situation.rules:
-            return Decision(reasoning="There are no rules, so there is nothing to do.", converged=True)
+            return Decision(reasoning="No rule applies to this loop, so nothing was checked.")
         return Decision(reasoning="No rule's condition holds.", converged=True)

@@ -140,6 +140,15 @@ SECRET = Option(
 )
 
 
+LABEL = Option(
+    "label",
+    "Label of the loop, by which rules select it.",
+    TEXT,
+    value="KEY=VALUE",
+    many=True,
+)
+
+
 def absolute(given: GivenValues, option: str) -> str | None:
     """The absolute path of an option, because the service has another working directory; None without the option."""
     path = given.maybe(option)

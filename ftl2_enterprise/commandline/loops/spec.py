@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.commandline.loops.desired_state import check_interval
 from ftl2_enterprise.commandline.loops.options import absolute
+from ftl2_enterprise.protocol.loops.labels import parse_labels
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopSpec, Mode
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def spec_of(
         inventory=absolute(given, "inventory"),
         policy=absolute(given, "policy"),
         environment=given.maybe("environment") or "",
+        labels=parse_labels(given.many("label")),
         rules_dir=absolute(given, "rules-dir"),
         secrets=given.many("secret"),
         dry_run=given.has("dry-run"),

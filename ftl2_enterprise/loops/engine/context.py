@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
+    from ftl2_enterprise.loops.rules.scope import RuleScope
     from ftl2_enterprise.loops.secrets import Bindings
     from ftl2_enterprise.protocol.caller import Caller
 
@@ -113,7 +114,7 @@ class LoopContext:
     limits: RunLimits
     clock: Clock
     random: Callable[[], float]
-    load_rules: Callable[[], Awaitable[RuleSet]]
+    load_rules: Callable[[RuleScope], Awaitable[RuleSet]]
     rules: RuleRunner
     freezes: Callable[[], Sequence[Freeze]]
     """The freezes in force, read anew at each call."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.faults import reach
-from ftl2_enterprise.loops.engine import execute, inventory_state
+from ftl2_enterprise.loops.engine import execute, inventory_state, rule_bindings
 from ftl2_enterprise.loops.engine.context import Held, unless
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
@@ -151,9 +151,8 @@ async def _fire_one(engine: LoopContext, iteration: Iteration, rule: Rule) -> _F
         rule_units.begin_rule, iteration, engine.journal.generation, rule=rule.name, digest=rule.digest
     )
     reach(LoopFaultPoint.RULE_MATCHED)
-    calls = _FiringCalls(engine, iteration, rule.name)
-    entries = engine.modules.hosts()
-    targets = [name for entry in entries for name in (entry.name, *entry.groups)]
+    calls = _FiringCalls(engine, iteration, rule)
+    targets = rule_bindings.targets(engine, rule)
     state = engine.journal.read(known_state, engine.journal.loop_id)
     problem = await unless(engine.stop.now.wait(), engine.rules.act(rule.file, state, targets, calls))
     await calls.close()
@@ -179,10 +178,10 @@ class _FiringCalls:
     operations.
     """
 
-    def __init__(self, engine: LoopContext, iteration: Iteration, rule: str) -> None:
+    def __init__(self, engine: LoopContext, iteration: Iteration, rule: Rule) -> None:
         self._engine = engine
         self._iteration = iteration
-        self._origin = f"rule:{rule}"
+        self._rule = rule
         self._numbers = count(1)
         self._running: set[asyncio.Task[Any]] = set()
         self._ended: bool = False
@@ -206,7 +205,8 @@ class _FiringCalls:
 
     def change(self, op: StateOp) -> None:
         """Apply the state operation, unless this is a dry run."""
-        inventory_state.apply_now(self._engine, self._iteration, [op])
+        why = rule_bindings.why_refused(self._engine, self._rule, op)
+        inventory_state.apply_now(self._engine, self._iteration, op, refused=why)
 
     async def close(self) -> None:
         """Cancel calls that the rule started and did not wait for, so that none outlives its iteration."""
@@ -220,7 +220,8 @@ class _FiringCalls:
         engine = self._engine
         n = next(self._numbers)
         spec = [ActionSpec(module=module, params=params, host=host)]
-        rows = execute.plan(engine, spec, origin=self._origin, first=n)
+        rows = execute.plan(engine, spec, origin=f"rule:{self._rule.name}", first=n)
+        rows = rule_bindings.deny_others(engine, self._rule, rows)
         ids = engine.journal.commit(action_units.propose_actions, self._iteration, rows)
         reach(LoopFaultPoint.RULE_ACTION_STARTED)
         todo = execute.runnable(engine, spec, rows, ids, first=n)

@@ -53,10 +53,13 @@ def _registered(engine: LoopContext) -> set[str]:
     return {host.name for host in hosts if host.state is HostState.REGISTERED}
 
 
-def apply_now(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp]) -> None:
-    """Apply the operations to the live inventory and commit them; invalid ones are recorded as refused."""
-    if ops and not engine.spec.dry_run:
-        _apply(engine, iteration, ops, Origin.RULE)
+def apply_now(engine: LoopContext, iteration: Iteration, op: StateOp, *, refused: str | None) -> None:
+    """Apply an operation of a rule to the live inventory and commit it.
+
+    An invalid one, and one for whose refusal there is a reason already, is recorded as refused.
+    """
+    if not engine.spec.dry_run:
+        _apply(engine, iteration, [] if refused else [op], Origin.RULE, [refused] if refused else [])
         engine.journal.commit(claim_units.nothing)
 
 
@@ -96,9 +99,16 @@ def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
     return entries
 
 
-def _apply(engine: LoopContext, iteration: Iteration, ops: Sequence[StateOp], origin: Origin) -> None:
+def _apply(
+    engine: LoopContext,
+    iteration: Iteration,
+    ops: Sequence[StateOp],
+    origin: Origin,
+    already_refused: Sequence[str] = (),
+) -> None:
     listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
     ops, refused = valid_ops(list(ops), users=_users(engine))
+    refused = [*already_refused, *refused]
     done: list[StateOp] = []
     for op in ops:
         why = _held(engine, op, origin)

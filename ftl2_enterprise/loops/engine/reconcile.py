@@ -20,6 +20,7 @@ from ftl2_enterprise.loops.engine import (
     inventory_state,
     observe,
     prompting,
+    rule_bindings,
 )
 from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
@@ -240,8 +241,8 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
 
 async def _begin(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """Begin an iteration: commit it with its observations, then observe."""
-    rules = await engine.load_rules()
-    planned = observe.plan(engine, decide.requested_observations(engine, now, rules))
+    rules = await rule_bindings.load(engine)
+    planned = rule_bindings.plan_observations(engine, rules, decide.requested_observations(engine, now, rules))
     iteration, ids = engine.journal.commit(
         run_units.begin_iteration,
         now.loop.id,
@@ -261,7 +262,7 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
         case IterationState.OBSERVING:
             return await _observe_again(engine, now, iteration)
         case IterationState.DECIDING:
-            rules = await engine.load_rules()
+            rules = await rule_bindings.load(engine)
             view = observe.view_of(engine.journal.read(observe.stored_observations, iteration.id))
             judged = await fire_rules.judge(engine, iteration, rules, view, note=False)
             unmet = decide.unmet_by_check(engine, now.loop, view)
@@ -278,9 +279,10 @@ async def _resume(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) 
 
 async def _observe_again(engine: LoopContext, now: LoopSnapshot, iteration: Iteration) -> RunEnd | None:
     """Run the observations that an interrupted iteration did not complete."""
-    rules = await engine.load_rules()
+    rules = await rule_bindings.load(engine)
     have = engine.journal.read(observe.stored_observations, iteration.id)
-    planned = observe.plan(engine, decide.requested_observations(engine, now, rules), have)
+    requested = decide.requested_observations(engine, now, rules)
+    planned = rule_bindings.plan_observations(engine, rules, requested, have)
     rows = [one.row for one in planned]
     ids = engine.journal.commit(observation_units.begin_observations, iteration, rows) if rows else []
     begun = list(zip(ids, planned, strict=True))

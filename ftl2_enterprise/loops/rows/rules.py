@@ -12,7 +12,8 @@ from ftl2_enterprise.loops.tables import (
     loops,
     rule_results,
 )
-from ftl2_enterprise.protocol.loops.nouns import Iteration, RuleResult
+from ftl2_enterprise.protocol.loops.nouns import Iteration
+from ftl2_enterprise.protocol.loops.rules import RuleResult
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import hashlib
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import Problem, invalid, not_found
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.loops.rules.declared import declared
 from ftl2_enterprise.loops.rules.index_file import RuleIndex, read_notes
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.rules import RuleBinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-FUNCTIONS = {"condition": "state", "action": "ftl"}
-"""The functions that a rule must define with their argument names; each is async."""
 
 
 class RuleFile(Wire, frozen=True, kw_only=True):
@@ -31,6 +30,9 @@ class RuleFile(Wire, frozen=True, kw_only=True):
     """The reason why it is not a valid rule, or the error of a loop that tried to load it."""
     switched_off: bool = False
     """Disabled in the rules.json of its directory."""
+    applies_to: RuleBinding | None = None
+    observe: list[ObservationSpec] | None = None
+    """None if only executing the file shows it."""
 
 
 def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
@@ -39,13 +41,13 @@ def rule_files(directories: Iterable[Path]) -> list[RuleFile]:
     return sorted((file for directory in unique for file in _in(directory)), key=lambda file: (file.name, file.path))
 
 
-def exist(directory: Path | None) -> bool:
-    """Whether the directory contains files that may be rules. Raises Problem(not_found) when it is missing."""
+def in_use(directory: Path | None) -> list[RuleFile]:
+    """The files of the directory that are not disabled. Raises Problem(not_found) when it is missing."""
     if directory is None:
-        return False
+        return []
     if not directory.is_dir():
         raise not_found(f"cannot find the rules directory {directory}", "create it, or name another one")
-    return any(file.error is None and not file.switched_off for file in _in(directory))
+    return [file for file in _in(directory) if not file.switched_off]
 
 
 def find(files: Iterable[RuleFile], ref: str) -> list[RuleFile]:
@@ -94,34 +96,18 @@ def _in(directory: Path) -> Iterator[RuleFile]:
             )  # fmt: skip
             continue
         digest = hashlib.sha256(content).hexdigest()
-        description, wrong = _parsed(content)
-        noted = notes.broken.get(path.stem)
+        found = declared(content)
+        wrong, noted = found.error, notes.broken.get(path.stem)
         if wrong is None and noted is not None and noted.digest == digest:
             wrong = noted.error
         yield RuleFile(
             name=path.stem,
             path=str(path),
             digest=digest,
-            description=description,
+            description=found.description,
             source=content.decode("utf-8", "replace"),
             error=wrong or damaged,
             switched_off=path.stem in notes.disabled,
+            applies_to=found.applies_to,
+            observe=found.observe,
         )
-
-
-def _parsed(content: bytes) -> tuple[str, str | None]:
-    """The first line of its docstring, and the reason why it is not a valid rule, if any."""
-    try:
-        tree = ast.parse(content)
-    except SyntaxError as error:
-        return "", f"SyntaxError: {error.msg} (line {error.lineno})"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return "", f"cannot be parsed: {type(error).__name__}"
-    lines = (ast.get_docstring(tree) or "").splitlines()
-    described = lines[0].strip() if lines else ""
-    for name, argument in FUNCTIONS.items():
-        # A function defined by other means (an import, an assignment) is found only by executing the file.
-        plain = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
-        if plain:
-            return described, f"{name} is not an async function; write `async def {name}({argument}):`"
-    return described, None

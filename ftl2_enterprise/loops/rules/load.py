@@ -1,4 +1,7 @@
-"""Loads rule files: each is executed and checked once per content, and errors are recorded in rules.json."""
+"""Loads the rule files that apply to a loop: each is executed and checked once per content.
+
+Errors are recorded in rules.json.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid, not_found
 from ftl2_enterprise.loops.ports import BrokenRuleFile, CannotRunRules, RuleSource
+from ftl2_enterprise.loops.rules.declared import declared
 from ftl2_enterprise.loops.rules.index_file import BrokenRule, RuleIndex, read_notes, write_broken
 from ftl2_enterprise.loops.rules.rule import Rule, RuleSet
 
@@ -14,11 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftl2_enterprise.loops.ports import RuleRunner
+    from ftl2_enterprise.loops.rules.scope import RuleScope
 
 
-async def load_rules(directory: Path | None, runner: RuleRunner, *, required: bool = True) -> RuleSet:
-    """Load every rule of the directory in name order; without a directory, or if it is missing and not required,
-    none.
+async def load_rules(
+    directory: Path | None, runner: RuleRunner, scope: RuleScope, *, required: bool = True
+) -> RuleSet:
+    """Load the rules of the directory that apply to the loop, in name order; without a directory, or if it is missing
+    and not required, none.
+
+    Files that apply to other loops are not executed.
 
     Raises Problem(not_found) or Problem(invalid) when the directory or its rules.json cannot be read.
     """
@@ -29,17 +38,19 @@ async def load_rules(directory: Path | None, runner: RuleRunner, *, required: bo
     rules: list[Rule] = []
     broken: dict[str, BrokenRule] = {}
     disabled = tuple(sorted(notes.disabled))
+    elsewhere = {name for name, file in files.items() if _is_elsewhere(file, scope)}
+    here = {name: file for name, file in files.items() if name not in elsewhere}
     try:
-        for name, file in files.items():
+        for name, file in here.items():
             loaded = file if isinstance(file, BrokenRule) else await _load(file, notes.broken.get(name), runner)
             if isinstance(loaded, BrokenRule):
                 broken[name] = loaded
             else:
                 rules.append(loaded)
     except CannotRunRules as error:
-        return RuleSet(broken=dict.fromkeys(files, str(error)), disabled=disabled)
-    # Entries of disabled rules are kept: their files were not examined.
-    kept = {stem: entry for stem, entry in notes.broken.items() if stem in notes.disabled}
+        return RuleSet(broken=dict.fromkeys(here, str(error)), disabled=disabled)
+    # Entries of files that were not examined are kept.
+    kept = {stem: entry for stem, entry in notes.broken.items() if stem in notes.disabled or stem in elsewhere}
     if kept | broken != notes.broken:
         write_broken(directory, kept | broken)
     errors = {stem: entry.error for stem, entry in broken.items()}
@@ -70,7 +81,18 @@ def _source(path: Path) -> RuleSource | BrokenRule:
     return RuleSource(name=path.stem, path=str(path.resolve()), digest=digest, source=source)
 
 
+def _is_elsewhere(file: RuleSource | BrokenRule, scope: RuleScope) -> bool:
+    """Whether it applies to other loops only. A file that states it in no valid form is broken in every loop."""
+    if isinstance(file, BrokenRule):
+        return False
+    binding = declared(file.source).applies_to
+    return binding is not None and not scope.includes(binding)
+
+
 async def _load(file: RuleSource, noted: BrokenRule | None, runner: RuleRunner) -> Rule | BrokenRule:
+    found = declared(file.source)
+    if found.applies_to is None:
+        return BrokenRule(error=found.error or "", digest=file.digest)
     # A missing import may be installed by now without any change to the file.
     if (
         noted is not None
@@ -81,4 +103,4 @@ async def _load(file: RuleSource, noted: BrokenRule | None, runner: RuleRunner) 
     loaded = await runner.load(file)
     if isinstance(loaded, BrokenRuleFile):
         return BrokenRule(error=loaded.error, digest=file.digest if loaded.is_certain else None)
-    return Rule(file=file, description=loaded.description, observe=loaded.observe)
+    return Rule(file=file, description=loaded.description, observe=loaded.observe, applies_to=found.applies_to)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.ports import RuleSource
     from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+    from ftl2_enterprise.protocol.loops.rules import RuleBinding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Rule:
     description: str
     """First line of the docstring."""
     observe: tuple[ObservationSpec, ...]
+    applies_to: RuleBinding
 
     @property
     def name(self) -> str:
@@ -34,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSet:
-    """The rules of a directory in name order, and those that are broken or disabled."""
+    """The rules of a directory that apply to a loop, in name order, and those that are broken or disabled."""
 
     rules: tuple[Rule, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict[str, str])

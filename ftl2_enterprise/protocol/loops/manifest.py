@@ -161,6 +161,8 @@ class Manifest(Strict, frozen=True, kw_only=True):
     description: str = ""
     remediation: Literal["auto", "ask", "never"] = "auto"
     """Whether the loop repairs drift, asks for an approval first, or only reports it."""
+    labels: dict[str, str] = {}
+    """By which rules select the loop; `--label` replaces one of the same key."""
     vars: dict[str, Any] = {}
     """Values for templates, read as `vars.NAME`; each may use those above it."""
     allow_literal: list[str] = []

@@ -224,6 +224,8 @@ class LoopSpec(Wire, frozen=True):
     without_model: bool = False
     """A person chose to continue without the model: only the recorded check and the rules act."""
     remediation: LoopRemediation = LoopRemediation.AUTO
+    labels: dict[str, str] = {}
+    """By which rules select loops."""
 
 
 class Loop(Wire, frozen=True):
@@ -374,21 +376,6 @@ class Prompt(Wire, frozen=True):
     deadline_at: Instant | None
     answered_at: Instant | None
     kind: PromptKind = PromptKind.QUESTION
-
-
-class RuleResult(Wire, frozen=True):
-    """The result of a rule in an iteration: it matched, fired, or could not be evaluated."""
-
-    id: int
-    loop_id: int
-    iteration_id: int
-    rule_name: str
-    rule_digest: str
-    matched: bool
-    fired: bool
-    success: bool | None
-    detail: str | None
-    created_at: Instant
 
 
 class ModelCall(Wire, frozen=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.number_limits import Limits, check_limits
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.quantities import LARGEST_COST, LARGEST_TOKENS, LONGEST_DURATION
+from ftl2_enterprise.protocol.loops.labels import check_labels
 
 if TYPE_CHECKING:
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
@@ -35,11 +36,12 @@ LONGEST_TEXT = 4096
 
 
 def check_spec(spec: LoopSpec) -> None:
-    """Raises Problem(invalid) for the first number that is outside its limits, and for a text that is too long."""
+    """Raises Problem(invalid) for the first number outside its limits, too long text, or label that is not valid."""
     for name, limits in LIMITS.items():
         value = getattr(spec, name)
         if value is not None:
             check_limits(value, limits, name)
+    check_labels(spec.labels)
     texts = {name: getattr(spec, name) for name in spec.__struct_fields__ if name != "desired_state"}
     texts |= {f"secrets[{at}]": text for at, text in enumerate(spec.secrets)}
     for name, text in texts.items():

@@ -76,6 +76,8 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
     shown.append(_fact("mode", _mode(loop)))
     if limits := _limits(loop):
         shown.append(_fact("with", limits))
+    if labels := loop.spec.labels:
+        shown.append(_fact("labels", ", ".join(f"{key}={one_line(value)}" for key, value in sorted(labels.items()))))
     if detail.process is not None:
         shown.append(_fact("process", _process(detail, now)))
     shown.append(_fact("done", _done(loop)))

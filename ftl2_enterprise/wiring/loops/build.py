@@ -8,7 +8,6 @@ import pwd
 import random
 import shlex
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +24,9 @@ from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.local.calls import Helper, LocalCalls
 from ftl2_enterprise.adapters.models.claude.client import CREDENTIALS, ClaudeModel
 from ftl2_enterprise.adapters.models.settings import ModelSettings, price_of
-from ftl2_enterprise.adapters.rules.runner import RuleProcesses
 from ftl2_enterprise.core.clock import Clock, SystemClock
 from ftl2_enterprise.core.problem import Problem, conflict, invalid
 from ftl2_enterprise.core.redact import Redactor
-from ftl2_enterprise.core.shorten import shorten_line
 from ftl2_enterprise.gate.budgets import Limit, micro
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy, RuleDecision
@@ -38,18 +35,17 @@ from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.ports import ModelLimits
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
-from ftl2_enterprise.loops.rules import files as rule_files
-from ftl2_enterprise.loops.rules.load import load_rules
-from ftl2_enterprise.loops.rules.rule import enabled
-from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, credentials_directory, parse_bindings
-from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings, UnfencedRules
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
+from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.labels import check_labels
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring import database, site_policy
+from ftl2_enterprise.wiring.loops import rules as loop_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +55,6 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.loops.engine.journal import LoopJournal
     from ftl2_enterprise.loops.ports import Decider, Prompter, StopSignal
-    from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec
     from ftl2_enterprise.store.database import Store
 
@@ -97,7 +92,9 @@ def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> 
         _check_names(needs.decider.plan, needs.inventory)
         order = list(LoopRemediation)
         stricter = max(prepared.remediation, needs.decider.plan.remediation, key=order.index)
-        return msgspec.structs.replace(prepared, remediation=stricter)
+        labels = {**needs.decider.plan.labels, **prepared.labels}
+        check_labels(labels)
+        return msgspec.structs.replace(prepared, remediation=stricter, labels=labels)
     return prepared
 
 
@@ -136,13 +133,8 @@ def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> Loo
     policy = _policy(spec.policy)
     site = _site(settings, in_service=in_service)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
-    has_rules = rule_files.exist(_rules_dir(spec, settings))
     decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
-    if spec.decider == "rules" and not has_rules:
-        raise invalid(
-            f"cannot decide on {shorten_line(spec.desired_state, 60)!r}: neither a model nor rules are configured",
-            "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
-        )
+    loop_rules.check(spec, settings)
     if spec.decider == "claude" and shutil.which(settings.section(ModelSettings).command) is None:
         raise invalid(
             f"cannot ask claude: the program {settings.section(ModelSettings).command!r} is not installed",
@@ -201,15 +193,6 @@ def _manifest(spec: LoopSpec) -> ManifestPlan:
         source=str(source) if source else "the desired state",
         directory=source.parent if source else Path.cwd(),
     )
-
-
-def _rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
-    if spec.rules_dir is not None:
-        return Path(spec.rules_dir)
-    # An empty setting means no directory; as a path it would be the working directory.
-    found = settings.section(LoopSettings).rules_dir
-    default = Path(found) if found else None
-    return default if default is not None and default.is_dir() else None
 
 
 def _decider(
@@ -272,19 +255,6 @@ class ServiceSupport:
     """Logs a line that a rule has printed."""
 
 
-def _print_rule_output(line: str) -> None:
-    """Show a line that a rule has printed, next to the progress of a run in the foreground."""
-    sys.stderr.write(f"rules: {line}\n")
-
-
-def _hidden_from_rules(settings: Settings) -> list[str]:
-    """The files of the database, the sockets of the service, and the secrets of its unit."""
-    database = settings.store.path
-    paths = [database, f"{database}-wal", f"{database}-shm", f"{database}-journal", settings.supervisor.socket]
-    directory = credentials_directory(os.environ)
-    return [*(path for path in paths if path), *([directory] if directory else [])]
-
-
 def build(
     journal: LoopJournal,
     loop: Loop,
@@ -308,21 +278,7 @@ def build(
     modules = Ftl2Modules(needs.inventory, work_dir=work_dir, redact=redactor.known, local=local)
     # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()
-    rules_dir = _rules_dir(spec, settings)
-    rules = RuleProcesses(
-        local.open_supervisor,
-        output=served.rule_output if served else _print_rule_output,
-        hidden=_hidden_from_rules(settings),
-        needs_fence=of_loops.unfenced_rules is UnfencedRules.DENY,
-    )
-    if rules_dir is not None and any(rules_dir.glob("*.py")):
-        rules.get_ready()
-
-    async def load() -> RuleSet:
-        return enabled(
-            await load_rules(_rules_dir(spec, settings), rules), journal.read(rule_rows.get_disabled_rules)
-        )
-
+    rules = loop_rules.processes(spec, settings, local.open_supervisor, served.rule_output if served else None)
     return LoopContext(
         spec=spec,
         journal=journal,
@@ -349,7 +305,7 @@ def build(
         ),
         clock=clock,
         random=random.random,
-        load_rules=load,
+        load_rules=loop_rules.loader(spec, settings, rules, lambda: journal.read(rule_rows.get_disabled_rules)),
         rules=rules,
         freezes=FreezeFiles(Path(journal.store.path)).in_force,
         person=None if served else this_person(),

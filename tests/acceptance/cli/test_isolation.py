@@ -21,6 +21,8 @@ SECRET = "Zx9-open-sesame-4711"
 TRAP = '''"""Must not be found here."""
 import pathlib
 
+applies_to = "everything"
+
 async def condition(state):
     return True
 
@@ -172,7 +174,7 @@ def test_a_rule_that_changes_the_working_directory_does_not_affect_the_loop(tmp_
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "repair.py").write_text(
-        '"""Repairs it."""\nimport os\nimport pathlib\n\n'
+        '"""Repairs it."""\napplies_to = "everything"\nimport os\nimport pathlib\n\n'
         f"MADE = pathlib.Path({str(tmp_path / 'made')!r})\n\n"
         "async def condition(state):\n    os.chdir('/')\n    return not MADE.exists()\n\n"
         "async def action(ftl):\n    os.chdir('/')\n    await ftl.shell(cmd=f'touch {MADE}')\n"

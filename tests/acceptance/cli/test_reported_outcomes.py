@@ -169,7 +169,7 @@ def test_a_failing_rule_is_reported_as_a_failure_everywhere(tmp_path):
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "repair.py").write_text(
-        '"""Repairs it."""\nasync def condition(state):\n    return True\n'
+        '"""Repairs it."""\napplies_to = "everything"\nasync def condition(state):\n    return True\n'
         'async def action(ftl):\n    await ftl.shell(cmd="echo broken >&2; exit 9")\n'
     )
     command = Command(tmp_path)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RULE = '''"""Make the file."""
+applies_to = "everything"
 observe = [{{"name": "made", "module": "command", "params": {{"cmd": "ls {base}"}}}}]
 
 

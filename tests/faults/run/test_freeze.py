@@ -32,6 +32,7 @@ STEP = """
     action: {{module: shell, params: {{cmd: "date +%s.%N >> {base}/effects; touch {base}/{name}"}}}}
 """
 RULE = '''"""Makes the ruled file."""
+applies_to = "everything"
 observe = [{{
     "name": "ruled",
     "module": "shell",

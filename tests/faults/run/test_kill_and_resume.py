@@ -37,6 +37,7 @@ steps:
 """
 
 RULE = '''"""Makes the ruled file."""
+applies_to = "everything"
 observe = [{{"name": "ruled", "module": "command", "params": {{"cmd": "test -e {base}/ruled || echo missing"}}}}]
 
 async def condition(state):

@@ -210,7 +210,7 @@ class Bench:
             limits=self.limits,
             clock=SystemClock(),
             random=lambda: 0.5,
-            load_rules=lambda: load_rules(rules_dir, rules),
+            load_rules=lambda scope: load_rules(rules_dir, rules, scope),
             rules=rules,
             freezes=FreezeFiles(self.database.path).in_force,
             person=self.person,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.loops.ports import BrokenRuleFile, ModuleResult, RuleDeclaration, RuleSource
 from ftl2_enterprise.loops.rules.api import shown
 from ftl2_enterprise.loops.rules.compiled import NotARule, compile_rule
+from ftl2_enterprise.loops.rules.scope import RuleScope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,8 @@ More about it.
 """
 
 {head}
+
+applies_to = {applies_to}
 
 
 async def condition(state):
@@ -40,16 +44,29 @@ def write_rule(
     action: str = 'await ftl.shell(cmd="true")',
     head: str = "",
     doc: str = "Repair it",
+    applies_to: object = "everything",
 ) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.py"
-    path.write_text(RULE.format(doc=doc, head=head, condition=condition, action=action))
+    path.write_text(RULE.format(doc=doc, head=head, condition=condition, action=action, applies_to=repr(applies_to)))
     return path
 
 
 def source_of(path: Path) -> RuleSource:
     source = path.read_bytes()
     return RuleSource(name=path.stem, path=str(path), digest=hashlib.sha256(source).hexdigest(), source=source)
+
+
+def scope(
+    loop: str = "web", labels: Mapping[str, str] | None = None, hosts: Mapping[str, Sequence[str]] | None = None
+) -> RuleScope:
+    """A loop for which rules are loaded; `hosts` are the hosts of its inventory, with their groups."""
+    inventory = Inventory()
+    for host, groups in (hosts or {}).items():
+        inventory.host(host)
+        for group in groups:
+            inventory.group(group).members[host] = None
+    return RuleScope(loop=loop, labels=labels or {}, directory=inventory.settle())
 
 
 class RulesHere:

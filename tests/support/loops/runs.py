@@ -32,7 +32,7 @@ def write_a_rule(tmp_path: Path, name: str, action: str, condition: str = "True"
     directory = tmp_path / "rules"
     directory.mkdir(exist_ok=True)
     (directory / f"{name}.py").write_text(
-        f'"""Repairs {name}."""\nimport asyncio\nobserve = []\n\n'
+        f'"""Repairs {name}."""\nimport asyncio\napplies_to = "everything"\nobserve = []\n\n'
         f"async def condition(state):\n    return {condition}\n\n"
         f"async def action(ftl):\n    {action}\n"
     )

@@ -47,6 +47,7 @@ class ManifestPlan:
     document: Document
     name: str
     remediation: LoopRemediation
+    labels: Mapping[str, str]
     directory: Path
     vars: Mapping[str, Any]
     questions: tuple[Question, ...]
@@ -69,6 +70,7 @@ def plan(valid: ValidManifest) -> ManifestPlan:
         document=resolved.document,
         name=resolved.manifest.name,
         remediation=LoopRemediation(resolved.manifest.remediation),
+        labels=resolved.manifest.labels,
         directory=resolved.directory,
         vars=resolved.vars,
         questions=tuple(resolved.manifest.questions),

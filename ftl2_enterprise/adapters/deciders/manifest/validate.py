@@ -13,6 +13,7 @@ from ftl2_enterprise.adapters.deciders.manifest.paths import mode_fault, path_fa
 from ftl2_enterprise.adapters.deciders.manifest.resolve import early_scope
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender, References
 from ftl2_enterprise.protocol.loops.decision import Operator
+from ftl2_enterprise.protocol.loops.labels import label_fault
 from ftl2_enterprise.protocol.loops.manifest import CopyParams, Expect, FileParams, FileState, StepCheck
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class ValidManifest:
 def validate(resolved: ResolvedManifest) -> ValidManifest:
     """Check everything that can be checked without touching a host. Raises Problem(invalid)."""
     validator = _Validator(resolved=resolved)
+    validator.check_labels()
     validator.check_questions()
     for one in resolved.observations:
         validator.check_observation(one)
@@ -88,6 +90,11 @@ def validate(resolved: ResolvedManifest) -> ValidManifest:
 @dataclass(frozen=True, kw_only=True)
 class _Validator:
     resolved: ResolvedManifest
+
+    def check_labels(self) -> None:
+        fault = label_fault(self.resolved.manifest.labels)
+        if fault is not None:
+            raise self._problem(("labels",), f"labels has {fault[0]}", fault[1])
 
     def check_questions(self) -> None:
         for n, question in enumerate(self.resolved.manifest.questions):

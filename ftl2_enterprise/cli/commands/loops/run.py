@@ -21,6 +21,7 @@ from ftl2_enterprise.core import interrupt
 from ftl2_enterprise.core.problem import Code, Problem, invalid
 from ftl2_enterprise.loops.naming import check_name, name_for
 from ftl2_enterprise.loops.settings import LoopSettings
+from ftl2_enterprise.protocol.loops.labels import parse_labels
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopRemediation, LoopSpec, LoopState, Mode, Prompt, PromptState
 from ftl2_enterprise.render import json_output
 from ftl2_enterprise.render.colour import painter
@@ -162,6 +163,7 @@ def _prepared(given: GivenValues, settings: Settings) -> LoopSpec:
         inventory=given.maybe("inventory"),
         policy=given.maybe("policy"),
         environment=given.maybe("environment") or "",
+        labels=parse_labels(given.many("label")),
         rules_dir=given.maybe("rules-dir"),
         secrets=given.many("secret"),
         max_iterations=given.maybe_number("max-iterations") or limits.max_iterations,
@@ -265,6 +267,7 @@ COMMAND = Command(
         options.REMEDIATION,
         options.POLICY,
         options.ENVIRONMENT,
+        options.LABEL,
         options.RULES_DIR,
         Option(
             "secret",

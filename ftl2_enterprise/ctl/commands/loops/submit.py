@@ -96,6 +96,7 @@ COMMAND = Command(
         options.REMEDIATION,
         options.POLICY,
         options.ENVIRONMENT,
+        options.LABEL,
         options.RULES_DIR,
         options.SECRET,
         options.DECIDER,

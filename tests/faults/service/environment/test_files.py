@@ -11,6 +11,7 @@ from ftl2_enterprise import client
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopState
 from ftl2_enterprise.protocol.loops.verbs import DisableRule, ListLoops, ListRules
+from tests.support.loops.rules import write_rule
 from tests.support.service.daemon import daemon
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def test_a_pipe_in_the_rules_directory_does_not_block(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "good.py").write_text("async def condition(state): ...\nasync def action(ftl): ...\n")
+    write_rule(rules, "good")
     os.mkfifo(rules / "pipe.py")
     with daemon(tmp_path, more=f'[loops]\nrules_dir = "{rules}"') as service:
         service.start()

@@ -10,6 +10,7 @@ import pytest
 
 from ftl2_enterprise.loops.rules.load import load_rules
 from tests.support.loops.rule_process import Effects, rule_process
+from tests.support.loops.rules import scope, write_rule
 from tests.support.processes.fenced_calls import missing
 
 pytestmark = pytest.mark.skipif(missing(os.geteuid()) is not None, reason=f"{missing(os.geteuid())}")
@@ -152,8 +153,8 @@ async def test_a_forked_copy_of_the_process_answers_nothing(tmp_path: Path) -> N
 
 async def test_without_the_sandbox_rules_can_be_denied(tmp_path: Path) -> None:
     async with rule_process(tmp_path, hidden=[NO_PATH], needs_fence=True) as at:
-        (tmp_path / "one.py").write_text("async def condition(state): return True\nasync def action(ftl): pass\n")
-        found = await load_rules(tmp_path, at.runner)
+        write_rule(tmp_path, "one")
+        found = await load_rules(tmp_path, at.runner, scope())
     assert found.rules == ()
     assert found.broken["one"].startswith("cannot run rules: this machine cannot build the sandbox for rules: ")
     assert found.broken["one"].endswith("; loops.unfenced_rules is deny")

@@ -27,7 +27,7 @@ def rule(
 ):
     directory.mkdir(exist_ok=True)
     (directory / f"{name}.py").write_text(
-        f'"""Repairs {name}."""\nobserve = {observe}\n\n'
+        f'"""Repairs {name}."""\napplies_to = "everything"\nobserve = {observe}\n\n'
         f"async def condition(state):\n    return {condition}\n\n"
         f"async def action(ftl):\n    {action}\n"
     )

@@ -51,7 +51,7 @@ async def test_cancelling_the_coroutine_of_a_loop_ends_its_processes_and_release
 def test_preparing_a_loop_executes_no_rule(tmp_path: Path):
     rules = tmp_path / "rules"
     rules.mkdir()
-    code = f"open({str(tmp_path / 'executed')!r}, 'w')"
+    code = f"applies_to = 'everything'\nopen({str(tmp_path / 'executed')!r}, 'w')"
     (rules / "one.py").write_text(f"{code}\nasync def condition(state): ...\nasync def action(ftl): ...\n")
     settings = MODEL.load(environ={"HOME": str(tmp_path)}, flags={"store.path": str(tmp_path / "loops.db")}).settings
     spec = LoopSpec(name="web", desired_state="as it should be", decider="rules", rules_dir=str(rules))

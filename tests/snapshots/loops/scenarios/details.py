@@ -52,6 +52,7 @@ SPEC = LoopSpec(
     policy="policy.yaml",
     max_cost=2.5,
     interval=300,
+    labels={"tier": "web", "stage": "production"},
 )
 DECISION = Decision(
     reasoning="nginx is installed but not running.",

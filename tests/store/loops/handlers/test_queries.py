@@ -43,7 +43,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.store.database import Store
 
-GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return True\nasync def action(ftl): pass\n'
+GOOD = '''"""Make it so.
+
+In more words."""
+applies_to = "everything"
+async def condition(state): return True
+async def action(ftl): pass
+'''
 
 
 def see(db: Store, request: Request[Any], *children: Child) -> Any:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.store.database import Store
 
-GOOD = '"""Make it so.\n\nIn more words."""\nasync def condition(state): return True\nasync def action(ftl): pass\n'
+GOOD = '''"""Make it so.
+
+In more words."""
+applies_to = "everything"
+async def condition(state): return True
+async def action(ftl): pass
+'''
 
 
 async def gathered(db: Store, rules_dir: str, request: Request[Any]) -> Any:
@@ -54,7 +60,7 @@ def rules(tmp_path: Path) -> str:
     directory.mkdir()
     (directory / "good.py").write_text(GOOD)
     (directory / "torn.py").write_text("async def condition(:\n")
-    (directory / "plain.py").write_text("def condition(state): return True\nasync def action(ftl): pass\n")
+    (directory / "plain.py").write_text(GOOD.replace("async def condition", "def condition"))
     # A rule that raises when it is executed, which reading must not do.
     (directory / "trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
     return str(directory)

@@ -10,7 +10,7 @@ import pytest
 
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.rules.load import load_rules
-from tests.support.loops.rules import RulesHere, write_rule
+from tests.support.loops.rules import RulesHere, scope, write_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def load(directory: Path | None, *, required: bool = True) -> RuleSet:
-    return asyncio.run(load_rules(directory, RulesHere(), required=required))
+    return asyncio.run(load_rules(directory, RulesHere(), scope(), required=required))
 
 
 def notes(directory: Path) -> dict[str, Any]:
@@ -68,15 +68,15 @@ def test_a_file_that_is_listed_as_broken_without_its_digest_is_tried_again(tmp_p
         ("async def condition(): pass\nasync def action(ftl): pass", "condition does not take one argument"),
         ("condition = 3\nasync def action(ftl): pass", "condition is not an async function"),
         ("", "it has no function condition"),
-        ("x = 1\ny = nonsense", "NameError: name 'nonsense' is not defined (line 2)"),
-        ("def (", "SyntaxError: invalid syntax (line 1)"),
+        ("x = 1\ny = nonsense", "NameError: name 'nonsense' is not defined (line 3)"),
+        ("def (", "SyntaxError: invalid syntax (line 2)"),
         ("raise SystemExit", "SystemExit"),
         ("import no_such_module_here", "ModuleNotFoundError: No module named 'no_such_module_here'"),
         ("\0", "SyntaxError"),
     ],
 )
 def test_an_invalid_rule_file_is_reported_as_broken(tmp_path: Path, source: str, error: str) -> None:
-    (tmp_path / "bad.py").write_text(source)
+    (tmp_path / "bad.py").write_text(f"applies_to = 'everything'\n{source}")
     write_rule(tmp_path, "good")
     found = load(tmp_path)
     assert [rule.name for rule in found.rules] == ["good"]
@@ -99,10 +99,10 @@ def test_an_invalid_observe_breaks_the_rule(tmp_path: Path, observe: str, part: 
 
 def test_a_broken_file_is_not_run_again_until_it_changes(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
-    source = f"with open({str(witness)!r}, 'a') as f: f.write('x')\nraise ValueError('bad')\n"
-    (tmp_path / "one.py").write_text(source)
-    assert load(tmp_path).broken == {"one": "ValueError: bad (line 2)"}
-    assert load(tmp_path).broken == {"one": "ValueError: bad (line 2)"}
+    runs = f"with open({str(witness)!r}, 'a') as f: f.write('x')\nraise ValueError('bad')\n"
+    (tmp_path / "one.py").write_text(f"applies_to = 'everything'\n{runs}")
+    assert load(tmp_path).broken == {"one": "ValueError: bad (line 3)"}
+    assert load(tmp_path).broken == {"one": "ValueError: bad (line 3)"}
     assert witness.read_text() == "x"
     write_rule(tmp_path, "one")
     assert [rule.name for rule in load(tmp_path).rules] == ["one"]
@@ -132,6 +132,35 @@ def test_a_disabled_rule_is_not_even_imported(tmp_path: Path) -> None:
     assert (tmp_path / "rules.json").read_text() == text
 
 
+def test_rules_of_other_loops_are_not_executed(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    write_rule(tmp_path, "here", applies_to={"loops": ["w*"]})
+    write_rule(tmp_path, "there", applies_to={"loops": ["other"]}, head=f"open({str(witness)!r}, 'w')")
+    noted = json.dumps({"disabled": [], "broken": {"there": {"error": "ValueError: kept", "digest": "x"}}})
+    (tmp_path / "rules.json").write_text(noted)
+    found = load(tmp_path)
+    assert [rule.name for rule in found.rules] == ["here"]
+    assert found.broken == {}
+    assert not witness.exists()
+    assert (tmp_path / "rules.json").read_text() == noted
+
+
+def test_a_file_that_does_not_state_what_it_applies_to_is_broken_and_not_executed(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    (tmp_path / "global.py").write_text(
+        f"open({str(witness)!r}, 'w')\nasync def condition(state): ...\nasync def action(ftl): ...\n"
+    )
+    found = load(tmp_path)
+    assert found.rules == ()
+    assert found.broken["global"].startswith('it does not state what it applies to; add applies_to = "everything"')
+    assert not witness.exists()
+
+
+def test_a_broken_rule_of_another_loop_is_not_reported(tmp_path: Path) -> None:
+    (tmp_path / "there.py").write_text("applies_to = {'loops': 'other'}\ndef condition(state): ...\n")
+    assert load(tmp_path).broken == {}
+
+
 def test_unknown_keys_of_rules_json_are_kept(tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_text('{"disabled": ["off"], "broken": {"gone": "x"}, "comment": "ours"}')
     (tmp_path / "rules.json").chmod(0o600)
@@ -152,7 +181,7 @@ def test_a_damaged_rules_json_is_refused_and_left_alone(tmp_path: Path, text: st
 
 def test_rules_load_from_a_read_only_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rule(tmp_path, "good")
-    (tmp_path / "bad.py").write_text("raise ValueError")
+    (tmp_path / "bad.py").write_text("applies_to = 'everything'\nraise ValueError")
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Read-only file system")

@@ -57,7 +57,7 @@ async def test_a_spec_that_cannot_run_is_refused(tmp_path: Path, spec: dict[str,
 async def test_rules_are_not_run_by_control(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "trap.py").write_text(
-        f"open({str(tmp_path / 'ran')!r}, 'w')\nasync def condition(s): ...\n"
+        f"open({str(tmp_path / 'ran')!r}, 'w')\napplies_to = 'everything'\nasync def condition(s): ...\n"
     )
     await prepare(tmp_path, desired_state="be nice", decider="rules", rules_dir=str(tmp_path / "rules"))
     assert not (tmp_path / "ran").exists()

@@ -1,0 +1,94 @@
+"""Which rules apply to a loop, and which hosts a rule may reach there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ftl2_enterprise.gate.policy.pattern import Pattern
+from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftl2_enterprise.gate.effects import HostIdentity
+    from ftl2_enterprise.loops.ports import HostEntry
+    from ftl2_enterprise.protocol.loops.rules import RuleBinding
+
+ALL = "all"
+
+
+class HostDirectory(Protocol):
+    """The hosts of a loop."""
+
+    def hosts(self) -> list[HostEntry]:
+        """Every host of the inventory."""
+        ...
+
+    def identity(self, name: str, /) -> HostIdentity:
+        """Which host that is, whatever it is called."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleScope:
+    """The loop for which rules are loaded."""
+
+    loop: str
+    labels: Mapping[str, str]
+    directory: HostDirectory
+
+    def includes(self, binding: RuleBinding) -> bool:
+        """Whether a rule with that binding applies to the loop."""
+        return (
+            (binding.loops is None or _any_matches(binding.loops, [self.loop]))
+            and all(
+                key in self.labels and _any_matches(values, [self.labels[key]])
+                for key, values in (binding.labels or {}).items()
+            )
+            and (binding.hosts is None or self._has_host(binding))
+        )
+
+    def covers(self, binding: RuleBinding, host: str) -> bool:
+        """Whether a rule with that binding may reach the host."""
+        if binding.hosts is None:
+            return True
+        if host == LOCALHOST and not self._is_listed(host):
+            # Every loop can call the machine that it runs on. A pattern for hosts of the inventory does not mean it.
+            return LOCALHOST in binding.hosts
+        found = self.directory.identity(host)
+        # A loop gave a registered host its name and groups: whatever else has its address counts, too.
+        names = [(found.name, *found.names), *(found.others if found.is_registered else ())]
+        return all(_matches_host(binding.hosts, some) for some in names)
+
+    def hosts(self, binding: RuleBinding) -> list[HostEntry]:
+        """The hosts of the inventory that a rule with that binding may reach, in order."""
+        entries = self.directory.hosts()
+        if binding.hosts is None:
+            return entries
+        named = [one for one in entries if _matches_host(binding.hosts, (one.name, *one.groups))]
+        return [one for one in named if self.covers(binding, one.name)]
+
+    def _has_host(self, binding: RuleBinding) -> bool:
+        hosts = binding.hosts or []
+        if LOCALHOST in hosts or (not self.directory.hosts() and self.covers(binding, LOCALHOST)):
+            return True
+        return any(
+            _matches_host(hosts, (one.name, *one.groups)) and self.covers(binding, one.name)
+            for one in self.directory.hosts()
+        )
+
+    def _is_listed(self, host: str) -> bool:
+        """Whether the inventory lists it. Without an inventory, this machine is all of it."""
+        entries = self.directory.hosts()
+        return not entries or any(one.name == host for one in entries)
+
+
+def _matches_host(patterns: Iterable[str], names: Iterable[str]) -> bool:
+    lower = [name.lower().rstrip(".") for name in names]
+    return any(text == ALL or any(map(Pattern(text).as_lower.matches, lower)) for text in patterns)
+
+
+def _any_matches(patterns: Iterable[str], texts: Iterable[str]) -> bool:
+    every = list(texts)
+    return any(any(map(Pattern(pattern).matches, every)) for pattern in patterns)
