@@ -23,6 +23,11 @@ PLAIN = st.recursive(
     max_leaves=6,
 )
 
+LABELS = st.dictionaries(
+    st.from_regex(r"[a-z0-9][a-z0-9._/-]{0,9}", fullmatch=True), st.sampled_from(["web", "a = b"]), max_size=3
+)
+"""Their form is checked apart from their type."""
+
 
 def made_of(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a type."""
@@ -66,6 +71,8 @@ def _made(info: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR09
         case inspect.StructType() | inspect.DataclassType():
             limits = LIMITS if info.cls is LoopSpec else {}
             made = {field.name: _made(_limited(field.type, limits.get(field.name))) for field in info.fields}
+            if info.cls is LoopSpec:
+                made["labels"] = LABELS
             return st.builds(info.cls, **made)
         case _:
             raise TypeError(f"no values of {info} can be made here")

@@ -325,7 +325,9 @@ def test_a_template_becomes_a_copy_with_its_content(tmp_path: Path) -> None:
 async def test_rules_without_a_decider_converge() -> None:
     rules = RulesDecider()
     assert list(rules.observations(())) == []
-    assert (await rules.decide(situation(), NOT_CALLED)).converged
+    # Nothing was observed, so nothing is known.
+    nothing = await rules.decide(situation(), NOT_CALLED)
+    assert (nothing.converged, nothing.reasoning) == (False, "No rule applies to this loop, so nothing was checked.")
     assert (await rules.decide(situation(rules=[("r", "")]), NOT_CALLED)).converged
     decision = await rules.decide(situation(matched=["disk", "swap"], rules=[("disk", ""), ("swap", "")]), NOT_CALLED)
     assert not decision.converged
