@@ -75,6 +75,11 @@ def _may_be_there(path: str) -> bool:
     return True
 
 
+def is_unit(variables: Mapping[str, str]) -> bool:
+    """Whether the process belongs to a service of systemd that has a directory of settings."""
+    return _of_unit(variables, "CONFIGURATION_DIRECTORY") is not None
+
+
 def _of_unit(variables: Mapping[str, str], name: str) -> str | None:
     """The directory of that kind that systemd made for the unit; the first one when there are several."""
     first = variables.get(name, "").partition(":")[0]

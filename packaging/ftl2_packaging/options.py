@@ -6,11 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ftl2_enterprise.core.settings import restart
+from ftl2_enterprise.gate.policy.settings import OF_A_UNIT
 from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_packaging.places import SOURCE, CannotBuild
 
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
 REFERENCE = SOURCE / "docs" / "reference" / "configuration.md"
 
-OF_THE_SERVICE = {
+OF_THE_SERVICE: dict[str, Any] = {
     "store.path": "/var/lib/ftl2-enterprise/loops.db",
     "loops.rules_dir": "/etc/ftl2-enterprise/rules",
     "policy.directory": "/etc/ftl2-enterprise/policy.d",
+    "policy.defaults": OF_A_UNIT,
     "supervisor.socket": "/run/ftl2-enterprise/control.sock",
     "log.directory": "/var/log/ftl2-enterprise",
 }
-"""Paths in the directories of the unit."""
+"""Defaults that the unit has and a command does not: paths in its directories, and approvals."""
 EXAMPLES: dict[str, Any] = {
     "model.max_cost": 5.0,
     "model.max_tokens": 2_000_000,
@@ -94,12 +96,19 @@ def _options(meanings: dict[str, str]) -> Iterator[Option]:
                 )
             yield Option(
                 key=key,
-                written=json.dumps(value if has_default else EXAMPLES[key]),
+                written=_toml(value if has_default else EXAMPLES[key]),
                 has_default=has_default,
                 kind=_kind(hint),
                 meaning=meanings[key],
                 needs_restart=key in restart.NEED_RESTART,
             )
+
+
+def _toml(value: Any) -> str:
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    pairs = [f"{name} = {json.dumps(one)}" for name, one in cast("dict[str, Any]", value).items()]
+    return f"{{{', '.join(pairs)}}}"
 
 
 def _meanings() -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 from ftl2_enterprise.cli.program import FTL2_ENTERPRISE
 from ftl2_enterprise.commandline.finder import every_command
 from ftl2_enterprise.ctl.program import FTL2CTL
+from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.wiring.settings import MODEL
 from ftl2_packaging import config_file, manpages, options, places, troff
 
@@ -51,6 +52,29 @@ def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
             key = f"{section}.{name}"
             expected = options.OF_THE_SERVICE.get(key, options.EXAMPLES.get(key, default))
             assert shown_values[section][name] == expected, key
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        (None, {"model": "ask"}),
+        # A file that an administrator has changed stays as it is when the package is upgraded.
+        ("[loops]\ninterval = 300\n", {"model": "ask"}),
+        ('[policy]\ndirectory = "/srv/policy"\n', {"model": "ask"}),
+        ('[policy]\ndefaults = {rule = "ask"}\n', {"rule": "ask"}),
+        ("[policy]\ndefaults = {}\n", {}),
+    ],
+)
+def test_the_packaged_service_asks_before_actions_of_a_model(
+    installed: str | None, expected: dict[str, str], tmp_path: Path
+) -> None:
+    unit = (places.SOURCE / "systemd" / "ftl2-enterprise.service").read_text()
+    found = re.findall(r"^ConfigurationDirectory=(.+)$", unit, flags=re.MULTILINE)
+    assert len(found) == 1
+    (tmp_path / "config.toml").write_text(config_file.document() if installed is None else installed)
+    environ = {"HOME": "/var/lib/ftl2-enterprise", "CONFIGURATION_DIRECTORY": f"/etc/{found[0]}"}
+    service = MODEL.load(environ=environ, etc=tmp_path).settings
+    assert service.section(PolicySettings).defaults == expected
 
 
 def test_every_setting_has_a_type_and_a_meaning() -> None:

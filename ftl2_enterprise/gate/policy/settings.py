@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.settings.sections import Section
 from ftl2_enterprise.core.wire import Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OF_A_UNIT = {"model": "ask"}
+"""The defaults of a service of systemd, where no person is present when a model decides."""
 
 
 class PolicySettings(Strict, frozen=True, kw_only=True):
@@ -18,9 +24,14 @@ class PolicySettings(Strict, frozen=True, kw_only=True):
     """By origin: what happens to actions about which the site has no rule; otherwise they are allowed."""
 
 
+def _defaults(variables: Mapping[str, str]) -> Mapping[str, Any]:
+    directory = f"{paths.config_dir(variables)}/policy.d"
+    return {"directory": directory, "defaults": OF_A_UNIT if paths.is_unit(variables) else {}}
+
+
 SECTION = Section(
     name="policy",
     model=PolicySettings,
     paths=frozenset({"directory"}),
-    defaults=lambda variables: {"directory": f"{paths.config_dir(variables)}/policy.d"},
+    defaults=_defaults,
 )

@@ -11,9 +11,10 @@ import pytest
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings import restart
-from ftl2_enterprise.core.settings.model import Loaded, SettingsModel
+from ftl2_enterprise.core.settings.model import Loaded, Settings, SettingsModel
 from ftl2_enterprise.core.settings.sections import Count, Refuse, Section
 from ftl2_enterprise.core.wire import Strict
+from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.wiring.settings import MODEL
 
@@ -106,8 +107,33 @@ def test_the_directories_of_a_unit_are_the_defaults(monkeypatch: pytest.MonkeyPa
     of_unit = MODEL.load(environ=environ, etc=Path("/nowhere")).settings
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     of_root = MODEL.load(environ=HOME, etc=Path("/nowhere")).settings
-    assert of_unit == of_root
+    assert replaced_policy(of_unit, of_root) == of_root
     assert of_unit.log.directory == "/var/log/ftl2-enterprise"
+
+
+def replaced_policy(settings: Settings, other: Settings) -> Settings:
+    """The settings with the `policy.defaults` of others."""
+    policy = msgspec.structs.replace(
+        settings.section(PolicySettings), defaults=other.section(PolicySettings).defaults
+    )
+    return msgspec.structs.replace(settings, policy=policy)
+
+
+def test_the_service_asks_before_actions_of_a_model_and_a_run_does_not(tmp_path: Path) -> None:
+    unit = {**HOME, "CONFIGURATION_DIRECTORY": "/etc/ftl2-enterprise"}
+
+    def defaults(environ: dict[str, str], written: str = "") -> object:
+        (tmp_path / "config.toml").write_text(written)
+        loaded = MODEL.load(environ=environ, etc=tmp_path)
+        return loaded.settings.section(PolicySettings).defaults
+
+    assert defaults(unit) == {"model": "ask"}
+    assert defaults(HOME) == {}
+    assert defaults({**HOME, "CONFIGURATION_DIRECTORY": ""}) == {}
+    assert defaults(unit, "[policy]\ndefaults = {}\n") == {}
+    assert defaults(unit, '[policy]\ndefaults = {rule = "deny"}\n') == {"rule": "deny"}
+    assert defaults(unit, '[policy]\ndirectory = "/srv/policy"\n') == {"model": "ask"}
+    assert defaults({**unit, "FTL2_ENTERPRISE_POLICY_DEFAULTS": "model=allow"}) == {"model": "allow"}
 
 
 def test_keys_that_need_a_restart_exist_and_are_marked_in_the_reference() -> None:
