@@ -193,11 +193,13 @@ ACTION = Machine(
             ActionEvent.SUCCEEDED: A.SUCCEEDED,
             ActionEvent.FAILED: A.FAILED,
             ActionEvent.LOST: A.UNKNOWN,
+            ActionEvent.DENIED: A.DENIED,
             ActionEvent.SKIPPED: A.SKIPPED,
         },
     },
 )
-"""A running action is skipped if the gate no longer allows it when it is about to be sent: nothing was sent."""
+"""A running action is denied, or skipped if it is frozen, when the gate no longer allows it and it is about to be
+sent: nothing was sent."""
 
 
 class PromptEvent(StrEnum):

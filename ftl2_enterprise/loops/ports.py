@@ -70,7 +70,7 @@ class ModuleResult:
     held: bool = False
     """The gate no longer allowed the call when it was about to be sent, so nothing was sent."""
     denied: bool = False
-    """It was held because policy or a setting denies it."""
+    """It was held because policy or a setting denies it, or requires an approval that it does not have."""
     frozen: Freeze | None = None
     """The freeze because of which it is held, or was interrupted."""
     lost: bool = False

@@ -239,8 +239,12 @@ class LoopContext:
         return self._held(last) if result.held and last.ruling is not Ruling.ALLOW else result
 
     def _held(self, verdict: Verdict) -> ModuleResult:
-        error = self.redactor.text(verdict.reason)
-        denied = verdict.ruling is Ruling.DENY
+        reason = verdict.reason
+        if verdict.ruling is Ruling.ASK:
+            # It was allowed when it was planned: its paths lead elsewhere, or the policy is another one now.
+            reason += "; people cannot be asked when a call is about to begin"
+        error = self.redactor.text(reason)
+        denied = verdict.ruling in {Ruling.DENY, Ruling.ASK}
         return ModuleResult(success=False, held=True, denied=denied, frozen=verdict.freeze, error=error)
 
     async def _resolve(

@@ -290,7 +290,8 @@ def _done(
         )
     redact = engine.redactor.text
     if result.held:
-        return action_units.DoneAction(id=action_id, event=ActionEvent.SKIPPED, error=result.error, seconds=0.0)
+        event = ActionEvent.DENIED if result.denied else ActionEvent.SKIPPED
+        return action_units.DoneAction(id=action_id, event=event, error=result.error, seconds=0.0)
     if result.lost:
         reason = redact(result.error or "it ended without a result")
         return action_units.DoneAction(id=action_id, event=ActionEvent.LOST, error=reason, seconds=round(seconds, 3))

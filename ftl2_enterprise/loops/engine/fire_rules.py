@@ -233,7 +233,7 @@ class _FiringCalls:
         results: list[tuple[str, ModuleResult]] = []
         for row in rows:
             result = next(ran) if row.event is None else _settled(row)
-            self.denied += row.event is ActionEvent.DENIED
+            self.denied += row.event is ActionEvent.DENIED or result.denied
             results.append((row.host, result))
         self.results.extend(result for _, result in results)
         return results

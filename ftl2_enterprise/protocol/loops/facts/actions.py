@@ -78,7 +78,7 @@ class ActionPreviewed(ActionFact, frozen=True, tag="action.previewed"):
 
 
 class ActionDenied(ActionFact, frozen=True, tag="action.denied"):
-    """Policy denies the action."""
+    """Policy denies the action, or people did not approve it."""
 
     reason: str | None
     """Why."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, override
 
+import pytest
+
+from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
-from ftl2_enterprise.protocol.loops.nouns import ActionState
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
-from tests.support.loops.runs import actions
+from tests.support.loops.runs import actions, outcomes, write_a_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +48,7 @@ async def test_an_action_that_is_no_longer_allowed_is_not_begun(tmp_path: Path) 
     with bench(tmp_path, decider, modules=modules, policy=not_on_prod(tmp_path)) as b:
         await b.run()
         found = states(b)
-    assert found == [("copy", ActionState.SUCCEEDED, False), ("shell", ActionState.SKIPPED, True)]
+    assert found == [("copy", ActionState.SUCCEEDED, False), ("shell", ActionState.DENIED, True)]
     assert modules.ran("shell") == []
 
 
@@ -64,4 +68,60 @@ async def test_a_call_is_checked_once_more_when_it_is_about_to_be_sent(tmp_path:
         await b.run()
         found = states(b)
     assert modules.calls == []
-    assert [state for _, state, _ in found] == [ActionState.SKIPPED, ActionState.SKIPPED]
+    assert found == [("copy", ActionState.DENIED, True), ("shell", ActionState.DENIED, True)]
+
+
+LINK_RULE = "rules:\n- decision: {decision}\n  match: {{param.path: {tmp}/ssh/*}}\n  reason: managed elsewhere\n"
+
+
+def through_a_link(tmp_path: Path, decision: str) -> tuple[str, ActionSpec]:
+    """A policy about files in a directory, and an action that reaches them through a symbolic link."""
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "link").symlink_to("ssh")
+    path = tmp_path / "policy.yml"
+    path.write_text(LINK_RULE.format(decision=decision, tmp=tmp_path))
+    params = {"content": "x", "dest": f"{tmp_path}/link/made"}
+    return str(path), ActionSpec(module="copy", params=params, host="localhost")
+
+
+@pytest.mark.parametrize(
+    ("decision", "what"), [("deny", "denied by policy rule 1"), ("ask", "approval is required by policy rule 1")]
+)
+async def test_a_denial_after_paths_are_resolved_is_one_like_every_other(
+    decision: str, what: str, tmp_path: Path
+) -> None:
+    policy, action = through_a_link(tmp_path, decision)
+    modules: Any = Ftl2Modules(inventory_files.load(None), work_dir=tmp_path / "work", redact=str)
+    decider = ScriptedDecider(Decision(actions=[action]), Decision(actions=[action]), DONE)
+    try:
+        with bench(tmp_path, decider, modules=modules, policy=policy, observers=[]) as b:
+            ended = await b.run()
+            rows = actions(b)
+            found = outcomes(b)
+            facts = b.data("action.denied")
+    finally:
+        await modules.close()
+    assert ended.outcome is Outcome.DENIED
+    assert set(found) == {IterationOutcome.DENIED}
+    assert {row.state for row in rows} == {ActionState.DENIED}
+    assert all(f"{what} (policy.yml line 2): managed elsewhere" in (row.error or "") for row in rows)
+    assert len(facts) == len(rows)
+    assert not (tmp_path / "ssh" / "made").exists()
+
+
+async def test_a_rule_whose_call_is_denied_after_paths_are_resolved_is_denied(tmp_path: Path) -> None:
+    policy, action = through_a_link(tmp_path, "deny")
+    call = f"ftl.copy(content='x', dest={action.params['dest']!r})"
+    rules = write_a_rule(tmp_path, "fix", f"await {call}")
+    modules: Any = Ftl2Modules(inventory_files.load(None), work_dir=tmp_path / "work", redact=str)
+    try:
+        with bench(
+            tmp_path, ScriptedDecider(DONE), modules=modules, policy=policy, observers=[], rules_dir=rules
+        ) as b:
+            await b.run()
+            rows = actions(b)
+            found = outcomes(b)
+    finally:
+        await modules.close()
+    assert {row.state for row in rows} == {ActionState.DENIED}
+    assert found[0] is IterationOutcome.DENIED
