@@ -43,8 +43,8 @@ class GateContext:
     dry_run: bool = False
     remediation: Remediation = Remediation.AUTO
     """What may be done about drift. The stricter of it and policy wins."""
-    approved: AbstractSet[str] = frozenset()
-    """Digests of the effects to which people have agreed."""
+    approved: Mapping[str, AbstractSet[ApprovalNeed]] = field(default_factory=dict[str, "AbstractSet[ApprovalNeed]"])
+    """Digests of the effects to which people have agreed, each with what was required of these people."""
     run_checks: bool = False
     """Whether checks that have no fence run in a dry run, too."""
     unfenced_commands: UnfencedCommands = UnfencedCommands.DENY
@@ -79,7 +79,8 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
     if effect.kind is EffectKind.ACTION and context.remediation is Remediation.ASK:
         needs.append(ApprovalNeed())
         reasons.append("remediation is `ask`")
-    if needs and effect.digest() not in context.approved:
+    # A rule that became known later, since a path leads elsewhere, may require other people than those who agreed.
+    if needs and not set(needs) <= context.approved.get(effect.digest(), frozenset()):
         return Verdict(
             ruling=Ruling.ASK,
             rule=rule,

@@ -29,8 +29,9 @@ from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval,
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from ftl2_enterprise.gate.approvals import ApprovalNeed, ApprovalTerms
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.execute import JudgedAction
     from ftl2_enterprise.loops.ports import ObservationResult
@@ -243,8 +244,10 @@ def use(
     effects, observations = _bound(judged, request.salt), digest_of_observations(engine, seen)
     votes = approval_terms.approvals_of(engine.journal.read(approval_rows.get_votes, request.id))
     terms = approval_terms.terms_of(request)
-    why = why_not_askable(judged) or is_complete(
-        terms, votes, now=engine.clock.now(), effects=effects, observations=observations
+    why = (
+        why_not_askable(judged)
+        or _why_others_needed(terms, judged)
+        or is_complete(terms, votes, now=engine.clock.now(), effects=effects, observations=observations)
     )
     reach(LoopFaultPoint.APPROVAL_CHECKED)
     if why is None:
@@ -265,21 +268,28 @@ def use(
                 raise
             why = problem.message
         else:
-            grant(engine, judged)
+            grant(engine, judged, terms.needs)
             reach(LoopFaultPoint.APPROVAL_USED)
             return ApprovedDecision(decision=decision, by=by, judged=judged, ids=ids)
     engine.journal.commit(approval_units.end, request.id, reason=why)
     return why
 
 
-def grant(engine: LoopContext, judged: Sequence[JudgedAction]) -> None:
-    """Let the gate allow exactly these effects, until `revoke`."""
-    engine.grants.digests = frozenset(one.digest for one in judged if one.row.event is None)
+def _why_others_needed(terms: ApprovalTerms, judged: Sequence[JudgedAction]) -> str | None:
+    """Why those who were asked are not enough any more; None if they are."""
+    now = {need for one in judged if one.verdict is not None for need in one.verdict.needs}
+    return None if now <= set(terms.needs) else "the policy requires other people since it was asked"
+
+
+def grant(engine: LoopContext, judged: Sequence[JudgedAction], needs: Iterable[ApprovalNeed]) -> None:
+    """Let the gate allow exactly these effects, where no one else has to agree, until `revoke`."""
+    met = frozenset(needs)
+    engine.grants.effects = {one.digest: met for one in judged if one.row.event is None}
 
 
 def revoke(engine: LoopContext) -> None:
     """Nothing is approved any more."""
-    engine.grants.digests = frozenset()
+    engine.grants.effects = {}
 
 
 def restore(engine: LoopContext, iteration: Iteration) -> None:
@@ -297,4 +307,4 @@ def restore(engine: LoopContext, iteration: Iteration) -> None:
     if why_void(terms, effects=effects, observations=request.observations_digest) is None and (
         request.asked_at <= now < request.deadline_at
     ):
-        grant(engine, judged)
+        grant(engine, judged, terms.needs)

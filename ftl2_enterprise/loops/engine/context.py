@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import EXPIRES, Remediation
-from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, Origin
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
 from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
-from ftl2_enterprise.loops.ports import NO_LIMITS, RESOLVE_PATHS, ModelLimits, ModuleCall, ModuleResult
+from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
+from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.clock import Clock
     from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.redact import Redactor
+    from ftl2_enterprise.gate.approvals import ApprovalNeed
     from ftl2_enterprise.gate.effects import HostIdentity
     from ftl2_enterprise.gate.policy.types import RuleDecision
     from ftl2_enterprise.loops.engine.journal import LoopJournal
@@ -65,6 +68,7 @@ class RunLimits:
     """
 
 
+TOO_LATE = "; people cannot be asked when a call is about to begin"
 CUT_CHECK = 0.2
 """Seconds between checks whether a freeze interrupts what is running."""
 
@@ -77,25 +81,11 @@ class Held(Exception):
         self.freeze: Freeze = freeze
 
 
-@dataclass(frozen=True, kw_only=True)
-class RequestedCall:
-    """A module call on one host, as a decision, a rule or a check asks for it."""
-
-    kind: EffectKind
-    origin: Origin
-    module: str
-    params: dict[str, Any]
-    """Without bound secrets."""
-    host: str
-    timeout: float
-    """Seconds."""
-    fence: Fence = Fence.NONE
-
-
 class Grants:
     """The effects that people have approved and that are being executed."""
 
-    digests: frozenset[str] = frozenset()
+    effects: Mapping[str, frozenset[ApprovalNeed]] = MappingProxyType({})
+    """By digest: what was required of the people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +136,7 @@ class LoopContext:
             run_checks=self.spec.run_checks,
             unfenced_commands=self.limits.unfenced_commands,
             remediation=Remediation(self.spec.remediation.value),
-            approved=self.grants.digests,
+            approved=self.grants.effects,
             freezes=self.freezes(),
             now=self.clock.now(),
         )
@@ -196,10 +186,7 @@ class LoopContext:
 
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
-        internal = internal_parameter(requested.params)
-        if internal is not None:
-            return f"cannot use the parameter {internal} of {requested.module}: only what runs modules sets it"
-        return self.modules.refuse(requested.module, requested.host)
+        return refused(requested, self.modules)
 
     async def run(self, requested: RequestedCall) -> ModuleResult:
         """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
@@ -242,7 +229,7 @@ class LoopContext:
         reason = verdict.reason
         if verdict.ruling is Ruling.ASK:
             # It was allowed when it was planned: its paths lead elsewhere, or the policy is another one now.
-            reason += "; people cannot be asked when a call is about to begin"
+            reason += TOO_LATE
         error = self.redactor.text(reason)
         denied = verdict.ruling in {Ruling.DENY, Ruling.ASK}
         return ModuleResult(success=False, held=True, denied=denied, frozen=verdict.freeze, error=error)
@@ -254,24 +241,11 @@ class LoopContext:
 
         A link that is made between this and the call is not seen: the host can change at any time.
         """
-        reading = RequestedCall(
-            kind=EffectKind.OBSERVATION,
-            origin=requested.origin,
-            module=RESOLVE_PATHS,
-            params={"paths": list(paths)},
-            host=requested.host,
-            timeout=min(requested.timeout, self.limits.observation_timeout),
-            fence=Fence.READING,
-        )
-        result = await self.run(reading)
-        if not result.success:
-            why = f"cannot resolve paths on {requested.host} for a policy rule: {result.error or 'it failed'}"
-            return replace(result, error=self.redactor.text(why))
-        found: Mapping[str, Sequence[str]] = result.output["resolved"]
-        if not found.keys() >= set(paths):
-            # A path that contains a secret was redacted in the result.
-            return ModuleResult(success=False, error="cannot resolve a path that contains a secret")
-        return {path: tuple(places) for path, places in found.items()}
+        reading = resolving_call(requested, paths, limit=self.limits.observation_timeout)
+        found = places_of(await self.run(reading), paths, requested)
+        if isinstance(found, ModuleResult):
+            return replace(found, error=self.redactor.text(found.error or ""))
+        return found
 
     def judge_state(self, origin: Origin, module: str, params: dict[str, Any], host: HostIdentity) -> Verdict:
         """The verdict about a change of what is registered; the reason is redacted."""
@@ -308,6 +282,14 @@ def effect_of(
         fence=requested.fence,
         environment=environment,
     )
+
+
+def refused(requested: RequestedCall, modules: Modules) -> str | None:
+    """Why nothing can run a call, whatever the verdict about it is; None if it can be run."""
+    internal = internal_parameter(requested.params)
+    if internal is not None:
+        return f"cannot use the parameter {internal} of {requested.module}: only what runs modules sets it"
+    return modules.refuse(requested.module, requested.host)
 
 
 def _short(value: Any) -> str:

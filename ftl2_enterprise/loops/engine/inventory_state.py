@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.ports import Modules
     from ftl2_enterprise.protocol.loops.decision import StateOp
+    from ftl2_enterprise.store.tx import Tx
 
 SSH = 22
 RETRY = 5.0
@@ -78,13 +80,18 @@ def apply_with_next(engine: LoopContext, iteration: Iteration, ops: Sequence[Sta
 
 def restore(engine: LoopContext) -> None:
     """Apply to the live inventory what earlier processes of the loop registered and removed."""
+    engine.journal.read(restore_hosts, engine.journal.loop_id, engine.modules)
+
+
+def restore_hosts(tx: Tx, loop_id: int, modules: Modules) -> None:
+    """Apply to an inventory what a loop registered and removed."""
     # What the inventory lists by now keeps what the inventory has about it.
-    for name in engine.journal.read(host_rows.get_removed_hosts, engine.journal.loop_id):
+    for name in host_rows.get_removed_hosts(tx, loop_id):
         with contextlib.suppress(Problem):
-            engine.modules.remove_host(name)
-    for entry in registered_entries(engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)):
+            modules.remove_host(name)
+    for entry in registered_entries(host_rows.get_hosts(tx, loop_id)):
         with contextlib.suppress(Problem):
-            engine.modules.add_host(entry)
+            modules.add_host(entry)
 
 
 def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:

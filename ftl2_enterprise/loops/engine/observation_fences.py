@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ftl2_enterprise.gate.judge import GateContext
-    from ftl2_enterprise.loops.engine.context import LoopContext, RequestedCall
+    from ftl2_enterprise.loops.engine.calls import RequestedCall
+    from ftl2_enterprise.loops.engine.context import LoopContext
 
 NOT_KNOWN = "not known in a dry run"
 """Beginning of the error of a person's command that failed in the sandbox, which may be the reason."""

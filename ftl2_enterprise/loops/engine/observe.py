@@ -13,10 +13,10 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
+from ftl2_enterprise.loops.engine.calls import RequestedCall
 from ftl2_enterprise.loops.engine.context import (
     Held,
     LoopContext,
-    RequestedCall,
     run_concurrently,
     target_of,
     unless,

@@ -22,7 +22,8 @@ from ftl2_enterprise.gate.approvals import (
     why_not_allowed,
 )
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
-from ftl2_enterprise.gate.judge import GateContext, judge
+from ftl2_enterprise.gate.judge import GateContext, judge, with_paths
+from ftl2_enterprise.gate.policy.types import Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling
 
 SECOND = 1_000_000
@@ -174,8 +175,25 @@ def test_remediation_decides_about_actions_that_policy_allows():
 
 def test_exactly_the_approved_effects_are_allowed():
     one, other = effect(params={"path": "/a"}), effect(params={"path": "/b"})
-    context = GateContext(remediation=Remediation.ASK, approved=frozenset({one.digest()}))
+    context = GateContext(remediation=Remediation.ASK, approved={one.digest(): {ApprovalNeed()}})
     assert judge(one, context).ruling is Ruling.ALLOW
     assert judge(other, context).ruling is Ruling.ASK
     assert judge(one, replace(context, dry_run=True)).ruling is Ruling.PREVIEW
     assert judge(one, replace(context, remediation=Remediation.NEVER)).ruling is Ruling.PREVIEW
+
+
+def test_an_approval_counts_only_for_what_was_required_of_the_people():
+    asked = PolicyRule(
+        number=1, match={"param.path": "/etc/*"}, reason="", source="", decision=RuleDecision.ASK,
+        needs=ApprovalNeed(people=2),
+    )  # fmt: skip
+    one = effect(module="copy", params={"dest": "/link/x"})
+    context = GateContext(
+        policies=(Policy(rules=(asked,)),), remediation=Remediation.ASK, approved={one.digest(): {ApprovalNeed()}}
+    )
+    assert judge(one, context).ruling is Ruling.ALLOW
+    leads = with_paths(one, {"/link/x": ("/etc/x",)})
+    verdict = judge(leads, context)
+    assert (verdict.ruling, verdict.permit) == (Ruling.ASK, None)
+    both = {one.digest(): {ApprovalNeed(), ApprovalNeed(people=2)}}
+    assert judge(leads, replace(context, approved=both)).ruling is Ruling.ALLOW

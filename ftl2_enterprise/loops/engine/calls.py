@@ -1,0 +1,55 @@
+"""Calls as they are asked for, and resolving their paths on the host before the last verdict about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ftl2_enterprise.gate.effects import EffectKind, Fence
+from ftl2_enterprise.loops.ports import RESOLVE_PATHS, ModuleResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.gate.effects import Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestedCall:
+    """A module call on one host, as a decision, a rule or a check asks for it."""
+
+    kind: EffectKind
+    origin: Origin
+    module: str
+    params: dict[str, Any]
+    """Without bound secrets."""
+    host: str
+    timeout: float
+    """Seconds."""
+    fence: Fence = Fence.NONE
+
+
+def resolving_call(requested: RequestedCall, paths: Sequence[str], *, limit: float) -> RequestedCall:
+    """The observation that finds out where paths lead on the host of a call, within so many seconds."""
+    return replace(
+        requested,
+        kind=EffectKind.OBSERVATION,
+        module=RESOLVE_PATHS,
+        params={"paths": list(paths)},
+        timeout=min(requested.timeout, limit),
+        fence=Fence.READING,
+    )
+
+
+def places_of(
+    result: ModuleResult, paths: Sequence[str], requested: RequestedCall
+) -> Mapping[str, tuple[str, ...]] | ModuleResult:
+    """Where the paths lead; the result of the requested call, which is not made then, if that was not found out."""
+    if not result.success:
+        why = f"cannot resolve paths on {requested.host} for a policy rule: {result.error or 'it failed'}"
+        return replace(result, error=why)
+    found: Mapping[str, Sequence[str]] = result.output["resolved"]
+    if not found.keys() >= set(paths):
+        # A path that contains a secret was redacted in the result.
+        return ModuleResult(success=False, error="cannot resolve a path that contains a secret")
+    return {path: tuple(places) for path, places in found.items()}
