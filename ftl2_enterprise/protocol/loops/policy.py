@@ -55,6 +55,8 @@ class PolicyAnswer(Wire, frozen=True):
     """Why nothing can run the call, whatever the ruling is: the module does not exist, for example."""
     fence: str
     """By what the call is kept from changing the host: `none`, `reading`, `check_mode` or `sandbox`."""
+    paths: list[str] = []
+    """What the host has to resolve before the last verdict, because a rule about paths could apply: links, `~`."""
 
 
 class PolicyRuleLine(Wire, frozen=True):

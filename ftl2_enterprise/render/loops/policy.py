@@ -33,11 +33,18 @@ def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
 def _answer(answer: PolicyAnswer) -> Line:
     fails = answer.problem is not None and answer.problem != answer.reason
     problem = f"it would fail: {answer.problem}" if fails else ""
-    parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), problem]
+    parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), _unresolved(answer.paths), problem]
     return line(
         (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host, Role.STRONG), ": ",
         one_line("; ".join(part for part in parts if part), 400),
     )  # fmt: skip
+
+
+def _unresolved(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"before the call, the host resolves {paths[0]}{more}, and it is judged again"
 
 
 def in_force_lines(policy: PolicyInForce) -> list[Line]:

@@ -1,8 +1,8 @@
-"""Answers what the gate would decide about calls, without calling anything."""
+"""Answers what the gate would decide about calls, without making them."""
 
 from __future__ import annotations
 
-import contextlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,54 +11,78 @@ import msgspec
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
-from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.gate.verdicts import Ruling
-from ftl2_enterprise.loops.engine.context import RequestedCall, effect_of
-from ftl2_enterprise.loops.engine.inventory_state import registered_entries
+from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
+from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, refused
+from ftl2_enterprise.loops.engine.inventory_state import restore_hosts
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
-from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
+from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
+from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.secrets import parse_bindings
+from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
-from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.wiring.loops import build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import PolicyRule
     from ftl2_enterprise.loops.secrets import Bindings
     from ftl2_enterprise.protocol.loops.policy import PolicyQuestion
     from ftl2_enterprise.protocol.loops.verbs import CheckPolicy, ShowPolicy
     from ftl2_enterprise.store.tx import Tx
 
+TIMEOUT = 60.0
+"""Seconds in which a host has to resolve paths."""
+
 
 def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_service: bool) -> list[list[PolicyAnswer]]:
-    """The verdicts about each question, by host. Raises Problem."""
+    """The verdicts about each question, by host, without calling a host. Raises Problem."""
+    asked = _calls(request, settings, tx, work_dir=Path(), in_service=in_service)
+    return [asked.answers(question) for question in request.questions]
+
+
+async def resolved_answers(request: CheckPolicy, settings: Settings, tx: Tx | None) -> list[list[PolicyAnswer]]:
+    """The verdicts about each question, by host, with paths resolved on the hosts. Raises Problem."""
+    with tempfile.TemporaryDirectory(prefix="ftl2-policy-") as work_dir:
+        asked = _calls(request, settings, tx, work_dir=Path(work_dir), in_service=False)
+        try:
+            return [await asked.resolved_answers(question) for question in request.questions]
+        finally:
+            await asked.modules.close()
+
+
+def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir: Path, in_service: bool) -> _Calls:
     loop = loop_rows.get_loop(tx, request.loop) if tx is not None and request.loop is not None else None
     given = loop.spec if loop is not None else LoopSpec(name=build.SITE, desired_state="")
     spec = msgspec.structs.replace(
         given, policy=request.policy or given.policy, inventory=request.inventory or given.inventory
     )
-    modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=Path(), redact=str)
+    modules = Ftl2Modules(inventory_files.load(spec.inventory), work_dir=work_dir, redact=str)
     if tx is not None and loop is not None:
-        for entry in registered_entries(host_rows.get_hosts(tx, loop.id)):
-            with contextlib.suppress(Problem):
-                modules.add_host(entry)
-    asked = _Calls(
+        restore_hosts(tx, loop.id, modules)
+    return _Calls(
         modules=modules,
         context=GateContext(
             policies=[found for _, found in build.policies(spec, settings, in_service=in_service)],
             defaults=build.defaults(settings),
             dry_run=spec.dry_run,
+            run_checks=spec.run_checks,
+            remediation=Remediation(spec.remediation.value),
+            unfenced_commands=settings.section(ObservationSettings).unfenced_commands,
         ),
         bindings=parse_bindings(spec.secrets, in_service=in_service),
         subject=loop_subject(loop.id if loop is not None else 0),
         environment=spec.environment,
     )
-    return [asked.answers(question) for question in request.questions]
 
 
 def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_service: bool = False) -> PolicyInForce:
@@ -97,32 +121,76 @@ class _Calls:
         """The verdict for each host. Raises Problem for an unknown host or group."""
         return [self._answer(question, host) for host in self.modules.expand(question.host)]
 
-    def _answer(self, question: PolicyQuestion, host: str) -> PolicyAnswer:
-        kind, origin = EffectKind(question.kind), Origin(question.origin)
-        problem = self.modules.refuse(question.module, host)
+    async def resolved_answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
+        """The verdict for each host, after paths were resolved there as they are before a call. Raises Problem."""
+        return [await self._resolved_answer(question, host) for host in self.modules.expand(question.host)]
+
+    async def _resolved_answer(self, question: PolicyQuestion, host: str) -> PolicyAnswer:
+        answer = self._answer(question, host)
+        if not answer.paths or answer.problem is not None:
+            return answer
+        requested = self._requested(question, host)
+        reading = resolving_call(requested, answer.paths, limit=TIMEOUT)
+        found = places_of(await self._run(reading, question), answer.paths, requested)
+        if isinstance(found, ModuleResult):
+            ruling = Ruling.DENY if found.denied else answer.ruling
+            return msgspec.structs.replace(answer, ruling=ruling, problem=found.error)
+        last = self._answer(question, host, found)
+        if answer.ruling == Ruling.ALLOW and last.ruling == Ruling.ASK:
+            return msgspec.structs.replace(last, ruling=Ruling.DENY, reason=last.reason + TOO_LATE)
+        return last
+
+    async def _run(self, reading: RequestedCall, question: PolicyQuestion) -> ModuleResult:
+        effect = self._effect(reading, question)
+        verdict = gate.judge(effect, self.context)
+        if verdict.permit is None:
+            denied = verdict.ruling in {Ruling.DENY, Ruling.ASK}
+            return ModuleResult(success=False, held=True, denied=denied, error=verdict.reason)
+        return await self.modules.run(
+            ModuleCall(
+                module=reading.module,
+                params=effect.params,
+                host=reading.host,
+                timeout=reading.timeout,
+                permit=verdict.permit,
+                fence=reading.fence,
+            )
+        )
+
+    def _requested(self, question: PolicyQuestion, host: str, fence: Fence = Fence.NONE) -> RequestedCall:
+        return RequestedCall(
+            kind=EffectKind(question.kind),
+            origin=Origin(question.origin),
+            module=question.module,
+            params=question.params,
+            host=host,
+            timeout=TIMEOUT,
+            fence=fence,
+        )
+
+    def _effect(self, requested: RequestedCall, question: PolicyQuestion) -> Effect:
+        environment = self.environment if question.environment is None else question.environment
+        return effect_of(
+            requested, modules=self.modules, bindings=self.bindings, subject=self.subject, environment=environment
+        )
+
+    def _answer(
+        self, question: PolicyQuestion, host: str, resolved: Mapping[str, tuple[str, ...]] | None = None
+    ) -> PolicyAnswer:
+        """The verdict; `resolved`: where paths lead on the host, if that is known."""
+        problem = refused(self._requested(question, host), self.modules)
         fence: Fence | None = Fence.NONE
-        if kind is EffectKind.OBSERVATION:
-            fence = fence_of(origin, question.module, question.params, context=self.context)
+        if question.kind is CallKind.OBSERVATION:
+            fence = fence_of(Origin(question.origin), question.module, question.params, context=self.context)
             if fence is None:
                 # The engine refuses it before it asks the gate.
                 why = problem or not_an_observation(question.module)
                 return PolicyAnswer(
                     host=host, ruling=Ruling.DENY, rule=None, source=None, reason=why, problem=why, fence=Fence.NONE
                 )
-        requested = RequestedCall(
-            kind=kind,
-            origin=origin,
-            module=question.module,
-            params=question.params,
-            host=host,
-            timeout=0.0,
-            fence=fence,
-        )
-        environment = self.environment if question.environment is None else question.environment
-        effect = effect_of(
-            requested, modules=self.modules, bindings=self.bindings, subject=self.subject, environment=environment
-        )
-        verdict = gate.judge(effect, self.context)
+        effect = self._effect(self._requested(question, host, fence), question)
+        verdict = gate.judge(gate.with_paths(effect, resolved or {}), self.context)
+        begins = resolved is None and verdict.ruling in {Ruling.ALLOW, Ruling.ASK}
         return PolicyAnswer(
             host=host,
             ruling=verdict.ruling,
@@ -131,4 +199,5 @@ class _Calls:
             reason=verdict.reason,
             problem=problem,
             fence=effect.fence,
+            paths=list(gate.paths_to_resolve(effect, self.context)) if begins else [],
         )

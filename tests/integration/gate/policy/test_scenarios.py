@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
-from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.remote import perform
-from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.verdicts import Ruling
-from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec, StateOp
 from tests.support.loops.engine import ScriptedDecider, bench
-from tests.support.loops.policy_scenarios import FURTHER, INVENTORY, KNOWN, SCENARIOS, Scenario
-
-if TYPE_CHECKING:
-    from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
+from tests.support.loops.policy_scenario_files import filled, inventory_of, policy_file, prepare
+from tests.support.loops.policy_scenarios import FURTHER, KNOWN, SCENARIOS, Scenario
 
 DOCUMENTED = Path(__file__).parents[4] / "docs" / "reference" / "policy.md"
 EXECUTED = [one for one in SCENARIOS if one.made and not one.limit]
-
-
-def filled(value: Any, tmp: Path) -> Any:
-    """The value with `{tmp}` replaced; twice, if the directory is not absolute there."""
-    match value:
-        case str():
-            text = value.replace("$HOME/{tmp}", "$HOME/" + os.path.relpath(tmp, Path.home()))
-            text = text.replace("~/../{tmp}", "~/" + os.path.relpath(tmp, Path.home()))
-            return text.replace("{tmp}", str(tmp)).replace("{{", "{").replace("}}", "}")
-        case list():
-            return [filled(one, tmp) for one in cast("list[Any]", value)]
-        case dict():
-            return {key: filled(one, tmp) for key, one in cast("dict[str, Any]", value).items()}
-        case _:
-            return value
-
-
-def policy_file(one: Scenario, tmp: Path) -> Path:
-    rule = {"decision": "deny", "match": filled(dict(one.match), tmp), "applies_to": ["actions", "observations"]}
-    file = tmp.parent / "policy.yml"
-    file.write_text(json.dumps({"rules": [rule]}))
-    return file
-
-
-def inventory_of(one: Scenario, tmp: Path) -> Inventory:
-    file = tmp.parent / "hosts.yml"
-    file.write_text(INVENTORY)
-    found = inventory_files.load(file)
-    for name in one.removes:
-        with contextlib.suppress(Problem):
-            found.remove(name)
-    for given in one.add_hosts:
-        entry = HostEntry(**{**given, "groups": tuple(given.get("groups", ()))})
-        with contextlib.suppress(Problem):
-            found.add(entry)
-    return found
-
-
-def prepare(one: Scenario, tmp_path: Path) -> Path:
-    tmp = tmp_path / "t"
-    tmp.mkdir()
-    if one.prepared:
-        subprocess.run(["/bin/sh", "-c", one.prepared], cwd=tmp, check=True)
-    return tmp
 
 
 def ruling(one: Scenario, tmp: Path) -> Ruling:

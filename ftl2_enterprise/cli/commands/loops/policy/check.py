@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from ftl2_enterprise.cli.session import CliSession
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyQuestion
+    from ftl2_enterprise.store.tx import Tx
 
 LOOP_OPTION = Option("loop", "As a call of this loop, with its policy and hosts.", TEXT, value="LOOP")
-WHERE = (LOOP_OPTION, options.POLICY, options.inventory("that of the loop"))
+RESOLVE = Option("resolve", "Connect to the hosts and resolve paths there, as a run does before a call.")
+WHERE = (LOOP_OPTION, options.POLICY, options.inventory("that of the loop"), RESOLVE)
 
 
 def run(session: CliSession, given: GivenValues) -> int:
@@ -34,7 +36,9 @@ def run(session: CliSession, given: GivenValues) -> int:
 
 def ask(session: CliSession, given: GivenValues, questions: Sequence[PolicyQuestion]) -> list[list[PolicyAnswer]]:
     """The answers to each question. Raises Problem."""
-    from ftl2_enterprise.protocol.loops.verbs import CheckPolicy  # noqa: PLC0415 - not needed for help
+    import asyncio  # noqa: PLC0415 - not needed for help
+
+    from ftl2_enterprise.protocol.loops.verbs import CheckPolicy  # noqa: PLC0415
     from ftl2_enterprise.wiring.loops import policy_check  # noqa: PLC0415
 
     request = CheckPolicy(
@@ -43,10 +47,16 @@ def ask(session: CliSession, given: GivenValues, questions: Sequence[PolicyQuest
         policy=options.absolute(given, "policy"),
         inventory=options.absolute(given, "inventory"),
     )
-    if request.loop is None:
-        return policy_check.answers(request, session.settings, None, in_service=False)
-    with session.open_store().read() as tx:
+
+    def answers(tx: Tx | None) -> list[list[PolicyAnswer]]:
+        if given.has("resolve"):
+            return asyncio.run(policy_check.resolved_answers(request, session.settings, tx))
         return policy_check.answers(request, session.settings, tx, in_service=False)
+
+    if request.loop is None:
+        return answers(None)
+    with session.open_store().read() as tx:
+        return answers(tx)
 
 
 COMMAND = Command(
@@ -63,10 +73,14 @@ COMMAND = Command(
         options.ENVIRONMENT,
         JSON,
     ),
-    details="Nothing is called. Symbolic links are resolved on the host only when a call begins, and not here.",
+    details=(
+        "The call is not made. If a rule about paths could apply, the answer names the paths that the host resolves "
+        "before the call, such as symbolic links; with --resolve it does that now, and the answer is the last one. "
+        "The answer is that for a run in the foreground; ftl2ctl answers for the service."
+    ),
     examples=(
         Example("policy check shell --host web01 -i hosts.yaml --policy policy.yaml -p cmd=reboot"),
-        Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest"),
+        Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest --resolve"),
     ),
-    statuses=("4: a call would be denied", "8: a call would need an approval, or is frozen"),
+    statuses=("4: a call would be denied", "8: a call would need an approval"),
 )

@@ -55,10 +55,13 @@ COMMAND = Command(
         *WHERE,
         options.ENVIRONMENT,
     ),
-    details="Nothing is called. Symbolic links are resolved on the host only when a call begins, and not here.",
+    details=(
+        "No host is called. If a rule about paths could apply, the answer names the paths that the host resolves "
+        "before the call, such as symbolic links, after which it is judged again."
+    ),
     examples=(
         Example("policy check shell --host web01 -p cmd='rm -r /srv'"),
         Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest"),
     ),
-    statuses=("4: a call would be denied", "8: a call would need an approval, or is frozen"),
+    statuses=("4: a call would be denied", "8: a call would need an approval"),
 )

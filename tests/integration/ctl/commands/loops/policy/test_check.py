@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyAnswer, PolicyQuestion
@@ -75,7 +76,16 @@ def test_the_answers_are_json(service, ctl):
         "reason": "denied by policy rule 2",
         "fence": "none",
         "problem": None,
+        "paths": [],
     }
+
+
+def test_paths_that_the_host_resolves_are_named(service, ctl):
+    unresolved = msgspec.structs.replace(ALLOWED, problem=None, fence="none", paths=["/a/x", "/b"])
+    service.on(CheckPolicy, [[unresolved]])
+    status, out, _ = ctl("policy", "check", "x")
+    why = "before the call, the host resolves /a/x and 1 more, and it is judged again"
+    assert (status, out.strip()) == (0, f"allow   b: no rule matches; {why}")
 
 
 @pytest.mark.parametrize(
