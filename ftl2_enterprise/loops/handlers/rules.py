@@ -34,10 +34,11 @@ def list_rules(tx: Tx, request: ListRules, children: Table, files: list[RuleFile
 
 
 def show_rule(tx: Tx, request: ShowRule, children: Table, files: list[RuleFile]) -> RuleDetail:
-    """One rule with its source text."""
+    """One rule with its source text, its observations, and when it fired last."""
     file = find_one(files, request.rule)
     info = _info(file, rule_rows.get_disabled_rules(tx), rule_rows.firings(tx))
-    return RuleDetail(rule=info, source=file.source)
+    last = rule_rows.last_firings(tx, file.name)
+    return RuleDetail(rule=info, source=file.source, observe=file.observe, firings=last)
 
 
 @unit
@@ -74,4 +75,5 @@ def _info(file: RuleFile, disabled: dict[str, str | None], fired: dict[str, tupl
         error=file.error,
         fired=count,
         last_fired_at=last,
+        applies_to=file.applies_to,
     )

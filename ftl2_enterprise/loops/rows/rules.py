@@ -9,11 +9,12 @@ from sqlalchemy import bindparam, delete, func, insert, literal_column, select, 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.tables import (
     disabled_rules,
+    iterations,
     loops,
     rule_results,
 )
 from ftl2_enterprise.protocol.loops.nouns import Iteration
-from ftl2_enterprise.protocol.loops.rules import RuleResult
+from ftl2_enterprise.protocol.loops.rules import RuleFiring, RuleResult
 from ftl2_enterprise.store.prepared import Prepared
 from ftl2_enterprise.store.rows import Reader
 
@@ -107,6 +108,22 @@ def rules_dirs(tx: Tx) -> list[str]:
     """The rules directories of loops that have their own."""
     named = select(func.json_extract(loops.c.spec, "$.rules_dir")).select_from(loops).distinct()
     return sorted(path for path in tx.connection.execute(named).scalars() if path)
+
+
+def last_firings(tx: Tx, name: str, *, limit: int = 5) -> list[RuleFiring]:
+    """When the rule fired last, in all loops, newest first."""
+    query = (
+        select(loops.c.name, iterations.c.n, rule_results.c.success, rule_results.c.detail, rule_results.c.created_at)
+        .join(loops, loops.c.id == rule_results.c.loop_id)
+        .join(iterations, iterations.c.id == rule_results.c.iteration_id)
+        .where(rule_results.c.rule_name == name, rule_results.c.fired == literal_column("1"))
+        .order_by(rule_results.c.created_at.desc(), rule_results.c.id.desc())
+        .limit(limit)
+    )
+    return [
+        RuleFiring(loop=row[0], iteration=row[1], success=row[2], detail=row[3], created_at=row[4])
+        for row in tx.connection.execute(query)
+    ]
 
 
 def firings(tx: Tx) -> dict[str, tuple[int, Instant]]:

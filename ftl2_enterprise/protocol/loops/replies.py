@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftl2_enterprise.core.clock import Instant
 from ftl2_enterprise.core.wire import Wire
 from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import Host, Resource
 from ftl2_enterprise.protocol.loops.nouns import (
     Action,
@@ -19,6 +20,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     Prompt,
     WaitReason,
 )
+from ftl2_enterprise.protocol.loops.rules import RuleBinding, RuleFiring
 
 
 class ProcessInfo(Wire, frozen=True):
@@ -157,6 +159,8 @@ class RuleInfo(Wire, frozen=True):
     fired: int = 0
     """How often it fired, in all loops."""
     last_fired_at: Instant | None = None
+    applies_to: RuleBinding | None = None
+    """Null if the file states it in no valid form; then it cannot be loaded."""
 
 
 class RuleDetail(Wire, frozen=True):
@@ -164,6 +168,10 @@ class RuleDetail(Wire, frozen=True):
 
     rule: RuleInfo
     source: str
+    observe: list[ObservationSpec] | None = None
+    """The observations that it declares; null if they are computed when it is executed."""
+    firings: list[RuleFiring] = []
+    """When it fired last, newest first."""
 
 
 class HostLine(Wire, frozen=True):

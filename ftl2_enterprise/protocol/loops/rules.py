@@ -1,4 +1,4 @@
-"""Nouns of rules: what one applies to, and its result in an iteration."""
+"""Nouns of rules: what one applies to, its result in an iteration, and when it fired."""
 
 from __future__ import annotations
 
@@ -36,5 +36,18 @@ class RuleResult(Wire, frozen=True):
     matched: bool
     fired: bool
     success: bool | None
+    detail: str | None
+    created_at: Instant
+
+
+class RuleFiring(Wire, frozen=True):
+    """One time that a rule fired."""
+
+    loop: str
+    """The name of the loop."""
+    iteration: int
+    """The number of the iteration in the loop."""
+    success: bool | None
+    """Null while it runs, and if its process ended before it did."""
     detail: str | None
     created_at: Instant

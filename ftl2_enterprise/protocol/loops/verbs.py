@@ -255,9 +255,14 @@ class ShowPrompt(Request[PromptDetail], frozen=True, tag="prompt.show"):
 class ListRules(Request[list[RuleInfo]], frozen=True, tag="rule.list"):
     """The rules in the rules directories of the service and of all loops."""
 
+    loop: Reference | None = None
+    """Only the rules that this loop loads: those of its directory that apply to it, and those that state to what they
+    apply in no valid form.
+    """
+
 
 class ShowRule(Request[RuleDetail], frozen=True, tag="rule.show"):
-    """One rule with its source text."""
+    """One rule with its source text, its observations, and when it fired last."""
 
     rule: Reference
 

@@ -22,7 +22,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ShowRule,
     SubmitLoop,
 )
-from ftl2_enterprise.wiring.loops import build, policy_check
+from ftl2_enterprise.wiring.loops import build, policy_check, rules as loop_rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,8 +63,15 @@ def _rule_gathers(settings: Callable[[], Settings], database: Store) -> dict[Ver
         hint = f"check the file systems of {', '.join(map(str, directories))}"
         return await _in_time(asyncio.to_thread(rule_files, directories), "the rules", hint)
 
+    def read_of(loop: str) -> list[RuleFile]:
+        with database.read() as tx:
+            return loop_rules.files_of(tx, loop, settings())
+
     async def listed(request: ListRules) -> list[RuleFile]:
-        return await files()
+        if request.loop is None:
+            return await files()
+        hint = "check the file systems of its rules and its inventory"
+        return await _in_time(asyncio.to_thread(read_of, request.loop), "the rules of the loop", hint)
 
     async def shown(request: ShowRule) -> list[RuleFile]:
         return await files()

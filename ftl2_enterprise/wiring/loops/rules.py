@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.rules.runner import RuleProcesses
-from ftl2_enterprise.core.problem import invalid
+from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.core.shorten import shorten_line
-from ftl2_enterprise.loops.rules.files import in_use
+from ftl2_enterprise.loops.engine.inventory_state import registered_entries
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows
+from ftl2_enterprise.loops.rules.files import in_use, rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
+from ftl2_enterprise.loops.rules.scope import RuleScope
 from ftl2_enterprise.loops.secrets import credentials_directory
 from ftl2_enterprise.loops.settings import LoopSettings, UnfencedRules
 
@@ -21,9 +26,10 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.adapters.rules.runner import Open
     from ftl2_enterprise.core.settings.model import Settings
+    from ftl2_enterprise.loops.rules.files import RuleFile
     from ftl2_enterprise.loops.rules.rule import RuleSet
-    from ftl2_enterprise.loops.rules.scope import RuleScope
     from ftl2_enterprise.protocol.loops.nouns import LoopSpec
+    from ftl2_enterprise.store.tx import Tx
 
 
 def rules_dir(spec: LoopSpec, settings: Settings) -> Path | None:
@@ -47,6 +53,19 @@ def check(spec: LoopSpec, settings: Settings) -> None:
         f"cannot decide on {shorten_line(spec.desired_state, 60)!r}: neither a model nor rules are configured",
         "give --decider claude, --rules-dir with rules in it, or a manifest (-f FILE.yaml)",
     )
+
+
+def files_of(tx: Tx, ref: str, settings: Settings) -> list[RuleFile]:
+    """The rule files that a loop loads, and those that state in no valid form to what they apply. Raises Problem."""
+    loop = loop_rows.get_loop(tx, ref)
+    inventory = inventory_files.load(loop.spec.inventory)
+    for entry in registered_entries(host_rows.get_hosts(tx, loop.id)):
+        with contextlib.suppress(Problem):
+            inventory.add(entry)
+    scope = RuleScope(loop=loop.name, labels=loop.spec.labels, directory=inventory)
+    directory = rules_dir(loop.spec, settings)
+    files = rule_files([directory]) if directory is not None else []
+    return [file for file in files if file.applies_to is None or scope.includes(file.applies_to)]
 
 
 def processes(

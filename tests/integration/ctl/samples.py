@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Desired, LoopState, Outcome, StoredText
 from ftl2_enterprise.protocol.loops.replies import LoopDetail, LoopPage, RuleInfo
+from ftl2_enterprise.protocol.loops.rules import RuleBinding
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import SettingLine
 from tests.support.data import builders
@@ -44,6 +45,7 @@ RULE = RuleInfo(
     enabled=True,
     fired=2,
     last_fired_at=builders.ago(90),
+    applies_to=RuleBinding(loops=["web"]),
 )
 SETTINGS = [
     SettingLine(key="loops.interval", value=45.0, origin="file"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
 from ftl2_enterprise.protocol.loops.hosts import Host, HostState, Resource
 from ftl2_enterprise.protocol.loops.replies import (
     HostLine,
     ResourceLine,
+    RuleDetail,
     RuleInfo,
 )
+from ftl2_enterprise.protocol.loops.rules import RuleBinding, RuleFiring
 from ftl2_enterprise.protocol.loops.verbs import (
     ListHosts,
     ListResources,
@@ -23,23 +26,45 @@ from tests.snapshots.scenario import NOW, Scenario, fixed
 from tests.support.data import awkward
 from tests.support.data.builders import ago
 
+if TYPE_CHECKING:
+    from ftl2_enterprise.render.text import Line
+
 FOLDER = "/etc/ftl2-enterprise/rules"
 RULES = [
     RuleInfo(
         "restart_nginx", "Restart nginx when it fails.", f"{FOLDER}/restart_nginx.py", "ab",
         enabled=True, fired=3, last_fired_at=ago(600),
+        applies_to=RuleBinding(loops=["website", "shop-*"], labels={"tier": ["web", "edge"]}, hosts=["web"]),
     ),
     RuleInfo(
         "truncate_log", "Truncate logs above 1 GB.", f"{FOLDER}/truncate_log.py", "cd",
-        enabled=False, disabled_by="ada (uid 7)",
+        enabled=False, disabled_by="ada (uid 7)", applies_to=RuleBinding(),
     ),
     RuleInfo("broken", "", f"{FOLDER}/broken.py", "ef", enabled=True, error="line 3: invalid syntax"),
-    RuleInfo(awkward.LONG, awkward.CONTROL, f"{FOLDER}/{awkward.WIDE}.py", "01", enabled=True),
+    RuleInfo(awkward.LONG, awkward.CONTROL, f"{FOLDER}/{awkward.WIDE}.py", "01", enabled=True,
+             applies_to=RuleBinding(hosts=[awkward.LONG, awkward.CONTROL])),
 ]  # fmt: skip
+FIRED = RuleDetail(
+    RULES[0], "",
+    observe=[ObservationSpec(name="nginx", module="unit", host="web"), ObservationSpec(name="disk", module="shell")],
+    firings=[
+        RuleFiring("website", 12, None, None, ago(5)),
+        RuleFiring(awkward.LONG, 7, False, awkward.CONTROL, ago(600)),
+        RuleFiring("shop-1", 3, True, "ok", ago(7200)),
+    ],
+)  # fmt: skip
+
+
+def one(detail: RuleDetail) -> list[Line]:
+    return rules.rule_lines(fixed(detail), NOW)
+
+
 RULES_VIEW = [
     Scenario("every state", rules.rules_view, {ListRules: RULES}, has_colour=True, has_json=True),
     Scenario("none", rules.rules_view, {ListRules: []}),
-    *(Scenario(f"one: {rule.name[:20]}", lambda _, rule=rule: rules.rule_lines(fixed(rule), NOW)) for rule in RULES),
+    Scenario("none of a loop", lambda reader: rules.rules_view(reader, loop="web"), {ListRules: []}),
+    *(Scenario(f"one: {rule.name[:20]}", lambda _, rule=rule: one(RuleDetail(rule, "", []))) for rule in RULES),
+    Scenario("one with its history", lambda _: one(FIRED), has_colour=True),
     Scenario("switched", lambda _: [rules.switched_line(rule) for rule in RULES[:2]]),
 ]
 

@@ -12,9 +12,11 @@ import pytest
 from ftl2_enterprise.core.children import Table
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.handlers import table as handlers
-from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
+from ftl2_enterprise.loops.rows import hosts as host_rows, loops as loop_rows, rules as rule_rows
 from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops import verbs
+from ftl2_enterprise.protocol.loops.decision import ObservationSpec
+from ftl2_enterprise.protocol.loops.rules import RuleBinding
 from ftl2_enterprise.store.events import list_events
 from ftl2_enterprise.wiring.loops import gather
 from ftl2_enterprise.wiring.settings import MODEL
@@ -98,6 +100,70 @@ async def test_rules_in_directories_of_loops_are_listed(db: Store, rules: str, t
         await see(db, rules, verbs.ShowRule(rule="good"))
     path = str(own / "good.py")
     assert (await see(db, rules, verbs.ShowRule(rule=path))).rule.path == path
+
+
+async def test_rules_of_a_loop_are_those_that_apply_to_it(db: Store, rules: str, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text("web: {hosts: {web01: }}\n")
+    bound = {
+        "by_loop": {"loops": "shop"},
+        "by_label": {"labels": {"tier": "web"}},
+        "by_host": {"hosts": "web"},
+        "by_registered": {"hosts": "new"},
+        "global": None,
+    }
+    for name, binding in bound.items():
+        text = GOOD.replace('applies_to = "everything"', f"applies_to = {binding}" if binding else "")
+        (Path(rules) / f"{name}.py").write_text(text)
+    inventory = str(tmp_path / "hosts.yaml")
+    with db.write() as tx:
+        one_of_each(tx)
+        loop_rows.create_loop(tx, spec("shop", labels={"tier": "data"}, inventory=inventory))
+        other = loop_rows.create_loop(tx, spec("other", labels={"tier": "web"}))
+        host_rows.upsert_host(
+            tx, other.id, "new01", ansible_host="192.0.2.9", ansible_port=None, ansible_user=None, groups=["new"],
+            variables={},
+        )  # fmt: skip
+    everywhere = {"global", "good", "plain", "torn", "trap"}
+    for loop, names in (("shop", {"by_loop", "by_host"}), ("other", {"by_label", "by_registered"})):
+        found = await see(db, rules, verbs.ListRules(loop=loop))
+        assert {rule.name for rule in found} == everywhere | names
+    every = {rule.name: rule for rule in await see(db, rules, verbs.ListRules())}
+    assert every["by_host"].applies_to == RuleBinding(hosts=["web"])
+    assert every["good"].applies_to == RuleBinding()
+    assert (every["global"].applies_to, every["torn"].applies_to) == (None, None)
+    assert str(every["global"].error).startswith("it does not state what it applies to; add applies_to")
+    with pytest.raises(Problem, match="cannot find the loop"):
+        await see(db, rules, verbs.ListRules(loop="nothing"))
+
+
+async def test_a_rule_is_shown_with_its_observations_and_when_it_fired(db: Store, rules: str) -> None:
+    observe = 'observe = [{"name": "up", "module": "unit", "host": "web"}]\n'
+    (Path(rules) / "good.py").write_text(GOOD + observe)
+    (Path(rules) / "trap.py").write_text(GOOD + "observe = made()\n")
+    with db.write() as tx:
+        iteration = one_of_each(tx)
+        for success in (True, False, None):
+            rule_rows.insert_rule_result(
+                tx, iteration, rule_name="good", rule_digest="d", matched=True, fired=True, success=success,
+                detail="as it was",
+            )  # fmt: skip
+        rule_rows.insert_rule_result(
+            tx,
+            iteration,
+            rule_name="good",
+            rule_digest="d",
+            matched=False,
+            fired=False,
+            success=None,
+            detail="broken",
+        )
+        name = loop_rows.get_loop(tx, iteration.loop_id).name
+    shown = await see(db, rules, verbs.ShowRule(rule="good"))
+    assert shown.observe == [ObservationSpec(name="up", module="unit", host="web")]
+    assert [(one.loop, one.iteration, one.success, one.detail) for one in shown.firings] == [
+        (name, iteration.n, success, "as it was") for success in (None, False, True)
+    ]
+    assert (await see(db, rules, verbs.ShowRule(rule="trap"))).observe is None
 
 
 async def test_a_rule_is_disabled_and_enabled(db: Store, rules: str) -> None:

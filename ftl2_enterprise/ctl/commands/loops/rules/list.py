@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.commandline.declaration import Command, Example
-from ftl2_enterprise.ctl.loops.arguments import RULES
+from ftl2_enterprise.commandline.declaration import Command, Example, Option
+from ftl2_enterprise.ctl.loops.arguments import LOOP_REF, RULES
 from ftl2_enterprise.protocol.loops.verbs import ListRules
 from ftl2_enterprise.render.loops.rules import rules_view
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def run(session: CtlSession, given: GivenValues) -> int:
     """List the rules."""
-    del given
-    return session.view(rules_view(session))
+    return session.view(rules_view(session, loop=given.maybe("loop")))
 
 
 COMMAND = Command(
-    summary="List the rules with their state and how often each has fired.",
+    summary="List the rules: their states, how often each has fired, and what it applies to.",
     group=RULES,
     run=run,
     verbs=(ListRules,),
-    examples=(Example("rules"), Example("rules list --json")),
+    options=(Option("loop", "Only the rules that this loop loads.", LOOP_REF, value="LOOP"),),
+    examples=(Example("rules"), Example("rules list --loop web", "those that apply to web")),
 )

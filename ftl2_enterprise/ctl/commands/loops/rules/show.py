@@ -21,7 +21,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     if session.wants_json:
         session.document(detail)
         return 0
-    session.print(rule_lines(detail.rule, session.now()))
+    session.print(rule_lines(detail, session.now()))
     # Source code is not wrapped.
     session.out.stream.write(clean(detail.source).rstrip("\n") + "\n")
     session.out.stream.flush()
@@ -29,7 +29,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
 
 
 COMMAND = Command(
-    summary="Show a rule with its source.",
+    summary="Show a rule: what it applies to and observes, when it fired last, and its source.",
     group=RULES,
     run=run,
     verbs=(ShowRule,),
