@@ -47,6 +47,8 @@ class ModuleCall:
     fence: Fence = Fence.NONE
     injected: frozenset[str] = frozenset()
     """Names of the parameters whose values are bound secrets."""
+    compare: bool = False
+    """In check mode, the result has both sides of what would change in full, as far as they may be shown."""
     is_still_allowed: Callable[[], bool] = _always
     """Asked immediately before the call is sent, which may be long after the permit was given."""
 

@@ -245,6 +245,7 @@ actions = Table(
     Column("error", Words, nullable=True),
     Column("started_at", Integer, nullable=True),
     Column("ended_at", Integer, nullable=True),
+    *stored("actions", "diff"),
     known("actions", "state", ACTION.states),
     flag("actions", "changed"),
     check("actions", "ended", f"(ended_at IS NULL) = (state IN ({listed(ACTION.open_states)}))"),
@@ -549,7 +550,7 @@ disabled_rules = Table(
 
 TEXT_REFERRERS = (
     TextReferrer(observations, ("result",)),
-    TextReferrer(actions, ("stdout", "stderr", "output")),
+    TextReferrer(actions, ("stdout", "stderr", "output", "diff")),
     TextReferrer(model_calls, ("request", "response")),
 )
 """The stored texts of loops."""

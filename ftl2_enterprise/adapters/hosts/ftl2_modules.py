@@ -238,7 +238,7 @@ class Ftl2Modules:
             case Fence.SANDBOX:
                 return {"fence": call.fence.value, "hidden": self._hidden}
             case Fence.CHECK_MODE:
-                return {"check": True}
+                return {"check": True, "compare": call.compare}
             case Fence.NONE | Fence.READING:
                 return {}
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftl2_enterprise.loops.rows import actions as action_rows, loops as loop_rows, model_calls as model_call_rows
+from ftl2_enterprise.protocol.loops.nouns import ActionState
 from ftl2_enterprise.render.loops.state_words import kind_of
 from ftl2_enterprise.render.loops.tally import Tally
+from ftl2_enterprise.store import texts
 
 if TYPE_CHECKING:
-    from ftl2_enterprise.protocol.loops.nouns import Loop
+    from ftl2_enterprise.protocol.loops.nouns import Action, Loop
     from ftl2_enterprise.store.tx import Tx
 
 
@@ -28,3 +32,14 @@ def of_run(tx: Tx, loop: Loop) -> Tally:
         tally.output_tokens += call.output_tokens or 0
         tally.cost_usd += call.cost_usd or 0.0
     return tally
+
+
+def previewed(tx: Tx, loop: Loop) -> list[Action]:
+    """The actions of the loop's last run that were only shown, with the complete texts of what they would change."""
+    ids = [one.id for one in loop_rows.iterations_of_run(tx, loop.id, loop.run)]
+    return [
+        msgspec.structs.replace(one, diff=msgspec.structs.replace(one.diff, shown=texts.whole(tx, one.diff)))
+        for actions in action_rows.get_actions_for_iterations(tx, ids).values()
+        for one in actions
+        if one.state is ActionState.PREVIEWED
+    ]

@@ -23,7 +23,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     loop_subject,
 )
 from ftl2_enterprise.protocol.loops.nouns import Desired, Loop, LoopState, Prompt
-from ftl2_enterprise.protocol.loops.verbs import ListActions, ShowLoop, ShowPrompt
+from ftl2_enterprise.protocol.loops.verbs import GetText, ListActions, ShowLoop, ShowPrompt
 from ftl2_enterprise.protocol.service.verbs import ListEvents
 from ftl2_enterprise.render.loops.exit_status import exit_of
 from ftl2_enterprise.render.loops.fact_lines import header
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.ctl.session import CtlSession
     from ftl2_enterprise.protocol.loops.nouns import Action
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
+    from ftl2_enterprise.protocol.text import StoredText
     from ftl2_enterprise.protocol.verb import Request
     from ftl2_enterprise.render.text import Line
 
@@ -162,4 +163,12 @@ def _narrator(session: CtlSession, loop: Loop) -> Narrator:
         except Problem:
             return None
 
-    return Narrator(lookup=action, lookup_prompt=prompt)
+    def whole(text: StoredText) -> str:
+        if text.digest is None:
+            return text.shown
+        try:
+            return session.call(GetText(digest=text.digest)).text
+        except Problem:
+            return text.shown
+
+    return Narrator(lookup=action, lookup_prompt=prompt, lookup_text=whole)

@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
@@ -20,7 +22,7 @@ from ftl2_enterprise.gate.approvals import (
     why_void,
 )
 from ftl2_enterprise.loops import approval_terms
-from ftl2_enterprise.loops.engine import execute
+from ftl2_enterprise.loops.engine import execute, foresee
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
@@ -117,7 +119,7 @@ def why_not_askable(judged: Sequence[JudgedAction]) -> str | None:
     return None
 
 
-def put(
+async def put(
     engine: LoopContext,
     loop: Loop,
     iteration: Iteration,
@@ -128,7 +130,8 @@ def put(
     seen: Sequence[ObservationResult],
     again: str | None,
 ) -> Prompt:
-    """Commit one request for all actions of the decision."""
+    """Commit one request for all actions of the decision, with what they would change. Raises Held."""
+    planned = await foresee.to_approve(engine, judged)
     needs = distinct(need for one in judged if one.verdict is not None for need in one.verdict.needs)
     sentences = dict.fromkeys(one.why for one in judged if one.asks)
     expires = shortest_expiry(needs, engine.limits.approval_timeout)
@@ -144,7 +147,7 @@ def put(
         context="; ".join(filter(None, (f"asked again: {again}" if again else "", why, decision.reasoning))),
         why=why,
         needs=[approval_terms.required(need) for need in needs],
-        actions=[_proposed(one, decision) for one in judged],
+        actions=[_proposed(one, row, decision) for one, row in zip(judged, planned, strict=True)],
         summaries=[one.row.summary for one in judged],
         salt=salt,
         effects_digest=_bound(judged, salt),
@@ -165,7 +168,7 @@ def _question(judged: Sequence[JudgedAction]) -> str:
     return f"Approve {len(running)} action{'' if len(running) == 1 else 's'} on {named}?"
 
 
-def _proposed(one: JudgedAction, decision: Decision) -> ProposedAction:
+def _proposed(one: JudgedAction, row: action_units.NewAction, decision: Decision) -> ProposedAction:
     return ProposedAction(
         n=one.row.n,
         module=one.row.module,
@@ -174,6 +177,7 @@ def _proposed(one: JudgedAction, decision: Decision) -> ProposedAction:
         reason=decision.actions[one.row.n - 1].reason,
         asks=one.why if one.asks else None,
         refused=one.row.reason if one.row.event is not None else None,
+        diff=row.diff or None,
     )
 
 
@@ -260,7 +264,10 @@ def use(
                 request.id,
                 decision,
                 by=by,
-                actions=[one.row for one in judged],
+                actions=[
+                    msgspec.structs.replace(one.row, diff=shown.diff or "")
+                    for one, shown in zip(judged, request.actions, strict=True)
+                ],
                 bound=(effects, observations),
             )
         except Problem as problem:

@@ -27,6 +27,8 @@ class RequestedCall:
     timeout: float
     """Seconds."""
     fence: Fence = Fence.NONE
+    compare: bool = False
+    """See `ModuleCall`."""
 
 
 def resolving_call(requested: RequestedCall, paths: Sequence[str], *, limit: float) -> RequestedCall:
@@ -37,6 +39,7 @@ def resolving_call(requested: RequestedCall, paths: Sequence[str], *, limit: flo
         module=RESOLVE_PATHS,
         params={"paths": list(paths)},
         timeout=min(requested.timeout, limit),
+        compare=False,
         fence=Fence.READING,
     )
 

@@ -215,6 +215,7 @@ class LoopContext:
             timeout=requested.timeout,
             permit=verdict.permit,
             fence=requested.fence,
+            compare=requested.compare,
             injected=frozenset(name for name, value in effect.params.items() if value != requested.params.get(name)),
             is_still_allowed=is_still_allowed,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.faults import reach
-from ftl2_enterprise.loops.engine import execute, inventory_state, rule_bindings
+from ftl2_enterprise.loops.engine import execute, foresee, inventory_state, rule_bindings
 from ftl2_enterprise.loops.engine.context import Held, unless
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.lifecycle import ActionEvent
@@ -220,8 +220,9 @@ class _FiringCalls:
         engine = self._engine
         n = next(self._numbers)
         spec = [ActionSpec(module=module, params=params, host=host)]
-        rows = execute.plan(engine, spec, origin=f"rule:{self._rule.name}", first=n)
-        rows = rule_bindings.deny_others(engine, self._rule, rows)
+        planned = execute.plan(engine, spec, origin=f"rule:{self._rule.name}", first=n)
+        planned = rule_bindings.deny_others(engine, self._rule, planned)
+        rows = await foresee.previewed(engine, planned, [params] * len(planned))
         ids = engine.journal.commit(action_units.propose_actions, self._iteration, rows)
         reach(LoopFaultPoint.RULE_ACTION_STARTED)
         todo = execute.runnable(engine, spec, rows, ids, first=n)

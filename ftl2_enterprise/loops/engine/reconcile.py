@@ -17,6 +17,7 @@ from ftl2_enterprise.loops.engine import (
     decide,
     execute,
     fire_rules,
+    foresee,
     inventory_state,
     observe,
     prompting,
@@ -412,8 +413,7 @@ async def _follow(
     stored = decide.redacted(engine, decision)
     if approving.must_ask(judged):
         return await _ask_for_approval(engine, now, iteration, stored, by=by, seen=situation.seen, again=again)
-    rows = [one.row for one in judged]
-    journal = engine.journal
+    rows, journal = await foresee.rows(engine, judged), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
     if rows:
@@ -489,7 +489,7 @@ async def _ask_for_approval(
         and now.approval.state in {ApprovalState.VOID, ApprovalState.EXPIRED}
     ):
         again = now.approval.reason
-    approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
+    await approving.put(engine, now.loop, iteration, decision, judged, by=by, seen=seen, again=again)
     return await _wait_for_answer(engine, iteration)
 
 

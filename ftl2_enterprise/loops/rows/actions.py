@@ -55,7 +55,7 @@ _IDS_AT_ONCE = 500
 """Values in one IN (...); the limit of older SQLite builds is 999."""
 
 
-def insert_action(
+def insert_action(  # noqa: PLR0913 - each is a column
     tx: Tx,
     iteration: Iteration,
     *,
@@ -65,6 +65,7 @@ def insert_action(
     module: str,
     params: Mapping[str, Any],
     origin: str,
+    diff: str = "",
 ) -> int:
     """Insert a proposed action on one host; returns its id."""
     row: dict[str, Any] = {
@@ -77,6 +78,7 @@ def insert_action(
         "params": dict(params),
         "origin": origin,
         "state": ACTION.initial,
+        **text_values("diff", texts.put(tx, diff)),
     }
     action_id = _INSERT.insert(tx, row)
     add_to_loop(tx, iteration.loop_id, action_count=1)

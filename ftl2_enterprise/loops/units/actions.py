@@ -33,6 +33,8 @@ class NewAction(Wire, frozen=True):
     params: dict[str, Any]
     origin: str
     summary: str
+    diff: str = ""
+    """What it would change, redacted, if that was found out before."""
     event: ActionEvent | None = None
     """The event that ends the action immediately: denied, previewed, or failed because it cannot be attempted."""
     reason: str | None = None
@@ -63,6 +65,7 @@ def insert_action(tx: Tx, iteration: Iteration, new: NewAction, of: int) -> int:
         module=new.module,
         params=new.params,
         origin=new.origin,
+        diff=new.diff,
     )
     if new.event is not None:
         action_rows.move_action(tx, row, new.event, error=new.reason)

@@ -355,6 +355,8 @@ class Action(Wire, frozen=True):
     error: str | None
     started_at: Instant | None
     ended_at: Instant | None
+    diff: StoredText = StoredText()
+    """What it would change, as a text: found out before it was proposed in a dry run, or to people for approval."""
 
 
 class Prompt(Wire, frozen=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState
 from ftl2_enterprise.protocol.loops.verbs import ListActions
+from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.state_words import action_mark, kind_of
 from ftl2_enterprise.render.text import (
     Line,
@@ -64,7 +65,9 @@ def _when(action: Action, now: Instant) -> str:
 
 def _texts(reader: ViewReader, action: Action) -> list[Line]:
     """The commands that print the complete texts, where only a shortened one is in the row."""
-    named = (("stdout", action.stdout), ("stderr", action.stderr), ("result", action.output))
+    named = (
+        ("stdout", action.stdout), ("stderr", action.stderr), ("result", action.output), ("difference", action.diff)
+    )  # fmt: skip
     return [
         offer(reader, f"{name}, {count(text.size, 'character')}", f"output {text.digest}", indent=4)
         for name, text in named
@@ -96,10 +99,11 @@ def action_lines(action: Action, now: Instant | None = None) -> list[Line]:
         )
     ]
     if action.error and action.state is ActionState.FAILED:
-        return [*lines, *failure(one_line(action.error, 300), action.rc, action.stderr.shown)]
+        lines += failure(one_line(action.error, 300), action.rc, action.stderr.shown)
+        return [*lines, *diff_lines(action.diff.shown, indent=DEEPER)]
     if action.error:
         lines.append(line(one_line(action.error, 300), indent=DEEPER))
-    return lines
+    return [*lines, *diff_lines(action.diff.shown, indent=DEEPER)]
 
 
 def summary_of(action: Action) -> str:

@@ -42,6 +42,7 @@ from ftl2_enterprise.protocol.loops.facts import (
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, PromptState
 from ftl2_enterprise.render.loops import fact_lines, state_words
 from ftl2_enterprise.render.loops.actions import failure
+from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, answered, question
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.event import Event
     from ftl2_enterprise.protocol.loops.nouns import Action, Prompt
+    from ftl2_enterprise.protocol.text import StoredText
 
 CHECK = "check"
 """The decider of an iteration that a recorded check decided."""
@@ -61,7 +63,9 @@ class Narrator:
     """Narrates the facts of one loop, which have to arrive in order."""
 
     lookup: Callable[[int], Action | None] = lambda _id: None
-    """Returns the row of an action, for the last lines of its standard error; None when it cannot be read."""
+    """Returns the row of an action, for texts that no fact has; None when it cannot be read."""
+    lookup_text: Callable[[StoredText], str] = lambda text: text.shown
+    """Returns a stored text in full."""
     lookup_prompt: Callable[[int], Prompt | None] = lambda _id: None
     """Returns the row of a prompt, which another process may have answered; None when it cannot be read."""
     tally: Tally = field(default_factory=Tally)
@@ -308,7 +312,9 @@ class Narrator:
     def _action_previewed(self, fact: ActionPreviewed) -> list[Line]:
         self.tally.previewed += 1
         self._summaries[fact.action_id] = self.summary_of(fact)
-        return [self._action(fact, "previewed")]
+        row = self.lookup(fact.action_id)
+        diff = self.lookup_text(row.diff) if row is not None else ""
+        return [self._action(fact, "previewed"), *diff_lines(diff, indent=DEEPER)]
 
     def _without_effect(self, fact: ActionFact, kind: str, reason: str | None) -> list[Line]:
         why = one_line(reason or "", 300)

@@ -9,6 +9,7 @@ import msgspec
 from ftl2_enterprise.protocol.loops.approvals import REJECT, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.verbs import ListPrompts
+from ftl2_enterprise.render.loops.diffs import diff_lines
 from ftl2_enterprise.render.loops.standing import until
 from ftl2_enterprise.render.table import Column, cell, table
 from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, moment, one_line, person, symbol
@@ -87,9 +88,7 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
                 indent=DEEPER,
             )
         )
-        lines += [
-            line((one_line(text, 200), Role.FAINT), indent=DEEPER + 4) for text in (one.diff or "").splitlines()
-        ]
+        lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
     for need in request.needs:

@@ -47,7 +47,10 @@ def schema(connection: Connection) -> Schema:
         sql = (definition or "").replace(f'CREATE TABLE "{name}"', f"CREATE TABLE {name}")
         # A column that was added to a table is at the end of its definition.
         sql = re.sub(r"\n?, (\w+ [A-Z]+)\)$", r",\n\t\1\n)", sql)
-        sql = re.sub(r"(?m)^(\t\w+ .*), (\w+ [A-Z]+)(,? ?)$", r"\1,\n\t\2\3", sql)
+        while (split := re.sub(r"(?m)^(\t.*?), (\w+ (?:TEXT|INTEGER|REAL)\b)", r"\1,\n\t\2", sql)) != sql:
+            sql = split
+        # SQLAlchemy declares a reference as a constraint of the table, an added column has its own.
+        sql = re.sub(r"(?m)^\t(\w+) (\w+) (REFERENCES [^,\n]+)", r"\t\1 \2,\n\tFOREIGN KEY(\1) \3", sql)
         body = re.sub(r"\s+", " ", sql).strip()
         if kind == "table" and "(" in body:
             # Columns and constraints are one a line in what SQLAlchemy writes; their order has no meaning.

@@ -67,6 +67,11 @@ class ScriptedModules:
     def __init__(self, hosts: Mapping[str, Sequence[str]] | None = None) -> None:
         self.groups: dict[str, tuple[str, ...]] = {"localhost": (), **{k: tuple(v) for k, v in (hosts or {}).items()}}
         self.calls: list[ModuleCall] = []
+        self.compared: list[ModuleCall] = []
+        self.changes: Handler = lambda call: ok(
+            changed=True, output={"diff": {"path": "/x", "after": {"mode": "0644"}}}
+        )
+        """What a call would change, for dry runs and approvals."""
         self.handlers: dict[str, Handler] = {}
         self.refused: dict[str, str] = {}
         self.world: dict[str, Any] = {}
@@ -113,8 +118,8 @@ class ScriptedModules:
         )
         if not call.is_still_allowed():
             return ModuleResult(success=False, held=True)
-        self.calls.append(call)
-        handler = self.handlers.get(call.module)
+        (self.compared if call.compare else self.calls).append(call)
+        handler = self.changes if call.compare else self.handlers.get(call.module)
         if handler is None:
             return ok(output={"world": dict(self.world)})
         try:

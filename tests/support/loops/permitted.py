@@ -37,6 +37,7 @@ def call_of(
     host: str = "localhost",
     timeout: float = 30,
     fence: Fence = Fence.NONE,
+    compare: bool = False,
     injected: Iterable[str] = (),
     is_still_allowed: Callable[[], bool] = lambda: True,
 ) -> ModuleCall:
@@ -48,6 +49,7 @@ def call_of(
         timeout=timeout,
         permit=permit(modules.identity(host), modules.privilege(host), module, params, fence),
         fence=fence,
+        compare=compare,
         injected=frozenset(injected),
         is_still_allowed=is_still_allowed,
     )

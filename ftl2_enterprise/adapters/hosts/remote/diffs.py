@@ -1,50 +1,64 @@
-"""Differences of files as texts of limited length."""
+"""What writing a file would change: both sides of it, as far as they may be shown."""
 
 from __future__ import annotations
 
-import difflib
+import grp
+import pwd
 from typing import Any
 
-LONGEST = 20_000
-"""Characters of a text or a difference that are kept."""
-MOST_COMPARED = 1 << 20
-"""Bytes of a file that is compared line by line: the time grows with the square of the lines."""
+SHOWN = 20_000
+"""Bytes of a text that is part of an observation."""
+COMPARED = 1 << 18
+"""Bytes of a text that is compared line by line by the caller."""
+PRIVATE = "other users cannot read the file"
 
 
-def shown(content: bytes | None, status: dict[str, Any]) -> dict[str, Any]:
-    """One side of a difference: the text if it is one, and mode and owner."""
+def changes(
+    path: str,
+    before: dict[str, int] | None,
+    after: dict[str, int],
+    old: bytes | None,
+    new: bytes,
+    *,
+    is_same: bool,
+    limit: int,
+) -> dict[str, Any]:
+    """Both sides; `before` is None if there is no file yet, `old` if it is too large to be read.
+
+    The content of a file that other users cannot read is on neither side: who reads the difference is another user.
+    """
+    is_private = any(not one["mode"] & 0o004 for one in (before, after) if one and "mode" in one)
+    found: dict[str, Any] = {"path": path, "same_content": is_same}
+    found["before"] = None if before is None else _side(old, before, limit, is_private=is_private)
+    found["after"] = _side(new, {**after, "size": len(new)}, limit, is_private=is_private)
+    return found
+
+
+def _side(content: bytes | None, status: dict[str, int], limit: int, *, is_private: bool) -> dict[str, Any]:
+    side: dict[str, Any] = {"size": status["size"]}
+    if "mode" in status:
+        side["mode"] = f"{status['mode']:04o}"
+    if "uid" in status:
+        side["owner"] = _name(status["uid"], pwd.getpwuid)
+    if "gid" in status:
+        side["group"] = _name(status["gid"], grp.getgrgid)
     text = None if content is None else _text(content)
-    size = {} if content is None else {"size": len(content)}
-    kept = {} if text is None else {"content": text[:LONGEST], "truncated": len(text) > LONGEST}
-    mode = {"mode": f"{status['mode']:04o}"} if "mode" in status else {}
-    return {**size, **kept, **{key: status[key] for key in ("uid", "gid") if key in status}, **mode}
+    if is_private:
+        side["hidden"] = PRIVATE
+    elif content is None or len(content) > limit:
+        side["hidden"] = "it is too large"
+    elif text is None:
+        side["hidden"] = "it is not text"
+    else:
+        side["content"] = text
+    return side
 
 
-def unified(old: bytes | None, new: bytes, before: dict[str, Any], after: dict[str, Any], *, name: str) -> str:
-    """The difference in the unified format, with lines about what is not text, and about mode and owner."""
-    lines: list[str] = []
-    for key, label in (("mode", "mode"), ("uid", "owner"), ("gid", "group")):
-        if key in after and before.get(key) != after[key] and (old is not None or key != "uid"):
-            form = "{:04o}".format if key == "mode" else str
-            was = form(before[key]) if key in before else "none"
-            lines.append(f"{label}: {was} -> {form(after[key])}\n")
-    if old != new:
-        lines.extend(_content(old, new, name))
-    text = "".join(lines)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n... truncated\n"
-
-
-def _content(old: bytes | None, new: bytes, name: str) -> list[str]:
-    texts = ("" if old is None else _text(old)), _text(new)
-    if texts[0] is None or texts[1] is None:
-        return [f"content: {0 if old is None else len(old)} bytes -> {len(new)} bytes, not text\n"]
-    if len(old or b"") + len(new) > MOST_COMPARED:
-        return [f"content: {0 if old is None else len(old)} bytes -> {len(new)} bytes, too large to compare\n"]
-    found = difflib.unified_diff(
-        texts[0].splitlines(keepends=True), texts[1].splitlines(keepends=True),
-        "/dev/null" if old is None else name, name, n=3,
-    )  # fmt: skip
-    return [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found]
+def _name(number: int, find: Any) -> str:
+    try:
+        return str(find(number)[0])
+    except KeyError:
+        return str(number)
 
 
 def _text(content: bytes) -> str | None:

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftl2_enterprise.adapters.hosts.remote import diffs
 
@@ -41,7 +41,7 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
         return _describe(dest, changed=False, note="it exists already and force is off")
     desired = _mode(request.get("mode"), before, mode_of_source)
     if request.get("check"):
-        return _checked(dest, content, before, request, desired if desired is not None else mode_of_source)
+        return _checked(dest, content, before, request, _Modes(desired, mode_of_source))
     result_extra: dict[str, Any] = {}
     changed = before is None or not _same(dest, content, before.st_size)
     if changed:
@@ -61,30 +61,40 @@ def put(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(
-    dest: Path, content: bytes, before: os.stat_result | None, request: dict[str, Any], mode: int | None
+    dest: Path, content: bytes, before: os.stat_result | None, request: dict[str, Any], modes: _Modes
 ) -> dict[str, Any]:
-    """What writing would change; nothing is written."""
-    if before is None:
-        _require_parent_to_exist(dest, make=bool(request.get("make_parents")))
-    now = {} if before is None else {"mode": stat.S_IMODE(before.st_mode), "uid": before.st_uid, "gid": before.st_gid}
-    then = dict(now)
-    if mode is not None and (before is None or request.get("mode") not in (None, "")):
-        then["mode"] = mode
-    for key, kind in (("owner", "user"), ("group", "group")):
+    """What writing would change; nothing is written. With `compare`, both sides in full."""
+    compare = bool(request.get("compare"))
+    now = None if before is None else _status(before)
+    is_same = before is not None and _same(dest, content, before.st_size)
+    then = dict(now or {})
+    if modes.desired is not None:
+        then["mode"] = modes.desired
+    elif not is_same:
+        then["mode"] = modes.of_source if modes.of_source is not None else then.get("mode", 0o666 & ~_umask())
+    for key, kind, field in (("owner", "user", "uid"), ("group", "group", "gid")):
         if request.get(key) not in (None, ""):
-            then["uid" if key == "owner" else "gid"] = _id_of(request[key], kind)
-    old = None if before is None else dest.read_bytes()
-    changed = old != content or then != now
-    found: dict[str, Any] = {"changed": changed, "dest": str(dest)}
-    if changed:
-        found["diff"] = {"before": diffs.shown(old, now), "after": diffs.shown(content, then), "path": str(dest)}
-        found["diff"]["text"] = diffs.unified(old, content, now, then, name=str(dest))
+            then[field] = _id_of(request[key], kind)
+    found: dict[str, Any] = {"changed": not is_same or then != now, "dest": str(dest)}
+    if now is None and not request.get("make_parents") and not dest.parent.is_dir():
+        if not compare:
+            raise TransferFailed(f"cannot write {dest}: the directory {dest.parent} does not exist")
+        # What is done before it may make the directory.
+        found["note"] = f"the directory {dest.parent} does not exist now"
+    if found["changed"]:
+        limit = diffs.COMPARED if compare else diffs.SHOWN
+        old = dest.read_bytes() if before is not None and before.st_size <= limit else None
+        found["diff"] = diffs.changes(str(dest), now, then, old, content, is_same=is_same, limit=limit)
     return found
 
 
-def _require_parent_to_exist(dest: Path, *, make: bool) -> None:
-    if not make and not dest.parent.is_dir():
-        raise TransferFailed(f"cannot write {dest}: the directory {dest.parent} does not exist")
+def _status(of: os.stat_result) -> dict[str, int]:
+    return {"mode": stat.S_IMODE(of.st_mode), "uid": of.st_uid, "gid": of.st_gid, "size": of.st_size}
+
+
+class _Modes(NamedTuple):
+    desired: int | None
+    of_source: int | None
 
 
 def parse_mode(mode: Any, base: int = 0) -> int:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Action
+    from ftl2_enterprise.protocol.text import StoredText
     from ftl2_enterprise.render.loops.narrator import Narrator
     from ftl2_enterprise.render.loops.tally import Tally
     from ftl2_enterprise.store.database import Store
@@ -99,6 +100,7 @@ def _report(
 
     with store.read() as tx:
         prompts = prompt_rows.get_prompts(tx, loop.id, state=PromptState.OPEN)
+        proposed = run_totals.previewed(tx, loop) if given.has("json") else []
         whole = run_totals.of_run(tx, loop) if given.has("resume") and loop.mode is Mode.SINGLE else seen
     if given.has("json"):
         session.document(
@@ -107,6 +109,7 @@ def _report(
                 "exit_status": exit_of(loop).value,
                 "seen": {**vars(seen), "actions": seen.actions, "seconds": round(seconds, 3)},
                 "prompts": json_output.document(prompts),
+                "previewed": json_output.document(proposed),
             }
         )
         return
@@ -120,7 +123,13 @@ def _had_ended(session: CliSession, loop: Loop, *, wants_json: bool) -> int:
     status = exit_of(loop)
     if wants_json:
         session.document(
-            {"loop": json_output.document(loop), "exit_status": status.value, "seen": None, "prompts": []}
+            {
+                "loop": json_output.document(loop),
+                "exit_status": status.value,
+                "seen": None,
+                "prompts": [],
+                "previewed": [],
+            }
         )
     else:
         why = line(("it had ended before; nothing was done", Role.FAINT), indent=2)
@@ -211,6 +220,7 @@ def _find(store: Store, ref: str) -> Loop:
 
 def _give_lookups(narrator: Narrator, store: Store) -> None:
     from ftl2_enterprise.loops.rows import actions as action_rows, prompts as prompt_rows  # noqa: PLC0415
+    from ftl2_enterprise.store import texts  # noqa: PLC0415
 
     def action(action_id: int) -> Action:
         with store.read() as tx:
@@ -220,7 +230,11 @@ def _give_lookups(narrator: Narrator, store: Store) -> None:
         with store.read() as tx:
             return prompt_rows.get_prompt(tx, prompt_id)
 
-    narrator.lookup, narrator.lookup_prompt = action, prompt
+    def whole(text: StoredText) -> str:
+        with store.read() as tx:
+            return texts.whole(tx, text)
+
+    narrator.lookup, narrator.lookup_prompt, narrator.lookup_text = action, prompt, whole
 
 
 def _approval(store: Store, prompt: Prompt) -> ApprovalDetail | None:
