@@ -92,7 +92,7 @@ async def test_what_cannot_be_found_out_is_reported(tmp_path: Path, why: str) ->
 async def test_an_observation_that_policy_denies_is_not_made(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        "rules:\n  - decision: deny\n    applies_to: [observations]\n    match: {module: copy}\n    reason: no\n"
+        "rules:\n  - decision: deny\n    applies_to: [observations]\n    match: {module: copy}\n    reason: quiet\n"
     )
     modules = hosts()
     with bench(
@@ -102,7 +102,7 @@ async def test_an_observation_that_policy_denies_is_not_made(tmp_path: Path) -> 
         ((_, shown),) = stored(b)
     assert modules.compared == []
     assert shown.startswith("not known what it would change: ")
-    assert shown.endswith(": no")
+    assert shown.endswith(": quiet")
 
 
 async def test_parameters_without_check_mode_are_reported(tmp_path: Path) -> None:
