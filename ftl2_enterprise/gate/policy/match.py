@@ -14,6 +14,7 @@ from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, spellings
 from ftl2_enterprise.gate.policy.pattern import Pattern
+from ftl2_enterprise.gate.policy.spellings import truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, values, written_paths
 
@@ -183,7 +184,9 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
         case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):
             return any(pattern.matches(one) or pattern.can_mean(one) for item in found.items for one in item)
         case _:
-            return any(_matches_item(pattern, item) for item in found.items) or any(map(pattern.matches, found.more))
+            return any(_matches_item(pattern, item, found.meaning) for item in found.items) or any(
+                map(pattern.matches, found.more)
+            )
 
 
 def _all_match(pattern: Pattern, found: Values) -> bool:
@@ -196,11 +199,14 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
             and all(as_path.matches(item[0]) for item in found.items)
             and all(as_path.includes_all_below(tree) for tree in below)
         )
-    return bool(found.items) and all(_matches_item(pattern, item) for item in found.items)
+    return bool(found.items) and all(_matches_item(pattern, item, found.meaning) for item in found.items)
 
 
-def _matches_item(pattern: Pattern, item: tuple[str, ...]) -> bool:
-    return any(map(pattern.matches, item)) or not pattern.as_mode.isdisjoint(item)
+def _matches_item(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> bool:
+    if any(map(pattern.matches, item)) or not pattern.as_mode.isdisjoint(item):
+        return True
+    # A rule may have `yes` where a call has `true`.
+    return meaning is Meaning.PLAIN and truth_of(pattern.text) in item
 
 
 def _is_glob(text: str) -> bool:

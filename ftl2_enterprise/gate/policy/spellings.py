@@ -26,6 +26,14 @@ def truth_spellings(text: str) -> tuple[str, ...]:
     return (text, "false", "False") if lower in _FALSE else (text,)
 
 
+def truth_of(pattern: str) -> str | None:
+    """`true` or `false` for a word of a rule that means it; a digit or a letter may mean something else."""
+    lower = pattern.lower()
+    if len(lower) < 2:
+        return None
+    return "true" if lower in _TRUE else "false" if lower in _FALSE else None
+
+
 def mode_spellings(value: object) -> tuple[str, ...]:
     """The file mode as it is written and as four octal digits: 511, "777" and "u=rwx,g=rwx,o=rwx" are 0777.
 
