@@ -50,7 +50,8 @@ def _users(engine: LoopContext) -> dict[str, str | None]:
     return {host.name: host.ansible_user for host in hosts}
 
 
-def _registered(engine: LoopContext) -> set[str]:
+def registered(engine: LoopContext) -> set[str]:
+    """Names of the hosts that the loop has registered."""
     hosts = engine.journal.read(host_rows.get_hosts, engine.journal.loop_id)
     return {host.name for host in hosts if host.state is HostState.REGISTERED}
 
@@ -113,7 +114,7 @@ def _apply(
     origin: Origin,
     already_refused: Sequence[str] = (),
 ) -> None:
-    listed = {entry.name for entry in engine.modules.hosts()} - _registered(engine)
+    listed = {entry.name for entry in engine.modules.hosts()} - registered(engine)
     ops, refused = valid_ops(list(ops), users=_users(engine))
     refused = [*already_refused, *refused]
     done: list[StateOp] = []

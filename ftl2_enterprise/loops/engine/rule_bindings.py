@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftl2_enterprise.loops.engine import observe
+from ftl2_enterprise.loops.engine import inventory_state, observe
 from ftl2_enterprise.loops.lifecycle import ActionEvent
 from ftl2_enterprise.loops.rules.scope import RuleScope
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 def scope(engine: LoopContext) -> RuleScope:
     """The loop, as bindings of rules are compared with it."""
-    return RuleScope(loop=engine.spec.name, labels=engine.spec.labels, directory=engine.modules)
+    return RuleScope(
+        loop=engine.spec.name,
+        labels=engine.spec.labels,
+        directory=engine.modules,
+        registered=lambda: inventory_state.registered(engine),
+    )
 
 
 async def load(engine: LoopContext) -> RuleSet:

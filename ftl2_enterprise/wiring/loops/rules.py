@@ -59,10 +59,16 @@ def files_of(tx: Tx, ref: str, settings: Settings) -> list[RuleFile]:
     """The rule files that a loop loads, and those that state in no valid form to what they apply. Raises Problem."""
     loop = loop_rows.get_loop(tx, ref)
     inventory = inventory_files.load(loop.spec.inventory)
-    for entry in registered_entries(host_rows.get_hosts(tx, loop.id)):
+    registered = registered_entries(host_rows.get_hosts(tx, loop.id))
+    for entry in registered:
         with contextlib.suppress(Problem):
             inventory.add(entry)
-    scope = RuleScope(loop=loop.name, labels=loop.spec.labels, directory=inventory)
+    scope = RuleScope(
+        loop=loop.name,
+        labels=loop.spec.labels,
+        directory=inventory,
+        registered=lambda: {entry.name for entry in registered},
+    )
     directory = rules_dir(loop.spec, settings)
     files = rule_files([directory]) if directory is not None else []
     return [file for file in files if file.applies_to is None or scope.includes(file.applies_to)]

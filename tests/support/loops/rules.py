@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.loops.ports import BrokenRuleFile, ModuleResult, RuleDeclaration, RuleSource
+from ftl2_enterprise.loops.ports import BrokenRuleFile, HostEntry, ModuleResult, RuleDeclaration, RuleSource
 from ftl2_enterprise.loops.rules.api import shown
 from ftl2_enterprise.loops.rules.compiled import NotARule, compile_rule
 from ftl2_enterprise.loops.rules.scope import RuleScope
@@ -58,7 +58,10 @@ def source_of(path: Path) -> RuleSource:
 
 
 def scope(
-    loop: str = "web", labels: Mapping[str, str] | None = None, hosts: Mapping[str, Sequence[str]] | None = None
+    loop: str = "web",
+    labels: Mapping[str, str] | None = None,
+    hosts: Mapping[str, Sequence[str]] | None = None,
+    registered: Sequence[HostEntry] = (),
 ) -> RuleScope:
     """A loop for which rules are loaded; `hosts` are the hosts of its inventory, with their groups."""
     inventory = Inventory()
@@ -66,7 +69,12 @@ def scope(
         inventory.host(host)
         for group in groups:
             inventory.group(group).members[host] = None
-    return RuleScope(loop=loop, labels=labels or {}, directory=inventory.settle())
+    inventory.settle()
+    for entry in registered:
+        inventory.add(entry)
+    return RuleScope(
+        loop=loop, labels=labels or {}, directory=inventory, registered=lambda: [one.name for one in registered]
+    )
 
 
 class RulesHere:

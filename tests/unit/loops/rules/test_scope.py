@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ftl2_enterprise.loops.ports import HostEntry
+from ftl2_enterprise.loops.rules.scope import RuleScope
 from ftl2_enterprise.protocol.loops.rules import RuleBinding
 from tests.support.loops.rules import scope
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.gate.effects import HostIdentity
 
 HOSTS = {"web01": ["web"], "web02": ["web"], "db01": ["data"]}
 
@@ -70,14 +74,30 @@ def test_without_an_inventory_this_machine_is_every_host() -> None:
 
 def test_a_registered_host_is_what_else_has_its_address() -> None:
     """A loop names and groups it; under a name of its hosts, a rule must not reach another one of the inventory."""
-    here = scope(hosts=HOSTS)
-    for entry in (
+    registered = [
         HostEntry(name="web98", ansible_host="db01", groups=("web",)),
         HostEntry(name="web99", ansible_host="192.0.2.9", groups=("web",)),
         HostEntry(name="web97", ansible_host="127.0.0.1", groups=("web",)),
-    ):
-        here.directory.add(entry)  # type: ignore[attr-defined]
+    ]
+    here = scope(hosts=HOSTS, registered=registered)
     binding = RuleBinding(hosts=["web"])
     assert [one.name for one in here.hosts(binding)] == ["web01", "web02", "web99"]
     assert not here.covers(binding, "web98")
     assert here.covers(RuleBinding(hosts=["web", "db01"]), "web98")
+
+
+def test_identities_of_the_hosts_of_an_inventory_are_not_needed() -> None:
+    """Finding one takes time in proportion to the inventory, and a rule may be bound to thousands of hosts."""
+    here = scope(hosts=HOSTS)
+
+    class WithoutIdentities:
+        hosts = staticmethod(here.directory.hosts)
+
+        def identity(self, name: str, /) -> HostIdentity:
+            raise AssertionError(name)
+
+    here = RuleScope(loop="web", labels={}, directory=WithoutIdentities())
+    binding = RuleBinding(hosts=["web", "mail*"])
+    assert here.includes(binding)
+    assert [one.name for one in here.hosts(binding)] == ["web01", "web02"]
+    assert here.covers(binding, "mail01")
