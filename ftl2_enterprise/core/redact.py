@@ -16,6 +16,7 @@ from typing import Any, cast, override
 import msgspec
 
 from ftl2_enterprise.core.secret_forms import MASK, KnownValues, mask_spans
+from ftl2_enterprise.core.secret_references import BEGIN, is_reference
 
 MAX_DEPTH = 100
 
@@ -167,6 +168,8 @@ def _conceal(value: Any, depth: int) -> Any:
     match value:
         case None | bool() | "":
             return value
+        case str() if is_reference(value):
+            return value
         case Mapping():
             items = cast("Mapping[Any, Any]", value).items()
             # Names inside a secret may be secrets too: `tokens: {abc123: web}`.
@@ -245,7 +248,7 @@ def _masked_assignment(match: re.Match[str]) -> str:
     # not contain it.
     if match["colon"] and match["word"].lower() == "passwd":
         return whole
-    if not secret or secret.startswith(("$", "{{", "%(", MASK)) or secret.lower() in _NOT_SECRET:
+    if not secret or secret.startswith(("$", "{{", "%(", MASK, BEGIN)) or secret.lower() in _NOT_SECRET:
         return whole
     start, end = (offset - match.start() for offset in match.span(name))
     return whole[:start] + MASK + whole[end:]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final, override
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.redact import MASK
+from ftl2_enterprise.core.secret_references import reveal
 from ftl2_enterprise.gate.modules import spellings
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _HINT = (
     "write MODULE.PARAM=ENV_VAR, for example uri.url_password=DEPLOY_PASSWORD, or MODULE.PARAM=credential:NAME for a "
-    "credential of the service"
+    "credential of the service; for one that a manifest names, NAME takes the place of MODULE.PARAM"
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
@@ -93,10 +95,22 @@ class Bindings:
     """All bindings of a loop. The first one that matches a module's parameter provides its value."""
 
     all: tuple[Binding, ...] = ()
+    named: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    """Those to which the desired state refers."""
 
-    def inject(self, module: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters with the bound ones added; parameters with explicit values keep them."""
-        result = dict(params)
+    def reveal(self, value: Any) -> Any:
+        """The value with named secrets in place of references to them."""
+        return reveal(value, self._find) if self.named else value
+
+    def _find(self, name: str) -> str | None:
+        return self.named[name].reveal() if name in self.named else None
+
+    def inject(self, module: str, params: Mapping[str, Any], *, reveals: bool = False) -> dict[str, Any]:
+        """The parameters with the bound ones added; parameters with explicit values keep them.
+
+        `reveals`: a person wrote the parameters, so references in them are replaced by the secrets.
+        """
+        result = dict(self.reveal(params)) if reveals else dict(params)
         names = spellings(module)
         for binding in self.all:
             # A mask that a decider copied from an observation is not an explicit value.
@@ -108,7 +122,7 @@ class Bindings:
 
     def values(self) -> list[str]:
         """The secret texts; only the redactor may use them."""
-        return [binding.secret.reveal() for binding in self.all]
+        return [secret.reveal() for secret in (*(one.secret for one in self.all), *self.named.values())]
 
 
 def hide_unit(environ: MutableMapping[str, str]) -> None:
@@ -137,18 +151,65 @@ def parse_bindings(
     """
     values = os.environ if environ is None else environ
     bindings: dict[tuple[str, str], Binding] = {}
+    named: dict[str, Secret] = {}
+    sources: dict[str, str] = {}
     for text in texts:
         module, param, source = _split(text)
-        target = f"{module}.{param}"
-        if source.startswith(_PREFIX):
-            value = _credential(target, source.removeprefix(_PREFIX), values, in_service=in_service)
-        else:
-            value = _variable(target, source, values, in_service=in_service)
+        target = f"{module}.{param}" if module else param
+        value = _value(target, source, values, in_service=in_service)
+        if not module:
+            if sources.setdefault(param, source) != source:
+                raise invalid(
+                    f"cannot bind {param} twice: to {sources[param]} and to {source}", "keep one of the two"
+                )
+            named[param] = Secret(value)
+            continue
         known = bindings.get((module, param))
         if known is not None and known.source != source:
             raise invalid(f"cannot bind {target} twice: to {known.source} and to {source}", "keep one of the two")
         bindings[module, param] = Binding(module=module, param=param, source=source, secret=Secret(value))
-    return Bindings(all=tuple(bindings.values()))
+    return Bindings(all=tuple(bindings.values()), named=named)
+
+
+def complete(
+    bindings: Bindings,
+    declared: Mapping[str, str | None],
+    environ: Mapping[str, str] | None = None,
+    *,
+    in_service: bool = False,
+) -> Bindings:
+    """The bindings with each secret that the desired state declares, from its own source if no other one was given.
+
+    Raises Problem(invalid), also for a name that is not declared.
+    """
+    values = os.environ if environ is None else environ
+    for name in bindings.named:
+        if name not in declared:
+            close = get_close_matches(name, declared, n=1)
+            raise invalid(
+                f"cannot bind {name}: the desired state has no secret of that name",
+                f"did you mean {close[0]}?"
+                if close
+                else "list it under `secrets:` in the manifest, or write MODULE.PARAM=SOURCE",
+            )
+    named = dict(bindings.named)
+    for name, source in declared.items():
+        if name in named:
+            continue
+        if source is None:
+            raise invalid(
+                f"cannot use secrets.{name}: it has no source",
+                f"give --secret {name}={_PREFIX}{_IMPORTED}NAME, or write the source into the manifest",
+            )
+        _, _, checked = _split(f"{name}={source}")
+        named[name] = Secret(_value(name, checked, values, in_service=in_service))
+    return Bindings(all=bindings.all, named=named)
+
+
+def _value(target: str, source: str, values: Mapping[str, str], *, in_service: bool) -> str:
+    if source.startswith(_PREFIX):
+        return _credential(target, source.removeprefix(_PREFIX), values, in_service=in_service)
+    return _variable(target, source, values, in_service=in_service)
 
 
 def _variable(target: str, name: str, values: Mapping[str, str], *, in_service: bool) -> str:
@@ -208,7 +269,9 @@ def _split(text: str) -> tuple[str, str, str]:
     if not equals:
         raise invalid("cannot read the secret binding: it has no equals sign", _HINT)
     shown = f"{target}=..."
-    if not dot or not module or not param:
+    if not dot and _VARIABLE.fullmatch(target.strip()):
+        module, param = "", target.strip()
+    elif not dot or not module or not param:
         raise invalid(f"cannot read the secret binding {shown}", _HINT)
     if source.startswith(_PREFIX):
         if not _CREDENTIAL.fullmatch(source.removeprefix(_PREFIX)):

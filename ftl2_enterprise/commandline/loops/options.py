@@ -132,7 +132,7 @@ PROMPT_TIMEOUT = Option(
 )
 SECRET = Option(
     "secret",
-    "Bind a secret: SOURCE is credential:NAME or a variable of the service's environment.",
+    "Bind a secret, or one of the manifest's by its name: SOURCE is credential:NAME or a variable of the service.",
     TEXT,
     short="s",
     value="MODULE.PARAM=SOURCE",

@@ -278,7 +278,11 @@ def effect_of(
         subject=subject,
         host=modules.identity(requested.host),
         module=canonical(requested.module),
-        params=bindings.inject(requested.module, requested.params),
+        params=bindings.inject(
+            requested.module,
+            requested.params,
+            reveals=requested.origin is Origin.MANIFEST and requested.kind is EffectKind.ACTION,
+        ),
         privilege=modules.privilege(requested.host),
         fence=requested.fence,
         environment=environment,

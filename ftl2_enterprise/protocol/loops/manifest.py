@@ -167,6 +167,9 @@ class Manifest(Strict, frozen=True, kw_only=True):
     """Values for templates, read as `vars.NAME`; each may use those above it."""
     allow_literal: list[str] = []
     """Variables that look like secrets and are none."""
+    secrets: dict[Key, Annotated[str, Meta(min_length=1)] | None] = {}
+    """Secrets, which parameters of actions and templates read as `secrets.NAME`. Each has its source,
+    `credential:NAME` or a variable of the environment; without one, `--secret NAME=SOURCE` gives it."""
     questions: list[Question] = []
     observe: list[ManifestObservation] = []
 

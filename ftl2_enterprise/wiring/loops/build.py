@@ -30,7 +30,7 @@ from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.gate.budgets import Limit, micro
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy, RuleDecision
-from ftl2_enterprise.loops import process
+from ftl2_enterprise.loops import process, secrets
 from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.ports import ModelLimits
@@ -133,7 +133,9 @@ def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> Loo
     policy = _policy(spec.policy)
     site = _site(settings, in_service=in_service)
     bindings = parse_bindings(spec.secrets, in_service=in_service)
-    decider = _decider(spec, settings, expand=inventory.expand, bindings=bindings)
+    plan = _manifest(spec) if spec.decider == "manifest" else None
+    bindings = secrets.complete(bindings, plan.secrets if plan else {}, in_service=in_service)
+    decider = _decider(spec, settings, plan, expand=inventory.expand, bindings=bindings)
     loop_rules.check(spec, settings)
     if spec.decider == "claude" and shutil.which(settings.section(ModelSettings).command) is None:
         raise invalid(
@@ -198,13 +200,14 @@ def _manifest(spec: LoopSpec) -> ManifestPlan:
 def _decider(
     spec: LoopSpec,
     settings: Settings,
+    plan: ManifestPlan | None,
     *,
     expand: Callable[[str], Sequence[str]],
     bindings: Bindings,
 ) -> Decider:
+    if plan is not None:
+        return ManifestDecider(plan, expand=expand, reveal=bindings.reveal)
     match spec.decider:
-        case "manifest":
-            return ManifestDecider(_manifest(spec), expand=expand)
         case "rules":
             return RulesDecider()
         case "claude":

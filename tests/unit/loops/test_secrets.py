@@ -64,7 +64,7 @@ def test_the_first_binding_wins() -> None:
         ("uri.p=NOT_THERE", "the environment variable NOT_THERE is not set"),
         ("uri.p=EMPTY", "the environment variable EMPTY is empty"),
         ("uri.p", "cannot read the secret binding"),
-        ("uri=DEPLOY", "cannot read the secret binding uri=..."),
+        ("uri-x=DEPLOY", "cannot read the secret binding uri-x=..."),
         (".p=DEPLOY", "cannot read the secret binding .p=..."),
         ("uri.=DEPLOY", "cannot read the secret binding uri.=..."),
         ("=", "cannot read the secret binding"),

@@ -18,7 +18,7 @@ from ftl2_enterprise.protocol.loops.manifest import FileState
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ftl2_enterprise.adapters.deciders.manifest.file_checks import DesiredPath
     from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan, PlannedStep
@@ -33,9 +33,13 @@ class ManifestDecider:
     name: str = "manifest"
     is_model: bool = False
 
-    def __init__(self, plan: ManifestPlan, *, expand: Expand | None = None) -> None:
+    def __init__(
+        self, plan: ManifestPlan, *, expand: Expand | None = None, reveal: Callable[[str], str] = str
+    ) -> None:
+        """`reveal` returns a text with the values of its secrets."""
         self.plan: ManifestPlan = plan
         self.expand: Expand = expand or _only_itself
+        self._reveal = reveal
 
     def observations(self, answers: Sequence[PromptAnswer]) -> Sequence[ObservationSpec]:
         """The observations of the checks, as far as the known answers determine them."""
@@ -50,7 +54,7 @@ class ManifestDecider:
         """Converged, a question, or the actions of all steps that are out of place and whose requirements are met."""
         known, unanswered = known_answers(self.plan, situation.answers)
         results = {(one.name, one.host): one for one in situation.seen}
-        view = ManifestView(plan=self.plan, expand=self.expand, answers=known, results=results)
+        view = ManifestView(plan=self.plan, expand=self.expand, answers=known, results=results, reveal=self._reveal)
         try:
             observations(view)
             view.read_paths()
@@ -327,7 +331,7 @@ class _ManifestDecision:
     def _call(self, action: ResolvedAction, host: str, scope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         if action.path_params is None:
             return action.module, manifest_template.render(dict(action.params), scope)
-        desired, params = desired_path(action, scope)
+        desired, params = desired_path(action, scope, self.view.reveal)
         if desired.digest is not None:
             return "copy", params
         if "force" not in params and self._replaces_link(desired, host):

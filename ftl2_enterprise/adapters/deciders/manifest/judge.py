@@ -93,7 +93,7 @@ def _judge_paths(view: ManifestView, step: PlannedStep, host: str) -> StepVerdic
     observed = view.paths.get(host, ObservedPaths())
     lines: list[str] = []
     reasons: dict[int, str] = {}
-    for n, desired in enumerate(_desired_paths(step, view.scope(host, step.check_reads))):
+    for n, desired in enumerate(_desired_paths(view, step, host)):
         if desired.path not in observed.paths:
             return StepVerdict(status=StepStatus.UNKNOWN, lines=(_why_not_observed(view, host),))
         if desired.path in observed.hidden:
@@ -114,7 +114,8 @@ def _judge_paths(view: ManifestView, step: PlannedStep, host: str) -> StepVerdic
     )
 
 
-def _desired_paths(step: PlannedStep, scope: Mapping[str, Any]) -> Iterator[DesiredPath]:
+def _desired_paths(view: ManifestView, step: PlannedStep, host: str) -> Iterator[DesiredPath]:
+    scope = view.scope(host, step.check_reads)
     if isinstance(step.check, PathCheck):
         check, place = step.check, (*step.where, "check")
         mode = rendered(check.mode, scope, place)
@@ -126,7 +127,7 @@ def _desired_paths(step: PlannedStep, scope: Mapping[str, Any]) -> Iterator[Desi
         return
     for action in step.actions:
         try:
-            yield desired_path(action, scope)[0]
+            yield desired_path(action, scope, view.reveal)[0]
         except CannotRender as error:
             raise CannotEvaluate(action.where, f"the step {step.step.name!r}: {error}") from None
 

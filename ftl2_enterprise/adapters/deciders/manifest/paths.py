@@ -10,7 +10,7 @@ from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
 from ftl2_enterprise.protocol.loops.manifest import FileParams, TemplateParams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedAction
 
@@ -37,8 +37,12 @@ def mode_fault(mode: Any) -> str | None:
     return None
 
 
-def desired_path(action: ResolvedAction, scope: Mapping[str, Any]) -> tuple[DesiredPath, dict[str, Any]]:
+def desired_path(
+    action: ResolvedAction, scope: Mapping[str, Any], reveal: Callable[[str], str]
+) -> tuple[DesiredPath, dict[str, Any]]:
     """The desired state of the action's path on a host, and the parameters of file or copy that produce it.
+
+    The digest is that of the content with its secrets, which the parameters only refer to.
 
     Raises CannotRender, also for a rendered path or mode that is invalid.
     """
@@ -57,7 +61,9 @@ def desired_path(action: ResolvedAction, scope: Mapping[str, Any]) -> tuple[Desi
         return DesiredPath(path=path, state=state, mode=bits, owner=owner, group=group, target=target), params
     content = _content(action, params, scope)
     placed = {key: params[key] for key in ("mode", "owner", "group") if key in params}
-    desired = DesiredPath(path=path, mode=bits, owner=owner, group=group, digest=file_checks.digest_of(content))
+    desired = DesiredPath(
+        path=path, mode=bits, owner=owner, group=group, digest=file_checks.digest_of(reveal(content))
+    )
     return desired, {"dest": path, "content": content, **placed}
 
 

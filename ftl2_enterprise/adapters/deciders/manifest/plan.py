@@ -50,6 +50,8 @@ class ManifestPlan:
     labels: Mapping[str, str]
     directory: Path
     vars: Mapping[str, Any]
+    secrets: Mapping[str, str | None]
+    """Names and sources."""
     questions: tuple[Question, ...]
     observations: tuple[ResolvedObservation, ...]
     steps: tuple[PlannedStep, ...]
@@ -73,6 +75,7 @@ def plan(valid: ValidManifest) -> ManifestPlan:
         labels=resolved.manifest.labels,
         directory=resolved.directory,
         vars=resolved.vars,
+        secrets=dict(resolved.manifest.secrets),
         questions=tuple(resolved.manifest.questions),
         observations=resolved.observations,
         steps=tuple(_step(step, resolved.observations) for step in valid.steps),

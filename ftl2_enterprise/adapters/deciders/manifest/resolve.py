@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.adapters.deciders.manifest import literal_secrets, template as manifest_template
+from ftl2_enterprise.adapters.deciders.manifest import (
+    literal_secrets,
+    secrets as manifest_secrets,
+    template as manifest_template,
+)
 from ftl2_enterprise.adapters.deciders.manifest.parse import nearest
 from ftl2_enterprise.adapters.deciders.manifest.template import NOTHING, CannotRender, References
 from ftl2_enterprise.core.problem import Problem, invalid
@@ -184,8 +188,9 @@ def _refuse_literal_secrets(document: Document, manifest: Manifest) -> None:
             raise document.problem(
                 ("vars", name),
                 f"the variable {name!r} {why}, and a manifest is stored and shown",
-                "leave it out and bind the parameter that needs it, with --secret MODULE.PARAM=credential:NAME or "
-                f"=ENV_VAR; if it is no secret, add `allow_literal: [{name}]`",
+                "list it under `secrets:`, and read it as secrets.NAME; or bind the parameter that needs it, with "
+                "--secret MODULE.PARAM=credential:NAME or =ENV_VAR; if it is no secret, add "
+                f"`allow_literal: [{name}]`",
             )
 
 
@@ -197,6 +202,12 @@ class _Resolver:
     parsed: ParsedManifest
     vars: Mapping[str, Any]
 
+    def _without_secrets(self, where: Where, reads: References) -> References:
+        for name in sorted(reads.secrets):
+            what = f"secrets.{name} cannot be used here"
+            raise self._problem(where, what, manifest_secrets.WHERE)
+        return reads
+
     def observation(self, n: int, entry: ManifestObservation) -> ResolvedObservation:
         where: Where = ("observe", n)
         reads = self._reads((*where, "params"), entry.params)
@@ -205,6 +216,8 @@ class _Resolver:
     def step(self, parsed: ParsedStep) -> ResolvedStep:
         step, where = parsed.step, parsed.where
         actions = tuple(self._action(action) for action in parsed.actions)
+        for action in actions:
+            self._check_secrets(action)
         if step.check is None:
             paths = [action.params.get("path") or action.params.get("dest") for action in actions]
             observe_reads = self._reads(where, paths)
@@ -246,7 +259,10 @@ class _Resolver:
 
     def _action(self, action: ParsedAction) -> ResolvedAction:
         where = action.where
-        reads = self._reads(where if action.path_params is not None else (*where, "params"), action.params)
+        place = where if action.path_params is not None else (*where, "params")
+        reads = self._reads(place, action.params, with_secrets=True)
+        if action.reason is not None:
+            self._reads(where, action.reason)
         text = None
         match action.path_params:
             # The file is not read if `content` is given, too: validation refuses the combination.
@@ -266,6 +282,13 @@ class _Resolver:
             text=text,
             reads=reads,
         )
+
+    def _check_secrets(self, action: ResolvedAction) -> None:
+        for name, value in action.params.items():
+            secrets = sorted(manifest_template.references(value).secrets)
+            why = manifest_secrets.why_not(action.module, name, action.path_params) if secrets else None
+            if why is not None:
+                raise self._problem((*action.where, name), f"secrets.{secrets[0]} {why}", manifest_secrets.WHERE)
 
     def _file(self, where: Where, src: str) -> str:
         directory = self.parsed.directory
@@ -296,15 +319,18 @@ class _Resolver:
             reads = manifest_template.expression_references(step.when)
         except CannotRender as error:
             raise self._problem((*where, "when"), f"`when` of {step.name!r}: {error}") from None
+        self._without_secrets((*where, "when"), reads)
         return self._known((*where, "when"), reads, {}, within=f"`when` of {step.name!r} reads")
 
-    def _reads(self, where: Where, value: Any) -> References:
+    def _reads(self, where: Where, value: Any, *, with_secrets: bool = False) -> References:
         try:
             reads = manifest_template.references(value)
         except CannotRender as error:
             raise self._problem(
                 where, f"a template here: {error}", "write {% raw %} around text that is not one"
             ) from None
+        if not with_secrets:
+            self._without_secrets(where, reads)
         return self._known(where, reads, {}, within="a template here reads")
 
     def _known(self, where: Where, reads: References, more: Mapping[str, Any], *, within: str) -> References:
@@ -316,6 +342,7 @@ class _Resolver:
             (reads.vars, manifest.vars.keys(), "vars."),
             (reads.answers, {question.key for question in manifest.questions}, "answers."),
             (reads.observed, {entry.name for entry in manifest.observe}, "observed."),
+            (reads.secrets, manifest.secrets.keys(), "secrets."),
         ):
             for name in sorted(used - known):
                 close = get_close_matches(name, sorted(set(known) - manifest_template.BUILT_IN), n=1, cutoff=0.5)

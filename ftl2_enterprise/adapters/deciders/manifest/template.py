@@ -17,7 +17,7 @@ from ftl2_enterprise.adapters.templates.sandbox import CannotRender, Sandbox, re
 
 EARLY = frozenset({"vars", "manifest_dir"})
 """Top-level names that are known when a manifest is loaded."""
-ROOTS = EARLY | {"answers", "observed", "host"}
+ROOTS = EARLY | {"answers", "observed", "host", "secrets"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class References:
     vars: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     observed: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
 
     def __or__(self, other: References) -> References:
         return References(
@@ -35,6 +36,7 @@ class References:
             vars=self.vars | other.vars,
             answers=self.answers | other.answers,
             observed=self.observed | other.observed,
+            secrets=self.secrets | other.secrets,
         )
 
 
@@ -140,16 +142,36 @@ def _parse(text: str) -> nodes.Template:
 def _references(tree: nodes.Template) -> References:
     if any(True for _ in meta.find_referenced_templates(tree)):
         raise CannotRender("a template cannot include or extend another")
-    found: dict[str, set[str]] = {root: set() for root in ("vars", "answers", "observed")}
+    found: dict[str, set[str]] = {root: set() for root in ("vars", "answers", "observed", "secrets")}
     for node, key in _children(tree):
         if isinstance(node, nodes.Name) and node.name in found:
             found[node.name].add(key)
+    names = meta.find_undeclared_variables(tree)
+    if "secrets" in names and not _are_alone(tree):
+        raise CannotRender(
+            "a secret can only be written as {{ secrets.NAME }}, without filters, conditions and blocks around it"
+        )
     return References(
-        names=frozenset(meta.find_undeclared_variables(tree)),
+        names=frozenset(names),
         vars=frozenset(found["vars"]),
         answers=frozenset(found["answers"]),
         observed=frozenset(found["observed"]),
+        secrets=frozenset(found["secrets"]),
     )
+
+
+def _are_alone(tree: nodes.Template) -> bool:
+    """Whether each secret is only printed: anything else would work on the text that stands for it."""
+    if any(True for _ in tree.find_all((nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock))):
+        return False
+    used = sum(node.name == "secrets" for node in tree.find_all(nodes.Name))
+    printed = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
+    alone = [
+        node
+        for node in printed
+        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "secrets"
+    ]
+    return used == len(alone)
 
 
 def _children(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:

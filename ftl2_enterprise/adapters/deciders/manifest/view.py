@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ftl2_enterprise.adapters.deciders.manifest import file_checks, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.file_checks import ObservedPaths
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender
+from ftl2_enterprise.core.secret_references import reference, without_references
 from ftl2_enterprise.loops.ports import ObservationResult, PromptAnswer
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
@@ -65,6 +66,8 @@ class ManifestView:
     plan: ManifestPlan
     expand: Expand
     answers: Mapping[str, str]
+    reveal: Callable[[str], str] = str
+    """The text with the values of its secrets; only for digests."""
     results: Mapping[tuple[str, str], ObservationResult] = field(
         default_factory=dict[tuple[str, str], ObservationResult]
     )
@@ -87,12 +90,19 @@ class ManifestView:
         """The scope of templates for a host, limited to `reads` if given."""
         names = reads.observed if reads else frozenset[str]()
         observed = {name: self.observation_for(name, host) for name in names}
-        return {
-            "vars": self.plan.vars,
-            "manifest_dir": str(self.plan.directory),
+        found = {
             "answers": self.answers,
             "host": host,
             "observed": {name: result.result for name, result in observed.items() if result},
+        }
+        if self.plan.secrets:
+            found = without_references(found)
+        secrets = {name: reference(name) for name in reads.secrets} if reads else {}
+        return {
+            "vars": self.plan.vars,
+            "manifest_dir": str(self.plan.directory),
+            "secrets": secrets,
+            **found,
         }
 
     def observation_for(self, name: str, host: str) -> ObservationResult | None:

@@ -200,3 +200,29 @@ def test_nothing_of_a_hundred_secrets_is_stored_logged_or_shown(service: Daemon,
     assert _clean_files(service, base) > 10
     # Everything was printed: the masks show that.
     assert "[redacted]" in (base / "written").read_text()
+
+
+def test_templates_write_them_and_nothing_else_has_them(service: Daemon, tmp_path: Path) -> None:
+    base, written = service.directory, tmp_path / "written"
+    names = [f"c{number:02}" for number in range(canaries.COUNT)]
+    (base / "t.j2").write_text("".join(f"{name}={{{{ secrets.{name} }}}}\n" for name in names))
+    text = (
+        "version: 1\nname: writes\nsecrets:\n"
+        + "".join(f"  {name}: credential:{name}\n" for name in names)
+        + f"steps:\n  - {{name: file, template: {{src: t.j2, dest: {written}, mode: 0600}}}}\n"
+        + '  - name: body\n    requires: [file]\n    check: {command: "false"}\n'
+        + '    action: {module: shell, params: {cmd: "tee /dev/stderr; exit 5", stdin: "{{ secrets.c33 }}\\n"}}\n'
+    )
+    (base / "writes.yaml").write_text(text)
+    expected = "".join(f"{name}={secret}\n" for name, secret in zip(names, canaries.canaries(), strict=True))
+    for content in ("", expected.replace("c50=", "c50=x")):
+        written.write_text(content)
+        service.submit(f"writes{len(content)}", text, source=str(base / "writes.yaml"), max_iterations=2)
+        service.until_state(f"writes{len(content)}", LoopState.FAILED, seconds=60)
+        assert written.read_text() == expected
+        assert _clean_commands(service, f"writes{len(content)}") > 1000
+    shown = _shown(service, ["history", "writes0", "--actions", "--json"]).decode()
+    assert "c33=⟦secret:c33⟧" in shown
+    _clean_files(service, base)
+    assert service.stop() == 0
+    _clean_files(service, base)
