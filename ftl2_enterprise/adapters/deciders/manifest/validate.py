@@ -12,6 +12,7 @@ from ftl2_enterprise.adapters.deciders.manifest import template as manifest_temp
 from ftl2_enterprise.adapters.deciders.manifest.paths import mode_fault, path_fault, path_of
 from ftl2_enterprise.adapters.deciders.manifest.resolve import early_scope
 from ftl2_enterprise.adapters.deciders.manifest.template import CannotRender, References
+from ftl2_enterprise.core.redact import is_sensitive
 from ftl2_enterprise.protocol.loops.decision import Operator
 from ftl2_enterprise.protocol.loops.labels import label_fault
 from ftl2_enterprise.protocol.loops.manifest import CopyParams, Expect, FileParams, FileState, StepCheck
@@ -102,6 +103,12 @@ class _Validator:
             if question.default is not None and options and str(question.default) not in options:
                 what = f"the default {question.default!r} of the question {question.key!r} is not one of its options"
                 raise self._problem(("questions", n, "default"), what, f"options: {', '.join(options)}")
+            if not options and is_sensitive(question.key):
+                what = f"the question {question.key!r} has the name of a secret, and answers are stored and shown"
+                hint = (
+                    "list it under `secrets:`, and read it as secrets.NAME; if it is no secret, give it another key"
+                )
+                raise self._problem(("questions", n, "key"), what, hint)
 
     def check_observation(self, named: ResolvedObservation) -> None:
         if _reads_observed(named.reads):

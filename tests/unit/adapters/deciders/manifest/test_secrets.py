@@ -145,3 +145,22 @@ def test_names_are_bound_and_completed() -> None:
         assert caught.value.hint
     with pytest.raises(Problem, match="cannot bind db twice"):
         parse_bindings(["db=OTHER", "db=DB"], environ)
+
+
+STEP = step(CMD)
+
+
+@pytest.mark.parametrize("key", ["db_password", "pin_secret", "apiKey", "token"])
+def test_a_question_for_a_secret_is_refused(key: str) -> None:
+    with pytest.raises(Problem) as caught:
+        manifest(f"version: 1\nname: a\nquestions:\n  - {{key: {key}, question: Which one}}\n{STEP}")
+    assert caught.value.message == (
+        f"cannot use m.yaml:4: the question '{key}' has the name of a secret, and answers are stored and shown"
+    )
+    assert "secrets.NAME" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("question", ["key: password, options: [keep, rotate]", "key: token_count", "key: colour"])
+def test_other_questions_are_asked(question: str) -> None:
+    plan = manifest(f"version: 1\nname: a\nquestions:\n  - {{question: Which one, {question}}}\n{STEP}")
+    assert len(plan.questions) == 1
