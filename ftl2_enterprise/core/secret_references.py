@@ -1,7 +1,7 @@
 """References to secrets: what stands for the value of a secret in everything that is decided, stored and shown.
 
-The value replaces a reference at the last moment, in the parameters of a call. Texts from outside must not contain
-one: a host could have a secret written where it can read it. So they lose the character with which one begins.
+The value replaces a reference at the last moment, in the parameters of a call. A text from outside must not contain
+one, or its author could have a secret put where they can read it. So it loses the character with which one begins.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def names_in(text: str) -> list[str]:
-    """The names of the secrets to which the text refers."""
-    return [match["name"] for match in _REFERENCE.finditer(text)]
+def refers(value: Any) -> bool:
+    """Whether a text in the value refers to a secret."""
+    return reveal(value, lambda name: "") != value
 
 
 def reveal(value: Any, find: Callable[[str], str | None]) -> Any:

@@ -281,7 +281,7 @@ def effect_of(
         params=bindings.inject(
             requested.module,
             requested.params,
-            reveals=requested.origin is Origin.MANIFEST and requested.kind is EffectKind.ACTION,
+            reveals=requested.origin is Origin.MANIFEST,
         ),
         privilege=modules.privilege(requested.host),
         fence=requested.fence,

@@ -6,10 +6,12 @@ For a dry run and for people who are asked to approve. What cannot be found out 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from ftl2_enterprise.core.secret_references import refers
 from ftl2_enterprise.gate.effects import EffectKind, Fence
 from ftl2_enterprise.gate.modules import canonical, fence_for
 from ftl2_enterprise.loops import change_text
@@ -113,8 +115,22 @@ async def _diff(engine: LoopContext, row: NewAction, params: dict[str, Any], hel
     if not result.success:
         return _not_compared(engine.redactor.text(result.error or "no reason was given"))
     output = {**result.output, "changed": result.changed}
+    if refers(params):
+        output["diff"] = _without_contents(output.get("diff"))
     # Comparing long texts takes up to a second, in which the loop's process has to answer.
     return await asyncio.to_thread(change_text.text_of, output, params, engine.redactor.text)
+
+
+def _without_contents(diff: Any) -> Any:
+    """The same without the texts of both sides: the file may have an older secret, which is not known any more."""
+    if not isinstance(diff, Mapping):
+        return diff
+    sides = cast("Mapping[str, Any]", diff)
+    return {key: _hidden(side) for key, side in sides.items()}
+
+
+def _hidden(side: Any) -> Any:
+    return {**cast("Mapping[str, Any]", side), "hidden": "it has a secret"} if isinstance(side, Mapping) else side
 
 
 def _not_compared(why: str) -> str:

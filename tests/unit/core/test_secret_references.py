@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from ftl2_enterprise.core.redact import MASK, Redactor
-from ftl2_enterprise.core.secret_references import BEGIN, is_reference, reference, reveal, without_references
+from ftl2_enterprise.core.secret_references import BEGIN, is_reference, reference, refers, reveal, without_references
 
 VALUES = {"db": "hunter2", "api": "s3cr3t⟧⟦secret:db⟧"}
 
@@ -31,6 +31,8 @@ def test_a_reference_is_no_secret_and_stays_where_a_secret_is_hidden() -> None:
     assert redactor.value({"password": reference("db")}) == {"password": reference("db")}
     assert redactor.text(f"password={reference('db')}") == f"password={reference('db')}"
     assert redactor.value({"password": f"{reference('db')} hunter3"}) == {"password": MASK}
+    assert refers({"a": [reference("db")]})
+    assert not refers({"a": ["⟦secret:"]})
     assert is_reference(reference("answers.pin"))
     assert not is_reference(f"a{reference('db')}")
     assert BEGIN in reference("db")

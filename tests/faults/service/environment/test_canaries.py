@@ -223,6 +223,13 @@ def test_templates_write_them_and_nothing_else_has_them(service: Daemon, tmp_pat
         assert _clean_commands(service, f"writes{len(content)}") > 1000
     shown = _shown(service, ["history", "writes0", "--actions", "--json"]).decode()
     assert "c33=⟦secret:c33⟧" in shown
+    # A dry run compares with a file that has secrets which are not known any more.
+    written.write_text("c00=an-older-secret\n")
+    service.submit("dry", text, source=str(base / "writes.yaml"), dry_run=True)
+    service.until_state("dry", LoopState.COMPLETED, LoopState.FAILED, seconds=60)
+    shown = _shown(service, ["history", "dry", "--actions", "--json"]).decode()
+    assert "not shown: it has a secret" in shown
+    assert "older-secret" not in shown
     _clean_files(service, base)
     assert service.stop() == 0
     _clean_files(service, base)
