@@ -1,4 +1,4 @@
-"""The read-only sandbox on a host that is reached over SSH, as root."""
+"""The read-only sandbox on a host that is reached over SSH, as root and as another user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh.calls import BUILD, SshCalls, local_calls
-from tests.support.processes import fenced_calls, hostile_commands as hostile, sshd
+from tests.support.processes import fence_target, fenced_calls, hostile_commands as hostile, sshd
 from tests.support.processes.fence_target import FenceTarget
 
 if TYPE_CHECKING:
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
     type Performed = tuple[dict[str, Any], bytes, bytes]
 
 pytestmark = [pytest.mark.ssh, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
-AT_ONCE = 6
-EVERY = 25
-"""One of so many commands is tried over SSH, where each takes longer; all of them are tried locally."""
+AT_ONCE = 8
 COMMANDS = [
     *(text for texts in hostile.HARMFUL.values() for text in texts), *hostile.KERNEL, *hostile.SYSTEM, *hostile.CALLS
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["root"])
+TRIED = {"root": COMMANDS[::2], "user": COMMANDS[1::2]}
+"""Each command is tried over SSH as one of the users; locally, all of them are tried as both."""
+
+
+@pytest.fixture(scope="module", params=list(TRIED))
 def user(request: pytest.FixtureRequest) -> int:
     found = 0 if request.param == "root" else (os.geteuid() or fenced_calls.USER)
     why = fenced_calls.missing(found)
@@ -58,7 +60,9 @@ def interpreter(user: int, home: Path) -> str:
         return sshd.interpreter()
     program = home / "python"
     program.write_text(
-        f'#!/bin/sh\nexec setpriv --reuid={user} --regid={user} --clear-groups {sshd.interpreter()} "$@"\n'
+        # What sshd, as root, has copied to the home belongs to root.
+        f"#!/bin/sh\nchown -R {user}:{user} {home}/.ftl 2>/dev/null\n"
+        f'exec setpriv --reuid={user} --regid={user} --clear-groups {sshd.interpreter()} "$@"\n'
     )
     program.chmod(0o755)
     return str(program)
@@ -105,18 +109,28 @@ async def test_a_command_reads_and_writes_nothing(calls: SshCalls, entry: HostEn
     assert (home / "new").exists()
 
 
+@pytest.mark.parametrize("name", TRIED)
+async def test_the_table_is_long(name: str) -> None:
+    assert len(set(TRIED[name])) >= 200
+
+
 async def test_no_hostile_command_changes_the_host(calls: SshCalls, entry: HostEntry, user: int) -> None:
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def attempt(text: str) -> str | None:
         async with turns:
-            head, _, _ = await shell(calls, entry, text, fence="sandbox", environment=environment)
+            head, _, _ = await shell(calls, entry, text, fence="sandbox", environment=environment, timeout=10)
         return None if head.get("fenced") else f"{text}: {head}"
 
     with FenceTarget(user) as target:
         environment = target.environment()
         before = target.state()
-        found = await asyncio.gather(*(attempt(text) for text in COMMANDS[::EVERY]))
+        machine, clock = fence_target.state_of_machine(), fence_target.clock()
+        tried = TRIED["user" if user else "root"]
+        found = await asyncio.gather(*(attempt(text) for text in tried))
         target.settle()
         assert [one for one in found if one] == []
         assert target.state() == before
+        after = fence_target.state_of_machine()
+        assert {name for name in machine.keys() | after.keys() if machine.get(name) != after.get(name)} == set()
+        assert abs(fence_target.clock() - clock) < 60
