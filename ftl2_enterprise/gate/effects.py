@@ -85,7 +85,9 @@ class Effect:
     module: str = ""
     """The canonical name of the module; of a model call, the provider."""
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The parameters that the module receives, secrets included; they are never shown or stored."""
+    """The parameters that the module receives, secrets included; they are never shown or stored. Of a model call:
+    `model`, `purpose`, and `request`, the digest of what is sent.
+    """
     privilege: str = ""
     """The user that the module runs as, if it is not the one of the connection or of this process."""
     fence: Fence = Fence.NONE
@@ -112,6 +114,11 @@ class Effect:
             self.module, _plain(self.params), self.privilege, self.fence,
         )  # fmt: skip
         return sha256(json.dumps(form, separators=(",", ":")).encode()).hexdigest()
+
+
+def model_params(*, model: str | None, purpose: str, digest: str) -> Mapping[str, str]:
+    """The parameters of a model call. `model` is None for the provider's default; `digest` is of what is sent."""
+    return {"model": model or "", "purpose": purpose, "request": digest}
 
 
 def _plain(value: Any) -> Any:

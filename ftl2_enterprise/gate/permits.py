@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, final, override
 
+from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.gate.key import KEY
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Permit:
         """Raise NotPermitted unless this permit was made for a module call with exactly these values."""
         about = replace(self._effect, host=host, module=module, params=params, privilege=privilege, fence=fence)
         self.require(about)
+
+    def require_model_call(self, *, provider: str, params: Mapping[str, Any]) -> None:
+        """Raise NotPermitted unless this permit was made for exactly this request to a model."""
+        if self._effect.kind is not EffectKind.MODEL_CALL:
+            raise NotPermitted(f"the permit for {self._effect.module} is not one for a request to a model")
+        self.require(replace(self._effect, module=provider, params=params))
 
     def require(self, effect: Effect) -> None:
         """Raise NotPermitted unless this permit was made for exactly this effect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -275,13 +275,23 @@ class ProviderHealth:
 NO_NEWS = ProviderHealth()
 
 
+class PermittedCall(NamedTuple):
+    """A model call that has been recorded and may begin."""
+
+    id: int
+    permit: Permit
+
+
 class ModelCallLog(Protocol):
     """Where a decider records its model calls, before and after each."""
 
-    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
-        """Wait until the call may begin, then reserve its upper bound and commit the intent; returns the call's id.
+    async def begin(
+        self, *, purpose: str, provider: str, model: str | None, request: str, digest: str, bound: Amount
+    ) -> PermittedCall:
+        """Wait until the call may begin, then reserve its upper bound and commit the intent.
 
-        Raises BudgetReached when a budget has no room for it.
+        `request` is the text that is stored, `digest` that of everything that is sent. Raises BudgetReached when a
+        budget has no room for the call, and CallDenied when policy denies it.
         """
         ...
 
@@ -311,6 +321,13 @@ class BudgetReached(DeciderFailed):
     def __init__(self, breach: Breach) -> None:
         super().__init__(breach.sentence("call the model"), CallOutcome.REFUSED)
         self.breach: Breach = breach
+
+
+class CallDenied(DeciderFailed):
+    """Policy denies the call of the model."""
+
+    def __init__(self, provider: str, reason: str) -> None:
+        super().__init__(f"cannot call the model {provider}: {reason}", CallOutcome.REFUSED)
 
 
 class StoppedWaiting(Exception):

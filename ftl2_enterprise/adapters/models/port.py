@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ftl2_enterprise.gate.effects import model_params
 from ftl2_enterprise.loops.ports import ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 
@@ -12,17 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.gate.budgets import Amount
+    from ftl2_enterprise.gate.permits import Permit
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
     """One request to a model."""
 
+    purpose: str
+    """What the answer is for: `decide` or `repair`."""
     system: str
     """The constant part, equal in all requests for the same purpose."""
     prompt: str
     schema: Mapping[str, Any]
     """JSON Schema of the answer."""
+
+    def digest(self) -> str:
+        """SHA-256 of everything that is sent, as 64 hexadecimal digits."""
+        form = json.dumps((self.system, self.prompt, self.schema), sort_keys=True, separators=(",", ":"))
+        return sha256(form.encode()).hexdigest()
+
+    def require(self, permit: Permit, *, provider: str, model: str | None) -> None:
+        """Raise NotPermitted unless the permit was made for this request to that model."""
+        params = model_params(model=model, purpose=self.purpose, digest=self.digest())
+        permit.require_model_call(provider=provider, params=params)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +91,9 @@ class Model(Protocol):
         """The most that the request may cost and use."""
         ...
 
-    async def ask(self, request: ModelRequest) -> ModelReply:
-        """Answer one request. Raises ModelError. Cancelling it ends all processes of the call."""
+    async def ask(self, request: ModelRequest, permit: Permit) -> ModelReply:
+        """Answer one request, which the permit must be for. Raises ModelError and NotPermitted.
+
+        Cancelling it ends all processes of the call.
+        """
         ...

@@ -140,12 +140,16 @@ def _rule(file: Path, node: yaml.Node, number: int) -> PolicyRule:
     for name in _APPROVAL:
         if name in fields and decision != RuleDecision.ASK:
             raise _wrong(file, fields[name], f"`{name}` belongs to a rule with `decision: ask`", "remove it")
+    applies_to = _applies_to(file, fields.get("applies_to"))
+    if decision == RuleDecision.ASK and (others := sorted(applies_to - {AppliesTo.ACTIONS})):
+        hint = f"write `decision: deny` or `allow` in a rule about {' and '.join(others)}"
+        raise _wrong(file, fields["applies_to"], "a rule with `decision: ask` is about actions alone", hint)
     return PolicyRule(
         number=number,
         match=_match(file, fields["match"]),
         reason=_text(file, fields["reason"]).strip() if "reason" in fields else "",
         source=f"{file.name} line {_line(node)}",
-        applies_to=_applies_to(file, fields.get("applies_to")),
+        applies_to=applies_to,
         decision=RuleDecision(decision),
         needs=_need(file, fields) if decision == RuleDecision.ASK else None,
     )

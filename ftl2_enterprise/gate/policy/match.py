@@ -100,6 +100,9 @@ class _JudgedEffect:
             case "class":
                 matched = [pattern.matches(one) for one in self._classes]
                 return all(matched) if allows else any(matched)
+            case "host" if effect.kind is EffectKind.MODEL_CALL:
+                # It has no host; the name in its effect is a default.
+                return pattern.text == "*"
             case "host":
                 return _matches_host(pattern, effect.host, allows=allows)
             case "environment":

@@ -169,20 +169,17 @@ class LoopContext:
         now = self.clock.now()
         return any(one.id == freeze.id and not one.is_over(now) for one in self.freezes())
 
-    def model_call(self, provider: str) -> Effect:
-        """The effect of asking a model."""
+    def model_call(self, provider: str, params: Mapping[str, str]) -> Effect:
+        """The effect of a request to a model; `params` as of `model_params`."""
         subject = loop_subject(self.journal.loop_id)
         return Effect(
             kind=EffectKind.MODEL_CALL,
             origin=Origin.MODEL,
             subject=subject,
             module=provider,
+            params=params,
             environment=self.spec.environment,
         )
-
-    def hold_for(self, effect: Effect) -> Freeze | None:
-        """The freeze that holds the effect now; None if no freeze does."""
-        return gate_freezes.holding(effect, self.freezes(), self.clock.now())
 
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""

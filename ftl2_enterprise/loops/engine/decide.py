@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftl2_enterprise.core.clock import seconds_between
-from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.gate.budgets import Amount, Breach
-from ftl2_enterprise.loops.engine import model_turn, prompting
+from ftl2_enterprise.loops.engine import prompting
 from ftl2_enterprise.loops.engine.check import unmet
 from ftl2_enterprise.loops.engine.context import Held, unless, unless_cut
 from ftl2_enterprise.loops.engine.fire_rules import state_of
+from ftl2_enterprise.loops.engine.model_calls import DecisionCalls
 from ftl2_enterprise.loops.engine.observe import CHECK, ObservedState, RequestedObservation, encode
-from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import (
-    NO_NEWS,
-    BudgetReached,
-    ModelUsage,
     PastIteration,
-    ProviderHealth,
     Situation,
     StoppedWaiting,
 )
@@ -33,10 +27,9 @@ from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     hosts as host_rows,
     loops as loop_rows,
-    model_calls as model_call_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSpec
-from ftl2_enterprise.protocol.loops.nouns import CallOutcome, Iteration, IterationOutcome, Loop
+from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Loop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -180,83 +173,13 @@ def situation(
         )
 
 
-class _DecisionCalls:
-    """Records a decider's model calls, in one transaction before each call and one after it.
-
-    The one before it also reserves what the call may cost; a call that may not begin yet waits for its turn.
-    """
-
-    def __init__(self, engine: LoopContext, iteration: Iteration) -> None:
-        self._engine = engine
-        self._iteration = iteration
-
-    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
-        engine = self._engine
-        redacted_request = engine.redactor.text(request)
-        while True:
-            self._raise_if_held(provider)
-            found = engine.journal.commit(
-                model_call_rows.begin_model_call,
-                self._iteration,
-                purpose=purpose,
-                provider=provider,
-                model=model,
-                request=redacted_request,
-                bound=bound,
-                limits=engine.limits.models,
-            )
-            match found:
-                case model_call_rows.CallBegun(call_id):
-                    reach(LoopFaultPoint.MODEL_CALL_STARTED)
-                    try:
-                        self._raise_if_held(provider)
-                    except Held as held:
-                        used = ModelUsage(input_tokens=0, output_tokens=0, cost_usd=0.0, model=model)
-                        self.finish(call_id, CallOutcome.REFUSED, usage=used, latency=0.0, error=held.freeze.sentence)
-                        raise
-                    return call_id
-                case Breach():
-                    raise BudgetReached(found)
-                case _:
-                    reach(LoopFaultPoint.MODEL_CALL_QUEUED)
-                    await model_turn.wait(engine, self._iteration, provider, found)
-
-    def _raise_if_held(self, provider: str) -> None:
-        freeze = self._engine.hold_for(self._engine.model_call(provider))
-        if freeze is not None:
-            raise Held(freeze)
-
-    def finish(
-        self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
-        error: str | None = None, health: ProviderHealth = NO_NEWS,
-    ) -> None:  # fmt: skip
-        redact, journal = self._engine.redactor.text, self._engine.journal
-        # A successful call is committed together with its decision, so a crash cannot keep one without the other.
-        write = journal.defer if outcome is CallOutcome.OK else journal.commit
-        write(
-            model_call_rows.finish_model_call,
-            call_id,
-            outcome,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cost_usd=usage.cost_usd,
-            latency=latency,
-            response=redact(response),
-            error=redact(error) if error is not None else None,
-            model=usage.model,
-            health=health,
-            limits=self._engine.limits.models,
-        )
-        reach(LoopFaultPoint.MODEL_ANSWERED)
-
-
 async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> Decision | None:
     """Ask the decider; None when a stop request interrupted it.
 
     Raises DeciderFailed, StoppedWaiting when it has to be asked again with new observations, and Held when a freeze
     holds a call of a model or interrupts it.
     """
-    asked = engine.decider.decide(now, _DecisionCalls(engine, iteration))
+    asked = engine.decider.decide(now, DecisionCalls(engine, iteration))
     if engine.decider.is_model:
         asked = _unless_cut(engine, asked)
     try:
@@ -268,7 +191,7 @@ async def decide(engine: LoopContext, iteration: Iteration, now: Situation) -> D
 
 
 async def _unless_cut(engine: LoopContext, asked: Coroutine[Any, Any, Decision]) -> Decision:
-    decided = await unless_cut(engine, engine.model_call(engine.decider.name), asked)
+    decided = await unless_cut(engine, engine.model_call(engine.decider.name, {}), asked)
     if isinstance(decided, Decision):
         return decided
     raise Held(decided)

@@ -25,7 +25,7 @@ from ftl2_enterprise.loops.engine import (
 )
 from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
-from ftl2_enterprise.loops.ports import BudgetReached, DeciderFailed, StoppedWaiting
+from ftl2_enterprise.loops.ports import BudgetReached, CallDenied, DeciderFailed, StoppedWaiting
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
@@ -154,7 +154,10 @@ def _end(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     recent = so_far[-2:]
     denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
-    if len(denied) == 2 or (spent and denied and (idle or recent[-1] is denied[-1])):
+    # The next call of the model would be denied, too; a model whose actions are denied may find another way.
+    is_call_denied = bool(recent) and recent[-1] in denied and recent[-1].decided_by == engine.decider.name
+    is_call_denied = is_call_denied and recent[-1].decision is None
+    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or recent[-1] is denied[-1])):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
     if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end
@@ -374,11 +377,12 @@ async def _ask_decider(
         )
         return None
     except DeciderFailed as failed:
+        is_denied = isinstance(failed, CallDenied)
         return engine.journal.commit(
             run_units.end_iteration,
             iteration,
             engine.journal.generation,
-            IterationOutcome.MODEL_FAILED,
+            IterationOutcome.DENIED if is_denied else IterationOutcome.MODEL_FAILED,
             error=engine.redactor.text(failed.message),
             decided_by=engine.decider.name,
         )

@@ -121,6 +121,42 @@ def begin_model_call(
 
 
 @unit
+def refuse_model_call(
+    tx: Tx, iteration: Iteration, *, purpose: str, provider: str, model: str | None, request: str, error: str
+) -> None:
+    """Record a call that is not made. It leaves the queue, and reserves and costs nothing."""
+    queue.leave(tx, iteration.loop_id)
+    row: dict[str, Any] = {
+        "loop_id": iteration.loop_id,
+        "iteration_id": iteration.id,
+        "purpose": purpose,
+        "provider": provider,
+        "model": model,
+        "started_at": tx.now,
+        "ended_at": tx.now,
+        "outcome": CallOutcome.REFUSED,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cost_usd": 0.0,
+        "latency": 0.0,
+        "error": error,
+        **text_values("request", texts.put(tx, request)),
+    }
+    call_id = _INSERT.insert(tx, row)
+    refused = ModelAnswered(
+        iteration_id=iteration.id,
+        call_id=call_id,
+        outcome=CallOutcome.REFUSED,
+        latency=0.0,
+        input_tokens=0,
+        output_tokens=0,
+        cost_usd=0.0,
+        error=error,
+    )
+    tx.emit(refused, subject=loop_subject(iteration.loop_id))
+
+
+@unit
 def finish_model_call(  # noqa: PLR0913 - each is a column
     tx: Tx,
     call_id: int,

@@ -19,9 +19,9 @@ STORE = "lib/python3.13/site-packages/ftl2_enterprise/store"
 WORK = Path("build/package")
 """What the last RPM was made from."""
 _LAST = branches().store.revisions[-1]
-_ADDED = f"{int(_LAST) + 1:04}"
+ADDED = f"{int(_LAST) + 1:04}"
 PRESENT = name_of(branches().heads)
-NEXT = name_of(branches().heads - {_LAST} | {_ADDED})
+NEXT = name_of(branches().heads - {_LAST} | {ADDED})
 """The schema of a later version, whose store has one more migration."""
 
 _HEAD = f'''"""What a later version remembers."""
@@ -29,7 +29,7 @@ _HEAD = f'''"""What a later version remembers."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "{_ADDED}"
+revision = "{ADDED}"
 down_revision = "{_LAST}"
 
 
@@ -96,7 +96,7 @@ def rpm_successor(folder: Path, migration: str, release: int = 3) -> Path:
 
 
 def _migrate(environment: Path, migration: str) -> None:
-    added = environment / STORE / "migrations" / "versions" / f"{_ADDED}_later.py"
+    added = environment / STORE / "migrations" / "versions" / f"{ADDED}_later.py"
     added.write_text(_HEAD + migration)
     _compile(added, environment)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.systemd.conftest import Packages, install, try_to_install
 from tests.acceptance.systemd.manifests import HOME, MESSAGE
-from tests.acceptance.systemd.next_version import CHANGES, NEXT, PRESENT, successor
+from tests.acceptance.systemd.next_version import ADDED, CHANGES, NEXT, PRESENT, successor
 from tests.acceptance.systemd.pages import FILES, examples
 from tests.acceptance.systemd.upgrade_checks import DATABASE, KEPT, at_rest, schema, sql, version
 from tests.acceptance.systemd.workload import all_continue
@@ -93,7 +93,7 @@ def test_an_older_version_is_refused_and_the_newer_one_continues(
     refused = try_to_install(upgraded, packages.previous, "--allow-downgrades")
     assert refused.status != 0
     assert "cannot use this version" in refused.output
-    assert f"its schema {NEXT} is newer than this program" in refused.output
+    assert f"its schema {ADDED} is newer than this program" in refused.output
     assert "the previous version is still running" in refused.output
     assert "Traceback" not in refused.output
     assert version(upgraded) == ("1", "iF")

@@ -192,6 +192,7 @@ class Bench:
     """Another one than the process itself."""
     person: Caller | None = None
     """The user at the terminal."""
+    site: Callable[[], Policy] = Policy
 
     async def run(self) -> Loop:
         """Claim and run the loop, as a new process would."""
@@ -219,6 +220,7 @@ class Bench:
             rules=rules,
             freezes=FreezeFiles(self.database.path).in_force,
             person=self.person,
+            site=self.site,
         )
         try:
             return await process.run(engine)

@@ -12,12 +12,22 @@ import pytest
 
 from ftl2_enterprise.adapters.models.port import ModelReply, ModelRequest
 from ftl2_enterprise.gate.budgets import Amount
-from ftl2_enterprise.loops.ports import ModelUsage, ObservationResult, PastIteration, ProviderHealth, Situation
+from ftl2_enterprise.loops.ports import (
+    ModelUsage,
+    ObservationResult,
+    PastIteration,
+    PermittedCall,
+    ProviderHealth,
+    Situation,
+)
 from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, CallOutcome
 from ftl2_enterprise.protocol.text import StoredText
+from tests.support.loops.permitted import model_permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ftl2_enterprise.gate.permits import Permit
 
 
 def situation(**given: Any) -> Situation:
@@ -71,9 +81,11 @@ class RecordingCalls:
 
     calls: list[Recorded] = field(default_factory=list[Recorded])
 
-    async def begin(self, *, purpose: str, provider: str, model: str | None, request: str, bound: Amount) -> int:
+    async def begin(
+        self, *, purpose: str, provider: str, model: str | None, request: str, digest: str, bound: Amount
+    ) -> PermittedCall:
         self.calls.append(Recorded(purpose, provider, model, request, bound=bound))
-        return len(self.calls) - 1
+        return PermittedCall(len(self.calls) - 1, model_permit(provider, model, purpose, digest))
 
     def finish(
         self, call_id: int, outcome: CallOutcome, *, usage: ModelUsage, latency: float, response: str = "",
@@ -105,7 +117,8 @@ class ScriptedModel:
     def bound(self, request: ModelRequest) -> Amount:
         return Amount(cost=self.most_cost, tokens=self.most_tokens)
 
-    async def ask(self, request: ModelRequest) -> ModelReply:
+    async def ask(self, request: ModelRequest, permit: Permit) -> ModelReply:
+        request.require(permit, provider=self.provider, model=self.model)
         self.requests.append(request)
         step = self._script[min(len(self.requests), len(self._script)) - 1]
         if isinstance(step, ModelReply):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.gate import judge as gate
-from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin, model_params
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.loops.ports import ModuleCall
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
+    from ftl2_enterprise.adapters.models.port import Model, ModelRequest
     from ftl2_enterprise.gate.permits import Permit
 
 
@@ -27,6 +28,22 @@ def permit(
     given = gate.judge(effect, gate.GateContext()).permit
     assert given is not None
     return given
+
+
+def model_permit(provider: str, model: str | None, purpose: str, digest: str) -> Permit:
+    """A permit of the gate for a request to a model, without any policy."""
+    effect = Effect(
+        kind=EffectKind.MODEL_CALL, origin=Origin.MODEL, subject="test:1", module=provider,
+        params=model_params(model=model, purpose=purpose, digest=digest),
+    )  # fmt: skip
+    given = gate.judge(effect, gate.GateContext()).permit
+    assert given is not None
+    return given
+
+
+def model_permit_of(request: ModelRequest, model: Model) -> Permit:
+    """A permit for that request to that model."""
+    return model_permit(model.provider, model.model, request.purpose, request.digest())
 
 
 def call_of(

@@ -102,11 +102,11 @@ class AiDecider:
 
     async def _answer(self, calls: ModelCallLog, purpose: str, prompt: str, *, must_ask: bool) -> Decision | _Bad:
         """One answer; temporary failures are retried. Raises DeciderFailed."""
-        request = ModelRequest(system=SYSTEM, prompt=prompt, schema=decision_schema())
+        request = ModelRequest(purpose=purpose, system=SYSTEM, prompt=prompt, schema=decision_schema())
         failures = 0
         while True:
             try:
-                return await self._try(calls, purpose, request, must_ask=must_ask)
+                return await self._try(calls, request, must_ask=must_ask)
             except ModelError as error:
                 failures += 1
                 if not error.temporary:
@@ -117,16 +117,15 @@ class AiDecider:
             pause = exponential(failures, base=self._backoff_base, cap=self._backoff_cap)
             await self._sleep(jittered(pause, jitter=JITTER, random=self._random()))
 
-    async def _try(
-        self, calls: ModelCallLog, purpose: str, request: ModelRequest, *, must_ask: bool
-    ) -> Decision | _Bad:
+    async def _try(self, calls: ModelCallLog, request: ModelRequest, *, must_ask: bool) -> Decision | _Bad:
         """One call, recorded before and after, even if it is cancelled. Raises ModelError."""
         model = self._model
-        call_id = await calls.begin(
-            purpose=purpose,
+        call_id, permit = await calls.begin(
+            purpose=request.purpose,
             provider=model.provider,
             model=model.model,
             request=request.prompt,
+            digest=request.digest(),
             bound=model.bound(request),
         )
         started = self._clock()
@@ -134,7 +133,7 @@ class AiDecider:
         problem: str | None = "it was stopped before the answer arrived"
         health = ProviderHealth()
         try:
-            reply = await model.ask(request)
+            reply = await model.ask(request, permit)
             usage, response = reply.usage, _shown(reply)
             result = _judge(reply, response, must_ask=must_ask)
             if isinstance(result, Decision):

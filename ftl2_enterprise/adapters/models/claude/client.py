@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from ftl2_enterprise.gate.budgets import Price
+    from ftl2_enterprise.gate.permits import Permit
 
 TURNS = 1
 """`--max-turns`: an answer that does not fit the schema ends the program instead of costing another request."""
@@ -111,8 +112,9 @@ class ClaudeModel:
         sent = self._input_tokens(request)
         return max(1, self._price.cost(input_tokens=sent, output_tokens=self._max_output_tokens))
 
-    async def ask(self, request: ModelRequest) -> ModelReply:
-        """Run the program for one request. Raises ModelError."""
+    async def ask(self, request: ModelRequest, permit: Permit) -> ModelReply:
+        """Run the program for one request. Raises ModelError and NotPermitted."""
+        request.require(permit, provider=self.provider, model=self.model)
         env = self._environment()
         program = _find(self._command, env.get("PATH"))
         if program is None:

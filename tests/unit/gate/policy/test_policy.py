@@ -253,6 +253,8 @@ def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
         ("rules:\n- decision: deny\n  match: {module: x}\n  reasons: y", 4, "did you mean reason?"),
         ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: [all]", 4, "cannot apply to 'all'"),
         ("rules:\n- decision: deny\n  match: {module: x}\n  applies_to: []", 4, "is empty"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  applies_to: model_calls", 4, "about actions alone"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  applies_to: [actions, observations]", 4, "actions alone"),
         ("rules:\n- deny", 2, "not a mapping"),
         ("rules: deny", 1, "not a list"),
         ("- decision: deny", 1, "not a mapping"),

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,24 @@ from ftl2_enterprise.adapters.deciders.ai.system_prompt import SYSTEM
 from ftl2_enterprise.adapters.models import run_program
 from ftl2_enterprise.adapters.models.claude.client import ClaudeModel
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
+from ftl2_enterprise.gate.effects import HostIdentity, model_params
+from ftl2_enterprise.gate.permits import NotPermitted
 from ftl2_enterprise.loops.ports import DeciderFailed, ModelUsage
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.loops.models import RecordingCalls, fake_claude, processes_of_group, situation
+from tests.support.loops.permitted import model_permit, model_permit_of, permit
 
-REQUEST = ModelRequest(system=SYSTEM, prompt="PROMPT-MARK", schema=decision_schema())
+REQUEST = ModelRequest(purpose="decide", system=SYSTEM, prompt="PROMPT-MARK", schema=decision_schema())
 LIMIT = 20.0
 
 
 async def ask(folder: Path, body: str, prompt: str = "PROMPT-MARK", **given: Any) -> ModelReply:
-    claude = ClaudeModel(command=fake_claude(folder, body), **given)
-    return await claude.ask(ModelRequest(system=SYSTEM, prompt=prompt, schema=decision_schema()))
+    request = ModelRequest(purpose="decide", system=SYSTEM, prompt=prompt, schema=decision_schema())
+    return await send(ClaudeModel(command=fake_claude(folder, body), **given), request)
+
+
+async def send(model: ClaudeModel, request: ModelRequest = REQUEST) -> ModelReply:
+    return await model.ask(request, model_permit_of(request, model))
 
 
 async def failure(folder: Path, body: str, **given: Any) -> ModelError:
@@ -169,10 +177,26 @@ async def test_how_to_log_in_depends_on_bare(tmp_path: Path) -> None:
     assert "/login" not in (await failure(tmp_path, body, bare=True)).message
 
 
+async def test_a_request_without_a_permit_for_it_is_not_sent(tmp_path: Path) -> None:
+    model = ClaudeModel(command=fake_claude(tmp_path, "reply(structured_output={})"), model="m-1")
+    other = replace(REQUEST, prompt="something else")
+    wrong = (
+        model_permit_of(other, model),
+        model_permit("claude", "m-2", REQUEST.purpose, REQUEST.digest()),
+        model_permit("other", "m-1", REQUEST.purpose, REQUEST.digest()),
+        model_permit("claude", "m-1", "repair", REQUEST.digest()),
+        permit(HostIdentity(), "", "claude", model_params(model="m-1", purpose="decide", digest=REQUEST.digest())),
+    )
+    for given in wrong:
+        with pytest.raises(NotPermitted):
+            await model.ask(REQUEST, given)
+    assert (await send(model)).value == {}
+
+
 async def test_a_missing_program_is_named(tmp_path: Path) -> None:
     for command in ("no-such-claude", str(tmp_path / "nowhere" / "claude"), str(tmp_path)):
         with pytest.raises(ModelError, match="is not installed") as caught:
-            await ClaudeModel(command=command).ask(REQUEST)
+            await send(ClaudeModel(command=command))
         assert caught.value.outcome is CallOutcome.NOT_INSTALLED
         assert not caught.value.temporary
 
@@ -182,13 +206,13 @@ async def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> Non
     broken.write_bytes(b"\x00\x01\x02")
     broken.chmod(0o755)
     with pytest.raises(ModelError, match="cannot be started") as caught:
-        await ClaudeModel(command=str(broken)).ask(REQUEST)
+        await send(ClaudeModel(command=str(broken)))
     assert caught.value.outcome is CallOutcome.NOT_INSTALLED
 
 
 async def test_the_program_is_found_in_the_path_that_the_child_gets(tmp_path: Path) -> None:
     fake_claude(tmp_path, "reply(structured_output={'converged': True})")
-    reply = await ClaudeModel(env={"PATH": str(tmp_path)}).ask(REQUEST)
+    reply = await send(ClaudeModel(env={"PATH": str(tmp_path)}))
     assert reply.value == {"converged": True}
 
 

@@ -21,6 +21,7 @@ from ftl2_enterprise.loops.ports import DeciderFailed
 from ftl2_enterprise.protocol.loops.decision import ActionSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.loops.models import RecordingCalls, processes_of_group, real_claude, seen, situation
+from tests.support.loops.permitted import model_permit_of
 from tests.support.scripted.model_server import ModelServer, Reply
 
 pytestmark = pytest.mark.claude
@@ -110,14 +111,14 @@ INVALID = Reply(value={"converged": "perhaps", "surprise": 1})
 async def test_one_run_of_the_program_stays_within_its_bound(tmp_path: Path, script: list[Reply]) -> None:
     """Whatever the model answers: the number of requests, the size of each, and the limit of each answer."""
     env = {"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path), "ANTHROPIC_API_KEY": "test-key"}
-    request = ModelRequest(system=SYSTEM, prompt="what now? " * 500, schema=decision_schema())
+    request = ModelRequest(purpose="decide", system=SYSTEM, prompt="what now? " * 500, schema=decision_schema())
     with ModelServer(script) as server:
         model = ClaudeModel(
             command=real_claude(), model="sonnet", timeout=LIMIT, bare=True, hidden=FOREIGN, max_output_tokens=4_000,
             price=Price(10.0, 50.0), env=env | {"ANTHROPIC_BASE_URL": server.url},
         )  # fmt: skip
         with contextlib.suppress(ModelError):
-            await model.ask(request)
+            await model.ask(request, model_permit_of(request, model))
         sent = server.requests
     bound = model.bound(request)
     assert 1 <= len(sent) <= MOST_REQUESTS

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
 from ftl2_enterprise.adapters.models.port import ModelError, ModelReply, ModelRequest
 from ftl2_enterprise.gate.budgets import Breach
-from ftl2_enterprise.loops.ports import BudgetReached, Decider, DeciderFailed, ModelUsage
+from ftl2_enterprise.loops.ports import BudgetReached, Decider, DeciderFailed, ModelUsage, PermittedCall
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome
 from tests.support.loops.models import RecordingCalls, ScriptedModel, seen, situation, text, value
+
+if TYPE_CHECKING:
+    from ftl2_enterprise.gate.permits import Permit
 
 GOOD = {"converged": True, "reasoning": "all well"}
 BUSY = ModelError("cannot ask claude: overloaded", CallOutcome.FAILED, temporary=True, detail="529")
@@ -150,7 +153,7 @@ class StalledModel(ScriptedModel):
         super().__init__()
         self.entered = asyncio.Event()
 
-    async def ask(self, request: ModelRequest) -> ModelReply:
+    async def ask(self, request: ModelRequest, permit: Permit) -> ModelReply:
         self.entered.set()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
@@ -178,7 +181,7 @@ async def test_an_unexpected_error_is_recorded_and_passed_on() -> None:
 
 async def test_the_cost_limit_stops_the_call_before_it_is_made() -> None:
     class Spent(RecordingCalls):
-        async def begin(self, **given: Any) -> int:
+        async def begin(self, **given: Any) -> PermittedCall:
             raise BudgetReached(Breach(budget="of this loop", of_tokens=False, limit=1, counted=1, needed=1))
 
     model = ScriptedModel(value(GOOD))
