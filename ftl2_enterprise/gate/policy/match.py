@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, spellings
+from ftl2_enterprise.gate.policy.index import Compared
 from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.spellings import truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
@@ -56,17 +57,25 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
     """
     subject = _JudgedEffect(effect)
     for policy in policies:
+        unmatched = subject.unmatched_keys(policy)
+        about = frozenset(key for key in policy.index if key.startswith(PARAM) and subject.is_path(key))
         for rule in policy.rules:
-            about_paths = [key for key, _ in rule.conditions if key.startswith(PARAM) and subject.is_path(key)]
-            rest = [(key, pattern) for key, pattern in rule.conditions if key not in about_paths]
-            if about_paths and subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
+            if rule.keys.isdisjoint(about) or not (rule.keys - about).isdisjoint(unmatched):
+                continue
+            rest = [(key, pattern) for key, pattern in rule.conditions if key not in about]
+            if subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
                 return written_paths(effect)
     return ()
 
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
+    unmatched = subject.unmatched_keys(policy)
     for rule in policy.rules:
-        if subject.kinds & rule.applies_to and subject.matches(rule.conditions, rule.decision):
+        if (
+            rule.keys.isdisjoint(unmatched)
+            and not subject.kinds.isdisjoint(rule.applies_to)
+            and subject.matches(rule.conditions, rule.decision)
+        ):
             return rule
     return None
 
@@ -86,6 +95,30 @@ class _JudgedEffect:
         return all(self._matches(key, pattern, allows=allows) for key, pattern in conditions) and not (
             allows and self._does_more(conditions)
         )
+
+    def unmatched_keys(self, policy: Policy) -> frozenset[str]:
+        """The keys of a policy of which no pattern is about the effect."""
+        return frozenset(key for key, index in policy.index.items() if not index.may_match(self._compared(key)))
+
+    def _compared(self, key: str) -> Compared:
+        effect = self.effect
+        match key:
+            case "module":
+                runs = ModuleClass.COMMANDS in self._classes
+                return Compared(_names(effect.module, also_commands=runs))
+            case "class":
+                return Compared(self._classes)
+            case "host" if effect.kind is EffectKind.MODEL_CALL:
+                return Compared(is_complete=False)
+            case "host":
+                texts = _host_texts(effect.host)
+                return Compared((*texts, *map(_as_lower, texts)))
+            case "environment":
+                return Compared((effect.environment,))
+            case "origin":
+                return Compared((effect.origin,))
+            case _:
+                return _compared(self._values_of(key))
 
     def is_path(self, key: str) -> bool:
         """Whether the condition is about paths of this effect."""
@@ -162,15 +195,36 @@ def _globs_any(text: str, texts: frozenset[str]) -> bool:
 
 
 def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool:
-    own = (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
     if allows and host.is_registered:
         # What a decision calls a host is not a reason to allow something there.
         return pattern.text == "*"
     if allows:
-        return any(map(pattern.matches, own)) and all(any(map(pattern.matches, one)) for one in host.others)
+        called = (_own_names(host), *host.others)
+        return all(any(map(pattern.matches, names)) for names in called)
     lower = pattern.as_lower
-    texts = (*own, *((host.address,) if host.address else ()), *(name for one in host.others for name in one))
-    return any(pattern.matches(one) or lower.matches(one.lower().rstrip(".")) for one in texts)
+    return any(pattern.matches(one) or lower.matches(_as_lower(one)) for one in _host_texts(host))
+
+
+def _host_texts(host: HostIdentity) -> tuple[str, ...]:
+    """Everything that a host may be called."""
+    of_others = (one for names in host.others for one in names)
+    return (*_own_names(host), *((host.address,) if host.address else ()), *of_others)
+
+
+def _own_names(host: HostIdentity) -> tuple[str, ...]:
+    return (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
+
+
+def _as_lower(name: str) -> str:
+    return name.lower().rstrip(".")
+
+
+def _compared(found: Values) -> Compared:
+    """What any condition about these values is compared with, as `_any_matches` and `_all_match` do."""
+    texts = (*(one for item in found.items for one in item), *found.more)
+    if found.trees or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts))):
+        return Compared(is_complete=False)
+    return Compared(texts, found.visible)
 
 
 def _any_matches(pattern: Pattern, found: Values) -> bool:

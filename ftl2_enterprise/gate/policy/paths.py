@@ -10,6 +10,8 @@ WORDS_LIMIT = 400
 """Words of one command line that are compared as paths."""
 
 _OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
+_QUOTES = frozenset("'\"\\")
+_PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
 _PARTS = re.compile(r"[=:,<>()`'\"{}\s]+")
 
 
@@ -23,6 +25,9 @@ def normal(path: str) -> str:
 
 def words(command: str) -> list[str]:
     """The words of a command line as a shell reads them, or separated by blanks if its quotes do not match."""
+    if _QUOTES.isdisjoint(command):
+        # The same words, found faster.
+        return _PLAIN.findall(command)
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""

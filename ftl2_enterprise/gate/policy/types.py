@@ -7,12 +7,14 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.gate.policy.index import by_key
 from ftl2_enterprise.gate.policy.pattern import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftl2_enterprise.gate.approvals import ApprovalNeed
+    from ftl2_enterprise.gate.policy.index import KeyIndex
 
 PARAM = "param."
 """Prefix of the keys in `match` that name a parameter of the call, as in `param.path`."""
@@ -60,7 +62,12 @@ class PolicyRule:
     def conditions(self) -> tuple[tuple[str, Pattern], ...]:
         """The conditions, those that are compared fastest first."""
         found = [(key, Pattern(text)) for key, text in self.match.items()]
-        return tuple(sorted(found, key=lambda one: one[0].startswith(PARAM)))
+        return tuple(sorted(found, key=lambda one: (one[0].startswith(PARAM), one[0] == "host")))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of the conditions."""
+        return frozenset(self.match)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +81,11 @@ class Policy:
     """Whether it is the policy of the site, which alone can allow what the defaults do not."""
     problem: str = ""
     """Why the policy cannot be used: then it denies everything."""
+
+    @cached_property
+    def index(self) -> Mapping[str, KeyIndex]:
+        """The patterns of all rules, by key."""
+        return by_key(condition for rule in self.rules for condition in rule.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,82 @@
+"""The conditions of all rules of a policy by key: finds at once which keys no rule can match an effect with. Pure.
+
+A verdict compares an effect with every rule, and usually none matches. All patterns of one key are compared together,
+as one regular expression; only rules of which every key may match are compared one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from fnmatch import translate
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from ftl2_enterprise.gate.policy.spellings import truth_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ftl2_enterprise.gate.policy.pattern import Pattern
+
+
+class Compared(NamedTuple):
+    """What the patterns of a key are compared with."""
+
+    texts: Iterable[str] = ()
+    parents: Sequence[str] = ()
+    """Paths below which something matches, too."""
+    is_complete: bool = True
+    """Whether nothing else can match; otherwise, every pattern has to be compared."""
+
+
+@final
+class KeyIndex:
+    """All patterns of one key."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+
+    def may_match(self, found: Compared) -> bool:
+        """Whether one of the patterns may match. False is certain."""
+        if not found.is_complete:
+            return True
+        texts = frozenset(found.texts)
+        return (
+            not self._literals.isdisjoint(texts)
+            or any(map(self._globs.match, texts))
+            or any(map(self._has_below, found.parents))
+        )
+
+    @cached_property
+    def _spelled(self) -> list[Pattern]:
+        return [one for pattern in self._patterns for one in (pattern, pattern.as_path, pattern.as_lower)]
+
+    @cached_property
+    def _literals(self) -> frozenset[str]:
+        modes = (mode for pattern in self._patterns for mode in pattern.as_mode)
+        truths = filter(None, (truth_of(pattern.text) for pattern in self._patterns))
+        return frozenset((*(one.text for one in self._spelled if one.is_literal), *modes, *truths))
+
+    @cached_property
+    def _globs(self) -> re.Pattern[str]:
+        globs = dict.fromkeys(one.text for one in self._spelled if not one.is_literal)
+        return re.compile("|".join(map(translate, globs)) if globs else r"(?!)")
+
+    @cached_property
+    def _fixed(self) -> list[str]:
+        return sorted(pattern.as_path.fixed for pattern in self._patterns)
+
+    def _has_below(self, tree: str) -> bool:
+        """Whether a pattern begins with a path below that one."""
+        prefix = tree.rstrip("/") + "/"
+        at = bisect_left(self._fixed, prefix)
+        return at < len(self._fixed) and self._fixed[at].startswith(prefix)
+
+
+def by_key(conditions: Iterable[tuple[str, Pattern]]) -> Mapping[str, KeyIndex]:
+    """The patterns of each key."""
+    found: dict[str, list[Pattern]] = {}
+    for key, pattern in conditions:
+        found.setdefault(key, []).append(pattern)
+    return {key: KeyIndex(patterns) for key, patterns in found.items()}
