@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_rule_that_is_bound_to_hosts_is_refused_on_another_one(command: Comman
     action = f"await ftl.run_on(['web01', 'db01'], 'shell', cmd='echo x >> {base}/effects')"
     write_rule(base / "rules", "bound", applies_to={"hosts": "web"}, action=action)
     started(command, "web", "-i", "hosts.yaml", "--max-iterations", "1", status=1)
-    with sqlite3.connect(command.database) as connection:
+    with closing(sqlite3.connect(command.database)) as connection:
         rows = connection.execute("select host, state, error from actions order by id").fetchall()
     assert rows == [
         ("web01", "succeeded", None),
