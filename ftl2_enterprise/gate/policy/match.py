@@ -57,10 +57,9 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
     """
     subject = _JudgedEffect(effect)
     for policy in policies:
-        unmatched = subject.unmatched_keys(policy)
         about = frozenset(key for key in policy.index if key.startswith(PARAM) and subject.is_path(key))
-        for rule in policy.rules:
-            if rule.keys.isdisjoint(about) or not (rule.keys - about).isdisjoint(unmatched):
+        for rule in policy.without_keys(subject.unmatched_keys(policy) - about):
+            if rule.keys.isdisjoint(about):
                 continue
             rest = [(key, pattern) for key, pattern in rule.conditions if key not in about]
             if subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
@@ -70,12 +69,8 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
     unmatched = subject.unmatched_keys(policy)
-    for rule in policy.rules:
-        if (
-            rule.keys.isdisjoint(unmatched)
-            and not subject.kinds.isdisjoint(rule.applies_to)
-            and subject.matches(rule.conditions, rule.decision)
-        ):
+    for rule in policy.without_keys(unmatched):
+        if not subject.kinds.isdisjoint(rule.applies_to) and subject.matches(rule.conditions, rule.decision):
             return rule
     return None
 

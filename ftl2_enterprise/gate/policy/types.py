@@ -11,7 +11,7 @@ from ftl2_enterprise.gate.policy.index import by_key
 from ftl2_enterprise.gate.policy.pattern import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence, Set as AbstractSet
 
     from ftl2_enterprise.gate.approvals import ApprovalNeed
     from ftl2_enterprise.gate.policy.index import KeyIndex
@@ -81,6 +81,18 @@ class Policy:
     """Whether it is the policy of the site, which alone can allow what the defaults do not."""
     problem: str = ""
     """Why the policy cannot be used: then it denies everything."""
+
+    def without_keys(self, keys: AbstractSet[str]) -> Sequence[PolicyRule]:
+        """The rules that have none of these keys, in order."""
+        found = [one for of, rules in self._by_keys.items() if of.isdisjoint(keys) for one in rules]
+        return [self.rules[position] for position in sorted(found)]
+
+    @cached_property
+    def _by_keys(self) -> Mapping[frozenset[str], Sequence[int]]:
+        found: dict[frozenset[str], list[int]] = {}
+        for position, rule in enumerate(self.rules):
+            found.setdefault(rule.keys, []).append(position)
+        return found
 
     @cached_property
     def index(self) -> Mapping[str, KeyIndex]:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.modules import find, is_given
@@ -72,8 +73,8 @@ class Values:
 def values(effect: Effect, name: str) -> Values:
     """What a condition about the parameter `name` is compared with."""
     known = find(effect.module)
-    meaning = _meaning(known, name)
-    names = [one for one in _names(known, name, meaning) if one in effect.params]
+    meaning, covered = _covered(effect.module, name)
+    names = [one for one in covered if one in effect.params]
     match meaning:
         case Meaning.PATH:
             return _paths(effect, known, name, names)
@@ -98,6 +99,14 @@ def written_paths(effect: Effect) -> tuple[str, ...]:
     named = _file_name(effect, known)
     inside = [f"{path.rstrip('/')}/{named}" for path in flat] if named else []
     return tuple(dict.fromkeys((*flat, *inside, *_command_paths(effect, known))))
+
+
+@lru_cache(8192)
+def _covered(module: str, name: str) -> tuple[Meaning, tuple[str, ...]]:
+    """What a condition about that name is about, and the parameters that it covers."""
+    known = find(module)
+    meaning = _meaning(known, name)
+    return meaning, _names(known, name, meaning)
 
 
 def _meaning(known: Module | None, name: str) -> Meaning:
