@@ -7,6 +7,9 @@ from enum import StrEnum
 from ftl2_enterprise.core.clock import Instant, iso
 from ftl2_enterprise.core.wire import Wire
 
+UNUSABLE_POLICY = "unusable-policy"
+"""The id of the freeze of everything while a policy cannot be used."""
+
 
 class FreezeScope(StrEnum):
     """What a freeze covers."""
@@ -33,6 +36,7 @@ class Freeze(Wire, frozen=True, kw_only=True):
     by: str
     """Who ordered it."""
     since: Instant
+    """0 if no person ordered it: it holds because something cannot be read, until it can."""
     until: Instant | None = None
     """When it ends without a request; None for never."""
     now: bool = False
@@ -44,7 +48,7 @@ class Freeze(Wire, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """The reason that is shown for what it holds: who, since when, and why."""
         who = self.by.partition(" (")[0] or "no user"
-        return f"frozen by {who} since {iso(self.since)}: {self.reason}"
+        return f"frozen by {who} since {iso(self.since)}: {self.reason}" if self.since else f"frozen: {self.reason}"
 
     def is_over(self, now: Instant) -> bool:
         """Whether its time has ended."""

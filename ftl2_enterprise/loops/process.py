@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.store.tx import Tx
     from ftl2_enterprise.store.unit import Writer
 
+CHECK_UNREADABLE = 60.0
+"""Seconds until a loop that is held because something cannot be read checks whether it can be read now."""
 CHECK_FREEZE = 600.0
 """Seconds until a loop that a freeze holds runs anyway, to find out whether it still does.
 
@@ -203,7 +205,7 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
 def _hold(engine: LoopContext, freeze: Freeze) -> float:
     """Record that the freeze holds the loop; returns the seconds to rest."""
     journal, now = engine.journal, engine.clock.now()
-    next_run_at = after(now, CHECK_FREEZE)
+    next_run_at = after(now, CHECK_FREEZE if freeze.since else CHECK_UNREADABLE)
     if freeze.until is not None:
         next_run_at = max(now, min(next_run_at, freeze.until))
     journal.commit(

@@ -98,6 +98,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
     if why is not None:
         log.get().error(why)
     live = CurrentSettings(loaded)
+    site = site_policy.PublishedSite(loaded.settings)
     found = capabilities()
     subjects = Subjects(kind for one in found for kind in one.subjects)
     context = ControlContext(settings=lambda: live.settings, store=database)
@@ -121,6 +122,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         retention=[retention for one in found for retention in one.retention(context)],
         links=links(),
         applied=live.apply,
+        policy=lambda: f"{site().revision} {site().problem}",
     )
 
 

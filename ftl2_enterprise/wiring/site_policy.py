@@ -12,12 +12,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ftl2_enterprise.core.settings.model import Settings
 
 MISSING = "cannot find the site policy that the service publishes; reload the service"
@@ -110,6 +113,27 @@ def _service() -> str:
     except (OSError, IndexError):
         started = ""
     return f"{parent}:{started}"
+
+
+def with_unusable(
+    freezes: Callable[[], Sequence[Freeze]], site: Callable[[], Policy]
+) -> Callable[[], Sequence[Freeze]]:
+    """The freezes, and one of everything while the policy of the site cannot be used.
+
+    Its verdicts would deny everything, which ends what runs until a person starts it again; what a freeze holds
+    continues when the policy has been repaired.
+    """
+
+    def in_force() -> Sequence[Freeze]:
+        problem = site().problem
+        return (*freezes(), _unusable(problem)) if problem else freezes()
+
+    return in_force
+
+
+def _unusable(problem: str) -> Freeze:
+    reason = f"nothing has an effect, because the site policy cannot be used: {problem}"
+    return Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason=reason, by="ftl2-enterprise", since=0)
 
 
 @final

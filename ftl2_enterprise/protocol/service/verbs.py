@@ -85,6 +85,8 @@ class Reloaded(Wire, frozen=True):
     """Keys of the changed settings."""
     need_restart: list[str]
     """Keys of changed settings that take effect only after a restart of the service."""
+    policy_changed: bool = False
+    """Whether the policy of the site is another one than before."""
 
 
 class Accepted(Wire, frozen=True):

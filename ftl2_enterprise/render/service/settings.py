@@ -43,9 +43,13 @@ def _value(value: Any) -> str:
 
 def reloaded_lines(done: Reloaded) -> list[Line]:
     """What a reload changed, and what takes effect only after a restart."""
+    policy = [line("site policy reloaded: it has changed")] if done.policy_changed else []
     if not done.changed:
-        return [line("settings reloaded: nothing changed")]
-    lines = [line(f"settings reloaded: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed))]
+        return policy or [line("settings and site policy reloaded: nothing changed")]
+    lines = [
+        *policy,
+        line(f"settings reloaded: {count(len(done.changed), 'value')} changed: ", ", ".join(done.changed)),
+    ]
     if done.need_restart:
         names = ", ".join(done.need_restart)
         lines.append(line(symbol("!", Role.WARNING), (f"effective only after a restart: {names}", Role.WARNING)))

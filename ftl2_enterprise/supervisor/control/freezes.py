@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.children import Table  # noqa: TC001 - dispatch resolves the types of handlers
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import Freeze, FreezeScope, Thaw
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
@@ -164,6 +164,14 @@ class Freezes:
             except Problem as problem:
                 self._report(f"{UNRECORDED}: {problem}")
             await asyncio.sleep(CHECK)
+
+    async def policy_changed(self) -> None:
+        """Let everything begin again that an unusable policy held."""
+        try:
+            await self._writer.execute([note_readable.call(UNUSABLE_POLICY)])
+        except Problem as problem:
+            # Each of them finds it out later.
+            _log.warning("cannot wake what the policy held: %s", problem)
 
     def _is_one_over(self) -> bool:
         now = self._clock.now()

@@ -106,6 +106,8 @@ class Parts:
     """Rows that are kept for a limited time."""
     links: Sequence[Link] = ()
     """Where facts of one capability lead to units of work of another."""
+    policy: Callable[[], str] = str
+    """What identifies the policy that is in force."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings after each reload."""
     clock: Clock = field(default_factory=SystemClock)
@@ -311,6 +313,7 @@ class Control:
         """Load the settings again, and apply them. Raises Problem; then the previous ones stay in effect."""
         if not announced:
             self.root.send(Reloading())
+        policy = self._parts.policy()
         try:
             read = self._parts.load()
             guard = Guard(read.settings.access)
@@ -331,8 +334,12 @@ class Control:
         event_logger.apply(self._parts.facts, self.settings.log)
         if self._parts.applied is not None:
             self._parts.applied(self.settings)
+        has_changed = self._parts.policy() != policy
+        if has_changed:
+            # The one before may have been unusable, which held everything.
+            self.server.run(self.freezes.policy_changed())
         self.reconciler.wake()
-        return Reloaded(changed=changed, need_restart=list(self.after_restart))
+        return Reloaded(changed=changed, need_restart=list(self.after_restart), policy_changed=has_changed)
 
     @property
     def address(self) -> str:

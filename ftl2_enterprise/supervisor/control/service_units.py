@@ -48,5 +48,5 @@ def record_thaw(tx: Tx, thaw: Thaw, *, over: float) -> None:
 
 @unit
 def note_readable(tx: Tx, freeze_id: str) -> None:
-    """Let everything that was held by unreadable files begin again."""
+    """Let everything that was held because something could not be read begin again."""
     tx.emit(ServiceThawed(freeze=freeze_id, over=0.0), subject=SERVICE)

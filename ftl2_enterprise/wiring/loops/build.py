@@ -310,7 +310,7 @@ def build(
         random=random.random,
         load_rules=loop_rules.loader(spec, settings, rules, lambda: journal.read(rule_rows.get_disabled_rules)),
         rules=rules,
-        freezes=FreezeFiles(Path(journal.store.path)).in_force,
+        freezes=site_policy.with_unusable(FreezeFiles(Path(journal.store.path)).in_force, needs.site),
         person=None if served else this_person(),
     )
 

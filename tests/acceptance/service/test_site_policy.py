@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState, Outcome
-from ftl2_enterprise.protocol.loops.verbs import ListActions, RetryLoop
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.verbs import ListActions
 from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
 from tests.support.service.daemon import Daemon, daemon
 from tests.support.waiting import until
@@ -86,20 +86,31 @@ def test_a_mistake_in_a_reload_leaves_the_previous_policy_in_force(service: Daem
     until(lambda: service.call(GetHealth()).ok)
 
 
-def test_a_mistake_at_the_start_denies_everything(service: Daemon, tmp_path: Path) -> None:
+def test_a_mistake_at_the_start_holds_everything_until_it_is_corrected(service: Daemon, tmp_path: Path) -> None:
     file = tmp_path / "policy.d" / "10-paths.yaml"
     file.write_text(BROKEN)
     service.spawn()
     until(lambda: any("nothing has an effect" in one for one in _problems(service)))
     service.submit("good", FILE.format(name="good", path=tmp_path / "x"))
-    loop = service.until_state("good", *ENDED, LoopState.RESTING)
-    assert loop.outcome is not Outcome.CONVERGED
+    loop = held(service, "good")
+    assert (loop.outcome, loop.iteration_count) == (None, 0)
+    assert f"frozen: nothing has an effect, because the site policy cannot be used: cannot use the policy {file}" in (
+        loop.reason or ""
+    )
     assert not (tmp_path / "x").exists()
     file.unlink()
-    service.call(Reload())
+    assert service.call(Reload()).policy_changed
+    # No person has to start it again.
+    assert service.until_state("good", *ENDED).outcome is Outcome.CONVERGED
+    assert (tmp_path / "x").read_text() == "hello\n"
     until(lambda: service.call(GetHealth()).ok)
-    service.call(RetryLoop(loop="good"))
-    until((tmp_path / "x").exists)
+    assert not service.call(Reload()).policy_changed
+
+
+def held(service: Daemon, name: str) -> Loop:
+    """The loop, which does nothing because something cannot be read."""
+    until(lambda: service.loop(name).frozen_by is not None)
+    return service.until_state(name, LoopState.RESTING)
 
 
 def _problems(service: Daemon) -> list[str]:
@@ -109,14 +120,15 @@ def _problems(service: Daemon) -> list[str]:
         return []
 
 
-def test_a_published_policy_that_is_missing_or_damaged_denies_everything(service: Daemon, tmp_path: Path) -> None:
+def test_a_published_policy_that_is_missing_or_damaged_holds_everything(service: Daemon, tmp_path: Path) -> None:
     service.start()
     published = next(tmp_path.rglob("*.site-policy"))
     data = published.read_bytes()
     published.write_text("{")
-    assert run(service, "damaged", tmp_path / "x") is not Outcome.CONVERGED
-    published.unlink()
-    assert run(service, "missing", tmp_path / "x") is not Outcome.CONVERGED
+    for name in ("damaged", "missing"):
+        service.submit(name, FILE.format(name=name, path=tmp_path / "x"))
+        held(service, name)
+        published.unlink(missing_ok=True)
     assert not (tmp_path / "x").exists()
     published.write_bytes(data)
     assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED

@@ -78,6 +78,7 @@ GOLDEN = {
     "settings": [Scenario("settings", lambda reader: settings_table(SETTINGS, reader.room), has_colour=True)],
     "reload": [
         Scenario("nothing changed", lambda _: reloaded_lines(Reloaded([], []))),
+        Scenario("another policy", lambda _: reloaded_lines(Reloaded([], [], policy_changed=True))),
         Scenario(
             "changed values", lambda _: reloaded_lines(Reloaded(["loops.policy", "store.path"], ["store.path"]))
         ),

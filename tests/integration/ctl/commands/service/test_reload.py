@@ -17,4 +17,4 @@ def test_changed_settings_are_listed(service, ctl):
 
 def test_nothing_changed(service, ctl):
     service.on(Reload, Reloaded(changed=[], need_restart=[]))
-    assert ctl("reload")[1] == "settings reloaded: nothing changed\n"
+    assert ctl("reload")[1] == "settings and site policy reloaded: nothing changed\n"
