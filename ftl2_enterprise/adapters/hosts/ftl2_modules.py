@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from ftl2_enterprise.adapters.hosts import call_plan, call_result, module_catalogue
+from ftl2_enterprise.adapters.hosts import call_plan, call_result, hidden_places, module_catalogue
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory, is_local
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
@@ -48,7 +48,7 @@ class Ftl2Modules:
         local_limit: int = 16,
         host_limit: int = 8,
     ) -> None:
-        """In the sandbox, the paths in `hidden` cannot be seen: sockets and directories of this program."""
+        """Observations cannot read the paths in `hidden`, which contain secrets."""
         known = inventory if isinstance(inventory, Inventory) else inventory_files.load(inventory)
         self._inventory: Inventory = known
         self._redact: Callable[[str], str] = redact
@@ -138,6 +138,10 @@ class Ftl2Modules:
             if entry is None or why is not None:
                 return call_result.failed(why or "")
             params = dict(call.params)
+            if call.fence is not Fence.NONE and is_local(entry):
+                why = await asyncio.to_thread(hidden_places.refused, canonical(call.module), params, self._hidden)
+                if why is not None:
+                    return call_result.failed(why)
             if call.module == RESOLVE_PATHS:
                 async with self._turn(entry):
                     request = {

@@ -1,0 +1,46 @@
+"""Places on this machine that observations must not read: the directory with the secrets of the service.
+
+The sandbox covers them. Modules that read run without it, so their parameters are compared here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+SEARCHES = frozenset({"find"})
+"""Modules that read what is below a directory."""
+
+
+def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> str | None:
+    """Why a reading call may not run here, or None. Links are followed."""
+    places = [os.path.realpath(one) for one in hidden]
+    if not places:
+        return None
+    for text in _texts(params):
+        path = os.path.realpath(os.path.expanduser(text))  # noqa: PTH111 - a text
+        for place in places:
+            if _is_below(path, place) or (module in SEARCHES and _is_below(place, path)):
+                return f"cannot read {text}: the secrets of the service are there"
+    return None
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str() if "\0" not in value:
+            yield value
+            if "," in value:
+                yield from (part.strip() for part in value.split(","))
+        case Mapping():
+            for one in cast("Mapping[Any, Any]", value).values():
+                yield from _texts(one)
+        case list() | tuple():
+            for one in cast("Sequence[Any]", value):
+                yield from _texts(one)
+        case _:
+            pass
