@@ -12,10 +12,10 @@ from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.clock import after, seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Code, Problem
-from ftl2_enterprise.loops.engine import inventory_state, reconcile
+from ftl2_enterprise.loops.engine import inventory_state, reconcile, run_end
 from ftl2_enterprise.loops.engine.after_run import LoopEnd, after_run
 from ftl2_enterprise.loops.engine.journal import LoopJournal
-from ftl2_enterprise.loops.engine.reconcile import RunEnd
+from ftl2_enterprise.loops.engine.run_end import RunEnd
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.loops.units import claim as claim_units, desired_state as desired_units, runs as run_units
@@ -134,7 +134,7 @@ def _continues_run(tx: Tx, loop_id: int, stale_after: float) -> bool:
     ended_at = so_far[-1].ended_at
     if ended_at is None:
         return True
-    settled = reconcile.settled(so_far[-1]) is not None
+    settled = run_end.settled(so_far[-1]) is not None
     return interrupted and (not settled or 0 <= seconds_between(ended_at, tx.now) <= stale_after)
 
 

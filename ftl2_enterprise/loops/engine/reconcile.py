@@ -6,7 +6,6 @@ record.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.clock import seconds_between
@@ -22,16 +21,16 @@ from ftl2_enterprise.loops.engine import (
     observe,
     prompting,
     rule_bindings,
+    run_end,
 )
 from ftl2_enterprise.loops.engine.context import Held
+from ftl2_enterprise.loops.engine.run_end import RunEnd
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BudgetReached, CallDenied, DeciderFailed, StoppedWaiting
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
     loops as loop_rows,
-    observations as observation_rows,
     prompts as prompt_rows,
-    rules as rule_rows,
 )
 from ftl2_enterprise.loops.units import (
     approvals as approval_units,
@@ -49,8 +48,6 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationOutcome,
     IterationState,
     Loop,
-    ObservationState,
-    Outcome,
     PromptKind,
 )
 
@@ -65,31 +62,8 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.rules.rule import RuleSet
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunEnd:
-    """How a run ended. `outcome` is None when it did not end: it was stopped, is frozen, or waits for an answer."""
-
-    outcome: Outcome | None
-    reason: str | None = None
-    waiting: bool = False
-    frozen: Freeze | None = None
-
-
-RULES_ALONE = "rules"
-"""Name of the decider for loops that only rules act on; it never plans an action itself."""
 WITHOUT_MODEL = "The model is not called: a person chose to continue without it. Only the check and the rules act."
 STOPPED = RunEnd(outcome=None, reason="stopped")
-RUN_OUTCOMES: dict[IterationOutcome | None, Outcome] = {
-    IterationOutcome.CONVERGED: Outcome.CONVERGED,
-    IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
-    IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
-    IterationOutcome.BLOCKED: Outcome.BLOCKED,
-    IterationOutcome.UNAPPROVED: Outcome.UNAPPROVED,
-    IterationOutcome.DRIFTED: Outcome.DRIFTED,
-    IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
-    IterationOutcome.FAILED: Outcome.FAILED,
-}
-"""Outcomes of an iteration that end the run, and the outcome of the run."""
 
 
 async def run(engine: LoopContext) -> RunEnd:
@@ -98,7 +72,7 @@ async def run(engine: LoopContext) -> RunEnd:
         now = engine.journal.read(decide.snapshot, engine.journal.loop_id)
         last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
-        if fresh and (end := _end(engine, now)) is not None:
+        if fresh and (end := run_end.end_of(engine, now)) is not None:
             return end
         # The row counts as well as the signal: another process may change `desired` without being able to signal this
         # one.
@@ -136,74 +110,6 @@ def _hold(engine: LoopContext, freeze: Freeze) -> RunEnd:
             reason=sentence,
         )
     return RunEnd(outcome=None, reason=sentence, frozen=freeze)
-
-
-def settled(last: Iteration) -> RunEnd | None:
-    """How the run ended, if the outcome of its last iteration ends it; else None."""
-    outcome = RUN_OUTCOMES.get(last.outcome)
-    return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
-
-
-def _end(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
-    """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
-    iterations = now.of_run
-    if iterations and (end := settled(iterations[-1])) is not None:
-        return end
-    so_far = decide.of_budget(iterations)
-    spent = len(so_far) >= engine.spec.max_iterations
-    recent = so_far[-2:]
-    denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
-    idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
-    # The next call of the model would be denied, too; a model whose actions are denied may find another way.
-    is_call_denied = bool(recent) and recent[-1] in denied and recent[-1].decided_by == engine.decider.name
-    is_call_denied = is_call_denied and recent[-1].decision is None
-    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or recent[-1] is denied[-1])):
-        return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
-    if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
-        return end
-    if not spent:
-        return None
-    last = so_far[-1].error or so_far[-1].reasoning
-    if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
-        by = so_far[-1].decided_by
-        last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
-    words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
-    return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
-
-
-def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
-    """The end of a run that cannot continue because observations are denied; else None.
-
-    A model may find another way, so it gets a second iteration; other deciders decide the same again.
-    """
-    needed = 2 if engine.decider.is_model else 1
-    reason = ""
-    if len(so_far) < needed:
-        return None
-    for one in so_far[-needed:]:
-        rows = engine.journal.read(observation_rows.get_observations, one.id)
-        denied = [row for row in rows if row.state is ObservationState.DENIED]
-        if one.outcome is not IterationOutcome.OBSERVED or not denied:
-            return None
-        reason = f"cannot observe {denied[0].name} on {denied[0].host}: {denied[0].error}"
-    return RunEnd(outcome=Outcome.DENIED, reason=reason)
-
-
-def _stuck(engine: LoopContext, loop: Loop, so_far: Sequence[Iteration]) -> RunEnd | None:
-    """The end of a dry run, or of a run of rules alone, if another iteration had the same result; else None."""
-    last = so_far[-1]
-    if engine.spec.dry_run and not engine.decider.is_model and last.outcome is IterationOutcome.OBSERVED:
-        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
-    rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
-    if not rules_alone or last.outcome is not IterationOutcome.OBSERVED:
-        return None
-    if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
-        return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
-    judged = engine.journal.read(rule_rows.get_rule_results, last.id)
-    # A rule that matched may fire again in the next iteration and make progress then.
-    return (
-        None if any(row.matched for row in judged) else RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
-    )
 
 
 # --- after a crash -------------------------------------------------------------------------------------------------

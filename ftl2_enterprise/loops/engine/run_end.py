@@ -1,0 +1,111 @@
+"""The end of a run: after which iteration a run has an outcome, and which one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.loops.engine import decide
+from ftl2_enterprise.loops.rows import observations as observation_rows, rules as rule_rows
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, ObservationState, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftl2_enterprise.core.freeze import Freeze
+    from ftl2_enterprise.loops.engine.context import LoopContext
+    from ftl2_enterprise.loops.engine.decide import LoopSnapshot
+    from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """How a run ended. `outcome` is None when it did not end: it was stopped, is frozen, or waits for an answer."""
+
+    outcome: Outcome | None
+    reason: str | None = None
+    waiting: bool = False
+    frozen: Freeze | None = None
+
+
+RULES_ALONE = "rules"
+"""Name of the decider for loops that only rules act on; it never plans an action itself."""
+RUN_OUTCOMES: dict[IterationOutcome | None, Outcome] = {
+    IterationOutcome.CONVERGED: Outcome.CONVERGED,
+    IterationOutcome.CHECK_HELD: Outcome.CONVERGED,
+    IterationOutcome.PREVIEWED: Outcome.PREVIEWED,
+    IterationOutcome.BLOCKED: Outcome.BLOCKED,
+    IterationOutcome.UNAPPROVED: Outcome.UNAPPROVED,
+    IterationOutcome.DRIFTED: Outcome.DRIFTED,
+    IterationOutcome.MODEL_FAILED: Outcome.MODEL_FAILED,
+    IterationOutcome.FAILED: Outcome.FAILED,
+}
+"""Outcomes of an iteration that end the run, and the outcome of the run."""
+
+
+def settled(last: Iteration) -> RunEnd | None:
+    """How the run ended, if the outcome of its last iteration ends it; else None."""
+    outcome = RUN_OUTCOMES.get(last.outcome)
+    return None if outcome is None else RunEnd(outcome=outcome, reason=last.error)
+
+
+def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
+    """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
+    iterations = now.of_run
+    if iterations and (end := settled(iterations[-1])) is not None:
+        return end
+    so_far = decide.of_budget(iterations)
+    spent = len(so_far) >= engine.spec.max_iterations
+    recent = so_far[-2:]
+    denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
+    idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
+    # The next call of the model would be denied, too; a model whose actions are denied may find another way.
+    is_call_denied = bool(recent) and recent[-1] in denied and recent[-1].decided_by == engine.decider.name
+    is_call_denied = is_call_denied and recent[-1].decision is None
+    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or recent[-1] is denied[-1])):
+        return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
+    if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
+        return end
+    if not spent:
+        return None
+    last = so_far[-1].error or so_far[-1].reasoning
+    if so_far[-1].outcome is IterationOutcome.RULE_FIRED and not so_far[-1].error:
+        by = so_far[-1].decided_by
+        last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
+    words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
+    return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
+
+
+def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
+    """The end of a run that cannot continue because observations are denied; else None.
+
+    A model may find another way, so it gets a second iteration; other deciders decide the same again.
+    """
+    needed = 2 if engine.decider.is_model else 1
+    reason = ""
+    if len(so_far) < needed:
+        return None
+    for one in so_far[-needed:]:
+        rows = engine.journal.read(observation_rows.get_observations, one.id)
+        denied = [row for row in rows if row.state is ObservationState.DENIED]
+        if one.outcome is not IterationOutcome.OBSERVED or not denied:
+            return None
+        reason = f"cannot observe {denied[0].name} on {denied[0].host}: {denied[0].error}"
+    return RunEnd(outcome=Outcome.DENIED, reason=reason)
+
+
+def _stuck(engine: LoopContext, loop: Loop, so_far: Sequence[Iteration]) -> RunEnd | None:
+    """The end of a dry run, or of a run of rules alone, if another iteration had the same result; else None."""
+    last = so_far[-1]
+    if engine.spec.dry_run and not engine.decider.is_model and last.outcome is IterationOutcome.OBSERVED:
+        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
+    rules_alone = engine.spec.decider == RULES_ALONE or loop.spec.without_model
+    if not rules_alone or last.outcome is not IterationOutcome.OBSERVED:
+        return None
+    if len(so_far) > 1 and so_far[-2].outcome is IterationOutcome.DENIED:
+        return RunEnd(outcome=Outcome.DENIED, reason=so_far[-2].error)
+    judged = engine.journal.read(rule_rows.get_rule_results, last.id)
+    # A rule that matched may fire again in the next iteration and make progress then.
+    return (
+        None if any(row.matched for row in judged) else RunEnd(outcome=Outcome.NOT_CONVERGED, reason=last.reasoning)
+    )
