@@ -69,8 +69,17 @@ class HostIdentity:
     """What else policy may call it: its groups."""
     others: tuple[tuple[str, ...], ...] = ()
     """The hosts with the same address: the name of each, and its groups. Policy may call this one by any of them."""
+    aliases: tuple[str, ...] = ()
+    """Further names and addresses of the same machine: those of this one, whose connection has none."""
     is_registered: bool = False
     """Whether it was added while the program ran, so that its name and groups are not those of an inventory."""
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """Everything that it may be called: its names and groups, its address, and those of the same machine."""
+        own = (self.name, *self.names, *(("local",) if self.name == LOCAL else ()))
+        of_others = (one for names in self.others for one in names)
+        return (*own, *((self.address,) if self.address else ()), *of_others, *self.aliases)
 
 
 @dataclass(frozen=True, kw_only=True)

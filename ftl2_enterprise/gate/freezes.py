@@ -47,7 +47,10 @@ def covers(freeze: Freeze, effect: Effect) -> bool:
         case FreezeScope.KIND:
             return effect.kind == freeze.of
         case FreezeScope.TARGET:
-            host = effect.host
-            names = {name.casefold() for name in (host.name, host.address, *host.names) if name}
+            names = {_plain(name) for name in effect.host.every_name}
             # A request to a model has no host; the name in its effect is a default.
-            return effect.kind is not EffectKind.MODEL_CALL and freeze.of.casefold() in names
+            return effect.kind is not EffectKind.MODEL_CALL and _plain(freeze.of) in names
+
+
+def _plain(name: str) -> str:
+    return name.casefold().rstrip(".")

@@ -71,7 +71,7 @@ def _policy(files: Sequence[Path], *, is_site: bool) -> Policy:
     for file in files:
         data = _read(file)
         digest.update(f"{file.name}\0{len(data)}\0".encode() + data)
-        rules.extend(_rule(file, node, len(rules) + n) for n, node in enumerate(_rule_nodes(file, data), start=1))
+        rules += [_rule(file, node, number) for number, node in enumerate(_rule_nodes(file, data), len(rules) + 1)]
     return Policy(rules=tuple(rules), revision=digest.hexdigest() if files else "", is_site=is_site)
 
 

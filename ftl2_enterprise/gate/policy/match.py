@@ -106,7 +106,7 @@ class _JudgedEffect:
             case "host" if effect.kind is EffectKind.MODEL_CALL:
                 return Compared(is_complete=False)
             case "host":
-                texts = _host_texts(effect.host)
+                texts = effect.host.every_name
                 return Compared((*texts, *map(_as_lower, texts)))
             case "environment":
                 return Compared((effect.environment,))
@@ -197,13 +197,7 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
         called = (_own_names(host), *host.others)
         return all(any(map(pattern.matches, names)) for names in called)
     lower = pattern.as_lower
-    return any(pattern.matches(one) or lower.matches(_as_lower(one)) for one in _host_texts(host))
-
-
-def _host_texts(host: HostIdentity) -> tuple[str, ...]:
-    """Everything that a host may be called."""
-    of_others = (one for names in host.others for one in names)
-    return (*_own_names(host), *((host.address,) if host.address else ()), *of_others)
+    return any(pattern.matches(one) or lower.matches(_as_lower(one)) for one in host.every_name)
 
 
 def _own_names(host: HostIdentity) -> tuple[str, ...]:

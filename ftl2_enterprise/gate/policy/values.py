@@ -95,7 +95,10 @@ def written_paths(effect: Effect) -> tuple[str, ...]:
     known = find(effect.module)
     names = _names(known, "path", Meaning.PATH) if known is not None else tuple(effect.params)
     found = dict.fromkeys(_strings(effect.params[one]) for one in names if one in effect.params)
-    flat = dict.fromkeys(path for many in found for path in many if path)
+    # Of a module that is not known, only what has a slash may be a path, as for rules.
+    flat = dict.fromkeys(
+        path for many in found for path in many if path and (known is not None or _may_be_path(path))
+    )
     named = _file_name(effect, known)
     inside = [f"{path.rstrip('/')}/{named}" for path in flat] if named else []
     return tuple(dict.fromkeys((*flat, *inside, *_command_paths(effect, known))))
@@ -209,9 +212,7 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
     given = [path for one in names for path in _split(effect.params[one], is_list=one in lists)]
     if known is None:
         # Of a module that is not known, everything that has a slash may be a path that it writes.
-        given = [
-            text for text in _strings(list(effect.params.values())) if "/" in text or text.startswith(("~", "$"))
-        ]
+        given = [text for text in _strings(list(effect.params.values())) if _may_be_path(text)]
     items = [item for path in given for item in _spelled(effect, path)]
     more: list[str] = []
     trees: list[str] = []
@@ -235,6 +236,10 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
     return Values(
         items=tuple(items), more=tuple(more), trees=tuple(trees), visible=tuple(visible), meaning=Meaning.PATH
     )
+
+
+def _may_be_path(text: str) -> bool:
+    return "/" in text or text.startswith(("~", "$"))
 
 
 def _spelled(effect: Effect, path: str) -> tuple[tuple[str, ...], ...]:

@@ -197,7 +197,10 @@ def why_unapproved(tx: Tx, prompt: Prompt) -> tuple[ApprovalRequest, str | None]
         return request, f"the request for approval was dismissed; {missing}"
     if tx.now < request.deadline_at:
         return request, f"they need an approval, and no person can be asked here; {missing}"
-    return request, f"not approved within {seconds_between(request.asked_at, request.deadline_at):g} s; {missing}"
+    return (
+        request,
+        f"not approved within {round(seconds_between(request.asked_at, request.deadline_at), 1):g} s; {missing}",
+    )
 
 
 def denied(engine: LoopContext, iteration: Iteration, reason: str) -> list[action_units.NewAction]:

@@ -207,6 +207,8 @@ def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str)
     if why is not None:
         return why, False
     verdict = engine.judge(requested)
+    if verdict.freeze is not None:
+        raise Held(verdict.freeze)
     return None if verdict.ruling is Ruling.ALLOW else (verdict.reason, verdict.ruling is Ruling.DENY)
 
 

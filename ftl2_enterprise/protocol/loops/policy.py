@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
 from ftl2_enterprise.protocol.verb import Reference
 
 
@@ -70,6 +71,8 @@ class PolicyRuleLine(Wire, frozen=True):
     applies_to: list[str]
     reason: str
     source: str
+    needs: RequiredPeople | None = None
+    """Of a rule that asks: who must agree."""
 
 
 class PolicyInForce(Wire, frozen=True):
@@ -79,4 +82,6 @@ class PolicyInForce(Wire, frozen=True):
     revision: str
     """Digest of the rules of the site."""
     problem: str | None = None
-    """Why the site policy cannot be used; then every effect is denied, or the previous policy stays in force."""
+    """Why the site policy cannot be used; then nothing has an effect, or the previous policy stays in force."""
+    defaults: dict[str, str] = {}
+    """By origin: what happens to actions about which the site has no rule; others are allowed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.render.loops.prompts import who
 from ftl2_enterprise.render.text import Line, Role, count, line, one_line
 
 if TYPE_CHECKING:
@@ -52,11 +53,17 @@ def in_force_lines(policy: PolicyInForce) -> list[Line]:
     lines: list[Line] = []
     if policy.problem:
         lines.append(line(("the site policy cannot be used: ", Role.BAD), one_line(policy.problem, 400)))
-    if not policy.rules:
-        lines.append(line("no rules: everything is allowed that its origin may do by default"))
+        if not policy.rules:
+            return [*lines, line("nothing has an effect until it is corrected and loaded")]
     for rule in policy.rules:
         lines.extend(_rule(rule))
-    return lines
+    return [*lines, _defaults(policy)]
+
+
+def _defaults(policy: PolicyInForce) -> Line:
+    given = ", ".join(f"{origin}: {decision}" for origin, decision in sorted(policy.defaults.items()))
+    what = "other actions" if policy.rules else "no rules: actions"
+    return line(f"{what} by origin: {given}; everything else is allowed" if given else f"{what} are allowed")
 
 
 def _rule(rule: PolicyRuleLine) -> list[Line]:
@@ -65,7 +72,8 @@ def _rule(rule: PolicyRuleLine) -> list[Line]:
         (f"{rule.decision:<6}", ROLES[rule.decision]), " ", one_line(about, 300), " ",
         (f"({rule.of} rule {rule.number}, {rule.source}, {' and '.join(rule.applies_to)})", Role.FAINT),
     )  # fmt: skip
-    return [head, *([line("       ", one_line(rule.reason, 300))] if rule.reason else [])]
+    more = [f"{who(rule.needs)} must agree"] if rule.needs is not None else []
+    return [head, *(line("       ", one_line(text, 300)) for text in (*more, rule.reason) if text)]
 
 
 def result_lines(results: Sequence[tuple[str, str | None]]) -> list[Line]:

@@ -92,7 +92,7 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
     for need in request.needs:
-        lines.append(line(("needs: ", Role.FAINT), _need(need), indent=INDENT))
+        lines.append(line(("needs: ", Role.FAINT), who(need), indent=INDENT))
     lines += [
         line(
             symbol("✔", Role.GOOD),
@@ -110,7 +110,8 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
     return lines
 
 
-def _need(need: RequiredPeople) -> str:
+def who(need: RequiredPeople) -> str:
+    """The people that are required, as a part of a sentence."""
     parts = [f"{need.people} person{'' if need.people == 1 else 's'} with access to {need.by}"]
     if need.group:
         parts.append(f"of the group {one_line(need.group, 80)}")

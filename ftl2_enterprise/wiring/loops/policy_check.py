@@ -16,6 +16,7 @@ from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.gate.verdicts import Ruling
+from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
 from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, refused
 from ftl2_enterprise.loops.engine.inventory_state import restore_hosts
@@ -92,7 +93,8 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
     found = build.policies(spec, settings, in_service=in_service)
     rules = [_line(of, rule) for of, policy in found for rule in policy.rules]
     site = next(policy for _, policy in found if policy.is_site)
-    return PolicyInForce(rules=rules, revision=site.revision, problem=site.problem or None)
+    defaults = {origin: str(decision) for origin, decision in build.defaults(settings).items()}
+    return PolicyInForce(rules=rules, revision=site.revision, problem=site.problem or None, defaults=defaults)
 
 
 def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
@@ -104,6 +106,7 @@ def _line(of: str, rule: PolicyRule) -> PolicyRuleLine:
         applies_to=sorted(rule.applies_to),
         reason=rule.reason,
         source=rule.source,
+        needs=approval_terms.required(rule.needs) if rule.needs is not None else None,
     )
 
 

@@ -91,6 +91,9 @@ def asking(tmp_path, some=None, **values):
 
 
 def needs(b: Bench, **values):
-    stored = msgspec.json.encode([RequiredPeople(**values)]).decode()
+    """Require these people, too."""
     with b.database.write() as tx:
+        asked = tx.connection.execute(text("SELECT needs FROM approvals")).scalar_one()
+        both = [*msgspec.json.decode(asked, type=list[RequiredPeople]), RequiredPeople(**values)]
+        stored = msgspec.json.encode(both).decode()
         tx.connection.execute(text("UPDATE approvals SET needs = :needs"), {"needs": stored})

@@ -11,7 +11,15 @@ from ftl2_enterprise.gate.freezes import cutting, holding, holding_subject
 from ftl2_enterprise.gate.policy.types import Policy, PolicyRule
 from ftl2_enterprise.gate.verdicts import Ruling
 
-WEB = HostIdentity(name="web1", connection="ssh", address="192.0.2.7", port=22, names=("front", "www"))
+WEB = HostIdentity(
+    name="web1",
+    connection="ssh",
+    address="192.0.2.7",
+    port=22,
+    names=("front", "www"),
+    others=(("twin", "group-of-twin"),),
+    aliases=("here.example",),
+)
 
 
 def effect(kind: EffectKind = EffectKind.ACTION, *, subject: str = "loop:1", host: HostIdentity = WEB) -> Effect:
@@ -38,6 +46,10 @@ def test_a_freeze_of_everything_holds_every_kind_of_effect(kind: EffectKind) -> 
         (FreezeScope.TARGET, "web1", True),
         (FreezeScope.TARGET, "WEB1", True),
         (FreezeScope.TARGET, "192.0.2.7", True),
+        (FreezeScope.TARGET, "web1.", True),
+        (FreezeScope.TARGET, "twin", True),
+        (FreezeScope.TARGET, "group-of-twin", True),
+        (FreezeScope.TARGET, "here.example", True),
         (FreezeScope.TARGET, "www", True),
         (FreezeScope.TARGET, "web", False),
         (FreezeScope.KIND, "action", True),

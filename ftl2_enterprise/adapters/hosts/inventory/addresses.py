@@ -55,6 +55,12 @@ def own_names() -> frozenset[str]:
 
 
 @cache
+def of_this_machine() -> tuple[str, ...]:
+    """Names and addresses by which people mean this machine."""
+    return tuple(sorted({"localhost", "127.0.0.1", "::1", *own_names(), *own_addresses()}))
+
+
+@cache
 def own_addresses() -> frozenset[str]:
     """The addresses of the interfaces of this machine, from /proc; empty where it is hidden."""
     found: set[str] = set()

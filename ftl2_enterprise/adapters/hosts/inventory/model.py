@@ -118,6 +118,7 @@ class Inventory:
             port=port,
             names=entry.groups,
             others=tuple(dict.fromkeys([*others, *here])),
+            aliases=addresses.of_this_machine() if _is_here(place) else (),
             is_registered=is_registered,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.protocol.loops.approvals import RequiredPeople
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer, PolicyInForce, PolicyRuleLine
 from ftl2_enterprise.render.loops import policy
 from tests.snapshots.scenario import Scenario
@@ -27,16 +28,20 @@ ANSWERS = [
 ]
 
 
-def rule(decision: str, reason: str, **match: str) -> PolicyRuleLine:
+def rule(decision: str, reason: str, needs: RequiredPeople | None = None, **match: str) -> PolicyRuleLine:
     return PolicyRuleLine(
         of="site", number=1, decision=decision, match=match, applies_to=["actions", "observations"], reason=reason,
-        source="10-base.yaml line 3",
+        source="10-base.yaml line 3", needs=needs,
     )  # fmt: skip
 
 
 IN_FORCE = PolicyInForce(
-    rules=[rule("deny", "No shell.", module="shell", host="prod-*"), rule("ask", "", module=awkward.CONTROL)],
+    rules=[
+        rule("deny", "No shell.", module="shell", host="prod-*"),
+        rule("ask", "", RequiredPeople(group="network", people=2, not_requester=True), module=awkward.CONTROL),
+    ],
     revision="ab",
+    defaults={"model": "ask", "rule": "deny"},
 )
 BROKEN = PolicyInForce(rules=[], revision="", problem="cannot use the policy 10-base.yaml line 3: it has no match")
 RESULTS: list[tuple[str, str | None]] = [
@@ -47,6 +52,7 @@ RESULTS: list[tuple[str, str | None]] = [
 POLICY = [
     Scenario("verdicts", lambda _: policy.answer_lines(ANSWERS), has_colour=True),
     Scenario("rules in force", lambda _: policy.in_force_lines(IN_FORCE), has_colour=True),
+    Scenario("no rules", lambda _: policy.in_force_lines(PolicyInForce(rules=[], revision=""))),
     Scenario("a site policy that cannot be used", lambda _: policy.in_force_lines(BROKEN)),
     Scenario("tests of a site", lambda _: policy.result_lines(RESULTS)),
 ]
