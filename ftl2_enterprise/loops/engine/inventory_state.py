@@ -13,7 +13,7 @@ from ftl2_enterprise.core.redact import contains_mask
 from ftl2_enterprise.gate.effects import HostIdentity, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.context import unless
-from ftl2_enterprise.loops.engine.registry_ops import machine_ops, valid_ops
+from ftl2_enterprise.loops.engine.registry_ops import is_plain_variable, machine_ops, valid_ops
 from ftl2_enterprise.loops.ports import HostEntry
 from ftl2_enterprise.loops.rows import hosts as host_rows
 from ftl2_enterprise.loops.units import claim as claim_units, state as state_units
@@ -102,7 +102,9 @@ def registered_entries(hosts: Sequence[Host]) -> list[HostEntry]:
         if host.state is HostState.REGISTERED:
             given: dict[str, Any] = host.facts.get(host_rows.VARIABLES, {})
             # A variable that was redacted when it was stored has lost its value.
-            kept = {name: value for name, value in given.items() if not contains_mask(value)}
+            kept = {
+                name: value for name, value in given.items() if is_plain_variable(name) and not contains_mask(value)
+            }
             entries.append(_entry(host, kept))
     return entries
 

@@ -19,6 +19,10 @@ DEFAULT_USER = "root"
 _RESERVED = frozenset({"all", "ungrouped", "local", "localhost"})
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:-]{0,252}[A-Za-z0-9_])?")
 _GROUP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_CONNECTION = frozenset(
+    {"ansible_connection", "ansible_host", "ansible_port", "ansible_user", "ansible_become", "ansible_become_user"}
+)
+"""Variables about the connection that name no program."""
 _MAX_NAME = 255
 
 
@@ -43,10 +47,19 @@ def _host_refusal(op: StateOp) -> str | None:
         return f"cannot add the host {op.name!r}: {op.ansible_host!r} is not an address"
     if op.ansible_port is not None and not 0 < op.ansible_port < 65536:
         return f"cannot add the host {op.name!r}: {op.ansible_port} is not a port"
+    for name in op.data:
+        if not is_plain_variable(name):
+            why = f"only an inventory may set {name[:80]}, which can make the connection execute a program"
+            return f"cannot add the host {op.name!r}: {why}"
     for group in op.groups:
         if not _GROUP_NAME.fullmatch(group):
             return f"cannot add the host {op.name!r}: {group!r} is not a valid group name"
     return None
+
+
+def is_plain_variable(name: str) -> bool:
+    """Whether a variable of a host cannot name a program, such as an interpreter, or options of one."""
+    return not name.lower().startswith("ansible_") or name in _CONNECTION
 
 
 def valid_ops(ops: Sequence[StateOp], *, users: Mapping[str, str | None]) -> tuple[list[StateOp], list[str]]:

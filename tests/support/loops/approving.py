@@ -90,10 +90,10 @@ def asking(tmp_path, some=None, **values):
     return bench(tmp_path, some or decider(), **values)
 
 
-def needs(b: Bench, **values):
-    """Require these people, too."""
+def needs(b: Bench, *, also=False, **values):
+    """Require these people; with `also`, in addition to those who were required."""
     with b.database.write() as tx:
         asked = tx.connection.execute(text("SELECT needs FROM approvals")).scalar_one()
-        both = [*msgspec.json.decode(asked, type=list[RequiredPeople]), RequiredPeople(**values)]
-        stored = msgspec.json.encode(both).decode()
+        before = msgspec.json.decode(asked, type=list[RequiredPeople]) if also else []
+        stored = msgspec.json.encode([*before, RequiredPeople(**values)]).decode()
         tx.connection.execute(text("UPDATE approvals SET needs = :needs"), {"needs": stored})

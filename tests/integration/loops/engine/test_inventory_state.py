@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from sqlalchemy import update
 
 from ftl2_enterprise.core.problem import invalid
@@ -84,6 +85,32 @@ async def test_variables_that_a_rule_sets_for_a_host_reach_the_next_process(tmp_
     # What was redacted when it was stored is not restored: it is not the value that the rule set.
     assert later.entries["web9"].vars == {"rack": "r1"}
     assert later.entries["web9"].ansible_host == "10.0.0.9"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ansible_python_interpreter",
+        "ANSIBLE_PYTHON_INTERPRETER",
+        "ansible_ssh_common_args",
+        "ansible_ssh_extra_args",
+        "ansible_ssh_executable",
+        "ansible_become_exe",
+        "ansible_become_flags",
+        "ansible_shell_executable",
+    ],
+)
+async def test_a_rule_sets_no_variable_that_names_a_program(tmp_path, variable):
+    rules = rule(tmp_path, f"ftl.add_host('web9', ansible_connection='local', {variable}='/tmp/evil')")
+    modules = Listed()
+    with bench(tmp_path, ScriptedDecider(DONE), modules=modules, rules_dir=rules) as b:
+        await b.run()
+        hosts, _ = known(b)
+        refused = [one["reason"] for one in b.data("state.refused")]
+    assert "web9" not in modules.groups
+    assert "web9" not in hosts
+    (reason,) = refused
+    assert reason.startswith(f"cannot add the host 'web9': only an inventory may set {variable}, which can make")
 
 
 async def test_host_variables_in_the_answer_of_a_decider_are_ignored(tmp_path):

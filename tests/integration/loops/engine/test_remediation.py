@@ -38,7 +38,7 @@ from tests.support.loops.approving import (
 async def test_two_persons_are_two_user_ids(tmp_path):
     with asking(tmp_path) as b:
         await b.run()
-        needs(b, people=2)
+        needs(b, people=2, also=True)
         assert approve(b).state == "open"
         with pytest.raises(Problem) as caught:
             approve(b, replace_caller(ALICE, name="alicia"))

@@ -283,3 +283,10 @@ def test_an_invalid_policy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(Problem, match="UTF-8"):
         load_policy(tmp_path / "bytes.yml")
+
+
+def test_rules_are_numbered_through_all_files(tmp_path: Path) -> None:
+    rule = "- decision: deny\n  match: {module: x}\n"
+    (tmp_path / "10.yaml").write_text("rules:\n" + 3 * rule)
+    (tmp_path / "20.yaml").write_text("rules:\n" + 2 * rule)
+    assert [one.number for one in load_policy(tmp_path).rules] == [1, 2, 3, 4, 5]
