@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, final, override
 
 from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.core.redact import MASK
-from ftl2_enterprise.core.secret_references import reveal
-from ftl2_enterprise.gate.modules import spellings
+from ftl2_enterprise.core.secret_references import refers, reveal
+from ftl2_enterprise.gate.modules import RUNS_COMMANDS, canonical, find, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping
@@ -39,6 +39,8 @@ OF_THE_UNIT = (
     "MEMORY_PRESSURE_WRITE",
 )  # fmt: skip
 """Variables that the service manager sets for the service only; child processes of loops must not see them."""
+
+_ANY_COMMAND = frozenset({"cmd", "argv", "_raw_params", "free_form"})
 
 _kept: list[str] = []
 """The directory of credentials after `hide_unit` has removed it from the environment."""
@@ -123,6 +125,28 @@ class Bindings:
     def values(self) -> list[str]:
         """The secret texts; only the redactor may use them."""
         return [secret.reveal() for secret in (*(one.secret for one in self.all), *self.named.values())]
+
+
+def why_exposed(module: str, param: str) -> str | None:
+    """Why this parameter must not have a secret, since other users of the host could read it; None if it may."""
+    known = find(module)
+    commands = {*known.commands, *known.programs} if known is not None else set[str]()
+    if param in commands or (canonical(module) in RUNS_COMMANDS and param in _ANY_COMMAND):
+        return f"cannot be part of {param}: every user of the host can read command lines; use stdin, or a file"
+    if known is not None and param in {*known.writes, *known.reads}:
+        return f"cannot be part of {param}, which is a path"
+    return None
+
+
+def exposed(module: str, params: Mapping[str, Any]) -> str | None:
+    """Why these parameters must not be used, since a reference to a secret is where other users could read it.
+
+    However the reference got there: the text of a manifest can also spell one out.
+    """
+    for param, value in params.items():
+        if refers(value) and (why := why_exposed(module, param)) is not None:
+            return f"cannot use a secret there: it {why}"
+    return None
 
 
 def hide_unit(environ: MutableMapping[str, str]) -> None:

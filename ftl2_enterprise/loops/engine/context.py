@@ -17,6 +17,7 @@ from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.gate.verdicts import Ruling, Verdict
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
 from ftl2_enterprise.loops.ports import NO_LIMITS, ModelLimits, ModuleCall, ModuleResult
+from ftl2_enterprise.loops.secrets import exposed
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST, LoopSpec
 from ftl2_enterprise.store.columns import json_text
@@ -278,7 +279,8 @@ def effect_of(
         params=bindings.inject(
             requested.module,
             requested.params,
-            reveals=requested.origin is Origin.MANIFEST,
+            reveals=requested.origin is Origin.MANIFEST
+            and (requested.kind is EffectKind.ACTION or requested.compare),
         ),
         privilege=modules.privilege(requested.host),
         fence=requested.fence,
@@ -291,6 +293,8 @@ def refused(requested: RequestedCall, modules: Modules) -> str | None:
     internal = internal_parameter(requested.params)
     if internal is not None:
         return f"cannot use the parameter {internal} of {requested.module}: only what runs modules sets it"
+    if requested.origin is Origin.MANIFEST and (why := exposed(requested.module, requested.params)) is not None:
+        return why
     return modules.refuse(requested.module, requested.host)
 
 
