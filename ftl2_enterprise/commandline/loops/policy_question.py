@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.commandline.values import GivenValues
     from ftl2_enterprise.protocol.loops.policy import PolicyAnswer
 
+HINT = "docs/reference/policy.md describes the format, under Tests of a policy"
 NO_RULE = "no rule matches"
 STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8}
 """Exit status of a check by ruling; of several hosts, the highest one except 0 counts, with `deny` first."""
@@ -117,7 +118,7 @@ def cases(text: str, source: str) -> list[PolicyCase]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
-        raise invalid(f"cannot read {source}{line}: it is not YAML", "see the page about policy") from None
+        raise invalid(f"cannot read {source}{line}: it is not YAML", HINT) from None
     tests = cast("Mapping[str, object]", found).get("tests") if isinstance(found, dict) else None
     if not isinstance(tests, list) or not tests:
         raise invalid(f"cannot use {source}: it has no tests", "write `tests:` and a list below it")
@@ -128,7 +129,7 @@ def _case(one: object, number: int, source: str) -> PolicyCase:
     try:
         case = msgspec.convert(one, PolicyCase)
     except msgspec.ValidationError as error:
-        raise invalid(f"cannot use test {number} of {source}: {error}", "see the page about policy") from None
+        raise invalid(f"cannot use test {number} of {source}: {error}", HINT) from None
     if case.expect not in STATUSES:
         raise invalid(
             f"cannot use test {number} of {source}: {case.expect!r} is no ruling", f"use {', '.join(STATUSES)}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from ftl2_enterprise.commandline.loops import policy_question
 from ftl2_enterprise.protocol.loops.policy import PolicyAnswer
 from ftl2_enterprise.protocol.loops.verbs import CheckPolicy
 
@@ -81,3 +84,14 @@ def test_a_missing_file_is_refused(service, ctl, tmp_path):
     assert ctl("policy", "test", str(tmp_path / "none"))[0] == 2
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     assert "it is not UTF-8" in ctl("policy", "test", str(tmp_path / "bytes"))[2]
+
+
+def test_the_example_of_the_reference_is_a_file_of_tests() -> None:
+    page = Path("docs/reference/policy.md").read_text(encoding="utf-8")
+    section = page.partition("## Tests of a policy")[2].partition("| key |")[0]
+    example = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    found = policy_question.cases(example, "example")
+    assert [case.expect for case in found] == ["deny", "allow"]
+    rows = page.partition("## Tests of a policy")[2].partition("## Errors")[0].splitlines()
+    keys = {key for row in rows if row.startswith("| `") for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert keys == set(policy_question.PolicyCase.__struct_fields__)
