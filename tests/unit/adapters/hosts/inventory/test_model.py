@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
@@ -99,3 +101,15 @@ def test_an_address_that_is_a_template_is_refused() -> None:
     inventory.host("h")["ansible_host"] = "{{ prefix }}.example"
     with pytest.raises(Problem, match="template"):
         inventory.settle()
+
+
+def test_hosts_that_are_this_machine_have_its_names_and_addresses() -> None:
+    inventory = Inventory()
+    inventory.host("near")["ansible_connection"] = "local"
+    inventory.host("loop")["ansible_host"] = "127.0.0.2"
+    inventory.host("far")["ansible_host"] = "192.0.2.1"
+    inventory.settle()
+    here = {"localhost", "127.0.0.1", "::1", socket.gethostname().lower()}
+    for name in ("near", "loop", "localhost"):
+        assert here <= set(inventory.identity(name).every_name), name
+    assert here.isdisjoint(inventory.identity("far").every_name)
