@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from jinja2 import Template, Undefined, meta, nodes
+from jinja2 import Template, TemplateError, Undefined, meta, nodes
 
 from ftl2_enterprise.adapters.templates.meter import charge, metered
 from ftl2_enterprise.adapters.templates.sandbox import CannotRender, Sandbox, reason
@@ -146,7 +146,11 @@ def _references(tree: nodes.Template) -> References:
     for node, key in _children(tree):
         if isinstance(node, nodes.Name) and node.name in found:
             found[node.name].add(key)
-    names = meta.find_undeclared_variables(tree)
+    try:
+        names = meta.find_undeclared_variables(tree)
+    except TemplateError as error:
+        # It compiles the template, and finds out whether its filters exist.
+        raise CannotRender(reason(error)) from None
     if "secrets" in names and not _are_alone(tree):
         raise CannotRender(
             "a secret can only be written as {{ secrets.NAME }}, without filters, conditions and blocks around it"

@@ -127,6 +127,7 @@ TEMPLATES = [
         step('file: {path: "/{{ observed.os.stdout }}"}') + "observe: [{name: os, module: shell}]\n",
         "reads observed in what it observes",
     ),
+    (step('file: {path: "/{{ host|b64encode }}"}'), "No filter named 'b64encode'"),
     (step('file: {path: "/{{ vars. }}"}'), "cannot use m.yaml:4: a template here: "),
     (step("when: 'answers.x ==', file: {path: /a}"), "`when` of 'a': "),
     (step("when: answers.x == 1, file: {path: /a}"), "reads answers.x, which does not exist"),
@@ -157,6 +158,7 @@ def test_bad_templates_are_found_when_loading(tmp_path: Path) -> None:
             "the template 't.j2' reads answers.sice, which does not exist; did you mean answers.size?",
         ),
         ("{% if %}", "the template 't.j2': "),
+        ("{{ host|nosuch }}", "the template 't.j2': "),
         ("{% include 'other' %}", "a template cannot include or extend another"),
         ("{{ colour }}", "reads colour, which does not exist"),
     ):
