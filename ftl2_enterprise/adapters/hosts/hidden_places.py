@@ -22,7 +22,7 @@ def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> st
         path = os.path.realpath(os.path.expanduser(text))  # noqa: PTH111 - a text
         for place in places:
             if _is_below(path, place) or (module in SEARCHES and _is_below(place, path)):
-                return f"cannot read {text}: the secrets of the service are there"
+                return f"cannot read {text}: it leads to the secrets of the service"
     return None
 
 

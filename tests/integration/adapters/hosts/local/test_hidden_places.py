@@ -73,7 +73,7 @@ async def test_a_reading_module_is_refused(
     }
     result = await modules.run(call_of(modules, module, filled, host=host, fence=fence_of(module, filled)))
     assert not result.success
-    assert "the secrets of the service are there" in (result.error or "")
+    assert "it leads to the secrets of the service" in (result.error or "")
     assert SECRET not in repr(result)
 
 
