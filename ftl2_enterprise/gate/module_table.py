@@ -199,8 +199,8 @@ _PACKAGES = (
     Module(
         name="apt", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name package pkg deb"), reads=_w("deb"),
         programs=_w("dpkg_options"), lists=_w("name package pkg"),
-        # In check mode, too, it cleans the cache and downloads a package.
-        not_observing=_w("autoclean clean deb dpkg_options"),
+        # In check mode, too, it cleans the cache, downloads a package, writes policy-rc.d, and passes options to apt-get.
+        not_observing=_w("autoclean clean deb default_release default-release dpkg_options policy_rc_d"),
         synonyms=(
             _w("update_cache update-cache"), _w("default_release default-release"),
             _w("install_recommends install-recommends"), _w("allow_unauthenticated allow-unauthenticated"),
@@ -214,10 +214,10 @@ _PACKAGES = (
     ),
     Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name")),
     Module(
-        name="pip", trees=("",), kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name"),
+        # In check mode, too, it executes `python -m pip`, which imports a package `pip` from the working directory.
+        name="pip", trees=("",), kind=_C.PACKAGES, packages=_w("name"),
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
-        not_observing=_w("extra_args executable virtualenv virtualenv_command virtualenv_python"),
     ),
     Module(name="apt_key", kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
     Module(name="apt_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("repo"), writes=_w("filename"),
@@ -275,7 +275,8 @@ _USERS = (
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
     ),
     Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
-    Module(name="getent", kind=_C.USERS, observing=_O.READING),
+    # glibc loads the library that is named for the service, from the working directory if the name has a slash.
+    Module(name="getent", kind=_C.USERS, observing=_O.READING, not_observing=_w("service")),
     Module(name="ansible.posix.authorized_key", kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
            writes=_w("path"), urls=_w("key")),
     Module(name="community.general.sudoers", kind=_C.USERS, names=_w("sudoers"), users=_w("user"),
@@ -290,8 +291,9 @@ _NETWORK = (
         lists=_w("status_code ciphers unredirected_headers"),
         not_observing=_w("body dest src unix_socket creates removes"),
     ),
+    # The value of `wait` is an argument of its own to iptables, which could be `--modprobe=PROGRAM`.
     Module(name="iptables", kind=_C.NETWORK, observing=_O.CHECKABLE,
-           lists=_w("match destination_ports ctstate")),
+           lists=_w("match destination_ports ctstate"), not_observing=_w("wait")),
     Module(name="hostname", kind=_C.NETWORK, observing=_O.CHECKABLE),
     Module(name="known_hosts", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
            synonyms=(_w("name host"),)),
