@@ -71,6 +71,8 @@ class Module:
     """Further groups of names for one parameter."""
     lists: tuple[str, ...] = ()
     """Parameters that are lists; a text with commas is one, too."""
+    words: tuple[str, ...] = ()
+    """Further parameters that a program receives as an argument, as it does names of services and packages."""
     not_observing: tuple[str, ...] = ()
     """Parameters with which it cannot observe: they write, or execute a program of the caller's choice."""
 
@@ -276,7 +278,8 @@ _USERS = (
     ),
     Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
     # glibc loads the library that is named for the service, from the working directory if the name has a slash.
-    Module(name="getent", kind=_C.USERS, observing=_O.READING, not_observing=_w("service")),
+    Module(name="getent", kind=_C.USERS, observing=_O.READING, words=_w("database key"),
+           not_observing=_w("service")),
     Module(name="ansible.posix.authorized_key", kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
            writes=_w("path"), urls=_w("key")),
     Module(name="community.general.sudoers", kind=_C.USERS, names=_w("sudoers"), users=_w("user"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,8 @@ RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleCla
 
 _BLANKS = " .\t\r\n"
 _READING_METHODS = frozenset({"GET", "HEAD"})
+_NOT_A_WORD = re.compile(r"""^-|['"\s]""")
+"""In a name, it would be an option of the program that receives the name, or another argument."""
 _INTERNAL = "_ansible_"
 """Prefix of parameters that a module's runner sets, as in `_ansible_check_mode`; nothing else may."""
 
@@ -104,6 +107,8 @@ def fence_for(module: str, params: Mapping[str, Any]) -> Fence | None:
     known = find(module)
     if known is None or is_given(params, known.not_observing) or internal_parameter(params) is not None:
         return None
+    if name_with_options(module, params) is not None:
+        return None
     match known.observing:
         case Observing.READING:
             return Fence.READING if known.name != "uri" or _only_reads(params) else None
@@ -114,6 +119,22 @@ def fence_for(module: str, params: Mapping[str, Any]) -> Fence | None:
             return Fence.SANDBOX
         case Observing.OTHER:
             return None
+
+
+def name_with_options(module: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is named, and its name, for the first name with which a module would pass more arguments to a program."""
+    known = find(module)
+    if known is None or known.observing not in {Observing.READING, Observing.CHECKABLE}:
+        return None
+    for kind, names in (("unit", known.services), ("package", known.packages), ("name", known.words)):
+        for name in names:
+            given: Any = params.get(name)
+            values = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+            parts = [part.strip() for value in values if value is not None for part in str(value).split(",")]
+            found = next((part for part in parts if _NOT_A_WORD.search(part)), None)
+            if found is not None:
+                return kind, found
+    return None
 
 
 def _only_reads(params: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.effects import Fence, Origin
-from ftl2_enterprise.gate.modules import fence_for
+from ftl2_enterprise.gate.modules import fence_for, name_with_options
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.ports import ModuleResult
 
@@ -34,8 +34,11 @@ def fence_of(origin: Origin, module: str, params: Mapping[str, Any], *, context:
     return Fence.SANDBOX if context.dry_run and not context.run_checks else Fence.NONE
 
 
-def not_an_observation(module: str) -> str:
-    """The sentence about a module that cannot observe."""
+def not_an_observation(module: str, params: Mapping[str, Any]) -> str:
+    """The sentence about a call that cannot observe."""
+    named = name_with_options(module, params)
+    if named is not None:
+        return f"cannot observe the {named[0]} {named[1]}: a name has no quotes, no blanks and no leading dash"
     return (
         f"cannot observe with {module}: it may change the host, and has no check mode;"
         " use a built-in observation (unit, path, packages, ...) or a command"

@@ -201,7 +201,7 @@ def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str)
         return "cannot observe with a parameter that was redacted when it was stored", False
     if fence_of(_asked_by(engine, origin), spec.module, spec.params, context=engine.gate) is None:
         known = engine.modules.refuse(spec.module, host)
-        return known or not_an_observation(spec.module), False
+        return known or not_an_observation(spec.module, spec.params), False
     requested = _requested_call(engine, spec, host, origin)
     why = engine.refused(requested)
     if why is not None:

@@ -187,7 +187,7 @@ class _Calls:
             fence = fence_of(Origin(question.origin), question.module, question.params, context=self.context)
             if fence is None:
                 # The engine refuses it before it asks the gate.
-                why = problem or not_an_observation(question.module)
+                why = problem or not_an_observation(question.module, question.params)
                 return PolicyAnswer(
                     host=host, ruling=Ruling.DENY, rule=None, source=None, reason=why, problem=why, fence=Fence.NONE
                 )

@@ -80,7 +80,7 @@ def mentioned(one: Module) -> set[str]:
         *one.users,
         *one.urls,
     }
-    more = {*one.lists, *one.not_observing, *(name for group in one.synonyms for name in group)}
+    more = {*one.lists, *one.words, *one.not_observing, *(name for group in one.synonyms for name in group)}
     return flat | more | ({one.base, one.files_of} - {""})
 
 
@@ -204,6 +204,17 @@ def test_a_name_with_blanks_or_capitals_is_not_run_as_the_module() -> None:
         ("pip", {"name": "x"}, None),
         ("pip", {"name": "x", "chdir": "/tmp/x"}, None),
         ("getent", {"database": "passwd", "service": "x/evil"}, None),
+        ("getent", {"database": "-sx/evil", "key": "passwd"}, None),
+        ("getent", {"database": "passwd", "key": "-sx/evil"}, None),
+        ("apt", {"name": "a, b=1.*"}, Fence.CHECK_MODE),
+        ("apt", {"name": ["a", "b' -o Dir::Log='/tmp"]}, None),
+        ("dpkg_selections", {"name": "--root=/tmp", "selection": "hold"}, None),
+        ("systemd", {"daemon_reload": True}, Fence.CHECK_MODE),
+        ("systemd", {"name": "a@b-c.service"}, Fence.CHECK_MODE),
+        ("systemd", {"name": "x' -H 'evil"}, None),
+        ("systemd", {"unit": "-Hevil"}, None),
+        ("service", {"name": "x y"}, None),
+        ("unit", {"name": "-Hevil"}, None),
         ("iptables", {"chain": "INPUT"}, Fence.CHECK_MODE),
         ("iptables", {"chain": "INPUT", "wait": "--modprobe=/tmp/x"}, None),
         ("service", {"name": "nginx"}, Fence.CHECK_MODE),

@@ -68,6 +68,16 @@ async def test_what_may_change_a_host_is_not_an_observation(tmp_path: Path, modu
     assert (row.error or "").startswith(f"cannot observe with {module}: ")
 
 
+async def test_a_name_with_options_for_a_program_is_refused(tmp_path: Path) -> None:
+    modules = ScriptedModules()
+    first = Decision(observe=[ObservationSpec(name="seen", module="systemd", params={"name": "x' -H 'evil'"})])
+    with bench(tmp_path, ScriptedDecider(first, DONE, is_model=True), modules=modules) as b:
+        await b.run()
+        (row,) = observed(b)
+    assert modules.calls == []
+    assert (row.error or "").startswith("cannot observe the unit x' -H 'evil': ")
+
+
 async def test_a_person_observes_with_a_command_as_it_is_written(tmp_path: Path) -> None:
     modules = ScriptedModules()
     with bench(tmp_path, ScriptedDecider(DONE, observe=[SHELL]), modules=modules) as b:
