@@ -201,7 +201,7 @@ _PACKAGES = (
     Module(
         name="apt", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name package pkg deb"), reads=_w("deb"),
         programs=_w("dpkg_options"), lists=_w("name package pkg"),
-        # In check mode, too, it cleans the cache, downloads a package, writes policy-rc.d, and passes options to apt-get.
+        # In check mode, too, it cleans the cache, downloads a package, writes policy-rc.d, and takes options.
         not_observing=_w("autoclean clean deb default_release default-release dpkg_options policy_rc_d"),
         synonyms=(
             _w("update_cache update-cache"), _w("default_release default-release"),

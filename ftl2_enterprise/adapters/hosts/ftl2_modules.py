@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
 """Limit of the output of our own file modules: a rendered template is part of a reply."""
+READ_WHOLE = {
+    "slurp": ("src", "path"), "wait_for": ("path",), "lineinfile": ("path", "dest", "destfile", "name"),
+    "blockinfile": ("path", "dest", "destfile", "name"), "replace": ("path", "dest", "destfile", "name"),
+    "assemble": ("dest",), "cron": ("cron_file",), "known_hosts": ("path",), "uri": ("client_cert", "client_key"),
+}  # fmt: skip
+"""Parameters that name files which a module reads from the beginning to the end."""
 
 
 class Ftl2Modules:
@@ -242,8 +248,10 @@ class Ftl2Modules:
             case Fence.SANDBOX:
                 return {"fence": call.fence.value, "hidden": self._hidden}
             case Fence.CHECK_MODE:
-                return {"check": True, "compare": call.compare}
-            case Fence.NONE | Fence.READING:
+                return {"check": True, "compare": call.compare, **_observing(call)}
+            case Fence.READING:
+                return _observing(call)
+            case Fence.NONE:
                 return {}
 
     async def _send(
@@ -262,6 +270,14 @@ class Ftl2Modules:
     def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
         name = LOCALHOST if is_local(entry) else entry.name
         return self._turns.setdefault(name, asyncio.Semaphore(self._host_limit))
+
+
+def _observing(call: ModuleCall) -> dict[str, Any]:
+    """What a request has in addition whose module only observes."""
+    module = canonical(call.module)
+    # Without an expression, it does not read the file: it may wait for a socket.
+    names = () if module == "wait_for" and not call.params.get("search_regex") else READ_WHOLE.get(module, ())
+    return {"observes": True, "read_whole": [str(call.params[name]) for name in names if call.params.get(name)]}
 
 
 def _interpreter(entry: HostEntry, module: CatalogueModule) -> str | None:

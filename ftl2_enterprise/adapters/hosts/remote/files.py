@@ -131,6 +131,8 @@ def _content(request: dict[str, Any]) -> tuple[bytes, int | None]:
         if not source.is_file():
             raise TransferFailed(f"cannot copy {source}: it is not a file" if source.exists()
                             else f"cannot copy {source}: it does not exist")  # fmt: skip
+        if request.get("check") and source.stat().st_size > request["limit"]:
+            raise TransferFailed(f"cannot compare {source}: it is larger than {request['limit'] >> 20} MiB")
         return source.read_bytes(), stat.S_IMODE(source.stat().st_mode)
     return base64.b64decode(request["content"]), request.get("source_mode")
 

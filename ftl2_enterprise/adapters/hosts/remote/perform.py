@@ -31,6 +31,8 @@ IN_SHELLS = frozenset([
 """Builtins and reserved words of dash, bash, BusyBox and ksh: a program of the same name may behave differently."""
 OF_SHELLS = frozenset(["IFS", "OPTIND", "PPID"])
 """Variables that a shell sets when it starts."""
+OBSERVING_MEMORY = 1 << 30
+"""Bytes of data of each process of an observing module."""
 
 
 def perform(request: Request, cancel_fd: int | None = None) -> bytes:
@@ -117,7 +119,11 @@ def _start(request: Request, after_fork: Callable[[], object] = lambda: None) ->
             return by_shell
         return processes.FirstOf(processes.executing(plain.words, file=plain.file, env=plain.environment), by_shell)
     if kind == "program":
-        return processes.executing([request.get("interpreter") or sys.executable, request["path"]])
+        _require_regular(request)
+        return processes.executing(
+            [request.get("interpreter") or sys.executable, request["path"]],
+            before=_limit_observing if request.get("observes") else None,
+        )
     work = {
         "ansible": _ansible,
         "native": _native,
@@ -129,6 +135,8 @@ def _start(request: Request, after_fork: Callable[[], object] = lambda: None) ->
 
     def respond() -> None:
         after_fork()
+        if request.get("observes"):
+            _limit_observing()
         _respond(work, request)
 
     return processes.forking(respond)
@@ -228,6 +236,36 @@ def _skip(request: Request) -> str | None:
     return None
 
 
+def _require_regular(request: Request) -> None:
+    """Refuse to read whole what may block or have no end, or is too large. Raises ValueError.
+
+    The limit of memory covers a file that is exchanged afterwards.
+    """
+    import stat  # noqa: PLC0415
+
+    for path in request.get("read_whole", ()):
+        try:
+            status = os.stat(os.path.expanduser(os.path.expandvars(path)))  # noqa: PTH111, PTH116
+        except (OSError, ValueError):
+            continue  # the module reports it in its own words
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise ValueError(f"cannot read {path}: it is not a regular file")
+        if status.st_size > request["limit"]:
+            raise ValueError(f"cannot read {path}: it is larger than {request['limit'] >> 20} MiB")
+
+
+def _limit_observing() -> None:
+    """Limit the memory of this process and of those that it starts, and let the kernel end them first."""
+    import contextlib  # noqa: PLC0415
+    import resource  # noqa: PLC0415
+
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = OBSERVING_MEMORY if hard == resource.RLIM_INFINITY else min(OBSERVING_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -247,6 +285,7 @@ def _respond(work: Callable[[Request], dict[str, Any]], request: Request) -> Non
 
     code = 0
     try:
+        _require_regular(request)
         answer = work(request)
     except files.TransferFailed as error:
         answer = {"failed": True, "msg": str(error)}

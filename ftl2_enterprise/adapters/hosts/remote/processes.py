@@ -127,13 +127,22 @@ def is_alone() -> bool:
 
 
 def executing(
-    argv: Sequence[str], *, file: str | None = None, cwd: str | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    file: str | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    before: Callable[[], object] | None = None,
 ) -> Start:
-    """A start that executes a program, from that file if one is given, in a new session. Raises OSError."""
+    """A start that executes a program, from that file if one is given, in a new session. Raises OSError.
+
+    `before` is called in the new process.
+    """
 
     def start(stdin: int, stdout: int, stderr: int) -> int:
         popen = subprocess.Popen(
-            argv, executable=file, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
+            argv, executable=file, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env,
+            start_new_session=True, preexec_fn=before,  # noqa: PLW1509 - this process has one thread
         )  # fmt: skip
         popen.returncode = 0  # `run` waits for it, not the object
         return popen.pid
