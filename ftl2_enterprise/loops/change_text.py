@@ -143,6 +143,9 @@ def _removed(before: Side, redact: Callable[[str], str]) -> Iterator[str]:
     content = _side(before.get("path_content"))
     if content is None:
         return
+    if content.get("hidden"):
+        yield f"- what is below it, not shown: {content['hidden']}"
+        return
     paths = [str(one) for kind in ("directories", "files") for one in content.get(kind) or ()]
     yield from (f"- {redact(path)}" for path in sorted(paths)[:MOST_PATHS])
     if len(paths) > MOST_PATHS:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ftl2_enterprise.adapters.hosts.module_catalogue import NATIVE
-from ftl2_enterprise.adapters.hosts.remote import files
+from ftl2_enterprise.adapters.hosts.remote import diffs, files
 from ftl2_enterprise.adapters.hosts.remote.observing import parameters
 
 type Request = dict[str, Any]
@@ -113,7 +113,8 @@ def copy(params: Mapping[str, Any]) -> Request:
         return {**request, "source": str(src), "name": Path(str(src)).name}
     source = Path(str(src)).expanduser()
     return {**request, **_inline(read_source("copy", source)), "name": source.name,
-            "source_mode": stat.S_IMODE(source.stat().st_mode)}  # fmt: skip
+            "source_mode": stat.S_IMODE(source.stat().st_mode),
+            "source_is_private": not diffs.is_public(source)}  # fmt: skip
 
 
 def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]:
@@ -134,7 +135,8 @@ def template(params: Mapping[str, Any], *, host: str) -> tuple[Request, Request]
         "options": {key: bool(params.get(key)) for key in ("trim_blocks", "lstrip_blocks")},
     }  # fmt: skip
     name = source.name.removesuffix(".j2") if source else None
-    return render, {**_put("template", params), "name": name, "make_parents": True}
+    is_private = source is not None and not diffs.is_public(source)
+    return render, {**_put("template", params), "name": name, "make_parents": True, "source_is_private": is_private}
 
 
 def observation(name: str, params: Mapping[str, Any]) -> Request:

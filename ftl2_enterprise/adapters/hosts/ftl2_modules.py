@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory, is_local
 from ftl2_enterprise.adapters.hosts.last_check import NoLongerAllowed
 from ftl2_enterprise.adapters.hosts.local.calls import HelperDied, LocalCalls
-from ftl2_enterprise.adapters.hosts.remote import bundles
+from ftl2_enterprise.adapters.hosts.remote import bundles, diffs
 from ftl2_enterprise.adapters.hosts.ssh import ftl2_context
 from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
@@ -202,7 +203,11 @@ class Ftl2Modules:
                 if call.fence is Fence.CHECK_MODE:
                     params = {**params, "_ansible_check_mode": True, "_ansible_diff": True}
                 request = await self._ansible(entry, module, params)
+                if module.name == "file" and call.fence is Fence.CHECK_MODE:
+                    request["lists"] = [str(params[name]) for name in ("path", "dest", "name") if params.get(name)]
                 head, out, err = await self._send(entry, {**request, **bounds}, allowed, module=module)
+                result = call_result.of_module(head, out, err, timeout=seconds)
+                return result if "lists" not in request or head.get("listable") else _without_names(result)
         return call_result.of_module(head, out, err, timeout=seconds)
 
     async def _ansible(self, entry: HostEntry, module: CatalogueModule, params: dict[str, Any]) -> dict[str, Any]:
@@ -235,6 +240,7 @@ class Ftl2Modules:
                 return ModuleResult(success=False, error=rendered.error, timed_out=rendered.timed_out,
                                     fenced=rendered.fenced, cannot_fence=rendered.cannot_fence)  # fmt: skip
             request["content"] = rendered.output["content"]
+            request["source_is_private"] |= bool(rendered.output.get("includes_private"))
         head, out, err = await self._send(entry, {**request, **bounds}, allowed)
         result = call_result.of_module(head, out, err, timeout=seconds)
         source = {"src": str(params["src"])} if params.get("src") else {}
@@ -270,6 +276,16 @@ class Ftl2Modules:
     def _turn(self, entry: HostEntry) -> asyncio.Semaphore:
         name = LOCALHOST if is_local(entry) else entry.name
         return self._turns.setdefault(name, asyncio.Semaphore(self._host_limit))
+
+
+def _without_names(result: ModuleResult) -> ModuleResult:
+    """The result of `file` without the names of what is below a directory that it would remove."""
+    diff: dict[str, Any] = result.output.get("diff") or {}
+    before: dict[str, Any] = diff.get("before") or {}
+    if "path_content" not in before:
+        return result
+    before = {**before, "path_content": {"hidden": diffs.PRIVATE_TREE}}
+    return dataclasses.replace(result, output={**result.output, "diff": {**diff, "before": before}})
 
 
 def _observing(call: ModuleCall) -> dict[str, Any]:

@@ -27,14 +27,22 @@ MAX_PROCESSOR_SECONDS = 60
 
 
 def render(
-    text: str, variables: Mapping[str, Any], *, name: str, directory: str | None, options: Mapping[str, bool]
+    text: str,
+    variables: Mapping[str, Any],
+    *,
+    name: str,
+    directory: str | None,
+    options: Mapping[str, bool],
+    included: list[str] | None = None,
 ) -> str:
     """The rendered text. `directory` is where the template's own file is; its files can be included.
+
+    The paths of those that are included are appended to `included`.
 
     Raises CannotRender with one sentence that names the template.
     """
     sandbox = Sandbox(
-        loader=_Directory(Path(directory)) if directory else _NoFiles(),
+        loader=_Directory(Path(directory), [] if included is None else included) if directory else _NoFiles(),
         trim_blocks=options.get("trim_blocks", False), lstrip_blocks=options.get("lstrip_blocks", False),
     )  # fmt: skip
     try:
@@ -80,8 +88,9 @@ class _NoFiles(BaseLoader):
 class _Directory(BaseLoader):
     """Finds regular files below a directory, also after following links."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, included: list[str]) -> None:
         self._directory: Path = directory.resolve()
+        self._included: list[str] = included
 
     @override
     def get_source(
@@ -107,6 +116,7 @@ class _Directory(BaseLoader):
                 if not stat.S_ISREG(os.fstat(fd).st_mode):
                     return None
                 data = file.read(MAX_FILE + 1)
+            self._included.append(str(real))
         except (OSError, RuntimeError, ValueError):
             return None
         if len(data) > MAX_FILE:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,7 @@ from tests.support.processes.trees import Tree, tree
 from tests.support.terminal.cli_runs import ended
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 WOULD_CHANGE = 7
 MANIFEST = """version: 1
@@ -80,6 +82,14 @@ class Place:
         kept = ("loops.db", "config.toml")
         files = (path for path in self.command.directory.rglob("*") if path.is_file())
         return {path.name for path in files if not path.name.startswith(kept)}
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory that other users can read, unlike those of pytest: differences show what is public."""
+    with TemporaryDirectory(dir="/tmp") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
 
 
 @pytest.fixture

@@ -105,6 +105,12 @@ def test_a_directory_that_would_be_removed_is_listed() -> None:
     assert found[-1] == "... and 11 more"
 
 
+def test_names_that_are_not_shown_have_a_reason() -> None:
+    before = {"path": "/d", "state": "directory", "path_content": {"hidden": "it is private"}}
+    found = lines({"changed": True, "diff": {"before": before, "after": {"path": "/d", "state": "absent"}}})
+    assert found == ["state: directory -> absent", "- what is below it, not shown: it is private"]
+
+
 def test_a_long_difference_is_cut_between_lines() -> None:
     text = text_of(written("", "".join(f"line {n}\n" for n in range(4000))), {}, REDACT)
     assert len(text) <= change_text.LONGEST + 40

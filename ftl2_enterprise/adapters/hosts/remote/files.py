@@ -84,8 +84,17 @@ def _checked(
     if found["changed"]:
         limit = diffs.COMPARED if compare else diffs.SHOWN
         old = dest.read_bytes() if before is not None and before.st_size <= limit else None
-        found["diff"] = diffs.changes(str(dest), now, then, old, content, is_same=is_same, limit=limit)
+        found["diff"] = diffs.changes(
+            str(dest), now, then, old, content, is_same=is_same, limit=limit,
+            source_is_private=_has_private_source(request),
+        )  # fmt: skip
     return found
+
+
+def _has_private_source(request: dict[str, Any]) -> bool:
+    if request.get("source"):
+        return not diffs.is_public(request["source"])
+    return bool(request.get("source_is_private"))
 
 
 def _status(of: os.stat_result) -> dict[str, int]:

@@ -44,11 +44,12 @@ def perform(request: Request, cancel_fd: int | None = None) -> bytes:
     if request.get("fence"):
         return _perform_fenced(request, cancel_fd)
     try:
+        more = {"listable": _is_listable(request["lists"])} if "lists" in request else {}
         start = _start(request)
         ended = _run(request, start, cancel_fd)
     except (OSError, ValueError) as error:
         return frames.pack({"not_started": _reason(error)})
-    return _reply(ended, by_shell=isinstance(start, processes.FirstOf) and start.is_first)
+    return _reply(ended, by_shell=isinstance(start, processes.FirstOf) and start.is_first, **more)
 
 
 def _perform_fenced(request: Request, cancel_fd: int | None) -> bytes:
@@ -236,6 +237,12 @@ def _skip(request: Request) -> str | None:
     return None
 
 
+def _is_listable(paths: Sequence[str]) -> bool:
+    from ftl2_enterprise.adapters.hosts.remote import diffs  # noqa: PLC0415
+
+    return all(diffs.is_listable(path) for path in paths)
+
+
 def _require_regular(request: Request) -> None:
     """Refuse to read whole what may block or have no end, or is too large. Raises ValueError.
 
@@ -338,18 +345,22 @@ def _render(request: Request) -> dict[str, Any]:
     """Render a template; only on the machine that the loop runs on, where the whole package is installed."""
     import base64  # noqa: PLC0415
 
-    from ftl2_enterprise.adapters.hosts.remote import files  # noqa: PLC0415
+    from ftl2_enterprise.adapters.hosts.remote import diffs, files  # noqa: PLC0415
 
+    included: list[str] = []
     parameters: Any = importlib.import_module("ftl2_enterprise.adapters.templates.parameters")
     parameters.limit_process()
     try:
         text = parameters.render(
             request["template"], request["variables"], name=request["name"], directory=request["directory"],
-            options=request["options"],
+            options=request["options"], included=included,
         )  # fmt: skip
     except parameters.CannotRender as error:
         raise files.TransferFailed(str(error)) from error
-    return {"content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
+    return {
+        "content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode(),
+        "includes_private": not all(map(diffs.is_public, included)),
+    }
 
 
 def _native(request: Request) -> dict[str, Any]:

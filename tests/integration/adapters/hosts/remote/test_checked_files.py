@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +18,7 @@ from tests.support.loops.permitted import call_of
 from tests.support.processes.trees import tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Iterator
 
     from ftl2_enterprise.loops.ports import ModuleResult
 
@@ -30,9 +31,15 @@ async def modules(tmp_path: Path) -> AsyncIterator[Ftl2Modules]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "host"
-    made.mkdir()
+def folder() -> Iterator[Path]:
+    """A directory that other users can read, unlike those of pytest."""
+    with TemporaryDirectory(dir="/tmp") as base:
+        Path(base).chmod(0o755)
+        yield filled(Path(base) / "host")
+
+
+def filled(made: Path) -> Path:
+    made.mkdir(mode=0o755)
     (made / "old").write_text("one\ntwo\n")
     (made / "old").chmod(0o644)
     (made / "link").symlink_to("old")
@@ -41,6 +48,13 @@ def folder(tmp_path: Path) -> Path:
     (made / "binary").write_bytes(b"\0\1")
     (made / "private").write_text("keep this\n")
     (made / "private").chmod(0o600)
+    (made / "including").write_text("{% include 'private' %}")
+    (made / "closed").mkdir(mode=0o700)
+    (made / "closed" / "open").write_text("in a private directory\n")
+    (made / "tree" / "closed").mkdir(parents=True)
+    (made / "tree" / "closed" / "name").touch()
+    (made / "tree" / "closed").chmod(0o700)
+    (made / "public" / "below").mkdir(parents=True)
     return made
 
 
@@ -114,6 +128,39 @@ async def test_content_that_is_not_shown(
     assert "content" not in diff["after"]
     if why == diffs.PRIVATE and diff["before"]:
         assert "content" not in diff["before"]
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "why"),
+    [
+        ("copy", {"src": "private", "dest": "new", "mode": "0644"}, diffs.PRIVATE_SOURCE),
+        ("copy", {"src": "private", "dest": "old", "remote_src": True}, diffs.PRIVATE_SOURCE),
+        ("copy", {"src": "closed/open", "dest": "new", "mode": "0644"}, diffs.PRIVATE_SOURCE),
+        ("template", {"src": "private", "dest": "new", "mode": "0644"}, diffs.PRIVATE_SOURCE),
+        ("template", {"src": "including", "dest": "new", "mode": "0644"}, diffs.PRIVATE_SOURCE),
+        ("copy", {"content": "x", "dest": "closed/open"}, diffs.PRIVATE),
+        ("copy", {"content": "x", "dest": "closed/new", "mode": "0644"}, diffs.PRIVATE),
+    ],
+)
+async def test_content_that_other_users_cannot_read_is_not_shown(
+    modules: Ftl2Modules, folder: Path, module: str, params: dict[str, Any], why: str
+) -> None:
+    params = {**params, **{key: str(folder / params[key]) for key in ("dest", "src") if key in params}}
+    result = await check(modules, module, params)
+    diff = result.output["diff"]
+    for side in (diff["before"], diff["after"]):
+        assert side is None or (side["hidden"], "content" in side) == (why, False)
+
+
+@pytest.mark.parametrize(("path", "is_shown"), [("public", True), ("closed", False), ("tree", False)])
+async def test_the_names_in_a_directory_that_would_be_removed(
+    modules: Ftl2Modules, folder: Path, path: str, is_shown: bool
+) -> None:
+    result = await check(modules, "file", {"path": str(folder / path), "state": "absent"})
+    content = result.output["diff"]["before"]["path_content"]
+    assert content == (
+        {"directories": [str(folder / path / "below")], "files": []} if is_shown else {"hidden": diffs.PRIVATE_TREE}
+    )
 
 
 async def test_a_missing_directory_is_a_note(modules: Ftl2Modules, folder: Path) -> None:
