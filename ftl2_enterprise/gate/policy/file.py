@@ -5,11 +5,10 @@ Importing this module imports PyYAML, which takes several milliseconds; most pro
 
 from __future__ import annotations
 
-import json
 import re
 from difflib import get_close_matches
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, final
 
 import yaml
 
@@ -37,9 +36,17 @@ _ACCESS = {
 }
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_NUMBER = re.compile(r"[0-9]{1,3}")
 _MOST_PEOPLE = 100
-LARGEST_FILE = 4 * 1024 * 1024
-"""Bytes of one policy file."""
+_LONGEST_TEXT = 4096
+_LONGEST_SHOWN = 60
+_TRUTH = {"yes": "true", "true": "true", "on": "true", "no": "false", "false": "false", "off": "false"}
+_TAG = "tag:yaml.org,2002:"
+LARGEST_POLICY = 4 * 1024 * 1024
+"""Bytes of all files of a policy."""
+MOST_RULES = 10_000
+MOST_NODES = 15 * MOST_RULES
+"""Values and names in one file; reading as many takes some seconds."""
 
 
 def load_policy(path: Path) -> Policy:
@@ -68,10 +75,16 @@ def _policy(files: Sequence[Path], *, is_site: bool) -> Policy:
     """The rules of all files, numbered from 1."""
     digest = sha256()
     rules: list[PolicyRule] = []
+    left = LARGEST_POLICY
     for file in files:
-        data = _read(file)
+        data = _read(file, left)
+        left -= len(data)
         digest.update(f"{file.name}\0{len(data)}\0".encode() + data)
-        rules += [_rule(file, node, number) for number, node in enumerate(_rule_nodes(file, data), len(rules) + 1)]
+        nodes = _rule_nodes(file, data)
+        if len(rules) + len(nodes) > MOST_RULES:
+            first = nodes[MOST_RULES - len(rules)]
+            raise _wrong(file, first, f"the policy has more than {MOST_RULES} rules", "use wildcards in fewer rules")
+        rules += [_rule(file, node, number) for number, node in enumerate(nodes, len(rules) + 1)]
     return Policy(rules=tuple(rules), revision=digest.hexdigest() if files else "", is_site=is_site)
 
 
@@ -90,31 +103,62 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, limit: int) -> bytes:
+    if not _is_unicode(str(file)):
+        raise invalid(f"cannot use the policy {str(file)!a}: its name is not UTF-8 text", "rename it")
     try:
         if not file.is_file():
             raise invalid(f"cannot read the policy {file}: it is not a file")
         with file.open("rb") as opened:
-            data = opened.read(LARGEST_FILE + 1)
+            data = opened.read(limit + 1)
     except OSError as error:
         raise invalid(f"cannot read the policy {file}: {error.strerror}") from error
-    if len(data) > LARGEST_FILE:
-        raise invalid(f"cannot read the policy {file}: it is larger than {LARGEST_FILE >> 20} MiB")
+    if len(data) > limit:
+        raise invalid(f"cannot read the policy {file}: the policy is larger than {LARGEST_POLICY >> 20} MiB")
     return data
 
 
+@final
+class _Loader(yaml.SafeLoader):
+    """Reads a file up to the first alias, or until it is too large: reading takes long."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self._file = file
+        self._nodes = 0
+        super().__init__(text)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        mark = cast("Any", self.peek_event()).start_mark
+        where = f"cannot use the policy {self._file} line {mark.line + 1}"
+        self._nodes += 1
+        if self.check_event(yaml.AliasEvent):
+            raise invalid(f"{where}: YAML aliases are not used in policies", "write the value again")
+        if self._nodes > MOST_NODES:
+            raise invalid(f"{where}: the file has more than {MOST_NODES} values", "use wildcards in fewer rules")
+        return cast("yaml.Node | None", super().compose_node(parent, index))
+
+
 def _rule_nodes(file: Path, data: bytes) -> list[yaml.Node]:
+    loader: _Loader | None = None
     try:
-        root = cast("yaml.Node | None", yaml.compose(data.decode(), Loader=yaml.SafeLoader))
+        loader = _Loader(file, data.decode())
+        root = cast("yaml.Node | None", loader.get_single_node())
     except RecursionError as error:
         raise invalid(f"cannot read the policy {file}: it is nested too deeply") from error
     except UnicodeDecodeError as error:
-        raise invalid(f"cannot read the policy {file}: it is not UTF-8 text") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise invalid(f"cannot read the policy {file} line {line}: it is not UTF-8 text") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark is not None else ""
+        # A character that YAML does not allow has a position only.
+        before = data.decode()[: getattr(error, "position", 0)]
+        line = mark.line + 1 if mark is not None else before.count("\n") + 1
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise invalid(f"cannot read the policy {file}{line}: it is not YAML: {what}") from error
+        raise invalid(f"cannot read the policy {file} line {line}: it is not YAML: {what}") from error
+    except (ValueError, OverflowError) as error:
+        # PyYAML does not check numbers of characters and versions.
+        line = cast("int", loader.line) + 1 if loader is not None else 1
+        raise invalid(f"cannot read the policy {file} line {line}: it is not YAML: {error}") from error
     if root is None:
         raise invalid(f"cannot use the policy {file}: it is empty", "write `rules: []` to deny nothing")
     top = _fields(file, root, _TOP, "the policy")
@@ -133,7 +177,7 @@ def _rule(file: Path, node: yaml.Node, number: int) -> PolicyRule:
     decision = _text(file, fields["decision"])
     if decision not in list(RuleDecision):
         raise _wrong(
-            file, fields["decision"], f"the decision {decision!r} is unknown", "write `deny`, `ask` or `allow`"
+            file, fields["decision"], f"the decision {_shown(decision)} is unknown", "write `deny`, `ask` or `allow`"
         )
     if "match" not in fields:
         raise _wrong(file, node, "the rule has no match", 'write `match:`; `module: "*"` matches everything')
@@ -160,11 +204,12 @@ def _need(file: Path, fields: dict[str, yaml.Node]) -> ApprovalNeed:
     if "by" in fields:
         by = _text(file, fields["by"])
         if by not in _ACCESS:
-            raise _wrong(file, fields["by"], f"`by` cannot be {by!r}", "write operate or admin")
+            raise _wrong(file, fields["by"], f"`by` cannot be {_shown(by)}", "write operate or admin")
     if "people" in fields:
         text = _text(file, fields["people"])
-        if not text.isdecimal() or not 1 <= int(text) <= _MOST_PEOPLE:
-            raise _wrong(file, fields["people"], f"`people` cannot be {text!r}", "write a number from 1")
+        if _NUMBER.fullmatch(text) is None or not 1 <= int(text) <= _MOST_PEOPLE:
+            hint = f"write a number from 1 to {_MOST_PEOPLE}"
+            raise _wrong(file, fields["people"], f"`people` cannot be {_shown(text)}", hint)
         people = int(text)
     return ApprovalNeed(
         by=_ACCESS[by],
@@ -185,7 +230,7 @@ def _group(file: Path, fields: dict[str, yaml.Node]) -> str:
 def _truth(file: Path, fields: dict[str, yaml.Node], name: str) -> bool:
     text = _text(file, fields[name]) if name in fields else "false"
     if text not in {"true", "false"}:
-        raise _wrong(file, fields[name], f"`{name}` cannot be {text!r}", "write true or false")
+        raise _wrong(file, fields[name], f"`{name}` cannot be {_shown(text)}", "write true or false")
     return text == "true"
 
 
@@ -194,7 +239,7 @@ def _seconds(file: Path, node: yaml.Node) -> float:
     match = _DURATION.fullmatch(text.strip())
     found = float(match[1]) * _SECONDS[match[2] or "s"] if match is not None else 0.0
     if not 0 < found <= LONGEST_DURATION:
-        raise _wrong(file, node, f"`expires` cannot be {text!r}", "write a duration such as 30m, 1h or 2d")
+        raise _wrong(file, node, f"`expires` cannot be {_shown(text)}", "write a duration such as 30m, 1h or 2d")
     return found
 
 
@@ -204,7 +249,7 @@ def _match(file: Path, node: yaml.Node) -> dict[str, str]:
         raise _wrong(file, node, "the rule's match is empty", '`module: "*"` matches everything')
     for key, words in _WORDS.items():
         if key in fields and (word := _text(file, fields[key])) not in words:
-            raise _wrong(file, fields[key], f"there is no {key} {word!r}", f"write one of {', '.join(words)}")
+            raise _wrong(file, fields[key], f"there is no {key} {_shown(word)}", f"write one of {', '.join(words)}")
     return {key: _text(file, value) for key, value in fields.items()}
 
 
@@ -216,9 +261,8 @@ def _applies_to(file: Path, node: yaml.Node | None) -> frozenset[AppliesTo]:
     for item in items:
         word = _text(file, item)
         if word not in list(AppliesTo):
-            raise _wrong(
-                file, item, f"a rule cannot apply to {word!r}", "write actions, observations, model_calls or a list"
-            )
+            hint = "write actions, observations, model_calls or a list"
+            raise _wrong(file, item, f"a rule cannot apply to {_shown(word)}", hint)
         kinds.add(AppliesTo(word))
     if not kinds:
         raise _wrong(file, node, "`applies_to` is empty", "write actions, observations, model_calls or a list")
@@ -237,10 +281,10 @@ def _fields(
             near = get_close_matches(key, known, n=1)
             options = [*known, f"{prefix}NAME"] if prefix else list(known)
             hint = f"did you mean {near[0]}?" if near else f"allowed names: {', '.join(options)}"
-            raise _wrong(file, key_node, f"{what} has an unknown name {key!r}", hint)
+            raise _wrong(file, key_node, f"{what} has an unknown name {_shown(key)}", hint)
         if key in fields:
             # YAML would silently use the last one, and the rule would deny something else than its text suggests.
-            raise _wrong(file, key_node, f"{what} has {key!r} twice", "keep one")
+            raise _wrong(file, key_node, f"{what} has {_shown(key)} twice", "keep one")
         fields[key] = value
     return fields
 
@@ -248,20 +292,23 @@ def _fields(
 def _text(file: Path, node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise _wrong(file, node, "a text or number is required here", "write one rule for each pattern")
-    value = _scalar(node)
-    if value is None:
+    text = str(node.value)
+    if node.tag == f"{_TAG}null":
         raise _wrong(file, node, "the value is missing", 'write "*" for any value')
-    return json.dumps(value) if isinstance(value, bool) else str(node.value)
+    if len(text) > _LONGEST_TEXT:
+        raise _wrong(file, node, "the text is too long", f"write at most {_LONGEST_TEXT} characters")
+    if not _is_unicode(text):
+        raise _wrong(file, node, f"{_shown(text)} contains half a character", "remove it")
+    return _TRUTH.get(text.lower(), text) if node.tag == f"{_TAG}bool" else text
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return cast("Any", loader.construct_object(node))
-    except (ValueError, yaml.YAMLError):
-        return str(node.value)
-    finally:
-        loader.dispose()
+def _is_unicode(text: str) -> bool:
+    """Whether it can be stored: YAML can name halves of characters, such as `U+D800`."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
 
 
 def _line(node: yaml.Node) -> int:

@@ -260,6 +260,21 @@ def test_no_policy_and_no_rules_deny_nothing(tmp_path: Path) -> None:
         ("- decision: deny", 1, "not a mapping"),
         ("rules:\n  - a: [", 2, "it is not YAML"),
         ("{}", 1, "it has no rules"),
+        ('rules:\n- decision: deny\n  match: {module: "\\uD800"}', 3, "half a character"),
+        ('rules:\n- decision: deny\n  match: {"param.\\uD800": x}', 3, "half a character"),
+        ('rules:\n- decision: deny\n  match: {module: x}\n  reason: "\\uDFFF"', 4, "half a character"),
+        ('rules:\n- decision: ask\n  match: {module: x}\n  group: "\\uD800"', 4, "half a character"),
+        ('rules:\n- decision: deny\n  match: {module: "\\UFFFFFFFF"}', 3, "it is not YAML"),
+        ('rules:\n- decision: deny\n  match: {module: "\\U00110000"}', 3, "it is not YAML"),
+        ("rules:\n- decision: deny\n  match: {module: \x01}", 3, "special characters"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  people: " + "9" * 4000, 4, "from 1 to 100"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  people: 101", 4, "from 1 to 100"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  people: " + "\u0662", 4, "from 1 to 100"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  expires: " + "9" * 5000, 4, "too long"),
+        ("rules:\n- decision: ask\n  match: {module: x}\n  expires: !!int x", 4, "a duration such as"),
+        ("rules:\n- decision: deny\n  match: {module: !!bool x, param.a: !!timestamp x, b: c}", 3, "'b'"),
+        ("rules:\n- decision: deny\n  match: {module: " + "x" * 5000 + "}", 3, "too long"),
+        ("rules:\n- &a {decision: deny, match: {module: x}}\n- *a", 3, "aliases are not used"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, part: str) -> None:
@@ -281,7 +296,7 @@ def test_an_invalid_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="it is empty"):
         load_policy(tmp_path / "empty.yml")
     (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(Problem, match="UTF-8"):
+    with pytest.raises(Problem, match=r"bytes.yml line 1: it is not UTF-8"):
         load_policy(tmp_path / "bytes.yml")
 
 
@@ -290,3 +305,29 @@ def test_rules_are_numbered_through_all_files(tmp_path: Path) -> None:
     (tmp_path / "10.yaml").write_text("rules:\n" + 3 * rule)
     (tmp_path / "20.yaml").write_text("rules:\n" + 2 * rule)
     assert [one.number for one in load_policy(tmp_path).rules] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("LARGEST_POLICY", 1000, "b.yml: the policy is larger"),
+        ("MOST_RULES", 7, "b.yml line 5: the policy has more than 7 rules"),
+        ("MOST_NODES", 30, "a.yml line 5: the file has more than 30 values"),
+    ],
+)
+def test_a_policy_is_bounded_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, message: str
+) -> None:
+    for name in ("a.yml", "b.yml"):
+        rules = "- {decision: deny, match: {module: x}}\n" * 4
+        (tmp_path / name).write_text(f"rules:\n{rules}{'# x' * 200}\n")
+    assert len(load_policy(tmp_path).rules) == 8
+    monkeypatch.setattr(f"ftl2_enterprise.gate.policy.file.{limit}", value)
+    with pytest.raises(Problem, match=message):
+        load_policy(tmp_path)
+
+
+def test_a_file_whose_name_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a\udcff.yml").write_text(GOOD)
+    with pytest.raises(Problem, match="its name is not UTF-8"):
+        load_policy(tmp_path)
