@@ -135,14 +135,14 @@ class _Loader(yaml.SafeLoader):
             raise invalid(f"{where}: YAML aliases are not used in policies", "write the value again")
         if self._nodes > MOST_NODES:
             raise invalid(f"{where}: the file has more than {MOST_NODES} values", "use wildcards in fewer rules")
-        return cast("yaml.Node | None", super().compose_node(parent, index))
+        return super().compose_node(parent, index)
 
 
 def _rule_nodes(file: Path, data: bytes) -> list[yaml.Node]:
     loader: _Loader | None = None
     try:
         loader = _Loader(file, data.decode())
-        root = cast("yaml.Node | None", loader.get_single_node())
+        root = loader.get_single_node()
     except RecursionError as error:
         raise invalid(f"cannot read the policy {file}: it is nested too deeply") from error
     except UnicodeDecodeError as error:

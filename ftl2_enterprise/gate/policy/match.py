@@ -211,7 +211,7 @@ def _as_lower(name: str) -> str:
 def _compared(found: Values) -> Compared:
     """What any condition about these values is compared with, as `_any_matches` and `_all_match` do."""
     texts = (*(one for item in found.items for one in item), *found.more)
-    if found.trees or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts))):
+    if found.trees or not found.is_complete or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts))):
         return Compared(is_complete=False)
     return Compared(texts, found.visible)
 
@@ -223,7 +223,8 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
             as_path = pattern.as_path
             texts = (*(one for item in found.items for one in item), *found.more)
             return (
-                any(as_path.matches(one) or pattern.matches(one) for one in texts)
+                not found.is_complete
+                or any(as_path.matches(one) or pattern.matches(one) for one in texts)
                 or any(as_path.is_below(tree, narrow=False) for tree in found.trees)
                 or any(as_path.is_below(tree, narrow=True) for tree in found.visible)
             )
@@ -242,6 +243,7 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
         below = (*found.trees, *(tree for tree in found.visible if _is_glob(tree)))
         return (
             bool(found.items)
+            and found.is_complete
             and all(as_path.matches(item[0]) for item in found.items)
             and all(as_path.includes_all_below(tree) for tree in below)
         )

@@ -5,13 +5,21 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from typing import TYPE_CHECKING, NamedTuple
 
-WORDS_LIMIT = 400
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORDS_LIMIT = 2000
 """Words of one command line that are compared as paths."""
+PATHS_LIMIT = 400
+"""Paths of one call that are compared, and resolved on the host."""
 
 _OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
 _QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
+_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
+"""A comment of a shell; or, as its group, what can contain its sign."""
 _PARTS = re.compile(r"[=:,<>()`'\"{}\s]+")
 
 
@@ -37,15 +45,48 @@ def words(command: str) -> list[str]:
         return command.split()
 
 
-def path_words(command: str, base: str) -> list[str]:
-    """What in a command line may be a path, as it is written; relative words are those of `base`, if it is known.
+class PathWords(NamedTuple):
+    """What in a command line may be a path, as it is written."""
+
+    paths: list[str]
+    is_complete: bool
+    """Whether these are all."""
+
+
+def path_words(command: str, base: str) -> PathWords:
+    """What in a command line may be a path; relative words are those of `base`, if it is known.
 
     A word after `cd` is another base. A word is a path if it contains a slash; also a part of it after a sign such as
     `=` or `:`, and a part of a quoted text that is itself a command line.
     """
     found: dict[str, None] = {}
+    is_complete = True
+    for given in _readings(command):
+        is_complete &= len(given) <= WORDS_LIMIT
+        found.update(dict.fromkeys(_paths_of(given[:WORDS_LIMIT], base)))
+    return PathWords(list(found)[:PATHS_LIMIT], is_complete and len(found) <= PATHS_LIMIT)
+
+
+def _readings(command: str) -> list[list[str]]:
+    """The words of a command line in each way to read its quotes: one in a comment begins no text, for a shell."""
+    found = [words(command)]
+    if _QUOTES.isdisjoint(command):
+        return found
+    uncommented = _COMMENT.sub(lambda match: match[1] or "", command)
+    is_certain = uncommented == command and _is_balanced(command)
+    return found if is_certain else [*found, words(uncommented), _PLAIN.findall(re.sub(r"""['"\\]""", "", command))]
+
+
+def _is_balanced(command: str) -> bool:
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return True
+
+
+def _paths_of(given: list[str], base: str) -> Iterator[str]:
     bases = [base] if base else []
-    given = words(command)[:WORDS_LIMIT]
     for before, word in zip(["", *given], given, strict=False):
         if before in {"cd", "pushd", "-C", "--directory"}:
             is_absolute = word.startswith(("/", "~", "$"))
@@ -53,13 +94,12 @@ def path_words(command: str, base: str) -> list[str]:
         parts = [word, *(part for part in _PARTS.split(word) if part)]
         for part in parts:
             if part.startswith(("/", "~", "$")) or "/" in part:
-                found[part] = None
+                yield part
             if not part.startswith(("/", "~", "-")):
-                found.update(dict.fromkeys(f"{one}/{part}" for one in bases))
+                yield from (f"{one}/{part}" for one in bases)
             elif part.startswith("-") and "/" in part:
                 # The value of an option that is written together with it, as in `-o/etc/x`.
-                found[part[part.index("/") :]] = None
-    return list(found)[:WORDS_LIMIT]
+                yield part[part.index("/") :]
 
 
 def known_part(path: str) -> str | None:

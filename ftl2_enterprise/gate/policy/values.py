@@ -67,6 +67,8 @@ class Values:
     """Directories in which a module may change everything."""
     visible: tuple[str, ...] = ()
     """Directories in which a command may change something."""
+    is_complete: bool = True
+    """Whether these are all; otherwise every rule that denies or asks is about them, and none that allows."""
     meaning: Meaning = Meaning.PLAIN
 
 
@@ -101,7 +103,9 @@ def written_paths(effect: Effect) -> tuple[str, ...]:
     )
     named = _file_name(effect, known)
     inside = [f"{path.rstrip('/')}/{named}" for path in flat] if named else []
-    return tuple(dict.fromkeys((*flat, *inside, *_command_paths(effect, known))))
+    return tuple(
+        dict.fromkeys((*flat, *inside, *_derived(effect), *_linked(effect), *_command_paths(effect, known).paths))
+    )
 
 
 @lru_cache(8192)
@@ -226,15 +230,27 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
         if _changes_all_below(effect, known):
             trees += [paths.normal(path), *(item[0] for item in _spelled(effect, path))]
     visible: list[str] = []
+    is_complete = True
     if GENERAL.get(name) is Meaning.PATH:
-        for path in _command_paths(effect, known):
+        found = _command_paths(effect, known)
+        is_complete = found.is_complete and not _leaves_home(effect)
+        for path in found.paths:
             spelled = _spelled(effect, path)
             items += spelled
             more.append(paths.normal(path))
             visible += [*(item[0] for item in spelled), *filter(None, (paths.known_part(path),))]
-        items += [(path,) for path in _derived(effect)]
+        for path in _derived(effect):
+            items += _spelled(effect, path)
+            more.append(paths.normal(path))
+        for path in _linked(effect):
+            more += [paths.normal(path), *(text for item in _spelled(effect, path) for text in item)]
     return Values(
-        items=tuple(items), more=tuple(more), trees=tuple(trees), visible=tuple(visible), meaning=Meaning.PATH
+        items=tuple(items),
+        more=tuple(more),
+        trees=tuple(trees),
+        visible=tuple(visible),
+        is_complete=is_complete,
+        meaning=Meaning.PATH,
     )
 
 
@@ -272,22 +288,47 @@ def _changes_all_below(effect: Effect, known: Module | None) -> bool:
 
 
 def _derived(effect: Effect) -> tuple[str, ...]:
-    """Paths that a module makes of a name."""
+    """Paths that a module makes of a name, as it makes them."""
     params = effect.params
     match effect.module:
-        case "cron" if params.get("cron_file") and not str(params["cron_file"]).startswith("/"):
-            return (f"/etc/cron.d/{params['cron_file']}",)
+        case "cron" | "community.general.cronvar" if params.get("cron_file"):
+            return _below("/etc/cron.d", params["cron_file"])
         case "apt_repository" if params.get("filename"):
-            return (f"/etc/apt/sources.list.d/{params['filename']}.list",)
+            return _below("/etc/apt/sources.list.d", f"{params['filename']}.list")
         case "deb822_repository" if params.get("name"):
-            return (f"/etc/apt/sources.list.d/{params['name']}.sources",)
+            return _below("/etc/apt/sources.list.d", f"{params['name']}.sources")
         case "yum_repository" if params.get("file") or params.get("name"):
-            folder = str(params.get("reposdir") or "/etc/yum.repos.d")
+            folder = params.get("reposdir") or "/etc/yum.repos.d"
             return (f"{folder}/{params.get('file') or params.get('name')}.repo",)
+        case "tempfile":
+            folder, prefix = params.get("path") or "/tmp", params.get("prefix") or "ansible."
+            return (f"{folder}/{prefix}x{params.get('suffix') or ''}",)
+        case "user" if params.get("ssh_key_file"):
+            return _below(f"~{params.get('name') or params.get('user') or ''}", params["ssh_key_file"])
         case "file" if params.get("state") == "hard" and params.get("src"):
-            return (paths.normal(str(params["src"])),)
+            return (str(params["src"]),)
         case _:
             return ()
+
+
+def _below(folder: str, name: Any) -> tuple[str, ...]:
+    text = str(name)
+    return () if text.startswith(("/", "~", "$")) else (f"{folder}/{text}",)
+
+
+def _linked(effect: Effect) -> tuple[str, ...]:
+    """Where a link that the module makes leads: a later call can write there through it."""
+    params = effect.params
+    if effect.module != "file" or params.get("state") not in {"link", "hard"} or not params.get("src"):
+        return ()
+    link = str(params.get("path") or params.get("dest") or params.get("name") or "")
+    return (str(params["src"]), *_below(posixpath.dirname(link) or ".", params["src"]))
+
+
+def _leaves_home(effect: Effect) -> bool:
+    """Whether a path of the module is relative to the home of a user, which only the host knows, and leaves it."""
+    name = str(effect.params.get("ssh_key_file") or "")
+    return effect.module == "user" and not name.startswith("/") and ".." in name.split("/")
 
 
 # --- commands ------------------------------------------------------------------------------------------------------
@@ -325,13 +366,13 @@ def _commands(effect: Effect, known: Module | None, names: list[str]) -> Values:
     return Values(items=tuple(items), more=tuple(dict.fromkeys(more)), meaning=Meaning.COMMAND)
 
 
-def _command_paths(effect: Effect, known: Module | None) -> tuple[str, ...]:
+def _command_paths(effect: Effect, known: Module | None) -> paths.PathWords:
     """What in the commands of the effect may be a path."""
     if known is None:
-        return ()
+        return paths.PathWords([], is_complete=True)
     names = _names(known, "cmd", Meaning.COMMAND)
     base = str(effect.params.get(known.base) or "") if known.base else ""
-    found = dict.fromkeys(
-        path for text in _command_texts(effect, known, names) for path in paths.path_words(text, base)
-    )
-    return tuple(found)[: paths.WORDS_LIMIT]
+    found = [paths.path_words(text, base) for text in _command_texts(effect, known, names)]
+    every = list(dict.fromkeys(path for one in found for path in one.paths))
+    is_complete = all(one.is_complete for one in found) and len(every) <= paths.PATHS_LIMIT
+    return paths.PathWords(every[: paths.PATHS_LIMIT], is_complete)

@@ -11,7 +11,9 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin, model_params
+from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.file import load_policy
+from ftl2_enterprise.gate.policy.paths import WORDS_LIMIT
 from ftl2_enterprise.gate.policy.types import AppliesTo, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling
 
@@ -289,3 +291,65 @@ def test_a_mistake_in_a_rule_is_named_with_file_and_line(tmp_path: Path, lines: 
         load_policy(file)
     assert str(caught.value).startswith(f"cannot use the policy {file} line ")
     assert part in f"{caught.value.message}; {caught.value.hint}"
+
+
+SSH = {"param.path": "/etc/ssh/*"}
+MANY = "x " * WORDS_LIMIT
+
+
+@pytest.mark.parametrize("decision", ["deny", "ask"])
+@pytest.mark.parametrize(
+    ("module", "params"),
+    [
+        ("shell", {"cmd": f": {MANY}; touch /etc/ssh/made"}),
+        ("shell", {"cmd": "sh", "stdin": f": {MANY}; touch $x"}),
+        ("shell", {"cmd": "".join(f"/{one} " for one in range(WORDS_LIMIT)) + "/etc/ssh/made"}),
+        ("tempfile", {"path": "/tmp", "prefix": "../etc/ssh/made"}),
+        ("tempfile", {"suffix": "/../../etc/ssh/made"}),
+        ("cron", {"name": "x", "cron_file": "../ssh/made", "job": "id"}),
+        ("cronvar", {"name": "x", "cron_file": "../ssh/made"}),
+        ("yum_repository", {"name": "x", "file": "../ssh/made"}),
+        ("yum_repository", {"name": "x", "reposdir": "/srv", "file": "../etc/ssh/made"}),
+        ("user", {"name": "bob", "ssh_key_file": "../../etc/ssh/made"}),
+        ("user", {"name": "bob", "ssh_key_file": "../../srv/made"}),
+        ("user", {"name": "bob", "ssh_key_file": "k", "resolved": {"~bob/k": ["/etc/ssh/k"]}}),
+        ("yum_repository", {"file": "k", "resolved": {"/etc/yum.repos.d/k.repo": ["/etc/ssh/k"]}}),
+        ("file", {"path": "/srv/x", "src": "/etc/ssh/x", "state": "link"}),
+        ("file", {"path": "/etc/x", "src": "ssh/x", "state": "link"}),
+        ("file", {"path": "/h", "src": "/l/x", "state": "hard", "resolved": {"/l/x": ["/etc/ssh/x"]}}),
+        ("shell", {"cmd": "true # don't\ntouch /etc/ss''h/made"}),
+    ],
+)
+def test_a_rule_about_a_path_is_not_evaded(decision: str, module: str, params: dict[str, Any]) -> None:
+    assert judge([policy((decision, SSH))], canonical(module), **params).ruling is DECIDED[RuleDecision(decision)]
+
+
+def test_a_rule_that_allows_a_path_covers_no_command_with_more_words_than_are_compared() -> None:
+    assert allows({"module": "shell", "param.path": "/srv/*"}, "shell", cmd="touch /srv/x")
+    assert not allows({"module": "shell", "param.path": "/srv/*"}, "shell", cmd=f"touch /srv/x; : {MANY}; touch /x")
+
+
+@pytest.mark.parametrize(
+    ("module", "params"),
+    [
+        ("tempfile", {"path": "/tmp", "prefix": "made"}),
+        ("cron", {"name": "x", "cron_file": "made", "job": "id"}),
+        ("user", {"name": "bob", "ssh_key_file": ".ssh/made"}),
+        ("file", {"path": "/srv/l", "src": "ssh/x", "state": "link"}),
+        ("shell", {"cmd": 'echo "don\'t" # ssh'}),
+    ],
+)
+def test_what_is_elsewhere_is_not_denied(module: str, params: dict[str, Any]) -> None:
+    assert judge([policy(("deny", SSH))], module, **params).ruling is Ruling.ALLOW
+
+
+def test_derived_paths_are_resolved() -> None:
+    effect = Effect(
+        kind=EffectKind.ACTION,
+        origin=Origin.MODEL,
+        subject="test:1",
+        module="file",
+        params={"path": "/srv/h", "src": "/srv/l/x", "state": "hard"},
+    )
+    context = gate.GateContext(policies=[policy(("deny", SSH))])
+    assert set(gate.paths_to_resolve(effect, context)) == {"/srv/h", "/srv/l/x"}

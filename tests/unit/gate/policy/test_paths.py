@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
 from hypothesis import example, given, strategies as st
 
 from ftl2_enterprise.gate.policy import paths
@@ -31,3 +32,31 @@ def test_words_of_any_text(command: str) -> None:
     except ValueError:
         expected = command.split()
     assert paths.words(command) == expected
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "true # don't\ntouch /etc/ss''h/x",
+        "true # don't\ntouch /etc/s\\sh/x # isn't",
+        "true # don't\necho \\ #; touch /etc/s\\sh/x # isn't",
+        "echo ' # '; true # don't\ntouch /etc/s\\sh/x #'",
+        "echo \"a # b\"; touch /etc/ss''h/x",
+        "touch /etc/ss''h/x '",
+    ],
+)
+def test_a_quote_in_a_comment_hides_no_path(command: str) -> None:
+    assert "/etc/ssh/x" in paths.path_words(command, "").paths
+
+
+@pytest.mark.parametrize(
+    ("command", "is_complete"),
+    [
+        ("x " * paths.WORDS_LIMIT, True),
+        ("x " * (paths.WORDS_LIMIT + 1), False),
+        (" ".join(f"/{number}" for number in range(paths.PATHS_LIMIT)), True),
+        (" ".join(f"/{number}" for number in range(paths.PATHS_LIMIT + 1)), False),
+    ],
+)
+def test_whether_everything_is_compared_is_known(command: str, *, is_complete: bool) -> None:
+    assert paths.path_words(command, "").is_complete is is_complete
