@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
-from ftl2_enterprise.gate.modules import classes, equivalents, find, spellings
+from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
 from ftl2_enterprise.gate.policy.index import Compared
 from ftl2_enterprise.gate.policy.pattern import Pattern
-from ftl2_enterprise.gate.policy.spellings import truth_of
+from ftl2_enterprise.gate.policy.spellings import package_name, truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
-from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, values, written_paths
+from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, covered_parameters, values, written_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ftl2_enterprise.gate.effects import Effect, HostIdentity
+    from ftl2_enterprise.gate.module_table import Module
 
 
 def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, RuleDecision]) -> Finding:
@@ -149,12 +150,40 @@ class _JudgedEffect:
         return known
 
     def _does_more(self, conditions: Iterable[tuple[str, Pattern]]) -> bool:
-        """Whether a parameter makes the module execute something that the conditions of a rule do not name."""
+        """Whether a parameter makes the module do something that the conditions of a rule do not name."""
         known = find(self.effect.module)
-        if known is None or ModuleClass.COMMANDS not in self._classes - set(known.classes):
+        if known is None:
             return False
-        named = {key.removeprefix(PARAM) for key, _ in conditions}
+        named = {key.removeprefix(PARAM) for key, _ in conditions if key.startswith(PARAM)}
+        if named and self._widens(known, named):
+            return True
+        if ModuleClass.COMMANDS not in self._classes - set(known.classes):
+            return False
+        named |= {key for key, _ in conditions}
         return not named & {"class", *known.programs, *(one for one, of in GENERAL.items() if of is Meaning.COMMAND)}
+
+    def _widens(self, known: Module, named: set[str]) -> bool:
+        """Whether a parameter that a rule about other parameters does not name adds to what they say."""
+        widening = (*_WIDENING.get(known.name, ()), known.base)
+        given = [one for one in widening if is_given(self.effect.params, (one,))]
+        covered = {one for name in named for one in covered_parameters(known.name, name)} if given else set[str]()
+        return not covered.issuperset(given)
+
+
+_WIDENING: Mapping[str, tuple[str, ...]] = {
+    name: tuple(text.split())
+    for name, text in {
+        "apt": "upgrade autoremove purge force default_release default-release allow_unauthenticated "
+        "allow-unauthenticated allow_change_held_packages",
+        "dnf": "autoremove allowerasing conf_file disable_gpg_check disable_excludes download_dir enablerepo "
+        "enable_plugin installroot releasever validate_certs sslverify",
+        "package": "use",
+        "pip": "requirements editable virtualenv",
+        "user": "groups group uid home move_home skeleton ssh_key_file authorization role remove",
+        "file": "src",
+    }.items()
+}
+"""Parameters by module: with one of them, a call does more than a rule says that names only others."""
 
 
 def _kinds(effect: Effect) -> frozenset[AppliesTo]:
@@ -247,7 +276,20 @@ def _all_match(pattern: Pattern, found: Values) -> bool:
             and all(as_path.matches(item[0]) for item in found.items)
             and all(as_path.includes_all_below(tree) for tree in below)
         )
+    if found.meaning is Meaning.PACKAGE:
+        return bool(found.items) and all(_names_package(pattern, item) for item in found.items)
     return bool(found.items) and all(_matches_item(pattern, item, found.meaning) for item in found.items)
+
+
+def _names_package(pattern: Pattern, item: tuple[str, ...]) -> bool:
+    """Whether a pattern names a package as it is written, or without its version.
+
+    What is no name, such as a path, an address or an option, has to be written in the pattern up to its first sign.
+    """
+    name = package_name(item[0])
+    if name is None:
+        return pattern.text == item[0] or ("/" in pattern.fixed and pattern.matches(item[0]))
+    return any(map(pattern.matches, {item[0], item[0].strip(), name}.intersection(item)))
 
 
 def _matches_item(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> bool:

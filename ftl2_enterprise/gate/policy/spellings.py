@@ -13,6 +13,10 @@ _WHO = {"u": 0o700, "g": 0o070, "o": 0o007}
 _BITS = {"r": 0o444, "w": 0o222, "x": 0o111, "X": 0o111}
 
 _VERSION = re.compile(r"\s*(==|>=|<=|!=|~=|[=<>!~;\[(@]).*", re.DOTALL)
+_PLAIN_PACKAGE = re.compile(
+    r"\s*([A-Za-z0-9][A-Za-z0-9._+-]*(:[a-z0-9-]+)?)(\s*(==|>=|<=|!=|~=|[=<>])\s*[A-Za-z0-9._+:~*-]+)?\s*"
+)
+_FILES = (".deb", ".rpm", ".whl", ".gz", ".zip", ".bz2", ".xz", ".tgz", ".tar")
 _RELEASE = re.compile(r"[-_]\d.*", re.DOTALL)
 _ARCHITECTURE = re.compile(r"(:[a-z0-9-]+|\.(x86_64|aarch64|noarch|i686|ppc64le|s390x|src))$")
 _UNITS = (".service", ".socket", ".timer", ".target", ".mount", ".path")
@@ -75,6 +79,12 @@ def package_spellings(text: str) -> tuple[str, ...]:
         name = name.partition("/")[0]
     plain = _ARCHITECTURE.sub("", _VERSION.sub("", name)).strip()
     return tuple(dict.fromkeys((text, name, plain, _RELEASE.sub("", plain), plain.lower().replace("_", "-"))))
+
+
+def package_name(text: str) -> str | None:
+    """The name of a package that is written with a version or as it is; None for all else that installs something."""
+    found = _PLAIN_PACKAGE.fullmatch(text)
+    return None if found is None or found[1].endswith(_FILES) else found[1]
 
 
 def service_spellings(text: str) -> tuple[str, ...]:

@@ -108,6 +108,11 @@ def written_paths(effect: Effect) -> tuple[str, ...]:
     )
 
 
+def covered_parameters(module: str, name: str) -> tuple[str, ...]:
+    """The parameters of a module that a condition about that name covers."""
+    return _covered(module, name)[1]
+
+
 @lru_cache(8192)
 def _covered(module: str, name: str) -> tuple[Meaning, tuple[str, ...]]:
     """What a condition about that name is about, and the parameters that it covers."""
@@ -319,7 +324,7 @@ def _below(folder: str, name: Any) -> tuple[str, ...]:
 def _linked(effect: Effect) -> tuple[str, ...]:
     """Where a link that the module makes leads: a later call can write there through it."""
     params = effect.params
-    if effect.module != "file" or params.get("state") not in {"link", "hard"} or not params.get("src"):
+    if effect.module != "file" or params.get("state") not in ("link", "hard") or not params.get("src"):
         return ()
     link = str(params.get("path") or params.get("dest") or params.get("name") or "")
     return (str(params["src"]), *_below(posixpath.dirname(link) or ".", params["src"]))

@@ -353,3 +353,63 @@ def test_derived_paths_are_resolved() -> None:
     )
     context = gate.GateContext(policies=[policy(("deny", SSH))])
     assert set(gate.paths_to_resolve(effect, context)) == {"/srv/h", "/srv/l/x"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "package", "allowed"),
+    [
+        ("nginx", "nginx", True),
+        ("nginx", " nginx ", True),
+        ("nginx", "nginx=1.2", True),
+        ("nginx", "nginx >= 1.2", True),
+        ("ngin*", "nginx==1.*", True),
+        ("nginx:*", "nginx:amd64", True),
+        ("@development", "@development", True),
+        ("requests[socks]", "requests[socks]", True),
+        ("/srv/rpm/*", "/srv/rpm/nginx.rpm", True),
+        ("nginx", "nginx @ file:///tmp/evil", False),
+        ("nginx*", "nginx @ https://example.org/x", False),
+        ("nginx*", "nginx /tmp/evil", False),
+        ("nginx", "/tmp/nginx_1_amd64.deb", False),
+        ("nginx", "https://example.org/nginx-1-1.x86_64.rpm", False),
+        ("nginx", "nginx[extra]", False),
+        ("nginx", "nginx/testing", False),
+        ("nginx", "@nginx", False),
+        ("nginx", "nginx:amd64", False),
+        ("nginx*", "nginx.whl", False),
+        ("*", "-r", False),
+        ("*", "/tmp/x.deb", False),
+        ("*", ".", False),
+    ],
+)
+def test_a_rule_that_allows_a_package_allows_its_name_or_what_is_written(
+    pattern: str, package: str, *, allowed: bool
+) -> None:
+    assert allows({"param.name": pattern}, "pip", name=package) is allowed
+    assert allows({"param.name": pattern}, "dnf", name=[package]) is allowed
+
+
+@pytest.mark.parametrize(
+    ("match", "module", "more"),
+    [
+        ({"param.name": "x"}, "pip", {"requirements": "/tmp/x"}),
+        ({"param.name": "x"}, "pip", {"chdir": "/tmp/x"}),
+        ({"param.name": "x"}, "pip", {"virtualenv": "/tmp/x"}),
+        ({"param.name": "x"}, "apt", {"upgrade": "dist"}),
+        ({"param.name": "x"}, "apt", {"default-release": "sid"}),
+        ({"param.name": "x"}, "dnf", {"installroot": "/srv"}),
+        ({"param.name": "x"}, "user", {"groups": ["root"]}),
+        ({"param.name": "x"}, "user", {"home": "/etc"}),
+        ({"param.path": "/srv/*"}, "file", {"src": "/etc/shadow", "state": "link"}),
+        ({"param.cmd": "./x"}, "shell", {"chdir": "/tmp/evil"}),
+        ({"param.cmd": "make"}, "command", {"chdir": "/tmp/evil"}),
+    ],
+)
+def test_a_rule_that_allows_names_each_parameter_that_does_more(
+    match: dict[str, str], module: str, more: dict[str, Any]
+) -> None:
+    call = {key.removeprefix("param."): value.replace("*", "x") for key, value in match.items()}
+    assert allows(match, module, **call)
+    assert not allows(match, module, **call, **more)
+    assert allows({**match, f"param.{next(iter(more))}": "*"}, module, **call, **more)
+    assert allows({"module": module}, module, **call, **more)
