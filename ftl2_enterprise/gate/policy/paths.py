@@ -16,6 +16,17 @@ PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 
 _OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
+_GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|[;|\n()`]")
+_RESERVED = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do", "coproc"})
+_WRAPPERS = frozenset({
+    "sudo", "doas", "env", "exec", "command", "builtin", "eval", "nohup", "nice",
+    "ionice", "time", "timeout", "setsid", "stdbuf", "xargs", "busybox",
+})  # fmt: skip
+"""Programs that execute the one that follows."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_REDIRECTION = re.compile(r"(&?>{1,2}|<{1,3}|<>)[&|]?")
+_NUMBER = re.compile(r"\d+[smhd]?")
+_STARTS_LIMIT = 100
 _QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
 _COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
@@ -109,11 +120,39 @@ def known_part(path: str) -> str | None:
 
 
 def simple_commands(command: str) -> list[str]:
-    """The commands of a command line: each with single blanks and no quotes, and with the name of its program."""
+    """The commands of a command line: each with single blanks and no quotes, and with the name of its program.
+
+    What comes before a program, such as `sudo`, an assignment or a redirection, is also left out.
+    """
     found: dict[str, None] = {}
-    for one in _OPERATORS.split(command):
+    for one in dict.fromkeys((*_OPERATORS.split(command), *_GROUPS.split(command))):
         given = words(one)
-        if given:
-            found[" ".join(given)] = None
-            found[" ".join((posixpath.basename(given[0]), *given[1:]))] = None
+        for at in _starts(given):
+            found[" ".join(given[at:])] = None
+            found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
     return list(found)
+
+
+def _starts(given: list[str]) -> list[int]:
+    """Where a command may begin: at its first word, and after each word that only precedes a program."""
+    found: list[int] = []
+    left = [(0, False)]
+    while left:
+        at, is_wrapped = left.pop()
+        if at >= len(given) or at in found or len(found) >= _STARTS_LIMIT:
+            continue
+        found.append(at)
+        word = given[at]
+        if posixpath.basename(word) in _WRAPPERS:
+            left.append((at + 1, True))
+        elif word in _RESERVED or _ASSIGNMENT.match(word):
+            left.append((at + 1, is_wrapped))
+        elif _REDIRECTION.fullmatch(word):
+            left.append((at + 2, is_wrapped))
+        elif _NUMBER.fullmatch(word) and (is_wrapped or any(map(_REDIRECTION.fullmatch, given[at + 1 : at + 2]))):
+            # Of a `timeout`, or what a redirection is about.
+            left.append((at + 1, is_wrapped))
+        elif is_wrapped and word.startswith("-"):
+            # The word after an option may be its value.
+            left += [(at + 1, True), (at + 2, True)]
+    return found

@@ -60,3 +60,46 @@ def test_a_quote_in_a_comment_hides_no_path(command: str) -> None:
 )
 def test_whether_everything_is_compared_is_known(command: str, *, is_complete: bool) -> None:
     assert paths.path_words(command, "").is_complete is is_complete
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "touch x",
+        "(touch x)",
+        "{ touch x; }",
+        "A=1 B='c d' touch x",
+        "sudo touch x",
+        "sudo -u bob -E touch x",
+        "/usr/bin/env -i A=1 touch x",
+        "timeout -k 5 10s touch x",
+        "make &>/dev/null && touch x",
+        "! touch x",
+        "if true; then touch x; fi",
+        "while ! /bin/touch x; do :; done",
+        "case x in x) touch x;; esac",
+        ">/dev/null touch x",
+        "> /dev/null touch x",
+        "2>/dev/null touch x",
+        "2>&1 touch x",
+        "echo $(touch x)",
+        'echo "`touch x`"',
+        "`touch x`",
+        "exec touch x",
+        "cat <(touch x)",
+    ],
+)
+def test_a_command_is_found_behind_what_precedes_it(command: str) -> None:
+    assert "touch x" in paths.simple_commands(command)
+
+
+@pytest.mark.parametrize("command", ["echo touch x", "sudo rm touch x", "apt install touch x", "echo -n touch x"])
+def test_arguments_are_no_commands(command: str) -> None:
+    assert "touch x" not in paths.simple_commands(command)
+
+
+@given(st.text(st.sampled_from("ab1=-<>&|;(){}`$!'\"# \n"), max_size=60))
+def test_each_command_of_any_text_is_found(command: str) -> None:
+    found = paths.simple_commands(command)
+    simple = [one for one in command.splitlines() if not set(one) & set(";|&")]
+    assert all(" ".join(paths.words(one)) in found for one in simple if paths.words(one))
