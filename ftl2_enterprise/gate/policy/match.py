@@ -247,13 +247,14 @@ def _compared(found: Values) -> Compared:
 
 def _any_matches(pattern: Pattern, found: Values) -> bool:
     """Whether some spelling of some value matches."""
+    if not found.is_complete:
+        return True
     match found.meaning:
         case Meaning.PATH:
             as_path = pattern.as_path
             texts = (*(one for item in found.items for one in item), *found.more)
             return (
-                not found.is_complete
-                or any(as_path.matches(one) or pattern.matches(one) for one in texts)
+                any(as_path.matches(one) or pattern.matches(one) for one in texts)
                 or any(as_path.is_below(tree, narrow=False) for tree in found.trees)
                 or any(as_path.is_below(tree, narrow=True) for tree in found.visible)
             )
@@ -267,12 +268,13 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
 
 def _all_match(pattern: Pattern, found: Values) -> bool:
     """Whether every value matches, and everything below a directory in which everything may change."""
+    if not found.is_complete:
+        return False
     if found.meaning is Meaning.PATH:
         as_path = pattern.as_path
         below = (*found.trees, *(tree for tree in found.visible if _is_glob(tree)))
         return (
             bool(found.items)
-            and found.is_complete
             and all(as_path.matches(item[0]) for item in found.items)
             and all(as_path.includes_all_below(tree) for tree in below)
         )

@@ -119,31 +119,37 @@ def known_part(path: str) -> str | None:
     return None if found is None else path[: found.start()].rpartition("/")[0]
 
 
-def simple_commands(command: str) -> list[str]:
+def simple_commands(command: str) -> list[str] | None:
     """The commands of a command line: each with single blanks and no quotes, and with the name of its program.
 
-    What comes before a program, such as `sudo`, an assignment or a redirection, is also left out.
+    What comes before a program, such as `sudo`, an assignment or a redirection, is also left out. None if a command
+    can begin at more words than are compared.
     """
     found: dict[str, None] = {}
     for one in dict.fromkeys((*_OPERATORS.split(command), *_GROUPS.split(command))):
         given = words(one)
-        for at in _starts(given):
+        starts = _starts(given)
+        if len(starts) > _STARTS_LIMIT:
+            return None
+        for at in starts:
             found[" ".join(given[at:])] = None
             found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
     return list(found)
 
 
-def _starts(given: list[str]) -> list[int]:
-    """Where a command may begin: at its first word, and after each word that only precedes a program."""
-    found: list[int] = []
+def _starts(given: list[str]) -> set[int]:
+    """Where a command may begin: at its first word, and behind words that only precede a program."""
+    found = {0} if given else set[int]()
+    seen: set[int] = set()
     left = [(0, False)]
-    while left:
+    while left and len(found) <= _STARTS_LIMIT:
         at, is_wrapped = left.pop()
-        if at >= len(given) or at in found or len(found) >= _STARTS_LIMIT:
+        if at >= len(given) or at in seen:
             continue
-        found.append(at)
+        seen.add(at)
         word = given[at]
         if posixpath.basename(word) in _WRAPPERS:
+            found.add(at)
             left.append((at + 1, True))
         elif word in _RESERVED or _ASSIGNMENT.match(word):
             left.append((at + 1, is_wrapped))
@@ -155,4 +161,6 @@ def _starts(given: list[str]) -> list[int]:
         elif is_wrapped and word.startswith("-"):
             # The word after an option may be its value.
             left += [(at + 1, True), (at + 2, True)]
+        else:
+            found.add(at)
     return found

@@ -356,19 +356,24 @@ def _command_texts(effect: Effect, known: Module | None, names: Iterable[str]) -
 def _commands(effect: Effect, known: Module | None, names: list[str]) -> Values:
     items: list[tuple[str, ...]] = []
     more: list[str] = []
+    is_complete = True
     for one in names:
         found = list(_command_texts(effect, known, (one,)))
         for text in found[:1] if isinstance(effect.params[one], list | tuple) else found:
             items.append(tuple(dict.fromkeys((text, text.strip()))))
         for text in found:
-            more += [text, *paths.simple_commands(text)]
+            simple = paths.simple_commands(text)
+            is_complete &= simple is not None
+            more += [text, *(simple or ())]
         value = effect.params[one]
         if isinstance(value, list | tuple | Mapping):
             more.append(json.dumps(value, ensure_ascii=False, default=str))
     base = effect.params.get(known.base) if known is not None and known.base else None
     if base:
         more += [f"cd {base} && {texts[0]}" for texts in items]
-    return Values(items=tuple(items), more=tuple(dict.fromkeys(more)), meaning=Meaning.COMMAND)
+    return Values(
+        items=tuple(items), more=tuple(dict.fromkeys(more)), is_complete=is_complete, meaning=Meaning.COMMAND
+    )
 
 
 def _command_paths(effect: Effect, known: Module | None) -> paths.PathWords:

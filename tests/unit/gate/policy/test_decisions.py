@@ -413,3 +413,10 @@ def test_a_rule_that_allows_names_each_parameter_that_does_more(
     assert not allows(match, module, **call, **more)
     assert allows({**match, f"param.{next(iter(more))}": "*"}, module, **call, **more)
     assert allows({"module": module}, module, **call, **more)
+
+
+def test_a_command_behind_too_many_options_is_denied_and_not_allowed() -> None:
+    command = f"env {'-u A ' * 200}touch x"
+    assert judge([policy(("deny", {"param.cmd": "touch *"}))], "shell", cmd=command).ruling is Ruling.DENY
+    assert not allows({"param.cmd": "env *"}, "shell", cmd=command)
+    assert allows({"param.cmd": "env *"}, "shell", cmd="env -u A touch x")

@@ -73,6 +73,7 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "sudo -u bob -E touch x",
         "/usr/bin/env -i A=1 touch x",
         "timeout -k 5 10s touch x",
+        "A=1 " * 1000 + "touch x",
         "make &>/dev/null && touch x",
         "! touch x",
         "if true; then touch x; fi",
@@ -90,16 +91,16 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
     ],
 )
 def test_a_command_is_found_behind_what_precedes_it(command: str) -> None:
-    assert "touch x" in paths.simple_commands(command)
+    assert "touch x" in (paths.simple_commands(command) or ())
 
 
 @pytest.mark.parametrize("command", ["echo touch x", "sudo rm touch x", "apt install touch x", "echo -n touch x"])
 def test_arguments_are_no_commands(command: str) -> None:
-    assert "touch x" not in paths.simple_commands(command)
+    assert "touch x" not in (paths.simple_commands(command) or ())
 
 
 @given(st.text(st.sampled_from("ab1=-<>&|;(){}`$!'\"# \n"), max_size=60))
 def test_each_command_of_any_text_is_found(command: str) -> None:
-    found = paths.simple_commands(command)
+    found = paths.simple_commands(command) or ()
     simple = [one for one in command.splitlines() if not set(one) & set(";|&")]
     assert all(" ".join(paths.words(one)) in found for one in simple if paths.words(one))
