@@ -163,7 +163,7 @@ class _JudgedEffect:
         return not named & {"class", *known.programs, *(one for one, of in GENERAL.items() if of is Meaning.COMMAND)}
 
     def _widens(self, known: Module, named: set[str]) -> bool:
-        """Whether a parameter that a rule about other parameters does not name adds to what they say."""
+        """Whether a parameter that a rule about other parameters does not name adds to what these are about."""
         widening = (*_WIDENING.get(known.name, ()), known.base)
         given = [one for one in widening if is_given(self.effect.params, (one,))]
         covered = {one for name in named for one in covered_parameters(known.name, name)} if given else set[str]()
@@ -183,7 +183,7 @@ _WIDENING: Mapping[str, tuple[str, ...]] = {
         "file": "src",
     }.items()
 }
-"""Parameters by module: with one of them, a call does more than a rule says that names only others."""
+"""Parameters by module: with one of them, a call does more than a rule allows that names only others."""
 
 
 def _kinds(effect: Effect) -> frozenset[AppliesTo]:

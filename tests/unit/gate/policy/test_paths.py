@@ -90,7 +90,7 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "cat <(touch x)",
     ],
 )
-def test_a_command_is_found_behind_what_precedes_it(command: str) -> None:
+def test_a_command_is_found_after_what_precedes_it(command: str) -> None:
     assert "touch x" in (paths.simple_commands(command) or ())
 
 
