@@ -119,7 +119,7 @@ def _read(file: Path, limit: int) -> bytes:
 
 
 @final
-class _Loader(yaml.SafeLoader):
+class _PolicyLoader(yaml.SafeLoader):
     """Reads a file up to the first alias, or until it is too large: reading takes long."""
 
     def __init__(self, file: Path, text: str) -> None:
@@ -139,9 +139,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def _rule_nodes(file: Path, data: bytes) -> list[yaml.Node]:
-    loader: _Loader | None = None
+    loader: _PolicyLoader | None = None
     try:
-        loader = _Loader(file, data.decode())
+        loader = _PolicyLoader(file, data.decode())
         root = loader.get_single_node()
     except RecursionError as error:
         raise invalid(f"cannot read the policy {file}: it is nested too deeply") from error

@@ -138,7 +138,7 @@ def simple_commands(command: str) -> list[str] | None:
 
 
 def _starts(given: list[str]) -> set[int]:
-    """Where a command may begin: at its first word, and behind words that only precede a program."""
+    """Where a command may begin: at its first word, and after words that only precede a program."""
     found = {0} if given else set[int]()
     seen: set[int] = set()
     left = [(0, False)]

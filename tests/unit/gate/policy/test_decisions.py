@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
-from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin, model_params
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.paths import WORDS_LIMIT
@@ -105,43 +105,6 @@ def test_a_rule_about_actions_is_not_about_model_calls() -> None:
     rule = PolicyRule(number=1, match=ALL, reason="", source="", applies_to=frozenset({AppliesTo.MODEL_CALLS}))
     assert judge([Policy(rules=(rule,))], kind=EffectKind.MODEL_CALL).ruling is Ruling.DENY
     assert judge([Policy(rules=(rule,))]).ruling is Ruling.ALLOW
-
-
-@pytest.mark.parametrize(
-    ("match", "is_denied"),
-    [
-        ({"module": "claude"}, True),
-        ({"module": "clau*"}, True),
-        ({"module": "other"}, False),
-        ({"module": "shell"}, False),
-        ({"param.model": "m-*"}, True),
-        ({"param.model": "n-*"}, False),
-        ({"param.purpose": "decide"}, True),
-        ({"param.purpose": "repair"}, False),
-        ({"environment": "prod"}, True),
-        ({"environment": "test"}, False),
-        ({"origin": "model"}, True),
-        ({"origin": "rule"}, False),
-        ({"host": "*"}, True),
-        ({"host": "localhost"}, False),
-        ({"host": "local"}, False),
-        ({"class": "commands"}, False),
-    ],
-)
-def test_a_rule_about_model_calls(match: dict[str, str], *, is_denied: bool) -> None:
-    rule = PolicyRule(number=1, match=match, reason="", source="", applies_to=frozenset({AppliesTo.MODEL_CALLS}))
-    params = model_params(model="m-1", purpose="decide", digest="0" * 64)
-    effect = Effect(
-        kind=EffectKind.MODEL_CALL,
-        origin=Origin.MODEL,
-        subject="test:1",
-        module="claude",
-        params=params,
-        environment="prod",
-    )
-    found = gate.judge(effect, gate.GateContext(policies=[Policy(rules=(rule,))]))
-    assert found.ruling is (Ruling.DENY if is_denied else Ruling.ALLOW)
-    assert (found.permit is None) is is_denied
 
 
 PROD = HostIdentity(name="prod-1", connection="ssh", address="10.0.0.1", names=("prod",))
@@ -415,7 +378,7 @@ def test_a_rule_that_allows_names_each_parameter_that_does_more(
     assert allows({"module": module}, module, **call, **more)
 
 
-def test_a_command_behind_too_many_options_is_denied_and_not_allowed() -> None:
+def test_a_command_after_too_many_options_is_denied_and_not_allowed() -> None:
     command = f"env {'-u A ' * 200}touch x"
     assert judge([policy(("deny", {"param.cmd": "touch *"}))], "shell", cmd=command).ruling is Ruling.DENY
     assert not allows({"param.cmd": "env *"}, "shell", cmd=command)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
+from ftl2_enterprise.adapters.hosts.inventory import addresses
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
@@ -95,7 +96,13 @@ async def test_a_host_with_a_local_connection_is_this_machine(modules: Ftl2Modul
     modules.add_host(HostEntry(name="here", groups=("g",), vars={"ansible_connection": "local"}))
     result = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
     assert result.stdout == "hi\n"
-    expected = HostIdentity(name="here", names=("g",), others=(("localhost", "local"),), is_registered=True)
+    expected = HostIdentity(
+        name="here",
+        names=("g",),
+        others=(("localhost", "local"),),
+        aliases=addresses.of_this_machine(),
+        is_registered=True,
+    )
     assert modules.identity("here") == expected
     modules.remove_host("here")
     gone = await modules.run(call_of(modules, "command", {"cmd": "echo hi"}, host="here", timeout=5))
