@@ -286,9 +286,8 @@ FURTHER: tuple[Scenario, ...] = (
        add_hosts=[{"name": "h", "ansible_host": "x.localhost"}]),
     _s("a host with the name of a group", {"host": "prod"}, "ping", host="prod",
        add_hosts=[{"name": "prod", "ansible_host": "10.9.9.3"}]),
+    _s("a path that a shell computes", P, "shell", {"cmd": "d={tmp}; touch $d/s''sh/made"}),
     # What is documented as not covered.
-    _s("a path that a shell computes", P, "shell", {"cmd": "d={tmp}; touch $d/s'''sh/made"},
-       limit="What cannot be known"),
     _s("a program that computes", C, "command", {"cmd": "python3 -c 'open(\"{tmp}/made\", \"w\")'"},
        limit="What cannot be known"),
     _s("a name of the DNS", {"host": "prod-*"}, "ping", host="h",
