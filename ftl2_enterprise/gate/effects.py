@@ -75,11 +75,15 @@ class HostIdentity:
     """Whether it was added while the program ran, so that its name and groups are not those of an inventory."""
 
     @property
+    def own_names(self) -> tuple[str, ...]:
+        """Its name and its groups."""
+        return (self.name, *self.names, *(("local",) if self.name == LOCAL else ()))
+
+    @property
     def every_name(self) -> tuple[str, ...]:
         """Everything that it may be called: its names and groups, its address, and those of the same machine."""
-        own = (self.name, *self.names, *(("local",) if self.name == LOCAL else ()))
         of_others = (one for names in self.others for one in names)
-        return (*own, *((self.address,) if self.address else ()), *of_others, *self.aliases)
+        return (*self.own_names, *((self.address,) if self.address else ()), *of_others, *self.aliases)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,7 +145,7 @@ class Ftl2Modules:
             if entry is None or why is not None:
                 return call_result.failed(why or "")
             params = dict(call.params)
-            if call.fence is not Fence.NONE and is_local(entry):
+            if self._hidden and call.fence is not Fence.NONE and is_local(entry):
                 why = await asyncio.to_thread(hidden_places.refused, canonical(call.module), params, self._hidden)
                 if why is not None:
                     return call_result.failed(why)

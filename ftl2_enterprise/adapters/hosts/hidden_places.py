@@ -16,8 +16,6 @@ SEARCHES = frozenset({"find"})
 def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> str | None:
     """Why a reading call may not run here, or None. Links are followed."""
     places = [os.path.realpath(one) for one in hidden]
-    if not places:
-        return None
     for text in _texts(params):
         path = os.path.realpath(os.path.expanduser(text))  # noqa: PTH111 - a text
         for place in places:

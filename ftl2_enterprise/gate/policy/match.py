@@ -10,12 +10,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.gate.effects import LOCAL, EffectKind, Mutates, Origin
+from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
 from ftl2_enterprise.gate.modules import classes, equivalents, find, is_given, spellings
 from ftl2_enterprise.gate.policy.index import Compared
 from ftl2_enterprise.gate.policy.pattern import Pattern
-from ftl2_enterprise.gate.policy.spellings import package_name, truth_of
+from ftl2_enterprise.gate.policy.spellings import host_spelling, package_name, truth_of
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Finding, Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.policy.values import GENERAL, Meaning, Values, covered_parameters, values, written_paths
 
@@ -108,7 +108,7 @@ class _JudgedEffect:
                 return Compared(is_complete=False)
             case "host":
                 texts = effect.host.every_name
-                return Compared((*texts, *map(_as_lower, texts)))
+                return Compared((*texts, *map(host_spelling, texts)))
             case "environment":
                 return Compared((effect.environment,))
             case "origin":
@@ -223,18 +223,10 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
         # What a decision calls a host is not a reason to allow something there.
         return pattern.text == "*"
     if allows:
-        called = (_own_names(host), *host.others)
+        called = (host.own_names, *host.others)
         return all(any(map(pattern.matches, names)) for names in called)
     lower = pattern.as_lower
-    return any(pattern.matches(one) or lower.matches(_as_lower(one)) for one in host.every_name)
-
-
-def _own_names(host: HostIdentity) -> tuple[str, ...]:
-    return (host.name, *host.names, *(("local",) if host.name == LOCAL else ()))
-
-
-def _as_lower(name: str) -> str:
-    return name.lower().rstrip(".")
+    return any(pattern.matches(one) or lower.matches(host_spelling(one)) for one in host.every_name)
 
 
 def _compared(found: Values) -> Compared:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import final
 
 from ftl2_enterprise.gate.policy.paths import normal
-from ftl2_enterprise.gate.policy.spellings import mode_spellings
+from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -44,7 +44,7 @@ class Pattern:
     @cached_property
     def as_lower(self) -> Pattern:
         """The same pattern in lower case and without a dot at its end, for names of hosts."""
-        text = self.text.lower().rstrip(".")
+        text = host_spelling(self.text)
         return self if text == self.text else Pattern(text)
 
     @cached_property

@@ -30,6 +30,11 @@ def truth_spellings(text: str) -> tuple[str, ...]:
     return (text, "false", "False") if lower in _FALSE else (text,)
 
 
+def host_spelling(name: str) -> str:
+    """The name of a host in lower case, and without a dot at its end."""
+    return name.lower().rstrip(".")
+
+
 def truth_of(pattern: str) -> str | None:
     """`true` or `false` for a word of a rule that means it; a digit or a letter may mean something else."""
     lower = pattern.lower()

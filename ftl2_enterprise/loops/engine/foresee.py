@@ -38,27 +38,28 @@ async def rows(engine: LoopContext, judged: Sequence[JudgedAction]) -> list[NewA
 
     Raises Held when a freeze holds the comparison.
     """
-    held: list[Held] = []
-    found = await previewed(engine, [one.row for one in judged], [one.params for one in judged], held)
-    if held:
-        raise held[0]
-    return found
+    return await _unless_held(engine, judged, ActionEvent.PREVIEWED)
 
 
 async def previewed(
     engine: LoopContext,
     planned: Sequence[NewAction],
     params: Sequence[dict[str, Any]],
-    held: list[Held] | None = None,
 ) -> list[NewAction]:
     """The rows with what those that are only shown would change; `params` are those of each, not redacted."""
-    return await _compared(engine, planned, params, ActionEvent.PREVIEWED, [] if held is None else held)
+    return await _compared(engine, planned, params, ActionEvent.PREVIEWED, [])
 
 
 async def to_approve(engine: LoopContext, judged: Sequence[JudgedAction]) -> list[NewAction]:
     """The rows of the actions; those that would run have what they would change. Raises Held."""
+    return await _unless_held(engine, judged, None)
+
+
+async def _unless_held(
+    engine: LoopContext, judged: Sequence[JudgedAction], event: ActionEvent | None
+) -> list[NewAction]:
     held: list[Held] = []
-    found = await _compared(engine, [one.row for one in judged], [one.params for one in judged], None, held)
+    found = await _compared(engine, [one.row for one in judged], [one.params for one in judged], event, held)
     if held:
         raise held[0]
     return found

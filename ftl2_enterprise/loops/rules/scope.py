@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from ftl2_enterprise.gate.policy.pattern import Pattern
+from ftl2_enterprise.gate.policy.spellings import host_spelling
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class RuleScope:
 
 
 def _matches_host(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    lower = [name.lower().rstrip(".") for name in names]
+    lower = [host_spelling(name) for name in names]
     return any(text == ALL or any(map(_host_pattern(text).matches, lower)) for text in patterns)
 
 
