@@ -71,6 +71,10 @@ class Module:
     """Further groups of names for one parameter."""
     lists: tuple[str, ...] = ()
     """Parameters that are lists; a text with commas is one, too."""
+    whole: tuple[str, ...] = ()
+    """Paths of files that it reads from the beginning to the end when it observes."""
+    widening: tuple[str, ...] = ()
+    """Parameters with one of which it does more than a rule allows that names only other parameters."""
     words: tuple[str, ...] = ()
     """Further parameters that a program receives as an argument, as it does names of services and packages."""
     not_observing: tuple[str, ...] = ()
@@ -112,6 +116,7 @@ _COMMANDS = (
     ),
     Module(
         name="cron", kind=_C.COMMANDS, observing=_O.CHECKABLE, commands=_w("job value"), writes=_w("cron_file"),
+        whole=_w("cron_file"),
         users=_w("user"), synonyms=(_w("day dom"), _w("weekday dow")),
     ),
     Module(name="community.general.cronvar", kind=_C.COMMANDS, names=_w("cronvar"), writes=_w("cron_file"),
@@ -130,7 +135,7 @@ _COMMANDS = (
 _FILES = (
     Module(
         name="file", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("path dest name"), reads=_w("src"),
-        trees=_w("absent recurse"),
+        trees=_w("absent recurse"), widening=_w("src"),
     ),
     Module(
         name="copy", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), files_of="src", reads=_w("src"),
@@ -142,19 +147,19 @@ _FILES = (
     ),
     Module(
         name="lineinfile", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
-        synonyms=(_w("regexp regex"), _w("line value")), not_observing=_w("validate"),
+        synonyms=(_w("regexp regex"), _w("line value")), whole=_PATH, not_observing=_w("validate"),
     ),
     Module(
         name="blockinfile", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
-        synonyms=(_w("block content"),), not_observing=_w("validate"),
+        synonyms=(_w("block content"),), whole=_PATH, not_observing=_w("validate"),
     ),
     Module(
         name="replace", kind=_C.FILES, observing=_O.CHECKABLE, writes=_PATH, programs=_w("validate"),
-        not_observing=_w("validate"),
+        whole=_PATH, not_observing=_w("validate"),
     ),
     Module(
         name="assemble", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), reads=_w("src"),
-        programs=_w("validate"), not_observing=_w("validate"),
+        whole=_w("dest"), programs=_w("validate"), not_observing=_w("validate"),
     ),
     Module(
         name="unarchive", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
@@ -183,7 +188,7 @@ _FILES = (
            synonyms=(_w("patterns pattern"), _w("excludes exclude"))),
     Module(name="stat", kind=_C.FILES, observing=_O.READING, reads=_w("path dest name"),
            synonyms=(_w("get_mime mime mime_type mime-type"), _w("get_attributes attr attributes"))),
-    Module(name="slurp", kind=_C.FILES, observing=_O.READING, reads=_w("src path")),
+    Module(name="slurp", kind=_C.FILES, observing=_O.READING, reads=_w("src path"), whole=_w("src path")),
     Module(name="resolve_paths", kind=_C.FILES, observing=_O.READING, lists=_w("paths")),
     Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest")),
     Module(name="community.general.xml", kind=_C.FILES, names=_w("xml"), writes=_w("path dest file")),
@@ -201,6 +206,10 @@ _PACKAGES = (
     Module(
         name="apt", kind=_C.PACKAGES, observing=_O.CHECKABLE, packages=_w("name package pkg deb"), reads=_w("deb"),
         programs=_w("dpkg_options"), lists=_w("name package pkg"),
+        widening=_w(
+            "upgrade autoremove purge force default_release default-release allow_unauthenticated"
+            " allow-unauthenticated allow_change_held_packages"
+        ),
         # In check mode, too, it cleans the cache, downloads a package, writes policy-rc.d, and takes options.
         not_observing=_w("autoclean clean deb default_release default-release dpkg_options policy_rc_d"),
         synonyms=(
@@ -213,12 +222,17 @@ _PACKAGES = (
         name="dnf", trees=("",), names=_w("dnf5 yum"), kind=_C.PACKAGES,
         packages=_w("name pkg"), reads=_w("conf_file"), writes=_w("installroot download_dir"),
         lists=_w(_DNF_LISTS), synonyms=(_w("update_cache expire-cache"),),
+        widening=_w(
+            "autoremove allowerasing conf_file disable_gpg_check disable_excludes download_dir enablerepo"
+            " enable_plugin installroot releasever validate_certs sslverify"
+        ),
     ),
-    Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name")),
+    Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name"), widening=_w("use")),
     Module(
         # In check mode, too, it executes `python -m pip`, which imports a package `pip` from the working directory.
         name="pip", trees=("",), kind=_C.PACKAGES, packages=_w("name"),
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
+        widening=_w("requirements editable virtualenv"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
     ),
     Module(name="apt_key", kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
@@ -275,6 +289,7 @@ _USERS = (
         name="user", trees=("",), kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"),
         writes=_w("home ssh_key_file"),
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
+        widening=_w("groups group uid home move_home skeleton ssh_key_file authorization role remove"),
     ),
     Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
     # glibc loads the library that is named for the service, from the working directory if the name has a slash.
@@ -290,7 +305,7 @@ _NETWORK = (
     Module(
         name="uri", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.READING, writes=_w("dest"), urls=_w("url"),
         reads=_w("src creates removes client_cert client_key ca_path unix_socket"), files_of="url",
-        synonyms=(_w("url_username user"), _w("url_password password")),
+        synonyms=(_w("url_username user"), _w("url_password password")), whole=_w("client_cert client_key"),
         lists=_w("status_code ciphers unredirected_headers"),
         not_observing=_w("body dest src unix_socket creates removes"),
     ),
@@ -299,8 +314,8 @@ _NETWORK = (
            lists=_w("match destination_ports ctstate"), not_observing=_w("wait")),
     Module(name="hostname", kind=_C.NETWORK, observing=_O.CHECKABLE),
     Module(name="known_hosts", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
-           synonyms=(_w("name host"),)),
-    Module(name="wait_for", kind=_C.NETWORK, observing=_O.READING, reads=_w("path"),
+           whole=_w("path"), synonyms=(_w("name host"),)),
+    Module(name="wait_for", kind=_C.NETWORK, observing=_O.READING, reads=_w("path"), whole=_w("path"),
            lists=_w("active_connection_states exclude_hosts")),
     Module(name="wait_for_connection", kind=_C.NETWORK, observing=_O.READING),
     Module(name="ping", kind=_C.NETWORK, observing=_O.READING),

@@ -19,7 +19,7 @@ from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import MASK
 from ftl2_enterprise.gate.effects import Fence
-from ftl2_enterprise.gate.modules import canonical
+from ftl2_enterprise.gate.modules import canonical, find
 from ftl2_enterprise.loops.ports import RESOLVE_PATHS, HostEntry, ModuleCall, ModuleResult
 from ftl2_enterprise.protocol.loops.nouns import LOCALHOST
 
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 FILE_LIMIT = 64 * MIB
 """Limit of the output of our own file modules: a rendered template is part of a reply."""
-READ_WHOLE = {
-    "slurp": ("src", "path"), "wait_for": ("path",), "lineinfile": ("path", "dest", "destfile", "name"),
-    "blockinfile": ("path", "dest", "destfile", "name"), "replace": ("path", "dest", "destfile", "name"),
-    "assemble": ("dest",), "cron": ("cron_file",), "known_hosts": ("path",), "uri": ("client_cert", "client_key"),
-}  # fmt: skip
-"""Parameters that name files which a module reads from the beginning to the end."""
 
 
 class Ftl2Modules:
@@ -290,9 +284,11 @@ def _without_names(result: ModuleResult) -> ModuleResult:
 
 def _observing(call: ModuleCall) -> dict[str, Any]:
     """What a request has in addition whose module only observes."""
-    module = canonical(call.module)
-    # Without an expression, it does not read the file: it may wait for a socket.
-    names = () if module == "wait_for" and not call.params.get("search_regex") else READ_WHOLE.get(module, ())
+    known = find(call.module)
+    names = known.whole if known is not None else ()
+    if known is not None and known.name == "wait_for" and not call.params.get("search_regex"):
+        # Without an expression, it does not read the file: it may wait for a socket.
+        names = ()
     return {"observes": True, "read_whole": [str(call.params[name]) for name in names if call.params.get(name)]}
 
 

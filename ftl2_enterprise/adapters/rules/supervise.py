@@ -142,12 +142,7 @@ def _limit(*, fenced: bool) -> None:
     limits = dict(LIMITS)
     if not fenced and os.geteuid() != 0:
         limits[resource.RLIMIT_NPROC] = _processes_of_user() + MOST_PROCESSES
-    for kind, most in limits.items():
-        soft, hard = resource.getrlimit(kind)
-        limited = [most if now == resource.RLIM_INFINITY else min(most, now) for now in (soft, hard)]
-        resource.setrlimit(kind, (limited[0], limited[1]))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")
+    processes.limit(limits)
 
 
 def _processes_of_user() -> int:

@@ -164,26 +164,10 @@ class _JudgedEffect:
 
     def _widens(self, known: Module, named: set[str]) -> bool:
         """Whether a parameter that a rule about other parameters does not name adds to what these are about."""
-        widening = (*_WIDENING.get(known.name, ()), known.base)
+        widening = (*known.widening, known.base)
         given = [one for one in widening if is_given(self.effect.params, (one,))]
         covered = {one for name in named for one in covered_parameters(known.name, name)} if given else set[str]()
         return not covered.issuperset(given)
-
-
-_WIDENING: Mapping[str, tuple[str, ...]] = {
-    name: tuple(text.split())
-    for name, text in {
-        "apt": "upgrade autoremove purge force default_release default-release allow_unauthenticated "
-        "allow-unauthenticated allow_change_held_packages",
-        "dnf": "autoremove allowerasing conf_file disable_gpg_check disable_excludes download_dir enablerepo "
-        "enable_plugin installroot releasever validate_certs sslverify",
-        "package": "use",
-        "pip": "requirements editable virtualenv",
-        "user": "groups group uid home move_home skeleton ssh_key_file authorization role remove",
-        "file": "src",
-    }.items()
-}
-"""Parameters by module: with one of them, a call does more than a rule allows that names only others."""
 
 
 def _kinds(effect: Effect) -> frozenset[AppliesTo]:

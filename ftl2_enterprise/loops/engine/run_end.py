@@ -60,9 +60,9 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     denied = [one for one in recent if one.outcome is IterationOutcome.DENIED]
     idle = all(one.outcome in {IterationOutcome.DENIED, IterationOutcome.OBSERVED} for one in recent)
     # The next call of the model would be denied, too; a model whose actions are denied may find another way.
-    is_call_denied = bool(recent) and recent[-1] in denied and recent[-1].decided_by == engine.decider.name
-    is_call_denied = is_call_denied and recent[-1].decision is None
-    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or recent[-1] is denied[-1])):
+    is_last_denied = bool(denied) and recent[-1] is denied[-1]
+    is_call_denied = is_last_denied and (recent[-1].decided_by, recent[-1].decision) == (engine.decider.name, None)
+    if len(denied) == 2 or is_call_denied or (spent and denied and (idle or is_last_denied)):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
     if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end

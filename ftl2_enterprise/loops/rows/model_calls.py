@@ -88,16 +88,7 @@ def begin_model_call(
             tx.emit(queued, subject=loop_subject(loop.id))
         return waiting
     queue.leave(tx, loop.id)
-    row: dict[str, Any] = {
-        "loop_id": loop.id,
-        "iteration_id": iteration.id,
-        "purpose": purpose,
-        "provider": provider,
-        "model": model,
-        "started_at": tx.now,
-        **text_values("request", texts.put(tx, request)),
-    }
-    call_id = _INSERT.insert(tx, row)
+    call_id = _insert(tx, iteration, purpose=purpose, provider=provider, model=model, request=request)
     day = day_of(tx.now)
     reservation: dict[str, Any] = {
         "call_id": call_id,
@@ -126,6 +117,21 @@ def refuse_model_call(
 ) -> None:
     """Record a call that is not made. It leaves the queue, and reserves and costs nothing."""
     queue.leave(tx, iteration.loop_id)
+    call_id = _insert(tx, iteration, purpose=purpose, provider=provider, model=model, request=request)
+    finish_model_call(
+        tx,
+        call_id,
+        CallOutcome.REFUSED,
+        input_tokens=0,
+        output_tokens=0,
+        cost_usd=0.0,
+        latency=0.0,
+        response="",
+        error=error,
+    )
+
+
+def _insert(tx: Tx, iteration: Iteration, *, purpose: str, provider: str, model: str | None, request: str) -> int:
     row: dict[str, Any] = {
         "loop_id": iteration.loop_id,
         "iteration_id": iteration.id,
@@ -133,27 +139,9 @@ def refuse_model_call(
         "provider": provider,
         "model": model,
         "started_at": tx.now,
-        "ended_at": tx.now,
-        "outcome": CallOutcome.REFUSED,
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "cost_usd": 0.0,
-        "latency": 0.0,
-        "error": error,
         **text_values("request", texts.put(tx, request)),
     }
-    call_id = _INSERT.insert(tx, row)
-    refused = ModelAnswered(
-        iteration_id=iteration.id,
-        call_id=call_id,
-        outcome=CallOutcome.REFUSED,
-        latency=0.0,
-        input_tokens=0,
-        output_tokens=0,
-        cost_usd=0.0,
-        error=error,
-    )
-    tx.emit(refused, subject=loop_subject(iteration.loop_id))
+    return _INSERT.insert(tx, row)
 
 
 @unit

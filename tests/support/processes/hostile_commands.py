@@ -197,7 +197,7 @@ SYSTEM = [
     "apt-get clean", "update-alternatives --auto editor", "pip install --user hello", "ldconfig",
     "update-ca-certificates", "ssh-keygen -A", "gpg --batch --gen-key </dev/null", "npm install x",
     "docker run hello", "podman run hello", "echo x >> /etc/passwd", "echo x >> /etc/hosts", "echo x >> ~/.bashrc",
-    "echo x > /root/new", "touch /new", "touch /usr/bin/new", "touch /var/tmp/$MARK", "touch /tmp/$MARK",
+    "echo x > ~root/new", "touch /new", "touch /usr/bin/new", "touch /var/tmp/$MARK", "touch /tmp/$MARK",
     "touch /run/$MARK", "touch /var/log/$MARK", "rm -rf /etc/hostname", "rm -rf --no-preserve-root $T/",
     "echo x > /proc/self/fd/0", "exec 9<>/etc/hostname", "cd $T; ulimit -c unlimited; sh -c 'kill -SEGV $$'",
     "ulimit -Hn unlimited; touch $T/new", "script -qc 'touch $T/new' $T/typescript", "screen -dm touch $T/new",

@@ -262,15 +262,9 @@ def _require_regular(request: Request) -> None:
 
 
 def _limit_observing() -> None:
-    """Limit the memory of this process and of those that it starts, and let the kernel end them first."""
-    import contextlib  # noqa: PLC0415
     import resource  # noqa: PLC0415
 
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = OBSERVING_MEMORY if hard == resource.RLIM_INFINITY else min(OBSERVING_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    processes.limit({resource.RLIMIT_DATA: OBSERVING_MEMORY})
 
 
 def _reason(error: BaseException) -> str:

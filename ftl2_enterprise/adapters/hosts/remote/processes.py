@@ -126,6 +126,18 @@ def is_alone() -> bool:
     return adopt_orphans()
 
 
+def limit(limits: Mapping[int, int]) -> None:
+    """Limit resources of this process and of those that it starts, which the kernel ends first if memory is short."""
+    import resource  # noqa: PLC0415
+
+    for kind, most in limits.items():
+        soft, hard = resource.getrlimit(kind)
+        limited = [most if now == resource.RLIM_INFINITY else min(most, now) for now in (soft, hard)]
+        resource.setrlimit(kind, (limited[0], limited[1]))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
+
+
 def executing(
     argv: Sequence[str],
     *,

@@ -272,13 +272,7 @@ class _InnerProcess:
             os.chdir("/")
 
     def _limit_processes(self) -> None:
-        # The first process for the out-of-memory killer is one of an observation.
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-            file.write("1000")
-        for kind, most in LIMITS.items():
-            soft, hard = resource.getrlimit(kind)
-            limited = [most if now == resource.RLIM_INFINITY else min(most, now) for now in (soft, hard)]
-            resource.setrlimit(kind, (limited[0], limited[1]))
+        processes.limit(LIMITS)
         if os.geteuid() != 0:
             self._is_limited = True
         elif _has_own_pid_max():

@@ -153,7 +153,7 @@ def future(b: Bench, some: Random) -> None:
 def people(b: Bench, some: Random) -> None:
     need = some.choice([
         RequiredPeople(people=some.randrange(2, 100)),
-        RequiredPeople(by=some.choice(["administer", "root", "", "nobody"])),
+        RequiredPeople(by=some.choice(["administer", "root", "", "else"])),
         RequiredPeople(group=some.choice(["network", "DBA", "dba ", "db"])),
         RequiredPeople(not_requester=True),
     ])  # fmt: skip
