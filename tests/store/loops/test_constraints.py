@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.store.database import Store
 
-SHARED = ("cursors", "events", "handovers", "texts")
+SHARED = ("cursors", "events", "freezes", "handovers", "texts")
 assert tables.loops.metadata is idempotency.handovers.metadata is metadata
 ALL = [*(one for one in vars(tables).values() if isinstance(one, Table)), *(metadata.tables[name] for name in SHARED)]
+NOT_OURS = ("sqlite_", "alembic_")
 WORDS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Word)]
 FLAGS = [(t, c) for t in ALL for c in t.columns if isinstance(c.type, Flag)]
 NEEDED = [(t, c) for t in ALL for c in t.columns if not c.nullable and not c.primary_key and t.name != "events"]
@@ -159,6 +160,15 @@ BROKEN: dict[str, list[str]] = {
     "resources_name_given": ["UPDATE resources SET name = ''"],
     "rule_results_fired_when_matched": ["UPDATE rule_results SET matched = 0, fired = 1"],
     "rule_results_success_when_fired": ["UPDATE rule_results SET fired = 0, success = 1"],
+    "freezes_id_given": ["UPDATE freezes SET id = ''"],
+    "freezes_of_given": [
+        "UPDATE freezes SET scope = 'all', \"of\" = 'web1'",
+        *(f"UPDATE freezes SET scope = '{s}', \"of\" = ''" for s in ("subject", "target", "kind")),
+    ],
+    "freezes_ended": [
+        "UPDATE freezes SET ended_at = 1, ended_by = NULL",
+        "UPDATE freezes SET ended_at = NULL, ended_by = 'eva'",
+    ],
     "model_calls_ended": ["UPDATE model_calls SET ended_at = 1", "UPDATE model_calls SET outcome = 'ok'"],
     "model_calls_no_refunds": [
         f"UPDATE model_calls SET {column} = -1" for column in ("input_tokens", "output_tokens", "cost_usd", "latency")
@@ -234,6 +244,11 @@ TWICE: dict[str, tuple[str, str]] = {
     "texts.digest": ("", "INSERT INTO texts (digest, size, body) SELECT digest, size, body FROM texts"),
     "disabled_rules.name": ("", "INSERT INTO disabled_rules (name, disabled_at) SELECT name, 1 FROM disabled_rules"),
     "cursors.reader": ("", "INSERT INTO cursors (reader, event_id) SELECT reader, 1 FROM cursors"),
+    "freezes.id": (
+        "",
+        'INSERT INTO freezes (id, scope, "of", reason, "by", since, now, by_administrator) '
+        "SELECT id, 'all', '', 'another', 'eva', 1, 0, 0 FROM freezes",
+    ),
     "handovers.client": ("", "INSERT INTO handovers (client, number) SELECT client, 1 FROM handovers"),
 }  # fmt: skip
 
@@ -248,7 +263,7 @@ def uniques() -> set[str]:
 
     found = {dotted(t, c.columns) for t in ALL for c in t.constraints if isinstance(c, UniqueConstraint)}
     found |= {dotted(t, i.columns) for t in ALL for i in t.indexes if i.unique}
-    return found | {"texts.digest", "disabled_rules.name", "handovers.client", "cursors.reader"}
+    return found | {"texts.digest", "disabled_rules.name", "freezes.id", "handovers.client", "cursors.reader"}
 
 
 def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:
@@ -259,6 +274,12 @@ def refuse(db: Store, statement: str, why: str, *, first: str = "") -> None:
     with pytest.raises(IntegrityError) as caught, db.write() as tx:
         tx.connection.execute(text(statement))
     assert str(caught.value.orig) == why
+
+
+def test_every_table_is_tried(db: Store) -> None:
+    with db.read() as tx:
+        found = set(tx.connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+    assert {table.name for table in ALL} == {name for name in found if not name.startswith(NOT_OURS)}
 
 
 def test_every_constraint_is_tried() -> None:
