@@ -1,4 +1,4 @@
-"""Places on this machine that observations must not read: the directory with the secrets of the service.
+"""Places on this machine that observations must not read: the secrets of the service, and the files of its database.
 
 The sandbox covers them. Modules that read run without it, so their parameters are compared here.
 """
@@ -10,17 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 SEARCHES = frozenset({"find"})
-"""Modules that read what is below a directory."""
+"""Modules that list what is below a directory."""
+READS_FILES = ("contains", "get_checksum")
+"""Parameters with which such a module also reads the files that it finds."""
 
 
 def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> str | None:
     """Why a reading call may not run here, or None. Links are followed."""
     places = [os.path.realpath(one) for one in hidden]
+    # That a file exists is no secret, what is in it is; and of a directory also which names it has.
+    reads = any(params.get(name) for name in READS_FILES)
+    found = [one for one in places if reads or os.path.isdir(one)] if module in SEARCHES else []  # noqa: PTH112
     for text in _texts(params):
         path = os.path.realpath(os.path.expanduser(text))  # noqa: PTH111 - a text
-        for place in places:
-            if _is_below(path, place) or (module in SEARCHES and _is_below(place, path)):
-                return f"cannot read {text}: it leads to the secrets of the service"
+        if any(_is_below(path, place) for place in places) or any(_is_below(place, path) for place in found):
+            return f"cannot read {text}: it leads to secrets or the database of the service"
     return None
 
 

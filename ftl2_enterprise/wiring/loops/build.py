@@ -35,7 +35,7 @@ from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.ports import ModelLimits
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
-from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, credentials_directory, parse_bindings
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
 from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
 from ftl2_enterprise.protocol.caller import Caller
@@ -46,6 +46,7 @@ from ftl2_enterprise.protocol.verb import Access
 from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring import database, site_policy
 from ftl2_enterprise.wiring.loops import rules as loop_rules
+from ftl2_enterprise.wiring.loops.hidden import hidden_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -278,9 +279,8 @@ def build(
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     local = LocalCalls(hidden=[*keys, *OF_THE_UNIT], helper=served.helper) if served else LocalCalls(hidden=keys)
-    secret_places = [directory] if (directory := credentials_directory(os.environ)) else []
     modules = Ftl2Modules(
-        needs.inventory, work_dir=work_dir, redact=redactor.known, local=local, hidden=secret_places
+        needs.inventory, work_dir=work_dir, redact=redactor.known, local=local, hidden=hidden_places(settings)
     )
     # The helper loads while the run begins: nothing else takes as long before the first local observation.
     modules.get_ready()

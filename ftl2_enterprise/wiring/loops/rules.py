@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,8 @@ from ftl2_enterprise.loops.rules.files import in_use, rule_files
 from ftl2_enterprise.loops.rules.load import load_rules
 from ftl2_enterprise.loops.rules.rule import enabled
 from ftl2_enterprise.loops.rules.scope import RuleScope
-from ftl2_enterprise.loops.secrets import credentials_directory
 from ftl2_enterprise.loops.settings import LoopSettings, UnfencedRules
+from ftl2_enterprise.wiring.loops.hidden import hidden_places
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +80,7 @@ def processes(
     rules = RuleProcesses(
         open_supervisor,
         output=output or _print,
-        hidden=_hidden(settings),
+        hidden=[*hidden_places(settings), *([socket] if (socket := settings.supervisor.socket) else [])],
         needs_fence=settings.section(LoopSettings).unfenced_rules is UnfencedRules.DENY,
     )
     directory = rules_dir(spec, settings)
@@ -104,11 +103,3 @@ def loader(
 def _print(line: str) -> None:
     """Show a line that a rule has printed, next to the progress of a run in the foreground."""
     sys.stderr.write(f"rules: {line}\n")
-
-
-def _hidden(settings: Settings) -> list[str]:
-    """The files of the database, the sockets of the service, and the secrets of its unit."""
-    database = settings.store.path
-    paths = [database, f"{database}-wal", f"{database}-shm", f"{database}-journal", settings.supervisor.socket]
-    directory = credentials_directory(os.environ)
-    return [*(path for path in paths if path), *([directory] if directory else [])]

@@ -1,4 +1,4 @@
-"""Observations on this machine do not read the directory with the secrets of the service."""
+"""Observations on this machine do not read the secrets of the service, and not its database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ async def modules(tmp_path: Path) -> AsyncGenerator[Ftl2Modules]:
     (place / "one").write_text(SECRET)
     (tmp_path / "link").symlink_to(place)
     (tmp_path / "file-link").symlink_to(place / "one")
-    made = Ftl2Modules(None, work_dir=tmp_path / "work", redact=str, hidden=[str(tmp_path / "link")])
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "loops.db").write_text(SECRET)
+    hidden = [str(tmp_path / "link"), str(tmp_path / "state" / "loops.db")]
+    made = Ftl2Modules(None, work_dir=tmp_path / "work", redact=str, hidden=hidden)
     made.add_host(HostEntry(name="other", vars={"ansible_connection": "local"}))
     yield made
     await made.close()
@@ -57,6 +60,9 @@ async def modules(tmp_path: Path) -> AsyncGenerator[Ftl2Modules]:
         ("copy", {"src": "BASE/secrets/one", "dest": "BASE/copy"}),
         ("copy", {"src": "BASE/secrets/one", "dest": "BASE/copy", "remote_src": True}),
         ("template", {"src": "BASE/file-link", "dest": "BASE/copy"}),
+        ("slurp", {"src": "BASE/state/loops.db"}),
+        ("find", {"paths": "BASE/state", "contains": "hunter.*"}),
+        ("find", {"paths": "BASE/state", "get_checksum": True}),
     ],
     ids=str,
 )
@@ -73,8 +79,14 @@ async def test_a_reading_module_is_refused(
     }
     result = await modules.run(call_of(modules, module, filled, host=host, fence=fence_of(module, filled)))
     assert not result.success
-    assert "it leads to the secrets of the service" in (result.error or "")
+    assert "it leads to secrets or the database of the service" in (result.error or "")
     assert SECRET not in repr(result)
+
+
+async def test_the_names_next_to_a_file_can_be_listed(modules: Ftl2Modules, tmp_path: Path) -> None:
+    params = {"paths": str(tmp_path / "state")}
+    result = await modules.run(call_of(modules, "find", params, fence=fence_of("find", params)))
+    assert [one["path"] for one in result.output["files"]] == [str(tmp_path / "state" / "loops.db")]
 
 
 async def test_other_files_are_read(modules: Ftl2Modules, tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ async def test_other_files_are_read(modules: Ftl2Modules, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(missing(os.geteuid()) is not None, reason=f"{missing(os.geteuid())}")
 async def test_a_command_in_the_sandbox_does_not_find_them(modules: Ftl2Modules, tmp_path: Path) -> None:
-    params = {"cmd": f"ls {tmp_path}/secrets | wc -l; cat {tmp_path}/file-link"}
+    params = {"cmd": f"ls {tmp_path}/secrets | wc -l; cat {tmp_path}/file-link {tmp_path}/state/loops.db"}
     result = await modules.run(call_of(modules, "shell", params, fence=fence_of("shell", params)))
     assert result.stdout.strip() == "0"
     assert SECRET not in repr(result)
