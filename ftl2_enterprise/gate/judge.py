@@ -65,24 +65,23 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
     if found.decision is RuleDecision.DENY:
         reason = _sentence("denied", effect, found)
         return Verdict(ruling=Ruling.DENY, rule=rule, source=source, revision=found.policy.revision, reason=reason)
-    if context.dry_run and effect.kind in {EffectKind.ACTION, EffectKind.STATE}:
-        return Verdict(ruling=Ruling.PREVIEW)
     if (held := _held_unfenced(effect, context)) is not None:
         return held
+    if effect.kind is EffectKind.ACTION and context.remediation is Remediation.NEVER:
+        return Verdict(ruling=Ruling.PREVIEW, reason="remediation is `never`")
     needs: list[ApprovalNeed] = []
     reasons: list[str] = []
     if found.decision is RuleDecision.ASK:
         needs.append((found.rule.needs if found.rule is not None else None) or ApprovalNeed())
         reasons.append(_sentence("approval is required", effect, found))
-    if effect.kind is EffectKind.ACTION and context.remediation is Remediation.NEVER:
-        return Verdict(ruling=Ruling.PREVIEW, reason="remediation is `never`")
     if effect.kind is EffectKind.ACTION and context.remediation is Remediation.ASK:
         needs.append(ApprovalNeed())
         reasons.append("remediation is `ask`")
+    is_previewed = context.dry_run and effect.kind in {EffectKind.ACTION, EffectKind.STATE}
     # A rule that became known later, since a path leads elsewhere, may require other people than those who agreed.
-    if needs and not set(needs) <= context.approved.get(effect.digest(), frozenset()):
+    if is_previewed or (needs and not set(needs) <= context.approved.get(effect.digest(), frozenset())):
         return Verdict(
-            ruling=Ruling.ASK,
+            ruling=Ruling.PREVIEW if is_previewed else Ruling.ASK,
             rule=rule,
             source=source,
             revision=found.policy.revision,

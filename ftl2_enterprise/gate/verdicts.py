@@ -43,4 +43,4 @@ class Verdict:
     permit: Permit | None = None
     """The leave for the effect; None unless the ruling is `allow`."""
     needs: tuple[ApprovalNeed, ...] = ()
-    """Who must agree, all of them; empty unless the ruling is `ask`."""
+    """Who must agree, all of them: of `ask`, and of `preview` if the effect would ask outside of a dry run."""

@@ -26,6 +26,7 @@ def of_run(tx: Tx, loop: Loop) -> Tally:
             # Proposed and running actions have no result yet.
             if hasattr(tally, kind):
                 setattr(tally, kind, getattr(tally, kind) + 1)
+        tally.would_ask += sum(one.state is ActionState.PREVIEWED and one.error is not None for one in actions)
     for call in (one for iteration in ids for one in model_call_rows.get_model_calls_for_iteration(tx, iteration)):
         tally.model_calls += 1
         tally.input_tokens += call.input_tokens or 0

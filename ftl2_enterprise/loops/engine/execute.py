@@ -70,6 +70,11 @@ class JudgedAction:
         return self.verdict is not None and self.verdict.ruling is Ruling.ASK
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether people have to approve it, or would have to outside of a dry run."""
+        return self.verdict is not None and bool(self.verdict.needs)
+
+    @property
     def why(self) -> str:
         """The sentence of the verdict."""
         return self.verdict.reason if self.verdict is not None else ""
@@ -100,7 +105,7 @@ def plan(
     People cannot approve a call of a rule, which cannot wait for them: it is denied.
     """
     return [
-        one.row if not one.asks else denied(one, f"{one.why}; a call of a rule cannot wait for an approval")
+        one.row if not one.needs_approval else denied(one, f"{one.why}; a call of a rule cannot wait for an approval")
         for one in judge_actions(engine, actions, origin=origin, first=first)
     ]
 
@@ -120,7 +125,7 @@ def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: 
     elif verdict.ruling is Ruling.DENY:
         settled = ActionEvent.DENIED, verdict.reason
     elif verdict.ruling is Ruling.PREVIEW:
-        settled = ActionEvent.PREVIEWED, None
+        settled = ActionEvent.PREVIEWED, verdict.reason if verdict.needs else None
     return JudgedAction(
         row=_row(engine, action, n, host, origin, settled),
         params=action.params,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.engine import decide
@@ -53,6 +53,8 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     """The end of the run, if its last iteration ended it, its budget is exhausted, or policy denied everything."""
     iterations = now.of_run
     if iterations and (end := settled(iterations[-1])) is not None:
+        if end.outcome is Outcome.PREVIEWED and end.reason is None and not engine.decider.is_model:
+            return replace(end, reason=iterations[-1].reasoning)
         return end
     so_far = decide.of_budget(iterations)
     spent = len(so_far) >= engine.spec.max_iterations

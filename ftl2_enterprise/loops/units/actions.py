@@ -38,6 +38,7 @@ class NewAction(Wire, frozen=True):
     event: ActionEvent | None = None
     """The event that ends the action immediately: denied, previewed, or failed because it cannot be attempted."""
     reason: str | None = None
+    """Why it has ended; of a previewed one: why people would have to approve it, if so."""
 
 
 class DoneAction(Wire, frozen=True):
@@ -79,7 +80,7 @@ def _settled(iteration: Iteration, action_id: int, new: NewAction, event: Action
         case ActionEvent.PREVIEWED:
             return ActionPreviewed(
                 iteration_id=iteration.id, action_id=action_id, n=new.n, of=of, module=new.module, host=new.host,
-                summary=new.summary,
+                summary=new.summary, asks=new.reason,
             )  # fmt: skip
         case ActionEvent.FAILED:
             return ActionFailed(

@@ -353,6 +353,7 @@ class Action(Wire, frozen=True):
     output: StoredText
     """The module's complete result without stdout and stderr, as JSON."""
     error: str | None
+    """Why it failed, was denied, skipped or lost; of a previewed one, why people would have to approve it, if so."""
     started_at: Instant | None
     ended_at: Instant | None
     diff: StoredText = StoredText()

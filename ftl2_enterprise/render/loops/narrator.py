@@ -311,10 +311,11 @@ class Narrator:
 
     def _action_previewed(self, fact: ActionPreviewed) -> list[Line]:
         self.tally.previewed += 1
+        self.tally.would_ask += fact.asks is not None
         self._summaries[fact.action_id] = self.summary_of(fact)
         row = self.lookup(fact.action_id)
         diff = self.lookup_text(row.diff) if row is not None else ""
-        return [self._action(fact, "previewed"), *diff_lines(diff, indent=DEEPER)]
+        return [*self._without_effect(fact, "previewed", fact.asks), *diff_lines(diff, indent=DEEPER)]
 
     def _without_effect(self, fact: ActionFact, kind: str, reason: str | None) -> list[Line]:
         why = one_line(reason or "", 300)

@@ -58,4 +58,6 @@ def _actions(tally: Tally) -> str:
         (tally.previewed, "would run"),
     ]
     counts = ", ".join(f"{number} {word}" for number, word in parts if number)
+    if tally.would_ask:
+        counts += f", {tally.would_ask} of them after an approval"
     return count(tally.actions, "action") + (f" ({counts})" if counts else "")

@@ -17,6 +17,8 @@ class Tally:
     unknown: int = 0
     skipped: int = 0
     previewed: int = 0
+    would_ask: int = 0
+    """Previewed actions that people would have to approve."""
     converged: int = 0
     drifted: int = 0
     questions: int = 0

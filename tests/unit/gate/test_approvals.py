@@ -173,6 +173,29 @@ def test_remediation_decides_about_actions_that_policy_allows():
             assert judge(effect(kind=kind), GateContext(remediation=remediation)).ruling is Ruling.ALLOW
 
 
+def test_a_dry_run_shows_who_would_have_to_agree():
+    asked = PolicyRule(
+        number=1, match={"module": "file"}, reason="two people", source="p.yml line 1", decision=RuleDecision.ASK,
+        needs=ApprovalNeed(people=2),
+    )  # fmt: skip
+    context = GateContext(policies=(Policy(rules=(asked,)),), remediation=Remediation.ASK)
+    asking = judge(effect(), context)
+    previewed = judge(effect(), replace(context, dry_run=True))
+    assert asking.ruling is Ruling.ASK
+    assert previewed == replace(asking, ruling=Ruling.PREVIEW)
+    assert "approval is required by policy rule 1 (p.yml line 1): two people" in previewed.reason
+    assert previewed.needs == (ApprovalNeed(people=2), ApprovalNeed())
+
+
+def test_a_dry_run_of_what_would_not_ask_needs_no_one():
+    context = GateContext(dry_run=True)
+    assert judge(effect(), context).needs == ()
+    assert judge(effect(), replace(context, remediation=Remediation.NEVER)).needs == ()
+    assert judge(effect(), replace(context, defaults={"manifest": RuleDecision.ASK})).reason == (
+        "approval is required: the setting policy.defaults.manifest is `ask`"
+    )
+
+
 def test_exactly_the_approved_effects_are_allowed():
     one, other = effect(params={"path": "/a"}), effect(params={"path": "/b"})
     context = GateContext(remediation=Remediation.ASK, approved={one.digest(): {ApprovalNeed()}})

@@ -125,9 +125,13 @@ class _ManifestDecision:
             levels.append(fresh)
             done |= {(step.step.name, host) for step, host in fresh}
         actions = [action for level in levels for action in self._actions(level)]
-        return Decision(
-            reasoning=self._preview_reasoning(levels[:-1]), actions=actions, unmet=[*unmet, *self._waiting(done)]
-        )
+        waiting = self._waiting(done)
+        unknown = [
+            f"{step} on {host}: waits for {name} on {one}, which cannot be known in a dry run"
+            for step, host, name, one in waiting
+        ]
+        reasoning = self._preview_reasoning(levels[:-1], [step for step, *_ in waiting])
+        return Decision(reasoning=reasoning, actions=actions, unmet=[*unmet, *unknown])
 
     def _is_next(self, step: PlannedStep, host: str, done: set[tuple[str, str]]) -> bool:
         """Whether a step would act after those in `done`."""
@@ -144,16 +148,16 @@ class _ManifestDecision:
                 if self.verdicts[name, one].status not in SETTLED and (name, one) not in done:
                     yield name, one
 
-    def _waiting(self, done: set[tuple[str, str]]) -> Iterator[str]:
-        """Each step that is out of place and of which a dry run cannot know whether it would act."""
-        for step, host in self._pairs():
-            pair = step.step.name, host
-            if pair in done or self._verdict(step, host).status is not StepStatus.OUT_OF_PLACE:
-                continue
-            for name, one in self._required(step, host, done):
-                yield f"{step.step.name} on {host}: waits for {name} on {one}, which cannot be known in a dry run"
+    def _waiting(self, done: set[tuple[str, str]]) -> list[tuple[str, str, str, str]]:
+        """Each step, with its host, of which a dry run cannot know whether it would act, and what it waits for."""
+        return [
+            (step.step.name, host, *required)
+            for step, host in self._pairs()
+            if (step.step.name, host) not in done and self._verdict(step, host).status is StepStatus.OUT_OF_PLACE
+            for required in self._required(step, host, done)
+        ]
 
-    def _preview_reasoning(self, levels: Sequence[Sequence[tuple[PlannedStep, str]]]) -> str:
+    def _preview_reasoning(self, levels: Sequence[Sequence[tuple[PlannedStep, str]]], waiting: Sequence[str]) -> str:
         named = [", ".join(dict.fromkeys(step.step.name for step, _ in level)) for level in levels]
         total = _counted(len(self.view.plan.steps), "step")
         parts = [
@@ -161,6 +165,10 @@ class _ManifestDecision:
         ]
         if unknown := self._named(StepStatus.UNKNOWN):
             parts.append(f"Not known: {', '.join(unknown)}.")
+        if waiting:
+            names = list(dict.fromkeys(waiting))
+            verb = "waits" if len(names) == 1 else "wait"
+            parts.append(f"{_counted(len(names), 'step')} {verb} for required steps: {', '.join(names)}.")
         if unanswered := self._named(StepStatus.UNANSWERED):
             parts.append(f"Questions later: {', '.join(unanswered)}.")
         return " ".join(parts)

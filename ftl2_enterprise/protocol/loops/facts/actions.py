@@ -75,6 +75,8 @@ class ActionPreviewed(ActionFact, frozen=True, tag="action.previewed"):
     """How many actions there are in the iteration."""
     summary: str
     """What it would do, in one line without secrets."""
+    asks: str | None = None
+    """Why people would have to approve it, if so."""
 
 
 class ActionDenied(ActionFact, frozen=True, tag="action.denied"):

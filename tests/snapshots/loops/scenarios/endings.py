@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 LEFT: dict[str, dict[str, Any]] = {
     "converged": {"state": LoopState.COMPLETED, "outcome": Outcome.CONVERGED},
-    "a dry run": {"state": LoopState.COMPLETED, "outcome": Outcome.PREVIEWED},
+    "a dry run": {
+        "state": LoopState.COMPLETED,
+        "outcome": Outcome.PREVIEWED,
+        "reason": "Of 4 steps, would change: a; then b. 2 steps wait for required steps: c, d.",
+    },
     "paused": {"state": LoopState.PAUSED, "desired": Desired.PAUSE, "reason": "paused on request"},
     "blocked": {"state": LoopState.BLOCKED, "reason": "the package nginx does not exist"},
 }
@@ -49,6 +53,7 @@ def summed(fields: dict[str, Any], tally: Tally, *asked: Any) -> Callable[[Fixed
 
 SUMMARY = [
     *(Scenario(title, summed(fields, TALLY), has_colour=title == "blocked") for title, fields in LEFT.items()),
+    Scenario("a dry run of approvals", summed(LEFT["a dry run"], Tally(iterations=1, previewed=3, would_ask=2))),
     Scenario("waiting", summed({"state": LoopState.WAITING}, Tally(iterations=1, questions=1), prompt())),
     Scenario("awkward reason", summed(LEFT["blocked"] | {"reason": awkward.PARAGRAPH}, Tally())),
 ]

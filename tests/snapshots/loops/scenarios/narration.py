@@ -121,6 +121,10 @@ REPAIR = events_of(
         {**CALL, "action_id": 3, "n": 3, "error": "Job for nginx.service failed", "seconds": 61.0, "rc": 1},
     ),
     (ActionPreviewed, {**CALL, "action_id": 4, "n": 4, "summary": "service name=nginx"}),
+    (
+        ActionPreviewed,
+        {**CALL, "action_id": 8, "n": 8, "summary": "service name=nginx", "asks": "remediation is `ask`"},
+    ),
     (ActionDenied, {**CALL, "action_id": 5, "n": 5, "reason": "policy: no restarts by day"}),
     (ActionSkipped, {**CALL, "action_id": 6, "n": 6, "reason": "an earlier action failed"}),
     (ActionLost, {**CALL, "action_id": 7, "n": 7, "reason": "the process ended during the action"}),

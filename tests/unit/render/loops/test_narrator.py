@@ -100,6 +100,22 @@ def test_each_fact_of_an_action_is_one_line_with_its_word() -> None:
     assert tally.actions == 6
 
 
+def test_a_dry_run_shows_what_would_need_an_approval() -> None:
+    narrator = Narrator()
+    why = "approval is required by policy rule 1 (p.yml line 2)"
+    lines = rendered(
+        event(ActionPreviewed, **COMMON, summary="shell cmd=true", asks=why),
+        event(ActionPreviewed, **COMMON, summary="shell cmd=true"),
+        narrator=narrator,
+    )
+    assert lines == [
+        "  would run shell on web1: cmd=true",
+        f"    {why}",
+        "  would run shell on web1: cmd=true",
+    ]
+    assert (narrator.tally.previewed, narrator.tally.would_ask, narrator.tally.actions) == (2, 1, 2)
+
+
 def test_a_reason_of_several_denials_is_shown_once_in_each_iteration() -> None:
     denied = [event(ActionDenied, **COMMON, reason="no shell") for _ in range(3)]
     ended = event(IterationEnded, n=1, outcome="denied", error="shell on web1: no shell")

@@ -41,5 +41,11 @@ def test_a_step_that_waits_for_what_cannot_be_known_is_named() -> None:
     made = ManifestDecider(steps(step("a") + step("b", "a")))
     decision = decide(made, situation(seen_of(made, a=None), dry_run=True))
     assert decision.actions == []
-    assert decision.reasoning == "Of 2 steps, none would change. Not known: a."
+    assert decision.reasoning == "Of 2 steps, none would change. Not known: a. 1 step waits for required steps: b."
     assert decision.unmet[-1] == "b on localhost: waits for a on localhost, which cannot be known in a dry run"
+
+
+def test_every_step_that_waits_is_counted_once() -> None:
+    made = ManifestDecider(steps(step("a") + step("b", "a") + step("c", "a", "b") + step("d")))
+    decision = decide(made, situation(seen_of(made, a=None), dry_run=True))
+    assert decision.reasoning == "Of 4 steps, would change: d. Not known: a. 2 steps wait for required steps: b, c."
