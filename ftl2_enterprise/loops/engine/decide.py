@@ -214,7 +214,7 @@ def insist(decision: Decision, iteration: Iteration, *, failed: int) -> Decision
         default=STOP,
         key=f"{INSISTED}{iteration.n}",
     )
-    return Decision(reasoning=decision.reasoning, ask=ask, unmet=decision.unmet)
+    return Decision(reasoning=decision.reasoning, ask=ask, unmet=decision.unmet, unknown=decision.unknown)
 
 
 def redacted(engine: LoopContext, decision: Decision) -> Decision:

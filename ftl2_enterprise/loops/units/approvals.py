@@ -65,7 +65,7 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
     )
     tx.emit(requested, subject=loop_subject(iteration.loop_id))
     loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
-    run_units.note_drift(tx, iteration, generation, decision)
+    run_units.note_condition(tx, iteration, generation, decision)
     return prompt
 
 

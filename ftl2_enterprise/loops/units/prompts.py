@@ -31,7 +31,7 @@ def ask(
     record_asked(tx, iteration, decision, prompt, by=by)
     loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
     if decision.unmet:
-        run_units.note_drift(tx, iteration, generation, decision)
+        run_units.note_condition(tx, iteration, generation, decision)
     return prompt
 
 

@@ -286,7 +286,7 @@ def record_decision(
         decided_at=tx.now,
     )
     if decision.unmet or decision.actions:
-        note_drift(tx, iteration, generation, decision)
+        note_condition(tx, iteration, generation, decision)
     of = max((action.n for action in actions), default=0)
     return [action_units.insert_action(tx, iteration, action, of) for action in actions]
 
@@ -298,13 +298,23 @@ def block(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, 
     end_iteration(tx, iteration, generation, IterationOutcome.BLOCKED, error=decision.blocked)
 
 
-def note_drift(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
-    """Record that the loop has drifted, with a fact if it was in sync before."""
+def note_condition(tx: Tx, iteration: Iteration, generation: int, decision: Decision) -> None:
+    """Record that the loop has drifted, with a fact if it was in sync before; or that its condition is not known."""
     loop = loop_rows.get_loop(tx, iteration.loop_id)
-    if loop.condition is Condition.IN_SYNC:
+    condition = Condition.DRIFTED if _has_seen_drift(tx, iteration, decision) else Condition.UNKNOWN
+    if condition is Condition.DRIFTED and loop.condition is Condition.IN_SYNC:
         tx.emit(LoopDrifted(iteration_id=iteration.id, unmet=decision.unmet), subject=loop_subject(loop.id))
-    if loop.condition is not Condition.DRIFTED:
-        loop_rows.update_loop(tx, loop.id, generation, condition=Condition.DRIFTED)
+    if loop.condition is not condition:
+        loop_rows.update_loop(tx, loop.id, generation, condition=condition)
+
+
+def _has_seen_drift(tx: Tx, iteration: Iteration, decision: Decision) -> bool:
+    """Whether a difference was observed: not if all of them are about denied observations."""
+    if decision.actions:
+        return True
+    seen = observation_rows.get_observations(tx, iteration.id)
+    all_denied = bool(seen) and all(one.state is ObservationState.DENIED for one in seen)
+    return not all_denied and not set(decision.unmet) <= set(decision.unknown)
 
 
 @unit

@@ -94,3 +94,5 @@ class Decision(Strict, frozen=True):
     check: Check | None = None
     unmet: list[str] = []
     """Differences from the desired state, one line each, for people."""
+    unknown: list[str] = []
+    """Those of `unmet` that could not be observed: they are no drift."""

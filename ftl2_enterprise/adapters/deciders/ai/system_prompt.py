@@ -19,6 +19,7 @@ continue. A text marked [redacted] was a secret: never write that mark, or anyth
 FIELDS OF A DECISION
 - reasoning: two or three sentences for the people who read the history: what was observed and why you decide this.
 - unmet: what is not yet as desired, one short line each. Empty when converged.
+- unknown: the lines of `unmet` about what could not be observed, in the same words.
 - actions: module calls that change something, executed in the given order. Each is
   {"module": ..., "params": {...}, "host": ..., "reason": ...}. A failed action does not stop those after it.
 - observe: module calls that only observe, for the next iteration: {"name": ..., "module": ..., "params": {...},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.adapters.deciders.manifest import failures, template as manifest_template
 from ftl2_enterprise.adapters.deciders.manifest.failures import LEAVE_OUT, RETRY, STOP
 from ftl2_enterprise.adapters.deciders.manifest.judge import SETTLED, StepStatus, StepVerdict, judge
@@ -18,13 +20,16 @@ from ftl2_enterprise.protocol.loops.manifest import FileState
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
 
     from ftl2_enterprise.adapters.deciders.manifest.file_checks import DesiredPath
     from ftl2_enterprise.adapters.deciders.manifest.plan import ManifestPlan, PlannedStep
     from ftl2_enterprise.adapters.deciders.manifest.resolve import ResolvedAction
     from ftl2_enterprise.adapters.deciders.manifest.view import Expand
     from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation
+
+NOT_KNOWN = frozenset({StepStatus.UNKNOWN, StepStatus.UNANSWERED})
+"""Whether such a step is in place was not found out."""
 
 
 class ManifestDecider:
@@ -98,9 +103,13 @@ class _ManifestDecision:
         return cls(view=view, situation=situation, hosts=hosts, verdicts=verdicts)
 
     def decide(self, unanswered: set[str]) -> Decision:
+        decision = self._decide(unanswered)
+        return msgspec.structs.replace(decision, unknown=self._lines(NOT_KNOWN)) if decision.unmet else decision
+
+    def _decide(self, unanswered: set[str]) -> Decision:
         if all(one.status in SETTLED or one.status is StepStatus.LEFT_OUT for one in self.verdicts.values()):
             return Decision(reasoning=self._in_place(), converged=True)
-        unmet = self._unmet()
+        unmet = self._lines(set(StepStatus))
         ready = [pair for pair in self._pairs() if self._is_ready(*pair)]
         for step, host in ready:
             if (key := self._question_for(step, host)) is not None:
@@ -191,10 +200,13 @@ class _ManifestDecision:
                 return False
         return True
 
-    def _unmet(self) -> list[str]:
+    def _lines(self, statuses: AbstractSet[StepStatus]) -> list[str]:
+        """What is not as desired, or not known, about the steps with one of these statuses."""
         lines: dict[str, None] = {}
         for step, host in self._pairs():
             verdict, name = self._verdict(step, host), step.step.name
+            if verdict.status not in statuses:
+                continue
             match verdict.status:
                 case StepStatus.OUT_OF_PLACE:
                     lines.update(dict.fromkeys(f"{name} on {host}: {line}" for line in verdict.lines))

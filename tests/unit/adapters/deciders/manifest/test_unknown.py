@@ -66,3 +66,16 @@ def test_a_check_without_a_result_is_unknown(check: dict[str, Any]) -> None:
 def test_a_check_that_fails_is_out_of_place() -> None:
     decision = decision_about(f"  - {{name: a, check: {{command: is-a}}, {ACTION}}}\n", named=SEEN, check=FAILED)
     assert [action.module for action in decision.actions] == ["shell"]
+
+
+def test_what_is_unknown_is_distinguished_from_differences() -> None:
+    checks = "".join(f"  - {{name: {name}, check: {{command: is-{name}}}, {ACTION}}}\n" for name in ("a", "b"))
+    made = ManifestDecider(steps(checks))
+    different, unknown = made.observations(())
+    seen = [
+        ObservationResult(name=different.name, host="localhost", success=False, result={"rc": 1}, error="rc 1"),
+        ObservationResult(name=unknown.name, host="localhost", success=False, result={}, error="denied by policy"),
+    ]
+    decision = decide(made, situation(seen))
+    assert len(decision.unmet) == 2
+    assert decision.unknown == ["b on localhost: its check has no result: denied by policy"]
