@@ -24,7 +24,9 @@ NO_RULE = "no rule matches"
 STATUSES = {"allow": 0, "preview": 0, "deny": 4, "ask": 8, "hold": 8}
 """Exit status of a check by ruling; of several hosts, the highest one except 0 counts, with `deny` first."""
 
-MODULE = Argument("module", ValueKind(name="module", check=not_empty), "Name of the module, in any spelling.")
+MODULE = Argument(
+    "module", ValueKind(name="module", check=not_empty), "Name of the module, in any spelling.", optional=True
+)
 HOST = Option("host", "Host or group that is called.", TEXT, value="HOST", default="localhost")
 PARAM = Option(
     "param",
@@ -34,18 +36,50 @@ PARAM = Option(
     value="KEY=VALUE",
     many=True,
 )
-KIND = Option("kind", "What the call is for.", TEXT, choices=tuple(map(str, CallKind)), default="action")
+KIND = Option("kind", "What the call is for.", TEXT, choices=("action", "observation"), default="action")
 ORIGIN = Option("origin", "Who asks for the call.", TEXT, choices=tuple(map(str, CallOrigin)), default="model")
+MODEL = Option("model", "Check a request to this model instead of a call of a module.", TEXT, value="NAME")
+PROVIDER = Option(
+    "provider", "Check a request to this provider; without --model, to its default model.", TEXT, value="NAME",
+    default="claude",
+)  # fmt: skip
+PURPOSE = Option(
+    "purpose", "Purpose of the request to a model.", TEXT, choices=("decide", "repair"), default="decide"
+)
+ABOUT_MODELS = (MODEL, PROVIDER, PURPOSE)
+ABOUT_CALLS = (HOST, PARAM, KIND, ORIGIN)
 
 
 def question(given: GivenValues) -> PolicyQuestion:
     """The question of a command line. Raises Problem(invalid)."""
+    about_model = next((option for option in ABOUT_MODELS if given.has(option.name)), None)
+    if about_model is not None:
+        return _about_model(given, about_model)
+    if not given.has(MODULE.name):
+        raise invalid("cannot check a policy without a module or a model", "name a module, or use --model NAME")
     return PolicyQuestion(
         module=given.text("module"),
         host=given.maybe("host") or "localhost",
         params=parameters(given.many("param")),
         kind=CallKind(given.maybe("kind") or CallKind.ACTION),
         origin=CallOrigin(given.maybe("origin") or CallOrigin.MODEL),
+        environment=given.maybe("environment"),
+    )
+
+
+def _about_model(given: GivenValues, option: Option) -> PolicyQuestion:
+    """The question about a request to a model. Raises Problem(invalid) for what only calls of modules have."""
+    if given.has(MODULE.name):
+        raise invalid(
+            f"cannot use {option.long} with a module: a request to a model is no call", "ask about one of them"
+        )
+    for other in ABOUT_CALLS:
+        if given.has(other.name):
+            raise invalid(f"cannot use {other.long} with {option.long}", "a request to a model has no host")
+    return PolicyQuestion(
+        module=given.maybe(PROVIDER.name) or PROVIDER.default,
+        params={"model": given.maybe(MODEL.name) or "", "purpose": given.maybe(PURPOSE.name) or PURPOSE.default},
+        kind=CallKind.MODEL_CALL,
         environment=given.maybe("environment"),
     )
 
@@ -98,7 +132,8 @@ class PolicyCase(Strict, frozen=True):
     @property
     def title(self) -> str:
         """Its name, or what it asks."""
-        return self.name or f"{self.kind} {self.module} on {self.host}"
+        on = "" if self.kind is CallKind.MODEL_CALL else f" on {self.host}"
+        return self.name or f"{self.kind} {self.module}{on}"
 
     @property
     def question(self) -> PolicyQuestion:
@@ -141,7 +176,8 @@ def difference(case: PolicyCase, answers: Sequence[PolicyAnswer]) -> str | None:
     """How the answers differ from what the case expects; None if they do not."""
     for answer in answers:
         if answer.ruling != case.expect:
-            return f"expected {case.expect}, and it is {answer.ruling} on {answer.host}: {answer.reason or NO_RULE}"
+            on = f" on {answer.host}" if answer.host else ""
+            return f"expected {case.expect}, and it is {answer.ruling}{on}: {answer.reason or NO_RULE}"
         if case.rule is not None and answer.rule != case.rule:
             by = "no rule" if answer.rule is None else f"rule {answer.rule}"
             return f"expected rule {case.rule} to decide, and it is {by}"

@@ -173,14 +173,7 @@ class LoopContext:
     def model_call(self, provider: str, params: Mapping[str, str]) -> Effect:
         """The effect of a request to a model; `params` as of `model_params`."""
         subject = loop_subject(self.journal.loop_id)
-        return Effect(
-            kind=EffectKind.MODEL_CALL,
-            origin=Origin.MODEL,
-            subject=subject,
-            module=provider,
-            params=params,
-            environment=self.spec.environment,
-        )
+        return model_effect(provider, params, subject=subject, environment=self.spec.environment)
 
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
@@ -284,6 +277,18 @@ def effect_of(
         ),
         privilege=modules.privilege(requested.host),
         fence=requested.fence,
+        environment=environment,
+    )
+
+
+def model_effect(provider: str, params: Mapping[str, str], *, subject: str, environment: str) -> Effect:
+    """The effect of a request to a model, as the gate judges it before the request and for `policy check`."""
+    return Effect(
+        kind=EffectKind.MODEL_CALL,
+        origin=Origin.MODEL,
+        subject=subject,
+        module=provider,
+        params=params,
         environment=environment,
     )
 

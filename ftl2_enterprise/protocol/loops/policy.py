@@ -15,6 +15,8 @@ class CallKind(StrEnum):
 
     ACTION = "action"
     OBSERVATION = "observation"
+    MODEL_CALL = "model_call"
+    """A request to a model: the module is its provider, its parameters are `model` and `purpose`; it has no host."""
 
 
 class CallOrigin(StrEnum):
@@ -44,6 +46,7 @@ class PolicyAnswer(Wire, frozen=True):
     """The verdict of the gate about a call on one host, and why."""
 
     host: str
+    """Empty for a request to a model."""
     ruling: str
     """`allow`, `preview`, `ask`, `hold` or `deny`."""
     rule: int | None

@@ -36,7 +36,7 @@ def _answer(answer: PolicyAnswer) -> Line:
     problem = f"it would fail: {answer.problem}" if fails else ""
     parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), _unresolved(answer.paths), problem]
     return line(
-        (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host, Role.STRONG), ": ",
+        (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host or "request to a model", Role.STRONG), ": ",
         one_line("; ".join(part for part in parts if part), 400),
     )  # fmt: skip
 

@@ -11,14 +11,15 @@ import msgspec
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.core.problem import invalid
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import Remediation
-from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin
+from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin, model_params
 from ftl2_enterprise.gate.judge import GateContext
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine.calls import RequestedCall, places_of, resolving_call
-from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, refused
+from ftl2_enterprise.loops.engine.context import TOO_LATE, effect_of, model_effect, refused
 from ftl2_enterprise.loops.engine.inventory_state import restore_hosts
 from ftl2_enterprise.loops.engine.observation_fences import fence_of, not_an_observation
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0
 """Seconds in which a host has to resolve paths."""
+DECIDE = "decide"
+"""The purpose of a request to a model, unless it has another one."""
 
 
 def answers(request: CheckPolicy, settings: Settings, tx: Tx | None, *, in_service: bool) -> list[list[PolicyAnswer]]:
@@ -122,11 +125,36 @@ class _Calls:
 
     def answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
         """The verdict for each host. Raises Problem for an unknown host or group."""
+        if question.kind is CallKind.MODEL_CALL:
+            return [self._answer_about_model(question)]
         return [self._answer(question, host) for host in self.modules.expand(question.host)]
 
     async def resolved_answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
         """The verdict for each host, after paths were resolved there as they are before a call. Raises Problem."""
+        if question.kind is CallKind.MODEL_CALL:
+            return [self._answer_about_model(question)]
         return [await self._resolved_answer(question, host) for host in self.modules.expand(question.host)]
+
+    def _answer_about_model(self, question: PolicyQuestion) -> PolicyAnswer:
+        """The verdict about a request to a model. Raises Problem for other parameters than it has."""
+        unknown = sorted(question.params.keys() - {"model", "purpose"})
+        if unknown:
+            raise invalid(f"cannot check a request to a model with {unknown[0]}", "it has a model and a purpose")
+        model, purpose = (str(question.params.get(name) or "") for name in ("model", "purpose"))
+        effect = model_effect(
+            question.module,
+            model_params(model=model, purpose=purpose or DECIDE, digest=""),
+            subject=self.subject,
+            environment=self._environment(question),
+        )
+        verdict = gate.judge(effect, self.context)
+        return PolicyAnswer(
+            host="", ruling=verdict.ruling, rule=verdict.rule, source=verdict.source or None, reason=verdict.reason,
+            problem=None, fence=Fence.NONE,
+        )  # fmt: skip
+
+    def _environment(self, question: PolicyQuestion) -> str:
+        return self.environment if question.environment is None else question.environment
 
     async def _resolved_answer(self, question: PolicyQuestion, host: str) -> PolicyAnswer:
         answer = self._answer(question, host)
@@ -172,9 +200,12 @@ class _Calls:
         )
 
     def _effect(self, requested: RequestedCall, question: PolicyQuestion) -> Effect:
-        environment = self.environment if question.environment is None else question.environment
         return effect_of(
-            requested, modules=self.modules, bindings=self.bindings, subject=self.subject, environment=environment
+            requested,
+            modules=self.modules,
+            bindings=self.bindings,
+            subject=self.subject,
+            environment=self._environment(question),
         )
 
     def _answer(

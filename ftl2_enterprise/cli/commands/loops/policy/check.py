@@ -60,15 +60,13 @@ def ask(session: CliSession, given: GivenValues, questions: Sequence[PolicyQuest
 
 
 COMMAND = Command(
-    summary="Show whether a call would be allowed, and by which rule.",
+    summary="Show whether a call, or a request to a model, would be allowed, and by which rule.",
     group=POLICY,
     run=run,
     arguments=(policy_question.MODULE,),
     options=(
-        policy_question.HOST,
-        policy_question.PARAM,
-        policy_question.KIND,
-        policy_question.ORIGIN,
+        *policy_question.ABOUT_CALLS,
+        *policy_question.ABOUT_MODELS,
         *WHERE,
         options.ENVIRONMENT,
         JSON,
@@ -81,6 +79,7 @@ COMMAND = Command(
     examples=(
         Example("policy check shell --host web01 -i hosts.yaml --policy policy.yaml -p cmd=reboot"),
         Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest --resolve"),
+        Example("policy check --model opus-preview --policy policy.yaml", "about a request to a model"),
     ),
     statuses=("4: a call would be denied", "8: a call would need an approval"),
 )

@@ -42,16 +42,14 @@ def ask(session: CtlSession, given: GivenValues, questions: Sequence[PolicyQuest
 
 
 COMMAND = Command(
-    summary="Show whether a call would be allowed, and by which rule.",
+    summary="Show whether a call, or a request to a model, would be allowed, and by which rule.",
     group=POLICY,
     run=run,
     verbs=(CheckPolicy,),
     arguments=(policy_question.MODULE,),
     options=(
-        policy_question.HOST,
-        policy_question.PARAM,
-        policy_question.KIND,
-        policy_question.ORIGIN,
+        *policy_question.ABOUT_CALLS,
+        *policy_question.ABOUT_MODELS,
         *WHERE,
         options.ENVIRONMENT,
     ),
@@ -62,6 +60,7 @@ COMMAND = Command(
     examples=(
         Example("policy check shell --host web01 -p cmd='rm -r /srv'"),
         Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest"),
+        Example("policy check --model opus-preview --environment prod", "about a request to a model"),
     ),
     statuses=("4: a call would be denied", "8: a call would need an approval"),
 )

@@ -88,3 +88,56 @@ def test_an_observation_has_its_fence(command: Command, tmp_path: Path) -> None:
     assert line("git", "-p", "repo=x").startswith(
         "deny    localhost: cannot observe with git: it may change the host"
     )
+
+
+MODELS = """
+rules:
+  - decision: deny
+    match: {module: claude, param.model: "*preview*", environment: prod}
+    applies_to: model_calls
+    reason: only released models
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "ruling"),
+    [
+        (["--model", "m-preview", "--environment", "prod"], "deny"),
+        (["--model", "m-preview", "--environment", "prod", "--resolve"], "deny"),
+        (["--model", "m-preview"], "allow"),
+        (["--model", "m-1", "--environment", "prod"], "allow"),
+        (["--model", "m-preview", "--provider", "other", "--environment", "prod"], "allow"),
+    ],
+)
+def test_a_request_to_a_model(command: Command, tmp_path: Path, words: list[str], ruling: str) -> None:
+    (tmp_path / "policy.yaml").write_text(MODELS)
+    done = command.run("policy", "check", *words, "--json", *where(tmp_path))
+    (answer,) = json.loads(done.stdout)
+    assert (answer["ruling"], answer["host"], done.returncode) == (ruling, "", 4 if ruling == "deny" else 0)
+
+
+def test_a_site_tests_its_rules_about_models(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(MODELS)
+    (tmp_path / "tests.yaml").write_text(
+        "tests:\n"
+        "  - {module: claude, kind: model_call, params: {model: m-preview}, environment: prod,\n"
+        "     expect: deny, rule: 1}\n"
+        "  - {module: claude, kind: model_call, params: {purpose: repair}, expect: deny}\n"
+    )
+    done = command.run("policy", "test", str(tmp_path / "tests.yaml"), *where(tmp_path))
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            "ok     model_call claude",
+            "failed model_call claude: expected deny, and it is allow: no rule matches",
+            "2 tests, 1 failed",
+        ],
+    )
+
+
+def test_a_request_to_a_model_has_no_other_parameters(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "tests.yaml").write_text(
+        "tests: [{module: claude, kind: model_call, params: {modle: m}, expect: allow}]\n"
+    )
+    done = command.run("policy", "test", str(tmp_path / "tests.yaml"), *where(tmp_path))
+    assert (done.returncode, "cannot check a request to a model with modle" in done.stderr) == (2, True)

@@ -96,10 +96,42 @@ def test_paths_that_the_host_resolves_are_named(service, ctl):
         (["-p", "a=1", "-p", "a=2"], "cannot take the parameter a twice"),
         (["-p", "a=[1"], "cannot take the value of a: it is not JSON"),
         (["--kind", "change"], "cannot take 'change'"),
+        (["--kind", "model_call"], "cannot take 'model_call'"),
+        (["--model", "m"], "cannot use --model with a module: a request to a model is no call"),
     ],
 )
 def test_bad_parameters_are_refused_before_anything_is_asked(service, ctl, words, message):
     status, _, err = ctl("policy", "check", "x", *words)
+    assert status == 2
+    assert message in err
+    assert service.asked_for(CheckPolicy) == []
+
+
+def test_a_request_to_a_model_is_asked_about(service, ctl):
+    answer = msgspec.structs.replace(DENIED, host="")
+    service.on(CheckPolicy, [[answer]])
+    words = ("--model", "m-1", "--provider", "other", "--purpose", "repair", "--environment", "prod")
+    status, out, _ = ctl("policy", "check", *words)
+    assert (status, out.strip()) == (4, "deny    request to a model: denied by policy rule 2")
+    ctl("policy", "check", "--provider", "claude")
+    (first,), (second,) = (asked.questions for asked in service.asked_for(CheckPolicy))
+    assert first == PolicyQuestion(
+        module="other", params={"model": "m-1", "purpose": "repair"}, kind=CallKind.MODEL_CALL, environment="prod"
+    )
+    assert (second.module, second.params) == ("claude", {"model": "", "purpose": "decide"})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "cannot check a policy without a module or a model"),
+        (["--model", "m", "--host", "a"], "cannot use --host with --model"),
+        (["--purpose", "repair", "-p", "a=b"], "cannot use --param with --purpose"),
+        (["--model", "m", "--origin", "rule"], "cannot use --origin with --model"),
+    ],
+)
+def test_a_request_to_a_model_has_neither_host_nor_parameters(service, ctl, words, message):
+    status, _, err = ctl("policy", "check", *words)
     assert status == 2
     assert message in err
     assert service.asked_for(CheckPolicy) == []
