@@ -56,7 +56,7 @@ def ask(tx: Tx, iteration: Iteration, generation: int, decision: Decision, *, by
         effects_digest=request.effects_digest,
         observations_digest=request.observations_digest,
         actions=[
-            ApprovalAction(n=one.n, module=one.module, host=one.host, summary=summary)
+            ApprovalAction(n=one.n, module=one.module, host=one.host, summary=summary, refused=one.refused)
             for one, summary in zip(new.actions, new.summaries, strict=True)
         ],
         why=new.why,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import Instant, seconds_between
 from ftl2_enterprise.core.freeze import FreezeScope
 from ftl2_enterprise.protocol.loops.facts import loop_subject
-from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState
-from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
+from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, PromptKind
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
 from ftl2_enterprise.protocol.service.verbs import ListFreezes
 from ftl2_enterprise.render.freezes import freeze_lines
 from ftl2_enterprise.render.loops.actions import action_lines
 from ftl2_enterprise.render.loops.history import iteration_lines
 from ftl2_enterprise.render.loops.loop_table import stopping_lines
-from ftl2_enterprise.render.loops.prompts import question
+from ftl2_enterprise.render.loops.prompts import question, short_action_lines
 from ftl2_enterprise.render.loops.standing import AT_REST, ENDED, standing, why
 from ftl2_enterprise.render.loops.state_words import CONDITION_WORDS
 from ftl2_enterprise.render.text import (
@@ -35,6 +35,7 @@ from ftl2_enterprise.render.text import (
 from ftl2_enterprise.render.view import ViewContent
 
 if TYPE_CHECKING:
+    from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail
     from ftl2_enterprise.protocol.loops.nouns import Iteration, Loop
     from ftl2_enterprise.protocol.loops.replies import LoopDetail
     from ftl2_enterprise.protocol.service.verbs import FreezeRecord
@@ -87,8 +88,10 @@ def _lines(reader: ViewReader, detail: LoopDetail) -> list[Line]:
         shown.append(_fact("crashes", f"{loop.crashes}{within}"))
     if detail.last is not None:
         shown += [line(), *iteration_lines(detail.last), *_actions(reader, detail.last, now)]
+    approvals = _approvals(reader, detail)
     for prompt in sorted(detail.open_prompts, key=lambda one: one.asked_at):
-        shown += [line(), *question(prompt.id, prompt.question, prompt.options, prompt.default)]
+        asked = question(prompt.id, prompt.question, prompt.options, prompt.default)
+        shown += [line(), asked[0], *short_action_lines(approvals.get(prompt.id)), *asked[1:]]
     shown += _next(reader, detail)
     return shown
 
@@ -111,6 +114,13 @@ def _actions(reader: ViewReader, last: Iteration, now: Instant) -> list[Line]:
     earlier = len(actions) - SHOWN_ACTIONS
     before = [line((f"{count(earlier, 'earlier action')} not shown", Role.FAINT), indent=2)] if earlier > 0 else []
     return before + [one for action in actions[-SHOWN_ACTIONS:] for one in action_lines(action, now)]
+
+
+def _approvals(reader: ViewReader, detail: LoopDetail) -> dict[int, ApprovalDetail | None]:
+    """What the open prompts ask people to approve, by the id of the prompt."""
+    if all(prompt.kind is not PromptKind.APPROVAL for prompt in detail.open_prompts):
+        return {}
+    return {one.prompt.id: one.approval for one in reader.call(ListPrompts(loop=str(detail.loop.id)))}
 
 
 def _fact(label: str, *pieces: Piece) -> Line:

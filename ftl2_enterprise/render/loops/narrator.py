@@ -15,6 +15,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ActionSkipped,
     ActionStarted,
     ActionSucceeded,
+    ApprovalRequested,
     IterationChecked,
     IterationDecided,
     IterationEnded,
@@ -43,7 +44,16 @@ from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, 
 from ftl2_enterprise.render.loops import fact_lines, state_words
 from ftl2_enterprise.render.loops.actions import failure
 from ftl2_enterprise.render.loops.diffs import diff_lines
-from ftl2_enterprise.render.loops.prompts import DEEPER, INDENT, answered, question
+from ftl2_enterprise.render.loops.prompts import (
+    DEEPER,
+    INDENT,
+    SHORT,
+    SHOWN_ACTIONS,
+    action_line,
+    answered,
+    more_actions,
+    question,
+)
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
 
@@ -152,6 +162,8 @@ class Narrator:
                 return self._action_previewed(fact)
             case PromptAsked():
                 return self._prompt_asked(fact)
+            case ApprovalRequested():
+                return self._approval_requested(fact)
             case PromptAnswered():
                 self._settled.add(fact.prompt_id)
                 return [answered(fact.answer, fact.answered_by)]
@@ -341,6 +353,21 @@ class Narrator:
         if not self.with_questions:
             return []
         return question(fact.prompt_id, fact.question, fact.options, fact.default)
+
+    def _approval_requested(self, fact: ApprovalRequested) -> list[Line]:
+        if not self.with_questions:
+            return []
+        shown = [
+            action_line(
+                one.n,
+                one.module,
+                one.host,
+                one_line(one.summary.removeprefix(one.module).strip(), SHORT),
+                is_refused=one.refused is not None,
+            )
+            for one in fact.actions[:SHOWN_ACTIONS]
+        ]
+        return shown + more_actions(len(fact.actions))
 
     def _prompt_expired(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)

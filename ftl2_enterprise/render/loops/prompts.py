@@ -28,6 +28,10 @@ INDENT = 2
 DEEPER = 4
 LIMIT = 200
 SHOWN_OBSERVATIONS = 8
+SHOWN_ACTIONS = 10
+SHOWN_APPROVALS = 5
+SHORT = 120
+"""Characters of the parameters of an action in a list."""
 INTERNAL = "manifest:files"
 """The observation by which a manifest reads its own files."""
 UNHELPFUL = {"changed", "cmd", "invocation", "rc", "stderr", "start", "end", "delta"}
@@ -71,23 +75,49 @@ def answered(answer: object, by: object) -> Line:
     )
 
 
+def action_line(
+    n: int, module: str, host: str, params: str, *, is_refused: bool = False, reason: str | None = None
+) -> Line:
+    """One action that people are asked to approve; `params` on one line."""
+    mark = (symbol("⊘", Role.BAD), "not run: ") if is_refused else (symbol("▸", Role.ACCENT),)
+    return line(
+        *mark,
+        (f"{n}. ", Role.FAINT),
+        (one_line(module, 80), Role.STRONG),
+        f" on {one_line(host, 80)}",
+        f"  {params}" if params else "",
+        (f"  ({one_line(reason, 200)})" if reason else "", Role.FAINT),
+        indent=DEEPER,
+    )
+
+
+def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
+    """The first actions that people are asked to approve, each on one line; nothing for a question."""
+    if approval is None:
+        return []
+    actions = approval.request.actions
+    lines = [
+        action_line(
+            one.n, one.module, one.host, one_line(fields_text(one.params), SHORT), is_refused=one.refused is not None
+        )
+        for one in actions[:SHOWN_ACTIONS]
+    ]
+    return lines + more_actions(len(actions))
+
+
+def more_actions(total: int) -> list[Line]:
+    """The number of actions that are not shown, of a list of `total`."""
+    more = total - SHOWN_ACTIONS
+    return [line((f"and {more} more", Role.FAINT), indent=DEEPER)] if more > 0 else []
+
+
 def approval_lines(approval: ApprovalDetail) -> list[Line]:
     """What people are asked to approve: every action in order, who must agree, until when, and who has."""
     request = approval.request
     lines: list[Line] = []
     for one in request.actions:
-        mark = (symbol("⊘", Role.BAD), "not run: ") if one.refused else (symbol("▸", Role.ACCENT),)
-        lines.append(
-            line(
-                *mark,
-                (f"{one.n}. ", Role.FAINT),
-                (one_line(one.module, 80), Role.STRONG),
-                f" on {one_line(one.host, 80)}  ",
-                one_line(fields_text(one.params), 400),
-                (f"  ({one_line(one.reason, 200)})" if one.reason else "", Role.FAINT),
-                indent=DEEPER,
-            )
-        )
+        params, refused = one_line(fields_text(one.params), 400), one.refused is not None
+        lines.append(action_line(one.n, one.module, one.host, params, is_refused=refused, reason=one.reason))
         lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
@@ -229,6 +259,9 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
     ]
     shown = table(COLUMNS, rows, reader.room)
     if not settled:
+        for one in [one for one in found if one.approval is not None][:SHOWN_APPROVALS]:
+            what = ("prompt ", (str(one.prompt.id), Role.STRONG), " asks to approve:")
+            shown += [line(*what, indent=INDENT), *short_action_lines(one.approval)]
         shown.append(offer(reader, "answer the oldest", f"answer {found[0].prompt.id}"))
     return shown
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline.declaration import Command, Example
 from ftl2_enterprise.ctl.loops.arguments import LOOP, LOOPS
-from ftl2_enterprise.protocol.loops.verbs import GetHistory, ShowLoop
+from ftl2_enterprise.protocol.loops.verbs import GetHistory, ListPrompts, ShowLoop
 from ftl2_enterprise.render.loops.loop_detail import loop_view
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ COMMAND = Command(
     group=LOOPS,
     run=run,
     is_view=True,
-    verbs=(ShowLoop, GetHistory),
+    verbs=(ShowLoop, GetHistory, ListPrompts),
     arguments=(LOOP,),
     examples=(Example("show web"), Example("show 17 --json")),
 )

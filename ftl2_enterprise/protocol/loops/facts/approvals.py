@@ -19,6 +19,8 @@ class ApprovalAction(Wire, frozen=True):
     host: str
     summary: str
     """The module and its parameters, redacted."""
+    refused: str | None = None
+    """Why it will not run even if people agree."""
 
 
 class ApprovalFact(Fact, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
@@ -35,6 +37,7 @@ from ftl2_enterprise.render.loops import (
     history,
     loop_detail,
 )
+from tests.snapshots.loops.scenarios.approvals import TO_APPROVE
 from tests.snapshots.scenario import FixedReader, Scenario
 from tests.support.data import awkward
 from tests.support.data.builders import action, ago, iteration, loop, prompt
@@ -134,6 +137,14 @@ def shown(detail: LoopDetail, *done: Any) -> dict[Any, Any]:
 LOOP_VIEW = [
     Scenario("a running loop", of_loop, shown(DETAIL, *ACTIONS), has_colour=True, has_json=True),
     Scenario("a waiting loop", of_loop, shown(WAITING)),
+    Scenario(
+        "a loop that waits for an approval",
+        of_loop,
+        {
+            **shown(msgspec.structs.replace(WAITING, open_prompts=[TO_APPROVE.prompt])),
+            ListPrompts: [TO_APPROVE],
+        },
+    ),
     Scenario("more actions than are shown", of_loop, shown(DETAIL, *(action(n) for n in range(1, 13)))),
     Scenario("awkward texts", of_loop, shown(AWKWARD_DETAIL, LONG_TEXTS)),
     Scenario(

@@ -12,6 +12,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ActionSkipped,
     ActionStarted,
     ActionSucceeded,
+    ApprovalRequested,
     IterationChecked,
     IterationDecided,
     IterationEnded,
@@ -145,6 +146,27 @@ ASKING = events_of(
     (PromptExpired, {"prompt_id": 4}),
     (PromptAsked, {"prompt_id": 5, "question": "Which name?", "default": "web"}),
     (PromptDismissed, {"prompt_id": 5}),
+    (PromptAsked, {"prompt_id": 7, "question": "Approve 11 actions on web1?", "options": ["approve", "reject"]}),
+    (
+        ApprovalRequested,
+        {
+            "prompt_id": 7,
+            "actions": [
+                {"n": 1, "module": "copy", "host": "web1", "summary": "copy dest=/etc/a mode=0644"},
+                {
+                    "n": 2,
+                    "module": "reboot",
+                    "host": "web1",
+                    "summary": "reboot",
+                    "refused": "denied by policy rule 1",
+                },
+                *(
+                    {"n": n, "module": "service", "host": "web1", "summary": f"service name=a{n}"}
+                    for n in range(3, 13)
+                ),
+            ],
+        },
+    ),
     (LoopAnswered, {"prompt_id": 6}),
     (IterationDecided, {"by": "model", "blocked": "the package nginx does not exist"}),
     (ModelOverran, {"reserved_usd": 0.1, "cost_usd": 0.25, "reserved_tokens": 1000, "tokens": 1000}),

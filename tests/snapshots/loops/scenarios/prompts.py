@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftl2_enterprise.protocol.loops.approvals import (
-    ApprovalDetail,
-    ApprovalRequest,
-    ApprovalState,
-    ApprovalVote,
-    ProposedAction,
-    RequiredPeople,
-)
 from ftl2_enterprise.protocol.loops.nouns import (
     PromptKind,
     PromptState,
@@ -26,11 +18,12 @@ from ftl2_enterprise.protocol.loops.verbs import (
 from ftl2_enterprise.render.loops import (
     prompts,
 )
+from tests.snapshots.loops.scenarios.approvals import APPROVAL, TO_APPROVE
 from tests.snapshots.loops.scenarios.details import SETTLED
 from tests.snapshots.loops.scenarios.lists import ASKED
 from tests.snapshots.scenario import NOW, FixedReader, Scenario, fixed
 from tests.support.data import awkward
-from tests.support.data.builders import ago, observation, prompt
+from tests.support.data.builders import observation, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +49,7 @@ def of_prompts(reader: FixedReader, *, settled: bool = False) -> Any:
 
 PROMPTS_VIEW = [
     Scenario("open", of_prompts, {ListPrompts: ASKED}, has_colour=True, has_json=True),
+    Scenario("an approval", of_prompts, {ListPrompts: [TO_APPROVE, *ASKED[1:]]}, has_colour=True),
     Scenario("settled", lambda reader: of_prompts(reader, settled=True), {ListPrompts: [*SETTLED, *ASKED]}),
     Scenario("awkward texts", of_prompts, {ListPrompts: [PromptLine(prompt=AWKWARD_PROMPT, loop=awkward.LONG)]}),
     Scenario("none open", of_prompts, {ListPrompts: []}),
@@ -66,27 +60,6 @@ PROMPTS_VIEW = [
 def detailed(asked: Any, desired: str = "nginx runs", loop_name: str = "web") -> Callable[[FixedReader], list[Line]]:
     detail = PromptDetail(prompt=asked, loop=loop_name, desired_state=desired, observations=OBSERVED)
     return lambda _: prompts.detail_lines(fixed(detail), NOW)
-
-
-APPROVAL = ApprovalDetail(
-    request=ApprovalRequest(
-        id=1, loop_id=1, iteration_id=1, prompt_id=3, state=ApprovalState.OPEN,
-        needs=[RequiredPeople(people=2, group="dba", not_requester=True)],
-        actions=[
-            ProposedAction(n=1, module="copy", host="web1", params={"dest": "/etc/a"}, reason="a", diff="-a\n+b"),
-            ProposedAction(n=2, module="reboot", host="web1", params={}, refused="denied by policy rule 1"),
-        ],
-        salt="5a" * 16, effects_digest="e" * 64, observations_digest="0" * 64, requester=None, asked_at=ago(60),
-        deadline_at=ago(-3600), ended_at=None, used_by=None, reason="it was asked again",
-    ),
-    votes=[
-        ApprovalVote(
-            id=1, loop_id=1, approval_id=1, uid=7, name="ada", access="operate", groups=[], approved=True,
-            reason="change 4711", effects_digest="e" * 64, observations_digest="0" * 64, given_at=ago(30),
-        )
-    ],
-    missing="1 more person must approve",
-)  # fmt: skip
 
 
 def of_approval(_: FixedReader) -> list[Line]:

@@ -17,6 +17,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     ActionSkipped,
     ActionStarted,
     ActionSucceeded,
+    ApprovalRequested,
     IterationDecided,
     IterationEnded,
     IterationObserved,
@@ -273,3 +274,13 @@ def test_an_interruption_is_shown_once() -> None:
     assert rendered(event(IterationEnded, outcome="interrupted", error=error)) == [
         "  interrupted: observing again first"
     ]
+
+
+def test_the_actions_to_approve_are_listed_unless_this_terminal_asks() -> None:
+    actions = [
+        {"n": 1, "module": "copy", "host": "web1", "summary": "copy dest=/etc/a"},
+        {"n": 2, "module": "reboot", "host": "web2", "summary": "reboot", "refused": "denied by policy rule 1"},
+    ]
+    requested = event(ApprovalRequested, prompt_id=3, actions=actions)
+    assert rendered(requested) == ["    1. copy on web1  dest=/etc/a", "    not run: 2. reboot on web2"]
+    assert rendered(requested, narrator=Narrator(with_questions=False)) == []

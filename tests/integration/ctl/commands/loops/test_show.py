@@ -14,9 +14,11 @@ from ftl2_enterprise.protocol.loops.replies import (
 )
 from ftl2_enterprise.protocol.loops.verbs import (
     GetHistory,
+    ListPrompts,
     ShowLoop,
 )
 from tests.integration.ctl.samples import ACTION
+from tests.snapshots.loops.scenarios.approvals import TO_APPROVE
 from tests.support.data import builders
 
 
@@ -72,3 +74,17 @@ def test_a_running_action_is_shown_with_its_age(service, ctl):
     service.on(ShowLoop, LoopDetail(loop=builders.loop(), process=None, open_prompts=[], last=last))
     service.on(GetHistory, History(loop=builders.loop(), iterations=[last], actions=[running], more=None))
     assert "name=nginx (for 3 h)" in ctl("show", "web")[1]
+
+
+def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
+    asked = TO_APPROVE.prompt
+    service.on(ShowLoop, LoopDetail(loop=builders.loop(), process=None, open_prompts=[asked], last=None))
+    service.on(ListPrompts, [TO_APPROVE])
+    lines = ctl("show", "web")[1].splitlines()
+    at = lines.index("  prompt 3: Approve 1 action on web1?")
+    assert lines[at + 1 : at + 4] == [
+        "    1. copy on web1  dest=/etc/a",
+        "    not run: 2. reboot on web1",
+        "    1) approve",
+    ]
+    assert service.asked_for(ListPrompts)[-1].loop == str(builders.loop().id)
