@@ -75,6 +75,8 @@ class Module:
     """Paths of files that it reads from the beginning to the end when it observes."""
     widening: tuple[str, ...] = ()
     """Parameters with one of which it does more than a rule allows that names only other parameters."""
+    switches: tuple[str, ...] = ()
+    """Booleans among the parameters above and below that matter only when they are true."""
     words: tuple[str, ...] = ()
     """Further parameters that a program receives as an argument, as it does names of services and packages."""
     not_observing: tuple[str, ...] = ()
@@ -135,7 +137,7 @@ _COMMANDS = (
 _FILES = (
     Module(
         name="file", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("path dest name"), reads=_w("src"),
-        trees=_w("absent recurse"), widening=_w("src"),
+        trees=_w("absent recurse"), widening=_w("src"), switches=_w("recurse"),
     ),
     Module(
         name="copy", kind=_C.FILES, observing=_O.CHECKABLE, writes=_w("dest"), files_of="src", reads=_w("src"),
@@ -210,6 +212,10 @@ _PACKAGES = (
             "upgrade autoremove purge force default_release default-release allow_unauthenticated"
             " allow-unauthenticated allow_change_held_packages"
         ),
+        switches=_w(
+            "autoremove purge force allow_unauthenticated allow-unauthenticated allow_change_held_packages"
+            " autoclean clean"
+        ),
         # In check mode, too, it cleans the cache, downloads a package, writes policy-rc.d, and takes options.
         not_observing=_w("autoclean clean deb default_release default-release dpkg_options policy_rc_d"),
         synonyms=(
@@ -226,13 +232,14 @@ _PACKAGES = (
             "autoremove allowerasing conf_file disable_gpg_check disable_excludes download_dir enablerepo"
             " enable_plugin installroot releasever validate_certs sslverify"
         ),
+        switches=_w("autoremove allowerasing disable_gpg_check"),
     ),
     Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name"), widening=_w("use")),
     Module(
         # In check mode, too, it executes `python -m pip`, which imports a package `pip` from the working directory.
         name="pip", trees=("",), kind=_C.PACKAGES, packages=_w("name"),
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
-        widening=_w("requirements editable virtualenv"),
+        widening=_w("requirements editable virtualenv"), switches=_w("editable"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
     ),
     Module(name="apt_key", kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
@@ -240,7 +247,7 @@ _PACKAGES = (
            synonyms=(_w("update_cache update-cache"),)),
     Module(name="deb822_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("uris"), lists=_w(
         "architectures components exclude include languages suites targets types uris"),
-        not_observing=_w("signed_by install_python_debian")),
+        not_observing=_w("signed_by install_python_debian"), switches=_w("install_python_debian")),
     Module(name="yum_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("baseurl metalink mirrorlist"),
            writes=_w("reposdir"), synonyms=(
                _w("exclude excludepkgs"), _w("sslcacert ca_cert"), _w("sslclientcert client_cert"),
@@ -290,6 +297,7 @@ _USERS = (
         writes=_w("home ssh_key_file"),
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
         widening=_w("groups group uid home move_home skeleton ssh_key_file authorization role remove"),
+        switches=_w("move_home remove"),
     ),
     Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
     # glibc loads the library that is named for the service, from the working directory if the name has a slash.

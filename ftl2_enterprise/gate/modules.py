@@ -26,6 +26,8 @@ RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleCla
 """Modules that execute or schedule commands: a rule about one of them covers all."""
 
 _BLANKS = " .\t\r\n"
+_OFF = (False,)
+"""Also 0 and 0.0, which are equal to it."""
 _READING_METHODS = frozenset({"GET", "HEAD"})
 _NOT_A_WORD = re.compile(r"""^-|['"\s]""")
 """In a name, it would be an option of the program that receives the name, or another argument."""
@@ -93,19 +95,23 @@ def classes(module: str, params: Mapping[str, Any]) -> frozenset[ModuleClass]:
     known = find(module)
     if known is None:
         return frozenset({ModuleClass.OTHER})
-    more = (ModuleClass.COMMANDS,) if is_given(params, known.programs) else ()
+    more = (ModuleClass.COMMANDS,) if is_given(known, params, known.programs) else ()
     return frozenset((*known.classes, *more))
 
 
-def is_given(params: Mapping[str, Any], names: Iterable[str]) -> bool:
-    """Whether one of these parameters has a value that is not empty, false or zero."""
-    return any(params.get(name) not in (None, "", False, 0) and params.get(name) != [] for name in names)
+def is_given(known: Module, params: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether the module receives one of these parameters; a switch counts only if it is not off.
+
+    Any other value counts: 0, false and an empty text can be the name of a file, a user id, or no groups.
+    """
+    given = {name: params[name] for name in names if params.get(name) is not None}
+    return any(name not in known.switches or value not in _OFF for name, value in given.items())
 
 
 def fence_for(module: str, params: Mapping[str, Any]) -> Fence | None:
     """By what an observation with this module has to be kept from changing its host; None if it cannot observe."""
     known = find(module)
-    if known is None or is_given(params, known.not_observing) or internal_parameter(params) is not None:
+    if known is None or is_given(known, params, known.not_observing) or internal_parameter(params) is not None:
         return None
     if name_with_options(module, params) is not None:
         return None
@@ -141,7 +147,8 @@ def _only_reads(params: Mapping[str, Any]) -> bool:
     """Whether a request changes nothing (RFC 9110, 9.2.1), and no header asks for another method."""
     headers: Any = params.get("headers") or {}
     named = cast("Mapping[Any, Any]", headers) if isinstance(headers, Mapping) else {"method": headers}
-    method = str(params.get("method") or "GET").strip().upper()
+    given: Any = params.get("method")
+    method = "GET" if given is None else str(given).strip().upper()
     return method in _READING_METHODS and not any("method" in str(name).lower() for name in named)
 
 

@@ -165,7 +165,7 @@ class _JudgedEffect:
     def _widens(self, known: Module, named: set[str]) -> bool:
         """Whether a parameter that a rule about other parameters does not name adds to what these are about."""
         widening = (*known.widening, known.base)
-        given = [one for one in widening if is_given(self.effect.params, (one,))]
+        given = [one for one in widening if is_given(known, self.effect.params, (one,))]
         covered = {one for name in named for one in covered_parameters(known.name, name)} if given else set[str]()
         return not covered.issuperset(given)
 

@@ -289,7 +289,8 @@ def _file_name(effect: Effect, known: Module | None) -> str:
 def _changes_all_below(effect: Effect, known: Module | None) -> bool:
     if known is None or not known.trees:
         return False
-    return "" in known.trees or is_given(effect.params, known.trees) or effect.params.get("state") in known.trees
+    params = effect.params
+    return "" in known.trees or is_given(known, params, known.trees) or params.get("state") in known.trees
 
 
 def _derived(effect: Effect) -> tuple[str, ...]:

@@ -187,6 +187,9 @@ def test_a_name_with_blanks_or_capitals_is_not_run_as_the_module() -> None:
         ("uri", {"url": "http://x", "method": "DELETE"}, None),
         ("uri", {"url": "http://x", "body": "a"}, None),
         ("uri", {"url": "http://x", "dest": "/x"}, None),
+        ("uri", {"url": "http://x", "dest": 0}, None),
+        ("uri", {"url": "http://x", "method": False}, None),
+        ("uri", {"url": "http://x", "method": None, "dest": None}, Fence.READING),
         ("uri", {"url": "http://x", "src": "/x"}, None),
         ("uri", {"url": "http://x", "unix_socket": "/run/docker.sock"}, None),
         ("uri", {"url": "http://x", "headers": {"X-HTTP-Method-Override": "DELETE"}}, None),
@@ -200,7 +203,7 @@ def test_a_name_with_blanks_or_capitals_is_not_run_as_the_module() -> None:
         ("apt", {"clean": True}, None),
         ("apt", {"clean": False, "name": "nginx"}, Fence.CHECK_MODE),
         ("apt", {"name": "nginx", "default_release": "x' -o Dir::Log='/tmp"}, None),
-        ("apt", {"name": "nginx", "policy_rc_d": 101}, None),
+        ("apt", {"name": "nginx", "policy_rc_d": 0}, None),
         ("pip", {"name": "x"}, None),
         ("pip", {"name": "x", "chdir": "/tmp/x"}, None),
         ("getent", {"database": "passwd", "service": "x/evil"}, None),
@@ -240,6 +243,40 @@ def test_an_observation_has_the_fence_of_its_module_and_parameters(
     module: str, params: dict[str, Any], fence: Fence | None
 ) -> None:
     assert fence_for(module, params) is fence
+
+
+FALSE = [0, False, 0.0, "0", "", []]
+"""Values that a module receives although they are false."""
+
+
+def counts(one: Module, param: str, value: Any) -> bool:
+    """Whether that value makes a difference: one that is false does not, where the module only asks for true."""
+    return param not in one.switches or isinstance(value, str | list)
+
+
+@pytest.mark.parametrize("one", [one for one in TABLE if one.not_observing], ids=lambda one: one.name)
+def test_a_parameter_that_is_false_does_not_observe_either(one: Module) -> None:
+    for param in one.not_observing:
+        for value in FALSE:
+            assert (fence_for(one.name, {param: value}) is None) is counts(one, param, value), (param, value)
+
+
+@pytest.mark.parametrize("one", [one for one in TABLE if one.programs], ids=lambda one: one.name)
+def test_a_program_that_is_false_is_executed_too(one: Module) -> None:
+    for param in one.programs:
+        for value in FALSE:
+            assert (ModuleClass.COMMANDS in classes(one.name, {param: value})) is counts(one, param, value)
+
+
+@pytest.mark.parametrize("one", INSTALLED, ids=lambda one: one.name)
+def test_a_switch_is_a_boolean_that_is_off_by_default(one: Module) -> None:
+    booleans = {
+        spelled
+        for key, value in options(one.name).items()
+        if value.get("type") == "bool" and value.get("default") in (None, False, "no")
+        for spelled in (key, *(value.get("aliases") or ()))
+    }
+    assert set(one.switches) == booleans & {*one.programs, *one.widening, *one.trees, *one.not_observing}
 
 
 def test_a_parameter_that_executes_something_adds_the_class_of_commands() -> None:

@@ -11,6 +11,7 @@ from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
+from ftl2_enterprise.gate.module_table import TABLE, Module
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.paths import WORDS_LIMIT
@@ -376,6 +377,15 @@ def test_a_rule_that_allows_names_each_parameter_that_does_more(
     assert not allows(match, module, **call, **more)
     assert allows({**match, f"param.{next(iter(more))}": "*"}, module, **call, **more)
     assert allows({"module": module}, module, **call, **more)
+
+
+@pytest.mark.parametrize("one", [one for one in TABLE if one.widening or one.base], ids=lambda one: one.name)
+@pytest.mark.parametrize("value", [0, False, 0.0, "0", ""])
+def test_a_parameter_that_is_false_does_more_too(one: Module, value: Any) -> None:
+    rule = {"module": one.name, "param.other": "x"}
+    for param in filter(None, (*one.widening, one.base)):
+        is_off = param in one.switches and not isinstance(value, str)
+        assert allows(rule, one.name, other="x", **{param: value}) is is_off, param
 
 
 def test_a_command_after_too_many_options_is_denied_and_not_allowed() -> None:
