@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftl2_enterprise.wiring.database import open_database
+from tests.support.data.new_database import new_database
 from tests.support.processes.disk import mounted
 from tests.support.service.ledger import enter
 from tests.support.service.writing import writer_process
@@ -19,7 +19,7 @@ def small_disk(tmp_path):
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "loops.db"
-    open_database(path, create=True).close()
+    new_database(path).close()
     return path
 
 

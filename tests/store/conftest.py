@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftl2_enterprise.wiring.database import open_database
 from tests.support.data.database import Ticks
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,6 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def db(path: Path) -> Iterator[Store]:
-    opened = open_database(path, create=True, clock=Ticks(), busy_timeout=0.2)
+    opened = new_database(path, clock=Ticks(), busy_timeout=0.2)
     yield opened
     opened.close()

@@ -11,9 +11,9 @@ from ftl2_enterprise.loops.rows import loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 from ftl2_enterprise.render.loops import loop_table
 from ftl2_enterprise.render.loops.standing import standing
-from ftl2_enterprise.wiring.database import open_database
 from tests.support.data.database import ask, started_loop
 from tests.support.data.facts import LOOP_FACTS, sample
+from tests.support.data.new_database import new_database
 from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ type Run = Callable[..., str]
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Store]:
-    opened = open_database(tmp_path / "loops.db", create=True)
+    opened = new_database(tmp_path / "loops.db")
     yield opened
     opened.close()
 

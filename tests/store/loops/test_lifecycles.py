@@ -29,9 +29,9 @@ from ftl2_enterprise.protocol.loops.facts import LoopFailed, LoopStarted, loop_s
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store import events
 from ftl2_enterprise.store.transition import transition
-from ftl2_enterprise.wiring.database import open_database
 from tests.support.data.database import Ticks, ask, begun_iteration, end_iteration, propose, spec, started_loop
 from tests.support.data.facts import LOOP_FACTS, sample
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from ftl2_enterprise.store.database import Store
@@ -164,7 +164,7 @@ class Counting(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.db = open_database(Path(self.directory.name) / "x.db", create=True, clock=Ticks())
+        self.db = new_database(Path(self.directory.name) / "x.db", clock=Ticks())
         with self.db.write() as tx:
             self.loop, self.generation = started_loop(tx)
         self.iteration: Any = None

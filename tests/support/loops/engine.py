@@ -36,7 +36,7 @@ from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.loops.decision import Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Loop, LoopSpec, Prompt
 from ftl2_enterprise.store.freeze_files import FreezeFiles
-from ftl2_enterprise.wiring.database import open_database
+from tests.support.data.new_database import new_database
 from tests.support.service.writing import PlainWriter
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def bench(
     **spec: Any,
 ):
     """A database with one loop in it."""
-    database = open_database(tmp_path / "loops.db", create=True)
+    database = new_database(tmp_path / "loops.db")
     events: list[Event] = []
     database.listen(events.append)
     requested = LoopSpec(name=spec.pop("name", "web"), desired_state="as it should be", decider=decider.name, **spec)

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise import client
+from tests.support.data.new_database import put_database
 from tests.support.places import REPOSITORY
 from tests.support.waiting import until
 
@@ -130,8 +131,11 @@ class ControlProcess:
 
     def start(self, **hello: Any) -> None:
         theirs = self.root.connect(**hello)
+        database = self.directory / "loops.db"
+        if not database.exists():
+            put_database(database)
         given = {
-            "database": str(self.directory / "loops.db"),
+            "database": str(database),
             "config": str(self.config),
             "listener": self._listener.fileno(),
             "root": theirs.fileno(),

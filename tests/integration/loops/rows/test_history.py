@@ -13,8 +13,8 @@ from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import actions as action_rows, history as history_rows, loops as loop_rows
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome
 from ftl2_enterprise.protocol.loops.verbs import GetHistory
-from ftl2_enterprise.wiring.database import open_database
 from tests.support.data.database import propose, started_loop
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Store]:
-    opened = open_database(tmp_path / "loops.db", create=True)
+    opened = new_database(tmp_path / "loops.db")
     yield opened
     opened.close()
 

@@ -16,7 +16,7 @@ from ftl2_enterprise.supervisor.control.children import Children
 from ftl2_enterprise.supervisor.control.reconciler import Reconciler
 from ftl2_enterprise.supervisor.control.root_link import RootLink
 from ftl2_enterprise.supervisor.control.root_messages import StartChild
-from ftl2_enterprise.wiring.database import open_database
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -129,7 +129,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def stage(directory: Path) -> AsyncGenerator[Stage]:
-    store = open_database(directory / "loops.db", create=True)
+    store = new_database(directory / "loops.db")
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     mine.setblocking(False)
     made = Stage(store, mine)

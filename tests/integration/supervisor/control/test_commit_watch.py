@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
-from ftl2_enterprise.wiring.database import open_database
 from tests.support.data.facts import Noted
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ async def test_waiting_for_a_commit_ends_with_its_notice_or_soon_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftl2_enterprise.supervisor.control.commit_watch.CHECK_EVERY", 0.02)
-    store = open_database(tmp_path / "loops.db", create=True)
+    store = new_database(tmp_path / "loops.db")
     version = store.commit_counter()
     commits = Commits(version)
     async with asyncio.timeout(20):

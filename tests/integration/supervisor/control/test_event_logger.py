@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from ftl2_enterprise.supervisor.control.commit_watch import Commits
 from ftl2_enterprise.supervisor.control.event_logger import log_facts
-from ftl2_enterprise.wiring.database import open_database
 from tests.integration.supervisor.control.reconciling import until
+from tests.support.data.new_database import new_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ async def test_facts_are_logged_while_every_other_thread_waits_for_a_disk(tmp_pa
             asked.set()
             return False
 
-    store = open_database(tmp_path / "loops.db", create=True)
+    store = new_database(tmp_path / "loops.db")
     version = store.commit_counter()
     stuck = [asyncio.create_task(asyncio.to_thread(ends.wait)) for _ in range(100)]
     task = asyncio.create_task(log_facts(cast("FactLog", Facts()), Commits(version)))
