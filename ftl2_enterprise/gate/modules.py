@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import Fence
@@ -24,6 +25,12 @@ BUILT_IN: frozenset[str] = frozenset(one.name for one in OBSERVATIONS)
 
 RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleClass.COMMANDS in one.classes)
 """Modules that execute or schedule commands: a rule about one of them covers all."""
+
+STATE_OPERATIONS = frozenset({"add_host", "add_resource", "remove"})
+"""Changes of what is registered, which policy calls by these names."""
+
+SIMILAR = 0.8
+"""Minimum similarity, from 0 to 1, of a mistyped name of a module and the suggested one."""
 
 _BLANKS = " .\t\r\n"
 _OFF = (False,)
@@ -83,6 +90,18 @@ def synonyms(module: str, param: str) -> frozenset[str]:
         *known.synonyms,
     )  # fmt: skip
     return frozenset((param, *(name for group in groups if param in group for name in group)))
+
+
+def is_known(module: str) -> bool:
+    """Whether there can be such a module: it is in the table, in a collection, or an operation on the state."""
+    name = canonical(module)
+    return "." in name or name in MODULES or name in STATE_OPERATIONS
+
+
+def similar(module: str) -> str | None:
+    """The module of the table that is probably meant by an unknown name; None if none is similar."""
+    found = get_close_matches(canonical(module), [name for name in _NAMES if "." not in name], n=1, cutoff=SIMILAR)
+    return found[0] if found else None
 
 
 def find(module: str) -> Module | None:

@@ -17,6 +17,8 @@ from ftl2_enterprise.core.quantities import LONGEST_DURATION
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
 from ftl2_enterprise.gate.effects import Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
+from ftl2_enterprise.gate.modules import is_known, similar
+from ftl2_enterprise.gate.policy.pattern import Pattern
 from ftl2_enterprise.gate.policy.types import PARAM, AppliesTo, Policy, PolicyRule, RuleDecision
 
 if TYPE_CHECKING:
@@ -190,7 +192,7 @@ def _rule(file: Path, node: yaml.Node, number: int) -> PolicyRule:
         raise _wrong(file, fields["applies_to"], "a rule with `decision: ask` is about actions alone", hint)
     return PolicyRule(
         number=number,
-        match=_match(file, fields["match"]),
+        match=_match(file, fields["match"], applies_to),
         reason=_text(file, fields["reason"]).strip() if "reason" in fields else "",
         source=f"{file.name} line {_line(node)}",
         applies_to=applies_to,
@@ -243,14 +245,25 @@ def _seconds(file: Path, node: yaml.Node) -> float:
     return found
 
 
-def _match(file: Path, node: yaml.Node) -> dict[str, str]:
+def _match(file: Path, node: yaml.Node, applies_to: frozenset[AppliesTo]) -> dict[str, str]:
     fields = _fields(file, node, _MATCH, "match", prefix=PARAM)
     if not fields:
         raise _wrong(file, node, "the rule's match is empty", '`module: "*"` matches everything')
     for key, words in _WORDS.items():
         if key in fields and (word := _text(file, fields[key])) not in words:
             raise _wrong(file, fields[key], f"there is no {key} {_shown(word)}", f"write one of {', '.join(words)}")
-    return {key: _text(file, value) for key, value in fields.items()}
+    match = {key: _text(file, value) for key, value in fields.items()}
+    # The module of a request to a model is its provider.
+    if "module" in match and AppliesTo.MODEL_CALLS not in applies_to:
+        _check_module(file, fields["module"], match["module"])
+    return match
+
+
+def _check_module(file: Path, node: yaml.Node, name: str) -> None:
+    """Refuse a name that is probably a mistake. Others that no module has are warnings of `policy show`."""
+    if Pattern(name).is_literal and not is_known(name) and (meant := similar(name)) is not None:
+        hint = f"did you mean {meant}? a module of a collection has its full name, as in community.general.ufw"
+        raise _wrong(file, node, f"there is no module {_shown(name)}", hint)
 
 
 def _applies_to(file: Path, node: yaml.Node | None) -> frozenset[AppliesTo]:

@@ -57,6 +57,9 @@ _CLAIM = Prepared(
 _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
+_INVENTORIES = Prepared(
+    select(func.json_extract(loops.c.spec, "$.inventory")).where(loops.c.state.not_in(ENDED_LOOPS)).distinct()
+)
 _INSERT_ITERATION = Prepared(insert(iterations))
 _OPEN_ITERATION = Prepared(
     _ITERATIONS.select().where(iterations.c.loop_id == bindparam("of"), iterations.c.ended_at.is_(None))
@@ -349,3 +352,8 @@ def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
 def revoke_claim(tx: Tx, loop: Loop) -> None:
     """Leave the loop without an owner; writes under the old claim are refused from now on."""
     change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now)
+
+
+def inventories(tx: Tx) -> list[str | None]:
+    """The inventories of all loops that have not ended; None for those that have none."""
+    return [row[0] for row in _INVENTORIES.rows(tx, {})]

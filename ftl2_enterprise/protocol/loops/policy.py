@@ -88,3 +88,5 @@ class PolicyInForce(Wire, frozen=True):
     """Why the site policy cannot be used; then nothing has an effect, or the previous policy stays in force."""
     defaults: dict[str, str] = {}
     """By origin: what happens to actions about which the site has no rule; others are allowed."""
+    warnings: list[str] = []
+    """Names in rules that nothing has, one sentence each: such a rule probably has no effect."""

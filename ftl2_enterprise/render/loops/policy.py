@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.render.loops.prompts import who
-from ftl2_enterprise.render.text import Line, Role, count, line, one_line
+from ftl2_enterprise.render.text import Line, Role, count, line, one_line, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,10 @@ def in_force_lines(policy: PolicyInForce) -> list[Line]:
             return [*lines, line("nothing has an effect until it is corrected and loaded")]
     for rule in policy.rules:
         lines.extend(_rule(rule))
-    return [*lines, _defaults(policy)]
+    warnings = [
+        line(symbol("!", Role.WARNING), ("warning: ", Role.WARNING), one_line(text, 400)) for text in policy.warnings
+    ]
+    return [*lines, _defaults(policy), *warnings]
 
 
 def _defaults(policy: PolicyInForce) -> Line:

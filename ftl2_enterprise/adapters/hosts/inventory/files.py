@@ -73,7 +73,7 @@ def _refuse_cycle(inventory: Inventory) -> None:
 
 
 def _read(file: Path, inventory: Inventory) -> None:
-    if _is_program(file):
+    if is_program(file):
         _fill_from_json(_ask_program(file), inventory)
         return
     content = file.read_text(encoding="utf-8")
@@ -90,7 +90,8 @@ def _read(file: Path, inventory: Inventory) -> None:
             raise _Malformed(error.what, line=_line_of(content, error.keys), keys=error.keys) from error
 
 
-def _is_program(file: Path) -> bool:
+def is_program(file: Path) -> bool:
+    """Whether the inventory is the output of that file, which is executed."""
     if not os.access(file, os.X_OK):
         return False
     with file.open("rb") as opened:

@@ -31,3 +31,9 @@ def test_a_problem_of_the_site_policy_comes_first(service, ctl):
     lines = ctl("policy", "show")[1].splitlines()
     assert lines[0] == "the site policy cannot be used: cannot use the policy x line 2: why"
     assert lines[1:] == ["nothing has an effect until it is corrected and loaded"]
+
+
+def test_names_that_nothing_has_are_warnings(service, ctl):
+    found = PolicyInForce(rules=[RULE], revision="abc", warnings=["site rule 1 (10-base.yaml line 3): no module"])
+    service.on(ShowPolicy, found)
+    assert ctl("policy", "show")[1].splitlines()[-1] == "warning: site rule 1 (10-base.yaml line 3): no module"

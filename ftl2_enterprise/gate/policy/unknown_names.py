@@ -1,0 +1,52 @@
+"""Names in rules that nothing has: modules that cannot exist, and hosts and groups of no inventory. Pure.
+
+They are warnings: a policy may be written before the inventory, and for modules that are installed later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.gate.modules import is_known
+from ftl2_enterprise.gate.policy.pattern import Pattern
+from ftl2_enterprise.gate.policy.spellings import host_spelling
+from ftl2_enterprise.gate.policy.types import AppliesTo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Set as AbstractSet
+
+    from ftl2_enterprise.gate.policy.types import PolicyRule
+
+
+def warnings(rules: Iterable[PolicyRule], hosts: AbstractSet[str] | None) -> Iterator[str]:
+    """One sentence for each name; `hosts` are all names and addresses of all hosts, None if they are not known."""
+    spelled = None if hosts is None else frozenset((*hosts, *map(host_spelling, hosts)))
+    known: dict[str, bool] = {}
+    for rule in rules:
+        if rule.applies_to == frozenset({AppliesTo.MODEL_CALLS}):
+            continue
+        module, host = rule.match.get("module"), rule.match.get("host")
+        if (
+            module is not None
+            and AppliesTo.MODEL_CALLS not in rule.applies_to
+            and Pattern(module).is_literal
+            and not is_known(module)
+        ):
+            yield f"{_named(rule)}: no module is called {module!r}; one of a collection has its full name"
+        if host is None or spelled is None:
+            continue
+        if host not in known:
+            known[host] = _is_of_some(Pattern(host), spelled)
+        if not known[host]:
+            yield f"{_named(rule)}: no inventory has a host, a group or an address {host!r}"
+
+
+def _named(rule: PolicyRule) -> str:
+    return f"rule {rule.number} ({rule.source})"
+
+
+def _is_of_some(pattern: Pattern, names: AbstractSet[str]) -> bool:
+    lower = pattern.as_lower
+    if pattern.is_literal and (pattern.text in names or host_spelling(lower.text) in names):
+        return True
+    return any(pattern.matches(one) or lower.matches(one) for one in names)
