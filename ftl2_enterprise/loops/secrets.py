@@ -16,7 +16,7 @@ from ftl2_enterprise.core.secret_references import refers, reveal
 from ftl2_enterprise.gate.modules import RUNS_COMMANDS, canonical, find, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
 _HINT = (
     "write MODULE.PARAM=ENV_VAR, for example uri.url_password=DEPLOY_PASSWORD, or MODULE.PARAM=credential:NAME for a "
@@ -228,6 +228,21 @@ def complete(
         _, _, checked = _split(f"{name}={source}")
         named[name] = Secret(_value(name, checked, values, in_service=in_service))
     return Bindings(all=bindings.all, named=named)
+
+
+def check_used(bindings: Bindings, modules: Collection[str]) -> None:
+    """Refuse a binding for a module that is not among these, which are all that can be called. Raises Problem."""
+    names = {name for module in modules for name in spellings(module)}
+    for binding in bindings.all:
+        if any(fnmatchcase(name, binding.module) for name in names):
+            continue
+        target = f"{binding.module}.{binding.param}"
+        close = get_close_matches(binding.module, names, n=1)
+        used = f"it uses {', '.join(sorted(modules))}" if modules else "it uses no module"
+        raise invalid(
+            f"cannot bind {target}: the manifest never uses the module {binding.module}",
+            f"did you mean {close[0]}.{binding.param}?" if close else used,
+        )
 
 
 def _value(target: str, source: str, values: Mapping[str, str], *, in_service: bool) -> str:

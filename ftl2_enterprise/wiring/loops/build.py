@@ -35,6 +35,7 @@ from ftl2_enterprise.loops.engine.context import LoopContext, RunLimits
 from ftl2_enterprise.loops.lifecycle import ENDED_LOOPS
 from ftl2_enterprise.loops.ports import ModelLimits
 from ftl2_enterprise.loops.rows import loops as loop_rows, rules as rule_rows
+from ftl2_enterprise.loops.rules.files import in_use
 from ftl2_enterprise.loops.secrets import OF_THE_UNIT, Bindings, parse_bindings
 from ftl2_enterprise.loops.settings import LoopSettings, ObservationSettings
 from ftl2_enterprise.loops.units import desired_state as desired_units, runs as run_units
@@ -91,6 +92,8 @@ def prepare(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> 
     needs = read(prepared, settings, in_service=in_service)
     if isinstance(needs.decider, ManifestDecider):
         _check_names(needs.decider.plan, needs.inventory)
+        if not in_use(loop_rules.rules_dir(prepared, settings)):
+            secrets.check_used(needs.bindings, needs.decider.plan.modules)
         order = list(LoopRemediation)
         stricter = max(prepared.remediation, needs.decider.plan.remediation, key=order.index)
         labels = {**needs.decider.plan.labels, **prepared.labels}

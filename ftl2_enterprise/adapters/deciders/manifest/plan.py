@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.deciders.manifest.resolve import combined
+from ftl2_enterprise.adapters.deciders.manifest.validate import CommandCheck, ObservationCheck
 from ftl2_enterprise.protocol.loops.nouns import LoopRemediation
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ class ManifestPlan:
     questions: tuple[Question, ...]
     observations: tuple[ResolvedObservation, ...]
     steps: tuple[PlannedStep, ...]
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Every module that it can call, as it is written."""
+        found = {action.module for step in self.steps for action in step.actions}
+        found |= {one.entry.module for one in self.observations}
+        for step in self.steps:
+            match step.check:
+                case ObservationCheck():
+                    found.add(step.check.module)
+                case CommandCheck():
+                    found.add("shell")
+                case _:
+                    pass
+        return frozenset(found)
 
     def question(self, key: str) -> Question:
         """The question with that key, which must exist."""
