@@ -17,7 +17,7 @@ import msgspec
 
 from ftl2_enterprise.core import paths
 from ftl2_enterprise.core.problem import invalid, not_found
-from ftl2_enterprise.core.settings import check
+from ftl2_enterprise.core.settings import check, choices
 from ftl2_enterprise.core.settings.sections import (
     SHARED,
     AccessSettings,
@@ -254,6 +254,10 @@ class SettingsModel:
         try:
             value = msgspec.convert(written, kind, strict=not given.is_text)
         except msgspec.ValidationError as error:
+            if (wrong := choices.wrong_word(written, kind)) is not None:
+                where = ".".join((given.written, *wrong.path))
+                what = f"cannot use {wrong.word!r} for {where} from {given.origin}"
+                raise invalid(f"{what}: it is none of {wrong.listed}", wrong.hint) from error
             reason = str(error)[:1].lower() + str(error)[1:]
             raise invalid(f"cannot use {given.value!r} for {given.written} from {given.origin}: {reason}") from error
         if given.key in self.paths and value:
