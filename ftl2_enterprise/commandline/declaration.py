@@ -148,6 +148,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     has_json: bool = True
     reports_outcome: bool = False
     """The exit status reports the outcome of what it follows."""
+    works_offline: bool = False
+    """The other program has the same command, which does not need the service."""
 
     @property
     def usage(self) -> str:

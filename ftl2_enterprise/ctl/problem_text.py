@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.commandline import finder
-from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.ctl.program import FTL2CTL
 from ftl2_enterprise.protocol.verb import name_of
 
@@ -35,6 +35,9 @@ def as_typed(problem: Problem, command: Command | None, *, is_shell: bool = Fals
         hint = _COMMAND.sub(_own, hint)
         if is_shell:
             hint = hint.replace(f"`{FTL2CTL.name} ", "`")
+    if command is not None and command.works_offline and problem.code is Code.UNAVAILABLE:
+        offline = f"`{OTHER_PROGRAM} {command.name}` does the same without the service"
+        hint = f"{offline}; {hint}" if hint else offline
     return (
         problem if (message, hint) == (problem.message, problem.hint) else Problem(problem.code, message, hint=hint)
     )

@@ -32,6 +32,7 @@ COMMAND = Command(
     summary="Let nothing have an effect on hosts or models: everything, or one loop, host or group.",
     group=SERVICE,
     run=run,
+    works_offline=True,
     verbs=(FreezeEffects,),
     options=(*freezing.selection(LOOP_REF), freezing.REASON, freezing.UNTIL, freezing.NOW),
     details=(

@@ -28,6 +28,7 @@ COMMAND = Command(
     summary="List what is frozen, or was.",
     group=SERVICE,
     run=run,
+    works_offline=True,
     verbs=(ListFreezes,),
     options=(Option("ended", "Those that have ended instead, newest first."), limit(100)),
     examples=(Example("freezes"), Example("freezes --ended")),

@@ -36,6 +36,7 @@ COMMAND = Command(
     summary="End a freeze; what it held continues.",
     group=SERVICE,
     run=run,
+    works_offline=True,
     verbs=(ThawEffects,),
     arguments=(Argument("id", TEXT, "Id of the freeze, or its beginning.", optional=True),),
     options=(*freezing.selection(LOOP_REF), freezing.GRADUALLY),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.protocol.service.verbs import FreezeEffects, FreezeRecord
@@ -70,3 +72,23 @@ def test_what_is_not_clear_is_refused(service, ctl):
         status, out, err = ctl("freeze", *words)
         assert (status, out) == (2, "")
         assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["freeze", "--all", "--reason", "x"], "freeze"),
+        (["thaw", "--all"], "thaw"),
+        (["freezes"], "freezes"),
+    ],
+)
+def test_without_a_service_the_command_that_works_offline_is_named(ctl, tmp_path, words, command):
+    status, _, err = ctl(*words, "--socket", str(tmp_path / "none"))
+    assert status != 0
+    assert "cannot reach the service" in err
+    assert f"`ftl2-enterprise {command}` does the same without the service" in err
+    assert "systemctl start ftl2-enterprise" in err
+
+
+def test_other_commands_do_not_name_one(ctl, tmp_path):
+    assert "without the service" not in ctl("pause", "web", "--socket", str(tmp_path / "none"))[2]
