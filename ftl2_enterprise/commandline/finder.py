@@ -16,7 +16,7 @@ from ftl2_enterprise.core import interrupt, packages
 from ftl2_enterprise.core.problem import Problem, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import ModuleType
 
     from ftl2_enterprise.commandline.declaration import Command, Program
@@ -84,6 +84,8 @@ def find(program: Program, words: list[str], *, in_shell: bool = True) -> tuple[
         name, used = two, 2
     elif first in known:
         name = first
+    elif (similar := _similar_in_family(known, words)) is not None:
+        raise invalid(f"cannot find a command {' '.join(words[:2])!r}", f"did you mean `{program.name} {similar}`?")
     elif (meant := aliases(program).get(first)) is not None:
         name = meant
     else:
@@ -92,6 +94,16 @@ def find(program: Program, words: list[str], *, in_shell: bool = True) -> tuple[
     if command.in_shell_only and not in_shell:
         raise invalid(f"cannot run {first!r} here: it works in the shell only", f"`{program.name}` starts the shell")
     return command, words[used:]
+
+
+def _similar_in_family(known: Mapping[str, Place], words: list[str]) -> str | None:
+    """The command of two words that is probably meant, if the first one is right and the second one is mistyped."""
+    first, *rest = words
+    if not rest or rest[0].startswith("-"):
+        return None
+    family = [name.partition(" ")[2] for name in known if name.startswith(f"{first} ")]
+    close = nearest(rest[0], family) if family else None
+    return None if close is None else f"{first} {close}"
 
 
 def unknown(program: Program, word: str) -> Problem:

@@ -172,3 +172,25 @@ def test_a_beginning_is_preferred_to_a_similar_name(typed, hint):
     with pytest.raises(Problem) as caught:
         finder.find(FTL2CTL, [typed])
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("program", "typed", "hint"),
+    [
+        (FTL2CTL, "policy chekc shell", "did you mean `ftl2ctl policy check`?"),
+        (FTL2CTL, "rules lst", "did you mean `ftl2ctl rules list`?"),
+        (FTL2_ENTERPRISE, "policy tset FILE", "did you mean `ftl2-enterprise policy test`?"),
+        (FTL2_ENTERPRISE, "config shw", "did you mean `ftl2-enterprise config show`?"),
+    ],
+)
+def test_a_mistyped_second_word_suggests_the_nearest(program: Program, typed: str, hint: str) -> None:
+    with pytest.raises(Problem) as caught:
+        finder.find(program, typed.split())
+    first, second = typed.split()[:2]
+    assert caught.value.message == f"cannot find a command '{first} {second}'"
+    assert caught.value.hint == hint
+
+
+def test_an_option_after_the_first_word_is_no_second_word() -> None:
+    assert finder.find(FTL2CTL, ["policy", "--loop", "web"])[0].name == "policy show"
+    assert finder.find(FTL2CTL, ["rules"])[0].name == "rules list"
