@@ -84,6 +84,7 @@ class FenceTarget:
         self._thread: threading.Thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
         self.victim: subprocess.Popen[bytes] = self._start_victim()
+        self._new_victim: tuple[Any, ...] = self._state_of_victim()
 
     def rebuild(self) -> None:
         """Make the files, pipes and sockets of the folder as they were in the beginning."""
@@ -148,8 +149,9 @@ class FenceTarget:
         """Undo what a harmful command has done."""
         end([pid for pid in alive(self.mark) if pid != self.victim.pid])
         assert until(lambda: not [pid for pid in alive(self.mark) if pid != self.victim.pid])
-        self._end_victim()
-        self.victim = self._start_victim()
+        if self._state_of_victim() != self._new_victim:
+            self._end_victim()
+            self.victim = self._start_victim()
         self.rebuild()
 
     def settle(self) -> None:
