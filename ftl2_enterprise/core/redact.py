@@ -27,6 +27,10 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._known: KnownValues = KnownValues(values)
 
+    def learn(self, values: Iterable[str]) -> None:
+        """From now on also replace these values."""
+        self._known = self._known.extended(values)
+
     @property
     def reach(self) -> int:
         """Characters of a text in which one known value is written at most."""

@@ -43,7 +43,8 @@ class KnownValues:
     """The known secrets of a process. Holds them only inside of patterns and forms, and never prints them."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        parts = {part for value in values for part in _parts(value)}
+        self._parts: frozenset[str] = frozenset(part for value in values for part in _parts(value))
+        parts = self._parts
         forms = {form for part in parts for form in _written(part) if len(form) >= MIN_LENGTH and form not in MASK}
         viewed = [part for part in parts if len(part) >= MIN_VIEWED]
         self.reach: int = PER_BYTE * max((len(_bytes(part)) for part in parts), default=0) + 2 * DUMP_LINE
@@ -62,6 +63,10 @@ class KnownValues:
     @override
     def __repr__(self) -> str:
         return "KnownValues(hidden)"
+
+    def extended(self, values: Iterable[str]) -> KnownValues:
+        """These and further values."""
+        return KnownValues([*self._parts, *values])
 
     def contains(self, text: str) -> bool:
         """Whether the text, which is short, contains a form of a secret."""

@@ -37,6 +37,8 @@ class TerminalQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """The answers to choose from, which are completed."""
     default: str | None = None
     """The answer for an empty line; without one, an empty line postpones the answer."""
+    is_secret: bool = False
+    """Whether what is typed must not be shown."""
     check: Callable[[str], str]
     """From the typed text to the answer. Raises Problem for an invalid one."""
     settled: Callable[[ViewReader], Line | None]
@@ -80,7 +82,18 @@ class TerminalAsker:
 
     def answer(self, question: TerminalQuestion) -> str | Silence:
         """A valid answer, or why there is none."""
-        return until_valid(question, self._out, lambda: self._read(f"  {question.invitation}: "))
+        if not question.is_secret:
+            return until_valid(question, self._out, lambda: self._read(f"  {question.invitation}: "))
+        from ftl2_enterprise.commandline.hidden_input import without_echo  # noqa: PLC0415 - rarely needed
+
+        def read() -> str | None:
+            text = self._read(f"  {question.invitation}: ")
+            if text:
+                self._out.stream.write("\n")
+            return text
+
+        with without_echo(sys.stdin.fileno()):
+            return until_valid(question, self._out, read)
 
     def has_shown(self, subject: str) -> None:
         """Nothing is announced here."""

@@ -60,6 +60,14 @@ class Secret:
         return self._text
 
     @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @override
     def __repr__(self) -> str:
         return "Secret(hidden)"
 
@@ -99,13 +107,16 @@ class Bindings:
     all: tuple[Binding, ...] = ()
     named: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
     """Those to which the desired state refers."""
+    answered: dict[str, Secret] = field(default_factory=dict[str, Secret])
+    """Those to which the desired state refers and that people have answered so far."""
 
     def reveal(self, value: Any) -> Any:
         """The value with named secrets in place of references to them."""
-        return reveal(value, self._find) if self.named else value
+        return reveal(value, self._find) if self.named or self.answered else value
 
     def _find(self, name: str) -> str | None:
-        return self.named[name].reveal() if name in self.named else None
+        found = self.named.get(name) or self.answered.get(name)
+        return None if found is None else found.reveal()
 
     def inject(self, module: str, params: Mapping[str, Any], *, reveals: bool = False) -> dict[str, Any]:
         """The parameters with the bound ones added; parameters with explicit values keep them.
@@ -124,7 +135,8 @@ class Bindings:
 
     def values(self) -> list[str]:
         """The secret texts; only the redactor may use them."""
-        return [secret.reveal() for secret in (*(one.secret for one in self.all), *self.named.values())]
+        of_parameters = (one.secret for one in self.all)
+        return [secret.reveal() for secret in (*of_parameters, *self.named.values(), *self.answered.values())]
 
 
 def why_exposed(module: str, param: str) -> str | None:

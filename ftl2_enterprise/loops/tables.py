@@ -277,8 +277,10 @@ prompts = Table(
     Column("deadline_at", Integer, nullable=True),
     Column("answered_at", Integer, nullable=True),
     Column("kind", Word(PromptKind), nullable=False, server_default=text("'question'")),
+    Column("secret", Flag, nullable=False, server_default=text("0")),
     known("prompts", "state", PROMPT.states),
     known("prompts", "kind", PromptKind),
+    flag("prompts", "secret"),
     check(
         "prompts",
         "answered",

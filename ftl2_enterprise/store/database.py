@@ -73,7 +73,7 @@ class Store:
         the store can be used again as soon as the cause is removed.
         """
         with self._explaining("write"), self._transaction(writes=True) as connection:
-            tx = Tx(self._driver, connection, self.clock.now(), writes=True)
+            tx = Tx(self._driver, self.path, connection, self.clock.now(), writes=True)
             yield tx
             faults.reach(FaultPoint.BEFORE_COMMIT)
         faults.reach(FaultPoint.AFTER_COMMIT)
@@ -84,7 +84,7 @@ class Store:
     def read(self) -> Generator[Tx]:
         """One consistent view of the database. Raises Problem(unavailable) like write()."""
         with self._explaining("read"), self._transaction(writes=False) as connection:
-            yield Tx(self._driver, connection, self.clock.now(), writes=False)
+            yield Tx(self._driver, self.path, connection, self.clock.now(), writes=False)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Pass every committed fact to the listener from now on; returns a function that ends this."""

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import stat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,29 +23,28 @@ import msgspec
 from ftl2_enterprise.core.faults import FaultPoint, reach
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope, Thaw
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
+from ftl2_enterprise.store import private_files
+from ftl2_enterprise.store.private_files import PrivateFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 FREEZE, THAW = ".freeze", ".thawed"
 UNREADABLE = "unreadable"
 """The id of the freeze of everything that stands for files which cannot be read."""
-DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 LARGEST = 64 * 1024
 """Bytes of a file."""
 _FREEZES = msgspec.json.Decoder(Freeze)
 _THAWS = msgspec.json.Decoder(Thaw)
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FreezeFiles:
     """The files of one database."""
 
     def __init__(self, database: Path) -> None:
-        # Without links, so that everyone who names the database means the same files.
-        self._database: str = os.path.realpath(database)
-        self.directory: str = f"{self._database}.freezes"
+        self._files: PrivateFiles = PrivateFiles(database, "freezes")
+        self.directory: str = self._files.directory
 
     def in_force(self) -> Sequence[Freeze]:
         """Every freeze, oldest first, also those whose time has ended. Raises nothing.
@@ -64,7 +61,7 @@ class FreezeFiles:
         if not names:
             return ()
         try:
-            with self._opened() as directory:
+            with self._files.opened() as directory:
                 found = [one for name in names if (one := _read(directory, name, _FREEZES.decode)) is not None]
         except FileNotFoundError:
             return ()
@@ -77,8 +74,8 @@ class FreezeFiles:
     def add(self, freeze: Freeze) -> None:
         """Put the freeze in force. Raises Problem; then it is not in force."""
         try:
-            self._make_directory()
-            with self._opened() as directory:
+            self._files.make_directory()
+            with self._files.opened() as directory:
                 self._write(directory, freeze.id + FREEZE, freeze)
         except OSError as error:
             raise self._refused("freeze", error) from error
@@ -87,7 +84,7 @@ class FreezeFiles:
     def remove(self, thaw: Thaw) -> None:
         """End the freeze. One that has ended already stays as it is. Raises Problem; then it is in force."""
         try:
-            with self._opened() as directory:
+            with self._files.opened() as directory:
                 os.stat(thaw.id + FREEZE, dir_fd=directory)
                 self._write(directory, thaw.id + THAW, thaw)
                 reach(FaultPoint.THAW_WRITTEN)
@@ -102,7 +99,7 @@ class FreezeFiles:
     def thawed(self) -> Sequence[Thaw]:
         """The ends of freezes that are not yet recorded. What cannot be read is left out."""
         found: list[Thaw] = []
-        with contextlib.suppress(OSError), self._opened() as directory:
+        with contextlib.suppress(OSError), self._files.opened() as directory:
             names = os.listdir(directory)  # noqa: PTH208 - of a descriptor
             # With both files the thaw was not completed, and the freeze is in force.
             for name in names:
@@ -114,7 +111,7 @@ class FreezeFiles:
 
     def forget(self, freeze_id: str) -> None:
         """Remove what records who ended the freeze: it is recorded. A failure does no harm."""
-        with contextlib.suppress(OSError), self._opened() as directory:
+        with contextlib.suppress(OSError), self._files.opened() as directory:
             os.unlink(freeze_id + THAW, dir_fd=directory)
 
     def state(self) -> frozenset[str]:
@@ -124,61 +121,9 @@ class FreezeFiles:
         except OSError as error:
             return frozenset() if isinstance(error, FileNotFoundError) else frozenset({str(error)})
 
-    @contextlib.contextmanager
-    def _opened(self) -> Generator[int]:
-        # By its descriptor, so that a link in place of the directory leads nowhere else.
-        directory = os.open(self.directory, _OPEN_DIRECTORY)
-        try:
-            yield directory
-        finally:
-            os.close(directory)
-
-    def _make_directory(self) -> None:
-        try:
-            os.mkdir(self.directory, DIRECTORY_MODE)  # noqa: PTH102 - a text
-        except FileExistsError:
-            return
-        with self._opened() as directory:
-            self._give(directory)
-        parent = os.open(os.path.dirname(self.directory) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
-
     def _write(self, directory: int, name: str, value: Freeze | Thaw) -> None:
-        """Write the file, or nothing; it is on the disk when this returns."""
-        unfinished = f".{name}.{secrets.token_hex(4)}"
-        file = os.open(
-            unfinished,
-            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-            FILE_MODE,
-            dir_fd=directory,
-        )
-        try:
-            try:
-                self._give(file)
-                os.write(file, msgspec.json.encode(value))
-                os.fsync(file)
-            finally:
-                os.close(file)
-            reach(FaultPoint.FREEZE_UNFINISHED)
-            os.rename(unfinished, name, src_dir_fd=directory, dst_dir_fd=directory)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished, dir_fd=directory)
-            raise
-        os.fsync(directory)
-
-    def _give(self, file: int) -> None:
-        """Let root make files that the user of the service can read and remove."""
-        if os.geteuid() != 0:
-            return
-        try:
-            owner = os.stat(self._database)  # noqa: PTH116 - of a text
-        except FileNotFoundError:
-            owner = os.stat(os.path.dirname(self._database) or ".")  # noqa: PTH116, PTH120
-        os.fchown(file, owner.st_uid, owner.st_gid)
+        body = msgspec.json.encode(value)
+        self._files.write(directory, name, body, before=lambda: reach(FaultPoint.FREEZE_UNFINISHED))
 
     def _unreadable(self, why: str) -> Freeze:
         reason = f"the freezes in {self.directory} cannot be read ({why}), so nothing may begin"
@@ -218,16 +163,9 @@ def select(found: Sequence[Freeze], freeze_id: str | None, scope: FreezeScope, o
 
 def _read[T](directory: int, name: str, decode: Callable[[bytes], T]) -> T | None:
     """What the file has; None when it has been removed. Raises OSError and ValueError."""
-    try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-    except FileNotFoundError:
+    body = private_files.read(directory, name, LARGEST)
+    if body is None:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError(f"{name} is not a file")
-        body = os.read(file, LARGEST)
-    finally:
-        os.close(file)
     try:
         return decode(body)
     except msgspec.MsgspecError as error:

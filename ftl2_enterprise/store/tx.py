@@ -8,6 +8,7 @@ from ftl2_enterprise.store import events, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 class Tx:
     """Made by Store.write() and Store.read(); valid only inside their block."""
 
-    def __init__(self, driver: Driver, connection: Connection, now: Instant, *, writes: bool) -> None:
+    def __init__(self, driver: Driver, database: Path, connection: Connection, now: Instant, *, writes: bool) -> None:
         self.driver: Driver = driver
+        self.database: Path = database
+        """Where the database is; private files are next to it."""
         self.connection: Connection = connection
         self.raw: RawConnection = connection.connection.driver_connection
         """The connection of the driver, for prepared statements."""

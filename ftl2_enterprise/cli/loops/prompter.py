@@ -7,9 +7,10 @@ import getpass
 import os
 import sys
 import termios
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from ftl2_enterprise.commandline.hidden_input import without_echo
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
@@ -76,12 +77,14 @@ class TerminalPeople:
                     self._painter.stream.write(self._invitation(prompt))
                     self._painter.stream.flush()
                 try:
-                    text = await self._lines.read()
+                    text = await self._lines.read(hidden=prompt.secret)
                 except asyncio.CancelledError:
                     self._leave()
                     raise
-                if text is None:
+                if text is None or prompt.secret:
+                    # What ended the input was not shown.
                     self._leave()
+                if text is None:
                     return None
                 if not text.strip() and prompt.default is not None:
                     return prompt.default
@@ -108,6 +111,8 @@ class TerminalPeople:
 
     def _invitation(self, prompt: Prompt) -> str:
         choice = f"1-{len(prompt.options)}" if prompt.options else "text"
+        if prompt.secret:
+            choice = "a secret, not shown"
         default = f", Enter for {one_line(prompt.default, 60)}" if prompt.default is not None else ""
         return f"  answer ({choice}{default}): "
 
@@ -131,12 +136,16 @@ class LineReader:
             self._buffer = b""
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
-    async def read(self) -> str | None:
-        """The next line without its line break; None at the end of input; after Ctrl-D a terminal has more."""
+    async def read(self, *, hidden: bool = False) -> str | None:
+        """The next line without its line break; None at the end of input; after Ctrl-D a terminal has more.
+
+        `hidden`: a terminal does not show what is typed.
+        """
         self._ended = self._descriptor < 0
-        while b"\n" not in self._buffer and not self._ended:
-            await self._readable()
-            self._take()
+        with without_echo(self._descriptor) if hidden and self.is_terminal else nullcontext():
+            while b"\n" not in self._buffer and not self._ended:
+                await self._readable()
+                self._take()
         if b"\n" in self._buffer:
             taken, _, self._buffer = self._buffer.partition(b"\n")
         else:

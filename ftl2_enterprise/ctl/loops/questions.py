@@ -40,6 +40,7 @@ def question_of(prompt: Prompt, loop: str) -> TerminalQuestion:
         invitation=invitation(prompt, loop),
         options=tuple(prompt.options),
         default=prompt.default,
+        is_secret=prompt.secret,
         check=lambda text: resolve(prompt, text),
         settled=settled,
     )
@@ -48,6 +49,8 @@ def question_of(prompt: Prompt, loop: str) -> TerminalQuestion:
 def invitation(prompt: Prompt, loop: str) -> str:
     """The invitation, with what can be typed. It names the prompt, because others may be announced above it."""
     choice = f"1-{len(prompt.options)}" if prompt.options else "text"
+    if prompt.secret:
+        choice = "a secret, not shown"
     empty = "Enter for later"
     if prompt.default is not None:
         empty = f"Enter for {one_line(prompt.default, 60)}, Ctrl-C for later"

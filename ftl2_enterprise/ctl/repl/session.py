@@ -118,14 +118,18 @@ class Shell:
         finally:
             self._asked = None
 
-    def asking_session(self, options: list[CompletionCandidate]) -> PromptSession[str]:
+    def asking_session(self, options: list[CompletionCandidate], *, is_secret: bool = False) -> PromptSession[str]:
         """An input session for an answer, which is not kept in the history."""
-        return self._session(history=DummyHistory(), completer=AnswerCompleter(options), suggests=False)
+        completer = AnswerCompleter(options)
+        return self._session(history=DummyHistory(), completer=completer, suggests=False, is_secret=is_secret)
 
-    def _session(self, *, history: History, completer: Completer, suggests: bool) -> PromptSession[str]:
+    def _session(
+        self, *, history: History, completer: Completer, suggests: bool, is_secret: bool = False
+    ) -> PromptSession[str]:
         session: PromptSession[str] = PromptSession(
             history=history,
             completer=completer,
+            is_password=is_secret,
             complete_while_typing=False,
             enable_suspend=True,
             enable_history_search=suggests,
@@ -263,12 +267,16 @@ class ShellAsker:
         self.has_shown(question.subject)
         with self._shell.asks(question) as is_settled:
             invites = {False: f"  {question.invitation}: ", True: f"  {prompter.SETTLED}: "}
-            return prompter.until_valid(
-                question, self._out, lambda: self._read(options, lambda: invites[is_settled()]), is_settled=is_settled
-            )
 
-    def _read(self, options: list[CompletionCandidate], invite: str | Callable[[], str]) -> str | None:
-        session = self._shell.asking_session(options)
+            def read() -> str | None:
+                return self._read(options, lambda: invites[is_settled()], is_secret=question.is_secret)
+
+            return prompter.until_valid(question, self._out, read, is_settled=is_settled)
+
+    def _read(
+        self, options: list[CompletionCandidate], invite: str | Callable[[], str], *, is_secret: bool = False
+    ) -> str | None:
+        session = self._shell.asking_session(options, is_secret=is_secret)
         prompter.forget_typed()
         # What was typed after an Enter was read with it.
         clear_typeahead(session.input)

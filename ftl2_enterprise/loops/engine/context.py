@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.ports import Decider, Modules, Prompter, RuleRunner, StopSignal
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.rules.scope import RuleScope
-    from ftl2_enterprise.loops.secrets import Bindings
+    from ftl2_enterprise.loops.secrets import Bindings, Secret
     from ftl2_enterprise.protocol.caller import Caller
 
 
@@ -91,7 +91,10 @@ class Grants:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopContext:
-    """What the engine needs to run one loop. Nothing in it but the grants changes while the loop runs."""
+    """What the engine needs to run one loop.
+
+    Nothing in it changes while the loop runs but the grants, and what `learn` adds.
+    """
 
     spec: LoopSpec
     journal: LoopJournal
@@ -141,6 +144,13 @@ class LoopContext:
             freezes=self.freezes(),
             now=self.clock.now(),
         )
+
+    def learn(self, answered: Mapping[str, Secret]) -> None:
+        """Let calls use the secrets that people have answered, and take them out of every text from now on."""
+        if answered != self.bindings.answered:
+            self.bindings.answered.clear()
+            self.bindings.answered.update(answered)
+            self.redactor.learn(secret.reveal() for secret in answered.values())
 
     def effect(self, requested: RequestedCall) -> Effect:
         """The effect of a call, with the parameters that the module would receive, secrets included."""

@@ -32,12 +32,13 @@ from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSp
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Loop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.fire_rules import RuleJudgements
     from ftl2_enterprise.loops.ports import PromptAnswer
     from ftl2_enterprise.loops.rules.rule import RuleSet
+    from ftl2_enterprise.loops.secrets import Secret
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
     from ftl2_enterprise.store.tx import Tx
 
@@ -53,6 +54,8 @@ class LoopSnapshot:
     of_run: Sequence[Iteration]
     """The iterations of the run so far, in order; all but the last one have ended."""
     answers: Sequence[PromptAnswer]
+    secrets: Mapping[str, Secret]
+    """The answers that are secrets, by key."""
     approval: ApprovalRequest | None = None
     """The newest request for approval, whatever its state."""
 
@@ -66,10 +69,12 @@ def snapshot(tx: Tx, loop_id: int) -> LoopSnapshot:
     """Read the stored state of the loop's current run."""
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
+    answers, secrets = prompting.answers(tx, loop_id)
     return LoopSnapshot(
         loop=loop,
         of_run=of_run,
-        answers=prompting.answers(tx, loop_id),
+        answers=answers,
+        secrets=secrets,
         approval=approval_rows.latest(tx, loop_id),
     )
 

@@ -14,6 +14,8 @@ from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.ports import BY_DEFAULT, UNATTENDED, PromptAnswer
 from ftl2_enterprise.loops.rows import approvals as approval_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.secret_answers import SecretAnswers
+from ftl2_enterprise.loops.secrets import Secret
 from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
 from ftl2_enterprise.protocol.loops.approvals import APPROVE
 from ftl2_enterprise.protocol.loops.nouns import Iteration, Prompt, PromptKind, PromptState
@@ -31,25 +33,32 @@ POLL = 0.2
 """Seconds between checks for an answer that another process recorded."""
 
 
-def answers(tx: Tx, loop_id: int) -> list[PromptAnswer]:
-    """The closed questions of the loop, oldest first; if a key was asked again, only the latest.
+def answers(tx: Tx, loop_id: int) -> tuple[list[PromptAnswer], dict[str, Secret]]:
+    """The closed questions of the loop, oldest first, and the answers that are secrets, by key.
 
-    A question without an answer is left out, and so asked again, if a person has started the loop again since.
+    If a key was asked again, only the latest. A question without an answer is left out, and so asked again, if a
+    person has started the loop again since; also one whose answer was a secret that is lost.
     """
     settled: dict[str, PromptAnswer] = {}
+    secrets: dict[str, Secret] = {}
     since: int | None = None
     for prompt in prompt_rows.get_prompts(tx, loop_id):
         if prompt.state is PromptState.OPEN or prompt.kind is PromptKind.APPROVAL:
             continue
         settled.pop(prompt.key, None)
+        secrets.pop(prompt.key, None)
         if prompt.answer is None:
             since = prompt_rows.run_by_person(tx, loop_id) if since is None else since
             if prompt_rows.run_of_prompt(tx, prompt) < since:
                 continue
+        elif prompt.secret:
+            if (kept := SecretAnswers(tx.database).get(prompt)) is None:
+                continue
+            secrets[prompt.key] = Secret(kept)
         settled[prompt.key] = PromptAnswer(
             key=prompt.key, question=prompt.question, answer=prompt.answer, answered_by=prompt.answered_by
         )
-    return list(settled.values())
+    return list(settled.values()), secrets
 
 
 def put(
@@ -147,9 +156,8 @@ def _answer(engine: LoopContext, prompt: Prompt, answer: str) -> None:
         _decide(engine, prompt, answer)
         return
     with _unless_settled(engine, prompt):
-        engine.journal.commit(
-            prompt_rows.answer_prompt, prompt.id, engine.redactor.text(answer), engine.prompter.name
-        )
+        chosen = answer if prompt.secret else engine.redactor.text(answer)
+        engine.journal.commit(prompt_units.answer, prompt, chosen, engine.prompter.name)
 
 
 def _decide(engine: LoopContext, prompt: Prompt, answer: str) -> None:

@@ -70,6 +70,7 @@ async def run(engine: LoopContext) -> RunEnd:
     """Iterate until the run ends."""
     while True:
         now = engine.journal.read(decide.snapshot, engine.journal.loop_id)
+        engine.learn(now.secrets)
         last = now.of_run[-1] if now.of_run else None
         fresh = last is None or last.state is IterationState.ENDED
         if fresh and (end := run_end.end_of(engine, now)) is not None:

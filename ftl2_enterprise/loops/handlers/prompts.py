@@ -16,9 +16,9 @@ from ftl2_enterprise.loops.rows import (
     observations as observation_rows,
     prompts as prompt_rows,
 )
-from ftl2_enterprise.loops.units import approvals as approval_units
+from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units
 from ftl2_enterprise.protocol.caller import Caller
-from ftl2_enterprise.protocol.loops.answers import resolve
+from ftl2_enterprise.protocol.loops.answers import require_private, resolve
 from ftl2_enterprise.protocol.loops.approvals import APPROVE, ApprovalDetail, ApprovalState
 from ftl2_enterprise.protocol.loops.nouns import Prompt, PromptKind, PromptState
 from ftl2_enterprise.protocol.loops.replies import PromptDetail, PromptLine
@@ -47,8 +47,9 @@ def answer_prompt(tx: Tx, request: AnswerPrompt, caller: Caller) -> Prompt:
     _check_open(prompt, "answer")
     if prompt.kind is PromptKind.APPROVAL:
         return approval_units.decide(tx, prompt.id, caller, approved=resolve(prompt, request.answer) == APPROVE)
-    chosen = _NOTHING_HIDDEN.text(resolve(prompt, request.answer))
-    return prompt_rows.answer_prompt(tx, prompt.id, chosen, tx.actor)
+    require_private(prompt, is_private=request.is_private)
+    chosen = resolve(prompt, request.answer)
+    return prompt_units.answer(tx, prompt, chosen if prompt.secret else _NOTHING_HIDDEN.text(chosen), tx.actor)
 
 
 @unit

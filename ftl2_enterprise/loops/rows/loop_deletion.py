@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from ftl2_enterprise.loops.rows import model_spending
+from ftl2_enterprise.loops.rows import model_spending, prompts as prompt_rows
+from ftl2_enterprise.loops.secret_answers import SecretAnswers
 from ftl2_enterprise.loops.tables import (
     TEXT_REFERRERS,
     actions,
@@ -42,6 +43,7 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
             )
         ).scalars()
     ]
+    secret_answers = prompt_rows.secret_prompts(tx, loop_id)
     for table in (
         rule_results, model_waits, model_reservations, model_calls, observations, actions, approval_votes, approvals,
         prompts, iterations, increments, hosts, resources,
@@ -50,3 +52,5 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     model_spending.forget_loop(tx, loop_id)
     tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
     texts.collect(tx, digests)
+    # If this is not committed after all, the loop asks again.
+    SecretAnswers(tx.database).remove(secret_answers)

@@ -75,6 +75,7 @@ def insert_prompt(  # noqa: PLR0913 - each is a column
     context: str | None,
     deadline_at: Instant | None,
     kind: PromptKind = PromptKind.QUESTION,
+    secret: bool = False,
 ) -> Prompt:
     """Insert a prompt. Raises Problem(conflict) when the loop has an open one with the same key."""
     row: dict[str, Any] = {
@@ -89,6 +90,7 @@ def insert_prompt(  # noqa: PLR0913 - each is a column
         "asked_at": tx.now,
         "deadline_at": deadline_at,
         "kind": kind,
+        "secret": secret,
     }
     try:
         prompt_id = _INSERT.insert(tx, row)
@@ -146,6 +148,11 @@ def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None
         # A literal, because SQLite uses the partial index only for exactly its condition.
         query = query.where(prompts.c.state == literal_column(f"'{state.value}'"))
     return _PROMPTS.all(tx.connection.execute(query))
+
+
+def secret_prompts(tx: Tx, loop_id: int) -> list[Prompt]:
+    """The prompts of a loop whose answers are secrets."""
+    return [prompt for prompt in get_prompts(tx, loop_id) if prompt.secret]
 
 
 def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ftl2_enterprise.core.redact import MASK
 from ftl2_enterprise.loops.lifecycle import IterationEvent
 from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows
+from ftl2_enterprise.loops.secret_answers import SecretAnswers
 from ftl2_enterprise.loops.units import runs as run_units
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.facts import LoopAnswered, LoopAsked, PromptAsked, loop_subject
@@ -27,6 +29,7 @@ def ask(
         default=decision.ask.default,
         context=decision.reasoning or None,
         deadline_at=deadline,
+        secret=decision.ask.secret,
     )
     record_asked(tx, iteration, decision, prompt, by=by)
     loop_rows.move_loop(tx, iteration.loop_id, generation, LoopAsked(prompt_id=prompt.id))
@@ -54,8 +57,21 @@ def record_asked(tx: Tx, iteration: Iteration, decision: Decision, prompt: Promp
         default=prompt.default,
         context=prompt.context,
         deadline_at=prompt.deadline_at,
+        secret=prompt.secret,
     )
     tx.emit(asked, subject=loop_subject(iteration.loop_id))
+
+
+@unit
+def answer(tx: Tx, prompt: Prompt, text: str, answered_by: str | None) -> Prompt:
+    """Record the answer to the prompt, which was open; a secret is kept next to the database.
+
+    Raises Problem: conflict when the prompt is closed by now, unavailable or denied when the secret cannot be kept.
+    """
+    if prompt.secret:
+        SecretAnswers(tx.database).put(prompt, text)
+        text = MASK
+    return prompt_rows.answer_prompt(tx, prompt.id, text, answered_by)
 
 
 @unit

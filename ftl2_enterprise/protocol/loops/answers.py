@@ -23,7 +23,8 @@ def resolve(prompt: Prompt, text: str) -> str:
 
     Raises Problem(invalid) for any other text.
     """
-    answer = text.strip()
+    # A secret may begin or end with blanks.
+    answer = text.rstrip("\r\n") if prompt.secret else text.strip()
     if not answer:
         raise invalid(f"cannot accept an empty answer to prompt {prompt.id}", _choices(prompt))
     if len(answer) > LONGEST:
@@ -43,7 +44,18 @@ def resolve(prompt: Prompt, text: str) -> str:
     raise invalid(f"cannot accept {shorten_line(answer, 80)!r} as an answer to prompt {prompt.id}", _choices(prompt))
 
 
+def require_private(prompt: Prompt, *, is_private: bool) -> None:
+    """Raises Problem(invalid) for a secret that was given where others could see it."""
+    if prompt.secret and not is_private:
+        raise invalid(
+            f"cannot take the answer to prompt {prompt.id} from the command line: it is a secret",
+            "leave it out and type it, or write - and pipe it; others may have seen the one that you gave",
+        )
+
+
 def _choices(prompt: Prompt) -> str:
+    if prompt.secret:
+        return "type or pipe the secret"
     if not prompt.options:
         return "write the answer as text"
     listed = ", ".join(f"{n} for {shorten_line(option, 60)!r}" for n, option in enumerate(prompt.options, start=1))

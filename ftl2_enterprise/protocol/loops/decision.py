@@ -37,6 +37,8 @@ class Ask(Strict, frozen=True):
     default: str | None = None
     key: str | None = None
     """A stable name, by which later iterations find the answer; None uses the question itself."""
+    secret: bool = False
+    """Whether the answer is a secret. Only a manifest can ask for one."""
 
 
 class StateOp(Strict, frozen=True):

@@ -44,6 +44,8 @@ class Question(Strict, frozen=True, kw_only=True):
     """The accepted answers; without options any text is accepted."""
     default: str | int | None = None
     """The answer if the prompt expires or is dismissed."""
+    secret: bool = False
+    """Whether the answer is a secret. Actions read it as `secrets.KEY`; it is neither shown nor in the database."""
 
 
 class ManifestObservation(Strict, frozen=True, kw_only=True):

@@ -379,6 +379,8 @@ class Prompt(Wire, frozen=True):
     deadline_at: Instant | None
     answered_at: Instant | None
     kind: PromptKind = PromptKind.QUESTION
+    secret: bool = False
+    """Whether the answer is a secret: it is not in the database, and `answer` is a mask."""
 
 
 class ModelCall(Wire, frozen=True):

@@ -143,6 +143,8 @@ class AnswerPrompt(Request[Prompt], frozen=True, tag="prompt.answer"):
 
     prompt: RowId
     answer: Annotated[str, Meta(max_length=100_000)]
+    is_private: bool = False
+    """No one else could see the answer where it was typed; a secret is refused without that."""
 
 
 class ApprovePrompt(Request[Prompt], frozen=True, tag="prompt.approve"):

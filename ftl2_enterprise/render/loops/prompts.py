@@ -251,7 +251,7 @@ def prompts_table(reader: ViewReader, found: Sequence[PromptLine], *, settled: b
             cell((ago(one.prompt.asked_at, now), Role.FAINT)),
             cell(str(one.prompt.state) if settled else "-"),
             cell(one_line(one.prompt.question, 300)),
-            cell(one_line(" | ".join(one.prompt.options), 120) or "any text"),
+            cell(one_line(" | ".join(one.prompt.options), 120) or ("a secret" if one.prompt.secret else "any text")),
             cell(until(one.prompt.deadline_at, now) if one.prompt.deadline_at and not settled else "-"),
             cell(one_line(one.prompt.answer, 120) if one.prompt.answer is not None else "-"),
         ]

@@ -32,7 +32,7 @@ def summary(
 
 
 def _example(prompt: Prompt) -> str:
-    return f"ANSWER   # {one_line(prompt.question, 80)}"
+    return f"{'-' if prompt.secret else 'ANSWER'}   # {one_line(prompt.question, 80)}"
 
 
 def _next(what: str, command: str) -> Line:

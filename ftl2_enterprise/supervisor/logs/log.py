@@ -31,7 +31,7 @@ from ftl2_enterprise.supervisor.logs.files import RotatingFile, path_of
 from ftl2_enterprise.supervisor.logs.record import about, decode, encode, for_eyes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from pathlib import Path
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -205,9 +205,9 @@ def close() -> None:
     _log.flush()
 
 
-def learn(secret_values: Iterable[str]) -> None:
-    """From now on these values are taken out of every line."""
-    _log.redactor = Redactor(secret_values)
+def use(redactor: Redactor) -> None:
+    """From now on this takes secrets out of every line, also those that it learns later."""
+    _log.redactor = redactor
 
 
 def redactor() -> Redactor:

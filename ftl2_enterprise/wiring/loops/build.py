@@ -124,6 +124,8 @@ class LoopInputs:
     site: Callable[[], Policy]
     """The policy of the site, as it is in force when this is called."""
     bindings: Bindings
+    redactor: Redactor
+    """Knows the secrets of the bindings and the keys of the model."""
     decider: Decider
 
 
@@ -146,7 +148,14 @@ def read(spec: LoopSpec, settings: Settings, *, in_service: bool = False) -> Loo
             f"cannot ask claude: the program {settings.section(ModelSettings).command!r} is not installed",
             "install Claude Code, or set model.command in the configuration",
         )
-    return LoopInputs(inventory=inventory, policy=policy, site=site, bindings=bindings, decider=decider)
+    return LoopInputs(
+        inventory=inventory,
+        policy=policy,
+        site=site,
+        bindings=bindings,
+        redactor=Redactor([*bindings.values(), *model_keys().values()]),
+        decider=decider,
+    )
 
 
 SITE = "site"
@@ -276,8 +285,7 @@ def build(
     """The context of a loop that this process has claimed. Raises Problem."""
     spec, of_loops = loop.spec, settings.section(LoopSettings)
     # The keys of the model are secrets, too: modules do not receive them, and they are redacted in stored texts.
-    keys = model_keys()
-    redactor = Redactor([*needs.bindings.values(), *keys.values()])
+    keys, redactor = model_keys(), needs.redactor
     # Files there are named by their content and created under a lock, so that all loops can share them.
     work_dir = Path(settings.store.path).parent / "cache"
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -94,7 +94,7 @@ async def _work(journal: LoopJournal, settings: Settings, stop: StopSignal, help
         return
     try:
         needs = build.read(loop.spec, settings, in_service=True)
-        log.learn([*needs.bindings.values(), *build.model_keys().values()])
+        log.use(needs.redactor)
         engine = build.build(
             journal,
             loop,

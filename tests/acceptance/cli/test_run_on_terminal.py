@@ -10,6 +10,7 @@ import pytest
 
 from ftl2_enterprise.cli.loops.progress_live import FRAMES
 from tests.support.processes.command import Command
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +76,24 @@ def test_a_question_is_answered_at_the_terminal(command: Command, tmp_path: Path
     assert "✔ converged: loop made" in shown
     assert "observing" not in shown
     assert "\x1b[32m" in terminal.raw
+
+
+def test_a_secret_is_not_shown_while_it_is_typed(command: Command, tmp_path: Path) -> None:
+    text = f"""version: 1
+name: made
+questions: [{{key: phrase, question: "Which phrase?", secret: true}}]
+steps:
+  - {{name: made, copy: {{dest: {tmp_path}/made, content: "{{{{ secrets.phrase }}}}", mode: 0600}}}}
+"""
+    (tmp_path / "made.yaml").write_text(text)
+    terminal = Terminal(command, "run", "-f", str(tmp_path / "made.yaml"))
+    terminal.child.expect("a secret, not shown")
+    until(lambda: not terminal.child.getecho())
+    terminal.child.sendline("  open sesame ")
+    assert terminal.end() == 0
+    assert (tmp_path / "made").read_text() == "  open sesame "
+    assert "sesame" not in terminal.raw
+    assert "answered: [redacted] (by " in terminal.screen()
 
 
 def test_enter_takes_the_default(command: Command, tmp_path: Path) -> None:

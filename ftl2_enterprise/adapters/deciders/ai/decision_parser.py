@@ -242,6 +242,8 @@ def _op_faults(where: str, op: StateOp) -> Iterator[str]:
 def _ask_faults(ask: Ask) -> Iterator[str]:
     if not ask.question.strip():
         yield "ask: the question is empty"
+    if ask.secret:
+        yield "ask: you cannot ask for a secret; if one is missing, give that as the reason why it is blocked"
     if any(not option.strip() for option in ask.options):
         yield "ask: an option is empty"
     if len(set(ask.options)) != len(ask.options):

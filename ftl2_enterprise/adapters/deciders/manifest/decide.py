@@ -278,6 +278,7 @@ class _ManifestDecision:
             options=[str(option) for option in question.options],
             default=None if question.default is None else str(question.default),
             key=key,
+            secret=question.secret,
         )
         return Decision(reasoning=f"{step.step.name} needs the answer.", ask=ask, unmet=unmet)
 

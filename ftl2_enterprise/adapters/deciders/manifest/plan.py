@@ -72,6 +72,11 @@ class ManifestPlan:
                     pass
         return frozenset(found)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether templates can have references to secrets."""
+        return bool(self.secrets) or any(question.secret for question in self.questions)
+
     def question(self, key: str) -> Question:
         """The question with that key, which must exist."""
         return next(question for question in self.questions if question.key == key)

@@ -336,19 +336,22 @@ class _Resolver:
     def _known(self, where: Where, reads: References, more: Mapping[str, Any], *, within: str) -> References:
         """The references. Raises Problem(invalid) for the first one that refers to nothing."""
         manifest = self.parsed.manifest
+        asked = {question.key for question in manifest.questions if question.secret}
         roots = manifest_template.ROOTS | manifest_template.BUILT_IN | set(more)
         for used, known, prefix in (
             (reads.names, roots, ""),
             (reads.vars, manifest.vars.keys(), "vars."),
-            (reads.answers, {question.key for question in manifest.questions}, "answers."),
+            (reads.answers, {question.key for question in manifest.questions} - asked, "answers."),
             (reads.observed, {entry.name for entry in manifest.observe}, "observed."),
-            (reads.secrets, manifest.secrets.keys(), "secrets."),
+            (reads.secrets, manifest.secrets.keys() | asked, "secrets."),
         ):
             for name in sorted(used - known):
                 close = get_close_matches(name, sorted(set(known) - manifest_template.BUILT_IN), n=1, cutoff=0.5)
                 hint = f"did you mean {prefix}{close[0]}?" if close else None
                 if not prefix and name in manifest.vars:
                     hint = f"did you mean vars.{name}?"
+                if prefix == "answers." and name in asked:
+                    hint = f"the answer is a secret: write secrets.{name}"
                 raise self._problem(where, f"{within} {prefix}{name}, which does not exist", hint)
         return reads
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from ftl2_enterprise.adapters.deciders.manifest.yaml_lines import Where
     from ftl2_enterprise.core.problem import Problem
+    from ftl2_enterprise.protocol.loops.manifest import Question
 
 _NOT_FOR_OBSERVATIONS = "observations are made before anything is decided, so they cannot read what was observed"
 
@@ -103,12 +104,25 @@ class _Validator:
             if question.default is not None and options and str(question.default) not in options:
                 what = f"the default {question.default!r} of the question {question.key!r} is not one of its options"
                 raise self._problem(("questions", n, "default"), what, f"options: {', '.join(options)}")
-            if not options and is_sensitive(question.key):
+            if question.secret:
+                self._check_secret(n, question)
+            elif not options and is_sensitive(question.key):
                 what = f"the question {question.key!r} has the name of a secret, and answers are stored and shown"
                 hint = (
-                    "list it under `secrets:`, and read it as secrets.NAME; if it is no secret, give it another key"
+                    f"give it `secret: true`, and read it as secrets.{question.key}; if it is no secret, give it "
+                    "another key"
                 )
                 raise self._problem(("questions", n, "key"), what, hint)
+
+    def _check_secret(self, n: int, question: Question) -> None:
+        name = f"the question {question.key!r}, whose answer is a secret,"
+        for key, given in (("options", question.options), ("default", question.default)):
+            if given not in (None, []):
+                hint = "leave it out: it would be stored and shown"
+                raise self._problem(("questions", n, key), f"{name} has `{key}`", hint)
+        if question.key in self.resolved.manifest.secrets:
+            hint = "a secret has a source, or is asked for: remove one of the two"
+            raise self._problem(("questions", n, "key"), f"{name} is listed under `secrets` too", hint)
 
     def check_observation(self, named: ResolvedObservation) -> None:
         if _reads_observed(named.reads):

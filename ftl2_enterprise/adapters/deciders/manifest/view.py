@@ -95,7 +95,7 @@ class ManifestView:
             "host": host,
             "observed": {name: result.result for name, result in observed.items() if result},
         }
-        if self.plan.secrets:
+        if self.plan.has_secrets:
             found = without_references(found)
         secrets = {name: reference(name) for name in reads.secrets} if reads else {}
         return {
@@ -117,7 +117,8 @@ class ManifestView:
     def first_unanswered(self, reads: References) -> str | None:
         """The key of the first question, in the manifest's order, that is read and has no answer."""
         for question in self.plan.questions:
-            if question.key in reads.answers and question.key not in self.answers:
+            read = reads.secrets if question.secret else reads.answers
+            if question.key in read and question.key not in self.answers:
                 return question.key
         return None
 

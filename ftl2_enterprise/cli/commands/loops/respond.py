@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.cli.loops.arguments import LOOPS
 from ftl2_enterprise.cli.loops.prompter import user_name
 from ftl2_enterprise.commandline.declaration import POSITIVE, TEXT, Argument, Command, Example
-from ftl2_enterprise.protocol.loops.answers import resolve
+from ftl2_enterprise.commandline.hidden_input import STANDARD_INPUT, read_hidden
+from ftl2_enterprise.protocol.loops.answers import LONGEST, require_private, resolve
 from ftl2_enterprise.render.text import Role, line, one_line, quoted, symbol
 
 if TYPE_CHECKING:
@@ -21,32 +22,35 @@ def run(session: CliSession, given: GivenValues) -> int:
     from ftl2_enterprise.cli import service  # noqa: PLC0415 - not needed for help
 
     prompt_id, answer = given.number("prompt-id", 0), given.text("answer")
+    is_private = answer == STANDARD_INPUT
+    if is_private:
+        answer = read_hidden("answer", longest=LONGEST)
     path = Path(session.settings.store.path)
     # The service is the only writer of its database. A user without a database means the system's service.
     if service.holder(session.settings) is not None or (
         session.db is None and not path.exists() and service.is_running(session)
     ):
-        return _ask_service(session, prompt_id, answer)
-    return _write(session, prompt_id, answer)
+        return _ask_service(session, prompt_id, answer, is_private=is_private)
+    return _write(session, prompt_id, answer, is_private=is_private)
 
 
-def _ask_service(session: CliSession, prompt_id: int, answer: str) -> int:
+def _ask_service(session: CliSession, prompt_id: int, answer: str, *, is_private: bool) -> int:
     from ftl2_enterprise.cli import service  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ShowLoop  # noqa: PLC0415
 
     with service.reach(session) as (connection, _):
-        prompt = connection.call(AnswerPrompt(prompt=prompt_id, answer=answer))
+        prompt = connection.call(AnswerPrompt(prompt=prompt_id, answer=answer, is_private=is_private))
         loop = connection.call(ShowLoop(loop=str(prompt.loop_id))).loop
     _confirm(session, prompt_id, loop.name, prompt.answer or "")
     return 0
 
 
-def _write(session: CliSession, prompt_id: int, answer: str) -> int:
+def _write(session: CliSession, prompt_id: int, answer: str, *, is_private: bool) -> int:
     from ftl2_enterprise.core import lease  # noqa: PLC0415
     from ftl2_enterprise.core.problem import conflict  # noqa: PLC0415
     from ftl2_enterprise.core.redact import Redactor  # noqa: PLC0415
     from ftl2_enterprise.loops.rows import loops as loop_rows, prompts as prompt_rows  # noqa: PLC0415
-    from ftl2_enterprise.loops.units import approvals as approval_units  # noqa: PLC0415
+    from ftl2_enterprise.loops.units import approvals as approval_units, prompts as prompt_units  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.approvals import APPROVE  # noqa: PLC0415
     from ftl2_enterprise.protocol.loops.nouns import PromptKind, PromptState  # noqa: PLC0415
     from ftl2_enterprise.wiring.loops import build  # noqa: PLC0415
@@ -61,11 +65,15 @@ def _write(session: CliSession, prompt_id: int, answer: str) -> int:
                 else ""
             )
             raise conflict(f"cannot answer prompt {prompt_id}: it is {prompt.state}{by}")
-        chosen = Redactor().text(resolve(prompt, answer))
+        require_private(prompt, is_private=is_private)
+        chosen = resolve(prompt, answer)
+        if not prompt.secret:
+            chosen = Redactor().text(chosen)
         if prompt.kind is PromptKind.APPROVAL:
             approval_units.decide(tx, prompt_id, build.this_person(), approved=chosen == APPROVE)
         else:
-            prompt_rows.answer_prompt(tx, prompt_id, chosen, user_name())
+            prompt = prompt_units.answer(tx, prompt, chosen, user_name())
+            chosen = prompt.answer or ""
         loop = loop_rows.get_loop(tx, prompt.loop_id)
     _confirm(session, prompt_id, loop.name, chosen)
     if loop.managed:
@@ -92,8 +100,14 @@ COMMAND = Command(
     run=run,
     arguments=(
         Argument("prompt-id", POSITIVE, "Number of the prompt."),
-        Argument("answer", TEXT, "An option, its number, or text."),
+        Argument(
+            "answer", TEXT, "An option, its number, or text; - reads it from standard input, as a secret has to be."
+        ),
     ),
     details="Answering a settled prompt again is a conflict.",
-    examples=(Example("respond 3 yes"), Example("respond 3 1", "with the number of an option")),
+    examples=(
+        Example("respond 3 yes"),
+        Example("respond 3 1", "with the number of an option"),
+        Example("respond 3 -", "with a secret that you type or pipe"),
+    ),
 )

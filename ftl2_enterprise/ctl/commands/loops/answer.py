@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 def run(session: CtlSession, given: GivenValues) -> int:
     """Submit the given answer; without one, ask the user for it and follow the loop."""
     if given.has("answer"):
-        request = AnswerPrompt(prompt=given.number("prompt", 0), answer=given.text("answer"))
+        from ftl2_enterprise.commandline.hidden_input import STANDARD_INPUT, read_hidden  # noqa: PLC0415
+        from ftl2_enterprise.protocol.loops.answers import LONGEST  # noqa: PLC0415
+
+        answer = given.text("answer")
+        is_private = answer == STANDARD_INPUT
+        request = AnswerPrompt(
+            prompt=given.number("prompt", 0),
+            answer=read_hidden("answer", longest=LONGEST) if is_private else answer,
+            is_private=is_private,
+        )
         if given.has("wait"):
             from ftl2_enterprise.ctl.loops import follow  # noqa: PLC0415 - most calls do not wait
 
@@ -69,7 +78,8 @@ def _ask(session: CtlSession, asker: Asker, prompt_id: int, *, follows: bool) ->
     if text is Silence.LATER:
         session.print(line("the prompt stays open: ", (session.command(f"answer {prompt_id}"), Role.COMMAND)))
         return 0
-    status = follow.after_call(session, AnswerPrompt(prompt=prompt_id, answer=text))
+    request = AnswerPrompt(prompt=prompt_id, answer=text, is_private=detail.prompt.secret)
+    status = follow.after_call(session, request)
     # The prompt is answered: a later failure of the loop is no failure of this command.
     return status if follows else 0
 
@@ -81,7 +91,13 @@ COMMAND = Command(
     verbs=(AnswerPrompt, ListPrompts, ShowPrompt),
     arguments=(
         Argument("prompt", PROMPT_ID, "Number of the prompt.", optional=True),
-        Argument("answer", ANSWER, "An option, its number, or text.", optional=True, rest=True),
+        Argument(
+            "answer",
+            ANSWER,
+            "An option, its number, or text; - reads it from standard input, as a secret has to be.",
+            optional=True,
+            rest=True,
+        ),
     ),
     options=(
         Option(
@@ -100,5 +116,6 @@ COMMAND = Command(
         Example("answer 3", "prompt 3"),
         Example("answer 3 yes", "with an option, or any text if there are none"),
         Example("answer 3 1", "with the number of an option"),
+        Example("answer 3 -", "with a secret that you pipe"),
     ),
 )

@@ -1,37 +1,36 @@
-"""Approvals, the kind of a prompt, and two outcomes more.
-
-SQLite cannot change the CHECK constraints of a table, and copying `iterations` can take minutes. A wider constraint
-does not affect what is stored, so the text of the table is changed instead, as section 7 of lang_altertable.html in
-the documentation of SQLite describes.
-"""
+"""Approvals, the kind of a prompt, and two outcomes more."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
+from ftl2_enterprise.store.migrations.table_text import replace_in_tables
+
 revision = "loops_0002"
 down_revision = "loops_0001"
 
 _KIND = "kind TEXT DEFAULT 'question' NOT NULL"
-_CONSTRAINTS = {
-    "loops": ("'blocked', 'denied', 'model_failed'", "'blocked', 'denied', 'unapproved', 'drifted', 'model_failed'"),
-    "iterations": (
-        "'blocked', 'denied', 'model_failed'",
-        "'blocked', 'denied', 'unapproved', 'drifted', 'model_failed'",
-    ),
-    "prompts": (
-        "\tCONSTRAINT prompts_answered CHECK",
-        "\tCONSTRAINT prompts_kind_known CHECK (\"kind\" IN ('question', 'approval')), \n"
-        "\tCONSTRAINT prompts_answered CHECK",
-    ),
+_OUTCOMES = {
+    "'blocked', 'denied', 'model_failed'": "'blocked', 'denied', 'unapproved', 'drifted', 'model_failed'",
+}
+_REPLACED = {
+    "loops": _OUTCOMES,
+    "iterations": _OUTCOMES,
+    "prompts": {
+        "\tCONSTRAINT prompts_answered CHECK": (
+            "\tCONSTRAINT prompts_kind_known CHECK (\"kind\" IN ('question', 'approval')), \n"
+            "\tCONSTRAINT prompts_answered CHECK"
+        ),
+        f", {_KIND}": f", \n\t{_KIND}",
+    },
 }
 
 
 def upgrade() -> None:
     op.execute(f"ALTER TABLE prompts ADD COLUMN {_KIND}")
     _create()
-    _widen()
+    replace_in_tables(_REPLACED)
 
 
 def _create() -> None:
@@ -92,25 +91,3 @@ def _create() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("approval_votes_by_loop", "approval_votes", ["loop_id"])
-
-
-def _widen() -> None:
-    connection = op.get_bind()
-    version = connection.execute(sa.text("PRAGMA schema_version")).scalar_one()
-    connection.execute(sa.text("PRAGMA writable_schema = ON"))
-    try:
-        for table, (old, new) in _CONSTRAINTS.items():
-            found = connection.execute(
-                sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"), {"name": table}
-            ).scalar_one()
-            changed = found.replace(old, new, 1).replace(f", {_KIND}", f", \n\t{_KIND}", 1)
-            if new not in changed:
-                raise RuntimeError(f"the table {table} has other constraints than it was made with")
-            connection.execute(
-                sa.text("UPDATE sqlite_master SET sql = :sql WHERE type = 'table' AND name = :name"),
-                {"sql": changed, "name": table},
-            )
-        # Other connections, and this one, read the schema again when its version has changed.
-        connection.execute(sa.text(f"PRAGMA schema_version = {version + 1}"))
-    finally:
-        connection.execute(sa.text("PRAGMA writable_schema = RESET"))

@@ -25,6 +25,8 @@ class PromptFact(Fact, frozen=True):
 class PromptAsked(PromptFact, frozen=True, tag="prompt.asked"):
     """A question was put to people."""
 
+    for_programs: ClassVar[frozenset[str]] = PromptFact.for_programs | {"secret"}
+
     question: str
     """The question."""
     options: list[str] = []
@@ -35,6 +37,8 @@ class PromptAsked(PromptFact, frozen=True, tag="prompt.asked"):
     """Why it is asked."""
     deadline_at: Instant | None = None
     """When the prompt expires; null: never."""
+    secret: bool = False
+    """Whether the answer is a secret."""
 
 
 class PromptAnswered(PromptFact, frozen=True, tag="prompt.answered"):
@@ -43,7 +47,7 @@ class PromptAnswered(PromptFact, frozen=True, tag="prompt.answered"):
     wakes: ClassVar[bool] = True
 
     answer: str
-    """The answer."""
+    """The answer; of a secret, a mask."""
     answered_by: str | None = None
     """A person; or `default` after the deadline; or `default, dismissed by` and a person."""
 

@@ -50,6 +50,19 @@ def test_answer_takes_the_oldest_prompt_and_follows_the_loop(asked_screen, askin
     assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="no")]
 
 
+def test_a_secret_is_not_shown_while_it_is_typed(asked_screen, asking, tmp_path):
+    secret = builders.prompt(3, "Which phrase?", options=[], secret=True)
+    asking.on(ShowPrompt, PromptDetail(prompt=secret, loop="web", desired_state="nginx runs", observations=[]))
+    asked_screen.enter("answer 3")
+    asked_screen.see("answer 3 of web (a secret, not shown, Enter for later):")
+    asked_screen.type("open sesame")
+    asked_screen.see("***********")
+    asked_screen.enter()
+    until(lambda: asking.asked_for(AnswerPrompt))
+    assert asking.asked_for(AnswerPrompt) == [AnswerPrompt(prompt=3, answer="open sesame", is_private=True)]
+    assert [path for path in tmp_path.rglob("*history*") if "sesame" in path.read_text()] == []
+
+
 def test_ctrl_c_stops_following_and_the_loop_continues(asked_screen, asking):
     asked_screen.enter("answer 3")
     asked_screen.see("answer 3 of web (1-2")

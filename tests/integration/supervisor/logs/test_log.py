@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BEGIN = """
 import logging, os, subprocess, sys, time, warnings
 from pathlib import Path
+from ftl2_enterprise.core.redact import Redactor
 from ftl2_enterprise.core.settings.sections import Level
 from ftl2_enterprise.supervisor.logs import child_output, log
 from ftl2_enterprise.supervisor.logs.files import path_of
@@ -107,7 +108,7 @@ def test_lines_of_the_program_and_of_libraries_go_to_stderr_and_into_the_file(tm
         tmp_path,
         """
 configure()
-log.learn(["hunter2hunter2"])
+log.use(Redactor(["hunter2hunter2"]))
 log.get().info("begun", iteration=4, note="it is hunter2hunter2")
 log.get().debug("not wanted")
 logging.getLogger("lib").warning("careful: %s", "password=abc123")
@@ -138,7 +139,7 @@ def test_output_of_the_process_and_its_children_is_in_the_log(tmp_path: Path) ->
         tmp_path,
         """
 configure()
-log.learn(["hunter2hunter2"])
+log.use(Redactor(["hunter2hunter2"]))
 child_output.capture()
 print("from python, hunter2hunter2")
 subprocess.run(["sh", "-c", "echo from a child >&2"], check=True)
@@ -158,7 +159,7 @@ def test_a_secret_in_a_long_line_is_not_cut_in_two(tmp_path: Path, before: int) 
         tmp_path,
         f"""
 configure()
-log.learn(["hunter2hunter2-and-more"])
+log.use(Redactor(["hunter2hunter2-and-more"]))
 child_output.capture()
 print("x" * {before} + "hunter2hunter2-and-more" + "y" * 5000)
 print("last")
@@ -181,7 +182,7 @@ def test_a_secret_is_found_in_output_of_several_lines(tmp_path: Path) -> None:
 import base64
 configure()
 secret = "correct horse battery staple " * 5
-log.learn([secret])
+log.use(Redactor([secret]))
 child_output.capture()
 print("before", base64.encodebytes(secret.encode()).decode(), "after", sep="\\n")
 print("-----BEGIN PRIVATE KEY-----\\nMIIBVgIBADANBg\\nkqhkiG9w0BAQEF\\n-----END PRIVATE KEY-----")
@@ -201,7 +202,7 @@ def test_what_is_printed_slowly_is_logged_before_the_process_ends(tmp_path: Path
         tmp_path,
         """
 configure()
-log.learn(["hunter2hunter2"])
+log.use(Redactor(["hunter2hunter2"]))
 child_output.capture()
 count = 0
 while b"line 20" not in written():

@@ -120,6 +120,45 @@ def test_what_hosts_and_people_write_refers_to_no_secret(tmp_path: Path) -> None
     assert file.read_text() == "[secret:db⟧ [secret:db⟧ [secret:q⟧"
 
 
+ASKED = "version: 1\nname: a\nquestions: [{key: phrase, question: Q, secret: true}]\n"
+REFUSED_QUESTIONS = {
+    "as an answer": (
+        ASKED + step('action: {module: uri, params: {body: "{{ answers.phrase }}"}}'), "reads answers.phrase, which",
+    ),
+    "a default": (ASKED.replace("secret:", "default: x, secret:") + step(CMD), "is a secret, has `default`"),
+    "options": (ASKED.replace("secret:", "options: [x], secret:") + step(CMD), "is a secret, has `options`"),
+    "listed twice": (ASKED + "secrets: {phrase: DB}\n" + step(CMD), "is listed under `secrets` too"),
+    "the name of a secret": (
+        ASKED.replace("phrase", "db_password").replace(", secret: true", "") + step(CMD), "has the name of a secret",
+    ),
+    "a command line": (
+        ASKED + step('action: {module: shell, params: {cmd: "x {{ secrets.phrase }}"}}'), "command lines",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSED_QUESTIONS.values(), ids=REFUSED_QUESTIONS)
+def test_a_question_about_a_secret_is_refused_where_it_could_be_seen(text: str, why: str) -> None:
+    with pytest.raises(Problem) as caught:
+        manifest(text, Path("/nowhere"))
+    assert why in caught.value.message
+
+
+def test_a_secret_is_asked_for_when_a_step_needs_it(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    text = ASKED + f'steps:\n  - {{name: a, copy: {{dest: {file}, content: "{{{{ secrets.phrase }}}}"}}}}\n'
+    bindings = Bindings(answered={"phrase": Secret("hunter2")})
+    decider = ManifestDecider(manifest(text, tmp_path), reveal=bindings.reveal)
+    small = SmallEngine(
+        decider, {"phrase": "[redacted]"}, lambda call: run_here(replace(call, params=bindings.reveal(call.params)))
+    )
+    small.converge()
+    assert file.read_text() == "hunter2"
+    (asked,) = [one.ask for one in small.decisions if one.ask is not None]
+    assert (asked.key, asked.secret, asked.default) == ("phrase", True, None)
+    assert "hunter2" not in repr(small.decisions)
+
+
 def test_only_actions_of_a_person_reveal() -> None:
     bindings = Bindings(named={"db": Secret("hunter2")})
     params = {"body": f"p={reference('db')}"}
@@ -157,7 +196,7 @@ def test_a_question_for_a_secret_is_refused(key: str) -> None:
     assert caught.value.message == (
         f"cannot use m.yaml:4: the question '{key}' has the name of a secret, and answers are stored and shown"
     )
-    assert "secrets.NAME" in (caught.value.hint or "")
+    assert "`secret: true`" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("question", ["key: password, options: [keep, rotate]", "key: token_count", "key: colour"])

@@ -1,0 +1,59 @@
+"""Reads a text that no one else may see, such as a secret, from the terminal or from standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+from ftl2_enterprise.core.problem import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+STANDARD_INPUT = "-"
+"""The argument that stands for what standard input has."""
+_BYTES = 4
+"""Maximum number of bytes of a character."""
+
+
+def read_hidden(what: str, *, longest: int) -> str:
+    """What standard input has: what is piped, or a line of the terminal, which does not show it. Raises Problem.
+
+    `longest`: characters; of a longer text there are more than these.
+    """
+    # A program may be started with its streams closed.
+    if sys.stdin is None:
+        raise invalid(f"cannot read the {what}: standard input is closed", "pipe it into the command")
+    with without_echo(sys.stdin.fileno()):
+        if sys.stdin.isatty():
+            sys.stderr.write(f"{what} (not shown): ")
+            sys.stderr.flush()
+            body = sys.stdin.buffer.readline(_BYTES * (longest + 2))
+            sys.stderr.write("\n")
+        else:
+            body = sys.stdin.buffer.read(_BYTES * (longest + 2))
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        # Without its cause, which quotes the bytes that cannot be decoded.
+        raise invalid(f"cannot read the {what}: standard input is not UTF-8 text") from None
+
+
+@contextlib.contextmanager
+def without_echo(descriptor: int) -> Generator[None]:
+    """What is typed on the terminal is not shown. Nothing happens if the descriptor is no terminal."""
+    if not os.isatty(descriptor):
+        yield
+        return
+    before = termios.tcgetattr(descriptor)
+    hidden = [*before]
+    hidden[3] &= ~termios.ECHO
+    # What was typed before was not meant as a secret.
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
