@@ -6,11 +6,16 @@ The sandbox covers them. Modules that read run without it, so their parameters a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ftl2_enterprise.loops.secrets import OF_THE_UNIT
+
 SEARCHES = frozenset({"find"})
 """Modules that list what is below a directory."""
+# This process does not have these variables any more, and what runs modules may.
+_OF_THE_UNIT = re.compile(rf"\$\{{?(?:{'|'.join(OF_THE_UNIT)})\b")
 READS_FILES = ("contains", "get_checksum")
 """Parameters with which such a module also reads the files that it finds."""
 
@@ -22,7 +27,10 @@ def refused(module: str, params: Mapping[str, Any], hidden: Sequence[str]) -> st
     reads = any(params.get(name) for name in READS_FILES)
     found = [one for one in places if reads or os.path.isdir(one)] if module in SEARCHES else []  # noqa: PTH112
     for text in _texts(params):
-        path = os.path.realpath(os.path.expanduser(text))  # noqa: PTH111 - a text
+        if _OF_THE_UNIT.search(text):
+            return f"cannot read {text}: it names a variable of the service's unit"
+        # As modules do, which expand both.
+        path = os.path.realpath(os.path.expanduser(os.path.expandvars(text)))  # noqa: PTH111 - a text
         if any(_is_below(path, place) for place in places) or any(_is_below(place, path) for place in found):
             return f"cannot read {text}: it leads to secrets or the database of the service"
     return None

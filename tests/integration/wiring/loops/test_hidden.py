@@ -28,6 +28,7 @@ def test_the_database_its_copies_and_its_lock_also_where_a_link_leads(
     assert sorted(hidden_places(loaded.settings)) == sorted(
         [
             "/run/credentials/x",
+            f"{tmp_path}/data/real.db.secrets",
             *(f"{tmp_path}/loops.db{suffix}" for suffix in [*of_sqlite, ".service"]),
             *(f"{tmp_path}/data/real.db{suffix}" for suffix in [*of_sqlite, ".0004"]),
         ]

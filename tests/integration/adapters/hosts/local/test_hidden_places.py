@@ -29,7 +29,8 @@ def fence_of(module: str, params: dict[str, Any]) -> Fence:
 
 
 @pytest.fixture
-async def modules(tmp_path: Path) -> AsyncGenerator[Ftl2Modules]:
+async def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Ftl2Modules]:
+    monkeypatch.setenv("A_DIRECTORY", str(tmp_path))
     place = tmp_path / "secrets"
     place.mkdir()
     (place / "one").write_text(SECRET)
@@ -53,6 +54,11 @@ async def modules(tmp_path: Path) -> AsyncGenerator[Ftl2Modules]:
         ("slurp", {"src": "BASE/file-link"}),
         ("slurp", {"src": "BASE/x/../secrets/./one"}),
         ("slurp", {"src": "/proc/self/root/BASE/secrets/one"}),
+        ("slurp", {"src": "$A_DIRECTORY/secrets/one"}),
+        ("slurp", {"src": "${A_DIRECTORY}/x/../link/one"}),
+        ("wait_for", {"path": "$A_DIRECTORY/file-link", "search_regex": "hunter.*"}),
+        ("lineinfile", {"path": "$A_DIRECTORY/state/loops.db", "line": "x", "regexp": "hunter"}),
+        ("find", {"paths": "/nothing,$A_DIRECTORY", "contains": "hunter.*"}),
         ("stat", {"path": "BASE/secrets/one"}),
         ("find", {"paths": "BASE", "recurse": True, "contains": "hunter.*"}),
         ("find", {"paths": ["/nothing", "BASE"], "recurse": True}),
@@ -81,6 +87,13 @@ async def test_a_reading_module_is_refused(
     assert not result.success
     assert "it leads to secrets or the database of the service" in (result.error or "")
     assert SECRET not in repr(result)
+
+
+async def test_a_variable_that_only_the_service_has_is_refused(modules: Ftl2Modules) -> None:
+    for name in ("$CREDENTIALS_DIRECTORY/one", "${STATE_DIRECTORY}/loops.db"):
+        params = {"src": name}
+        result = await modules.run(call_of(modules, "slurp", params, fence=fence_of("slurp", params)))
+        assert result.error == f"cannot read {name}: it names a variable of the service's unit"
 
 
 async def test_the_names_next_to_a_file_can_be_listed(modules: Ftl2Modules, tmp_path: Path) -> None:
