@@ -26,9 +26,6 @@ BUILT_IN: frozenset[str] = frozenset(one.name for one in OBSERVATIONS)
 RUNS_COMMANDS: frozenset[str] = frozenset(one.name for one in TABLE if ModuleClass.COMMANDS in one.classes)
 """Modules that execute or schedule commands: a rule about one of them covers all."""
 
-STATE_OPERATIONS = frozenset({"add_host", "add_resource", "remove"})
-"""Changes of what is registered, which policy calls by these names."""
-
 SIMILAR = 0.8
 """Minimum similarity, from 0 to 1, of a mistyped name of a module and the suggested one."""
 
@@ -93,9 +90,9 @@ def synonyms(module: str, param: str) -> frozenset[str]:
 
 
 def is_known(module: str) -> bool:
-    """Whether there can be such a module: it is in the table, in a collection, or an operation on the state."""
+    """Whether there can be such a module: it is in the table, or in a collection."""
     name = canonical(module)
-    return "." in name or name in MODULES or name in STATE_OPERATIONS
+    return "." in name or name in MODULES
 
 
 def similar(module: str) -> str | None:

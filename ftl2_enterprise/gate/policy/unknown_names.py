@@ -13,13 +13,18 @@ from ftl2_enterprise.gate.policy.spellings import host_spelling
 from ftl2_enterprise.gate.policy.types import AppliesTo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Set as AbstractSet
+    from collections.abc import Container, Iterable, Iterator, Set as AbstractSet
 
     from ftl2_enterprise.gate.policy.types import PolicyRule
 
 
-def warnings(rules: Iterable[PolicyRule], hosts: AbstractSet[str] | None) -> Iterator[str]:
-    """One sentence for each name; `hosts` are all names and addresses of all hosts, None if they are not known."""
+def warnings(
+    rules: Iterable[PolicyRule], hosts: AbstractSet[str] | None, operations: Container[str] = ()
+) -> Iterator[str]:
+    """One sentence for each name; `hosts` are all names and addresses of all hosts, None if they are not known.
+
+    `operations` are what else policy may be about under the name of a module: changes of what is registered.
+    """
     spelled = None if hosts is None else frozenset((*hosts, *map(host_spelling, hosts)))
     known: dict[str, bool] = {}
     for rule in rules:
@@ -30,6 +35,7 @@ def warnings(rules: Iterable[PolicyRule], hosts: AbstractSet[str] | None) -> Ite
             module is not None
             and AppliesTo.MODEL_CALLS not in rule.applies_to
             and Pattern(module).is_literal
+            and module not in operations
             and not is_known(module)
         ):
             yield f"{_named(rule)}: no module is called {module!r}; one of a collection has its full name"

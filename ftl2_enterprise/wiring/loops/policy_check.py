@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftl2_enterprise.adapters.deciders.ai.schema import STATE_OPS
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.problem import Problem, invalid
@@ -115,7 +116,9 @@ def in_force(request: ShowPolicy, settings: Settings, tx: Tx | None, *, in_servi
         problem=site.problem or None,
         defaults=defaults,
         warnings=[
-            f"{of} {sentence}" for of, policy in found for sentence in unknown_names.warnings(policy.rules, hosts)
+            f"{of} {sentence}"
+            for of, policy in found
+            for sentence in unknown_names.warnings(policy.rules, hosts, STATE_OPS)
         ][:MOST_WARNINGS],
     )
 

@@ -19,6 +19,7 @@ rules:
   - {decision: deny, match: {module: docker_container}}
   - {decision: deny, match: {host: prod}}
   - {decision: deny, match: {host: staging}}
+  - {decision: deny, match: {module: add_resource}}
 """
 UNKNOWN_MODULE = (
     "web rule 1 (policy.yml line 3): no module is called 'docker_container'; one of a collection has its full name"
