@@ -12,6 +12,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from ftl2_enterprise.gate.policy.paths import beginning
 from ftl2_enterprise.gate.policy.spellings import truth_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class KeyIndex:
 
     def _has_below(self, tree: str) -> bool:
         """Whether a pattern begins with a path below that one."""
-        prefix = tree.rstrip("/") + "/"
+        prefix = beginning(tree)
         at = bisect_left(self._fixed, prefix)
         return at < len(self._fixed) and self._fixed[at].startswith(prefix)
 

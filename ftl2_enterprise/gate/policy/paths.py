@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from ftl2_enterprise.gate.policy import quoting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,8 +31,9 @@ _NUMBER = re.compile(r"\d+[smhd]?")
 _STARTS_LIMIT = 100
 _QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
-_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
-"""A comment of a shell; or, as its group, what can contain its sign."""
+_EXPANDED = re.compile(r"[*?\[$`{]")
+_UPWARDS = re.compile(r"[/{,]\.[.?*\[{$`]")
+"""`..`, or what a shell may expand to it."""
 _PARTS = re.compile(r"[=:,<>()`'\"{}\s]+")
 
 
@@ -78,14 +81,16 @@ def path_words(command: str, base: str) -> PathWords:
     return PathWords(list(found)[:PATHS_LIMIT], is_complete and len(found) <= PATHS_LIMIT)
 
 
-def _readings(command: str) -> list[list[str]]:
+def _readings(command: str) -> Iterator[list[str]]:
     """The words of a command line in each way to read its quotes: one in a comment begins no text, for a shell."""
-    found = [words(command)]
-    if _QUOTES.isdisjoint(command):
-        return found
-    uncommented = _COMMENT.sub(lambda match: match[1] or "", command)
-    is_certain = uncommented == command and _is_balanced(command)
-    return found if is_certain else [*found, words(uncommented), _PLAIN.findall(re.sub(r"""['"\\]""", "", command))]
+    for one in quoting.readings(command):
+        yield words(one)
+        if _QUOTES.isdisjoint(one):
+            continue
+        uncommented = quoting.without_comments(one)
+        if uncommented != one or not _is_balanced(one):
+            yield words(uncommented)
+            yield _PLAIN.findall(re.sub(r"""['"\\]""", "", one))
 
 
 def _is_balanced(command: str) -> bool:
@@ -114,9 +119,25 @@ def _paths_of(given: list[str], base: str) -> Iterator[str]:
 
 
 def known_part(path: str) -> str | None:
-    """The directory before the first part that a shell expands, or None if there is none."""
-    found = re.search(r"[*?\[$`{]", path)
-    return None if found is None else path[: found.start()].rpartition("/")[0]
+    """The directory before the first part that a shell expands, or None if there is none.
+
+    Of the first part of an absolute path, it is what is written of it and `*`. Where `..` may follow, it is `/`.
+    """
+    found = _EXPANDED.search(path)
+    if found is None:
+        return None
+    folder, _, name = path[: found.start()].rpartition("/")
+    if not path.startswith("/"):
+        return folder
+    if _UPWARDS.search(path, found.start()):
+        return "/"
+    folder = normal(f"{folder}/")
+    return folder if folder != "/" else f"/{name}*"
+
+
+def beginning(tree: str) -> str:
+    """What every path below that one begins with; one that ends with `*` is not known further than that."""
+    return tree[:-1] if tree.endswith("*") else tree.rstrip("/") + "/"
 
 
 def simple_commands(command: str) -> list[str] | None:
@@ -126,7 +147,8 @@ def simple_commands(command: str) -> list[str] | None:
     can begin at more words than are compared.
     """
     found: dict[str, None] = {}
-    for one in dict.fromkeys((*_OPERATORS.split(command), *_GROUPS.split(command))):
+    split = (part for one in quoting.readings(command) for by in (_OPERATORS, _GROUPS) for part in by.split(one))
+    for one in dict.fromkeys(split):
         given = words(one)
         starts = _starts(given)
         if len(starts) > _STARTS_LIMIT:

@@ -7,7 +7,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import final
 
-from ftl2_enterprise.gate.policy.paths import normal
+from ftl2_enterprise.gate.policy.paths import beginning, normal
 from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings
 
 _GLOB = re.compile(r"[*?\[]")
@@ -54,7 +54,7 @@ class Pattern:
 
     def is_below(self, tree: str, *, narrow: bool) -> bool:
         """Whether something that it matches may be below that path; if `narrow`, only if its own path is."""
-        prefix = tree.rstrip("/") + "/"
+        prefix = beginning(tree)
         wide = not narrow and not self.is_literal and self.fixed.count("/") > 1
         return self.fixed.startswith(prefix) or (wide and prefix.startswith(self.fixed))
 

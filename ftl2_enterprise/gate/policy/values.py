@@ -243,7 +243,8 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
             spelled = _spelled(effect, path)
             items += spelled
             more.append(paths.normal(path))
-            visible += [*(item[0] for item in spelled), *filter(None, (paths.known_part(path),))]
+            places = [item[0] for item in spelled]
+            visible += [*places, *filter(None, map(paths.known_part, (path, *places)))]
         for path in _derived(effect):
             items += _spelled(effect, path)
             more.append(paths.normal(path))

@@ -282,6 +282,10 @@ MANY = "x " * WORDS_LIMIT
         ("file", {"path": "/etc/x", "src": "ssh/x", "state": "link"}),
         ("file", {"path": "/h", "src": "/l/x", "state": "hard", "resolved": {"/l/x": ["/etc/ssh/x"]}}),
         ("shell", {"cmd": "true # don't\ntouch /etc/ss''h/made"}),
+        ("shell", {"cmd": "cp x /e?c/ssh/"}),
+        ("shell", {"cmd": "cp x /*/ssh/"}),
+        ("shell", {"cmd": "cp x /srv/*/../../e?c/ssh/"}),
+        ("shell", {"cmd": "cp x /l/s?h/", "resolved": {"/l/s?h/": ["/etc/s?h"]}}),
     ],
 )
 def test_a_rule_about_a_path_is_not_evaded(decision: str, module: str, params: dict[str, Any]) -> None:
@@ -301,6 +305,7 @@ def test_a_rule_that_allows_a_path_covers_no_command_with_more_words_than_are_co
         ("user", {"name": "bob", "ssh_key_file": ".ssh/made"}),
         ("file", {"path": "/srv/l", "src": "ssh/x", "state": "link"}),
         ("shell", {"cmd": 'echo "don\'t" # ssh'}),
+        ("shell", {"cmd": "awk '/^load[0-9]/' /srv/x* # /srv/*/.x"}),
     ],
 )
 def test_what_is_elsewhere_is_not_denied(module: str, params: dict[str, Any]) -> None:

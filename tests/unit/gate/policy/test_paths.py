@@ -50,6 +50,57 @@ def test_a_quote_in_a_comment_hides_no_path(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        "touch /etc/s\\\nsh/x",
+        'touch "/etc/s\\\nsh/x"',
+        "sh -c 'touch /etc/s\\\nsh/x'",
+        "touch /etc/s\\\nsh/x # don't",
+        "# isn't \\\ntouch /etc/s\\\nsh/x",
+        "touch $'/etc/ssh/x'",
+        "touch $\\\n'/etc/ssh/x'",
+        'touch $"/etc/ssh/x"',
+        "touch /etc/$'ssh'/x",
+        r"touch $'\x2fetc\x2fssh\x2fx'",
+        r"touch $'\57etc\057ssh\0572'; touch /etc/ssh/x",
+        r"touch $'\57etc\057ssh/x'",
+        r"touch $'\u002fetc\u2fssh\U0000002fx'",
+        r"touch $'/etc/ssh/x\0y'",
+        r"touch $'/etc/ssh\0y'/x",
+        r"echo '$'; touch $'/etc/\x73sh/x'",
+        r"echo 'a$'; touch $'/etc/\x73sh/x'; echo '",
+        r"""echo "$"'x'; touch $'/etc/\x73sh/x'""",
+        r"""bash -c "touch $'/etc/\x73sh/x'" """,
+        r"""bash -c 'touch $"/etc/ssh/x"' """,
+        r"echo \'; touch $'/etc/\x73sh/x'",
+    ],
+)
+def test_an_escape_hides_no_path(command: str) -> None:
+    assert "/etc/ssh/x" in paths.path_words(command, "").paths
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/etc/ssh/x", None),
+        ("/etc/s*/x", "/etc"),
+        ("/etc/ssh/$x", "/etc/ssh"),
+        ("/e?c/ssh/x", "/e*"),
+        ("//e?c/ssh", "/e*"),
+        ("/srv/../e?c/ssh", "/e*"),
+        ("/*", "/*"),
+        ("/srv/x*/../../etc", "/"),
+        ("/srv/x*/.?/etc", "/"),
+        ("/srv/x*/{..,y}/etc", "/"),
+        ("/srv/x*/.git", "/srv"),
+        ("etc/s*", "etc"),
+    ],
+)
+def test_what_is_known_of_a_path_that_a_shell_expands(path: str, known: str | None) -> None:
+    assert paths.known_part(path) == known
+
+
+@pytest.mark.parametrize(
     ("command", "is_complete"),
     [
         ("x " * paths.WORDS_LIMIT, True),
@@ -88,6 +139,12 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "`touch x`",
         "exec touch x",
         "cat <(touch x)",
+        "to\\\nuch x",
+        "echo a # b \\\nto\\\nuch x",
+        "echo \\\\\nto\\\nuch x",
+        "$'touch' x",
+        r"$'\x74ouch' x",
+        '$"touch" x',
     ],
 )
 def test_a_command_is_found_after_what_precedes_it(command: str) -> None:

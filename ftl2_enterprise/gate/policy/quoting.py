@@ -1,0 +1,66 @@
+"""The ways in which a shell may read the quotes and escapes of a command line. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
+_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.#*)|(?:^|(?<=[\s;&|()<>`]))#[^\n]*""", re.DOTALL)
+"""A comment of a shell; or, as its group, what can contain its sign."""
+_DOLLAR_QUOTE = re.compile(r"""\$'((?:\\.|[^'\\])*)'|\$(?=")|('[^']*'|"(?:\\.|[^"\\])*"|\\.)""", re.DOTALL)
+"""A text in `$'...'` (its content is the first group), the `$` of `$"..."`, or what is neither (the second group)."""
+_ESCAPE = re.compile(
+    rb"""\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([abeEfnrtv\\'"?]))"""
+)
+_NAMED = dict(zip(b"abeEfnrtv", b"\a\b\x1b\x1b\f\n\r\t\v", strict=True))
+
+
+def without_comments(command: str) -> str:
+    """The command line without what a shell takes for comments."""
+    return _COMMENT.sub(lambda match: match[1] or "", command)
+
+
+def readings(command: str) -> list[str]:
+    """The command line as written, and as shells read it if it has continued lines or quotes that begin with `$`.
+
+    Each is compared in addition to the others, because a text in quotes may itself be a command line: then a line is
+    continued, and an escape is replaced, where the outer shell does neither.
+    """
+    found = [command]
+    if "\\\n" in command:
+        found += [_CONTINUED.sub(r"\1", one) for one in (command, without_comments(command))]
+    for one in found.copy():
+        if "$'" in one or '$"' in one:
+            found += [_DOLLAR_QUOTE.sub(_unquoted, one), _plain(one)]
+    return list(dict.fromkeys(found))
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    content = match[1]
+    if content is None:
+        return match[2] or ""
+    # A shell ends such a text where a NUL is.
+    return "'" + _decoded(content).partition("\0")[0].replace("'", "'\\''") + "'"
+
+
+def _plain(text: str) -> str:
+    """The text with every escape replaced, and without quotes, wherever they are."""
+    ended = re.sub("\0[^']*", "", _decoded(text))
+    return re.sub(r"""\$?['"]|\\""", "", ended)
+
+
+def _decoded(text: str) -> str:
+    """The text with the escapes of `$'...'` replaced (bash manual, ANSI-C Quoting)."""
+    return _ESCAPE.sub(_character, text.encode(errors="replace")).decode(errors="replace")
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    hexadecimal, octal, short, long, name = match.groups()
+    if hexadecimal is not None:
+        return bytes([int(hexadecimal, 16)])
+    if octal is not None:
+        return bytes([int(octal, 8) & 0xFF])
+    if name is not None:
+        return bytes([_NAMED.get(name[0], name[0])])
+    number = int(short or long, 16)
+    return chr(number).encode(errors="replace") if number <= 0x10FFFF else b""
