@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ftl2_enterprise.gate.policy import quoting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 WORDS_LIMIT = 2000
 """Words of one command line that are compared as paths."""
@@ -20,14 +20,21 @@ PATHS_LIMIT = 400
 _OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
 _GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|[;|\n()`]")
 _RESERVED = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do", "coproc"})
-_WRAPPERS = frozenset({
-    "sudo", "doas", "env", "exec", "command", "builtin", "eval", "nohup", "nice",
-    "ionice", "time", "timeout", "setsid", "stdbuf", "xargs", "busybox",
-})  # fmt: skip
-"""Programs that execute the one that follows."""
+_WRAPPERS: Mapping[str, int] = {
+    **dict.fromkeys((
+        "sudo", "doas", "pkexec", "env", "exec", "command", "builtin", "eval", "nohup", "nice", "ionice", "time",
+        "timeout", "setsid", "stdbuf", "setpriv", "prlimit", "nsenter", "unshare", "systemd-run", "systemd-inhibit",
+        "xargs", "watch", "script", "busybox", "sh", "bash", "dash", "ash", "ksh", "zsh", "linux32", "linux64",
+    ), 0),
+    **dict.fromkeys(("chrt", "taskset", "flock", "chroot", "su", "runuser", "sg", "setarch"), 1),
+}  # fmt: skip
+"""Programs that execute one that follows, and how many operands may be before it, besides options and numbers."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 _REDIRECTION = re.compile(r"(&?>{1,2}|<{1,3}|<>)[&|]?")
-_NUMBER = re.compile(r"\d+[smhd]?")
+_NUMBER = re.compile(
+    r"[+-]?(0x[\da-f]*[.,]?[\da-f]+(p[+-]?\d+)?|(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|inf(inity)?)[smhd]?", re.IGNORECASE
+)
+"""A number as `strtod` of C reads it, with the unit of `timeout`."""
 _STARTS_LIMIT = 100
 _QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
@@ -47,6 +54,11 @@ def normal(path: str) -> str:
 
 def words(command: str) -> list[str]:
     """The words of a command line as a shell reads them, or separated by blanks if its quotes do not match."""
+    found = _shell_words(command)
+    return command.split() if found is None else found
+
+
+def _shell_words(command: str) -> list[str] | None:
     if _QUOTES.isdisjoint(command):
         # The same words, found faster.
         return _PLAIN.findall(command)
@@ -56,7 +68,11 @@ def words(command: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError:
-        return command.split()
+        return None
+
+
+def _without_quotes(command: str) -> list[str]:
+    return _PLAIN.findall(re.sub(r"""['"\\]""", "", command))
 
 
 class PathWords(NamedTuple):
@@ -84,21 +100,14 @@ def path_words(command: str, base: str) -> PathWords:
 def _readings(command: str) -> Iterator[list[str]]:
     """The words of a command line in each way to read its quotes: one in a comment begins no text, for a shell."""
     for one in quoting.readings(command):
-        yield words(one)
+        exact = _shell_words(one)
+        yield one.split() if exact is None else exact
         if _QUOTES.isdisjoint(one):
             continue
         uncommented = quoting.without_comments(one)
-        if uncommented != one or not _is_balanced(one):
+        if uncommented != one or exact is None:
             yield words(uncommented)
-            yield _PLAIN.findall(re.sub(r"""['"\\]""", "", one))
-
-
-def _is_balanced(command: str) -> bool:
-    try:
-        shlex.split(command)
-    except ValueError:
-        return False
-    return True
+            yield _without_quotes(one)
 
 
 def _paths_of(given: list[str], base: str) -> Iterator[str]:
@@ -149,40 +158,46 @@ def simple_commands(command: str) -> list[str] | None:
     found: dict[str, None] = {}
     split = (part for one in quoting.readings(command) for by in (_OPERATORS, _GROUPS) for part in by.split(one))
     for one in dict.fromkeys(split):
-        given = words(one)
-        starts = _starts(given)
-        if len(starts) > _STARTS_LIMIT:
-            return None
-        for at in starts:
-            found[" ".join(given[at:])] = None
-            found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
+        exact = _shell_words(one)
+        # A part of a text in quotes, which may be the command line of `sh -c`.
+        for given in (exact,) if exact is not None else (one.split(), _without_quotes(one)):
+            starts = _starts(given)
+            if len(starts) > _STARTS_LIMIT:
+                return None
+            for at in starts:
+                found[" ".join(given[at:])] = None
+                found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
     return list(found)
 
 
 def _starts(given: list[str]) -> set[int]:
     """Where a command may begin: at its first word, and after words that only precede a program."""
     found = {0} if given else set[int]()
-    seen: set[int] = set()
-    left = [(0, False)]
+    seen: set[tuple[int, int]] = set()
+    left = [(0, -1)]
     while left and len(found) <= _STARTS_LIMIT:
-        at, is_wrapped = left.pop()
-        if at >= len(given) or at in seen:
+        # How many operands may follow, of the program that executes another one; -1 if there is none before.
+        at, operands = left.pop()
+        if at >= len(given) or (at, operands) in seen:
             continue
-        seen.add(at)
+        seen.add((at, operands))
         word = given[at]
-        if posixpath.basename(word) in _WRAPPERS:
+        is_wrapped = operands >= 0
+        more = _WRAPPERS.get(posixpath.basename(word))
+        if more is not None:
             found.add(at)
-            left.append((at + 1, True))
+            left.append((at + 1, more))
         elif word in _RESERVED or _ASSIGNMENT.match(word):
-            left.append((at + 1, is_wrapped))
+            left.append((at + 1, operands))
         elif _REDIRECTION.fullmatch(word):
-            left.append((at + 2, is_wrapped))
+            left.append((at + 2, operands))
         elif _NUMBER.fullmatch(word) and (is_wrapped or any(map(_REDIRECTION.fullmatch, given[at + 1 : at + 2]))):
             # Of a `timeout`, or what a redirection is about.
-            left.append((at + 1, is_wrapped))
+            left.append((at + 1, operands))
         elif is_wrapped and word.startswith("-"):
             # The word after an option may be its value.
-            left += [(at + 1, True), (at + 2, True)]
+            left += [(at + 1, operands), (at + 2, operands)]
         else:
             found.add(at)
+            left += [(at + 1, operands - 1)] if operands > 0 else []
     return found

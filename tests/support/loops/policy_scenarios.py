@@ -269,6 +269,9 @@ FURTHER: tuple[Scenario, ...] = (
     _s("a continued line in a command", {"param.cmd": "touch *"}, "shell", {"cmd": "to\\\nuch {tmp}/made"}, made="made"),
     _s("a command in quotes with a dollar sign", {"param.cmd": "touch *"}, "shell",
        {"cmd": r"$'to\165ch' {tmp}/made", "executable": "/bin/bash"}, made="made"),
+    _s("a command after a decimal", {"param.cmd": "touch *"}, "shell", {"cmd": "timeout 9.5 touch {tmp}/made"}, made="made"),
+    _s("a command after a lock", {"param.cmd": "touch *"}, "shell", {"cmd": "flock {tmp}/x touch {tmp}/made"}, made="made"),
+    _s("a command of a shell", {"param.cmd": "touch *"}, "shell", {"cmd": "sh -c 'touch {tmp}/made; true'"}, made="made"),
     # Hosts.
     _s("another port of a denied address", {"host": "prod-*"}, "ping", host="h",
        add_hosts=[{"name": "h", "ansible_host": "10.9.9.1", "ansible_port": 2022}]),

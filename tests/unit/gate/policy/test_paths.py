@@ -139,6 +139,44 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "`touch x`",
         "exec touch x",
         "cat <(touch x)",
+        "timeout 0.5 touch x",
+        "timeout .5s touch x",
+        "timeout -k 1.5 +2.m touch x",
+        "timeout 1e3 touch x",
+        "timeout 0x1p2 touch x",
+        "timeout 0,5 touch x",
+        "timeout --signal KILL infinity touch x",
+        "nice -n -5 touch x",
+        "nice -n +5 touch x",
+        "nice -5 touch x",
+        "nice --adjustment=5 touch x",
+        "ionice -c 2 -n 7 -t touch x",
+        "ionice -c best-effort touch x",
+        "stdbuf -o L -e0 touch x",
+        "chrt -f 10 touch x",
+        "chrt --batch 0 touch x",
+        "taskset 0x3 touch x",
+        "taskset ff touch x",
+        "taskset -c 0,2-3 touch x",
+        "setpriv --reuid 0 --clear-groups -- touch x",
+        "flock /run/lock touch x",
+        "flock -w 0.5 /run/lock touch x",
+        "flock -n /run/lock -c 'touch x'",
+        "xargs -n 1 -P 4 touch x",
+        "xargs -0 -I {} touch x",
+        "nsenter -t 1 -m -- touch x",
+        "nsenter --target 1 --mount touch x",
+        "chroot / touch x",
+        "chroot --userspec=bob:bob / touch x",
+        "runuser -u bob -- touch x",
+        "runuser bob -c 'touch x'",
+        "su - bob -c 'touch x'",
+        "doas -u bob touch x",
+        "setarch x86_64 -R touch x",
+        "systemd-run --wait -p Nice=5 touch x",
+        "sh -c 'touch x'",
+        "sudo bash -ec 'true; touch x'",
+        "sh -c 'touch x; true'",
         "to\\\nuch x",
         "echo a # b \\\nto\\\nuch x",
         "echo \\\\\nto\\\nuch x",
@@ -151,7 +189,17 @@ def test_a_command_is_found_after_what_precedes_it(command: str) -> None:
     assert "touch x" in (paths.simple_commands(command) or ())
 
 
-@pytest.mark.parametrize("command", ["echo touch x", "sudo rm touch x", "apt install touch x", "echo -n touch x"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo touch x",
+        "sudo rm touch x",
+        "apt install touch x",
+        "echo -n touch x",
+        "timeout 5 echo touch x",
+        "sh -c 'echo touch x'",
+    ],
+)
 def test_arguments_are_no_commands(command: str) -> None:
     assert "touch x" not in (paths.simple_commands(command) or ())
 
