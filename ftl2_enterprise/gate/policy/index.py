@@ -55,9 +55,9 @@ class KeyIndex:
 
     @cached_property
     def _literals(self) -> frozenset[str]:
-        modes = (mode for pattern in self._patterns for mode in pattern.as_mode)
+        more = (text for pattern in self._patterns for text in (*pattern.as_mode, *pattern.as_user))
         truths = filter(None, (truth_of(pattern.text) for pattern in self._patterns))
-        return frozenset((*(one.text for one in self._spelled if one.is_literal), *modes, *truths))
+        return frozenset((*(one.text for one in self._spelled if one.is_literal), *more, *truths))
 
     @cached_property
     def _globs(self) -> re.Pattern[str]:

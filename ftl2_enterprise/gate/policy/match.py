@@ -273,6 +273,8 @@ def _names_package(pattern: Pattern, item: tuple[str, ...]) -> bool:
 def _matches_item(pattern: Pattern, item: tuple[str, ...], meaning: Meaning) -> bool:
     if any(map(pattern.matches, item)) or not pattern.as_mode.isdisjoint(item):
         return True
+    if meaning is Meaning.USER and not pattern.as_user.isdisjoint(item):
+        return True
     # A rule may have `yes` where a call has `true`.
     return meaning is Meaning.PLAIN and truth_of(pattern.text) in item
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import final
 
 from ftl2_enterprise.gate.policy.paths import beginning, normal
-from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings
+from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, user_spellings
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -51,6 +51,11 @@ class Pattern:
     def as_mode(self) -> frozenset[str]:
         """Every spelling of the file mode that it names; empty if it has wildcards."""
         return frozenset(mode_spellings(self.text)) if self.is_literal else frozenset()
+
+    @cached_property
+    def as_user(self) -> frozenset[str]:
+        """Every spelling of the user or group that it names; empty if it has wildcards."""
+        return frozenset(user_spellings(self.text)) if self.is_literal else frozenset()
 
     def is_below(self, tree: str, *, narrow: bool) -> bool:
         """Whether something that it matches may be below that path; if `narrow`, only if its own path is."""

@@ -7,10 +7,12 @@ import re
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "f", "0"})
 
-_OCTAL = re.compile(r"(0o|0)?([0-7]{1,4})")
-_CLAUSE = re.compile(r"([ugoa]*)([=+])([rwxXst]*)")
-_WHO = {"u": 0o700, "g": 0o070, "o": 0o007}
-_BITS = {"r": 0o444, "w": 0o222, "x": 0o111, "X": 0o111}
+_CLAUSE = re.compile(r"([ugoa]*)((?:[=+-][rwxXstugo]*)+)")
+_CHANGE = re.compile(r"([=+-])([rwxXstugo]*)")
+_SHIFT = {"u": 6, "g": 3, "o": 0}
+_BITS = {"r": 4, "w": 2, "x": 1, "X": 1}
+_SPECIAL = {"u": ("s", 0o4000), "g": ("s", 0o2000), "o": ("t", 0o1000)}
+_ALL_BITS = 0o7777
 
 _VERSION = re.compile(r"\s*(==|>=|<=|!=|~=|[=<>!~;\[(@]).*", re.DOTALL)
 _PLAIN_PACKAGE = re.compile(
@@ -46,18 +48,27 @@ def truth_of(pattern: str) -> str | None:
 def mode_spellings(value: object) -> tuple[str, ...]:
     """The file mode as it is written and as four octal digits: 511, "777" and "u=rwx,g=rwx,o=rwx" are 0777.
 
-    Digits that can be both are both. What `+` adds is known only if the file has none of it; what `-` removes is not.
+    Digits that can be both are both. What `+` adds, `-` removes and `g=u` copies is known as if the file had no
+    permission before.
     """
     text = str(value).strip()
     found = [text]
     if isinstance(value, int):
-        found.append(f"{value:04o}")
-    octal = _OCTAL.fullmatch(text)
+        found.append(f"{value & _ALL_BITS:04o}")
+    octal = _integer(text, 8)
     if octal is not None:
-        found.append(f"{int(octal[2], 8):04o}")
+        found.append(f"{octal & _ALL_BITS:04o}")
     elif "=" in text or "+" in text:
         found.append(f"{_symbolic(text):04o}")
     return tuple(dict.fromkeys((*found, *(one.lstrip("0") or "0" for one in found[1:]))))
+
+
+def _integer(text: str, base: int = 10) -> int | None:
+    """The number that modules read in the text, or None."""
+    try:
+        return int(text, base)
+    except ValueError:
+        return None
 
 
 def _symbolic(text: str) -> int:
@@ -67,11 +78,27 @@ def _symbolic(text: str) -> int:
         if match is None:
             continue
         who = "ugo" if not match[1] or "a" in match[1] else match[1]
-        mask = sum(_WHO[one] for one in set(who))
-        bits |= mask & sum({_BITS[one] for one in match[3] if one in _BITS} or {0})
-        bits |= (0o4000 if "s" in match[3] and "u" in who else 0) | (0o2000 if "s" in match[3] and "g" in who else 0)
-        bits |= 0o1000 if "t" in match[3] else 0
+        for sign, given in _CHANGE.findall(match[2]):
+            before = bits
+            for one in who:
+                bits = _changed(bits, before, one, sign, given)
     return bits
+
+
+def _changed(bits: int, before: int, who: str, sign: str, given: str) -> int:
+    """The mode after one change for the user, the group or the others; `before` is what `g=u` copies from."""
+    shift, (letter, special) = _SHIFT[who], _SPECIAL[who]
+    named = special if letter in given else 0
+    for one in given:
+        of = before >> _SHIFT[one] & 7 if one in _SHIFT else _BITS.get(one, 0)
+        named |= of << shift
+    match sign:
+        case "=":
+            return bits & ~(7 << shift | special) | named
+        case "+":
+            return bits | named
+        case _:
+            return bits & ~named
 
 
 def package_spellings(text: str) -> tuple[str, ...]:
@@ -100,6 +127,9 @@ def service_spellings(text: str) -> tuple[str, ...]:
 
 
 def user_spellings(text: str) -> tuple[str, ...]:
-    """The user as it is written; `root` is the user 0."""
+    """The user or group as it is written, and a number in its plain form; `root` is 0."""
     text = text.strip()
-    return (text, "root", "0") if text in {"root", "0"} else (text,)
+    number = 0 if text == "root" else _integer(text)
+    if number is None:
+        return (text,)
+    return tuple(dict.fromkeys((text, str(number), *(("root",) if number == 0 else ()))))

@@ -52,7 +52,7 @@ _SPELLINGS: Mapping[Meaning, Callable[[str], tuple[str, ...]]] = {
 }
 _INPUTS = ("stdin", "environment")
 """What a command reads, which can be a program for it."""
-_OWNERS = frozenset({"owner", "group"})
+_OWNERS = frozenset({"owner", "group", "uid", "gid"})
 
 
 @dataclass(frozen=True, kw_only=True)

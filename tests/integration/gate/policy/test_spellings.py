@@ -45,7 +45,7 @@ BOOLEANS: Mapping[str, tuple[Any, ...]] = {
     "false": (False, "no", "off", "false", "False", "n", "0", 0),
 }
 MODES: Mapping[str, tuple[Any, ...]] = {
-    "0777": (511, "0777", "777", "0o777", "u=rwx,g=rwx,o=rwx", "a=rwx", "ugo=rwx"),
+    "0777": (511, "0777", "777", "0o777", "u=rwx,g=rwx,o=rwx", "a=rwx", "ugo=rwx", "u=rwx,go=u"),
     "0644": (420, "0644", "644", "u=rw,g=r,o=r", "u=rw,go=r"),
     "4755": ("4755", "04755", "u=rwxs,g=rx,o=rx"),
 }
@@ -61,7 +61,7 @@ def written(some: Random, value: Value) -> Any:
         case "mode":
             return some.choice(MODES[value.text])
         case "owner":
-            return some.choice(("root", "0", 0)) if value.text == "root" else value.text
+            return some.choice(("root", "0", 0, "00")) if value.text == "root" else value.text
         case "service":
             return some.choice((value.text, f"{value.text}.service", f" {value.text} "))
         case "names":

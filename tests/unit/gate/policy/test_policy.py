@@ -331,3 +331,17 @@ def test_a_file_whose_name_cannot_be_stored_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a\udcff.yml").write_text(GOOD)
     with pytest.raises(Problem, match="its name is not UTF-8"):
         load_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("match", "params"),
+    [
+        ({"param.owner": "root"}, {"owner": "00"}),
+        ({"param.owner": "00"}, {"owner": "root"}),
+        ({"param.owner": "0100"}, {"owner": 100}),
+        ({"param.group": "100"}, {"group": "+100"}),
+        ({"param.mode": "u=rwx,go=u"}, {"mode": "0777"}),
+    ],
+)
+def test_owners_and_modes_are_compared_as_numbers(match: dict[str, str], params: dict[str, Any]) -> None:
+    assert denies(match, params={"path": "/x", **params})
