@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from ftl2_enterprise.gate.module_table import TABLE, ModuleClass, Observing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ftl2_enterprise.gate.module_table import Module
+    from ftl2_enterprise.gate.module_table import Module, Written
 
 _OBSERVING = {
     Observing.READING: "yes",
@@ -19,6 +20,7 @@ _OBSERVING = {
     Observing.OTHER: "no",
 }
 
+_OTHER_NAMES = re.compile(r"\|\w+")
 _HEAD = """\
 # Modules
 
@@ -28,6 +30,9 @@ module that is listed is not necessarily installed.
 The last column is about observations. *Yes*: the module only reads. *In check mode*: it runs in check mode, and
 changes nothing. *In the sandbox*: the command runs in the read-only sandbox of its host. *Not with* names parameters
 with which it cannot observe.
+
+Among the paths, `{name}` stands for the value of a parameter and `{name=x}` for a value with a default. `*` is a name
+that the module chooses.
 """
 
 
@@ -54,12 +59,19 @@ def _row(one: Module) -> str:
     except_with = f", not with {_params(one.not_observing)}" if one.not_observing else ""
     cells = (
         names + also,
-        _params(one.writes),
+        ", ".join(filter(None, (_params(one.writes), *map(_path, (*one.names_files, *one.default_writes))))),
         _params((*one.commands, *one.programs)),
         _params(about),
         _OBSERVING[one.observing] + except_with,
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _path(one: Written) -> str:
+    given = f" with {_params(one.given)}" if one.given else ""
+    without = f" without {_params(one.without)}" if one.without else ""
+    # A second name of the same parameter would end a cell of the table.
+    return f"`{_OTHER_NAMES.sub('', one.path)}`{given}{without}"
 
 
 def _params(names: Iterable[str]) -> str:

@@ -39,6 +39,19 @@ class Observing(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Written:
+    """A path that a module writes and that no parameter is: it is made of parameters, or a default."""
+
+    path: str
+    """`{name}` is the value of a parameter, `{name|other}` that of the first one that is given, and `{name=x}` has a
+    default. If the last part is `*`, the module chooses the name. The directory `~` is the home of the user."""
+    given: tuple[str, ...] = ()
+    """Written only with one of these parameters."""
+    without: tuple[str, ...] = ()
+    """Written only without all of these parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Module:
     """One module. Parameters are named in every spelling that the module accepts."""
 
@@ -53,6 +66,10 @@ class Module:
     """Paths that it writes or removes."""
     files_of: str = ""
     """If a path that it writes is a directory, it writes the file in it that is named as this parameter's value."""
+    names_files: tuple[Written, ...] = ()
+    """Paths that it makes of parameters."""
+    default_writes: tuple[Written, ...] = ()
+    """Paths that it writes although the call does not name them; rules that allow are not about them."""
     trees: tuple[str, ...] = ()
     """When it may change everything below what it writes: a parameter that is given, a `state`, or "" for always."""
     reads: tuple[str, ...] = ()
@@ -95,6 +112,17 @@ def _w(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def _made(*paths: str, given: str = "", without: str = "") -> tuple[Written, ...]:
+    return tuple(Written(path=path, given=_w(given), without=_w(without)) for path in paths)
+
+
+_CRON_FILES = _made("/etc/cron.d/{cron_file}")
+_CRONTABS = (
+    *_made("/var/spool/cron/{user}", "/var/spool/cron/crontabs/{user}", without="cron_file"),
+    *_made("/var/spool/cron/*", without="cron_file user"),
+)
+_ACCOUNTS = _made("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")
+
 _COMMAND = _w("cmd _raw_params free_form argv")
 _PATH = _w("path dest destfile name")
 
@@ -117,13 +145,21 @@ _COMMANDS = (
         reads=_w("chdir creates removes"),
     ),
     Module(
-        name="cron", kind=_C.COMMANDS, observing=_O.CHECKABLE, commands=_w("job value"), writes=_w("cron_file"),
+        name="cron",
+        names_files=_CRON_FILES,
+        default_writes=_CRONTABS,
+        kind=_C.COMMANDS, observing=_O.CHECKABLE, commands=_w("job value"), writes=_w("cron_file"),
         whole=_w("cron_file"),
         users=_w("user"), synonyms=(_w("day dom"), _w("weekday dow")),
     ),
-    Module(name="community.general.cronvar", kind=_C.COMMANDS, names=_w("cronvar"), writes=_w("cron_file"),
+    Module(name="community.general.cronvar",
+           names_files=_CRON_FILES,
+           default_writes=_CRONTABS,
+           kind=_C.COMMANDS, names=_w("cronvar"), writes=_w("cron_file"),
            users=_w("user")),
-    Module(name="ansible.posix.at", kind=_C.COMMANDS, names=_w("at"), commands=_w("command"),
+    Module(name="ansible.posix.at",
+           default_writes=_made("/var/spool/at/*", "/var/spool/cron/atjobs/*"),
+           kind=_C.COMMANDS, names=_w("at"), commands=_w("command"),
            reads=_w("script_file")),
     Module(name="reboot", kind=_C.COMMANDS, commands=_w("reboot_command test_command boot_time_command"),
            lists=_w("search_paths")),
@@ -167,7 +203,9 @@ _FILES = (
         name="unarchive", trees=("",), kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest"), reads=_w("src creates"),
         programs=_w("extra_opts"), lists=_w("exclude extra_opts include"), urls=_w("src"),
     ),
-    Module(name="tempfile", trees=("",), kind=_C.FILES, writes=_w("path")),
+    Module(name="tempfile",
+           names_files=_made("{path=/tmp}/{prefix=ansible.}x{suffix=}"),
+           trees=("",), kind=_C.FILES, writes=_w("path")),
     Module(name="fetch", kind=_C.FILES, reads=_w("src"), writes=_w("dest")),
     Module(
         name="get_url", kind=_C.FILES, also=(_C.NETWORK,), writes=_w("dest tmp_dest"), files_of="url",
@@ -195,9 +233,15 @@ _FILES = (
     Module(name="community.general.ini_file", kind=_C.FILES, names=_w("ini_file"), writes=_w("path dest")),
     Module(name="community.general.xml", kind=_C.FILES, names=_w("xml"), writes=_w("path dest file")),
     Module(name="community.general.archive", kind=_C.FILES, names=_w("archive"), writes=_w("dest"), reads=_w("path")),
-    Module(name="community.general.ssh_config", kind=_C.FILES, names=_w("ssh_config"), writes=_w("ssh_config_file"),
+    Module(name="community.general.ssh_config",
+           default_writes=(
+               *_made("~{user}/.ssh/config", without="ssh_config_file"),
+               *_made("/etc/ssh/ssh_config", without="ssh_config_file user"),
+           ),
+           kind=_C.FILES, names=_w("ssh_config"), writes=_w("ssh_config_file"),
            users=_w("user")),
-    Module(name="ansible.posix.acl", kind=_C.FILES, names=_w("acl"), writes=_w("path name")),
+    Module(name="ansible.posix.acl", kind=_C.FILES, names=_w("acl"), writes=_w("path name"),
+           trees=_w("recursive"), switches=_w("recursive")),
     Module(name="ansible.posix.synchronize", trees=("",), kind=_C.COMMANDS, also=(_C.FILES, _C.NETWORK),
            names=_w("synchronize"),
            writes=_w("dest"), reads=_w("src"), programs=_w("rsync_opts rsync_path"), lists=_w("rsync_opts")),
@@ -237,18 +281,36 @@ _PACKAGES = (
     Module(name="package", kind=_C.PACKAGES, packages=_w("name"), lists=_w("name"), widening=_w("use")),
     Module(
         # In check mode, too, it executes `python -m pip`, which imports a package `pip` from the working directory.
-        name="pip", trees=("",), kind=_C.PACKAGES, packages=_w("name"),
+        name="pip",
+        names_files=_made("{chdir}/{virtualenv}"),
+        trees=("",), kind=_C.PACKAGES, packages=_w("name"),
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
         widening=_w("requirements editable virtualenv"), switches=_w("editable"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),
     ),
-    Module(name="apt_key", kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
-    Module(name="apt_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("repo"), writes=_w("filename"),
+    Module(name="apt_key",
+           default_writes=_made("/etc/apt/*", without="keyring"),
+           kind=_C.PACKAGES, writes=_w("keyring"), reads=_w("file"), urls=_w("url keyserver")),
+    Module(name="apt_repository",
+           names_files=_made("/etc/apt/sources.list.d/{filename}.list"),
+           default_writes=(
+               *_made("/etc/apt/sources.list"),
+               *_made("/etc/apt/sources.list.d/*", without="filename"),
+           ),
+           kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("repo"), writes=_w("filename"),
            synonyms=(_w("update_cache update-cache"),)),
-    Module(name="deb822_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("uris"), lists=_w(
+    Module(name="deb822_repository",
+           names_files=_made("/etc/apt/sources.list.d/{name}.sources"),
+           default_writes=(
+               *_made("/etc/apt/sources.list.d/*"),
+               *_made("/etc/apt/keyrings/*", given="signed_by"),
+           ),
+           kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("uris"), lists=_w(
         "architectures components exclude include languages suites targets types uris"),
         not_observing=_w("signed_by install_python_debian"), switches=_w("install_python_debian")),
-    Module(name="yum_repository", kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("baseurl metalink mirrorlist"),
+    Module(name="yum_repository",
+           names_files=_made("{reposdir=/etc/yum.repos.d}/{file|name}.repo"),
+           kind=_C.PACKAGES, observing=_O.CHECKABLE, urls=_w("baseurl metalink mirrorlist"),
            writes=_w("reposdir"), synonyms=(
                _w("exclude excludepkgs"), _w("sslcacert ca_cert"), _w("sslclientcert client_cert"),
                _w("sslclientkey client_key"), _w("sslverify validate_certs")),
@@ -293,19 +355,33 @@ _SERVICES = (
 
 _USERS = (
     Module(
-        name="user", trees=("",), kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"),
+        name="user",
+        names_files=_made("~{name|user}/{ssh_key_file}", "{home}/{ssh_key_file}"),
+        default_writes=(
+            *_ACCOUNTS,
+            *_made("/etc/subuid", "/etc/subgid"),
+            *_made("~{name|user}/.ssh/*", given="generate_ssh_key"),
+            *_made("~{name|user}/*", given="remove move_home"),
+        ),
+        trees=("",), kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name user"),
         writes=_w("home ssh_key_file"),
         programs=_w("shell"), reads=_w("skeleton"), lists=_w("groups"), synonyms=(_w("create_home createhome"),),
         widening=_w("groups group uid home move_home skeleton ssh_key_file authorization role remove"),
-        switches=_w("move_home remove"),
+        switches=_w("generate_ssh_key move_home remove"),
     ),
-    Module(name="group", kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
+    Module(name="group",
+           default_writes=_made("/etc/group", "/etc/gshadow"),
+           kind=_C.USERS, observing=_O.CHECKABLE, users=_w("name")),
     # glibc loads the library that is named for the service, from the working directory if the name has a slash.
     Module(name="getent", kind=_C.USERS, observing=_O.READING, words=_w("database key"),
            not_observing=_w("service")),
-    Module(name="ansible.posix.authorized_key", kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
+    Module(name="ansible.posix.authorized_key",
+           default_writes=_made("~{user}/.ssh/authorized_keys", without="path"),
+           kind=_C.USERS, names=_w("authorized_key"), users=_w("user"),
            writes=_w("path"), urls=_w("key")),
-    Module(name="community.general.sudoers", kind=_C.USERS, names=_w("sudoers"), users=_w("user"),
+    Module(name="community.general.sudoers",
+           names_files=_made("{sudoers_path=/etc/sudoers.d}/{name}"),
+           kind=_C.USERS, names=_w("sudoers"), users=_w("user"),
            commands=_w("commands"), lists=_w("commands")),
 )  # fmt: skip
 
@@ -320,22 +396,34 @@ _NETWORK = (
     # The value of `wait` is an argument of its own to iptables, which could be `--modprobe=PROGRAM`.
     Module(name="iptables", kind=_C.NETWORK, observing=_O.CHECKABLE,
            lists=_w("match destination_ports ctstate"), not_observing=_w("wait")),
-    Module(name="hostname", kind=_C.NETWORK, observing=_O.CHECKABLE),
-    Module(name="known_hosts", kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
+    Module(name="hostname",
+           default_writes=_made("/etc/hostname", "/etc/hosts", "/etc/machine-info"),
+           kind=_C.NETWORK, observing=_O.CHECKABLE),
+    Module(name="known_hosts",
+           default_writes=_made("~/.ssh/known_hosts", without="path"),
+           kind=_C.NETWORK, also=(_C.FILES,), observing=_O.CHECKABLE, writes=_w("path"),
            whole=_w("path"), synonyms=(_w("name host"),)),
     Module(name="wait_for", kind=_C.NETWORK, observing=_O.READING, reads=_w("path"), whole=_w("path"),
            lists=_w("active_connection_states exclude_hosts")),
     Module(name="wait_for_connection", kind=_C.NETWORK, observing=_O.READING),
     Module(name="ping", kind=_C.NETWORK, observing=_O.READING),
-    Module(name="ansible.posix.firewalld", kind=_C.NETWORK, names=_w("firewalld"), services=_w("service")),
-    Module(name="community.general.ufw", kind=_C.NETWORK, names=_w("ufw")),
-    Module(name="community.general.nmcli", kind=_C.NETWORK, names=_w("nmcli")),
+    Module(name="ansible.posix.firewalld",
+           default_writes=_made("/etc/firewalld/*"),
+           kind=_C.NETWORK, names=_w("firewalld"), services=_w("service")),
+    Module(name="community.general.ufw",
+           default_writes=_made("/etc/ufw/*", "/etc/default/ufw"),
+           kind=_C.NETWORK, names=_w("ufw")),
+    Module(name="community.general.nmcli",
+           default_writes=_made("/etc/NetworkManager/system-connections/*"),
+           kind=_C.NETWORK, names=_w("nmcli")),
 )  # fmt: skip
 
 _STORAGE = (
     Module(name="mount_facts", kind=_C.STORAGE, observing=_O.READING, programs=_w("mount_binary"),
            lists=_w("devices fstypes sources"), not_observing=_w("mount_binary")),
-    Module(name="ansible.posix.mount", trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
+    Module(name="ansible.posix.mount",
+           default_writes=_made("/etc/fstab", without="fstab"),
+           trees=("",), kind=_C.STORAGE, names=_w("mount"), writes=_w("path name fstab"),
            reads=_w("src")),
     Module(name="community.general.filesystem", kind=_C.STORAGE, names=_w("filesystem"), writes=_w("dev device")),
     Module(name="community.general.parted", kind=_C.STORAGE, names=_w("parted"), writes=_w("device")),
@@ -359,10 +447,16 @@ _CLOUD = (
 _OTHER = (
     Module(name="setup", kind=_C.OTHER, observing=_O.READING, programs=_w("fact_path"),
            lists=_w("gather_subset filter"), not_observing=_w("fact_path")),
-    Module(name="ansible.posix.sysctl", kind=_C.OTHER, names=_w("sysctl"), writes=_w("sysctl_file"),
+    Module(name="ansible.posix.sysctl",
+           default_writes=_made("/etc/sysctl.conf", without="sysctl_file"),
+           kind=_C.OTHER, names=_w("sysctl"), writes=_w("sysctl_file"),
            synonyms=(_w("name key"), _w("value val"))),
-    Module(name="community.general.modprobe", kind=_C.OTHER, names=_w("modprobe")),
-    Module(name="community.general.timezone", kind=_C.OTHER, names=_w("timezone")),
+    Module(name="community.general.modprobe",
+           default_writes=_made("/etc/modules-load.d/*", "/etc/modprobe.d/*", "/etc/modules", given="persistent"),
+           kind=_C.OTHER, names=_w("modprobe")),
+    Module(name="community.general.timezone",
+           default_writes=_made("/etc/localtime", "/etc/timezone"),
+           kind=_C.OTHER, names=_w("timezone")),
 )  # fmt: skip
 
 OBSERVATIONS = (

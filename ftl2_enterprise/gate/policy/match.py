@@ -216,7 +216,12 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
 def _compared(found: Values) -> Compared:
     """What any condition about these values is compared with, as `_any_matches` and `_all_match` do."""
     texts = (*(one for item in found.items for one in item), *found.more)
-    if found.trees or not found.is_complete or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts))):
+    if (
+        found.trees
+        or found.folders
+        or not found.is_complete
+        or (found.meaning is Meaning.PACKAGE and any(map(_is_glob, texts)))
+    ):
         return Compared(is_complete=False)
     return Compared(texts, found.visible)
 
@@ -231,7 +236,7 @@ def _any_matches(pattern: Pattern, found: Values) -> bool:
             texts = (*(one for item in found.items for one in item), *found.more)
             return (
                 any(as_path.matches(one) or pattern.matches(one) for one in texts)
-                or any(as_path.is_below(tree, narrow=False) for tree in found.trees)
+                or any(as_path.is_below(tree, narrow=False) for tree in (*found.trees, *found.folders))
                 or any(as_path.is_below(tree, narrow=True) for tree in found.visible)
             )
         case Meaning.PACKAGE if any(_is_glob(one) for item in found.items for one in item):

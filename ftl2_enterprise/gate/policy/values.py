@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.modules import find, is_given
-from ftl2_enterprise.gate.policy import paths, spellings
+from ftl2_enterprise.gate.policy import paths, spellings, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +67,8 @@ class Values:
     """Directories in which a module may change everything."""
     visible: tuple[str, ...] = ()
     """Directories in which a command may change something."""
+    folders: tuple[str, ...] = ()
+    """Directories in which a module writes files of names that it chooses; they can deny and cannot allow."""
     is_complete: bool = True
     """Whether these are all; otherwise every rule that denies or asks is about them, and none that allows."""
     meaning: Meaning = Meaning.PLAIN
@@ -103,9 +105,9 @@ def written_paths(effect: Effect) -> tuple[str, ...]:
     )
     named = _file_name(effect, known)
     inside = [f"{path.rstrip('/')}/{named}" for path in flat] if named else []
-    return tuple(
-        dict.fromkeys((*flat, *inside, *_derived(effect), *_linked(effect), *_command_paths(effect, known).paths))
-    )
+    defaults = (path.removesuffix("/*") for path in written.default_files(effect, known))
+    made = (*written.named_files(effect, known), *defaults, *written.linked(effect))
+    return tuple(dict.fromkeys((*flat, *inside, *made, *_command_paths(effect, known).paths)))
 
 
 def covered_parameters(module: str, name: str) -> tuple[str, ...]:
@@ -235,26 +237,35 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
         if _changes_all_below(effect, known):
             trees += [paths.normal(path), *(item[0] for item in _spelled(effect, path))]
     visible: list[str] = []
+    folders: list[str] = []
     is_complete = True
     if GENERAL.get(name) is Meaning.PATH:
         found = _command_paths(effect, known)
-        is_complete = found.is_complete and not _leaves_home(effect)
+        is_complete = found.is_complete and not written.leaves_home(effect)
         for path in found.paths:
             spelled = _spelled(effect, path)
             items += spelled
             more.append(paths.normal(path))
             places = [item[0] for item in spelled]
             visible += [*places, *filter(None, map(paths.known_part, (path, *places)))]
-        for path in _derived(effect):
-            items += _spelled(effect, path)
+        for path in written.named_files(effect, known):
+            spelled = _spelled(effect, path)
+            items += spelled
             more.append(paths.normal(path))
-        for path in _linked(effect):
+            trees += [item[0] for item in spelled] if _changes_all_below(effect, known) else []
+        for path in written.default_files(effect, known):
+            folder = path.removesuffix("/*")
+            places = [folder, *(text for item in _spelled(effect, folder) for text in item)]
+            more += [f"{one}/*" for one in places] if folder != path else places
+            folders += places if folder != path else []
+        for path in written.linked(effect):
             more += [paths.normal(path), *(text for item in _spelled(effect, path) for text in item)]
     return Values(
         items=tuple(items),
         more=tuple(more),
         trees=tuple(trees),
         visible=tuple(visible),
+        folders=tuple(folders),
         is_complete=is_complete,
         meaning=Meaning.PATH,
     )
@@ -282,7 +293,8 @@ def _file_name(effect: Effect, known: Module | None) -> str:
     """The name of the file that is written if the destination is a directory."""
     if known is None or not known.files_of:
         return ""
-    source = str(effect.params.get(known.files_of) or "").partition("?")[0]
+    given = effect.params.get(known.files_of)
+    source = "" if given is None else str(given).partition("?")[0]
     name = posixpath.basename(source.rstrip("/"))
     return name.removesuffix(".j2") if known.name == "template" else name
 
@@ -292,50 +304,6 @@ def _changes_all_below(effect: Effect, known: Module | None) -> bool:
         return False
     params = effect.params
     return "" in known.trees or is_given(known, params, known.trees) or params.get("state") in known.trees
-
-
-def _derived(effect: Effect) -> tuple[str, ...]:
-    """Paths that a module makes of a name, as it makes them."""
-    params = effect.params
-    match effect.module:
-        case "cron" | "community.general.cronvar" if params.get("cron_file"):
-            return _below("/etc/cron.d", params["cron_file"])
-        case "apt_repository" if params.get("filename"):
-            return _below("/etc/apt/sources.list.d", f"{params['filename']}.list")
-        case "deb822_repository" if params.get("name"):
-            return _below("/etc/apt/sources.list.d", f"{params['name']}.sources")
-        case "yum_repository" if params.get("file") or params.get("name"):
-            folder = params.get("reposdir") or "/etc/yum.repos.d"
-            return (f"{folder}/{params.get('file') or params.get('name')}.repo",)
-        case "tempfile":
-            folder, prefix = params.get("path") or "/tmp", params.get("prefix") or "ansible."
-            return (f"{folder}/{prefix}x{params.get('suffix') or ''}",)
-        case "user" if params.get("ssh_key_file"):
-            return _below(f"~{params.get('name') or params.get('user') or ''}", params["ssh_key_file"])
-        case "file" if params.get("state") == "hard" and params.get("src"):
-            return (str(params["src"]),)
-        case _:
-            return ()
-
-
-def _below(folder: str, name: Any) -> tuple[str, ...]:
-    text = str(name)
-    return () if text.startswith(("/", "~", "$")) else (f"{folder}/{text}",)
-
-
-def _linked(effect: Effect) -> tuple[str, ...]:
-    """Where a link that the module makes leads: a later call can write there through it."""
-    params = effect.params
-    if effect.module != "file" or params.get("state") not in ("link", "hard") or not params.get("src"):
-        return ()
-    link = str(params.get("path") or params.get("dest") or params.get("name") or "")
-    return (str(params["src"]), *_below(posixpath.dirname(link) or ".", params["src"]))
-
-
-def _leaves_home(effect: Effect) -> bool:
-    """Whether a path of the module is relative to the home of a user, which only the host knows, and leaves it."""
-    name = str(effect.params.get("ssh_key_file") or "")
-    return effect.module == "user" and not name.startswith("/") and ".." in name.split("/")
 
 
 # --- commands ------------------------------------------------------------------------------------------------------

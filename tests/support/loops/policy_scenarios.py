@@ -276,6 +276,14 @@ FURTHER: tuple[Scenario, ...] = (
     _s("a command after a decimal", {"param.cmd": "touch *"}, "shell", {"cmd": "timeout 9.5 touch {tmp}/made"}, made="made"),
     _s("a command after a lock", {"param.cmd": "touch *"}, "shell", {"cmd": "flock {tmp}/x touch {tmp}/made"}, made="made"),
     _s("a command of a shell", {"param.cmd": "touch *"}, "shell", {"cmd": "sh -c 'touch {tmp}/made; true'"}, made="made"),
+    # Paths that no parameter is.
+    _s("the keys of a user", {"param.path": "/home/no-such-user/.ssh/*"}, "authorized_key", {"user": "no-such-user", "key": "k"}),
+    _s("the keys of root", {"param.path": "/root/.ssh/*"}, "authorized_key", {"user": "root", "key": "k"}),
+    _s("a prefix from the root", P, "tempfile", {"prefix": "{tmp}/ssh/x"}, prepared=DIR),
+    _s("a table of cron", {"param.path": "/var/spool/cron/*"}, "cron", {"name": "x", "job": "id"}),
+    _s("a virtual environment below the working directory", P, "pip", {"name": "x", "chdir": "{tmp}", "virtualenv": "ssh"}),
+    _s("the accounts", {"param.path": "/etc/passwd"}, "user", {"name": "x"}),
+    _s("a source of packages", {"param.path": "/etc/apt/sources.list.d/x.list"}, "apt_repository", {"repo": "deb x"}),
     # Hosts.
     _s("another port of a denied address", {"host": "prod-*"}, "ping", host="h",
        add_hosts=[{"name": "h", "ansible_host": "10.9.9.1", "ansible_port": 2022}]),

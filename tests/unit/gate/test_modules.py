@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -69,6 +70,11 @@ def accepted(name: str) -> set[str]:
     return spelled | extra | set(OWN.get(name, ()))
 
 
+def placeholders(path: str) -> list[str]:
+    """The parameters in a path that a module makes."""
+    return [name for names in re.findall(r"\{([\w|]+)", path) for name in names.split("|")]
+
+
 def mentioned(one: Module) -> set[str]:
     flat = {
         *one.writes,
@@ -80,6 +86,8 @@ def mentioned(one: Module) -> set[str]:
         *one.users,
         *one.urls,
     }
+    made = (*one.names_files, *one.default_writes)
+    flat |= {name for path in made for name in (*path.given, *path.without, *placeholders(path.path))}
     more = {*one.lists, *one.words, *one.not_observing, *(name for group in one.synonyms for name in group)}
     return flat | more | ({one.base, one.files_of} - {""})
 
@@ -276,7 +284,9 @@ def test_a_switch_is_a_boolean_that_is_off_by_default(one: Module) -> None:
         if value.get("type") == "bool" and value.get("default") in (None, False, "no")
         for spelled in (key, *(value.get("aliases") or ()))
     }
-    assert set(one.switches) == booleans & {*one.programs, *one.widening, *one.trees, *one.not_observing}
+    conditions = {name for written in one.default_writes for name in written.given}
+    used = {*one.programs, *one.widening, *one.trees, *one.not_observing, *conditions}
+    assert set(one.switches) == booleans & used
 
 
 def test_a_parameter_that_executes_something_adds_the_class_of_commands() -> None:
