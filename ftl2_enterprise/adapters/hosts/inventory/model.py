@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.inventory import addresses
+from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
 from ftl2_enterprise.core.problem import conflict, invalid, not_found
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
@@ -42,6 +43,7 @@ class Inventory:
         self._entries: dict[str, HostEntry] = {}
         self._registered: set[str] = set()
         """Names of hosts that were added after reading."""
+        self._ssh: SshNames = SshNames()
 
     def group(self, name: str) -> InventoryGroup:
         """The group, created if it is new."""
@@ -103,11 +105,12 @@ class Inventory:
         Hosts are the same if their connections lead to the same place. Hosts of an inventory may differ by port only;
         what is registered later is the host of its address, whatever its port is.
         """
-        connection, address, port = place = _place(entry)
+        self._ssh.refresh()
+        connection, address, port = place = self._place(entry)
         same = [
             other
             for other in self._entries.values()
-            if other.name != entry.name and _is_same(place, _place(other), any_port=is_registered)
+            if other.name != entry.name and _is_same(place, self._place(other), any_port=is_registered)
         ]
         here = [(LOCALHOST, "local")] if _is_here(place) and entry.name != LOCALHOST else []
         others = [(other.name, *other.groups) for other in same]
@@ -121,6 +124,12 @@ class Inventory:
             aliases=addresses.of_this_machine() if _is_here(place) else (),
             is_registered=is_registered,
         )
+
+    def _place(self, entry: HostEntry) -> _Place:
+        if is_local(entry):
+            return "local", "", 0
+        name, port = entry.ansible_host or entry.name, entry.ansible_port or SSH_PORT
+        return "ssh", addresses.normal(self._ssh.address(name, entry.ansible_user or "", port)), port
 
     def add(self, entry: HostEntry) -> None:
         """Register a host, or replace one that was registered; new groups are created.
@@ -244,12 +253,6 @@ def _changes(known: HostEntry, entry: HostEntry) -> bool:
 
 type _Place = tuple[str, str, int]
 """Connection, address and port."""
-
-
-def _place(entry: HostEntry) -> _Place:
-    if is_local(entry):
-        return "local", "", 0
-    return "ssh", addresses.normal(entry.ansible_host or entry.name), entry.ansible_port or SSH_PORT
 
 
 def _is_here(place: _Place) -> bool:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.loops.ports import HostEntry
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def nested() -> Inventory:
@@ -113,3 +117,22 @@ def test_hosts_that_are_this_machine_have_its_names_and_addresses() -> None:
     for name in ("near", "loop", "localhost"):
         assert here <= set(inventory.identity(name).every_name), name
     assert here.isdisjoint(inventory.identity("far").every_name)
+
+
+def test_a_name_of_the_ssh_configuration_is_the_host_that_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inventory = Inventory()
+    inventory.host("web")["ansible_host"] = "10.9.8.7"
+    inventory.settle()
+    other, here = HostEntry(name="other", ansible_host="w1"), HostEntry(name="here", ansible_host="me")
+    assert "web" not in inventory.identity_of(other).every_name
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host w?\n  HostName 10.9.8.7\nHost me\n  HostName 127.1\n")
+    assert {"web", "10.9.8.7"} <= set(inventory.identity_of(other).every_name)
+    assert "localhost" in inventory.identity_of(here).every_name
+    (tmp_path / ".ssh" / "config").write_text("Host w?\n  HostName 10.9.8.70\n")
+    assert inventory.identity_of(other).address == "10.9.8.70"
+    (tmp_path / ".ssh" / "config").write_text("Match nonsense\n  HostName 10.9.8.7\n")
+    assert inventory.identity_of(other).address == "w1"
