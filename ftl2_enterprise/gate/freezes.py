@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.addresses import normal, number_of
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope
-from ftl2_enterprise.gate.effects import EffectKind
+from ftl2_enterprise.gate.effects import LOCAL, EffectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,4 +54,8 @@ def covers(freeze: Freeze, effect: Effect) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.casefold().rstrip(".")
+    """The name in one form: every spelling of an address of this machine is `localhost`."""
+    number = number_of(name)
+    if number is not None and (number.is_loopback or number.is_unspecified):
+        return LOCAL
+    return normal(name) if number is not None else name.casefold().rstrip(".")

@@ -60,6 +60,18 @@ def test_other_freezes_hold_what_they_name(scope: FreezeScope, of: str, *, holds
     assert (holding(effect(), [freeze(scope, of)], 20) is not None) is holds
 
 
+@pytest.mark.parametrize("spelling", ["localhost", "127.0.0.1", "127.1", "0x7f000001", "0.0.0.0", "::1", "127.0.0.9"])
+def test_every_spelling_of_a_loopback_address_is_this_machine(spelling: str) -> None:
+    here = HostIdentity(aliases=("127.0.0.1", "::1", "localhost", "me"))
+    assert holding(effect(host=here), [freeze(FreezeScope.TARGET, spelling)], 20) is not None
+    assert holding(effect(), [freeze(FreezeScope.TARGET, spelling)], 20) is None
+
+
+def test_addresses_are_compared_in_one_form() -> None:
+    assert holding(effect(), [freeze(FreezeScope.TARGET, "0xC0.0.519")], 20) is not None
+    assert holding(effect(), [freeze(FreezeScope.TARGET, "192.0.2.8")], 20) is None
+
+
 def test_a_freeze_of_a_host_does_not_hold_requests_to_models() -> None:
     call = effect(EffectKind.MODEL_CALL, host=HostIdentity())
     assert holding(call, [freeze(FreezeScope.TARGET, "localhost")], 20) is None

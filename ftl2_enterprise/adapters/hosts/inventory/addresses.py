@@ -1,50 +1,26 @@
-"""Addresses of hosts in one form, and whether an address leads to this machine. No name is resolved."""
+"""Which names and addresses lead to this machine. No name is resolved."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 from functools import cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address
+from ftl2_enterprise.core.addresses import normal, number_of
 
-_NUMBERS = re.compile(r"(0x)?[0-9a-f]+(\.(0x)?[0-9a-f]+){0,3}", re.IGNORECASE)
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
-
-
-def normal(address: str) -> str:
-    """The address in one form: lower case, no dot at the end, and `127.0.0.1` for `127.1`, `0x7f000001` and such."""
-    text = address.strip().lower().rstrip(".").removeprefix("[").removesuffix("]")
-    number = _number(text)
-    return text if number is None else str(number)
 
 
 def leads_here(address: str) -> bool:
     """Whether the address is one of this machine: a loopback address, one of its addresses, or its name."""
     text = normal(address)
-    number = _number(text)
+    number = number_of(text)
     if number is not None:
         return number.is_loopback or number.is_unspecified or str(number) in own_addresses()
     return text in _LOCAL_NAMES or text.endswith(".localhost") or text in own_names()
-
-
-def _number(text: str) -> IPv4Address | IPv6Address | None:
-    text = text.partition("%")[0]
-    with contextlib.suppress(ValueError):
-        found = ip_address(text)
-        return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
-    if _NUMBERS.fullmatch(text):
-        # The older spellings of inet_aton(3), which programs still accept: short, octal and hexadecimal.
-        with contextlib.suppress(OSError):
-            found = ip_address(socket.inet_aton(text))
-            return None if isinstance(found, IPv6Address) else found
-    return None
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.inventory import addresses
 from ftl2_enterprise.adapters.hosts.inventory.ssh_names import SshNames
+from ftl2_enterprise.core.addresses import normal
 from ftl2_enterprise.core.problem import conflict, invalid, not_found
 from ftl2_enterprise.gate.effects import HostIdentity
 from ftl2_enterprise.loops.ports import HostEntry
@@ -129,7 +130,7 @@ class Inventory:
         if is_local(entry):
             return "local", "", 0
         name, port = entry.ansible_host or entry.name, entry.ansible_port or SSH_PORT
-        return "ssh", addresses.normal(self._ssh.address(name, entry.ansible_user or "", port)), port
+        return "ssh", normal(self._ssh.address(name, entry.ansible_user or "", port)), port
 
     def add(self, entry: HostEntry) -> None:
         """Register a host, or replace one that was registered; new groups are created.
@@ -241,9 +242,9 @@ def is_local(entry: HostEntry) -> bool:
 
 def _changes(known: HostEntry, entry: HostEntry) -> bool:
     """Whether the entry would give the known host another address, user or group, or variables."""
-    address = addresses.normal(entry.ansible_host or "") not in {
+    address = normal(entry.ansible_host or "") not in {
         "",
-        addresses.normal(known.ansible_host or known.name),
+        normal(known.ansible_host or known.name),
     }
     port = entry.ansible_port not in {None, known.ansible_port or SSH_PORT}
     groups = not set(entry.groups) <= set(known.groups)
