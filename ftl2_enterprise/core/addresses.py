@@ -1,4 +1,4 @@
-"""Addresses of hosts in one form. No name is resolved."""
+"""Addresses of machines in one form. No name is resolved."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         retention=[retention for one in found for retention in one.retention(context)],
         links=links(),
         applied=live.apply,
-        policy=lambda: f"{site().revision} {site().problem}",
+        policy=lambda: (site().revision, site_policy.unusable(site().problem)),
     )
 
 

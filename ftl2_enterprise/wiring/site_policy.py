@@ -92,7 +92,7 @@ def start(settings: Settings) -> str | None:
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
-        return f"nothing has an effect, because the site policy cannot be used: {problem}"
+        return unusable(str(problem))
     return None
 
 
@@ -131,8 +131,13 @@ def with_unusable(
     return in_force
 
 
+def unusable(problem: str) -> str:
+    """What follows from a problem of the policy, in a sentence; empty without one."""
+    return f"nothing has an effect, because the site policy cannot be used: {problem}" if problem else ""
+
+
 def _unusable(problem: str) -> Freeze:
-    reason = f"nothing has an effect, because the site policy cannot be used: {problem}"
+    reason = unusable(problem)
     return Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason=reason, by="ftl2-enterprise", since=0)
 
 

@@ -106,8 +106,8 @@ class Parts:
     """Rows that are kept for a limited time."""
     links: Sequence[Link] = ()
     """Where facts of one capability lead to units of work of another."""
-    policy: Callable[[], str] = str
-    """What identifies the policy that is in force."""
+    policy: Callable[[], tuple[str, str]] = lambda: ("", "")
+    """What identifies the policy that is in force, and why it cannot be used, in a sentence; empty if it can."""
     applied: Callable[[Settings], None] | None = None
     """Called with the settings after each reload."""
     clock: Clock = field(default_factory=SystemClock)
@@ -353,8 +353,8 @@ class Control:
     def problems(self) -> list[str]:
         """What is wrong with the service, in sentences."""
         found = list(self.reconciler.problems.values())
-        if self.freezes.problem:
-            found.append(self.freezes.problem)
+        _, unusable = self._parts.policy()
+        found += [one for one in (self.freezes.problem, unusable) if one and not any(one in known for known in found)]
         last_pass_at = self.reconciler.last_pass_at
         if last_pass_at is None:
             found.append("the managers have not completed a pass yet")

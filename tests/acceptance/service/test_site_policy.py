@@ -128,6 +128,8 @@ def test_a_published_policy_that_is_missing_or_damaged_holds_everything(service:
     for name in ("damaged", "missing"):
         service.submit(name, FILE.format(name=name, path=tmp_path / "x"))
         held(service, name)
+        (problem,) = _problems(service)
+        assert problem.startswith("nothing has an effect, because the site policy cannot be used: cannot ")
         published.unlink(missing_ok=True)
     assert not (tmp_path / "x").exists()
     published.write_bytes(data)
