@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -30,7 +29,7 @@ MODULE = Argument(
 HOST = Option("host", "Host or group that is called.", TEXT, value="HOST", default="localhost")
 PARAM = Option(
     "param",
-    "A parameter of the module. A value that begins with [ or { is JSON.",
+    "A parameter of the module. The value is JSON after :=, as in uid:=0, or if it begins with [ or {.",
     TEXT,
     short="p",
     value="KEY=VALUE",
@@ -85,25 +84,27 @@ def _about_model(given: GivenValues, option: Option) -> PolicyQuestion:
 
 
 def parameters(words: Sequence[str]) -> dict[str, Any]:
-    """The parameters of a call, from KEY=VALUE. Raises Problem(invalid)."""
+    """The parameters of a call, from KEY=TEXT or KEY:=JSON. Raises Problem(invalid)."""
     found: dict[str, Any] = {}
     for word in words:
-        key, separator, value = word.partition("=")
+        name, separator, value = word.partition("=")
+        key = name.removesuffix(":")
         if not separator or not key:
-            raise invalid(f"cannot take {word!r} for --param", "write KEY=VALUE, as in dest=/etc/motd")
+            raise invalid(f"cannot take {word!r} for --param", "write KEY=VALUE, as in dest=/etc/motd, or uid:=0")
         if key in found:
             raise invalid(f"cannot take the parameter {key} twice", 'give a list as JSON: name=\'["a", "b"]\'')
-        found[key] = _value(key, value)
+        is_json = key != name or value.startswith(("[", "{"))
+        found[key] = _decoded(key, value) if is_json else value
     return found
 
 
-def _value(key: str, value: str) -> Any:
-    if not value.startswith(("[", "{")):
-        return value
+def _decoded(key: str, value: str) -> Any:
     try:
-        return json.loads(value)
-    except ValueError as error:
-        raise invalid(f"cannot take the value of {key}: it is not JSON: {error}", "quote it for the shell") from None
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise invalid(
+            f"cannot take the value of {key}: it is not JSON: {error}", f"write {key}=TEXT, or quote it for the shell"
+        ) from None
 
 
 def exit_status(answers: Sequence[PolicyAnswer]) -> int:

@@ -79,6 +79,7 @@ COMMAND = Command(
     examples=(
         Example("policy check shell --host web01 -i hosts.yaml --policy policy.yaml -p cmd=reboot"),
         Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest --resolve"),
+        Example("policy check user -p name=bob -p uid:=0", "with a parameter that is a number"),
         Example("policy check --model opus-preview --policy policy.yaml", "about a request to a model"),
     ),
     statuses=("4: a call would be denied", "8: a call would need an approval"),

@@ -60,6 +60,7 @@ COMMAND = Command(
     examples=(
         Example("policy check shell --host web01 -p cmd='rm -r /srv'"),
         Example("policy check copy --loop web -p dest=/etc/ssh/sshd_config --origin manifest"),
+        Example("policy check user -p name=bob -p uid:=0", "with a parameter that is a number"),
         Example("policy check --model opus-preview --environment prod", "about a request to a model"),
     ),
     statuses=("4: a call would be denied", "8: a call would need an approval"),

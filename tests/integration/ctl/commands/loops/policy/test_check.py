@@ -48,6 +48,32 @@ def test_the_question_is_asked_as_it_is_written(service, ctl):
     assert (asked.loop, asked.policy, asked.inventory) == ("web", str(here / "p.yaml"), str(here / "hosts.yaml"))
 
 
+def test_a_value_after_a_colon_is_json(service, ctl):
+    service.on(CheckPolicy, [[ALLOWED]])
+    given = ("uid:=0", "remove:=false", 'name:="bob"', "size:=0.5", "comment:=null", "home=0", "shell=a:=1")
+    ctl("policy", "check", "user", *(word for one in given for word in ("-p", one)))
+    params = service.asked_for(CheckPolicy)[0].questions[0].params
+    assert params == {
+        "uid": 0,
+        "remove": False,
+        "name": "bob",
+        "size": 0.5,
+        "comment": None,
+        "home": "0",
+        "shell": "a:=1",
+    }
+    assert params["remove"] is False
+    assert params["home"] == "0"
+
+
+@pytest.mark.parametrize("word", ["uid:=", "uid:=x", "uid:=NaN", "uid:=1 2", ":=1"])
+def test_a_value_that_is_not_json_is_refused(service, ctl, word):
+    status, _, err = ctl("policy", "check", "user", "-p", word)
+    assert status != 0
+    assert "cannot take" in err
+    assert service.asked_for(CheckPolicy) == []
+
+
 @pytest.mark.parametrize(
     ("answers", "status"), [([ALLOWED], 0), ([ALLOWED, ASKED], 8), ([ALLOWED, ASKED, DENIED], 4), ([], 0)]
 )
