@@ -81,6 +81,8 @@ class Module:
     base: str = ""
     """The directory that relative paths in its commands start from."""
     packages: tuple[str, ...] = ()
+    names_are_normalized: bool = False
+    """Whether capitals and runs of `-`, `_` and `.` make no difference in names of its packages, as in PEP 503."""
     services: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
@@ -283,7 +285,7 @@ _PACKAGES = (
         # In check mode, too, it executes `python -m pip`, which imports a package `pip` from the working directory.
         name="pip",
         names_files=_made("{chdir}/{virtualenv}"),
-        trees=("",), kind=_C.PACKAGES, packages=_w("name"),
+        trees=("",), kind=_C.PACKAGES, packages=_w("name"), names_are_normalized=True,
         reads=_w("requirements"), writes=_w("virtualenv"), base="chdir", lists=_w("name"),
         widening=_w("requirements editable virtualenv"), switches=_w("editable"),
         programs=_w("extra_args executable virtualenv_command virtualenv_python"),

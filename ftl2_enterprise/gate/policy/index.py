@@ -51,7 +51,11 @@ class KeyIndex:
 
     @cached_property
     def _spelled(self) -> list[Pattern]:
-        return [one for pattern in self._patterns for one in (pattern, pattern.as_path, pattern.as_lower)]
+        return [
+            one
+            for pattern in self._patterns
+            for one in (pattern, pattern.as_path, pattern.as_lower, pattern.as_python_name)
+        ]
 
     @cached_property
     def _literals(self) -> frozenset[str]:

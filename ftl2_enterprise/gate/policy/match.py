@@ -215,7 +215,7 @@ def _matches_host(pattern: Pattern, host: HostIdentity, *, allows: bool) -> bool
 
 def _compared(found: Values) -> Compared:
     """What any condition about these values is compared with, as `_any_matches` and `_all_match` do."""
-    texts = (*(one for item in found.items for one in item), *found.more)
+    texts = (*(one for item in found.items for one in item), *found.more, *found.python_names)
     if (
         found.trees
         or found.folders
@@ -229,6 +229,8 @@ def _compared(found: Values) -> Compared:
 def _any_matches(pattern: Pattern, found: Values) -> bool:
     """Whether some spelling of some value matches."""
     if not found.is_complete:
+        return True
+    if found.python_names and any(map(pattern.as_python_name.matches, found.python_names)):
         return True
     match found.meaning:
         case Meaning.PATH:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import final
 
 from ftl2_enterprise.gate.policy.paths import beginning, normal
-from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, user_spellings
+from ftl2_enterprise.gate.policy.spellings import host_spelling, mode_spellings, python_name, user_spellings
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -45,6 +45,12 @@ class Pattern:
     def as_lower(self) -> Pattern:
         """The same pattern in lower case and without a dot at its end, for names of hosts."""
         text = host_spelling(self.text)
+        return self if text == self.text else Pattern(text)
+
+    @cached_property
+    def as_python_name(self) -> Pattern:
+        """The same pattern for names of Python packages in normal form, unless it has a set of characters."""
+        text = self.text if "[" in self.text else python_name(self.text)
         return self if text == self.text else Pattern(text)
 
     @cached_property

@@ -21,6 +21,7 @@ _PLAIN_PACKAGE = re.compile(
 _FILES = (".deb", ".rpm", ".whl", ".gz", ".zip", ".bz2", ".xz", ".tgz", ".tar")
 _RELEASE = re.compile(r"[-_]\d.*", re.DOTALL)
 _ARCHITECTURE = re.compile(r"(:[a-z0-9-]+|\.(x86_64|aarch64|noarch|i686|ppc64le|s390x|src))$")
+_SEPARATORS = re.compile(r"[-_.]+")
 _UNITS = (".service", ".socket", ".timer", ".target", ".mount", ".path")
 
 
@@ -111,6 +112,11 @@ def package_spellings(text: str) -> tuple[str, ...]:
         name = name.partition("/")[0]
     plain = _ARCHITECTURE.sub("", _VERSION.sub("", name)).strip()
     return tuple(dict.fromkeys((text, name, plain, _RELEASE.sub("", plain), plain.lower().replace("_", "-"))))
+
+
+def python_name(text: str) -> str:
+    """The name of a Python package, or a pattern for such names, in its normal form (PEP 503)."""
+    return _SEPARATORS.sub("-", text).lower()
 
 
 def package_name(text: str) -> str | None:

@@ -69,6 +69,8 @@ class Values:
     """Directories in which a command may change something."""
     folders: tuple[str, ...] = ()
     """Directories in which a module writes files of names that it chooses; they can deny and cannot allow."""
+    python_names: tuple[str, ...] = ()
+    """Normal forms of names of Python packages; they can deny and cannot allow."""
     is_complete: bool = True
     """Whether these are all; otherwise every rule that denies or asks is about them, and none that allows."""
     meaning: Meaning = Meaning.PLAIN
@@ -90,8 +92,15 @@ def values(effect: Effect, name: str) -> Values:
             return Values(
                 items=tuple(item for one in found for item in one.items),
                 more=tuple(text for one in found for text in one.more),
+                python_names=_python_names(known, meaning, found),
                 meaning=meaning,
             )
+
+
+def _python_names(known: Module | None, meaning: Meaning, found: Iterable[Values]) -> tuple[str, ...]:
+    if meaning is not Meaning.PACKAGE or known is None or not known.names_are_normalized:
+        return ()
+    return tuple({spellings.python_name(text) for one in found for item in one.items for text in item})
 
 
 def written_paths(effect: Effect) -> tuple[str, ...]:

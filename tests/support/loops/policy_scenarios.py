@@ -210,6 +210,7 @@ FURTHER: tuple[Scenario, ...] = (
     _s("a package of a suite", N, "apt", {"name": "nginx/stable"}),
     _s("a group of packages", {"param.name": "web-server"}, "dnf", {"name": "@web-server"}),
     _s("a requirement of pip", {"param.name": "requests"}, "pip", {"name": "Requests[socks]>=2,<3"}),
+    _s("a package of Python with another separator", {"param.name": "foo.bar"}, "pip", {"name": "Foo_Bar"}),
     _s("a package under the general name", {"param.package": "nginx"}, "apt", {"name": "nginx"}),
     _s("a service with its suffix", {"param.name": "ssh"}, "systemd", {"name": "ssh.service"}),
     _s("a service without its suffix", {"param.service": "ssh.service"}, "service", {"name": "ssh"}),

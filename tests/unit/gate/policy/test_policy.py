@@ -345,3 +345,16 @@ def test_a_file_whose_name_cannot_be_stored_is_refused(tmp_path: Path) -> None:
 )
 def test_owners_and_modes_are_compared_as_numbers(match: dict[str, str], params: dict[str, Any]) -> None:
     assert denies(match, params={"path": "/x", **params})
+
+
+@pytest.mark.parametrize("written", ["foo-bar", "foo_bar", "foo.bar", "Foo-._Bar"])
+@pytest.mark.parametrize("name", ["foo-bar", "foo_bar==1.*", "foo.bar", "FOO--Bar[extra]>=2", ["x", "foo__bar"]])
+def test_names_of_python_packages_are_compared_in_their_normal_form(written: str, name: Any) -> None:
+    assert denies({"param.name": written}, "pip", {"name": name})
+
+
+def test_names_of_other_packages_are_not_those_of_python() -> None:
+    assert denies({"param.name": "python3.*"}, "apt", {"name": "python3.13"})
+    assert not denies({"param.name": "python3.*"}, "apt", {"name": "python3-yaml"})
+    assert not denies({"param.name": "foo.bar"}, "pip", {"name": "foobar"})
+    assert denies({"param.name": "foo.*"}, "pip", {"name": "foo_x"})
