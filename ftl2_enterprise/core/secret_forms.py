@@ -1,11 +1,13 @@
 """Finds known secrets in texts: as they are, escaped, encoded, wrapped over lines, and in dumps.
 
 A *form* is a text in which a secret may stand: an encoding or an escape. Forms are searched for in the text itself,
-and in *views* of it, in which some characters are left out: without white space, a base64 text is found however it is
-wrapped; of the hexadecimal digits alone, one that is spaced, in upper case, or written as `0x68,`.
+and in *views* of it, in which some characters are left out: of the letters and digits alone, a base64 text is found
+however it is wrapped, quoted or joined; of the hexadecimal digits alone, one that is spaced, in upper case, or
+written as `0x68,`.
 
 Not covered: compressed or encrypted texts, base85, rot13, base64 of more than two levels, a secret that is printed in
-parts, and views of secrets shorter than `MIN_VIEWED`.
+parts, and views of secrets shorter than `MIN_VIEWED`. Escapes are found as common programs write them, not in any
+selection of the characters that could be escaped.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import html
 import json
 import re
 import shlex
+import string
+import textwrap
 from bisect import bisect_right
 from typing import TYPE_CHECKING, final, override
 from urllib.parse import quote, quote_plus
 
 from ftl2_enterprise.core.secret_cuts import MASK, has_cut, mask_cuts
+from ftl2_enterprise.core.secret_dumps import find_dumps, seven_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 MIN_LENGTH = 4
 """Characters. A shorter value cannot be protected by a search, which would mask half of every text."""
@@ -32,8 +37,8 @@ MIN_CORE = 8
 """Characters from which on a part of a longer base64 text is searched for."""
 MIN_VIEWED = 6
 """Characters of a secret from which on it is searched for in views, reversed, and in any case."""
-PER_BYTE = 8
-"""Characters that one byte of a secret has at most in a form: `\\\\u0068` in JSON within JSON has seven."""
+PER_BYTE = 14
+"""Characters that one byte of a secret has at most in a form: a line of `xxd -b` has 79 for six bytes."""
 DUMP_LINE = 80
 """Characters of a line of a dump; the first and the last one of a secret contain other bytes, too."""
 
@@ -51,12 +56,14 @@ class KnownValues:
         """Characters of a text that one form covers at most, except for white space in between."""
         self._forms: list[str] = sorted(forms, key=len, reverse=True)
         self._plain: re.Pattern[str] | None = re.compile(_expression(forms)) if forms else None
-        self._raw: list[bytes] = [_bytes(part) for part in viewed]
+        self._raw: set[bytes] = {raw for part in viewed for raw in (_bytes(part), seven_bits(_bytes(part)))}
+        self._in_dumps: re.Pattern[bytes] | None = None
         self._views: list[_View] = [
             _View(_NOT_SPACE, {form for part in viewed for form in _solid(part)}),
+            _View(_LETTERS, {form for part in viewed for form in _of_letters(part)}, end="="),
             _View(_HEX, {form for part in viewed for form in _hexadecimal(part)}, lower=True),
             _View(_DIGITS, {form for part in viewed for form in _numbers(part)}),
-            _View(_NO_BACKSLASH, {form for part in viewed for form in _unescaped(part)}),
+            _View(_NO_BACKSLASH, {form for part in viewed for form in _unescaped(part)}, lower=True),
             _View(_ALL, {_lower(part) for part in viewed if _lower(part) != part.upper()}, lower=True),
         ]
 
@@ -90,11 +97,14 @@ class KnownValues:
             raw = text.encode("utf-8", "surrogatepass")
             for view in self._views:
                 found += view.find(text, raw)
-            found += [dump.span() for dump in _DUMP.finditer(text) if self._is_in_dump(dump.group())]
+            found += find_dumps(text, self._dumped()) if self._raw else []
         return found
 
-    def _is_in_dump(self, dump: str) -> bool:
-        return any(raw in data for data in _dumped(dump) for raw in self._raw)
+    def _dumped(self) -> re.Pattern[bytes]:
+        if self._in_dumps is None:
+            expression = _expression(raw.decode("latin-1") for raw in self._raw)
+            self._in_dumps = re.compile(expression.encode("latin-1"))
+        return self._in_dumps
 
 
 def mask_spans(text: str, spans: list[tuple[int, int]]) -> str:
@@ -112,6 +122,8 @@ def mask_spans(text: str, spans: list[tuple[int, int]]) -> str:
 
 _NOT_SPACE = re.compile(r"(?:[^ \t\n\v\f\r\\nrt]|(?<!\\)[nrt]|\\(?![nrt]))+")
 """White space, also as it is escaped in JSON, is left out."""
+_LETTERS = re.compile(r"(?:[A-Za-z0-9](?<!\\[nrt]))+")
+"""Of base64, what is the same in its URL-safe alphabet, and cannot join or begin lines."""
 _NO_BACKSLASH = re.compile(r"[^\\]+")
 """Escapes within escapes, as of JSON in JSON in JSON, have any number of them."""
 _HEX = re.compile(r"(?:(?!0[xX])[0-9A-Fa-f])+")
@@ -126,6 +138,7 @@ def _others(kept: str) -> bytes:
 
 _LEFT_OUT = {
     _NOT_SPACE: ((b"\\n", b"\\r", b"\\t"), b" \t\n\v\f\r"),
+    _LETTERS: ((b"\\n", b"\\r", b"\\t"), _others(string.ascii_letters + string.digits)),
     _HEX: ((b"0x", b"0X"), _others("0123456789abcdefABCDEF")),
     _NO_BACKSLASH: ((), b"\\"),
     _DIGITS: ((), _others("0123456789")),
@@ -141,16 +154,20 @@ def _lower(text: str) -> str:
 
 @final
 class _View:
-    """The characters of a text that `kept` matches, and the forms that are searched for in them."""
+    """The characters of a text that `kept` matches, and the forms that are searched for in them.
 
-    def __init__(self, kept: re.Pattern[str], forms: Iterable[str], *, lower: bool = False) -> None:
-        texts = set(forms)
+    With `lower`, upper case is equal to lower case. Characters `end` after a form belong to it.
+    """
+
+    def __init__(self, kept: re.Pattern[str], forms: Iterable[str], *, lower: bool = False, end: str = "") -> None:
+        texts = {_lower(form) for form in forms} if lower else set(forms)
         self._expression: str = _expression(texts)
         self._in_bytes: re.Pattern[bytes] | None = re.compile(self._expression.encode()) if texts else None
         self._in_text: re.Pattern[str] | None = None
         self._shortest = min((len(form) for form in texts), default=0)
         self._kept: re.Pattern[str] = kept
         self._lower: bool = lower
+        self._end: str = end
 
     def find(self, text: str, raw: bytes) -> list[tuple[int, int]]:
         """Where the text, whose bytes are `raw`, has forms: their beginnings and ends in the text."""
@@ -181,38 +198,15 @@ class _View:
             # Compiled only here: most processes never have a text with a secret, and compiling takes long.
             self._in_text = re.compile(self._expression)
         found = self._in_text.finditer(_lower(view) if self._lower else view)
-        return [(original(match.start()), original(match.end() - 1) + 1) for match in found]
+        spans = [(original(match.start()), original(match.end() - 1) + 1) for match in found]
+        return [(start, _after(text, end, self._end)) for start, end in spans]
 
 
-# --- dumps --------------------------------------------------------------------------------------------------------
-
-_DUMP = re.compile(r"(?m)(?:^[0-9A-Fa-f]{6,8}:?[ \t]+[0-9A-Fa-f]{2,6}\b.*(?:\n\*)?(?:\n[0-9A-Fa-f]{6,8})?(?:\n|\Z))+")
-"""Lines of xxd, hexdump or od: an offset, then bytes or words."""
-_UNIT = re.compile(r"[0-9A-Fa-f]+")
-
-
-def _dumped(dump: str) -> Iterator[bytes]:
-    """The bytes of a dump, read in each of the ways that its words permit."""
-    rows = [_units(line) for line in dump.splitlines()]
-    units = [unit for row in rows for unit in row]
-    widths = {len(unit) for unit in units}
-    octal = all(set(unit) <= set("01234567") for unit in units)
-    if widths <= {2, 4}:
-        yield bytes.fromhex("".join(units))
-        yield b"".join(bytes.fromhex(unit)[::-1] for unit in units)
-    if widths == {3} and octal:
-        yield bytes(int(unit, 8) & 255 for unit in units)
-    if widths == {6} and octal:
-        yield b"".join((int(unit, 8) & 0xFFFF).to_bytes(2, "little") for unit in units)
-
-
-def _units(line: str) -> list[str]:
-    columns = line.partition(" ")[2].lstrip()
-    if ":" in line[:9]:  # xxd, with the characters after two blanks, which may be of any kind
-        columns = columns.partition("  ")[0]
-    elif columns.endswith("|"):
-        columns = columns.rpartition("  |")[0]  # hexdump -C has another blank in the middle
-    return _UNIT.findall(columns)
+def _after(text: str, position: int, characters: str) -> int:
+    """The position after all of these characters that follow."""
+    while position < len(text) and text[position] in characters:
+        position += 1
+    return position
 
 
 # --- forms --------------------------------------------------------------------------------------------------------
@@ -228,10 +222,11 @@ def _parts(value: str) -> set[str]:
 def _written(value: str) -> set[str]:
     """The forms that are searched for in the text itself."""
     raw = _bytes(value)
-    urls = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    forms = {value, raw.hex(), raw.hex().upper(), html.escape(value), *urls}
+    urls = {quote(raw, safe=safe) for safe in _NOT_IN_URLS}
+    urls |= {quote_plus(raw), quote_plus(raw, safe="*").replace("~", "%7E")}  # the latter as in forms of browsers
+    forms = {value, raw.hex(), raw.hex().upper(), *urls, *_html(value), *(writer(value) for writer in _FOR_PAGES)}
     forms |= {_lower_escapes(form) for form in urls}
-    forms |= {quote(form, safe="") for form in urls}
+    forms |= {quote(form, safe=safe) for form in urls for safe in _NOT_IN_URLS[:2]}
     forms |= _base64(raw) | {"\0".join(value)}
     if len(value) >= MIN_VIEWED:
         forms |= {value[::-1], *_base32(raw), *_base64(base64.b64encode(raw))}
@@ -240,22 +235,41 @@ def _written(value: str) -> set[str]:
     return forms
 
 
+_NOT_IN_URLS = ("", "!'()*~", "/", "!'()*~;/?:@&=+$,#")
+"""What is not escaped in URLs: by default, by JavaScript's encodeURIComponent, in paths, and by encodeURI."""
+
+
+def _html(value: str) -> set[str]:
+    """In texts of HTML and XML only `&<>` are escaped, in attributes also quotes, in one of several ways."""
+    escaped = html.escape(value, quote=False)
+    double = {escaped.replace('"', mark) for mark in ("&quot;", "&#34;")}
+    return {escaped} | {form.replace("'", mark) for form in double for mark in ("'", "&#x27;", "&#39;", "&apos;")}
+
+
 _SPACE = re.compile(r"\s|\\[nrt]")
 
 
 def _solid(value: str) -> set[str]:
-    """Forms without white space."""
+    """The value without white space."""
+    form = _SPACE.sub("", value)
+    return {form} if len(value) >= 2 * MIN_LINE and len(form) >= 2 * MIN_VIEWED - 2 else set()
+
+
+_NOT_LETTERS = re.compile(r"[^A-Za-z0-9]+")
+
+
+def _of_letters(value: str) -> set[str]:
+    """Forms of letters and digits."""
     raw = _bytes(value)
-    forms = _base64(raw) | _base32(raw) | _base64(base64.b64encode(raw)) | _base64(_utf16(value))
-    if len(value) >= 2 * MIN_LINE:
-        forms.add(_SPACE.sub("", value))
-    return {form for form in forms if len(form) >= 2 * MIN_VIEWED - 2 and not _SPACE.search(form)}
+    forms = _base64(raw) | _base32(raw) | _base64_twice(raw) | _base64(_utf16(value))
+    letters = {_NOT_LETTERS.sub("", form) for form in forms if len(form) >= 2 * MIN_VIEWED - 2}
+    return {form for form in letters if len(form) >= MIN_CORE}
 
 
 def _unescaped(value: str) -> set[str]:
     """Forms without backslashes."""
-    forms = {value, html.escape(value)}
-    forms |= {quoter(form) for form in forms for quoter in _QUOTERS}
+    forms = {value, *_html(value)}
+    forms |= {quoter(form) for form in forms for quoter in _QUOTERS} | {writer(value) for writer in _FOR_PAGES}
     return {form for form in (form.replace("\\", "") for form in forms) if len(form) >= MIN_VIEWED}
 
 
@@ -270,10 +284,13 @@ def _numbers(value: str) -> set[str]:
     return {"".join(f"{byte:03o}" for byte in raw), "".join(map(str, raw))}
 
 
-def _json_for_pages(characters: str) -> Callable[[str], str]:
-    """A writer of JSON that also escapes some characters, as those for web pages, of Go and of our requests do."""
+def _json_for_pages(characters: str, *, ascii_only: bool = False) -> Callable[[str], str]:
+    """A writer of JSON that also escapes some characters, as those for web pages, of Go and of our requests do.
+
+    An escaped quotation mark gets one backslash too many, which is left out in the view without backslashes.
+    """
     escapes = {ord(char): f"\\u{ord(char):04x}" for char in characters}
-    return lambda text: json.dumps(text, ensure_ascii=False)[1:-1].translate(escapes)
+    return lambda text: json.dumps(text, ensure_ascii=ascii_only)[1:-1].translate(escapes)
 
 
 _QUOTERS: tuple[Callable[[str], str], ...] = (
@@ -295,6 +312,14 @@ _QUOTERS: tuple[Callable[[str], str], ...] = (
 )
 
 
+_FOR_PAGES: tuple[Callable[[str], str], ...] = tuple(
+    _json_for_pages(characters, ascii_only=ascii_only)
+    for characters in ("<>", "<>&", "'", "<>&'", "<>&'\"", "<>&'\"+`", "<>&\x7f", "\x7f")
+    for ascii_only in (False, True)
+)
+"""Of Rails, Go and Django, of PHP, and of .NET; `jq -a` escapes DEL. Not part of escapes within escapes."""
+
+
 def _octal(byte: int) -> str:
     """The byte as bash prints it within $'...', and git in names of files, without a locale."""
     char = chr(byte)
@@ -308,19 +333,30 @@ def _quoted(value: str) -> set[str]:
 
 
 def _base64(raw: bytes) -> set[str]:
-    forms: set[str] = set()
-    for shift in range(3):
-        # Within a longer text (`user:password` of basic authentication) the letters depend on the offset modulo 3;
-        # those at both ends mix with the neighbours and are left out.
-        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
-        head = (0, 2, 3)[shift]
-        whole = (shift + len(raw)) % 3 == 0
-        core = encoded[head:] if whole else encoded[head:-1]
-        if len(core) >= MIN_CORE or (shift == 0 and whole):
-            forms.add(core)
+    cores = [_core(raw, shift) for shift in range(3)]
+    forms = {core for core in cores if len(core) >= MIN_CORE}
     forms.add(base64.b64encode(raw).decode())
     forms.add(base64.b64encode(raw).decode().rstrip("="))
     return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
+
+
+def _core(raw: bytes, shift: int) -> str:
+    """What is certain of base64 within a longer text, such as `user:password` of basic authentication.
+
+    The letters depend on the offset modulo 3; those at both ends mix with the neighbours and are left out.
+    """
+    encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+    whole = (shift + len(raw)) % 3 == 0
+    return encoded[(0, 2, 3)[shift] : None if whole else -1]
+
+
+def _base64_twice(raw: bytes) -> set[str]:
+    """Also of base64 that was wrapped as programs do it: `base64` at 76 characters, `openssl` at 64."""
+    whole = base64.b64encode(raw).decode()
+    inner = {_core(raw, shift) for shift in range(3)} | {whole}
+    for width in (64, 76):
+        inner |= {"\n".join(textwrap.wrap(_core(raw, 0), width)), "\n".join([*textwrap.wrap(whole, width), ""])}
+    return {form for text in inner for form in _base64(text.encode())}
 
 
 def _base32(raw: bytes) -> set[str]:

@@ -258,6 +258,12 @@ def test_the_mask_is_found_again() -> None:
         "password=\\",
         "bearer ",
         "hunter2sec",
+        "00000000: 6865 6c6c 6f20 776f 726c 640a            hello world.\n",
+        "0000000   h   e   l   l   o  \\n\n",
+        "0000000 104 101 108 108 111  10\n",
+        "1a2b3c4 add a fact\n",
+        "    ",
+        "a+b/c==\\n ",
     ],
 )
 def test_five_megabytes_are_redacted_quickly(piece: str) -> None:
