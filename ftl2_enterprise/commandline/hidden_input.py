@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import termios
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 """The argument that stands for what standard input has."""
+_LONGEST_LINE = 4095
+"""Bytes that a terminal passes on of a line (termios(3), canonical mode)."""
+_PIPE = "pipe it: write - in place of the answer"
 _BYTES = 4
 """Maximum number of bytes of a character."""
 
@@ -33,6 +37,7 @@ def read_hidden(what: str, *, longest: int) -> str:
             sys.stderr.flush()
             body = sys.stdin.buffer.readline(_BYTES * (longest + 2))
             sys.stderr.write("\n")
+            require_whole(sys.stdin.fileno(), len(body))
         else:
             body = sys.stdin.buffer.read(_BYTES * (longest + 2))
     try:
@@ -40,6 +45,16 @@ def read_hidden(what: str, *, longest: int) -> str:
     except UnicodeDecodeError:
         # Without its cause, which quotes the bytes that cannot be decoded.
         raise invalid(f"cannot read the {what}: standard input is not UTF-8 text") from None
+
+
+def require_whole(descriptor: int, size: int) -> None:
+    """Raises Problem(invalid) if the line of that many bytes is not all that was typed or pasted."""
+    if size >= _LONGEST_LINE:
+        raise invalid("cannot take this line from the terminal, which cuts long ones", _PIPE)
+    if select.select([descriptor], [], [], 0)[0]:
+        # The rest would be read by the next program, such as a shell, which executes it.
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+        raise invalid("cannot take several lines from the terminal", _PIPE)
 
 
 @contextlib.contextmanager

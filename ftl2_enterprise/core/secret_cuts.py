@@ -14,9 +14,10 @@ MIN_PART = 4
 """Characters of the beginning or the end of a secret that are masked."""
 
 _CUTS = re.compile(
-    r"\n\[\d+ more bytes were not kept\]|\n?\.\.\.(?= [\d,]+ of [\d,]+ characters left out|[\s\"'\])}]|\Z)"
+    r"\n\[\d+ more bytes were not kept\]"
+    r"|(?:\n|\\{1,16}n)?\.\.\.(?= [\d,]+ of [\d,]+ characters left out|[\s\"'\])}]|\Z)"
 )
-"""What marks the place."""
+"""What marks the place; the line break before it may be escaped."""
 _CONTINUES = re.compile(r" [\d,]+ of [\d,]+ characters left out \.\.\.(?:\n|\\+n)")
 """The rest of a mark after which the end of the text follows; the line break may be escaped."""
 

@@ -84,12 +84,13 @@ class TerminalAsker:
         """A valid answer, or why there is none."""
         if not question.is_secret:
             return until_valid(question, self._out, lambda: self._read(f"  {question.invitation}: "))
-        from ftl2_enterprise.commandline.hidden_input import without_echo  # noqa: PLC0415 - rarely needed
+        from ftl2_enterprise.commandline.hidden_input import require_whole, without_echo  # noqa: PLC0415 - rarely needed
 
         def read() -> str | None:
             text = self._read(f"  {question.invitation}: ")
             if text:
                 self._out.stream.write("\n")
+                require_whole(sys.stdin.fileno(), len(text.encode()))
             return text
 
         with without_echo(sys.stdin.fileno()):

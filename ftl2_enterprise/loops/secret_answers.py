@@ -1,7 +1,7 @@
 """Secrets that people typed as answers: files next to the database, which has the mask in their place.
 
 `DATABASE.secrets/ID-ASKED` is the answer to one prompt; the time at which it was asked belongs to the name, because a
-database that was restored from a backup uses numbers again. A file is written before the answer is recorded. One
+database that was restored from a backup uses numbers again. A file is written before the answer is committed. One
 without a recorded answer is never read, and an answer whose file is lost counts as not given.
 """
 
@@ -16,7 +16,7 @@ from ftl2_enterprise.store import private_files
 from ftl2_enterprise.store.private_files import PrivateFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ftl2_enterprise.protocol.loops.nouns import Prompt
@@ -34,10 +34,13 @@ class SecretAnswers:
         self.directory: str = self._files.directory
 
     def put(self, prompt: Prompt, answer: str) -> None:
-        """Keep the answer; it is on the disk when this returns. Raises Problem."""
+        """Keep the answer; it is on the disk when this returns. Only in a write transaction. Raises Problem."""
         try:
             self._files.make_directory()
             with self._files.opened() as directory:
+                os.fchmod(directory, private_files.DIRECTORY_MODE)
+                # No other process writes here now: what has no final name was left by one that was killed.
+                _remove(directory, lambda name: name.startswith("."))
                 self._files.write(directory, _name(prompt), answer.encode())
         except OSError as error:
             raise self._failed("keep the secret", error) from error
@@ -55,12 +58,11 @@ class SecretAnswers:
             raise Problem(Code.UNAVAILABLE, f"cannot read the answer to prompt {prompt.id}: {error}") from error
         return None if body is None else body.decode()
 
-    def remove(self, prompts: Iterable[Prompt]) -> None:
-        """Forget the answers. What cannot be removed stays."""
+    def keep_only(self, prompts: Iterable[Prompt]) -> None:
+        """Remove every other file. What cannot be removed stays. Only in a write transaction."""
+        kept = {_name(prompt) for prompt in prompts}
         with contextlib.suppress(OSError), self._files.opened() as directory:
-            for prompt in prompts:
-                with contextlib.suppress(OSError):
-                    os.unlink(_name(prompt), dir_fd=directory)
+            _remove(directory, lambda name: name not in kept)
 
     def _failed(self, doing: str, error: OSError) -> Problem:
         why = (error.strerror or "failed").lower()
@@ -69,6 +71,12 @@ class SecretAnswers:
             f"cannot {doing}: {self.directory}: {why}",
             hint="it has to belong to the user of the database",
         )
+
+
+def _remove(directory: int, is_left_over: Callable[[str], bool]) -> None:
+    for name in filter(is_left_over, os.listdir(directory)):
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=directory)
 
 
 def _name(prompt: Prompt) -> str:

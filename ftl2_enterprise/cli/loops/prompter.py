@@ -10,7 +10,7 @@ import termios
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
-from ftl2_enterprise.commandline.hidden_input import without_echo
+from ftl2_enterprise.commandline.hidden_input import require_whole, without_echo
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.loops.ports import UNATTENDED
 from ftl2_enterprise.protocol.loops.answers import resolve
@@ -78,6 +78,11 @@ class TerminalPeople:
                     self._painter.stream.flush()
                 try:
                     text = await self._lines.read(hidden=prompt.secret)
+                except Problem as problem:
+                    self._leave()
+                    self._lines.forget()
+                    self._painter.print(line((problem.message, Role.WARNING), f"; {problem.hint}", indent=2))
+                    continue
                 except asyncio.CancelledError:
                     self._leave()
                     raise
@@ -146,6 +151,8 @@ class LineReader:
             while b"\n" not in self._buffer and not self._ended:
                 await self._readable()
                 self._take()
+            if hidden and self.is_terminal:
+                require_whole(self._descriptor, len(self._buffer))
         if b"\n" in self._buffer:
             taken, _, self._buffer = self._buffer.partition(b"\n")
         else:

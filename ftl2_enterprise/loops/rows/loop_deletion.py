@@ -43,7 +43,6 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
             )
         ).scalars()
     ]
-    secret_answers = prompt_rows.secret_prompts(tx, loop_id)
     for table in (
         rule_results, model_waits, model_reservations, model_calls, observations, actions, approval_votes, approvals,
         prompts, iterations, increments, hosts, resources,
@@ -53,4 +52,4 @@ def delete_loop(tx: Tx, loop_id: int) -> None:
     tx.connection.execute(delete(loops).where(loops.c.id == loop_id))
     texts.collect(tx, digests)
     # If this is not committed after all, the loop asks again.
-    SecretAnswers(tx.database).remove(secret_answers)
+    SecretAnswers(tx.database).keep_only(prompt_rows.secret_prompts(tx))

@@ -150,9 +150,9 @@ def get_prompts(tx: Tx, loop_id: int | None, *, state: PromptState | None = None
     return _PROMPTS.all(tx.connection.execute(query))
 
 
-def secret_prompts(tx: Tx, loop_id: int) -> list[Prompt]:
-    """The prompts of a loop whose answers are secrets."""
-    return [prompt for prompt in get_prompts(tx, loop_id) if prompt.secret]
+def secret_prompts(tx: Tx) -> list[Prompt]:
+    """The prompts whose answers are secrets."""
+    return _PROMPTS.all(tx.connection.execute(_PROMPTS.select().where(prompts.c.secret)))
 
 
 def get_prompt_of_iteration(tx: Tx, iteration: Iteration) -> Prompt:

@@ -68,10 +68,11 @@ def answer(tx: Tx, prompt: Prompt, text: str, answered_by: str | None) -> Prompt
 
     Raises Problem: conflict when the prompt is closed by now, unavailable or denied when the secret cannot be kept.
     """
+    answered = prompt_rows.answer_prompt(tx, prompt.id, MASK if prompt.secret else text, answered_by)
     if prompt.secret:
+        # Only now: another process may have answered before.
         SecretAnswers(tx.database).put(prompt, text)
-        text = MASK
-    return prompt_rows.answer_prompt(tx, prompt.id, text, answered_by)
+    return answered
 
 
 @unit

@@ -24,7 +24,7 @@ def resolve(prompt: Prompt, text: str) -> str:
     Raises Problem(invalid) for any other text.
     """
     # A secret may begin or end with blanks.
-    answer = text.rstrip("\r\n") if prompt.secret else text.strip()
+    answer = text.removesuffix("\n").removesuffix("\r") if prompt.secret else text.strip()
     if not answer:
         raise invalid(f"cannot accept an empty answer to prompt {prompt.id}", _choices(prompt))
     if len(answer) > LONGEST:
@@ -49,7 +49,7 @@ def require_private(prompt: Prompt, *, is_private: bool) -> None:
     if prompt.secret and not is_private:
         raise invalid(
             f"cannot take the answer to prompt {prompt.id} from the command line: it is a secret",
-            "leave it out and type it, or write - and pipe it; others may have seen the one that you gave",
+            "write - in its place, and type or pipe it; others may have seen the one that you gave",
         )
 
 

@@ -89,6 +89,10 @@ steps:
     terminal = Terminal(command, "run", "-f", str(tmp_path / "made.yaml"))
     terminal.child.expect("a secret, not shown")
     until(lambda: not terminal.child.getecho())
+    for pasted, why in (("first line\nsecond line\n", "several lines"), (f"{'x' * 6000}\n", "which cuts long ones")):
+        terminal.child.send(pasted)
+        terminal.child.expect(why)
+        until(lambda: not terminal.child.getecho())
     terminal.child.sendline("  open sesame ")
     assert terminal.end() == 0
     assert (tmp_path / "made").read_text() == "  open sesame "

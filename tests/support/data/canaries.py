@@ -59,6 +59,9 @@ def _quoted_by_bash(raw: bytes) -> str:
 
 
 ENCODINGS: dict[str, Callable[[bytes], str]] = {
+    # First, because the middle of a long output is left out, and a wrapped encoding that was cut is not found.
+    "base64 in quoted lines": lambda raw: "\n".join(f'"{line}" +' for line in textwrap.wrap(_base64(raw), 40)),
+    "base64 twice": lambda raw: base64.encodebytes(base64.encodebytes(raw)).decode().rstrip(),
     "plain": bytes.decode,
     "base64": _base64,
     "base64 at offset 1": lambda raw: _base64(b"u" + raw + b"x"),
@@ -74,8 +77,6 @@ ENCODINGS: dict[str, Callable[[bytes], str]] = {
     "shell": lambda raw: shlex.quote(raw.decode()),
     "printf %q": _quoted_by_bash,
     "repr": lambda raw: repr(raw.decode()),
-    "base64 in quoted lines": lambda raw: "\n".join(f'> "{line}" +' for line in textwrap.wrap(_base64(raw), 40)),
-    "base64 twice": lambda raw: base64.encodebytes(base64.encodebytes(raw)).decode().rstrip(),
     "encodeURIComponent": lambda raw: quote(raw, safe="!'()*~"),
     "JSON of Go": lambda raw: json.dumps(raw.decode()).translate(
         {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}

@@ -213,7 +213,13 @@ def test_other_texts_are_unchanged(harmless: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["...", "\n[1234 more bytes were not kept]\n", "\n... 12 of 4,000 characters left out ...\n"]
+    "marker",
+    [
+        "...",
+        "\n[1234 more bytes were not kept]\n",
+        "\n... 12 of 4,000 characters left out ...\n",
+        r"\\n... 12 of 4,000 characters left out ...\\n",
+    ],
 )
 def test_the_beginning_of_a_secret_is_hidden_where_a_text_was_cut(marker: str) -> None:
     secret = "correct-horse-battery-staple"

@@ -44,7 +44,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
             "cannot ask for the answer: there is no terminal",
             f"give prompt and answer: `{session.command('answer PROMPT ANSWER')}`"
             if prompt_id is None
-            else f"give the answer: `{session.command(f'answer {prompt_id} ANSWER')}`",
+            else f"give the answer: `{session.command(f'answer {prompt_id} ANSWER')}`, or - to pipe it",
         )
     if prompt_id is None:
         prompt_id = _oldest(session)

@@ -169,3 +169,14 @@ def test_a_secret_on_a_command_line_is_refused_and_a_piped_one_taken(service: Da
     service.until_state("asks", LoopState.COMPLETED)
     assert file.read_text() == f"hello {SECRET}\n"
     is_clean(service)
+
+
+def test_what_a_killed_process_or_another_database_left_is_removed(service: Daemon, tmp_path: Path) -> None:
+    submit(service, tmp_path / "file")
+    answer(service)
+    service.until_state("asks", LoopState.COMPLETED)
+    folder = service.directory / "loops.db.secrets"
+    for name in ("99-1796127519804395", ".7-1796127519804395.ef1501c9"):
+        (folder / name).write_text(SECRET)
+    service.call(DeleteLoop(loop="asks"))
+    assert kept(service) == []
