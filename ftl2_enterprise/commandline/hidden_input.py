@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 """The argument that stands for what standard input has."""
 _LONGEST_LINE = 4095
-"""Bytes that a terminal passes on of a line (termios(3), canonical mode)."""
+"""Bytes of a line with its break; of a longer one a terminal passes on only the beginning (termios(3))."""
 _PIPE = "pipe it: write - in place of the answer"
 _BYTES = 4
 """Maximum number of bytes of a character."""
@@ -49,7 +49,7 @@ def read_hidden(what: str, *, longest: int) -> str:
 
 def require_whole(descriptor: int, size: int) -> None:
     """Raises Problem(invalid) if the line of that many bytes is not all that was typed or pasted."""
-    if size >= _LONGEST_LINE:
+    if size > _LONGEST_LINE:
         raise invalid("cannot take this line from the terminal, which cuts long ones", _PIPE)
     if select.select([descriptor], [], [], 0)[0]:
         # The rest would be read by the next program, such as a shell, which executes it.
