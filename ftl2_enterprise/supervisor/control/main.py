@@ -160,6 +160,7 @@ class Control:
         )
         self.root: RootLink
         self._greeted: asyncio.Event = asyncio.Event()
+        self._address: str = ""
         self._over: asyncio.Future[int]
         if parts.unread is not None:
             self.reconciler.problems[SETTINGS] = parts.unread
@@ -344,9 +345,12 @@ class Control:
     @property
     def address(self) -> str:
         """The path of the control socket. The settings may name another one, which takes effect with a restart."""
-        # The kernel returns the name under which it was bound.
         listener = self.server.listener
-        return "" if listener is None else str(listener.getsockname()).removesuffix(BOUND_AS)
+        # It is closed while this process ends, and requests that it has accepted are still answered.
+        if listener is not None and listener.fileno() >= 0:
+            # The kernel returns the name under which it was bound.
+            self._address = str(listener.getsockname()).removesuffix(BOUND_AS)
+        return self._address
 
     # --- health ----------------------------------------------------------------------------------------------------
 

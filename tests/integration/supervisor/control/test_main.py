@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ from ftl2_enterprise.core.problem import Code, Problem
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.verbs import ListLoops, PauseLoop, ShowLoop, StartLoop, SubmitLoop
 from ftl2_enterprise.protocol.service.verbs import GetHealth, GetVersion, ListEvents, WatchEvents
+from ftl2_enterprise.supervisor.control.main import Control
 from tests.integration.supervisor.control.requests import elsewhere, submit
 from tests.support.service.control_process import control
 from tests.support.waiting import until
@@ -192,3 +195,14 @@ def test_a_hundred_clients_are_answered_concurrently(tmp_path: Path) -> None:
         assert {next(watch).kind for watch in watches} == {"test.noted"}
         for client in clients:
             client.close()
+
+
+def test_the_address_is_known_while_control_ends(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        # A whole one would have to be stopped at the moment in which a request is still answered.
+        state = Control.__new__(Control)
+        vars(state).update(server=SimpleNamespace(listener=listener), _address="")
+        assert state.address == path
+    assert state.address == path

@@ -41,8 +41,9 @@ def test_a_question_needs_a_terminal(service, ctl):
     status, _, err = ctl("answer", "3", stdin="yes\n")
     assert status == 2
     assert "cannot ask for the answer: there is no terminal" in err
+    hint = "hint: give the answer: `ftl2ctl answer 1 ANSWER`, or - to pipe it\n"
     for words in (("1",), ("1", "--wait")):
-        assert ctl("answer", *words, stdin="")[2].endswith("hint: give the answer: `ftl2ctl answer 1 ANSWER`\n")
+        assert ctl("answer", *words, stdin="")[2].endswith(hint)
     hint = "hint: give prompt and answer: `ftl2ctl answer PROMPT ANSWER`\n"
     assert ctl("answer", stdin="")[2].endswith(hint)
     assert not service.asked
