@@ -30,11 +30,7 @@ steps:
 
 @pytest.fixture
 def server(tmp_path_factory):
-    try:
-        with sshd.running(tmp_path_factory.mktemp("sshd"), tmp_path_factory.mktemp("home")) as started:
-            yield started
-    except sshd.CannotStart as error:
-        pytest.skip(str(error))
+    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 def test_a_group_converges_and_a_host_that_does_not_answer_is_distinguished(tmp_path, server):

@@ -16,6 +16,7 @@ from ftl2_enterprise.core.faults import FaultPoint
 from ftl2_enterprise.core.freeze import Freeze, FreezeScope, Thaw
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint as F
 from ftl2_enterprise.store.freeze_files import FreezeFiles
+from tests.support.loops.rules import RULED
 from tests.support.processes.command import MODULE, Command
 from tests.support.processes.process_marks import rows
 from tests.support.waiting import until
@@ -31,20 +32,6 @@ STEP = """
     check: {{command: "date +%s.%N >> {base}/effects; test -e {base}/{name}"}}
     action: {{module: shell, params: {{cmd: "date +%s.%N >> {base}/effects; touch {base}/{name}"}}}}
 """
-RULE = '''"""Makes the ruled file."""
-applies_to = "everything"
-observe = [{{
-    "name": "ruled",
-    "module": "shell",
-    "params": {{"cmd": "date +%s.%N >> {base}/effects; test -e {base}/ruled || echo missing"}},
-}}]
-
-async def condition(state):
-    return "missing" in state["ruled"]["stdout"]
-
-async def action(ftl):
-    await ftl.shell(cmd="date +%s.%N >> {base}/effects; touch {base}/ruled")
-'''
 MODEL = """#!/bin/sh
 date +%s.%N >> {base}/effects
 cat > /dev/null
@@ -107,7 +94,7 @@ def prepared(base: Path, kind: str) -> tuple[Command, list[str]]:
             return Command(base), ["-f", str(base / "manifest.yaml")]
         case "rule":
             (base / "rules").mkdir()
-            (base / "rules" / "ruled.py").write_text(RULE.format(base=base))
+            (base / "rules" / "ruled.py").write_text(RULED.format(base=base))
             return Command(base), ["it is ruled", "--decider", "rules", "--rules-dir", str(base / "rules")]
         case _:
             model = base / "model"

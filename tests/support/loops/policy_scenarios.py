@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.support.places import HOME_OF_ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -279,7 +281,7 @@ FURTHER: tuple[Scenario, ...] = (
     _s("a command of a shell", {"param.cmd": "touch *"}, "shell", {"cmd": "sh -c 'touch {tmp}/made; true'"}, made="made"),
     # Paths that no parameter is.
     _s("the keys of a user", {"param.path": "/home/no-such-user/.ssh/*"}, "authorized_key", {"user": "no-such-user", "key": "k"}),
-    _s("the keys of root", {"param.path": "/root/.ssh/*"}, "authorized_key", {"user": "root", "key": "k"}),
+    _s("the keys of root", {"param.path": f"{HOME_OF_ROOT}/.ssh/*"}, "authorized_key", {"user": "root", "key": "k"}),
     _s("a prefix from the root", P, "tempfile", {"prefix": "{tmp}/ssh/x"}, prepared=DIR),
     _s("a table of cron", {"param.path": "/var/spool/cron/*"}, "cron", {"name": "x", "job": "id"}),
     _s("a virtual environment below the working directory", P, "pip", {"name": "x", "chdir": "{tmp}", "virtualenv": "ssh"}),

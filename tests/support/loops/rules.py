@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.loops.ports import RuleEffects, RuleJudgement
 
+RULED = '''"""Makes the ruled file."""
+applies_to = "everything"
+observe = [{{
+    "name": "ruled",
+    "module": "shell",
+    "params": {{"cmd": "date +%s.%N >> {base}/effects; test -e {base}/ruled || echo missing"}},
+}}]
+
+async def condition(state):
+    return "missing" in state["ruled"]["stdout"]
+
+async def action(ftl):
+    await ftl.shell(cmd="date +%s.%N >> {base}/effects; touch {base}/ruled")
+'''
+"""Makes `{base}/ruled`; its observation and its action add the time to `{base}/effects`."""
 RULE = '''"""{doc}
 
 More about it.

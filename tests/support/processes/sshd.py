@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -55,6 +57,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def running_or_skipped(factory: pytest.TempPathFactory) -> Generator[Sshd]:
+    """The body of a fixture: an sshd with a new HOME. The test is skipped where none can be started."""
+    try:
+        with running(factory.mktemp("sshd"), factory.mktemp("home")) as started:
+            yield started
+    except CannotStart as error:
+        pytest.skip(str(error))
 
 
 @contextmanager

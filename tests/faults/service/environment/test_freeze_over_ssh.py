@@ -38,11 +38,7 @@ ACTIONS = "SELECT state, error FROM actions ORDER BY id"
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    try:
-        with sshd.running(tmp_path_factory.mktemp("sshd"), tmp_path_factory.mktemp("home")) as started:
-            yield started
-    except sshd.CannotStart as error:
-        pytest.skip(str(error))
+    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 def test_now_ends_the_process_on_the_host_and_the_action_is_unknown(tmp_path: Path, server: sshd.Sshd) -> None:

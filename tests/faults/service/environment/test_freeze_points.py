@@ -16,6 +16,7 @@ from ftl2_enterprise.protocol.loops.nouns import LoopRemediation, LoopState, Mod
 from ftl2_enterprise.protocol.loops.verbs import AnswerPrompt, ApprovePrompt, ListPrompts, PauseLoop
 from ftl2_enterprise.protocol.service.verbs import FreezeEffects, ThawEffects
 from tests.support.loops.models import fake_claude
+from tests.support.loops.rules import RULED
 from tests.support.processes.process_marks import rows
 from tests.support.service.daemon import daemon
 from tests.support.service.stalls import Stalls
@@ -38,20 +39,6 @@ steps:
 """
 QUESTION = """questions:
   - {key: colour, question: "Which colour?", options: [red, blue]}"""
-RULE = '''"""Makes the ruled file."""
-applies_to = "everything"
-observe = [{{
-    "name": "ruled",
-    "module": "shell",
-    "params": {{"cmd": "date +%s.%N >> {base}/effects; test -e {base}/ruled || echo missing"}},
-}}]
-
-async def condition(state):
-    return "missing" in state["ruled"]["stdout"]
-
-async def action(ftl):
-    await ftl.shell(cmd="date +%s.%N >> {base}/effects; touch {base}/ruled")
-'''
 MODEL = """
 import re
 base = re.search("made in (/\\\\S+)", prompt)[1]
@@ -103,7 +90,7 @@ class HeldLoop:
                 spec = {"remediation": LoopRemediation.ASK}
             case "rule":
                 (self.base / "rules").mkdir()
-                (self.base / "rules" / "ruled.py").write_text(RULE.format(base=self.base))
+                (self.base / "rules" / "ruled.py").write_text(RULED.format(base=self.base))
                 text, spec = "it is ruled", {"decider": "rules", "rules_dir": str(self.base / "rules")}
             case "model":
                 text, spec = f"made in {self.base}", {"observers": []}

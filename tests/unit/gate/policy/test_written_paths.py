@@ -11,6 +11,7 @@ from ftl2_enterprise.gate.judge import GateContext, judge, paths_to_resolve, wit
 from ftl2_enterprise.gate.modules import canonical
 from ftl2_enterprise.gate.policy.types import Policy, PolicyRule, RuleDecision
 from ftl2_enterprise.gate.verdicts import Ruling
+from tests.support.places import HOME_OF_ROOT
 
 
 def effect(module: str, params: dict[str, Any]) -> Effect:
@@ -34,7 +35,7 @@ def denies(path: str, module: str, params: dict[str, Any], **resolved: list[str]
     [
         ("/home/bob/.ssh/*", "authorized_key", {"user": "bob", "key": "k"}),
         ("/home/*/.ssh/authorized_keys", "authorized_key", {"user": "bob", "key": "k"}),
-        ("/root/.ssh/*", "authorized_key", {"user": "root", "key": "k"}),
+        (f"{HOME_OF_ROOT}/.ssh/*", "authorized_key", {"user": "root", "key": "k"}),
         ("/home/bob/.ssh/id_rsa", "user", {"name": "bob", "generate_ssh_key": True}),
         ("/home/bob/*", "user", {"name": "bob", "state": "absent", "remove": True}),
         ("/home/bob/.ssh/config", "ssh_config", {"user": "bob", "host": "x"}),

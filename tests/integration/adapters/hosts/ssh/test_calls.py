@@ -43,11 +43,7 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    try:
-        with sshd.running(tmp_path_factory.mktemp("sshd"), tmp_path_factory.mktemp("home")) as started:
-            yield started
-    except sshd.CannotStart as error:
-        pytest.skip(str(error))
+    yield from sshd.running_or_skipped(tmp_path_factory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
