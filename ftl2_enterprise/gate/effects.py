@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
@@ -74,12 +75,12 @@ class HostIdentity:
     is_registered: bool = False
     """Whether it was added while the program ran, so that its name and groups are not those of an inventory."""
 
-    @property
+    @cached_property
     def own_names(self) -> tuple[str, ...]:
         """Its name and its groups."""
         return (self.name, *self.names, *(("local",) if self.name == LOCAL else ()))
 
-    @property
+    @cached_property
     def every_name(self) -> tuple[str, ...]:
         """Everything that it may be called: its names and groups, its address, and those of the same machine."""
         of_others = (one for names in self.others for one in names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import Fence
@@ -53,6 +54,7 @@ def name_of(module: str) -> str:
     return _NAMES.get(name, name)
 
 
+@lru_cache(1024)
 def canonical(module: str) -> str:
     """The one name of the module in effects and permits, whatever its spelling."""
     name = module.lower().strip(_BLANKS)
@@ -61,6 +63,7 @@ def canonical(module: str) -> str:
     return _NAMES.get(name, name)
 
 
+@lru_cache(1024)
 def spellings(module: str) -> tuple[str, ...]:
     """Every name of the same module, the given one first."""
     name = canonical(module)

@@ -45,7 +45,7 @@ class KeyIndex:
         texts = frozenset(found.texts)
         return (
             not self._literals.isdisjoint(texts)
-            or any(map(self._globs.match, texts))
+            or any(map(self._matches_a_glob, texts))
             or any(map(self._has_below, found.parents))
         )
 
@@ -64,9 +64,24 @@ class KeyIndex:
         return frozenset((*(one.text for one in self._spelled if one.is_literal), *more, *truths))
 
     @cached_property
-    def _globs(self) -> re.Pattern[str]:
-        globs = dict.fromkeys(one.text for one in self._spelled if not one.is_literal)
-        return re.compile("|".join(map(translate, globs)) if globs else r"(?!)")
+    def _globs(self) -> Mapping[str, re.Pattern[str]]:
+        """The globs by the text before their first wildcard, those of the same text as one regular expression."""
+        found: dict[str, dict[str, None]] = {}
+        for one in self._spelled:
+            if not one.is_literal:
+                found.setdefault(one.fixed, {})[one.text] = None
+        return {fixed: re.compile("|".join(map(translate, globs))) for fixed, globs in found.items()}
+
+    @cached_property
+    def _lengths(self) -> Sequence[int]:
+        return sorted({len(fixed) for fixed in self._globs})
+
+    def _matches_a_glob(self, text: str) -> bool:
+        globs = self._globs
+        return any(
+            (found := globs.get(text[:length])) is not None and found.match(text) is not None
+            for length in self._lengths
+        )
 
     @cached_property
     def _fixed(self) -> list[str]:

@@ -7,7 +7,7 @@ matches.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
@@ -82,8 +82,11 @@ class _JudgedEffect:
     def __init__(self, effect: Effect) -> None:
         self.effect: Effect = effect
         self.kinds: frozenset[AppliesTo] = _kinds(effect)
-        self._classes: frozenset[ModuleClass] = classes(effect.module, effect.params)
         self._values: dict[str, Values] = {}
+
+    @cached_property
+    def _classes(self) -> frozenset[ModuleClass]:
+        return classes(self.effect.module, self.effect.params)
 
     def matches(self, conditions: Iterable[tuple[str, Pattern]], decision: RuleDecision) -> bool:
         """Whether all conditions are about the effect."""

@@ -116,7 +116,7 @@ def _paths_of(given: list[str], base: str) -> Iterator[str]:
         if before in {"cd", "pushd", "-C", "--directory"}:
             is_absolute = word.startswith(("/", "~", "$"))
             bases.append(word if is_absolute or not bases else f"{bases[-1]}/{word}")
-        parts = [word, *(part for part in _PARTS.split(word) if part)]
+        parts = (word,) if word.isalnum() else dict.fromkeys((word, *filter(None, _PARTS.split(word))))
         for part in parts:
             if part.startswith(("/", "~", "$")) or "/" in part:
                 yield part

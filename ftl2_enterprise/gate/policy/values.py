@@ -106,7 +106,7 @@ def _python_names(known: Module | None, meaning: Meaning, found: Iterable[Values
 def written_paths(effect: Effect) -> tuple[str, ...]:
     """Every path that a rule about paths could be about, as it is written, for the host to resolve."""
     known = find(effect.module)
-    names = _names(known, "path", Meaning.PATH) if known is not None else tuple(effect.params)
+    names = covered_parameters(known.name, "path") if known is not None else tuple(effect.params)
     found = dict.fromkeys(_strings(effect.params[one]) for one in names if one in effect.params)
     # Of a module that is not known, only what has a slash may be a path, as for rules.
     flat = dict.fromkeys(
@@ -359,7 +359,7 @@ def _command_paths(effect: Effect, known: Module | None) -> paths.PathWords:
     """What in the commands of the effect may be a path."""
     if known is None:
         return paths.PathWords([], is_complete=True)
-    names = _names(known, "cmd", Meaning.COMMAND)
+    names = covered_parameters(known.name, "cmd")
     base = str(effect.params.get(known.base) or "") if known.base else ""
     found = [paths.path_words(text, base) for text in _command_texts(effect, known, names)]
     every = list(dict.fromkeys(path for one in found for path in one.paths))

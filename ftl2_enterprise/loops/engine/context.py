@@ -126,6 +126,11 @@ class LoopContext:
         return self.limits.rest is not None
 
     @property
+    def fences_checks(self) -> bool:
+        """Whether the checks of people run in the sandbox, too."""
+        return self.spec.dry_run and not self.spec.run_checks
+
+    @property
     def decided_by(self) -> Origin:
         """Who asks for the effects of a decision."""
         return Origin.MODEL if self.decider.is_model else Origin.MANIFEST
@@ -167,7 +172,12 @@ class LoopContext:
 
         `resolved`: where paths lead on the host, if that is known.
         """
-        verdict = gate.judge(gate.with_paths(self.effect(requested), resolved or {}), self.gate)
+        effect = self.effect(requested)
+        return self.judge_effect(gate.with_paths(effect, resolved) if resolved else effect)
+
+    def judge_effect(self, effect: Effect) -> Verdict:
+        """The verdict of the gate about an effect, as of now; the reason is redacted."""
+        verdict = gate.judge(effect, self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def frozen(self) -> Freeze | None:
@@ -192,9 +202,10 @@ class LoopContext:
     async def run(self, requested: RequestedCall) -> ModuleResult:
         """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
         effect = self.effect(requested)
-        verdict = gate.judge(effect, self.gate)
+        now = self.gate
+        verdict = gate.judge(effect, now)
         resolved: Mapping[str, tuple[str, ...]] = {}
-        if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, self.gate)):
+        if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):
             found = await self._resolve(requested, paths)
             if isinstance(found, ModuleResult):
                 return found
@@ -260,8 +271,7 @@ class LoopContext:
             params=params,
             environment=self.spec.environment,
         )
-        verdict = gate.judge(effect, self.gate)
-        return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
+        return self.judge_effect(effect)
 
     def summary(self, module: str, params: dict[str, Any]) -> str:
         """One redacted line that describes a call: the module and its parameters."""

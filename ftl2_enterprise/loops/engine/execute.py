@@ -12,6 +12,7 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
+from ftl2_enterprise.gate import freezes as gate_freezes
 from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.calls import RequestedCall
@@ -118,7 +119,8 @@ def denied(one: JudgedAction, reason: str) -> action_units.NewAction:
 def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: str) -> JudgedAction:
     requested = _requested_call(engine, origin_of(engine, origin), action.module, action.params, host)
     why = engine.refused(requested)
-    verdict = engine.judge(requested) if why is None else None
+    effect = engine.effect(requested)
+    verdict = engine.judge_effect(effect) if why is None else None
     settled: tuple[ActionEvent, str | None] | None = None
     if verdict is None:
         settled = ActionEvent.FAILED, why
@@ -129,7 +131,7 @@ def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: 
     return JudgedAction(
         row=_row(engine, action, n, host, origin, settled),
         params=action.params,
-        digest=engine.effect(requested).digest(),
+        digest=effect.digest() if verdict is None or verdict.permit is None else verdict.permit.digest,
         verdict=verdict,
     )
 
@@ -249,8 +251,11 @@ async def execute(engine: LoopContext, iteration: Iteration, planned: Sequence[P
 
 def raise_if_held(engine: LoopContext, planned: Sequence[PlannedAction]) -> None:
     """Raise Held if a freeze holds one of the actions, so that they are not begun in vain."""
+    freezes, now = engine.freezes(), engine.clock.now()
+    if not freezes:
+        return
     for one in planned:
-        freeze = engine.judge(_call_for(engine, one)).freeze
+        freeze = gate_freezes.holding(engine.effect(_call_for(engine, one)), freezes, now)
         if freeze is not None:
             raise Held(freeze)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ftl2_enterprise.gate.judge import GateContext
     from ftl2_enterprise.loops.engine.calls import RequestedCall
     from ftl2_enterprise.loops.engine.context import LoopContext
 
@@ -26,12 +25,15 @@ NOT_KNOWN = "not known in a dry run"
 """Beginning of the error of a person's command that failed in the sandbox, which may be the reason."""
 
 
-def fence_of(origin: Origin, module: str, params: Mapping[str, Any], *, context: GateContext) -> Fence | None:
-    """The fence with which an observation runs; None if the module cannot observe."""
+def fence_of(origin: Origin, module: str, params: Mapping[str, Any], *, fences_checks: bool) -> Fence | None:
+    """The fence with which an observation runs; None if the module cannot observe.
+
+    `fences_checks`: whether the checks of a person run in the sandbox, too, as in a dry run.
+    """
     fence = fence_for(module, params)
-    if fence is not Fence.SANDBOX or origin is Origin.MODEL:
+    if fence is not Fence.SANDBOX or origin is Origin.MODEL or fences_checks:
         return fence
-    return Fence.SANDBOX if context.dry_run and not context.run_checks else Fence.NONE
+    return Fence.NONE
 
 
 def not_an_observation(module: str, params: Mapping[str, Any]) -> str:

@@ -199,7 +199,8 @@ def _expand(
 def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> tuple[str, bool] | None:
     if contains_mask(spec.params):
         return "cannot observe with a parameter that was redacted when it was stored", False
-    if fence_of(_asked_by(engine, origin), spec.module, spec.params, context=engine.gate) is None:
+    asked_by = _asked_by(engine, origin)
+    if fence_of(asked_by, spec.module, spec.params, fences_checks=engine.fences_checks) is None:
         known = engine.modules.refuse(spec.module, host)
         return known or not_an_observation(spec.module, spec.params), False
     requested = _requested_call(engine, spec, host, origin)
@@ -217,7 +218,7 @@ def _requested_call(engine: LoopContext, spec: ObservationSpec, host: str, origi
     return RequestedCall(
         kind=EffectKind.OBSERVATION,
         origin=asked_by,
-        fence=fence_of(asked_by, spec.module, spec.params, context=engine.gate) or Fence.NONE,
+        fence=fence_of(asked_by, spec.module, spec.params, fences_checks=engine.fences_checks) or Fence.NONE,
         module=spec.module,
         params=spec.params,
         host=host,

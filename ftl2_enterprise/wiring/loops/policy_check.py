@@ -258,7 +258,10 @@ class _Calls:
         problem = refused(self._requested(question, host), self.modules)
         fence: Fence | None = Fence.NONE
         if question.kind is CallKind.OBSERVATION:
-            fence = fence_of(Origin(question.origin), question.module, question.params, context=self.context)
+            fence = fence_of(
+                Origin(question.origin), question.module, question.params,
+                fences_checks=self.context.dry_run and not self.context.run_checks,
+            )  # fmt: skip
             if fence is None:
                 # The engine refuses it before it asks the gate.
                 why = problem or not_an_observation(question.module, question.params)

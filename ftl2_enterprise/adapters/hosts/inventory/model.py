@@ -45,6 +45,8 @@ class Inventory:
         self._registered: set[str] = set()
         """Names of hosts that were added after reading."""
         self._ssh: SshNames = SshNames()
+        self._identities: dict[str, HostIdentity] = {}
+        """Those that were found since hosts or the SSH configuration changed: each is compared with every host."""
 
     def group(self, name: str) -> InventoryGroup:
         """The group, created if it is new."""
@@ -57,6 +59,7 @@ class Inventory:
     def settle(self) -> Inventory:
         """Compute the variables that every host inherits; to be called after reading."""
         self._entries = {name: self._inherit(name) for name in self.host_vars}
+        self._identities.clear()
         return self
 
     def hosts(self) -> list[HostEntry]:
@@ -98,15 +101,25 @@ class Inventory:
         entry = self.entry(name)
         if entry is None:
             return HostIdentity(name=name, connection="unknown")
-        return self.identity_of(entry, is_registered=name in self._registered)
+        if self._ssh.refresh():
+            self._identities.clear()
+        known = self._identities.get(name)
+        if known is None:
+            known = self._identities[name] = self._identify(entry, is_registered=name in self._registered)
+        return known
 
-    def identity_of(self, entry: HostEntry, *, is_registered: bool = True) -> HostIdentity:
-        """Which host an entry is, whether or not it is registered.
+    def identity_of(self, entry: HostEntry) -> HostIdentity:
+        """Which host an entry would be if it were registered."""
+        if self._ssh.refresh():
+            self._identities.clear()
+        return self._identify(entry, is_registered=True)
 
-        Hosts are the same if their connections lead to the same place. Hosts of an inventory may differ by port only;
-        what is registered later is the host of its address, whatever its port is.
+    def _identify(self, entry: HostEntry, *, is_registered: bool) -> HostIdentity:
+        """Which host an entry is: hosts are the same if their connections lead to the same place.
+
+        Hosts of an inventory may differ by port only; what is registered later is the host of its address, whatever
+        its port is.
         """
-        self._ssh.refresh()
         connection, address, port = place = self._place(entry)
         same = [
             other
@@ -161,6 +174,7 @@ class Inventory:
             groups=inherited.groups,
             vars=inherited.vars,
         )
+        self._identities.clear()
 
     def remove(self, name: str) -> None:
         """Unregister a host; unknown names are ignored. Raises Problem(conflict) for a host of the inventory."""
@@ -172,6 +186,7 @@ class Inventory:
         self.host_vars.pop(name, None)
         self._entries.pop(name, None)
         self._registered.discard(name)
+        self._identities.clear()
         for group in self.groups.values():
             group.members.pop(name, None)
 

@@ -26,17 +26,19 @@ class SshNames:
         self._read: tuple[object, float] | None = None
         self._found: dict[tuple[str, str, int], str] = {}
 
-    def refresh(self) -> None:
-        """Notice whether the file is another one now; to be called before each judgement."""
+    def refresh(self) -> bool:
+        """Whether an address may be another one than before; to be called before each judgement."""
         try:
             status = os.stat(self._path)  # noqa: PTH116 - before each effect
         except OSError:
-            self._read = None
-            return
+            was_read, self._read = self._read is not None, None
+            return was_read
         state = status.st_mtime_ns, status.st_size, status.st_ino
-        if self._read is None or self._read[0] != state or time.monotonic() - self._read[1] > REREAD:
+        is_other = self._read is None or self._read[0] != state or time.monotonic() - self._read[1] > REREAD
+        if is_other:
             self._found.clear()
             self._read = state, time.monotonic()
+        return is_other
 
     def address(self, name: str, user: str, port: int) -> str:
         """The address to which a connection to that name leads; the name itself without an entry for it."""

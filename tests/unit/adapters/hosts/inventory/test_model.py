@@ -136,3 +136,28 @@ def test_a_name_of_the_ssh_configuration_is_the_host_that_it_leads_to(
     assert inventory.identity_of(other).address == "10.9.8.70"
     (tmp_path / ".ssh" / "config").write_text("Match nonsense\n  HostName 10.9.8.7\n")
     assert inventory.identity_of(other).address == "w1"
+
+
+def test_an_identity_is_that_of_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inventory = Inventory()
+    inventory.host("web")["ansible_host"] = "10.9.8.7"
+    inventory.host("alias")["ansible_host"] = "w1"
+    inventory.settle()
+
+    def names() -> set[str]:
+        return {"alias", "added"} & set(inventory.identity("web").every_name)
+
+    assert names() == set()
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host w1\n  HostName 10.9.8.7\n")
+    assert names() == {"alias"}
+    inventory.add(HostEntry(name="added", ansible_host="10.9.8.7"))
+    assert names() == {"alias", "added"}
+    inventory.add(HostEntry(name="added", ansible_host="10.9.8.8"))
+    assert names() == {"alias"}
+    inventory.add(HostEntry(name="added", ansible_host="10.9.8.7"))
+    inventory.remove("added")
+    assert names() == {"alias"}
+    (tmp_path / ".ssh" / "config").unlink()
+    assert names() == set()
