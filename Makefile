@@ -39,12 +39,17 @@ run: $(VENV)/run.stamp ## the tour: a loop converges, drifts and repairs, in a t
 MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
 EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
+# Tests start hundreds of processes. Where Python is told to write no bytecode, each would compile every module.
+.PHONY: compiled
+compiled: $(VENV)/run.stamp
+	@$(BIN)/python -m compileall -q ftl2_enterprise tests/support
+
 .PHONY: test
-test: $(VENV)/dev.stamp $(VENV)/package.stamp ## unit, store, integration and snapshot tests, and a few of each slower kind
+test: $(VENV)/dev.stamp $(VENV)/package.stamp compiled ## unit, store, integration and snapshot tests, and a few of each slower kind
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --quick --ignore=tests/acceptance/systemd
 
 .PHONY: test-all
-test-all: $(VENV)/dev.stamp $(VENV)/package.stamp ## every test that needs no booted machine
+test-all: $(VENV)/dev.stamp $(VENV)/package.stamp compiled ## every test that needs no booted machine
 	@$(BIN)/python -m pytest $(EVERYTHING_ELSE)
 
 $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock pyproject.toml
@@ -56,7 +61,7 @@ $(VENV)/lowest.stamp: $(VENV)/python.stamp packaging/requirements-lowest.lock py
 	@touch $@
 
 .PHONY: test-lowest
-test-lowest: $(VENV)/lowest.stamp ## unit and store tests with the lower bounds of pyproject.toml, and the floor of their coverage
+test-lowest: $(VENV)/lowest.stamp compiled ## unit and store tests with the lower bounds of pyproject.toml, and the floor of their coverage
 	@rm -f .coverage .coverage.*
 	@$(VENV)/lowest/bin/python -m coverage run -m pytest -p no:cacheprovider -n $(JOBS) --dist worksteal tests/unit tests/store
 	@$(VENV)/lowest/bin/python -m coverage combine --quiet
@@ -151,7 +156,7 @@ machines: $(VENV)/dev.stamp $(VENV)/package.stamp
 
 # Everything, as CI runs it: a test that fails is run once more, alone, at the end, and is named as unstable if it passes.
 .PHONY: test-ci
-test-ci: machines
+test-ci: machines compiled
 	@$(BIN)/python .ci/run_tests.py $(MACHINES) -- $(EVERYTHING_ELSE)
 
 .PHONY: bench

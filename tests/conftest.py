@@ -30,21 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help="run unit, store, integration and snapshot tests, and those of tests/quick.txt",
+        help="run unit, store, integration and snapshot tests, and a few others, as tests/quick.txt has them",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--quick"):
         return
-    chosen = [*QUICK_FOLDERS, *quick_entries()]
-    unused = set(chosen)
+    more, without = quick_entries()
+    chosen = [*QUICK_FOLDERS, *more]
+    unused = {*chosen, *without}
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
         matching = {entry for entry in chosen if is_within(item.nodeid, entry)}
-        unused -= matching
-        (kept if matching else dropped).append(item)
+        left_out = {entry for entry in without if is_within(item.nodeid, entry)}
+        unused -= matching | left_out
+        (kept if matching and not left_out else dropped).append(item)
     if unused and not config.args_source == pytest.Config.ArgsSource.ARGS:
         raise pytest.UsageError(
             f"cannot select {', '.join(sorted(unused))} of tests/quick.txt: there is no such test"
@@ -53,10 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-def quick_entries() -> list[str]:
-    """The lines of tests/quick.txt."""
+def quick_entries() -> tuple[list[str], list[str]]:
+    """What tests/quick.txt adds to QUICK_FOLDERS, and what it leaves out."""
     lines = (ROOT / "tests" / "quick.txt").read_text().splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    entries = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    without = [entry.removeprefix("- ") for entry in entries if entry.startswith("- ")]
+    return [entry for entry in entries if not entry.startswith("- ")], without
 
 
 def is_within(test: str, entry: str) -> bool:

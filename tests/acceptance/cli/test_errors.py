@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 def test_bad_input_is_one_sentence_and_changes_nothing(
     command: Command, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
+    command.creates_database = True
     command.config = '[model]\ncommand = "/absent/claude"\n'
     result = command.run(*arguments)
     shown = ended(result, 2)
@@ -56,6 +57,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     "arguments", [["status"], ["history", "x"], ["prompts"], ["respond", "1", "x"], ["run", "--resume", "x"]]
 )
 def test_a_missing_database_is_named_with_a_remedy(command: Command, arguments: list[str], tmp_path: Path) -> None:
+    command.creates_database = True
     shown = ended(command.run(*arguments), 2)
     assert f"cannot open the database {command.database}: it does not exist" in shown
     assert f"{MODULE} --db {command.database} --config {tmp_path / 'config.toml'} init-db`" in shown

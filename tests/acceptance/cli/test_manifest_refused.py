@@ -24,7 +24,7 @@ HEAD = "version: 1\nname: wrong\nsteps:\n"
 )
 def test_an_invalid_manifest_is_refused_with_2_and_nothing_is_created(tmp_path, text, message):
     (tmp_path / "wrong.yaml").write_text(text)
-    command = Command(tmp_path)
+    command = Command(tmp_path, creates_database=True)
     refused = command.run("run", str(tmp_path / "wrong.yaml"))
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert message in refused.stderr

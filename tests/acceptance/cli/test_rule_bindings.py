@@ -88,6 +88,7 @@ def test_a_rule_that_does_not_state_what_it_applies_to_is_refused(command: Comma
 
 @pytest.mark.parametrize("label", ["tier", "tier=", "a b=c"])
 def test_a_label_that_is_none_is_refused(command: Command, label: str) -> None:
+    command.creates_database = True
     ran = command.run("run", "it is", "--decider", "rules", "--label", label)
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: cannot take the ")

@@ -234,6 +234,7 @@ def test_without_a_service_the_message_explains_how_to_start_one(service: Daemon
 
 
 def test_invalid_settings_are_refused_before_anything_is_created(service: Daemon) -> None:
+    service.run.creates_database = True
     service.run.config += "\n[limits]\nmemory = 'much'\n"
     refused = service.run.run("supervise")
     assert refused.returncode == 2

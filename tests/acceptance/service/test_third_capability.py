@@ -133,6 +133,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     package = copied(directory)
     add_notes(package, CAPABILITIES, LINKS)
     with daemon(directory, more=SETTINGS) as service:
+        service.run.creates_database = True
         made = Installed(service, package)
         service.start()
         yield made
@@ -296,6 +297,7 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
     (package / LINKS).write_text(re.sub(r'    "loops\.links:\w+",\n', "", text))
     add_notes(package, CAPABILITIES)
     with daemon(tmp_path, more=SETTINGS) as service:
+        service.run.creates_database = True
         installed = Installed(service, package)
         service.start()
         installed.add("alone", "a text")
@@ -332,6 +334,7 @@ def test_without_loops_the_program_starts_and_serves_the_others(tmp_path: Path) 
 def test_an_upgrade_in_place_to_a_program_with_another_schema_is_refused(tmp_path: Path) -> None:
     package = copied(tmp_path)
     with daemon(tmp_path) as service:
+        service.run.creates_database = True
         made = Installed(service, package)
         service.start()
         before = service.pids()
@@ -350,6 +353,7 @@ def test_an_upgrade_in_place_to_a_program_with_another_schema_is_refused(tmp_pat
 def test_a_forkserver_of_a_program_with_another_schema_forks_nothing_until_a_restart(tmp_path: Path) -> None:
     package = copied(tmp_path)
     with daemon(tmp_path) as service:
+        service.run.creates_database = True
         made = Installed(service, package)
         service.start()
         schema = service.call(GetVersion()).schema

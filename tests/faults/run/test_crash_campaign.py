@@ -100,6 +100,7 @@ class Campaign:
     def start(self) -> tuple[Command, subprocess.Popen[str]]:
         """Resume the loop; begin it if no output has shown that it exists."""
         run = process_marks.command(self.base)
+        run.creates_database = True
         words = ["--resume", "campaign"]
         if not self.exists(run):
             words = [

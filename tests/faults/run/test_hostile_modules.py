@@ -275,6 +275,7 @@ def test_an_observation_of_five_megabytes_is_evaluated_whole_stored_once_and_sho
     ],
 )
 def test_an_unknown_or_empty_module_is_refused_with_a_reason(command, module, message):
+    command.creates_database = True
     one = {"name": "made", "check": {"path": str(command.directory / "made")}}
     done = once(command, {**one, "action": {"module": module, "params": {"cmd": f"touch {command.directory}/made"}}})
     assert done.returncode == 2, done.stdout + done.stderr

@@ -72,6 +72,7 @@ def rows(database: Path, query: str):
 
 def killed_then_resumed(command: Command, fault: str, *arguments: str, name: str = "killed") -> None:
     """Run into the fault, check that it struck, and resume until converged."""
+    command.creates_database = True
     died = command.run("run", *arguments, "--name", name, "--non-interactive", fault=f"{fault}=kill")
     assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
     if not command.database.exists() or not rows(command.database, "select 1 from loops"):
