@@ -193,11 +193,11 @@ def _after(engine: LoopContext, end: RunEnd, outcome: Outcome) -> float | None:
         fact = follow.fact(outcome=outcome, reason=reason)
         journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
         return None
-    next_run_at = after(engine.clock.now(), follow.delay)
-    values |= {"next_run_at": next_run_at, "failures": follow.failures}
+    values["failures"] = follow.failures
     fact = LoopRested(
-        outcome=outcome, reason=reason, next_run_at=next_run_at, delay=follow.delay, failures=follow.failures
-    )
+        outcome=outcome, reason=reason, next_run_at=after(engine.clock.now(), follow.delay), delay=follow.delay,
+        failures=follow.failures,
+    )  # fmt: skip
     journal.commit(run_units.end_run, journal.loop_id, journal.generation, fact, values=values)
     return follow.delay
 

@@ -351,7 +351,11 @@ def change_loop(tx: Tx, loop_id: int, **values: Any) -> None:
 
 def revoke_claim(tx: Tx, loop: Loop) -> None:
     """Leave the loop without an owner; writes under the old claim are refused from now on."""
-    change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now)
+    # If the clock was set back since the row was written, its times are too late by as much.
+    ahead = max(0, loop.updated_at - tx.now)
+    times = {"next_run_at": loop.next_run_at, "restart_at": loop.restart_at}
+    earlier = {name: at - ahead for name, at in times.items() if at is not None and ahead}
+    change_loop(tx, loop.id, generation=loop.generation + 1, owner=None, updated_at=tx.now, **earlier)
 
 
 def inventories(tx: Tx) -> list[str | None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ftl2_enterprise.core.clock import Instant
+from ftl2_enterprise.core.clock import Instant, after
 from ftl2_enterprise.loops.lifecycle import ActionEvent, IterationEvent
 from ftl2_enterprise.loops.rows import (
     actions as action_rows,
@@ -38,6 +38,7 @@ from ftl2_enterprise.protocol.loops.facts import (
     LoopDrifted,
     LoopFrozen,
     LoopLimitsChanged,
+    LoopRested,
     LoopStarted,
     loop_subject,
 )
@@ -98,6 +99,10 @@ def change_limits(tx: Tx, loop_id: int, generation: int, limits: dict[str, Any])
 def end_run(tx: Tx, loop_id: int, generation: int, fact: EndOfRun, *, values: dict[str, Any]) -> None:
     """Record that the run ended, with the loop's next state: ended, resting or blocked."""
     values = {name: short(value) if name == "reason" else value for name, value in values.items()}
+    if isinstance(fact, LoopRested):
+        # By the clock of the transaction: it may have been set since the process of the loop read it.
+        values["next_run_at"] = after(tx.now, fact.delay)
+        fact = msgspec.structs.replace(fact, next_run_at=values["next_run_at"])
     loop_rows.move_loop(tx, loop_id, generation, fact, **values)
 
 
