@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import termios
+import threading
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.problem import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 STANDARD_INPUT = "-"
 """The argument that stands for what standard input has."""
 _LONGEST_LINE = 4095
 """Bytes of a line with its break; of a longer one a terminal passes on only the beginning (termios(3))."""
 _PIPE = "pipe it: write - in place of the answer"
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _BYTES = 4
 """Maximum number of bytes of a character."""
 
@@ -66,9 +69,37 @@ def without_echo(descriptor: int) -> Generator[None]:
     before = termios.tcgetattr(descriptor)
     hidden = [*before]
     hidden[3] &= ~termios.ECHO
-    # What was typed before was not meant as a secret.
-    termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
+
+    def restore() -> None:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+    with _before_end(restore):
+        # What was typed before was not meant as a secret.
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
+        try:
+            yield
+        finally:
+            restore()
+
+
+@contextlib.contextmanager
+def _before_end(act: Callable[[], None]) -> Generator[None]:
+    """Act before a signal ends this process, unless the program handles it in its own way."""
+
+    def end(number: int, _: object) -> None:
+        act()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread can set handlers.
+        yield
+        return
+    handled = [one for one in _ENDING if signal.getsignal(one) is signal.SIG_DFL]
+    for one in handled:
+        signal.signal(one, end)
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        for one in handled:
+            signal.signal(one, signal.SIG_DFL)

@@ -8,7 +8,9 @@ judges each effect by what was accepted last: it compares the status of the file
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -49,13 +51,22 @@ def read_directory(settings: Settings) -> Policy:
     return load_site_policy(directory)
 
 
+def _content(file: Path) -> bytes:
+    """What the published file has. Raises OSError, also for a named pipe, from which reading would not end."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        return opened.read()
+
+
 def publish(settings: Settings, policy: Policy) -> None:
     """Write the policy for the processes of the service. Raises OSError; then the previous one stays."""
     file = published_file(settings)
     data = published.encode(policy, service=_service())
     with contextlib.suppress(OSError):
         # A full disk does not matter if nothing has changed.
-        if file.read_bytes() == data:
+        if _content(file) == data:
             return
     fresh = file.with_name(f"{file.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -88,7 +99,7 @@ def start(settings: Settings) -> str | None:
         accept(settings)
     except Problem as problem:
         with contextlib.suppress(Problem, OSError):
-            service, policy = published.decode(published_file(settings).read_bytes())
+            service, policy = published.decode(_content(published_file(settings)))
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
@@ -156,7 +167,7 @@ class PublishedSite:
             found = self._file.stat()
             version = (found.st_ino, found.st_mtime_ns, found.st_size)
             if version != self._version:
-                _, self._policy = published.decode(self._file.read_bytes())
+                _, self._policy = published.decode(_content(self._file))
                 self._version = version
         except FileNotFoundError:
             self._version, self._policy = None, Policy(is_site=True, problem=MISSING)

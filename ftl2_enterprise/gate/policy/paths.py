@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.gate.policy import quoting
@@ -35,7 +36,15 @@ _NUMBER = re.compile(
     r"[+-]?(0x[\da-f]*[.,]?[\da-f]+(p[+-]?\d+)?|(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|inf(inity)?)[smhd]?", re.IGNORECASE
 )
 """A number as `strtod` of C reads it, with the unit of `timeout`."""
+_EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+"""Options of `find` that a command follows."""
 _STARTS_LIMIT = 100
+_OPTIONS_LIMIT = 5
+"""Options in one word that are told from the value that follows them in it."""
+_LINES_LIMIT = 100
+"""Command lines in words of others that are compared."""
+_COMMAND_LIMIT = 128 * 1024
+"""Characters of a command line: Linux executes no program with a longer argument (execve(2), MAX_ARG_STRLEN)."""
 _QUOTES = frozenset("'\"\\")
 _PLAIN = re.compile(r"[();<>|&]+|[^();<>|& \t\r\n]+")
 _EXPANDED = re.compile(r"[*?\[$`{]")
@@ -89,6 +98,8 @@ def path_words(command: str, base: str) -> PathWords:
     A word after `cd` is another base. A word is a path if it contains a slash; also a part of it after a sign such as
     `=` or `:`, and a part of a quoted text that is itself a command line.
     """
+    if len(command) > _COMMAND_LIMIT:
+        return PathWords([], is_complete=False)
     found: dict[str, None] = {}
     is_complete = True
     for given in _readings(command):
@@ -153,21 +164,60 @@ def simple_commands(command: str) -> list[str] | None:
     """The commands of a command line: each with single blanks and no quotes, and with the name of its program.
 
     What comes before a program, such as `sudo`, an assignment or a redirection, is also left out. None if a command
-    can begin at more words than are compared.
+    can begin at more words than are compared, or the command line is longer than a program can receive.
     """
     found: dict[str, None] = {}
-    split = (part for one in quoting.readings(command) for by in (_OPERATORS, _GROUPS) for part in by.split(one))
-    for one in dict.fromkeys(split):
+    if len(command) > _COMMAND_LIMIT:
+        return None
+    lines = _separated(command)
+    most = len(lines) + _LINES_LIMIT
+    # A word of one line may itself be a line, which is then compared, too.
+    for one in lines:
         exact = _shell_words(one)
         # A part of a text in quotes, which may be the command line of `sh -c`.
         for given in (exact,) if exact is not None else (one.split(), _without_quotes(one)):
             starts = _starts(given)
-            if len(starts) > _STARTS_LIMIT:
+            if len(starts) > _STARTS_LIMIT or len(lines) > most:
                 return None
             for at in starts:
                 found[" ".join(given[at:])] = None
                 found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
+            if not _QUOTES.isdisjoint(one):
+                words = islice(_lines_in_words(given, starts), _LINES_LIMIT)
+                more = dict.fromkeys(line for text in words for line in _separated(text))
+                lines += [line for line in more if line not in lines]
     return list(found)
+
+
+def _separated(command: str) -> list[str]:
+    """The parts of a command line between operators, in each way to read it."""
+    split = (part for one in quoting.readings(command) for by in (_OPERATORS, _GROUPS) for part in by.split(one))
+    return list(dict.fromkeys(split))
+
+
+def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:
+    """Words that are command lines: where a command may begin, or the value of an option, as in `su -c'rm /x'`."""
+    wrapper = ""
+    for at, word in enumerate(given):
+        wrapper = word if posixpath.basename(word) in _WRAPPERS else wrapper
+        if not any(map(str.isspace, word)):
+            continue
+        if at in starts:
+            yield word
+        elif wrapper and word.startswith("-"):
+            for value in _option_values(word):
+                yield f"{wrapper} {value}"
+                # The words that follow may be its arguments, as of `env -S`.
+                yield " ".join((wrapper, value, *given[at + 1 :]))
+
+
+def _option_values(word: str) -> Iterator[str]:
+    """What may be the value in a word that has options and a value: of `-qcx y` it is `cx y` or `x y`."""
+    if word.startswith("--"):
+        yield word.partition("=")[2]
+        return
+    letters = len(word[1:].split(" ", 1)[0])
+    yield from (word[at:] for at in range(2, min(letters, _OPTIONS_LIMIT) + 2))
 
 
 def _starts(given: list[str]) -> set[int]:
@@ -175,6 +225,8 @@ def _starts(given: list[str]) -> set[int]:
     found = {0} if given else set[int]()
     seen: set[tuple[int, int]] = set()
     left = [(0, -1)]
+    if not _EXECUTING.isdisjoint(given):
+        left += [(at + 1, 0) for at, word in enumerate(given) if word in _EXECUTING]
     while left and len(found) <= _STARTS_LIMIT:
         # How many operands may follow, of the program that executes another one; -1 if there is none before.
         at, operands = left.pop()

@@ -12,6 +12,8 @@ _DOLLAR_QUOTE = re.compile(r"""\$'((?:\\.|[^'\\])*)'|\$(?=")|('[^']*'|"(?:\\.|[^
 _ESCAPE = re.compile(
     rb"""\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([abeEfnrtv\\'"?]))"""
 )
+_BRACES = re.compile(r"(?<![^\s;&|()`'\"])\{([^{}\s,]*(?:,[^{}\s,]*)+)\}(?![^\s;&|()`'\"])")
+"""A word that bash and others replace by several: `{rm,-r,/x}`."""
 _NAMED = dict(zip(b"abeEfnrtv", b"\a\b\x1b\x1b\f\n\r\t\v", strict=True))
 
 
@@ -21,7 +23,7 @@ def without_comments(command: str) -> str:
 
 
 def readings(command: str) -> list[str]:
-    """The command line as written, and as shells read it if it has continued lines or quotes that begin with `$`.
+    """The command line as written, and as shells read it if it has continued lines, words in braces or `$'...'`.
 
     Each is compared in addition to the others, because a text in quotes may itself be a command line: then a line is
     continued, and an escape is replaced, where the outer shell does neither.
@@ -32,6 +34,8 @@ def readings(command: str) -> list[str]:
     for one in found.copy():
         if "$'" in one or '$"' in one:
             found += [_DOLLAR_QUOTE.sub(_unquoted, one), _plain(one)]
+        if "{" in one and "," in one:
+            found.append(_BRACES.sub(lambda match: match[1].replace(",", " "), one))
     return list(dict.fromkeys(found))
 
 

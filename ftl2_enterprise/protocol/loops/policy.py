@@ -61,6 +61,8 @@ class PolicyAnswer(Wire, frozen=True):
     """By what the call is kept from changing the host: `none`, `reading`, `check_mode` or `sandbox`."""
     paths: list[str] = []
     """What the host has to resolve before the last verdict, because a rule about paths could apply: links, `~`."""
+    frozen: str | None = None
+    """The freeze that holds the call now, whatever the ruling is; one sentence."""
 
 
 class PolicyRuleLine(Wire, frozen=True):

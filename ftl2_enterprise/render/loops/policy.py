@@ -34,7 +34,14 @@ def answer_lines(answers: Sequence[PolicyAnswer]) -> list[Line]:
 def _answer(answer: PolicyAnswer) -> Line:
     fails = answer.problem is not None and answer.problem != answer.reason
     problem = f"it would fail: {answer.problem}" if fails else ""
-    parts = [answer.reason or "no rule matches", FENCES.get(answer.fence, ""), _unresolved(answer.paths), problem]
+    held = f"it would wait: {answer.frozen}" if answer.frozen else ""
+    parts = [
+        answer.reason or "no rule matches",
+        FENCES.get(answer.fence, ""),
+        _unresolved(answer.paths),
+        problem,
+        held,
+    ]
     return line(
         (f"{answer.ruling:<7}", ROLES[answer.ruling]), " ", (answer.host or "request to a model", Role.STRONG), ": ",
         one_line("; ".join(part for part in parts if part), 400),

@@ -21,7 +21,7 @@ def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     mark = symbol("✔", Role.GOOD) if found.ok else symbol("✘", Role.BAD)
     draining = [", ", ("stopping", Role.WARNING)] if found.draining else []
     lines = freeze_lines(found.frozen, now)
-    lines += [line(mark, "the service is ", word, *draining, f": {one_line(_without_problems(found))}")]
+    lines += [line(mark, "the service is ", word, *draining, f": {one_line(_status(found))}")]
     lines += [line(symbol("✘", Role.BAD), (clean(problem), Role.BAD), indent=2) for problem in found.problems]
     latency = f"{found.writer_latency * 1000:.1f} ms per commit" if found.writer_latency is not None else "unknown"
     checked = f"all desired states {ago(found.looked_at, now)}" if found.looked_at is not None else "not yet"
@@ -46,9 +46,9 @@ def health_lines(found: Health, now: Instant, room: int | None) -> list[Line]:
     return lines + (table(COLUMNS, rows, room) if rows else [])
 
 
-def _without_problems(found: Health) -> str:
-    """The line of the status, which ends with problems, without those that are listed below it."""
+def _status(found: Health) -> str:
+    """The line of the status without what other lines have: that the service is stopping, and problems."""
     status = found.status
     for problem in reversed(found.problems):
         status = status.removesuffix(f"; {problem}")
-    return status
+    return status.replace("stopping: ", "", 1) if found.draining else status

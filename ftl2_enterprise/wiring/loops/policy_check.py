@@ -13,8 +13,9 @@ import msgspec
 from ftl2_enterprise.adapters.deciders.ai.schema import STATE_OPS
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, invalid
-from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin, model_params
 from ftl2_enterprise.gate.judge import GateContext
@@ -32,11 +33,14 @@ from ftl2_enterprise.loops.settings import ObservationSettings
 from ftl2_enterprise.protocol.loops.facts import loop_subject
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec
 from ftl2_enterprise.protocol.loops.policy import CallKind, PolicyAnswer, PolicyInForce, PolicyRuleLine
+from ftl2_enterprise.store.freeze_files import FreezeFiles
 from ftl2_enterprise.wiring.loops import build
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from ftl2_enterprise.core.clock import Instant
+    from ftl2_enterprise.core.freeze import Freeze
     from ftl2_enterprise.core.settings.model import Settings
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.policy.types import PolicyRule
@@ -94,6 +98,8 @@ def _calls(request: CheckPolicy, settings: Settings, tx: Tx | None, *, work_dir:
         bindings=parse_bindings(spec.secrets, in_service=in_service),
         subject=loop_subject(loop.id if loop is not None else 0),
         environment=spec.environment,
+        freezes=FreezeFiles(Path(settings.store.path)).in_force(),
+        now=SystemClock().now(),
     )
 
 
@@ -165,6 +171,9 @@ class _Calls:
     bindings: Bindings
     subject: str
     environment: str
+    freezes: Sequence[Freeze]
+    """Those in force. They are no part of the policy, so they do not change a ruling."""
+    now: Instant
 
     def answers(self, question: PolicyQuestion) -> list[PolicyAnswer]:
         """The verdict for each host. Raises Problem for an unknown host or group."""
@@ -193,8 +202,12 @@ class _Calls:
         verdict = gate.judge(effect, self.context)
         return PolicyAnswer(
             host="", ruling=verdict.ruling, rule=verdict.rule, source=verdict.source or None, reason=verdict.reason,
-            problem=None, fence=Fence.NONE,
+            problem=None, fence=Fence.NONE, frozen=self._frozen(effect),
         )  # fmt: skip
+
+    def _frozen(self, effect: Effect) -> str | None:
+        freeze = gate_freezes.holding(effect, self.freezes, self.now)
+        return None if freeze is None else freeze.sentence
 
     def _environment(self, question: PolicyQuestion) -> str:
         return self.environment if question.environment is None else question.environment
@@ -280,4 +293,5 @@ class _Calls:
             problem=problem,
             fence=effect.fence,
             paths=list(gate.paths_to_resolve(effect, self.context)) if begins else [],
+            frozen=self._frozen(effect),
         )

@@ -84,6 +84,14 @@ def test_a_damaged_file_denies(tmp_path: Path, content: bytes) -> None:
     assert site_policy.PublishedSite(settings)().problem.startswith("cannot read the published site policy")
 
 
+def test_a_named_pipe_in_its_place_denies_and_stops_no_reader(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    os.mkfifo(site_policy.published_file(settings))
+    assert "it is not a file" in site_policy.PublishedSite(settings)().problem
+    assert site_policy.start(settings) is None
+    assert not site_policy.PublishedSite(settings)().problem
+
+
 def test_a_mistake_at_the_start_is_published_as_a_problem(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     (tmp_path / "policy.d").mkdir()

@@ -176,6 +176,21 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "systemd-run --wait -p Nice=5 touch x",
         "sh -c 'touch x'",
         "sudo bash -ec 'true; touch x'",
+        "sh -c '/bin/touch x'",
+        "sh -c \"sh -c 'sudo /bin/touch x'\"",
+        "su bob -c'touch x'",
+        "su --command='/bin/touch x' bob",
+        "env -S'touch x'",
+        "env --split-string=touch' x'",
+        "env -Stouch' ' x",
+        "env '-S touch x'",
+        "script -qc'touch x' /dev/null; env -S'-i touch x'",
+        "find / -name y -exec touch x ';'",
+        "find / -execdir /bin/touch x \\;",
+        "find / -ok sudo touch x \\;",
+        "{touch,x}",
+        "A=1 {/bin/touch,x}; true",
+        "bash -c '{touch,x}'",
         "sh -c 'touch x; true'",
         "to\\\nuch x",
         "echo a # b \\\nto\\\nuch x",
@@ -198,10 +213,39 @@ def test_a_command_is_found_after_what_precedes_it(command: str) -> None:
         "echo -n touch x",
         "timeout 5 echo touch x",
         "sh -c 'echo touch x'",
+        "echo {touch,x}",
+        "grep -e'touch x' y",
+        "echo 'touch x'",
     ],
 )
 def test_arguments_are_no_commands(command: str) -> None:
     assert "touch x" not in (paths.simple_commands(command) or ())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "env " + "'-a b' " * 5000,
+        "sh -c 'a b' " * 5000,
+        "{a,b} " * 5000,
+        "-exec a " * 5000,
+        "sudo " * 5000,
+        "env '-a b' " + "x" * 100_000,
+        "; ".join(f"echo {number} 'a b'" for number in range(5000)),
+        "x" * 3_000_000 + " 'a b'",
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_long_command_does_not_stop_the_gate(command: str) -> None:
+    assert paths.simple_commands(command) != []
+    assert paths.path_words(command, "/srv").paths or len(command) > 131_072
+
+
+def test_a_command_that_is_longer_than_a_program_can_receive_is_not_compared() -> None:
+    command = "echo " + "x" * 131_072
+    assert paths.simple_commands(command) is None
+    assert not paths.path_words(command, "").is_complete
+    assert paths.simple_commands(command[5:]) is not None
 
 
 @given(st.text(st.sampled_from("ab1=-<>&|;(){}`$!'\"# \n"), max_size=60))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.store.freeze_files import FreezeFiles
 from tests.support.processes.command import Command
 
 if TYPE_CHECKING:
@@ -141,3 +143,17 @@ def test_a_request_to_a_model_has_no_other_parameters(command: Command, tmp_path
     )
     done = command.run("policy", "test", str(tmp_path / "tests.yaml"), *where(tmp_path))
     assert (done.returncode, "cannot check a request to a model with modle" in done.stderr) == (2, True)
+
+
+def test_a_freeze_is_named_and_does_not_change_the_ruling(command: Command, tmp_path: Path) -> None:
+    freezes = FreezeFiles(command.database)
+    reason = "the power is out"
+    freezes.add(Freeze(id="f1", scope=FreezeScope.TARGET, of="192.0.2.1", reason=reason, by="ops (uid 7)", since=1))
+    done = command.run("policy", "check", "apt", "--host", "prod", "--origin", "person", *where(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    a, b = done.stdout.splitlines()
+    assert a.startswith("allow   a: no rule matches; it would wait: frozen by ops since 1970-01-01")
+    assert a.endswith(": the power is out")
+    assert "would wait" not in b
+    found = json.loads(command.run("policy", "check", "shell", "--host", "prod", "--json", *where(tmp_path)).stdout)
+    assert [(one["ruling"], bool(one["frozen"])) for one in found] == [("deny", True), ("deny", False)]
