@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -17,22 +18,36 @@ from ftl2_enterprise.adapters.hosts.remote import bundles, frames, perform
 
 HOME = Path("~/.ftl").expanduser()
 STALE = 86400.0
+"""Seconds after which a call cannot be running any more."""
+UNUSED = 30 * STALE
+"""Seconds without a connection after which the code of another version is removed."""
 
 
-def main() -> None:
-    """Read the request, execute it, print one JSON line."""
+def main(archive: str, digest: str) -> None:
+    """Read the request, execute it, print one JSON line. `archive` has this code, of which `digest` is the name."""
     given = json.load(sys.stdin)["ANSIBLE_MODULE_ARGS"]
-    answer = {"hello": hello, "call": call, "kill": kill}[given["op"]](given)
+    if given["op"] == "hello":
+        answer = hello(archive, digest)
+    else:
+        answer = {"call": call, "kill": kill}[given["op"]](given)
     sys.stdout.write(json.dumps({"changed": False, **answer}))
     sys.stdout.flush()
 
 
-def hello(_: dict[str, Any]) -> dict[str, Any]:
-    """Confirm that the host can run this code, and remove the files of killed calls."""
+def hello(archive: str, digest: str) -> dict[str, Any]:
+    """Confirm that the host can run this code, keep it for the next calls, and remove what is of no use any more."""
     for entry in _folder("calls").iterdir():
         with contextlib.suppress(OSError):
             if time.time() - entry.stat().st_mtime > STALE:
                 entry.unlink()
+    # Calls work without it, too.
+    with contextlib.suppress(OSError):
+        placed = bundles.place(_folder("code"), digest, Path(archive).read_bytes())
+        for entry in _folder("code").iterdir():
+            if entry == placed:
+                os.utime(entry)
+            elif time.time() - entry.stat().st_mtime > UNUSED:
+                shutil.rmtree(entry, ignore_errors=True)
     return {"python": ".".join(map(str, sys.version_info[:3]))}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.adapters.hosts.ssh.calls import BUILD, SshCalls, local_calls
+from ftl2_enterprise.adapters.hosts.ssh.calls import BUILD, HostUnreachable, SshCalls, local_calls
 from tests.support.processes import fence_target, fenced_calls, hostile_commands as hostile, sshd
 from tests.support.processes.fence_target import FenceTarget
 from tests.support.processes.survivors import until
@@ -108,6 +109,27 @@ async def test_a_command_reads_and_writes_nothing(calls: SshCalls, entry: HostEn
     assert not (home / "new").exists()
     assert (await shell(calls, entry, text))[0]["rc"] == 0
     assert (home / "new").exists()
+
+
+async def test_our_code_is_kept_on_the_host_for_the_next_calls(
+    calls: SshCalls, entry: HostEntry, user: int, home: Path
+) -> None:
+    async def has_answered() -> bool:
+        return (await shell(calls, entry, "echo answered", fence="sandbox"))[1] == b"answered\n"
+
+    assert await has_answered()
+    (kept,) = (home / ".ftl" / "code").iterdir()
+    # What it imports is compiled once.
+    assert list(kept.rglob("sandbox*.pyc"))
+    (kept / "ftl2_enterprise/adapters/hosts/remote/remote_main.py").write_text("raise SystemExit('changed')")
+    with pytest.raises(HostUnreachable):
+        await has_answered()
+    if user == 0:
+        # What another user could have changed is not executed.
+        os.chown(kept, fenced_calls.USER, -1)
+        assert await has_answered()
+    shutil.rmtree(kept)
+    assert await has_answered()
 
 
 @pytest.mark.parametrize("name", TRIED)
