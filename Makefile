@@ -39,7 +39,7 @@ run: $(VENV)/run.stamp ## the tour: a loop converges, drifts and repairs, in a t
 MACHINES = -n $(JOBS) --dist loadfile tests/acceptance/systemd
 EVERYTHING_ELSE = -n $(JOBS) --dist worksteal --ignore=tests/acceptance/systemd
 
-# Tests start hundreds of processes. Where Python is told to write no bytecode, each would compile every module.
+# Tests start hundreds of processes. Where Python must not write bytecode, each would compile every module.
 .PHONY: compiled
 compiled: $(VENV)/run.stamp
 	@$(BIN)/python -m compileall -q ftl2_enterprise tests/support

@@ -64,13 +64,19 @@ class KeyIndex:
         return frozenset((*(one.text for one in self._spelled if one.is_literal), *more, *truths))
 
     @cached_property
-    def _globs(self) -> Mapping[str, re.Pattern[str]]:
-        """The globs by the text before their first wildcard, those of the same text as one regular expression."""
-        found: dict[str, dict[str, None]] = {}
+    def _globs(self) -> Mapping[str, Mapping[str, re.Pattern[str]]]:
+        """The globs by the text before their first wildcard, then by their longest part without one.
+
+        Those of which both are the same are one regular expression.
+        """
+        found: dict[str, dict[str, dict[str, None]]] = {}
         for one in self._spelled:
             if not one.is_literal:
-                found.setdefault(one.fixed, {})[one.text] = None
-        return {fixed: re.compile("|".join(map(translate, globs))) for fixed, globs in found.items()}
+                found.setdefault(one.fixed, {}).setdefault(_longest_part(one), {})[one.text] = None
+        return {
+            fixed: {part: re.compile("|".join(map(translate, globs))) for part, globs in by_part.items()}
+            for fixed, by_part in found.items()
+        }
 
     @cached_property
     def _lengths(self) -> Sequence[int]:
@@ -78,10 +84,11 @@ class KeyIndex:
 
     def _matches_a_glob(self, text: str) -> bool:
         globs = self._globs
-        return any(
-            (found := globs.get(text[:length])) is not None and found.match(text) is not None
-            for length in self._lengths
-        )
+        for length in self._lengths:
+            by_part = globs.get(text[:length])
+            if by_part is not None and any(part in text and glob.match(text) for part, glob in by_part.items()):
+                return True
+        return False
 
     @cached_property
     def _fixed(self) -> list[str]:
@@ -92,6 +99,11 @@ class KeyIndex:
         prefix = beginning(tree)
         at = bisect_left(self._fixed, prefix)
         return at < len(self._fixed) and self._fixed[at].startswith(prefix)
+
+
+def _longest_part(glob: Pattern) -> str:
+    """The longest text that everything contains which the glob matches."""
+    return glob.fixed if "[" in glob.text else max(re.split(r"[*?]", glob.text), key=len)
 
 
 def by_key(conditions: Iterable[tuple[str, Pattern]]) -> Mapping[str, KeyIndex]:

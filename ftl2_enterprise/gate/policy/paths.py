@@ -40,7 +40,7 @@ _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Options of `find` that a command follows."""
 _STARTS_LIMIT = 100
 _OPTIONS_LIMIT = 5
-"""Options in one word that are told from the value that follows them in it."""
+"""Options in one word that are separated from the value that follows them in it."""
 _LINES_LIMIT = 100
 """Command lines in words of others that are compared."""
 _COMMAND_LIMIT = 128 * 1024

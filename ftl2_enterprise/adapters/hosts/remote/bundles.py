@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import tempfile
-import zipfile
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +14,11 @@ def place(parent: Path, digest: str, data: bytes | None) -> Path | None:
         return folder
     if data is None:
         return None
+    import io  # noqa: PLC0415 - most calls place nothing
+    import shutil  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = tempfile.mkdtemp(dir=parent)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

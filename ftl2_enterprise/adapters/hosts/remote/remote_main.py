@@ -7,14 +7,16 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from ftl2_enterprise.adapters.hosts.remote import bundles, frames, perform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 HOME = Path("~/.ftl").expanduser()
 STALE = 86400.0
@@ -26,16 +28,15 @@ UNUSED = 30 * STALE
 def main(archive: str, digest: str) -> None:
     """Read the request, execute it, print one JSON line. `archive` has this code, of which `digest` is the name."""
     given = json.load(sys.stdin)["ANSIBLE_MODULE_ARGS"]
-    if given["op"] == "hello":
-        answer = hello(archive, digest)
-    else:
-        answer = {"call": call, "kill": kill}[given["op"]](given)
+    answer = hello(archive, digest) if given["op"] == "hello" else {"call": call, "kill": kill}[given["op"]](given)
     sys.stdout.write(json.dumps({"changed": False, **answer}))
     sys.stdout.flush()
 
 
 def hello(archive: str, digest: str) -> dict[str, Any]:
-    """Confirm that the host can run this code, keep it for the next calls, and remove what is of no use any more."""
+    """Confirm that the host can run this code, keep it for the next calls, and remove what is old."""
+    import shutil  # noqa: PLC0415 - calls do not need it
+
     for entry in _folder("calls").iterdir():
         with contextlib.suppress(OSError):
             if time.time() - entry.stat().st_mtime > STALE:

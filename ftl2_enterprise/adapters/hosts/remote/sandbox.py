@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import resource
 import select
 import signal
@@ -152,7 +151,7 @@ class ReadOnlySandbox:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:
             return 70
-        machine = platform.machine()
+        machine = os.uname().machine
         if machine not in syscall_filter.ARCHITECTURES:
             raise CannotFence(f"there is no filter of system calls for {machine}")
         kept = 1 << kernel.CAP_DAC_READ_SEARCH if os.geteuid() == 0 else 0
