@@ -55,6 +55,12 @@ class GateContext:
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
     """Judge one effect. A verdict `allow` contains the permit without which nothing can cause the effect."""
+    verdict = foresee(effect, context)
+    return replace(verdict, permit=Permit(effect, key=KEY)) if verdict.ruling is Ruling.ALLOW else verdict
+
+
+def foresee(effect: Effect, context: GateContext) -> Verdict:
+    """The verdict about an effect that does not begin yet: without a permit."""
     # Before everything else: while it holds, nothing begins, whatever it is.
     freeze = holding(effect, context.freezes, context.now)
     if freeze is not None:
@@ -88,9 +94,7 @@ def judge(effect: Effect, context: GateContext) -> Verdict:
             reason="; ".join(reasons),
             needs=distinct(needs),
         )
-    return Verdict(
-        ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision, permit=Permit(effect, key=KEY)
-    )
+    return Verdict(ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision)
 
 
 def _held_unfenced(effect: Effect, context: GateContext) -> Verdict | None:

@@ -176,8 +176,8 @@ class LoopContext:
         return self.judge_effect(gate.with_paths(effect, resolved) if resolved else effect)
 
     def judge_effect(self, effect: Effect) -> Verdict:
-        """The verdict of the gate about an effect, as of now; the reason is redacted."""
-        verdict = gate.judge(effect, self.gate)
+        """The verdict of the gate about an effect that does not begin yet, as of now; the reason is redacted."""
+        verdict = gate.foresee(effect, self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def frozen(self) -> Freeze | None:
@@ -202,7 +202,7 @@ class LoopContext:
     async def run(self, requested: RequestedCall) -> ModuleResult:
         """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
         effect = self.effect(requested)
-        now = self.gate
+        now, is_approved = self.gate, bool(self.grants.effects)
         verdict = gate.judge(effect, now)
         resolved: Mapping[str, tuple[str, ...]] = {}
         if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):
@@ -217,6 +217,9 @@ class LoopContext:
 
         def is_still_allowed() -> bool:
             nonlocal last
+            same_host = self.modules.identity(requested.host) is effect.host
+            if same_host and not is_approved and not resolved and self._judges_as(now):
+                return True
             last = self.judge(requested, resolved)
             return last.ruling is Ruling.ALLOW
 
@@ -237,6 +240,10 @@ class LoopContext:
                 success=False, lost=True, frozen=result, error=self.redactor.text(f"interrupted: {result.sentence}")
             )
         return self._held(last) if result.held and last.ruling is not Ruling.ALLOW else result
+
+    def _judges_as(self, before: GateContext) -> bool:
+        """Whether nothing on which verdicts depend can have changed since then; approvals are not considered."""
+        return not before.freezes and not self.freezes() and self.site() is before.policies[0]
 
     def _held(self, verdict: Verdict) -> ModuleResult:
         reason = verdict.reason

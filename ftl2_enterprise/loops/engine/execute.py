@@ -33,6 +33,7 @@ from ftl2_enterprise.protocol.loops.nouns import Action, ActionState, Iteration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.verdicts import Verdict
     from ftl2_enterprise.protocol.loops.decision import ActionSpec
 
@@ -60,10 +61,15 @@ class JudgedAction:
     """Redacted; it has ended already if the action is refused, denied or only previewed."""
     params: dict[str, Any]
     """Without bound secrets."""
-    digest: str = ""
-    """Of its effect; empty if no host is known for it."""
+    effect: Effect | None = None
+    """None if no host is known for it."""
     verdict: Verdict | None = None
     """None if nothing can run it."""
+
+    @property
+    def digest(self) -> str:
+        """Of its effect; empty if there is none."""
+        return "" if self.effect is None else self.effect.digest()
 
     @property
     def asks(self) -> bool:
@@ -131,7 +137,7 @@ def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: 
     return JudgedAction(
         row=_row(engine, action, n, host, origin, settled),
         params=action.params,
-        digest=effect.digest() if verdict is None or verdict.permit is None else verdict.permit.digest,
+        effect=effect,
         verdict=verdict,
     )
 

@@ -85,12 +85,13 @@ def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
     """
     needed = 2 if engine.decider.is_model else 1
     reason = ""
-    if len(so_far) < needed:
+    recent = so_far[-needed:]
+    if len(recent) < needed or any(one.outcome is not IterationOutcome.OBSERVED for one in recent):
         return None
-    for one in so_far[-needed:]:
+    for one in recent:
         rows = engine.journal.read(observation_rows.get_observations, one.id)
         denied = [row for row in rows if row.state is ObservationState.DENIED]
-        if one.outcome is not IterationOutcome.OBSERVED or not denied:
+        if not denied:
             return None
         reason = f"cannot observe {denied[0].name} on {denied[0].host}: {denied[0].error}"
     return RunEnd(outcome=Outcome.DENIED, reason=reason)
