@@ -42,6 +42,14 @@ def service() -> Iterator[ControlProcess]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def unchanged() -> Iterator[ControlProcess]:
+    """A service with a loop `web`, for tests that change nothing."""
+    with TemporaryDirectory(prefix="view-") as directory, control(Path(directory)) as found:
+        submit(found, "web")
+        yield found
+
+
 def submit(service: ControlProcess, name: str) -> Loop:
     return service.call(SubmitLoop(spec=LoopSpec(name=name, desired_state="nginx answers")))
 
@@ -136,13 +144,12 @@ def test_offered_commands_name_the_socket_of_the_caller(service: ControlProcess)
         {"view": "status", "socket": "x" * 201},
     ],
 )
-def test_everything_else_is_refused_and_changes_nothing(service: ControlProcess, fields: dict[str, Any]) -> None:
-    submit(service, "web")
-    before = dump(service)
+def test_everything_else_is_refused_and_changes_nothing(unchanged: ControlProcess, fields: dict[str, Any]) -> None:
+    before = dump(unchanged)
     with pytest.raises(Problem) as caught:
-        service.call(Render(**fields))
+        unchanged.call(Render(**fields))
     assert caught.value.code in {Code.INVALID, Code.NOT_FOUND}
-    assert dump(service) == before
+    assert dump(unchanged) == before
 
 
 def dump(service: ControlProcess) -> list[Any]:

@@ -171,6 +171,11 @@ def known(secret: str) -> KnownValues:
     return KnownValues([secret])
 
 
+@cache
+def redactor_of_all() -> Redactor:
+    return Redactor(CANARIES)
+
+
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_hundred_secrets_are_found_in_this_encoding(name: str) -> None:
     for number, secret in enumerate(CANARIES):
@@ -208,8 +213,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize("harmless", HARMLESS)
 def test_other_texts_are_unchanged(harmless: str) -> None:
-    redactor = Redactor(CANARIES)
-    assert redactor.text(harmless) == harmless
+    assert redactor_of_all().text(harmless) == harmless
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_the_answers_are_json(service, ctl):
         "fence": "none",
         "problem": None,
         "paths": [],
+        "frozen": None,
     }
 
 
