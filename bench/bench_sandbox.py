@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from bench.measure import Row, medians_of_both
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.local.calls import LocalCalls
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
-from tests.support.processes import fenced_calls, sshd
+from tests.support.processes import fenced_calls, gates, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,9 +64,7 @@ def _ssh() -> list[Row]:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         (folder / "sshd").mkdir()
-        build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(folder / "gates")]
-        if subprocess.run([*build, sshd.interpreter()], capture_output=True, check=False).returncode:
-            return []  # FTL2's gate needs a package index
+        gates.build(folder)
         try:
             with sshd.running(folder / "sshd", folder) as server, asyncio.Runner() as runner:
                 inventory = Inventory()

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sys
+from getpass import getuser
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +34,7 @@ REMOTE_LIMIT = 8 << 20
 HANDSHAKE = "Gate handshake failed: "
 NOT_CONNECTED = ("Failed to connect after ", "SSH authentication failed", "Gate handshake ")
 """Beginnings of FTL2's errors for calls that were not sent."""
+UNKNOWN_KEY = "Host key is not trusted"
 CAUSES = {
     "ConnectionRefusedError": "the connection was refused",
     "ConnectionResetError": "the connection was reset",
@@ -225,7 +227,7 @@ class SshCalls:
             raise
         if process.returncode:
             why = last_line(output.decode(errors="replace"))
-            raise HostUnreachable(f"cannot build FTL2's gate, which needs a Python package index: {why}")
+            raise HostUnreachable(f"cannot build FTL2's gate, with which hosts are reached: {why}")
 
     async def _take(self) -> _Context:
         async with self._opening:
@@ -272,6 +274,11 @@ def _error_of(results: list[Any]) -> str:
 
 def _reason(results: list[Any]) -> str:
     what, handshake, printed = _error_of(results).removeprefix("Remote execution failed: ").partition(HANDSHAKE)
+    if UNKNOWN_KEY in what:
+        return (
+            f"its host key is not in ~/.ssh/known_hosts of {getuser()}; compare it with that of the host, and record"
+            " it there (ssh-keyscan prints the line)"
+        )
     if not handshake:
         error = line(what)
         return CAUSES.get(error.rpartition(": ")[2], error)

@@ -1,4 +1,4 @@
-"""Builds FTL2's gate in a separate process: it takes seconds, prints, and would block an event loop."""
+"""Builds FTL2's gate in a separate process: the import of FTL2 takes a second and would block an event loop."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ def main(folder: Path, interpreter: str) -> None:
         if target.exists():
             return
         with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            built, _ = GateBuilder(fresh).build(config)
+            builder: Any = GateBuilder(fresh)
+            # Only FTL2's file watcher, which is not used, needs a package, and there may be no package index here.
+            builder._install_dependencies = _install_nothing
+            built, _ = builder.build(config)
             Path(built).replace(target)
+
+
+def _install_nothing(*_: object) -> None:
+    """In place of the step of FTL2 that installs packages into a gate."""
 
 
 def run() -> None:
@@ -33,6 +40,6 @@ def run() -> None:
     _, folder, interpreter = sys.argv[1:]
     try:
         main(Path(folder), interpreter)
-    except Exception as error:  # for any error of FTL2 or its installer, one line is enough for people
+    except Exception as error:  # for any error of FTL2, one line is enough for people
         sys.stderr.write(f"\n{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}\n")
         raise SystemExit(1) from None

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +17,11 @@ from ftl2_enterprise.adapters.deciders.manifest.load import load
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.remote.observing.subjects import observe
-from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.cli.loops.tour.copying import copy_tour
 from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
 from tests.support.loops.manifests import Run, SmallEngine, run_here, steps
 from tests.support.loops.permitted import call_of
-from tests.support.processes import sshd
+from tests.support.processes import gates, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,10 +160,7 @@ def test_a_file_that_may_not_be_examined_is_not_absent() -> None:
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[Callable[[str], SmallEngine]]:
     """Engines for a manifest whose hosts are `far`, over SSH, and `gone`, where no process listens."""
-    build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(tmp_path / "gates")]
-    done = subprocess.run([*build, sshd.interpreter()], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"FTL2's gate cannot be built here: {done.stderr.strip()[-200:]}")
+    gates.build(tmp_path)
     try:
         for name in ("sshd", "home"):
             (tmp_path / name).mkdir()

@@ -7,7 +7,6 @@ import logging
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
 from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls, ftl2_context
 from ftl2_enterprise.loops.ports import HostEntry, ModuleResult
 from tests.support.loops.permitted import call_of
-from tests.support.processes import sshd
+from tests.support.processes import gates, sshd
 from tests.support.processes.survivors import alive, end, mark, until
 
 if TYPE_CHECKING:
@@ -31,14 +30,9 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gate that all tests of this module share: building one takes seconds and needs a package index."""
-    work = tmp_path_factory.mktemp("work")
-    build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(work / "gates")]
-    done = subprocess.run([*build, sshd.interpreter()], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"FTL2's gate cannot be built here, it needs a package index: {done.stderr.strip()[-200:]}")
-    return work
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a gate that all tests of this module share."""
+    return gates.build(tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +41,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def modules(server: sshd.Sshd, gates: Path) -> AsyncIterator[Ftl2Modules]:
+async def modules(server: sshd.Sshd, work: Path) -> AsyncIterator[Ftl2Modules]:
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
     inventory.host("refused").update(server.host_vars(ansible_port=sshd.free_port()))
     inventory.group("pair").members.update({"web": None, "refused": None})
-    made = Ftl2Modules(inventory.settle(), work_dir=gates, redact=lambda text: text, capture_limit=MIB)
+    made = Ftl2Modules(inventory.settle(), work_dir=work, redact=lambda text: text, capture_limit=MIB)
     yield made
     await made.close()
 
@@ -223,6 +217,27 @@ async def test_a_host_that_refuses_is_a_failed_result_with_one_line(modules: Ftl
     assert "\n" not in bad.error
 
 
+async def test_a_host_whose_key_is_not_recorded_is_a_failed_result_with_a_hint(
+    work: Path, server: sshd.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inventory = Inventory()
+    inventory.host("new").update(server.host_vars(disable_host_key_checking=False))
+    own = Ftl2Modules(inventory.settle(), work_dir=work, redact=lambda text: text)
+    result = await run(own, "command", host="new", cmd="true")
+    await own.close()
+    assert result.error is not None
+    assert f"its host key is not in ~/.ssh/known_hosts of {server.user}; " in result.error
+    (tmp_path / ".ssh").mkdir()
+    scanned = subprocess.run(
+        ["ssh-keyscan", "-p", str(server.port), "127.0.0.1"], capture_output=True, text=True, check=True
+    )
+    (tmp_path / ".ssh" / "known_hosts").write_text(scanned.stdout)
+    own = Ftl2Modules(inventory, work_dir=work, redact=lambda text: text)
+    assert (await run(own, "command", host="new", cmd="true")).success
+    await own.close()
+
+
 async def test_a_wrong_key_is_a_failed_result(modules: Ftl2Modules, server: sshd.Sshd, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     known = server.host_vars(ansible_ssh_private_key_file=str(tmp_path / "other"))
@@ -288,7 +303,7 @@ async def test_a_lost_connection_is_a_failed_result_and_the_next_call_reconnects
 
 
 async def test_nothing_is_written_outside_the_working_directory(
-    server: sshd.Sshd, gates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    server: sshd.Sshd, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "cwd").mkdir()
@@ -297,7 +312,7 @@ async def test_nothing_is_written_outside_the_working_directory(
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
     inventory.host("refused").update(server.host_vars(ansible_port=sshd.free_port()))
-    own = Ftl2Modules(inventory.settle(), work_dir=gates, redact=lambda text: text)
+    own = Ftl2Modules(inventory.settle(), work_dir=work, redact=lambda text: text)
     assert (await run(own, "command", cmd="true")).success
     assert not (await run(own, "command", host="refused", cmd="true")).success
     await own.close()
@@ -308,14 +323,14 @@ async def test_nothing_is_written_outside_the_working_directory(
     assert not any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger("ftl2").handlers)
 
 
-async def test_a_worn_context_is_replaced(server: sshd.Sshd, gates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worn_context_is_replaced(server: sshd.Sshd, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
     original = ftl2_context.open_context
     monkeypatch.setattr(ftl2_context, "open_context", lambda folder: (opened.append(folder), original(folder))[1])
     monkeypatch.setattr(ssh_calls, "RECYCLE_CALLS", 2)
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
-    own = Ftl2Modules(inventory.settle(), work_dir=gates, redact=lambda text: text)
+    own = Ftl2Modules(inventory.settle(), work_dir=work, redact=lambda text: text)
     slow = asyncio.create_task(run(own, "command", cmd="sleep 1; echo slow"))
     for _ in range(4):
         assert (await run(own, "command", cmd="true")).success
@@ -324,11 +339,11 @@ async def test_a_worn_context_is_replaced(server: sshd.Sshd, gates: Path, monkey
     assert len(opened) == 3
 
 
-async def test_injected_values_are_not_returned(server: sshd.Sshd, gates: Path) -> None:
+async def test_injected_values_are_not_returned(server: sshd.Sshd, work: Path) -> None:
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
     own = Ftl2Modules(
-        inventory.settle(), work_dir=gates, redact=lambda text: text,
+        inventory.settle(), work_dir=work, redact=lambda text: text,
     )  # fmt: skip
     params = {"cmd": "cat; exit 1", "stdin": "s3cret-value"}
     result = await own.run(call_of(own, "shell", params, host="web", injected=["stdin"]))
@@ -337,16 +352,29 @@ async def test_injected_values_are_not_returned(server: sshd.Sshd, gates: Path) 
     assert "s3cret" not in str(result)
 
 
-async def test_without_a_package_index_the_reason_is_reported(
+async def test_a_gate_is_built_without_a_package_index(
     server: sshd.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_OFFLINE"):
-        monkeypatch.setenv(name, "1")
-    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_CACHE_DIR", "PIP_CONFIG_FILE", "UV_CONFIG_FILE"):
-        monkeypatch.setenv(name, str(tmp_path) if name != "PIP_CONFIG_FILE" else os.devnull)
+    for program in ("uv", "pip"):
+        (tmp_path / program).write_text(f"#!/bin/sh\necho {program} >> {tmp_path}/started\nexit 1\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     inventory = Inventory()
     inventory.host("web").update(server.host_vars())
     own = Ftl2Modules(inventory.settle(), work_dir=tmp_path / "empty", redact=lambda text: text)
+    result = await run(own, "command", cmd="echo reached")
+    await own.close()
+    assert (result.success, result.stdout) == (True, "reached\n")
+    assert not (tmp_path / "started").exists()
+
+
+async def test_the_reason_is_reported_why_a_gate_cannot_be_built(server: sshd.Sshd, tmp_path: Path) -> None:
+    inventory = Inventory()
+    inventory.host("web").update(server.host_vars())
+    (tmp_path / "gates").touch()
+    own = Ftl2Modules(inventory.settle(), work_dir=tmp_path, redact=lambda text: text)
     result = await run(own, "command", cmd="true")
     await own.close()
-    assert (result.error or "").startswith("cannot build FTL2's gate, which needs a Python package index: ")
+    assert (result.error or "").startswith("cannot build FTL2's gate, with which hosts are reached: ")
+    assert "File exists" in (result.error or "")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.adapters.hosts.ssh.calls import BUILD, HostUnreachable, SshCalls, local_calls
-from tests.support.processes import fence_target, fenced_calls, hostile_commands as hostile, sshd
+from ftl2_enterprise.adapters.hosts.ssh.calls import HostUnreachable, SshCalls
+from tests.support.processes import fence_target, fenced_calls, gates, hostile_commands as hostile, sshd
 from tests.support.processes.fence_target import FenceTarget
 from tests.support.processes.survivors import until
 
@@ -72,12 +70,7 @@ def interpreter(user: int, home: Path) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def calls(tmp_path_factory: pytest.TempPathFactory, interpreter: str) -> AsyncIterator[SshCalls]:
-    work = tmp_path_factory.mktemp("work")
-    build = [sys.executable, "-I", "-c", BUILD, local_calls.ROOT, str(work / "gates"), interpreter]
-    done = subprocess.run(build, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"FTL2's gate cannot be built here, it needs a package index: {done.stderr.strip()[-200:]}")
-    made = SshCalls(work)
+    made = SshCalls(gates.build(tmp_path_factory.mktemp("work"), interpreter))
     yield made
     await made.close()
 

@@ -17,10 +17,9 @@ import pytest_asyncio
 from ftl2_enterprise.adapters.hosts import remote
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory.model import Inventory
-from ftl2_enterprise.adapters.hosts.ssh import calls as ssh_calls
 from ftl2_enterprise.gate.effects import Fence
 from tests.support.loops.permitted import call_of
-from tests.support.processes import sshd
+from tests.support.processes import gates, sshd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -101,11 +100,7 @@ def test_an_unprivileged_user_gets_the_reason_for_what_it_may_not_read(readable:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def modules(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ftl2Modules]:
-    work = tmp_path_factory.mktemp("work")
-    build = [sys.executable, "-I", "-c", ssh_calls.BUILD, ssh_calls.local_calls.ROOT, str(work / "gates")]
-    done = subprocess.run([*build, sshd.interpreter()], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"FTL2's gate cannot be built here, it needs a package index: {done.stderr.strip()[-200:]}")
+    work = gates.build(tmp_path_factory.mktemp("work"))
     try:
         with sshd.running(tmp_path_factory.mktemp("sshd"), tmp_path_factory.mktemp("home")) as server:
             inventory = Inventory()
