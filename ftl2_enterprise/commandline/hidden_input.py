@@ -21,7 +21,7 @@ STANDARD_INPUT = "-"
 _LONGEST_LINE = 4095
 """Bytes of a line with its break; of a longer one a terminal passes on only the beginning (termios(3))."""
 _PIPE = "pipe it: write - in place of the answer"
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
 _BYTES = 4
 """Maximum number of bytes of a character."""
 
@@ -70,34 +70,47 @@ def without_echo(descriptor: int) -> Generator[None]:
     hidden = [*before]
     hidden[3] &= ~termios.ECHO
 
-    def restore() -> None:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    def restore(when: int = termios.TCSADRAIN) -> None:
+        termios.tcsetattr(descriptor, when, before)
 
-    with _before_end(restore):
+    # The beginning of a secret must not be read by the next program, such as a shell, which would show it.
+    def hide() -> None:
         # What was typed before was not meant as a secret.
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
+
+    with _interrupted(lambda: restore(termios.TCSAFLUSH), hide):
+        hide()
         try:
             yield
-        finally:
-            restore()
+        except BaseException:
+            restore(termios.TCSAFLUSH)
+            raise
+        restore()
 
 
 @contextlib.contextmanager
-def _before_end(act: Callable[[], None]) -> Generator[None]:
-    """Act before a signal ends this process, unless the program handles it in its own way."""
+def _interrupted(before: Callable[[], None], after: Callable[[], None]) -> Generator[None]:
+    """Act before a signal that the program does not handle ends or stops this process, and after it continues."""
 
     def end(number: int, _: object) -> None:
-        act()
+        before()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+    def stop(number: int, _: object) -> None:
+        end(number, None)
+        # The process has been continued.
+        signal.signal(number, stop)
+        after()
 
     if threading.current_thread() is not threading.main_thread():
         # Only the main thread can set handlers.
         yield
         return
-    handled = [one for one in _ENDING if signal.getsignal(one) is signal.SIG_DFL]
+    handlers = {**dict.fromkeys(_ENDING, end), signal.SIGTSTP: stop}
+    handled = [one for one in handlers if signal.getsignal(one) is signal.SIG_DFL]
     for one in handled:
-        signal.signal(one, end)
+        signal.signal(one, handlers[one])
     try:
         yield
     finally:

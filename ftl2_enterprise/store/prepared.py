@@ -89,6 +89,11 @@ class Prepared:
         """The SQL for values of these names, in the order in which the statement has them."""
         return (self._forms.get((driver, names)) or self._form(driver, names)).sql
 
+    def statement(self, driver: Driver) -> Statement:
+        """The statement as that driver executes it."""
+        statement = self._statement
+        return statement if isinstance(statement, SelectBase | UpdateBase) else statement(driver)
+
     def _bound(self, driver: Driver, values: Mapping[str, Any]) -> tuple[_Form, list[Any]]:
         names = tuple(values)
         form = self._forms.get((driver, names)) or self._form(driver, names)
@@ -98,9 +103,7 @@ class Prepared:
         ]
 
     def _form(self, driver: Driver, names: Values) -> _Form:
-        statement = self._statement
-        if not isinstance(statement, SelectBase | UpdateBase):
-            statement = statement(driver)
+        statement = self.statement(driver)
         dialect = driver.dialect
         is_select = isinstance(statement, SelectBase)
         compiled = statement.compile(dialect=dialect, column_keys=None if is_select else list(names))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from ftl2_enterprise.core.settings.model import Settings
 
+LARGEST = 16 << 20
+"""Bytes of the published policy."""
 MISSING = "cannot find the site policy that the service publishes; reload the service"
 
 
@@ -57,7 +59,10 @@ def _content(file: Path) -> bytes:
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
-        return opened.read()
+        found = opened.read(LARGEST + 1)
+    if len(found) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB")
+    return found
 
 
 def publish(settings: Settings, policy: Policy) -> None:
@@ -69,7 +74,9 @@ def publish(settings: Settings, policy: Policy) -> None:
         if _content(file) == data:
             return
     fresh = file.with_name(f"{file.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # What an interrupted attempt has left, or a named pipe, which would block.
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as opened:
         opened.write(data)
         opened.flush()
@@ -111,8 +118,9 @@ def _refuse_everything(settings: Settings, why: str) -> None:
     try:
         publish(settings, Policy(is_site=True, problem=why))
     except OSError:
-        # Without the file nothing is allowed, either.
-        published_file(settings).unlink(missing_ok=True)
+        # Without the file nothing is allowed, either; nor with what cannot be removed, such as a directory.
+        with contextlib.suppress(OSError):
+            published_file(settings).unlink(missing_ok=True)
 
 
 def _service() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftl2_enterprise.gate.policy import quoting
@@ -18,24 +18,31 @@ WORDS_LIMIT = 2000
 PATHS_LIMIT = 400
 """Paths of one call that are compared, and resolved on the host."""
 
-_OPERATORS = re.compile(r"&&|\|\||[;|&\n]")
-_GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|[;|\n()`]")
-_RESERVED = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do", "coproc"})
+_OPERATORS = re.compile(r"&&|\|\||(?<!>)\||[;&\n]")
+_GROUPS = re.compile(r"&&|\|\||\$\(|(?<![<>])&(?!>)|(?<!>)\||[;\n()`]")
+_RESERVED = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
+_NAMING = frozenset({"coproc", "function"})
+"""Reserved words that a name may follow."""
 _WRAPPERS: Mapping[str, int] = {
     **dict.fromkeys((
         "sudo", "doas", "pkexec", "env", "exec", "command", "builtin", "eval", "nohup", "nice", "ionice", "time",
         "timeout", "setsid", "stdbuf", "setpriv", "prlimit", "nsenter", "unshare", "systemd-run", "systemd-inhibit",
-        "xargs", "watch", "script", "busybox", "sh", "bash", "dash", "ash", "ksh", "zsh", "linux32", "linux64",
+        "xargs", "watch", "busybox", "sh", "bash", "rbash", "dash", "ash", "ksh", "zsh", "linux32", "linux64", "i386",
+        "x86_64", "choom", "fakeroot", "strace", "valgrind", "dbus-run-session", "ssh-agent", "start-stop-daemon",
     ), 0),
-    **dict.fromkeys(("chrt", "taskset", "flock", "chroot", "su", "runuser", "sg", "setarch"), 1),
+    **dict.fromkeys(("chrt", "taskset", "flock", "chroot", "su", "runuser", "sg", "setarch", "script"), 1),
 }  # fmt: skip
 """Programs that execute one that follows, and how many operands may be before it, besides options and numbers."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^\]]*\])?\+?=")
 _REDIRECTION = re.compile(r"(&?>{1,2}|<{1,3}|<>)[&|]?")
+_DESCRIPTOR = re.compile(r"\{[A-Za-z_]\w*\}")
+_SEPARATOR = re.compile(r"[;&|()]+")
 _NUMBER = re.compile(
     r"[+-]?(0x[\da-f]*[.,]?[\da-f]+(p[+-]?\d+)?|(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|inf(inity)?)[smhd]?", re.IGNORECASE
 )
 """A number as `strtod` of C reads it, with the unit of `timeout`."""
+_NUMBER_LIMIT = 64
+"""Characters of a word that is compared with it, which takes long; a longer one may be a number or a program."""
 _EXECUTING = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Options of `find` that a command follows."""
 _STARTS_LIMIT = 100
@@ -101,7 +108,7 @@ def path_words(command: str, base: str) -> PathWords:
     if len(command) > _COMMAND_LIMIT:
         return PathWords([], is_complete=False)
     found: dict[str, None] = {}
-    is_complete = True
+    is_complete = quoting.are_braces_known(command)
     for given in _readings(command):
         is_complete &= len(given) <= WORDS_LIMIT
         found.update(dict.fromkeys(_paths_of(given[:WORDS_LIMIT], base)))
@@ -167,32 +174,39 @@ def simple_commands(command: str) -> list[str] | None:
     can begin at more words than are compared, or the command line is longer than a program can receive.
     """
     found: dict[str, None] = {}
-    if len(command) > _COMMAND_LIMIT:
+    if len(command) > _COMMAND_LIMIT or not quoting.are_braces_known(command):
         return None
-    lines = _separated(command)
-    most = len(lines) + _LINES_LIMIT
+    texts = [command]
     # A word of one line may itself be a line, which is then compared, too.
-    for one in lines:
-        exact = _shell_words(one)
-        # A part of a text in quotes, which may be the command line of `sh -c`.
-        for given in (exact,) if exact is not None else (one.split(), _without_quotes(one)):
+    for one in texts:
+        for given in _commands_of(one):
             starts = _starts(given)
-            if len(starts) > _STARTS_LIMIT or len(lines) > most:
+            if len(starts) > _STARTS_LIMIT or len(texts) > _LINES_LIMIT:
                 return None
             for at in starts:
                 found[" ".join(given[at:])] = None
                 found[" ".join((posixpath.basename(given[at]), *given[at + 1 :]))] = None
             if not _QUOTES.isdisjoint(one):
-                words = islice(_lines_in_words(given, starts), _LINES_LIMIT)
-                more = dict.fromkeys(line for text in words for line in _separated(text))
-                lines += [line for line in more if line not in lines]
+                texts += [line for line in islice(_lines_in_words(given, starts), _LINES_LIMIT) if line not in texts]
     return list(found)
 
 
-def _separated(command: str) -> list[str]:
-    """The parts of a command line between operators, in each way to read it."""
-    split = (part for one in quoting.readings(command) for by in (_OPERATORS, _GROUPS) for part in by.split(one))
-    return list(dict.fromkeys(split))
+def _commands_of(command: str) -> Iterator[list[str]]:
+    """The words of each command of a command line, in each way to read it."""
+    readings = quoting.readings(command)
+    for one in dict.fromkeys(part for text in readings for by in (_OPERATORS, _GROUPS) for part in by.split(text)):
+        exact = _shell_words(one)
+        if exact is not None:
+            yield exact
+        else:
+            # A part of a text in quotes, which may be the command line of `sh -c`.
+            yield from (one.split(), _without_quotes(one))
+    for one in readings:
+        # A sign in quotes does not separate.
+        exact = None if _QUOTES.isdisjoint(one) else _shell_words(one.replace("\n", ";"))
+        for is_separator, words_ in groupby(exact or (), key=lambda word: bool(_SEPARATOR.fullmatch(word))):
+            if not is_separator:
+                yield list(words_)
 
 
 def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:
@@ -209,6 +223,10 @@ def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:
                 yield f"{wrapper} {value}"
                 # The words that follow may be its arguments, as of `env -S`.
                 yield " ".join((wrapper, value, *given[at + 1 :]))
+
+
+def _may_be_number(word: str) -> bool:
+    return len(word) > _NUMBER_LIMIT or _NUMBER.fullmatch(word.strip()) is not None
 
 
 def _option_values(word: str) -> Iterator[str]:
@@ -239,14 +257,22 @@ def _starts(given: list[str]) -> set[int]:
         if more is not None:
             found.add(at)
             left.append((at + 1, more))
-        elif word in _RESERVED or _ASSIGNMENT.match(word):
+        elif word in _RESERVED or _DESCRIPTOR.fullmatch(word):
             left.append((at + 1, operands))
+        elif word in _NAMING:
+            left += [(at + 1, operands), (at + 2, operands)]
+        elif _ASSIGNMENT.match(word) or (is_wrapped and "=" in word and not word.startswith("-")):
+            left.append((at + 1, operands))
+            if any(map(str.isspace, word)):
+                found.add(at)
         elif _REDIRECTION.fullmatch(word):
             left.append((at + 2, operands))
-        elif _NUMBER.fullmatch(word) and (is_wrapped or any(map(_REDIRECTION.fullmatch, given[at + 1 : at + 2]))):
+        elif (is_wrapped or any(map(_REDIRECTION.fullmatch, given[at + 1 : at + 2]))) and _may_be_number(word):
             # Of a `timeout`, or what a redirection is about.
             left.append((at + 1, operands))
-        elif is_wrapped and word.startswith("-"):
+            if len(word) > _NUMBER_LIMIT:
+                found.add(at)
+        elif is_wrapped and word.startswith(("-", "+")):
             # The word after an option may be its value.
             left += [(at + 1, operands), (at + 2, operands)]
         else:

@@ -12,8 +12,14 @@ _DOLLAR_QUOTE = re.compile(r"""\$'((?:\\.|[^'\\])*)'|\$(?=")|('[^']*'|"(?:\\.|[^
 _ESCAPE = re.compile(
     rb"""\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([abeEfnrtv\\'"?]))"""
 )
-_BRACES = re.compile(r"(?<![^\s;&|()`'\"])\{([^{}\s,]*(?:,[^{}\s,]*)+)\}(?![^\s;&|()`'\"])")
-"""A word that bash and others replace by several: `{rm,-r,/x}`."""
+_PART = r"""(?:[^{}\s,"'\\]|\\.|"[^"]*"|'[^']*')*"""
+_BRACES = re.compile(rf"\{{({_PART}(?:,{_PART})+)\}}", re.DOTALL)
+"""The innermost of what bash and others replace by several words, as in `{rm,-r,/x}` and `r{m,}`."""
+_BETWEEN_PARTS = re.compile(rf"{_PART}(?:,|\Z)", re.DOTALL)
+_WORD_ENDS = frozenset(" \t\r\n;&|()<>`'\"")
+BRACES_LIMIT = 50
+"""Braces of one command line that are replaced."""
+_GROWTH_LIMIT = 64 * 1024
 _NAMED = dict(zip(b"abeEfnrtv", b"\a\b\x1b\x1b\f\n\r\t\v", strict=True))
 
 
@@ -35,8 +41,34 @@ def readings(command: str) -> list[str]:
         if "$'" in one or '$"' in one:
             found += [_DOLLAR_QUOTE.sub(_unquoted, one), _plain(one)]
         if "{" in one and "," in one:
-            found.append(_BRACES.sub(lambda match: match[1].replace(",", " "), one))
+            found.append(_without_braces(one)[0])
     return list(dict.fromkeys(found))
+
+
+def are_braces_known(command: str) -> bool:
+    """Whether the readings of the command line have every word that a shell makes of braces in it."""
+    return "{" not in command or "," not in command or _without_braces(command)[1]
+
+
+def _without_braces(command: str) -> tuple[str, bool]:
+    """The command line with the words that a shell makes of braces, and whether these are all."""
+    most = len(command) + _GROWTH_LIMIT
+    for _ in range(BRACES_LIMIT):
+        found = _BRACES.search(command)
+        if found is None:
+            return command, True
+        before, after = found.start(), found.end()
+        while before and command[before - 1] not in _WORD_ENDS:
+            before -= 1
+        while after < len(command) and command[after] not in _WORD_ENDS:
+            after += 1
+        head, tail = command[before : found.start()], command[found.end() : after]
+        parts = [part.removesuffix(",") for part in _BETWEEN_PARTS.findall(found[1])]
+        words = " ".join(f"{head}{part}{tail}" for part in parts[:-1] if part or head or tail)
+        command = f"{command[:before]}{words}{command[after:]}"
+        if len(command) > most:
+            return command, False
+    return command, _BRACES.search(command) is None
 
 
 def _unquoted(match: re.Match[str]) -> str:

@@ -221,7 +221,10 @@ class LoopContext:
             if same_host and not is_approved and not resolved and self._judges_as(now):
                 return True
             last = self.judge(requested, resolved)
-            return last.ruling is Ruling.ALLOW
+            if last.ruling is not Ruling.ALLOW:
+                return False
+            # A rule about paths that is new would have to know where they lead: the action is planned again.
+            return bool(resolved) or not gate.paths_to_resolve(effect, self.gate)
 
         call = ModuleCall(
             module=requested.module,

@@ -58,7 +58,7 @@ _GENERATION = Prepared(select(loops.c.generation).where(_BY_ID))
 _STARTED_AT = Prepared(select(loops.c.started_at).where(_BY_ID))
 _ITERATION_COUNT = Prepared(select(loops.c.iteration_count).where(_BY_ID))
 _INVENTORIES = Prepared(
-    select(func.json_extract(loops.c.spec, "$.inventory")).where(loops.c.state.not_in(ENDED_LOOPS)).distinct()
+    select(func.json_extract(loops.c.spec, "$.inventory")).where(loops.c.ended_at.is_(None)).distinct()
 )
 _INSERT_ITERATION = Prepared(insert(iterations))
 _OPEN_ITERATION = Prepared(

@@ -36,7 +36,7 @@ def _answer(answer: PolicyAnswer) -> Line:
     problem = f"it would fail: {answer.problem}" if fails else ""
     held = f"it would wait: {answer.frozen}" if answer.frozen else ""
     parts = [
-        answer.reason or "no rule matches",
+        answer.reason or (f"rule {answer.rule} ({answer.source})" if answer.rule is not None else "no rule matches"),
         FENCES.get(answer.fence, ""),
         _unresolved(answer.paths),
         problem,

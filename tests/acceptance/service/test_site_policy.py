@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftl2_enterprise.core.problem import Problem
-from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopState, Outcome
-from ftl2_enterprise.protocol.loops.verbs import ListActions
+from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopState, Mode, Outcome
+from ftl2_enterprise.protocol.loops.verbs import ListActions, ShowPolicy
 from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
 from tests.support.service.daemon import Daemon, daemon
 from tests.support.waiting import until
@@ -53,6 +53,23 @@ def test_the_site_policy_is_in_force_for_every_loop(service: Daemon, tmp_path: P
     assert re.fullmatch(expected, action.error or "")
     assert not (tmp_path / "forbidden" / "x").exists()
     assert run(service, "good", tmp_path / "x") is Outcome.CONVERGED
+
+
+def test_the_policy_in_force_is_shown_with_warnings_about_hosts_that_no_inventory_has(
+    service: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.d" / "10-hosts.yaml").write_text(
+        "rules:\n- {decision: deny, match: {host: localhost, param.path: '*/forbidden/*'}}\n"
+        "- {decision: deny, match: {host: web01, module: shell}}\n"
+    )
+    (tmp_path / "hosts.yaml").write_text("web: {hosts: {web1: {}}}\n")
+    service.start()
+    shown = service.call(ShowPolicy())
+    assert [rule.match["host"] for rule in shown.rules] == ["localhost", "web01"]
+    spec = FILE.format(name="good", path=tmp_path / "x")
+    service.submit("good", spec, inventory=str(tmp_path / "hosts.yaml"), mode=Mode.CONTINUOUS)
+    (warning,) = service.call(ShowPolicy()).warnings
+    assert "web01" in warning
 
 
 def test_a_policy_that_is_loaded_again_counts_for_what_runs(service: Daemon, tmp_path: Path) -> None:

@@ -92,6 +92,23 @@ def test_a_named_pipe_in_its_place_denies_and_stops_no_reader(tmp_path: Path) ->
     assert not site_policy.PublishedSite(settings)().problem
 
 
+def test_what_is_in_the_way_of_the_published_policy_is_replaced_or_denies(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    file = site_policy.published_file(settings)
+    os.mkfifo(file.with_name(f"{file.name}.new"))
+    assert site_policy.start(settings) is None
+    file.unlink()
+    file.mkdir()
+    why = site_policy.start(settings)
+    assert why is not None
+    assert why.startswith("nothing has an effect")
+    assert "Is a directory" in site_policy.PublishedSite(settings)().problem
+    file.rmdir()
+    with file.open("wb") as large:
+        large.truncate(site_policy.LARGEST + 1)
+    assert "it is larger than 16 MiB" in site_policy.PublishedSite(settings)().problem
+
+
 def test_a_mistake_at_the_start_is_published_as_a_problem(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     (tmp_path / "policy.d").mkdir()

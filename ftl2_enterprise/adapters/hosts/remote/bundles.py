@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +23,11 @@ def place(parent: Path, digest: str, data: bytes | None) -> Path | None:
 
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = tempfile.mkdtemp(dir=parent)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        archive.extractall(fresh)
     try:
-        (parent / fresh).rename(folder)
-    except OSError:  # another call created it in the meantime
-        shutil.rmtree(fresh)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            archive.extractall(fresh)
+        with contextlib.suppress(OSError):  # another call created it in the meantime
+            (parent / fresh).rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return folder

@@ -272,6 +272,9 @@ class _InnerProcess:
 
     def _limit_processes(self) -> None:
         processes.limit(LIMITS)
+        with contextlib.suppress(ValueError, OSError):
+            # The usual limit of 0 would not keep the kernel from starting the program of core_pattern.
+            resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         if os.geteuid() != 0:
             self._is_limited = True
         elif _has_own_pid_max():

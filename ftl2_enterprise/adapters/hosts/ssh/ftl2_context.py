@@ -31,18 +31,29 @@ json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstan
 """
 """Modules put captured bytes into their failures, which cannot be encoded as JSON."""
 
-MAIN = """import os, sys
-placed = os.path.expanduser("~/.ftl/code/{digest}")
-archive = sys.path[0]
+MAIN = """import os, stat, sys
+archive, kept = sys.path[0], os.path.expanduser("~/.ftl/code/{digest}")
+def start():
+    from ftl2_enterprise.adapters.hosts.remote.remote_main import main
+    return main
+def is_own(path):
+    found = os.lstat(path)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 try:
-    if os.stat(placed).st_uid == os.geteuid():
-        sys.path[0] = placed
-except OSError:
-    pass
-from ftl2_enterprise.adapters.hosts.remote.remote_main import main
+    if all(map(is_own, (kept, os.path.dirname(kept), os.path.dirname(os.path.dirname(kept))))):
+        sys.path[0] = kept
+    main = start()
+except Exception:
+    sys.path[0] = archive
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ftl2_enterprise"]:
+        del sys.modules[name]
+    main = start()
 main(archive, "{digest}")
 """
-"""What FTL2's gate starts for each call. From an archive, Python would compile our code each time."""
+"""What FTL2's gate starts for each call. From an archive, Python would compile our code each time.
+
+What others could have changed is not executed, and what is damaged is replaced when the next connection begins.
+"""
 
 NO = frozenset({"0", "false", "no", "off", "n", "f", ""})
 

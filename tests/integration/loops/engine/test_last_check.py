@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
 
 import pytest
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.core.clock import SystemClock
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
+from ftl2_enterprise.gate.policy.file import load_policy
+from ftl2_enterprise.gate.policy.types import Policy
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, Outcome
+from ftl2_enterprise.store.freeze_files import FreezeFiles
 from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
 from tests.support.loops.runs import actions, outcomes, write_a_rule
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult
     from tests.support.loops.engine import Bench
 
@@ -69,6 +74,24 @@ async def test_a_call_is_checked_once_more_when_it_is_about_to_be_sent(tmp_path:
         found = states(b)
     assert modules.calls == []
     assert found == [("copy", ActionState.DENIED, True), ("shell", ActionState.DENIED, True)]
+
+
+async def test_a_call_that_a_freeze_holds_when_it_is_about_to_be_sent_is_skipped(tmp_path: Path) -> None:
+    soon = SystemClock().now() + 300_000
+    freeze = Freeze(id="f1", scope=FreezeScope.TARGET, of="web", reason="incident", by="ops", since=1, until=soon)
+
+    class FreezingModules(ScriptedModules):
+        @override
+        async def run(self, call: ModuleCall) -> ModuleResult:
+            FreezeFiles(tmp_path / "loops.db").add(freeze)
+            return await super().run(call)
+
+    modules = FreezingModules({"web": []})
+    with bench(tmp_path, ScriptedDecider(TWO, DONE), modules=modules, observers=[]) as b:
+        await b.run()
+        found = [(row.module, row.state) for row in actions(b)]
+    assert modules.calls == []
+    assert found == [("copy", ActionState.SKIPPED), ("shell", ActionState.SKIPPED)]
 
 
 LINK_RULE = "rules:\n- decision: {decision}\n  match: {{param.path: {tmp}/ssh/*}}\n  reason: managed elsewhere\n"
@@ -125,3 +148,27 @@ async def test_a_rule_whose_call_is_denied_after_paths_are_resolved_is_denied(tm
         await modules.close()
     assert {row.state for row in rows} == {ActionState.DENIED}
     assert found[0] is IterationOutcome.DENIED
+
+
+async def test_a_rule_about_paths_that_is_new_when_a_call_is_about_to_be_sent_counts(tmp_path: Path) -> None:
+    policy, action = through_a_link(tmp_path, "deny")
+    published = [Policy(is_site=True)]
+
+    class SlowHost(Ftl2Modules):
+        @override
+        async def run(self, call: ModuleCall) -> ModuleResult:
+            if call.module == "copy":
+                published[0] = replace(load_policy(Path(policy)), is_site=True)
+            return await super().run(call)
+
+    modules: Any = SlowHost(inventory_files.load(None), work_dir=tmp_path / "work", redact=str)
+    again = Decision(actions=[action])
+    try:
+        with bench(tmp_path, ScriptedDecider(again, again, again, DONE), modules=modules, observers=[]) as b:
+            b.site = lambda: published[0]
+            await b.run()
+            found = [row.state for row in actions(b)]
+    finally:
+        await modules.close()
+    assert found[:2] == [ActionState.SKIPPED, ActionState.DENIED]
+    assert not (tmp_path / "ssh" / "made").exists()

@@ -191,6 +191,35 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
         "{touch,x}",
         "A=1 {/bin/touch,x}; true",
         "bash -c '{touch,x}'",
+        "{touch,x}>/dev/null",
+        "tou{ch,} x",
+        "{to,}{uch,} x",
+        "{touch,x,{-r,-f}}",
+        "{'touch','x'}",
+        "to''{uch,} x",
+        "sh -c 'A=1 touch x'",
+        "eval 'A=1 touch x'",
+        "script -c 'A=1 touch x' /dev/null",
+        "script /dev/null -c 'touch x'",
+        "env -S'A=1 touch x'",
+        "A='a;b' touch x",
+        "A=a\\;b touch x",
+        ">'a;b' touch x",
+        "env -u 'a;b' touch x",
+        "sh -c 'A=\"a;b\" touch x'",
+        "sh +e -c 'touch x'",
+        "bash +O extglob -c 'touch x'",
+        ">|/dev/null touch x",
+        "{fd}>/dev/null touch x",
+        "env A-B=1 touch x",
+        "env 'A B=1' touch x",
+        "timeout ' 5' touch x",
+        "function f { touch x; }; f",
+        "coproc N { touch x; }",
+        "A[1]=1 touch x",
+        "rbash -c 'touch x'",
+        "choom -n 5 -- touch x",
+        f"timeout {'1' * 100} touch x",
         "sh -c 'touch x; true'",
         "to\\\nuch x",
         "echo a # b \\\nto\\\nuch x",
@@ -201,7 +230,7 @@ def test_whether_everything_is_compared_is_known(command: str, *, is_complete: b
     ],
 )
 def test_a_command_is_found_after_what_precedes_it(command: str) -> None:
-    assert "touch x" in (paths.simple_commands(command) or ())
+    assert any(f"{one} ".startswith("touch x ") for one in paths.simple_commands(command) or ())
 
 
 @pytest.mark.parametrize(
@@ -233,12 +262,27 @@ def test_arguments_are_no_commands(command: str) -> None:
         "env '-a b' " + "x" * 100_000,
         "; ".join(f"echo {number} 'a b'" for number in range(5000)),
         "x" * 3_000_000 + " 'a b'",
+        "1" * 30_000 + "e",
+        "timeout " + "1" * 30_000 + "e",
+        "timeout 0x" + "f" * 30_000 + "g",
     ],
 )
 @pytest.mark.timeout(60)
 def test_a_long_command_does_not_stop_the_gate(command: str) -> None:
     assert paths.simple_commands(command) != []
     assert paths.path_words(command, "/srv").paths or len(command) > 131_072
+
+
+@pytest.mark.parametrize("command", ["{a,b} " * 51, "{a,b}" * 51, "{a," * 51 + "b" + "}" * 51, "{a,b}" * 20])
+def test_a_command_with_many_braces_is_not_compared(command: str) -> None:
+    assert paths.simple_commands(f"echo {command}") is None
+    assert not paths.path_words(f"echo {command}", "").is_complete
+
+
+def test_braces_that_a_shell_does_not_replace_are_no_reason_to_refuse() -> None:
+    for command in ("awk '{print $1, $2}' f " * 60, "echo {a} {} ${b} {1..9} a,b " * 60):
+        assert paths.simple_commands(command) is not None
+        assert paths.path_words(command, "").is_complete
 
 
 def test_a_command_that_is_longer_than_a_program_can_receive_is_not_compared() -> None:

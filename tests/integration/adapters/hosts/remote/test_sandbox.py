@@ -79,6 +79,11 @@ def test_its_processes_inherit_no_descriptors_terminal_or_variables_of_the_sessi
     assert "/dev/tty" in err
 
 
+def test_a_core_dump_has_one_byte_at_most(host: HostProcess) -> None:
+    _, out, _ = host.shell("grep 'Max core' /proc/self/limits")
+    assert out.split() == ["Max", "core", "file", "size", "1", "1", "bytes"]
+
+
 def test_what_it_started_ends_with_it(host: HostProcess) -> None:
     unique = mark()
     head, out, _ = host.shell(

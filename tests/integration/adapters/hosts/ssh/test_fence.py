@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,15 +113,31 @@ async def test_our_code_is_kept_on_the_host_for_the_next_calls(
     (kept,) = (home / ".ftl" / "code").iterdir()
     # What it imports is compiled once.
     assert list(kept.rglob("sandbox*.pyc"))
-    (kept / "ftl2_enterprise/adapters/hosts/remote/remote_main.py").write_text("raise SystemExit('changed')")
+    code = kept / "ftl2_enterprise/adapters/hosts/remote/remote_main.py"
+    code.write_text("raise SystemExit('executed')")
     with pytest.raises(HostUnreachable):
         await has_answered()
+    # What others could have changed is not executed.
+    kept.chmod(0o770)
+    assert await has_answered()
     if user == 0:
-        # What another user could have changed is not executed.
+        kept.chmod(0o700)
         os.chown(kept, fenced_calls.USER, -1)
         assert await has_answered()
-    shutil.rmtree(kept)
+        os.chown(kept, 0, -1)
+    kept.rename(kept.with_name("elsewhere"))
+    kept.symlink_to("elsewhere")
     assert await has_answered()
+    kept.unlink()
+    assert await has_answered()
+    # What is damaged is not used, and replaced by the next connection.
+    kept.with_name("elsewhere").rename(kept)
+    kept.chmod(0o700)
+    code.write_text("")
+    assert await has_answered()
+    await calls.close()
+    assert await has_answered()
+    assert "def hello" in code.read_text()
 
 
 @pytest.mark.parametrize("name", TRIED)
