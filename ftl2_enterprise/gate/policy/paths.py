@@ -204,9 +204,9 @@ def _commands_of(command: str) -> Iterator[list[str]]:
     for one in readings:
         # A sign in quotes does not separate.
         exact = None if _QUOTES.isdisjoint(one) else _shell_words(one.replace("\n", ";"))
-        for is_separator, words_ in groupby(exact or (), key=lambda word: bool(_SEPARATOR.fullmatch(word))):
+        for is_separator, members in groupby(exact or (), key=lambda word: _SEPARATOR.fullmatch(word) is not None):
             if not is_separator:
-                yield list(words_)
+                yield list(members)
 
 
 def _lines_in_words(given: list[str], starts: set[int]) -> Iterator[str]:

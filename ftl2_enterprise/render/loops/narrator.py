@@ -53,6 +53,7 @@ from ftl2_enterprise.render.loops.prompts import (
     answered,
     more_actions,
     question,
+    terms,
 )
 from ftl2_enterprise.render.loops.tally import Tally
 from ftl2_enterprise.render.text import Line, Role, Span, count, duration, line, one_line, symbol
@@ -367,7 +368,7 @@ class Narrator:
             )
             for one in fact.actions[:SHOWN_ACTIONS]
         ]
-        return shown + more_actions(len(fact.actions))
+        return [*shown, *more_actions(len(fact.actions)), *terms([fact.why], fact.needs)]
 
     def _prompt_expired(self, prompt_id: int) -> list[Line]:
         self._settled.add(prompt_id)

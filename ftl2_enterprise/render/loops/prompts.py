@@ -16,7 +16,7 @@ from ftl2_enterprise.render.text import Line, Role, ago, fields_text, line, mome
 from ftl2_enterprise.render.view import ViewContent, offer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ftl2_enterprise.core.clock import Instant
     from ftl2_enterprise.protocol.loops.approvals import ApprovalDetail, RequiredPeople
@@ -102,7 +102,16 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
         )
         for one in actions[:SHOWN_ACTIONS]
     ]
-    return lines + more_actions(len(actions))
+    why = dict.fromkeys(one.asks for one in actions if one.asks)
+    return [*lines, *more_actions(len(actions)), *terms(why, map(who, approval.request.needs))]
+
+
+def terms(why: Iterable[str], needs: Iterable[str]) -> list[Line]:
+    """Why actions need an approval, and who must agree."""
+    return [
+        *(line((one_line(text, 300), Role.FAINT), indent=DEEPER) for text in why if text),
+        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=DEEPER) for text in needs),
+    ]
 
 
 def more_actions(total: int) -> list[Line]:
