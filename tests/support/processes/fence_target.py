@@ -34,6 +34,8 @@ while True:
     signal.pause()
 """
 FS_IOC_GETFLAGS = 0x80086601
+CGROUP_OF_A_TEST = "test-ftl2-"
+"""Beginning of the names of control groups that tests make."""
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}[platform.machine()]
 CHANGING = (
     "random",
@@ -281,6 +283,8 @@ def state_of_machine() -> dict[str, Any]:
             found[name] = [line.split()[:2] for line in Path(name).read_text().splitlines()]
     for folder in ("/etc", "/var/spool", "/sys/fs/cgroup", "/usr/local/bin", "/boot", "/lib/systemd"):
         for path in sorted(Path(folder).rglob("*")) if folder != "/sys/fs/cgroup" else sorted(Path(folder).iterdir()):
+            if path.name.startswith(CGROUP_OF_A_TEST):
+                continue
             with contextlib.suppress(FileNotFoundError):
                 about = path.lstat()
                 found[str(path)] = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.processes import survivors
+from tests.support.processes.fence_target import CGROUP_OF_A_TEST
 from tests.support.service.root_service import service
 from tests.support.waiting import until
 
@@ -23,7 +24,7 @@ MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 def base() -> Iterator[Path]:
     """An empty cgroup, where this machine lets one be made."""
     for mount in MOUNTS:
-        path = mount / f"test-ftl2-{os.getpid()}"
+        path = mount / f"{CGROUP_OF_A_TEST}{os.getpid()}"
         try:
             path.mkdir()
         except OSError:

@@ -281,6 +281,12 @@ def test_the_actions_to_approve_are_listed_unless_this_terminal_asks() -> None:
         {"n": 1, "module": "copy", "host": "web1", "summary": "copy dest=/etc/a"},
         {"n": 2, "module": "reboot", "host": "web2", "summary": "reboot", "refused": "denied by policy rule 1"},
     ]
-    requested = event(ApprovalRequested, prompt_id=3, actions=actions)
-    assert rendered(requested) == ["    1. copy on web1  dest=/etc/a", "    not run: 2. reboot on web2"]
+    why = "approval is required by policy rule 2 (a.yaml line 3)"
+    requested = event(ApprovalRequested, prompt_id=3, actions=actions, why=why, needs=["2 persons"])
+    assert rendered(requested) == [
+        "    1. copy on web1  dest=/etc/a",
+        "    not run: 2. reboot on web2",
+        f"    {why}",
+        "    needs: 2 persons",
+    ]
     assert rendered(requested, narrator=Narrator(with_questions=False)) == []
