@@ -106,11 +106,11 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
     return [*lines, *more_actions(len(actions)), *terms(why, map(who, approval.request.needs))]
 
 
-def terms(why: Iterable[str], needs: Iterable[str]) -> list[Line]:
+def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> list[Line]:
     """Why actions need an approval, and who must agree."""
     return [
-        *(line((one_line(text, 300), Role.FAINT), indent=DEEPER) for text in why if text),
-        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=DEEPER) for text in needs),
+        *(line((one_line(text, 300), Role.FAINT), indent=indent) for text in why if text),
+        *(line(("needs: ", Role.FAINT), one_line(text, 200), indent=indent) for text in needs),
     ]
 
 
@@ -130,8 +130,7 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
         lines += diff_lines(one.diff or "", indent=DEEPER + 4)
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
-    for need in request.needs:
-        lines.append(line(("needs: ", Role.FAINT), who(need), indent=INDENT))
+    lines += terms([], map(who, request.needs), indent=INDENT)
     lines += [
         line(
             symbol("✔", Role.GOOD),

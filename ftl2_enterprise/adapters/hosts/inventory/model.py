@@ -101,8 +101,7 @@ class Inventory:
         entry = self.entry(name)
         if entry is None:
             return HostIdentity(name=name, connection="unknown")
-        if self._ssh.refresh():
-            self._identities.clear()
+        self._notice_ssh()
         known = self._identities.get(name)
         if known is None:
             known = self._identities[name] = self._identify(entry, is_registered=name in self._registered)
@@ -110,9 +109,13 @@ class Inventory:
 
     def identity_of(self, entry: HostEntry) -> HostIdentity:
         """Which host an entry would be if it were registered."""
+        self._notice_ssh()
+        return self._identify(entry, is_registered=True)
+
+    def _notice_ssh(self) -> None:
+        """Forget what followed from the SSH configuration, if it may be another one now."""
         if self._ssh.refresh():
             self._identities.clear()
-        return self._identify(entry, is_registered=True)
 
     def _identify(self, entry: HostEntry, *, is_registered: bool) -> HostIdentity:
         """Which host an entry is: hosts are the same if their connections lead to the same place.

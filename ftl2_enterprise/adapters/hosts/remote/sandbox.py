@@ -49,8 +49,6 @@ FORGOTTEN = frozenset([
 ])  # fmt: skip
 """Variables that lead to other processes, or to secrets of this one; also those that begin with DBUS_."""
 LIMITS = {
-    # A core of 1 byte, unlike one of 0, also prevents that core_pattern starts a program (core(5)).
-    resource.RLIMIT_CORE: 1,
     resource.RLIMIT_FSIZE: 64 * MIB,
     resource.RLIMIT_DATA: 4096 * MIB,
     resource.RLIMIT_MSGQUEUE: MIB,
@@ -273,7 +271,8 @@ class _InnerProcess:
     def _limit_processes(self) -> None:
         processes.limit(LIMITS)
         with contextlib.suppress(ValueError, OSError):
-            # The usual limit of 0 would not keep the kernel from starting the program of core_pattern.
+            # A core of 1 byte, unlike one of 0, also prevents that core_pattern starts a program (core(5)). The
+            # present limit may be 0, so this is no maximum like the others.
             resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         if os.geteuid() != 0:
             self._is_limited = True
