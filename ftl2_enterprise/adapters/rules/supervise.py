@@ -33,7 +33,6 @@ LIMITS = {
     resource.RLIMIT_DATA: 1024 * MIB,
     resource.RLIMIT_FSIZE: 64 * MIB,
     resource.RLIMIT_NOFILE: 256,
-    resource.RLIMIT_CORE: 0,
     resource.RLIMIT_MSGQUEUE: 0,
 }
 """Limits of the process of rules, and of each process that it starts."""
@@ -143,6 +142,7 @@ def _limit(*, fenced: bool) -> None:
     if not fenced and os.geteuid() != 0:
         limits[resource.RLIMIT_NPROC] = _processes_of_user() + MOST_PROCESSES
     processes.limit(limits)
+    processes.forbid_core_dumps()
 
 
 def _processes_of_user() -> int:

@@ -270,10 +270,7 @@ class _InnerProcess:
 
     def _limit_processes(self) -> None:
         processes.limit(LIMITS)
-        with contextlib.suppress(ValueError, OSError):
-            # A core of 1 byte, unlike one of 0, also prevents that core_pattern starts a program (core(5)). The
-            # present limit may be 0, so this is no maximum like the others.
-            resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+        processes.forbid_core_dumps()
         if os.geteuid() != 0:
             self._is_limited = True
         elif _has_own_pid_max():

@@ -135,6 +135,17 @@ async def test_rules_may_read(tmp_path: Path) -> None:
     assert judged.matched
 
 
+@pytest.mark.parametrize("hidden", [(), (NO_PATH,)])
+async def test_a_core_dump_has_one_byte_at_most_with_and_without_the_sandbox(
+    tmp_path: Path, hidden: tuple[str, ...]
+) -> None:
+    async with rule_process(tmp_path, hidden=list(hidden)) as at:
+        judged = await at.judge(
+            condition="import resource; return resource.getrlimit(resource.RLIMIT_CORE) == (1, 1)"
+        )
+    assert judged.matched
+
+
 async def test_a_fork_bomb_ends_with_its_process(tmp_path: Path) -> None:
     async with rule_process(tmp_path) as at:
         bomb = await at.load("bomb", condition="import os\n    while True: os.fork()")
