@@ -49,7 +49,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without known secrets and without what looks like one, for storing, showing and sending."""
-        text = self.known(text)
+        text = self._known.mask(text)
         if "PRIVATE KEY-----" in text:
             text = mask_spans(text, _find_private_keys(text))
         if "://" in text:
@@ -81,10 +81,10 @@ class Redactor:
                 return self.text(value)
             case None | int() | float():
                 return self._number(value)
-            case Mapping():
-                return self._mapping(cast("Mapping[Any, Any]", value), depth)
             case list() | tuple() | set() | frozenset():
                 return [self._value(item, depth + 1) for item in cast("Iterable[Any]", value)]
+            case dict() | Mapping():
+                return self._mapping(cast("Mapping[Any, Any]", value), depth)
             case msgspec.Struct():
                 return self._value(msgspec.to_builtins(value, enc_hook=str), depth + 1)
             case _:
@@ -119,11 +119,11 @@ def contains_mask(value: Any) -> bool:
     match value:
         case str():
             return MASK in value
-        case Mapping():
-            pairs = cast("Mapping[Any, Any]", value).items()
-            return any(contains_mask(name) or contains_mask(item) for name, item in pairs)
         case list() | tuple() | set() | frozenset():
             return any(contains_mask(item) for item in cast("Iterable[Any]", value))
+        case dict() | Mapping():
+            pairs = cast("Mapping[Any, Any]", value).items()
+            return any(contains_mask(name) or contains_mask(item) for name, item in pairs)
         case _:
             return False
 

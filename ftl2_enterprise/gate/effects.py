@@ -122,12 +122,22 @@ class Effect:
 
     def digest(self) -> str:
         """SHA-256 of its canonical form, as 64 hexadecimal digits."""
-        host = self.host
+        return self.digest_with(self.host, self.module, self.params, self.privilege, self.fence)
+
+    def digest_with(
+        self, host: HostIdentity, module: str, params: Mapping[str, Any], privilege: str, fence: Fence
+    ) -> str:
+        """The digest of an effect that differs from this one in no more than these values."""
         form = (
             self.kind, self.origin, self.subject, host.name, host.connection, host.address, host.port,
-            self.module, _plain(self.params), self.privilege, self.fence,
+            module, params, privilege, fence,
         )  # fmt: skip
-        return sha256(json.dumps(form, separators=(",", ":")).encode()).hexdigest()
+        try:
+            text = _ENCODER.encode(form)
+        except TypeError:
+            # Keys that are no texts, or of several types, which have no order.
+            text = _ENCODER.encode(_plain(form))
+        return sha256(text.encode()).hexdigest()
 
 
 def model_params(*, model: str | None, purpose: str, digest: str) -> Mapping[str, str]:
@@ -135,19 +145,28 @@ def model_params(*, model: str | None, purpose: str, digest: str) -> Mapping[str
     return {"model": model or "", "purpose": purpose, "request": digest}
 
 
+def _encodable(value: Any) -> Any:
+    """What JSON lacks: any mapping is an object, and anything else a text, as it is for modules."""
+    return dict(cast("Mapping[Any, Any]", value)) if isinstance(value, Mapping) else str(value)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_encodable)
+
+
 def _plain(value: Any) -> Any:
-    """The value as JSON, mappings as sorted pairs; what JSON lacks is a text, as it is for modules."""
+    """The value with mappings as sorted pairs."""
     match value:
         case str() | int() | float() | None:
             return value
         case Mapping():
             found = cast("Mapping[Any, Any]", value)
-            return {"": sorted(([str(key), _plain(one)] for key, one in found.items()), key=_key)}
+            return {"": [[str(key), _plain(found[key])] for key in sorted(found, key=_order)]}
         case list() | tuple():
             return [_plain(one) for one in cast("Sequence[Any]", value)]
         case _:
             return str(value)
 
 
-def _key(pair: list[Any]) -> str:
-    return pair[0]
+def _order(key: Any) -> tuple[str, str]:
+    """The number 1 and the text "1" are two keys."""
+    return str(key), type(key).__name__

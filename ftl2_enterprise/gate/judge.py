@@ -55,14 +55,17 @@ class GateContext:
 
 def judge(effect: Effect, context: GateContext) -> Verdict:
     """Judge one effect. A verdict `allow` contains the permit without which nothing can cause the effect."""
-    verdict = foresee(effect, context)
-    return replace(verdict, permit=Permit(effect, key=KEY)) if verdict.ruling is Ruling.ALLOW else verdict
+    return _verdict(effect, context, begins=True)
 
 
 def foresee(effect: Effect, context: GateContext) -> Verdict:
     """The verdict about an effect that does not begin yet: without a permit."""
+    return _verdict(effect, context, begins=False)
+
+
+def _verdict(effect: Effect, context: GateContext, *, begins: bool) -> Verdict:
     # Before everything else: while it holds, nothing begins, whatever it is.
-    freeze = holding(effect, context.freezes, context.now)
+    freeze = holding(effect, context.freezes, context.now) if context.freezes else None
     if freeze is not None:
         return Verdict(ruling=Ruling.HOLD, freeze=freeze, reason=freeze.sentence)
     found = match.decide(context.policies, effect, context.defaults)
@@ -94,7 +97,8 @@ def foresee(effect: Effect, context: GateContext) -> Verdict:
             reason="; ".join(reasons),
             needs=distinct(needs),
         )
-    return Verdict(ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision)
+    permit = Permit(effect, key=KEY) if begins else None
+    return Verdict(ruling=Ruling.ALLOW, rule=rule, source=source, revision=found.policy.revision, permit=permit)
 
 
 def _held_unfenced(effect: Effect, context: GateContext) -> Verdict | None:

@@ -48,6 +48,7 @@ def short_name(module: str) -> str:
     return module
 
 
+@lru_cache(1024)
 def name_of(module: str) -> str:
     """The one name of the module for a correct spelling of it; a name with blanks or capitals is another module."""
     name = short_name(module)

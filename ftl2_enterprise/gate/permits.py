@@ -48,8 +48,7 @@ class Permit:
         self, *, host: HostIdentity, module: str, params: Mapping[str, Any], privilege: str, fence: Fence
     ) -> None:
         """Raise NotPermitted unless this permit was made for a module call with exactly these values."""
-        about = replace(self._effect, host=host, module=module, params=params, privilege=privilege, fence=fence)
-        self.require(about)
+        self._require(self._effect.digest_with(host, module, params, privilege, fence), module, host.name)
 
     def require_model_call(self, *, provider: str, params: Mapping[str, Any]) -> None:
         """Raise NotPermitted unless this permit was made for exactly this request to a model."""
@@ -59,5 +58,8 @@ class Permit:
 
     def require(self, effect: Effect) -> None:
         """Raise NotPermitted unless this permit was made for exactly this effect."""
-        if effect.digest() != self.digest:
-            raise NotPermitted(f"{effect.module} on {effect.host.name} differs from what was permitted")
+        self._require(effect.digest(), effect.module, effect.host.name)
+
+    def _require(self, digest: str, module: str, host: str) -> None:
+        if digest != self.digest:
+            raise NotPermitted(f"{module} on {host} differs from what was permitted")

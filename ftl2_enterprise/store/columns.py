@@ -26,10 +26,8 @@ def clean(words: str) -> str:
 def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     """The value in the types that JSON has; every other type becomes text."""
     match value:
-        case StrEnum():
-            return value.value
         case str():
-            return clean(value)
+            return clean(value if type(value) is str else str.__str__(value))
         case None | bool():
             return value
         case int():
@@ -37,11 +35,11 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
             return value if -(2**63) <= value < 2**64 else str(value)
         case float():
             return value if value - value == 0 else str(value)
-        case Mapping():
-            pairs = cast("Mapping[Any, Any]", value)
-            return {clean(str(key)): plain(item) for key, item in pairs.items()}
         case list() | tuple() | set() | frozenset():
             return [plain(item) for item in cast("Iterable[Any]", value)]
+        case dict() | Mapping():
+            pairs = cast("Mapping[Any, Any]", value)
+            return {clean(str(key)): plain(item) for key, item in pairs.items()}
         case bytes() | bytearray():
             return value.decode("utf-8", "replace")
         case msgspec.Struct():
@@ -61,6 +59,11 @@ def json_text(value: object) -> str:
         except (TypeError, ValueError, OverflowError):
             pass
     return _encoder.encode(plain(value)).decode()
+
+
+def json_of(value: object) -> str:
+    """JSON of a value that consists of JSON's types, such as a decoded or a redacted one."""
+    return _encoder.encode(value).decode()
 
 
 class Words(TypeDecorator[str]):

@@ -57,7 +57,7 @@ class FreezeFiles:
             return ()
         except OSError as error:
             return (self._unreadable(error.strerror or "failed"),)
-        names = [name for name in names if name.endswith(FREEZE)]
+        names = [name for name in names if name.endswith(FREEZE)] if names else names
         if not names:
             return ()
         try:

@@ -14,15 +14,13 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
+from ftl2_enterprise.gate import freezes
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from ftl2_enterprise.core.settings.model import Settings
 
 LARGEST = 16 << 20
@@ -110,7 +108,7 @@ def start(settings: Settings) -> str | None:
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
-        return unusable(str(problem))
+        return freezes.unusable(str(problem))
     return None
 
 
@@ -134,48 +132,22 @@ def _service() -> str:
     return f"{parent}:{started}"
 
 
-def with_unusable(
-    freezes: Callable[[], Sequence[Freeze]], site: Callable[[], Policy]
-) -> Callable[[], Sequence[Freeze]]:
-    """The freezes, and one of everything while the policy of the site cannot be used.
-
-    Its verdicts would deny everything, which ends what runs until a person starts it again; what a freeze holds
-    continues when the policy has been repaired.
-    """
-
-    def in_force() -> Sequence[Freeze]:
-        problem = site().problem
-        return (*freezes(), _unusable(problem)) if problem else freezes()
-
-    return in_force
-
-
-def unusable(problem: str) -> str:
-    """What follows from a problem of the policy, in a sentence; empty without one."""
-    return f"nothing has an effect, because the site policy cannot be used: {problem}" if problem else ""
-
-
-def _unusable(problem: str) -> Freeze:
-    reason = unusable(problem)
-    return Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason=reason, by="ftl2-enterprise", since=0)
-
-
 @final
 class PublishedSite:
     """The policy of the site as it is published now. What cannot be read denies everything."""
 
     def __init__(self, settings: Settings) -> None:
-        self._file: Path = published_file(settings)
+        self._file: str = str(published_file(settings))
         self._version: tuple[int, int, int] | None = None
         self._policy: Policy = Policy(is_site=True, problem=MISSING)
 
     def __call__(self) -> Policy:
         """The policy in force."""
         try:
-            found = self._file.stat()
+            found = os.stat(self._file)  # noqa: PTH116 - before each effect
             version = (found.st_ino, found.st_mtime_ns, found.st_size)
             if version != self._version:
-                _, self._policy = published.decode(_content(self._file))
+                _, self._policy = published.decode(_content(Path(self._file)))
                 self._version = version
         except FileNotFoundError:
             self._version, self._policy = None, Policy(is_site=True, problem=MISSING)

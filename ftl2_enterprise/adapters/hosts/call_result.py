@@ -118,11 +118,11 @@ def plain(value: Any) -> Any:
             return value
         case float():
             return value if math.isfinite(value) else str(value)
-        case Mapping():
+        case dict() | Mapping():
             return {str(k): plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
         case bytes():
             return value.decode("utf-8", "replace")
-        case Sequence() | set() | frozenset():
+        case list() | Sequence() | set() | frozenset():
             return [plain(v) for v in cast("Sequence[Any]", value)]
         case _:
             return str(value)

@@ -125,7 +125,7 @@ class Ftl2Modules:
         await asyncio.to_thread(self._local.close)
 
     async def _run(self, call: ModuleCall) -> ModuleResult:
-        injected = _shapes(call.params[name] for name in call.injected)
+        injected = _shapes(call.params[name] for name in call.injected) if call.injected else frozenset[str]()
         call.permit.require_call(
             host=self.identity(call.host),
             module=canonical(call.module),
@@ -166,6 +166,8 @@ class Ftl2Modules:
             result = call_result.failed(str(error), lost=error.began)
         except (call_plan.CannotPlan, Problem) as error:
             result = call_result.failed(str(error))
+        if not injected:
+            return call_result.cleaned(result, self._redact)
         return call_result.cleaned(result, lambda text: self._redact(_hide(text, injected)))
 
     async def _perform(
@@ -304,10 +306,11 @@ def _refuse_host(entry: HostEntry) -> str | None:
     connection = entry.vars.get("ansible_connection")
     if connection not in {None, "local", "ssh", "smart", "paramiko"}:
         return f"cannot use the host {entry.name}: FTL2 has no connection {connection}; it has ssh and local"
-    if is_local(entry) and ftl2_context.truth(entry.vars.get("ansible_become")):
+    if not is_local(entry):
+        return ftl2_context.ignored_arguments(entry) or ftl2_context.cannot_become(entry)
+    if ftl2_context.truth(entry.vars.get("ansible_become")):
         return f"cannot become another user on {entry.name}: FTL2 ignores become where the connection is local"
-    ignored = None if is_local(entry) else ftl2_context.ignored_arguments(entry)
-    return ignored or ftl2_context.cannot_become(entry)
+    return ftl2_context.cannot_become(entry)
 
 
 def _shapes(secrets: Iterable[Any]) -> frozenset[str]:

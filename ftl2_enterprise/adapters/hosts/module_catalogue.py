@@ -22,13 +22,6 @@ CONTENT = frozenset({"copy", "template"})
 OBSERVATIONS = frozenset(parameters.PARAMETERS)
 """Built-in observations, which are ours: no module of FTL2 or Ansible has one of these names."""
 
-_OWN: dict[str, str] = {
-    **dict.fromkeys(OBSERVATIONS, "observe"),
-    **dict.fromkeys(COMMANDS, "command"),
-    **dict.fromkeys(CONTENT, "content"),
-}
-"""Modules that this program performs itself, with their kind."""
-
 NATIVE: dict[str, tuple[str, str]] = {
     "file": ("file", "ftl_file"),
     "uri": ("http", "ftl_uri"),
@@ -119,6 +112,14 @@ class CatalogueModule:
     collection: str | None = None
 
 
+_OWN: dict[str, CatalogueModule] = {
+    name: CatalogueModule(name=name, kind=kind)
+    for kind, names in (("observe", OBSERVATIONS), ("command", COMMANDS), ("content", CONTENT))
+    for name in names
+}
+"""Modules that this program performs itself."""
+
+
 def find(
     name: str, params: Mapping[str, Any] | None = None, *, local: bool = True, checks: bool = False
 ) -> CatalogueModule | str:
@@ -129,8 +130,8 @@ def find(
     short = name_of(name)
     if short in REFUSED:
         return f"cannot use the module {name}: {REFUSED[short]}"
-    if (kind := _OWN.get(short)) is not None:
-        return CatalogueModule(name=short, kind=kind)
+    if (own := _OWN.get(short)) is not None:
+        return own
     if not checks and _is_native(short, params or {}, local=local):
         return CatalogueModule(name=short, kind="native")
     if "." in short:

@@ -31,19 +31,22 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
 
     In one policy the first matching rule decides. A policy of which something could not be read denies everything.
     """
-    subject = _JudgedEffect(effect)
+    subject: _JudgedEffect | None = None
     found: list[Finding] = []
     is_decided = False
     for policy in policies:
         if policy.problem:
             return Finding(decision=RuleDecision.DENY, policy=policy)
+        if not policy.rules:
+            continue
+        subject = subject or _JudgedEffect(effect)
         rule = _first_match(policy, subject)
         if rule is not None:
             found.append(Finding(decision=rule.decision, policy=policy, rule=rule))
             is_decided |= policy.is_site
     if not is_decided and effect.kind is EffectKind.ACTION:
-        found.append(Finding(decision=defaults.get(effect.origin, RuleDecision.ALLOW)))
-    return max(found, key=lambda one: one.decision.strictness, default=Finding(decision=RuleDecision.ALLOW))
+        found.append(_BY_DEFAULT[defaults.get(effect.origin, RuleDecision.ALLOW)])
+    return max(found, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
 
 
 def first_match(policy: Policy, effect: Effect) -> PolicyRule | None:
@@ -56,8 +59,10 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
 
     It could if everything else in the rule matches.
     """
-    subject = _JudgedEffect(effect)
     for policy in policies:
+        if not policy.rules:
+            continue
+        subject = _JudgedEffect(effect)
         about = frozenset(key for key in policy.index if key.startswith(PARAM) and subject.is_path(key))
         for rule in policy.without_keys(subject.unmatched_keys(policy) - about):
             if rule.keys.isdisjoint(about):
@@ -171,6 +176,9 @@ class _JudgedEffect:
         given = [one for one in widening if is_given(known, self.effect.params, (one,))]
         covered = {one for name in named for one in covered_parameters(known.name, name)} if given else set[str]()
         return not covered.issuperset(given)
+
+
+_BY_DEFAULT = {decision: Finding(decision=decision) for decision in RuleDecision}
 
 
 def _kinds(effect: Effect) -> frozenset[AppliesTo]:

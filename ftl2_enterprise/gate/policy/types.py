@@ -30,7 +30,10 @@ class RuleDecision(StrEnum):
     @property
     def strictness(self) -> int:
         """Greater for the stricter decision."""
-        return list(RuleDecision).index(self)
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {decision: order for order, decision in enumerate(RuleDecision)}
 
 
 class AppliesTo(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,8 +111,8 @@ class LoopContext:
     random: Callable[[], float]
     load_rules: Callable[[RuleScope], Awaitable[RuleSet]]
     rules: RuleRunner
-    freezes: Callable[[], Sequence[Freeze]]
-    """The freezes in force, read anew at each call."""
+    read_freezes: Callable[[], Sequence[Freeze]]
+    """The freezes that people have put in force, read anew at each call."""
     site: Callable[[], Policy] = Policy
     """The policy of the site, as it is in force now."""
     defaults: Mapping[str, RuleDecision] = field(default_factory=dict[str, "RuleDecision"])
@@ -135,20 +136,34 @@ class LoopContext:
         """Who asks for the effects of a decision."""
         return Origin.MODEL if self.decider.is_model else Origin.MANIFEST
 
+    @cached_property
+    def subject(self) -> str:
+        """What asks for the effects, as they name it."""
+        return loop_subject(self.journal.loop_id)
+
+    @cached_property
+    def _remediation(self) -> Remediation:
+        return Remediation(self.spec.remediation.value)
+
     @property
     def gate(self) -> GateContext:
         """What every verdict depends on besides the effect, as it is now."""
+        site = self.site()
         return GateContext(
-            policies=(self.site(), self.policy),
+            policies=(site, self.policy),
             defaults=self.defaults,
             dry_run=self.spec.dry_run,
             run_checks=self.spec.run_checks,
             unfenced_commands=self.limits.unfenced_commands,
-            remediation=Remediation(self.spec.remediation.value),
+            remediation=self._remediation,
             approved=self.grants.effects,
-            freezes=self.freezes(),
+            freezes=gate_freezes.with_unusable(self.read_freezes(), site.problem),
             now=self.clock.now(),
         )
+
+    def freezes(self) -> Sequence[Freeze]:
+        """What is frozen now, by people or because the policy of the site cannot be used."""
+        return gate_freezes.with_unusable(self.read_freezes(), self.site().problem)
 
     def learn(self, answered: Mapping[str, Secret]) -> None:
         """Let calls use the secrets that people have answered, and take them out of every text from now on."""
@@ -163,27 +178,25 @@ class LoopContext:
             requested,
             modules=self.modules,
             bindings=self.bindings,
-            subject=loop_subject(self.journal.loop_id),
+            subject=self.subject,
             environment=self.spec.environment,
         )
 
-    def judge(self, requested: RequestedCall, resolved: Mapping[str, tuple[str, ...]] | None = None) -> Verdict:
-        """The verdict of the gate about a call, as of now; the reason is redacted.
+    def judge(self, requested: RequestedCall, now: GateContext | None = None) -> Verdict:
+        """The verdict of the gate about a call that does not begin yet; the reason is redacted.
 
-        `resolved`: where paths lead on the host, if that is known.
+        `now`: the gate, if several calls are judged at once.
         """
-        effect = self.effect(requested)
-        return self.judge_effect(gate.with_paths(effect, resolved) if resolved else effect)
+        return self.judge_effect(self.effect(requested), now)
 
-    def judge_effect(self, effect: Effect) -> Verdict:
-        """The verdict of the gate about an effect that does not begin yet, as of now; the reason is redacted."""
-        verdict = gate.foresee(effect, self.gate)
+    def judge_effect(self, effect: Effect, now: GateContext | None = None) -> Verdict:
+        """As `judge`, about an effect."""
+        verdict = gate.foresee(effect, now or self.gate)
         return replace(verdict, reason=self.redactor.text(verdict.reason)) if verdict.reason else verdict
 
     def frozen(self) -> Freeze | None:
         """The freeze that holds everything which this loop could do now, if there is one."""
-        subject = loop_subject(self.journal.loop_id)
-        return gate_freezes.holding_subject(subject, self.freezes(), self.clock.now())
+        return gate_freezes.holding_subject(self.subject, self.freezes(), self.clock.now())
 
     def is_in_force(self, freeze: Freeze) -> bool:
         """Whether the freeze still holds what it covers."""
@@ -192,17 +205,19 @@ class LoopContext:
 
     def model_call(self, provider: str, params: Mapping[str, str]) -> Effect:
         """The effect of a request to a model; `params` as of `model_params`."""
-        subject = loop_subject(self.journal.loop_id)
-        return model_effect(provider, params, subject=subject, environment=self.spec.environment)
+        return model_effect(provider, params, subject=self.subject, environment=self.spec.environment)
 
     def refused(self, requested: RequestedCall) -> str | None:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
         return refused(requested, self.modules)
 
-    async def run(self, requested: RequestedCall) -> ModuleResult:
-        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
+    async def run(self, requested: RequestedCall, now: GateContext | None = None) -> ModuleResult:
+        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`.
+
+        `now`: the gate, if several calls begin at once. Whatever it was, each is judged when it is about to begin.
+        """
         effect = self.effect(requested)
-        now, is_approved = self.gate, bool(self.grants.effects)
+        now, is_approved = now or self.gate, bool(self.grants.effects)
         verdict = gate.judge(effect, now)
         resolved: Mapping[str, tuple[str, ...]] = {}
         if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):
@@ -220,7 +235,7 @@ class LoopContext:
             same_host = self.modules.identity(requested.host) is effect.host
             if same_host and not is_approved and not resolved and self._judges_as(now):
                 return True
-            last = self.judge(requested, resolved)
+            last = self.judge_effect(gate.with_paths(self.effect(requested), resolved))
             if last.ruling is not Ruling.ALLOW:
                 return False
             # A rule about paths that is new would have to know where they lead: the action is planned again.
@@ -246,7 +261,7 @@ class LoopContext:
 
     def _judges_as(self, before: GateContext) -> bool:
         """Whether nothing on which verdicts depend can have changed since then; approvals are not considered."""
-        return not before.freezes and not self.freezes() and self.site() is before.policies[0]
+        return self.site() is before.policies[0] and not before.freezes and not self.read_freezes()
 
     def _held(self, verdict: Verdict) -> ModuleResult:
         reason = verdict.reason
@@ -275,7 +290,7 @@ class LoopContext:
         effect = Effect(
             kind=EffectKind.STATE,
             origin=origin,
-            subject=loop_subject(self.journal.loop_id),
+            subject=self.subject,
             host=host,
             module=module,
             params=params,

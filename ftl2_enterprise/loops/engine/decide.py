@@ -27,6 +27,7 @@ from ftl2_enterprise.loops.rows import (
     approvals as approval_rows,
     hosts as host_rows,
     loops as loop_rows,
+    observations as observation_rows,
 )
 from ftl2_enterprise.protocol.loops.decision import Ask, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Iteration, IterationOutcome, Loop
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.fire_rules import RuleJudgements
     from ftl2_enterprise.loops.ports import PromptAnswer
+    from ftl2_enterprise.loops.rows.observations import DeniedObservation
     from ftl2_enterprise.loops.rules.rule import RuleSet
     from ftl2_enterprise.loops.secrets import Secret
     from ftl2_enterprise.protocol.loops.approvals import ApprovalRequest
@@ -58,6 +60,8 @@ class LoopSnapshot:
     """The answers that are secrets, by key."""
     approval: ApprovalRequest | None = None
     """The newest request for approval, whatever its state."""
+    denied: DeniedObservation | None = None
+    """The first denied observation of the last iteration, if that ended without having decided anything."""
 
     @property
     def earlier(self) -> Sequence[Iteration]:
@@ -70,12 +74,14 @@ def snapshot(tx: Tx, loop_id: int) -> LoopSnapshot:
     loop = loop_rows.get_loop(tx, loop_id)
     of_run = loop_rows.iterations_of_run(tx, loop.id, loop.run)
     answers, secrets = prompting.answers(tx, loop_id)
+    only_observed = bool(of_run) and of_run[-1].outcome is IterationOutcome.OBSERVED
     return LoopSnapshot(
         loop=loop,
         of_run=of_run,
         answers=answers,
         secrets=secrets,
         approval=approval_rows.latest(tx, loop_id),
+        denied=observation_rows.first_denied(tx, of_run[-1].id) if only_observed else None,
     )
 
 
@@ -120,18 +126,17 @@ def unmet_by_check(engine: LoopContext, loop: Loop, view: ObservedState) -> list
 
 def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
     """The iterations that count against the budget: all but those that were interrupted or asked for an approval."""
-    return [
-        one for one in iterations if one.outcome is not IterationOutcome.INTERRUPTED and not asked_for_approval(one)
-    ]
+    return [one for one in iterations if one.outcome not in _MAY_NOT_COUNT or not _is_free(one)]
 
 
-def asked_for_approval(iteration: Iteration) -> bool:
-    """Whether the iteration ended because people approved its actions, which the next one executes."""
-    return (
-        iteration.outcome is IterationOutcome.ASKED
-        and iteration.decision is not None
-        and iteration.decision.ask is None
-    )
+_MAY_NOT_COUNT = frozenset({IterationOutcome.INTERRUPTED, IterationOutcome.ASKED})
+
+
+def _is_free(iteration: Iteration) -> bool:
+    """Whether it was interrupted, or ended because people approved its actions, which the next one executes."""
+    if iteration.outcome is IterationOutcome.INTERRUPTED:
+        return True
+    return iteration.decision is not None and iteration.decision.ask is None
 
 
 def situation(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftl2_enterprise.gate.effects import Effect
+    from ftl2_enterprise.gate.judge import GateContext
     from ftl2_enterprise.gate.verdicts import Verdict
     from ftl2_enterprise.protocol.loops.decision import ActionSpec
 
@@ -92,6 +93,7 @@ def judge_actions(
 ) -> list[JudgedAction]:
     """Each action on each of its hosts, judged as of now."""
     judged: list[JudgedAction] = []
+    now = engine.gate
     for n, action in enumerate(actions, start=first):
         target = target_of(action.host)
         try:
@@ -100,7 +102,7 @@ def judge_actions(
             row = _row(engine, action, n, target, origin, (ActionEvent.FAILED, str(problem)))
             judged.append(JudgedAction(row=row, params=action.params))
             continue
-        judged.extend(_judged(engine, action, n, host, origin) for host in hosts)
+        judged.extend(_judged(engine, action, n, host, origin, now) for host in hosts)
     return judged
 
 
@@ -122,11 +124,13 @@ def denied(one: JudgedAction, reason: str) -> action_units.NewAction:
     return msgspec.structs.replace(one.row, event=ActionEvent.DENIED, reason=reason)
 
 
-def _judged(engine: LoopContext, action: ActionSpec, n: int, host: str, origin: str) -> JudgedAction:
+def _judged(
+    engine: LoopContext, action: ActionSpec, n: int, host: str, origin: str, now: GateContext
+) -> JudgedAction:
     requested = _requested_call(engine, origin_of(engine, origin), action.module, action.params, host)
     why = engine.refused(requested)
     effect = engine.effect(requested)
-    verdict = engine.judge_effect(effect) if why is None else None
+    verdict = engine.judge_effect(effect, now) if why is None else None
     settled: tuple[ActionEvent, str | None] | None = None
     if verdict is None:
         settled = ActionEvent.FAILED, why
@@ -228,11 +232,11 @@ def remaining(engine: LoopContext, actions: Sequence[Action]) -> list[PlannedAct
 
 def can_resume(engine: LoopContext, planned: Sequence[PlannedAction]) -> bool:
     """Whether the rest of a stored plan can run: nothing in it was redacted, and policy still allows it."""
-    calls = [_call_for(engine, one) for one in planned]
+    now, calls = engine.gate, [_call_for(engine, one) for one in planned]
     return not any(
         contains_mask(call.params)
         or engine.refused(call)
-        or engine.judge(call).ruling in {Ruling.DENY, Ruling.PREVIEW, Ruling.ASK}
+        or engine.judge(call, now).ruling in {Ruling.DENY, Ruling.PREVIEW, Ruling.ASK}
         for call in calls
     )
 

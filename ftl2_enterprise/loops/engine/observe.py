@@ -29,11 +29,12 @@ from ftl2_enterprise.loops.rows import observations as observation_rows
 from ftl2_enterprise.loops.units import observations as observation_units
 from ftl2_enterprise.protocol.loops.nouns import Observation, ObservationState
 from ftl2_enterprise.store import texts
-from ftl2_enterprise.store.columns import json_text
+from ftl2_enterprise.store.columns import json_of, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ftl2_enterprise.gate.judge import GateContext
     from ftl2_enterprise.protocol.loops.decision import ObservationSpec
     from ftl2_enterprise.store.tx import Tx
 
@@ -52,10 +53,12 @@ class RequestedObservation:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedObservation:
-    """One observation of one host: the redacted row to store, and the specification to run."""
+    """One observation of one host: the redacted row to store, and the call to make."""
 
     row: observation_units.NewObservation
     spec: ObservationSpec
+    call: RequestedCall | None = None
+    """None if it is refused or denied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +183,7 @@ def _expand(
 ) -> dict[tuple[str, str, str], PlannedObservation]:
     """One observation for each host, by scope, name and host; a later one replaces an earlier one of the same key."""
     found: dict[tuple[str, str, str], PlannedObservation] = {}
+    now = engine.gate
     for one in requested:
         spec = one.spec
         target = target_of(spec.host)
@@ -191,39 +195,41 @@ def _expand(
             found[scope, spec.name, target] = PlannedObservation(row=row, spec=spec)
             continue
         for host in hosts:
-            row = _new(engine, one, host, refused=_refused(engine, spec, host, one.origin))
-            found[scope, spec.name, host] = PlannedObservation(row=row, spec=spec)
+            call, refused = _call(engine, one, host, now)
+            row = _new(engine, one, host, refused=refused)
+            found[scope, spec.name, host] = PlannedObservation(row=row, spec=spec, call=call)
     return found
 
 
-def _refused(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> tuple[str, bool] | None:
+def _call(
+    engine: LoopContext, one: RequestedObservation, host: str, now: GateContext
+) -> tuple[RequestedCall, None] | tuple[None, tuple[str, bool]]:
+    """The call that observes a host; or why there is none, and whether policy denies it."""
+    spec, asked_by = one.spec, _asked_by(engine, one.origin)
     if contains_mask(spec.params):
-        return "cannot observe with a parameter that was redacted when it was stored", False
-    asked_by = _asked_by(engine, origin)
-    if fence_of(asked_by, spec.module, spec.params, fences_checks=engine.fences_checks) is None:
+        return None, ("cannot observe with a parameter that was redacted when it was stored", False)
+    fence = fence_of(asked_by, spec.module, spec.params, fences_checks=engine.fences_checks)
+    if fence is None:
         known = engine.modules.refuse(spec.module, host)
-        return known or not_an_observation(spec.module, spec.params), False
-    requested = _requested_call(engine, spec, host, origin)
-    why = engine.refused(requested)
-    if why is not None:
-        return why, False
-    verdict = engine.judge(requested)
-    if verdict.freeze is not None:
-        raise Held(verdict.freeze)
-    return None if verdict.ruling is Ruling.ALLOW else (verdict.reason, verdict.ruling is Ruling.DENY)
-
-
-def _requested_call(engine: LoopContext, spec: ObservationSpec, host: str, origin: str) -> RequestedCall:
-    asked_by = _asked_by(engine, origin)
-    return RequestedCall(
+        return None, (known or not_an_observation(spec.module, spec.params), False)
+    requested = RequestedCall(
         kind=EffectKind.OBSERVATION,
         origin=asked_by,
-        fence=fence_of(asked_by, spec.module, spec.params, fences_checks=engine.fences_checks) or Fence.NONE,
+        fence=fence,
         module=spec.module,
         params=spec.params,
         host=host,
         timeout=engine.limits.observation_timeout,
     )
+    why = engine.refused(requested)
+    if why is not None:
+        return None, (why, False)
+    verdict = engine.judge(requested, now)
+    if verdict.freeze is not None:
+        raise Held(verdict.freeze)
+    if verdict.ruling is not Ruling.ALLOW:
+        return None, (verdict.reason, verdict.ruling is Ruling.DENY)
+    return requested, None
 
 
 def _asked_by(engine: LoopContext, origin: str) -> Origin:
@@ -256,16 +262,15 @@ async def _run(
 
     Only the rows are redacted; rules and checks evaluate the results as they were observed.
     """
-    gate = asyncio.Semaphore(engine.limits.parallel_hosts)
-    todo = [(row_id, planned.row, planned.spec) for row_id, planned in begun if planned.row.refused is None]
+    turns, now = asyncio.Semaphore(engine.limits.parallel_hosts), engine.gate
+    todo = [(row_id, planned, planned.call) for row_id, planned in begun if planned.call is not None]
 
     async def call(requested: RequestedCall) -> ModuleResult:
-        async with gate:
-            return await run_fenced(engine, requested)
+        async with turns:
+            return await run_fenced(engine, requested, now)
 
     # Several rules may declare the same observation: it runs once.
-    calls = [_requested_call(engine, spec, one.host, one.origin) for _, one, spec in todo]
-    distinct = {_key(one): one for one in calls}
+    distinct = {_key(one): one for _, _, one in todo}
     results = await run_concurrently(call(requested) for requested in distinct.values())
     for result in results:
         if result.frozen is not None:
@@ -281,7 +286,8 @@ async def _run(
     ]
     done: list[observation_units.DoneObservation] = []
     facts: dict[str, dict[str, Any]] = {}
-    for (row, one, spec), made in zip(todo, calls, strict=True):
+    for row_id, planned, made in todo:
+        one, spec = planned.row, planned.spec
         result = shared[_key(made)]
         plain = msgspec.json.decode(encode(result_of(result) | _fence(made, result)), type=dict[str, Any])
         seen = ObservationResult(
@@ -290,11 +296,11 @@ async def _run(
         fresh.append((one.origin, seen))
         done.append(
             observation_units.DoneObservation(
-                id=row,
+                id=row_id,
                 name=one.name,
                 host=one.host,
                 state=_state(result),
-                result=encode(engine.redactor.value(plain)),
+                result=json_of(engine.redactor.value(plain)),
                 error=engine.redactor.text(result.error) if result.error is not None else None,
             )
         )

@@ -55,7 +55,11 @@ def plan_observations(
     return [
         one
         if (rule := by_origin.get(one.row.origin)) is None or here.covers(rule.applies_to, one.row.host)
-        else replace(one, row=msgspec.structs.replace(one.row, refused=not_its_host(rule, one.row.host), denied=True))
+        else replace(
+            one,
+            row=msgspec.structs.replace(one.row, refused=not_its_host(rule, one.row.host), denied=True),
+            call=None,
+        )
         for one in planned
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftl2_enterprise.loops.engine import decide
 from ftl2_enterprise.loops.rows import observations as observation_rows, rules as rule_rows
-from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, ObservationState, Outcome
+from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     is_call_denied = is_last_denied and (recent[-1].decided_by, recent[-1].decision) == (engine.decider.name, None)
     if len(denied) == 2 or is_call_denied or (spent and denied and (idle or is_last_denied)):
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
-    if so_far and (end := _blind(engine, so_far) or _stuck(engine, now.loop, so_far)) is not None:
+    if so_far and (end := _blind(engine, now, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end
     if not spent:
         return None
@@ -78,7 +78,7 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
 
 
-def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
+def _blind(engine: LoopContext, now: LoopSnapshot, so_far: Sequence[Iteration]) -> RunEnd | None:
     """The end of a run that cannot continue because observations are denied; else None.
 
     A model may find another way, so it gets a second iteration; other deciders decide the same again.
@@ -89,11 +89,11 @@ def _blind(engine: LoopContext, so_far: Sequence[Iteration]) -> RunEnd | None:
     if len(recent) < needed or any(one.outcome is not IterationOutcome.OBSERVED for one in recent):
         return None
     for one in recent:
-        rows = engine.journal.read(observation_rows.get_observations, one.id)
-        denied = [row for row in rows if row.state is ObservationState.DENIED]
-        if not denied:
+        is_last = one is now.of_run[-1]
+        denied = now.denied if is_last else engine.journal.read(observation_rows.first_denied, one.id)
+        if denied is None:
             return None
-        reason = f"cannot observe {denied[0].name} on {denied[0].host}: {denied[0].error}"
+        reason = f"cannot observe {denied.name} on {denied.host}: {denied.error}"
     return RunEnd(outcome=Outcome.DENIED, reason=reason)
 
 

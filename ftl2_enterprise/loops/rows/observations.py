@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from ftl2_enterprise.core import problem
 from ftl2_enterprise.loops.tables import observations
@@ -29,6 +29,20 @@ _FINISH = Prepared(
 _OF_ITERATION = Prepared(
     _OBSERVATIONS.select().where(observations.c.iteration_id == bindparam("of")).order_by(observations.c.id)
 )
+_DENIED = Prepared(
+    select(observations.c.name, observations.c.host, observations.c.error)
+    .where(observations.c.iteration_id == bindparam("of"), observations.c.state == ObservationState.DENIED)
+    .order_by(observations.c.id)
+    .limit(1)
+)
+
+
+class DeniedObservation(NamedTuple):
+    """An observation that policy has denied."""
+
+    name: str
+    host: str
+    error: str | None
 
 
 def insert_observation(
@@ -61,3 +75,9 @@ def finish_observation(
 def get_observations(tx: Tx, iteration_id: int) -> list[Observation]:
     """The observations of an iteration, in the order in which they started."""
     return _OBSERVATIONS.all(_OF_ITERATION.rows(tx, {"of": iteration_id}))
+
+
+def first_denied(tx: Tx, iteration_id: int) -> DeniedObservation | None:
+    """The first observation of an iteration that policy has denied; None without one."""
+    row = _DENIED.first(tx, {"of": iteration_id})
+    return None if row is None else DeniedObservation(*row)

@@ -324,7 +324,7 @@ def build(
         random=random.random,
         load_rules=loop_rules.loader(spec, settings, rules, lambda: journal.read(rule_rows.get_disabled_rules)),
         rules=rules,
-        freezes=site_policy.with_unusable(FreezeFiles(Path(journal.store.path)).in_force, needs.site),
+        read_freezes=FreezeFiles(Path(journal.store.path)).in_force,
         person=None if served else this_person(),
     )
 

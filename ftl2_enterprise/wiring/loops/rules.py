@@ -95,7 +95,8 @@ def loader(
     """What loads the rules that apply to the loop, each time; `disabled` reads which are disabled."""
 
     async def load(scope: RuleScope) -> RuleSet:
-        return enabled(await load_rules(rules_dir(spec, settings), rules, scope), disabled())
+        found = await load_rules(rules_dir(spec, settings), rules, scope)
+        return enabled(found, disabled()) if found.rules or found.broken else found
 
     return load
 

@@ -218,7 +218,7 @@ class Bench:
             random=lambda: 0.5,
             load_rules=lambda scope: load_rules(rules_dir, rules, scope),
             rules=rules,
-            freezes=FreezeFiles(self.database.path).in_force,
+            read_freezes=FreezeFiles(self.database.path).in_force,
             person=self.person,
             site=self.site,
         )

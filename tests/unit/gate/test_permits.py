@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from ftl2_enterprise.gate import judge as gate
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Fence, HostIdentity, Origin
@@ -91,6 +92,14 @@ values = st.recursive(
 def test_different_parameters_have_different_digests(first: Any, second: Any) -> None:
     same = replace(EFFECT, params={"value": first}).digest() == replace(EFFECT, params={"value": second}).digest()
     assert same == (repr(_sorted(first)) == repr(_sorted(second)))
+
+
+@example({1: "a", "1": "b"})
+@given(st.dictionaries(st.none() | st.booleans() | st.integers() | st.text(max_size=3), values, max_size=4))
+def test_a_digest_does_not_depend_on_the_order_of_parameters(params: Any) -> None:
+    backwards = dict(reversed(params.items()))
+    assert replace(EFFECT, params=params).digest() == replace(EFFECT, params=backwards).digest()
+    assert replace(EFFECT, params=MappingProxyType(params)).digest() == replace(EFFECT, params=params).digest()
 
 
 def _sorted(value: Any) -> Any:

@@ -47,6 +47,8 @@ class Inventory:
         self._ssh: SshNames = SshNames()
         self._identities: dict[str, HostIdentity] = {}
         """Those that were found since hosts or the SSH configuration changed: each is compared with every host."""
+        self._uses_ssh: bool = False
+        """Whether there may be a host that is connected by SSH."""
 
     def group(self, name: str) -> InventoryGroup:
         """The group, created if it is new."""
@@ -59,6 +61,7 @@ class Inventory:
     def settle(self) -> Inventory:
         """Compute the variables that every host inherits; to be called after reading."""
         self._entries = {name: self._inherit(name) for name in self.host_vars}
+        self._uses_ssh = not all(map(is_local, self._entries.values()))
         self._identities.clear()
         return self
 
@@ -98,17 +101,19 @@ class Inventory:
 
     def identity(self, name: str) -> HostIdentity:
         """Which host that is: its address, and everything that the inventory calls a host with the same address."""
-        entry = self.entry(name)
-        if entry is None:
-            return HostIdentity(name=name, connection="unknown")
-        self._notice_ssh()
+        if self._uses_ssh:
+            self._notice_ssh()
         known = self._identities.get(name)
         if known is None:
+            entry = self.entry(name)
+            if entry is None:
+                return HostIdentity(name=name, connection="unknown")
             known = self._identities[name] = self._identify(entry, is_registered=name in self._registered)
         return known
 
     def identity_of(self, entry: HostEntry) -> HostIdentity:
         """Which host an entry would be if it were registered."""
+        self._uses_ssh = True
         self._notice_ssh()
         return self._identify(entry, is_registered=True)
 
@@ -168,6 +173,7 @@ class Inventory:
         self.host_vars[entry.name] = dict(entry.vars)
         for name in entry.groups:
             self.group(name).members[entry.name] = None
+        self._uses_ssh = True
         inherited = self._inherit(entry.name)
         self._entries[entry.name] = HostEntry(
             name=entry.name,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ftl2_enterprise.adapters.deciders.ai.decider import AiDecider
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY
+from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.gate.policy.types import Policy
+from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.loops.rows import model_calls as model_call_rows
 from ftl2_enterprise.protocol.loops.nouns import CallOutcome, IterationOutcome, ModelCall, Outcome
 from tests.support.loops.engine import Bench, bench
 from tests.support.loops.models import ScriptedModel, text, value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DONE = {"reasoning": "all is well", "converged": True}
 DENY = """\
@@ -72,24 +73,25 @@ async def test_a_repair_request_can_be_denied_alone(tmp_path: Path) -> None:
     assert [one.purpose for one in model.requests] == ["decide"]
 
 
-SITE = Policy(is_site=True, problem="cannot use the site policy /etc/x/10.yaml line 3: a rule has no match")
+UNUSABLE = Policy(is_site=True, problem="cannot use the site policy /etc/x/10.yaml line 3: a rule has no match")
 
 
-async def test_a_site_policy_that_cannot_be_used_denies_calls(tmp_path: Path) -> None:
+async def test_a_site_policy_that_cannot_be_used_holds_the_loop(tmp_path: Path) -> None:
     model = ScriptedModel(value(DONE))
-    with bench(tmp_path, AiDecider(model)) as b:
-        b.site = lambda: SITE
+    with bench(tmp_path, AiDecider(model), limits=RunLimits(rest=0.0)) as b:
+        b.site = lambda: UNUSABLE
         loop = await b.run()
-        assert loop.outcome is Outcome.DENIED
-        assert loop.reason == f"cannot call the model scripted: denied: {SITE.problem}"
-    assert model.requests == []
+        assert (loop.frozen_by, loop.outcome, model.requests) == (UNUSABLE_POLICY, None, [])
+        b.site = Policy
+        assert (await b.run()).outcome is Outcome.CONVERGED
 
 
 async def test_a_call_is_judged_again_after_it_was_recorded(tmp_path: Path) -> None:
     """It may have waited for its turn, and policy may have changed since."""
     model = ScriptedModel(value(DONE))
+    denies = replace(load_policy(Path(policy(tmp_path, 'module: "*"'))), is_site=True)
     with bench(tmp_path, AiDecider(model)) as b:
-        b.site = lambda: SITE if "model.asked" in b.kinds() else Policy(is_site=True)
+        b.site = lambda: denies if "model.asked" in b.kinds() else Policy(is_site=True)
         assert (await b.run()).outcome is Outcome.DENIED
         (call,) = calls_of(b)
         assert (call.outcome, call.cost_usd) == (CallOutcome.REFUSED, 0.0)

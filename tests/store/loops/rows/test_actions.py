@@ -26,6 +26,11 @@ def test_actions_of_many_iterations_are_grouped(db: Store) -> None:
     with db.read() as tx:
         found = action_rows.get_actions_for_iterations(tx, made)
         assert {key: [action.id for action in actions] for key, actions in found.items()} == made
+        for some in (list(made)[:n] for n in (0, 1, 7, 8, 9)):
+            few = action_rows.get_actions_for_iterations(tx, some)
+            assert {key: [action.id for action in actions] for key, actions in few.items()} == {
+                key: made[key] for key in some
+            }
         every = [action for actions in made.values() for action in actions]
         newest = action_rows.get_actions_for_loop(tx, loop.id, limit=5)
         assert [action.id for action in newest] == every[:-6:-1]
