@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.addresses import normal, number_of
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope, of_unusable_policy, unusable_policy
 from ftl2_enterprise.gate.effects import LOCAL, EffectKind
 
 if TYPE_CHECKING:
@@ -44,18 +44,7 @@ def with_unusable(freezes: Sequence[Freeze], problem: str) -> Sequence[Freeze]:
     Its verdicts would deny everything, which ends what runs until a person starts it again; what a freeze holds
     continues when the policy has been repaired.
     """
-    if not problem:
-        return freezes
-    reason = unusable(problem)
-    return (
-        *freezes,
-        Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason=reason, by="ftl2-enterprise", since=0),
-    )
-
-
-def unusable(problem: str) -> str:
-    """What follows from a problem of the policy of the site, in a sentence; empty without one."""
-    return f"nothing has an effect, because the site policy cannot be used: {problem}" if problem else ""
+    return (*freezes, of_unusable_policy(unusable_policy(problem))) if problem else freezes
 
 
 def covers(freeze: Freeze, effect: Effect) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import Freeze, FreezeScope, Thaw
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw
 from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.store import private_files
 from ftl2_enterprise.store.private_files import PrivateFiles
@@ -144,6 +144,10 @@ def select(found: Sequence[Freeze], freeze_id: str | None, scope: FreezeScope, o
         raise invalid(
             "cannot thaw: the files of the freezes cannot be read",
             "`ftl2ctl health` and `ftl2-enterprise freezes` report why",
+        )
+    if freeze_id == UNUSABLE_POLICY:
+        raise invalid(
+            "cannot thaw: the site policy cannot be used", "`ftl2ctl health` reports why; repair it, and reload"
         )
     if freeze_id is not None:
         chosen = [one for one in found if freeze_id and one.id.startswith(freeze_id)]

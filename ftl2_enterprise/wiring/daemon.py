@@ -7,11 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftl2_enterprise.core.freeze import unusable_policy
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings.model import Loaded
 from ftl2_enterprise.core.settings.restart import until_restart
-from ftl2_enterprise.gate import freezes as gate_freezes
 from ftl2_enterprise.store import events
 from ftl2_enterprise.supervisor.capability import ControlContext
 from ftl2_enterprise.supervisor.control import main as control, watches
@@ -123,7 +123,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         retention=[retention for one in found for retention in one.retention(context)],
         links=links(),
         applied=live.apply,
-        policy=lambda: (site().revision, gate_freezes.unusable(site().problem)),
+        policy=lambda: (site().revision, unusable_policy(site().problem)),
     )
 
 

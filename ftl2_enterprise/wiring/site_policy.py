@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from ftl2_enterprise.core.freeze import unusable_policy
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
-from ftl2_enterprise.gate import freezes
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
 from ftl2_enterprise.gate.policy.types import Policy
@@ -108,7 +108,7 @@ def start(settings: Settings) -> str | None:
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
-        return freezes.unusable(str(problem))
+        return unusable_policy(str(problem))
     return None
 
 

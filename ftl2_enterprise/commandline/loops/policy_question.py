@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ftl2_enterprise.commandline.declaration import TEXT, Argument, Option, ValueKind, not_empty
-from ftl2_enterprise.core.problem import invalid, not_found
+from ftl2_enterprise.core.problem import Code, Problem, invalid, not_found
 from ftl2_enterprise.core.wire import Strict
 from ftl2_enterprise.protocol.loops.policy import CallKind, CallOrigin, PolicyQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ftl2_enterprise.commandline.values import GivenValues
@@ -198,6 +198,27 @@ def read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise invalid(f"cannot read {path}: {reason}", "name a YAML file with tests of the policy") from None
+
+
+def answers_to(
+    tests: Sequence[PolicyCase],
+    ask: Callable[[Sequence[PolicyQuestion]], Sequence[Sequence[PolicyAnswer]]],
+    source: str,
+) -> Sequence[Sequence[PolicyAnswer]]:
+    """The answers to all tests. Raises Problem, with the number of the test that cannot be answered."""
+    try:
+        return ask([test.question for test in tests])
+    except Problem as problem:
+        if problem.code not in {Code.INVALID, Code.NOT_FOUND}:
+            raise
+        for number, test in enumerate(tests, 1):
+            try:
+                ask([test.question])
+            except Problem as own:
+                raise Problem(
+                    own.code, f"cannot use test {number} of {source}: {own.message}", hint=own.hint
+                ) from own
+        raise
 
 
 def results(tests: Sequence[PolicyCase], answers: Sequence[Sequence[PolicyAnswer]]) -> CaseResults:

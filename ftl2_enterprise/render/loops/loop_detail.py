@@ -189,6 +189,8 @@ def _next(reader: ViewReader, detail: LoopDetail) -> list[Line]:
             commands.append(("resume", f"resume {name}"))
         case LoopState.BLOCKED | LoopState.FAILED:
             commands.append(("try again", f"retry {name}"))
+        case LoopState.RESTING if loop.frozen_by is not None:
+            commands.append(("what holds it", "freezes"))
         case LoopState.RESTING:
             commands.append(("check now", f"run-now {name}"))
         case state if state not in {*ENDED, *AT_REST}:

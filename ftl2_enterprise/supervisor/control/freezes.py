@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.children import Table  # noqa: TC001 - dispatch resolves the types of handlers
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw, of_unusable_policy
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
@@ -53,7 +53,9 @@ class Freezes:
         *,
         splay: Callable[[], float],
         changed: Callable[[], object],
+        unusable: Callable[[], str] = lambda: "",
     ) -> None:
+        """`unusable`: why nothing may begin although no person has ordered that, in a sentence; else empty."""
         self.files: FreezeFiles = FreezeFiles(store.path)
         self.problem: str = ""
         """What is wrong with them, in a sentence."""
@@ -63,6 +65,7 @@ class Freezes:
         self._clock = clock
         self._splay = splay
         self._changed = changed
+        self._unusable = unusable
         self._lock: asyncio.Lock = asyncio.Lock()
         self._recorded: frozenset[str] | None = None
         """The names of the files that agree with the history."""
@@ -86,6 +89,8 @@ class Freezes:
             ]
         now = self._clock.now()
         found = [freeze for freeze in self.files.in_force() if not freeze.is_over(now)]
+        if sentence := self._unusable():
+            found.append(of_unusable_policy(sentence))
         return [FreezeRecord(freeze=one, name=self._name_of(tx, one)) for one in found[: request.limit]]
 
     def _name_of(self, tx: Tx, freeze: Freeze) -> str | None:

@@ -151,6 +151,7 @@ class Control:
             parts.clock,
             splay=lambda: self.settings.supervisor.splay,
             changed=self._froze,
+            unusable=lambda: parts.policy()[1],
         )
         dispatch = Dispatch(with_own(parts.handlers, self.freezes))
         self.server: ControlServer = ControlServer(

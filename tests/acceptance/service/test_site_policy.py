@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.protocol.loops.nouns import ActionState, Loop, LoopState, Mode, Outcome
 from ftl2_enterprise.protocol.loops.verbs import ListActions, ShowPolicy
-from ftl2_enterprise.protocol.service.verbs import GetHealth, Reload
+from ftl2_enterprise.protocol.service.verbs import GetHealth, ListFreezes, Reload, ThawEffects
 from tests.support.service.daemon import Daemon, daemon
 from tests.support.waiting import until
 
@@ -115,12 +116,16 @@ def test_a_mistake_at_the_start_holds_everything_until_it_is_corrected(service: 
         loop.reason or ""
     )
     assert not (tmp_path / "x").exists()
+    assert [one.freeze.reason for one in service.call(ListFreezes())] == _problems(service)
+    with pytest.raises(Problem, match="cannot thaw: the site policy cannot be used"):
+        service.call(ThawEffects(id=UNUSABLE_POLICY))
     file.unlink()
     assert service.call(Reload()).policy_changed
     # No person has to start it again.
     assert service.until_state("good", *ENDED).outcome is Outcome.CONVERGED
     assert (tmp_path / "x").read_text() == "hello\n"
     until(lambda: service.call(GetHealth()).ok)
+    assert service.call(ListFreezes()) == []
     assert not service.call(Reload()).policy_changed
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope
 from ftl2_enterprise.protocol.loops.decision import Decision
 from ftl2_enterprise.protocol.loops.nouns import (
     ActionState,
@@ -30,7 +31,7 @@ from ftl2_enterprise.protocol.loops.verbs import (
     ListPrompts,
     ShowLoop,
 )
-from ftl2_enterprise.protocol.service.verbs import ListFreezes
+from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
 from ftl2_enterprise.protocol.text import StoredText
 from ftl2_enterprise.render.loops import (
     actions,
@@ -94,6 +95,7 @@ LONG_TEXTS = action(
     stdout=StoredText("line\n", "ab" * 32, 123_456),
     stderr=StoredText("line\n", "cd" * 32, 1),
 )
+FREEZE = Freeze(id="5f3a0c11", scope=FreezeScope.ALL, reason="incident 4711", by="ann (uid 7)", since=ago(7200))
 PROCESS = ProcessInfo(pid=4711, started_at=ago(7200))
 DETAIL = LoopDetail(
     loop=loop(spec=SPEC, submitted_by="ada (uid 1000, pid 8)"), process=PROCESS, open_prompts=[], last=ACTED
@@ -153,6 +155,25 @@ LOOP_VIEW = [
         shown(
             LoopDetail(loop=loop(state=LoopState.PENDING), process=None, open_prompts=[], last=None, draining=True)
         ),
+    ),
+    Scenario(
+        "a frozen loop",
+        of_loop,
+        {
+            **shown(
+                LoopDetail(
+                    loop=loop(
+                        state=LoopState.RESTING,
+                        reason="frozen by ann since 2025-12-31T22:00:00.000Z: incident 4711",
+                        frozen_by=FREEZE.id,
+                    ),
+                    process=None,
+                    open_prompts=[],
+                    last=None,
+                )
+            ),
+            ListFreezes: [FreezeRecord(freeze=FREEZE)],
+        },
     ),
     *(
         Scenario(

@@ -22,7 +22,8 @@ def run(session: CliSession, given: GivenValues) -> int:
 
     path = Path(given.text("file"))
     tests = policy_question.cases(policy_question.read(path), str(path))
-    results = policy_question.results(tests, ask(session, given, [test.question for test in tests]))
+    answers = policy_question.answers_to(tests, lambda questions: ask(session, given, questions), str(path))
+    results = policy_question.results(tests, answers)
     if given.has("json"):
         session.document(policy_question.document(results))
     else:

@@ -21,7 +21,7 @@ def run(session: CtlSession, given: GivenValues) -> int:
     """Compare the verdict of each test with what it expects; 1 if any differs."""
     path = Path(given.text("file"))
     tests = policy_question.cases(policy_question.read(path), str(path))
-    answers = ask(session, given, [test.question for test in tests])
+    answers = policy_question.answers_to(tests, lambda questions: ask(session, given, questions), str(path))
     results = policy_question.results(tests, answers)
     session.reply(policy_question.document(results), lambda: result_lines(results))
     return policy_question.failed(results)

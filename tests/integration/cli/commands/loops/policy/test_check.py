@@ -56,6 +56,13 @@ def test_a_denied_call_has_the_status_of_a_denied_run(command: Command, tmp_path
     ]
 
 
+def test_a_test_that_cannot_be_answered_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "tests.yaml").write_text(f"{TESTS}  - {{module: file, host: nosuch, expect: deny}}\n")
+    done = command.run("policy", "test", str(tmp_path / "tests.yaml"), *where(tmp_path))
+    assert done.returncode == 2
+    assert f"cannot use test 3 of {tmp_path / 'tests.yaml'}: cannot find nosuch: " in done.stderr
+
+
 def test_a_module_that_does_not_exist_would_fail(command: Command, tmp_path: Path) -> None:
     done = command.run("policy", "check", "nosuch", "--json", "--origin", "person", *where(tmp_path))
     answer = json.loads(done.stdout)[0]
