@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem, invalid, unavailable
+from ftl2_enterprise.core.wire import UNDECODABLE, why_undecodable
 from ftl2_enterprise.protocol.envelope import (
     VERSION,
     Call,
@@ -190,8 +191,10 @@ class Client:
             self._arrived.extend(self._splitter.feed(data))
         try:
             frame = _decoder.decode(self._arrived.popleft())
-        except msgspec.MsgspecError as error:
-            raise invalid(f"cannot understand the service: {error}", "is it the right socket?") from error
+        except UNDECODABLE as error:
+            raise invalid(
+                f"cannot understand the service: {why_undecodable(error)}", "is it the right socket?"
+            ) from error
         if isinstance(frame, Failure) and frame.id == 0:
             # Id 0: the service ends the connection.
             problem = _problem(frame)
@@ -286,9 +289,9 @@ def _problem(failure: Failure) -> Problem:
 def _decoded[R](decoder: msgspec.msgpack.Decoder[R], body: msgspec.Raw) -> R:
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         hint = "use the ftl2ctl that came with the service"
-        raise invalid(f"cannot understand the service: {error}", hint) from error
+        raise invalid(f"cannot understand the service: {why_undecodable(error)}", hint) from error
 
 
 def _decoder_of(request: type[Request[Any]]) -> msgspec.msgpack.Decoder[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ftl2_enterprise.core.problem import invalid
-from ftl2_enterprise.core.wire import Wire
+from ftl2_enterprise.core.wire import UNDECODABLE, Wire, why_undecodable
 from ftl2_enterprise.gate.approvals import ApprovalNeed, ApproverAccess
 from ftl2_enterprise.gate.policy.types import AppliesTo, Policy, PolicyRule, RuleDecision
 
@@ -70,8 +70,8 @@ def decode(data: bytes) -> tuple[str, Policy]:
     """The run of the service that published it, and the policy. Raises Problem(invalid)."""
     try:
         found = msgspec.json.decode(data, type=PublishedPolicy)
-    except msgspec.DecodeError as error:
-        raise invalid(f"cannot read the published site policy: {error}") from error
+    except UNDECODABLE as error:
+        raise invalid(f"cannot read the published site policy: {why_undecodable(error)}") from error
     rules = tuple(
         PolicyRule(
             number=rule.number,

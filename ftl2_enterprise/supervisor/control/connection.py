@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, override
 import msgspec
 
 from ftl2_enterprise.core.problem import Code, Problem, invalid, unavailable
+from ftl2_enterprise.core.wire import UNDECODABLE, why_undecodable
 from ftl2_enterprise.protocol.envelope import (
     VERSION,
     Call,
@@ -223,8 +224,8 @@ class Connection(asyncio.Protocol):
     def _take(self, body: bytes) -> None:
         try:
             message = _decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            self.end(invalid(f"cannot decode the message: {_lowered(error)}"))
+        except UNDECODABLE as error:
+            self.end(invalid(f"cannot decode the message: {why_undecodable(error)}"))
             return
         match message:
             case Hello() if self._greeted:
@@ -332,7 +333,3 @@ def failure_of(call_id: int, error: Exception) -> Failure:
             hint=f"the log of the service has the details under {crash_id}",
         )
     return Failure(id=call_id, code=error.code, message=error.message, hint=error.hint)
-
-
-def _lowered(error: Exception) -> str:
-    return str(error)[:1].lower() + str(error)[1:]

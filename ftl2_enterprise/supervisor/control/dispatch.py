@@ -15,6 +15,7 @@ import msgspec
 from ftl2_enterprise.core.number_limits import number_text
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.core.shorten import shorten
+from ftl2_enterprise.core.wire import UNDECODABLE, why_undecodable
 from ftl2_enterprise.protocol.caller import Caller
 from ftl2_enterprise.protocol.catalogue import CATALOGUE
 from ftl2_enterprise.protocol.envelope import VerbOf
@@ -103,6 +104,8 @@ class Entry:
         """The request. Raises Problem(invalid) that names the field."""
         try:
             request = self.decoder.decode(body)
+        except UnicodeDecodeError as error:
+            raise invalid(f"cannot do {self.name}: {why_undecodable(error)}") from error
         except (msgspec.MsgspecError, RecursionError) as error:
             raise invalid(*_explained(str(error), self, body)) from error
         for name in self.verb.__struct_fields__:
@@ -133,7 +136,7 @@ class Dispatch:
         """Who answers. Raises Problem: invalid for an unknown verb, denied, unavailable while the service drains."""
         try:
             name = self._verb.decode(body).type
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise invalid("cannot understand the request: it does not name a verb in `type`") from error
         entry = self._entries.get(name)
         if entry is None:
@@ -286,7 +289,10 @@ def _explained(message: str, entry: Entry, body: msgspec.Raw) -> tuple[str, str 
 
 def _value_of(body: msgspec.Raw, field: str) -> float | None:
     """The number in a field of a request, `limit` or `spec.interval`."""
-    found: Any = msgspec.msgpack.decode(body)
+    try:
+        found: Any = msgspec.msgpack.decode(body)
+    except UNDECODABLE:
+        return None
     for name in field.split("."):
         found = found.get(name) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
     return found if isinstance(found, int | float) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftl2_enterprise.core.wire import UNDECODABLE
 from ftl2_enterprise.supervisor.control.root_messages import EndRecorded, FromRoot
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class RootLink:
                     self._given(listener)
             try:
                 message = _decoder.decode(data)
-            except msgspec.MsgspecError:
+            except UNDECODABLE:
                 _log.exception("a message of root cannot be decoded")
                 continue
             self._received(message)

@@ -7,9 +7,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, override
 
-import msgspec
-
 from ftl2_enterprise.core.problem import Problem
+from ftl2_enterprise.core.wire import UNDECODABLE
 from ftl2_enterprise.protocol.frame import Splitter
 from ftl2_enterprise.supervisor.writer.frames import LONGEST, Committed, Subscribe, decode_from_writer, pack
 from ftl2_enterprise.supervisor.writer.lane import PATIENCE, Lane, given_up, hello, pause
@@ -159,7 +158,7 @@ class _WriterConnection(asyncio.Protocol):
         try:
             for body in self._splitter.feed(data):
                 self._take(decode_from_writer(body))
-        except (Problem, msgspec.MsgspecError) as error:
+        except (Problem, *UNDECODABLE) as error:
             _log.warning("a message of the writer cannot be decoded: %s", error)
             assert self._transport is not None
             self._transport.abort()

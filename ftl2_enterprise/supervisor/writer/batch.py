@@ -19,6 +19,7 @@ import msgspec
 from ftl2_enterprise.core import lease
 from ftl2_enterprise.core.faults import VARIABLE, FaultPoint, reach
 from ftl2_enterprise.core.problem import Code, Problem, conflict, invalid
+from ftl2_enterprise.core.wire import UNDECODABLE, why_undecodable
 from ftl2_enterprise.store import idempotency
 from ftl2_enterprise.store.events import last_event
 from ftl2_enterprise.store.idempotency import Handover, lane_of
@@ -207,8 +208,8 @@ def _execute(tx: Tx, work: Work) -> bytes:
         unit = unit_named(call.unit)
         try:
             arguments = unit.decode(call.arguments)
-        except msgspec.DecodeError as error:
-            raise invalid(f"cannot execute {call.unit}: {error}") from error
+        except UNDECODABLE as error:
+            raise invalid(f"cannot execute {call.unit}: {why_undecodable(error)}") from error
         result = unit.function(tx, **arguments)
     return NOTHING if unit is None else unit.encode_result(result)
 

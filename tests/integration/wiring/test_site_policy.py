@@ -77,7 +77,9 @@ def test_what_is_published_is_what_was_read(tmp_path: Path) -> None:
     assert current().rules == ()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"rules": []}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"rules": []}', b"\xff\xfe", b'{"rules": [], "problem": "\xff"}', b"[" * 9000]
+)
 def test_a_damaged_file_denies(tmp_path: Path, content: bytes) -> None:
     settings = settings_in(tmp_path)
     site_policy.published_file(settings).write_bytes(content)

@@ -66,6 +66,10 @@ HELLO = packed(Hello(protocol=VERSION))
         (HELLO + packed([1, 2]), "cannot decode the message"),
         (HELLO + struct.pack(">I", 3) + b"\xc1\xc1\xc1", "cannot decode the message"),
         (HELLO + struct.pack(">I", 0), "cannot decode the message"),
+        (
+            HELLO + struct.pack(">I", 8) + b"\x81\xa4type\xa1\xff",
+            "cannot decode the message: a text in it is not UTF-8",
+        ),
         (HELLO + struct.pack(">I", 200_000) + b"\x91" * 200_000, "cannot decode the message"),
     ],
 )

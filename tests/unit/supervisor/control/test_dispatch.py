@@ -98,6 +98,23 @@ def find(body: Any, peer: Peer = ROOT, **values: Any) -> Any:
     return DISPATCH.find(raw, peer, GUARD, **values).decode(raw)
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"\x81\xa4type\xa1\xff", "cannot understand the request: it does not name a verb in `type`"),
+        (b"\x82\xa4type\xaathing.read\xa4name\xa1\xff", "cannot do thing.read: a text in it is not UTF-8"),
+        # The field that is named in the reason is decoded once more.
+        (b"\x83\xa4type\xaathing.read\xa4part\x07\xa4name\xa1\xff", "cannot do thing.read: "),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_refused(body: bytes, message: str) -> None:
+    raw = msgspec.Raw(body)
+    with pytest.raises(Problem) as refused:
+        DISPATCH.find(raw, ROOT, GUARD).decode(raw)
+    assert refused.value.code is Code.INVALID
+    assert refused.value.message.startswith(message)
+
+
 def test_each_kind_of_verb_is_found_with_its_handler() -> None:
     kinds = {
         "thing.read": Kind.READ,
