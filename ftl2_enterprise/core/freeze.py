@@ -55,12 +55,12 @@ class Freeze(Wire, frozen=True, kw_only=True):
         return self.until is not None and self.until <= now
 
 
-def unusable_policy(problem: str) -> str:
+def sentence_of_unusable_policy(problem: str) -> str:
     """What follows from a problem of the policy, in a sentence; empty without one."""
     return f"nothing has an effect, because the site policy cannot be used: {problem}" if problem else ""
 
 
-def of_unusable_policy(sentence: str) -> Freeze:
+def freeze_of_unusable_policy(sentence: str) -> Freeze:
     """The freeze of everything while a policy cannot be used, with that reason."""
     return Freeze(id=UNUSABLE_POLICY, scope=FreezeScope.ALL, reason=sentence, by="ftl2-enterprise", since=0)
 

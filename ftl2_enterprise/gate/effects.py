@@ -135,8 +135,8 @@ class Effect:
         try:
             text = _ENCODER.encode(form)
         except TypeError:
-            # Keys that are no texts, or of several types, which have no order.
-            text = _ENCODER.encode(_plain(form))
+            # Keys that are no texts, or of several types, which have no order. No form above is a pair.
+            text = _ENCODER.encode(("", _plain(form)))
         return sha256(text.encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftl2_enterprise.core.addresses import normal, number_of
-from ftl2_enterprise.core.freeze import Freeze, FreezeScope, of_unusable_policy, unusable_policy
+from ftl2_enterprise.core.freeze import Freeze, FreezeScope, freeze_of_unusable_policy, sentence_of_unusable_policy
 from ftl2_enterprise.gate.effects import LOCAL, EffectKind
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def with_unusable(freezes: Sequence[Freeze], problem: str) -> Sequence[Freeze]:
     Its verdicts would deny everything, which ends what runs until a person starts it again; what a freeze holds
     continues when the policy has been repaired.
     """
-    return (*freezes, of_unusable_policy(unusable_policy(problem))) if problem else freezes
+    return (*freezes, freeze_of_unusable_policy(sentence_of_unusable_policy(problem))) if problem else freezes
 
 
 def covers(freeze: Freeze, effect: Effect) -> bool:

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.core.freeze import unusable_policy
+from ftl2_enterprise.core.freeze import sentence_of_unusable_policy
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.quantities import bytes_of, processors_of
 from ftl2_enterprise.core.settings.model import Loaded
@@ -123,7 +123,7 @@ def parts(descriptors: Mapping[str, int], begun: Startup, database: Store) -> co
         retention=[retention for one in found for retention in one.retention(context)],
         links=links(),
         applied=live.apply,
-        policy=lambda: (site().revision, unusable_policy(site().problem)),
+        policy=lambda: (site().revision, sentence_of_unusable_policy(site().problem)),
     )
 
 

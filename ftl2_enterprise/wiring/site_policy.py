@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from ftl2_enterprise.core.freeze import unusable_policy
+from ftl2_enterprise.core.freeze import sentence_of_unusable_policy
 from ftl2_enterprise.core.problem import Problem, invalid, unavailable
 from ftl2_enterprise.gate.policy import published
 from ftl2_enterprise.gate.policy.settings import PolicySettings
@@ -108,7 +108,7 @@ def start(settings: Settings) -> str | None:
             if service == _service() and not policy.problem:
                 return f"the previous site policy stays in force: {problem}"
         _refuse_everything(settings, str(problem))
-        return unusable_policy(str(problem))
+        return sentence_of_unusable_policy(str(problem))
     return None
 
 

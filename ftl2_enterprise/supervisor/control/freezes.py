@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.core.children import Table  # noqa: TC001 - dispatch resolves the types of handlers
 from ftl2_enterprise.core.faults import FaultPoint, reach
-from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw, of_unusable_policy
+from ftl2_enterprise.core.freeze import UNUSABLE_POLICY, Freeze, FreezeScope, Thaw, freeze_of_unusable_policy
 from ftl2_enterprise.core.problem import Problem, invalid
 from ftl2_enterprise.gate.effects import EffectKind
 from ftl2_enterprise.protocol.service.verbs import FreezeRecord, ListFreezes
@@ -90,7 +90,7 @@ class Freezes:
         now = self._clock.now()
         found = [freeze for freeze in self.files.in_force() if not freeze.is_over(now)]
         if sentence := self._unusable():
-            found.append(of_unusable_policy(sentence))
+            found.append(freeze_of_unusable_policy(sentence))
         return [FreezeRecord(freeze=one, name=self._name_of(tx, one)) for one in found[: request.limit]]
 
     def _name_of(self, tx: Tx, freeze: Freeze) -> str | None:
