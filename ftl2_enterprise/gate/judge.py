@@ -81,8 +81,9 @@ def _verdict(effect: Effect, context: GateContext, *, begins: bool) -> Verdict:
     needs: list[ApprovalNeed] = []
     reasons: list[str] = []
     if found.decision is RuleDecision.ASK:
-        needs.append((found.rule.needs if found.rule is not None else None) or ApprovalNeed())
-        reasons.append(_sentence("approval is required", effect, found))
+        for one in (found, *found.also):
+            needs.append((one.rule.needs if one.rule is not None else None) or ApprovalNeed())
+            reasons.append(_sentence("approval is required", effect, one))
     if effect.kind is EffectKind.ACTION and context.remediation is Remediation.ASK:
         needs.append(ApprovalNeed())
         reasons.append("remediation is `ask`")

@@ -47,7 +47,12 @@ def selection(loop: ValueKind) -> tuple[Option, ...]:
     return (
         Option("all", "Everything.", short="a"),
         Option("loop", "What this loop does.", loop, value="LOOP"),
-        Option("host", "Calls on this host, whatever its name in an inventory.", TEXT, value="HOST"),
+        Option(
+            "host",
+            "Calls on this host, under every name in the inventory of a loop.",
+            TEXT,
+            value="HOST",
+        ),
         Option("group", "Calls on the hosts of this group.", TEXT, value="GROUP"),
         Option("models", "Requests to models."),
     )

@@ -7,8 +7,9 @@ matches.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, RuleDecision]) -> Finding:
     """The strictest decision of all policies; the default of the origin counts unless the site's policy decides.
 
+    If several require an approval, the finding has all of them.
+
     In one policy the first matching rule decides. A policy of which something could not be read denies everything.
     """
-    subject: _JudgedEffect | None = None
+    subjects: list[_JudgedEffect] = []
     found: list[Finding] = []
     is_decided = False
     for policy in policies:
@@ -39,14 +42,19 @@ def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, Ru
             return Finding(decision=RuleDecision.DENY, policy=policy)
         if not policy.rules:
             continue
-        subject = subject or _JudgedEffect(effect)
-        rule = _first_match(policy, subject)
-        if rule is not None:
-            found.append(Finding(decision=rule.decision, policy=policy, rule=rule))
-            is_decided |= policy.is_site
+        subjects = subjects or [_JudgedEffect(one) for one in (effect, _where_it_leads(effect)) if one is not None]
+        # A rule about the name of a link does not take precedence over one about the place to which it leads.
+        rules = [rule for subject in subjects if (rule := _first_match(policy, subject)) is not None]
+        distinct = {rule.number: rule for rule in rules}.values()
+        found += [Finding(decision=rule.decision, policy=policy, rule=rule) for rule in distinct]
+        is_decided |= bool(rules) and policy.is_site
     if not is_decided and effect.kind is EffectKind.ACTION:
         found.append(_BY_DEFAULT[defaults.get(effect.origin, RuleDecision.ALLOW)])
-    return max(found, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
+    strictest = max(found, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
+    if strictest.decision is not RuleDecision.ASK:
+        return strictest
+    also = tuple(one for one in found if one.decision is RuleDecision.ASK and one is not strictest)
+    return replace(strictest, also=also) if also else strictest
 
 
 def first_match(policy: Policy, effect: Effect) -> PolicyRule | None:
@@ -71,6 +79,30 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
             if subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
                 return written_paths(effect)
     return ()
+
+
+def _where_it_leads(effect: Effect) -> Effect | None:
+    """The effect with the places to which its paths lead, in place of the paths; None if they lead nowhere else."""
+    places = {path: found[0].rstrip("/") or "/" for path, found in effect.resolved.items() if found}
+    if all(path == place for path, place in places.items()):
+        return None
+    params = {name: _with_places(value, places) for name, value in effect.params.items()}
+    return replace(effect, params=params, resolved={place: effect.resolved[path] for path, place in places.items()})
+
+
+def _with_places(value: Any, places: Mapping[str, str]) -> Any:
+    match value:
+        case str():
+            if value in places:
+                return places[value]
+            # In a command, longer paths first: one may be the beginning of another.
+            for path in sorted((one for one in places if "/" in one.strip("/")), key=len, reverse=True):
+                value = value.replace(path, places[path])
+            return value
+        case list() | tuple():
+            return [_with_places(one, places) for one in cast("Sequence[Any]", value)]
+        case _:
+            return value
 
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:

@@ -111,3 +111,5 @@ class Finding:
     policy: Policy = field(default_factory=Policy)
     rule: PolicyRule | None = None
     """None if a default decides, or a policy that cannot be used."""
+    also: tuple[Finding, ...] = ()
+    """Of an effect that needs an approval: what else requires one, each perhaps of other people."""

@@ -211,13 +211,10 @@ class LoopContext:
         """Why nothing can run that call, whatever the verdict is; None if it can be run."""
         return refused(requested, self.modules)
 
-    async def run(self, requested: RequestedCall, now: GateContext | None = None) -> ModuleResult:
-        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`.
-
-        `now`: the gate, if several calls begin at once. Whatever it was, each is judged when it is about to begin.
-        """
+    async def run(self, requested: RequestedCall) -> ModuleResult:
+        """Run a call if the gate allows it now; the result of a call that it does not allow is `held`."""
         effect = self.effect(requested)
-        now, is_approved = now or self.gate, bool(self.grants.effects)
+        now, is_approved = self.gate, bool(self.grants.effects)
         verdict = gate.judge(effect, now)
         resolved: Mapping[str, tuple[str, ...]] = {}
         if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ftl2_enterprise.gate.judge import GateContext
     from ftl2_enterprise.loops.engine.calls import RequestedCall
     from ftl2_enterprise.loops.engine.context import LoopContext
 
@@ -48,9 +47,9 @@ def not_an_observation(module: str, params: Mapping[str, Any]) -> str:
     )
 
 
-async def run_fenced(engine: LoopContext, requested: RequestedCall, now: GateContext) -> ModuleResult:
+async def run_fenced(engine: LoopContext, requested: RequestedCall) -> ModuleResult:
     """Run an observation with its fence, or without if the host cannot build the sandbox and the gate allows it."""
-    result = await engine.run(requested, now)
+    result = await engine.run(requested)
     if result.cannot_fence is not None:
         unfenced = replace(requested, fence=Fence.NONE)
         verdict = engine.judge(unfenced)

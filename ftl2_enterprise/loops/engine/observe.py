@@ -262,12 +262,12 @@ async def _run(
 
     Only the rows are redacted; rules and checks evaluate the results as they were observed.
     """
-    turns, now = asyncio.Semaphore(engine.limits.parallel_hosts), engine.gate
+    turns = asyncio.Semaphore(engine.limits.parallel_hosts)
     todo = [(row_id, planned, planned.call) for row_id, planned in begun if planned.call is not None]
 
     async def call(requested: RequestedCall) -> ModuleResult:
         async with turns:
-            return await run_fenced(engine, requested, now)
+            return await run_fenced(engine, requested)
 
     # Several rules may declare the same observation: it runs once.
     distinct = {_key(one): one for _, _, one in todo}

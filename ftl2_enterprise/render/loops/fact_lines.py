@@ -150,7 +150,8 @@ def header(loop: Loop) -> list[Line]:
         )
     ]
     if spec.dry_run:
-        lines.append(line(("dry run: nothing is changed", Role.ACCENT), indent=INDENT))
+        words = "no action is executed; checks run as they are written" if spec.run_checks else "nothing is changed"
+        lines.append(line((f"dry run: {words}", Role.ACCENT), indent=INDENT))
     return lines
 
 

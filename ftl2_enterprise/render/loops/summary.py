@@ -26,7 +26,12 @@ def summary(
     if loop.state in RESUMABLE:
         lines.append(_next("resume", command(f"run --resume {name}")))
     elif loop.outcome is Outcome.PREVIEWED:
-        lines.append(line(("nothing was changed: this was a dry run", Role.FAINT), indent=2))
+        words = (
+            "no action was executed; checks ran as they are written"
+            if loop.spec.run_checks
+            else "nothing was changed"
+        )
+        lines.append(line((f"{words}: this was a dry run", Role.FAINT), indent=2))
     lines.append(_next("history", command(f"history {name} --actions")))
     return lines
 

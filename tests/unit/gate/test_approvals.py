@@ -205,6 +205,45 @@ def test_exactly_the_approved_effects_are_allowed():
     assert judge(one, replace(context, remediation=Remediation.NEVER)).ruling is Ruling.PREVIEW
 
 
+def asking(number=1, match=None, **need):
+    return PolicyRule(
+        number=number, match=match or {"module": "copy"}, reason="", source="p.yaml line 1",
+        decision=RuleDecision.ASK, needs=ApprovalNeed(**need),
+    )  # fmt: skip
+
+
+def test_of_several_policies_that_ask_each_states_who_must_agree():
+    site = Policy(rules=(asking(),), is_site=True)
+    loop = Policy(rules=(asking(by=ApproverAccess.ADMINISTER, people=2),))
+    one = effect(module="copy", params={"dest": "/srv/x"})
+    context = GateContext(policies=(site, loop), defaults={"manifest": RuleDecision.ASK})
+    verdict = judge(one, context)
+    assert verdict.needs == (ApprovalNeed(), ApprovalNeed(by=ApproverAccess.ADMINISTER, people=2))
+    assert verdict.reason.count("approval is required by") == 2
+    assert judge(one, replace(context, approved={one.digest(): {ApprovalNeed()}})).ruling is Ruling.ASK
+    assert judge(one, replace(context, approved={one.digest(): set(verdict.needs)})).ruling is Ruling.ALLOW
+    # Also next to the default, where the site has no rule about it.
+    assert judge(one, replace(context, policies=(loop,))).needs == (verdict.needs[1], verdict.needs[0])
+
+
+@pytest.mark.parametrize("params", [{"dest": "/link/x"}, {"cmd": "touch /link/x"}])
+@pytest.mark.parametrize("decision", [RuleDecision.DENY, RuleDecision.ASK])
+def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads(params, decision):
+    module = "copy" if "dest" in params else "command"
+    strict = PolicyRule(
+        number=2, match={"param.path": "/strict/*"}, reason="", source="", decision=decision,
+        needs=ApprovalNeed(people=2),
+    )  # fmt: skip
+    one = effect(module=module, params=params)
+    context = GateContext(
+        policies=(Policy(rules=(asking(match={"param.path": "/link/*"}), strict), is_site=True),),
+        approved={one.digest(): {ApprovalNeed()}},
+    )
+    assert judge(one, context).ruling is Ruling.ALLOW
+    verdict = judge(with_paths(one, {"/link/x": ("/strict/x",)}), context)
+    assert (verdict.ruling, verdict.permit) == (Ruling(decision.value), None)
+
+
 def test_an_approval_counts_only_for_what_was_required_of_the_people():
     asked = PolicyRule(
         number=1, match={"param.path": "/etc/*"}, reason="", source="", decision=RuleDecision.ASK,

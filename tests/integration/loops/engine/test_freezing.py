@@ -11,12 +11,12 @@ from ftl2_enterprise.loops.engine.context import RunLimits
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import Outcome
 from ftl2_enterprise.store.freeze_files import FreezeFiles
-from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, ok
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftl2_enterprise.loops.ports import Situation
+    from ftl2_enterprise.loops.ports import ModuleCall, ModuleResult, Situation
 
 SERVED = RunLimits(rest=0.0)
 SEE = ObservationSpec(name="seen", module="stat", params={"path": "/srv"}, host="web1")
@@ -62,3 +62,31 @@ async def test_a_loop_that_needs_other_hosts_continues(tmp_path: Path) -> None:
         freeze = Freeze(id="f1", scope=FreezeScope.TARGET, of="db1", reason="incident", by="ann (uid 7)", since=1)
         FreezeFiles(b.database.path).add(freeze)
         assert (await b.run()).outcome is Outcome.CONVERGED
+
+
+class Connecting(ScriptedModules):
+    """Records each host to which a call would connect, which comes before the last check of the call."""
+
+    def __init__(self) -> None:
+        super().__init__({"web1": [], "db1": []})
+        self.connected: list[str] = []
+
+    async def run(self, call: ModuleCall) -> ModuleResult:
+        self.connected.append(call.host)
+        return await super().run(call)
+
+
+async def test_an_observation_that_waits_for_its_turn_is_judged_when_it_has_it(tmp_path: Path) -> None:
+    modules = Connecting()
+    first = ObservationSpec(name="first", module="shell", params={"cmd": "id"}, host="db1")
+    limits = RunLimits(rest=0.0, parallel_hosts=1)
+    with bench(tmp_path, ScriptedDecider(DONE), modules=modules, limits=limits, observers=[first, SEE]) as b:
+
+        def freeze(call: ModuleCall) -> ModuleResult:
+            made = Freeze(id="f1", scope=FreezeScope.TARGET, of="web1", reason="incident", by="ann (uid 7)", since=1)
+            FreezeFiles(b.database.path).add(made)
+            return ok()
+
+        modules.handlers["shell"] = freeze
+        loop = await b.run()
+    assert (loop.frozen_by, loop.outcome, modules.connected) == ("f1", None, ["db1"])
