@@ -103,7 +103,8 @@ def short_action_lines(approval: ApprovalDetail | None) -> list[Line]:
         for one in actions[:SHOWN_ACTIONS]
     ]
     why = dict.fromkeys(one.asks for one in actions if one.asks)
-    return [*lines, *more_actions(len(actions)), *terms(why, map(who, approval.request.needs))]
+    needs = terms(why, map(who, approval.request.needs))
+    return [*lines, *more_actions(len(actions)), *needs, *_consents(approval, indent=DEEPER)]
 
 
 def terms(why: Iterable[str], needs: Iterable[str], *, indent: int = DEEPER) -> list[Line]:
@@ -131,21 +132,26 @@ def approval_lines(approval: ApprovalDetail) -> list[Line]:
         if one.refused:
             lines.append(line((one_line(one.refused, 300), Role.WARNING), indent=DEEPER + 4))
     lines += terms([], map(who, request.needs), indent=INDENT)
-    lines += [
-        line(
-            symbol("✔", Role.GOOD),
-            f"approved by {one_line(vote.name, 80)}",
-            (f": {one_line(vote.reason, 200)}" if vote.reason else "", Role.FAINT),
-            indent=INDENT,
-        )
-        for vote in approval.votes
-        if vote.approved
-    ]
+    lines += _consents(approval, indent=INDENT)
     if request.reason:
         lines.append(line((one_line(request.reason, 300), Role.WARNING), indent=INDENT))
     if request.state is ApprovalState.OPEN:
         lines.append(line(("expires: ", Role.FAINT), moment(request.deadline_at), indent=INDENT))
     return lines
+
+
+def _consents(approval: ApprovalDetail, *, indent: int) -> list[Line]:
+    """Who has agreed already."""
+    return [
+        line(
+            symbol("✔", Role.GOOD),
+            f"approved by {one_line(vote.name, 80)}",
+            (f": {one_line(vote.reason, 200)}" if vote.reason else "", Role.FAINT),
+            indent=indent,
+        )
+        for vote in approval.votes
+        if vote.approved
+    ]
 
 
 def who(need: RequiredPeople) -> str:
