@@ -26,7 +26,7 @@ def covered(record: FreezeRecord) -> str:
         case FreezeScope.KIND:
             return f"every {freeze.of.replace('_', ' ')}"
         case FreezeScope.TARGET:
-            return one_line(freeze.of)
+            return f"calls on {one_line(freeze.of)}"
 
 
 def freeze_lines(records: Iterable[FreezeRecord], now: Instant) -> list[Line]:

@@ -82,7 +82,7 @@ def _rule(rule: PolicyRuleLine) -> list[Line]:
         (f"{rule.decision:<6}", ROLES[rule.decision]), " ", one_line(about, 300), " ",
         (f"({rule.of} rule {rule.number}, {rule.source}, {' and '.join(rule.applies_to)})", Role.FAINT),
     )  # fmt: skip
-    more = [f"{who(rule.needs)} must agree"] if rule.needs is not None else []
+    more = [f"must agree: {who(rule.needs)}"] if rule.needs is not None else []
     return [head, *(line("       ", one_line(text, 300)) for text in (*more, rule.reason) if text)]
 
 

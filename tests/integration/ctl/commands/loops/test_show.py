@@ -82,10 +82,11 @@ def test_the_actions_that_wait_for_an_approval_are_listed(service, ctl):
     service.on(ListPrompts, [TO_APPROVE])
     lines = ctl("show", "web")[1].splitlines()
     at = lines.index("  prompt 3: Approve 1 action on web1?")
-    assert lines[at + 1 : at + 5] == [
+    assert lines[at + 1 : at + 6] == [
         "    1. copy on web1  dest=/etc/a",
         "    not run: 2. reboot on web1",
         "    needs: 2 persons with access to operate, of the group dba, not the person who submitted the loop",
+        "    approved by ada: change 4711",
         "    1) approve",
     ]
     assert service.asked_for(ListPrompts)[-1].loop == str(builders.loop().id)
