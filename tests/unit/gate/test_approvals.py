@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from ftl2_enterprise.gate.approvals import (
     Approval,
@@ -224,6 +226,23 @@ def test_of_several_policies_that_ask_each_states_who_must_agree():
     assert judge(one, replace(context, approved={one.digest(): set(verdict.needs)})).ruling is Ruling.ALLOW
     # Also next to the default, where the site has no rule about it.
     assert judge(one, replace(context, policies=(loop,))).needs == (verdict.needs[1], verdict.needs[0])
+
+
+ruled = st.lists(st.tuples(st.sampled_from(RuleDecision), st.integers(1, 4)), max_size=3)
+
+
+@hypothesis.given(ruled, ruled, st.sampled_from(RuleDecision))
+def test_another_policy_takes_no_person_away(site, loop, default):
+    def policy(rules, **values):
+        made = (replace(asking(n, people=people), decision=of) for n, (of, people) in enumerate(rules, 1))
+        return Policy(rules=tuple(made), **values)
+
+    one = effect(module="copy", params={"dest": "/srv/x"})
+    context = GateContext(policies=(policy(site, is_site=True),), defaults={"manifest": default})
+    both = judge(one, replace(context, policies=(*context.policies, policy(loop))))
+    for alone in (judge(one, context), judge(one, GateContext(policies=(policy(loop),)))):
+        assert both.ruling is not Ruling.ALLOW or alone.ruling is Ruling.ALLOW
+        assert both.ruling is Ruling.DENY or set(alone.needs) <= set(both.needs)
 
 
 @pytest.mark.parametrize("params", [{"dest": "/link/x"}, {"cmd": "touch /link/x"}])

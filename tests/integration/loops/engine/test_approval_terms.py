@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
+from ftl2_enterprise.gate.policy.file import load_policy
 from ftl2_enterprise.protocol.loops.approvals import ApprovalState
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision
 from ftl2_enterprise.protocol.loops.nouns import ActionState, LoopState, Outcome
@@ -35,6 +37,20 @@ async def test_a_policy_that_requires_more_people_since_it_was_asked_makes_it_vo
         assert (await b.run()).state is LoopState.WAITING
         assert ran(b) == []
         assert b.data("approval.voided")[0]["reason"] == "the policy requires other people since it was asked"
+        approve(b, ALICE)
+        assert (ran(b), latest(b).state) == ([], ApprovalState.OPEN)
+        approve(b, BOB)
+        assert (await b.run()).outcome is Outcome.CONVERGED
+
+
+async def test_of_two_policies_that_ask_both_must_be_satisfied(tmp_path: Path) -> None:
+    site, policy = tmp_path / "site.yml", tmp_path / "policy.yml"
+    site.write_text(ASK.format(people=1))
+    policy.write_text(ASK.format(people=2))
+    with asking(tmp_path, policy=str(policy)) as b:
+        of_site = replace(load_policy(site), is_site=True)
+        b.site = lambda: of_site
+        await b.run()
         approve(b, ALICE)
         assert (ran(b), latest(b).state) == ([], ApprovalState.OPEN)
         approve(b, BOB)
