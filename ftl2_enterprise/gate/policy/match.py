@@ -87,7 +87,9 @@ def _where_it_leads(effect: Effect) -> Effect | None:
     if all(path == place for path, place in places.items()):
         return None
     params = {name: _with_places(value, places) for name, value in effect.params.items()}
-    return replace(effect, params=params, resolved={place: effect.resolved[path] for path, place in places.items()})
+    return replace(
+        effect, params=params, resolved={place: effect.resolved[path][:1] for path, place in places.items()}
+    )
 
 
 def _with_places(value: Any, places: Mapping[str, str]) -> Any:
@@ -96,7 +98,7 @@ def _with_places(value: Any, places: Mapping[str, str]) -> Any:
             if value in places:
                 return places[value]
             # In a command, longer paths first: one may be the beginning of another.
-            for path in sorted((one for one in places if "/" in one.strip("/")), key=len, reverse=True):
+            for path in sorted((one for one in places if "/" in one and one.strip("/")), key=len, reverse=True):
                 value = value.replace(path, places[path])
             return value
         case list() | tuple():

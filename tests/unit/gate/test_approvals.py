@@ -245,9 +245,10 @@ def test_another_policy_takes_no_person_away(site, loop, default):
         assert both.ruling is Ruling.DENY or set(alone.needs) <= set(both.needs)
 
 
+@pytest.mark.parametrize("places", [("/strict/x",), ("/strict/x", "/link/x")])
 @pytest.mark.parametrize("params", [{"dest": "/link/x"}, {"cmd": "touch /link/x"}])
 @pytest.mark.parametrize("decision", [RuleDecision.DENY, RuleDecision.ASK])
-def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads(params, decision):
+def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads(params, decision, places):
     module = "copy" if "dest" in params else "command"
     strict = PolicyRule(
         number=2, match={"param.path": "/strict/*"}, reason="", source="", decision=decision,
@@ -259,8 +260,17 @@ def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads
         approved={one.digest(): {ApprovalNeed()}},
     )
     assert judge(one, context).ruling is Ruling.ALLOW
-    verdict = judge(with_paths(one, {"/link/x": ("/strict/x",)}), context)
+    verdict = judge(with_paths(one, {"/link/x": places}), context)
     assert (verdict.ruling, verdict.permit) == (Ruling(decision.value), None)
+
+
+def test_a_link_below_the_root_in_a_command_is_followed():
+    denied = PolicyRule(
+        number=2, match={"param.path": "/strict"}, reason="", source="", decision=RuleDecision.DENY
+    )  # fmt: skip
+    policies = (Policy(rules=(asking(match={"param.path": "/link"}), denied)),)
+    leads = with_paths(effect(module="command", params={"cmd": "touch /link"}), {"/link": ("/strict",)})
+    assert judge(leads, GateContext(policies=policies)).ruling is Ruling.DENY
 
 
 def test_an_approval_counts_only_for_what_was_required_of_the_people():
