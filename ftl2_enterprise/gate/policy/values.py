@@ -239,7 +239,7 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
     named = _file_name(effect, known)
     for path in given:
         inside = f"{path.rstrip('/')}/{named}"
-        if named and effect.resolved.get(path, ("/",))[0].endswith("/"):
+        if named and (effect.resolved.get(path) or ("/",))[0].endswith("/"):
             more += [text for item in _spelled(effect, inside) for text in item]
         if path in effect.resolved:
             more += [paths.normal(path), path]

@@ -264,6 +264,12 @@ def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads
     assert (verdict.ruling, verdict.permit) == (Ruling(decision.value), None)
 
 
+def test_a_path_that_leads_nowhere_is_compared_as_it_is_written():
+    leads = with_paths(effect(module="copy", params={"dest": "/link", "src": "a"}), {"/link": ()})
+    policies = (Policy(rules=(asking(match={"param.path": "/link*"}),)),)
+    assert judge(leads, GateContext(policies=policies)).ruling is Ruling.ASK
+
+
 def test_a_link_below_the_root_in_a_command_is_followed():
     denied = PolicyRule(
         number=2, match={"param.path": "/strict"}, reason="", source="", decision=RuleDecision.DENY
