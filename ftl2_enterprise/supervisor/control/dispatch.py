@@ -104,10 +104,8 @@ class Entry:
         """The request. Raises Problem(invalid) that names the field."""
         try:
             request = self.decoder.decode(body)
-        except UnicodeDecodeError as error:
-            raise invalid(f"cannot do {self.name}: {why_undecodable(error)}") from error
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise invalid(*_explained(str(error), self, body)) from error
+        except UNDECODABLE as error:
+            raise invalid(*_explained(error, self, body)) from error
         for name in self.verb.__struct_fields__:
             value = getattr(request, name)
             if type(value) is int and abs(value) > LARGEST:
@@ -265,8 +263,9 @@ _OUTSIDE = re.compile(
 _SIGNS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 
-def _explained(message: str, entry: Entry, body: msgspec.Raw) -> tuple[str, str | None]:
-    """The message of msgspec about a request, as a sentence and a hint."""
+def _explained(error: Exception, entry: Entry, body: msgspec.Raw) -> tuple[str, str | None]:
+    """What msgspec raised about a request, as a sentence and a hint."""
+    message = str(error)
     fields = list(entry.verb.__struct_fields__)
     if (match := _OUTSIDE.fullmatch(message)) and (value := _value_of(body, match["field"])) is not None:
         # As a command refuses the value of its option.
@@ -283,7 +282,7 @@ def _explained(message: str, entry: Entry, body: msgspec.Raw) -> tuple[str, str 
             return f"cannot do {entry.name}: it has no field {name!r}{match['rest'].replace('$.', '')}", None
         known = f"known are {', '.join(fields)}" if fields else "it takes none"
         return f"cannot do {entry.name}: it has no field {name!r}", f"did you mean {near[0]}?" if near else known
-    reason = shorten(message[:1].lower() + message[1:], _LONGEST_REASON)
+    reason = shorten(why_undecodable(error), _LONGEST_REASON)
     return f"cannot do {entry.name}: {reason.replace('`$.', '`')}", None
 
 
