@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from ftl2_enterprise.gate.effects import EffectKind, Mutates, Origin
 from ftl2_enterprise.gate.module_table import ModuleClass
@@ -30,30 +30,31 @@ if TYPE_CHECKING:
 def decide(policies: Sequence[Policy], effect: Effect, defaults: Mapping[str, RuleDecision]) -> Finding:
     """The strictest decision of all policies; the default of the origin counts unless the site's policy decides.
 
-    If several require an approval, the finding has all of them.
-
-    In one policy the first matching rule decides. A policy of which something could not be read denies everything.
+    In one policy the first matching rule decides; if paths of the effect lead elsewhere, the first about each of
+    their names. If several require an approval, the finding has all of them. A policy of which something could not be
+    read denies everything.
     """
-    subjects: list[_JudgedEffect] = []
-    found: list[Finding] = []
-    is_decided = False
-    for policy in policies:
-        if policy.problem:
-            return Finding(decision=RuleDecision.DENY, policy=policy)
-        if not policy.rules:
-            continue
-        subjects = subjects or [_JudgedEffect(one) for one in (effect, _where_it_leads(effect)) if one is not None]
-        # A rule about the name of a link does not take precedence over one about the place to which it leads.
-        rules = [rule for subject in subjects if (rule := _first_match(policy, subject)) is not None]
-        distinct = {rule.number: rule for rule in rules}.values()
-        found += [Finding(decision=rule.decision, policy=policy, rule=rule) for rule in distinct]
-        is_decided |= bool(rules) and policy.is_site
+    broken = next((policy for policy in policies if policy.problem), None)
+    if broken is not None:
+        return Finding(decision=RuleDecision.DENY, policy=broken)
+    with_rules = [policy for policy in policies if policy.rules]
+    found: dict[tuple[int, int], Finding] = {}
+    is_decided = bool(with_rules)
+    for subject in _subjects(effect) if with_rules else ():
+        is_decided_by_site = False
+        for which, policy in enumerate(with_rules):
+            rule = _first_match(policy, subject)
+            if rule is not None:
+                found[which, rule.number] = Finding(decision=rule.decision, policy=policy, rule=rule)
+                is_decided_by_site |= policy.is_site
+        is_decided &= is_decided_by_site
+    findings = list(found.values())
     if not is_decided and effect.kind is EffectKind.ACTION:
-        found.append(_BY_DEFAULT[defaults.get(effect.origin, RuleDecision.ALLOW)])
-    strictest = max(found, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
+        findings.append(_BY_DEFAULT[defaults.get(effect.origin, RuleDecision.ALLOW)])
+    strictest = max(findings, key=lambda one: one.decision.strictness, default=_BY_DEFAULT[RuleDecision.ALLOW])
     if strictest.decision is not RuleDecision.ASK:
         return strictest
-    also = tuple(one for one in found if one.decision is RuleDecision.ASK and one is not strictest)
+    also = tuple(one for one in findings if one.decision is RuleDecision.ASK and one is not strictest)
     return replace(strictest, also=also) if also else strictest
 
 
@@ -81,30 +82,21 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
     return ()
 
 
-def _where_it_leads(effect: Effect) -> Effect | None:
-    """The effect with the places to which its paths lead, in place of the paths; None if they lead nowhere else."""
-    places = {path: found[0].rstrip("/") or "/" for path, found in effect.resolved.items() if found}
-    if all(path == place for path, place in places.items()):
-        return None
-    params = {name: _with_places(value, places) for name, value in effect.params.items()}
-    return replace(
-        effect, params=params, resolved={place: effect.resolved[path][:1] for path, place in places.items()}
-    )
+def _subjects(effect: Effect) -> list[_JudgedEffect]:
+    """What rules are applied to: the effect; if its paths lead elsewhere, also each of their names separately.
 
-
-def _with_places(value: Any, places: Mapping[str, str]) -> Any:
-    match value:
-        case str():
-            if value in places:
-                return places[value]
-            # In a command, longer paths first: one may be the beginning of another.
-            for path in sorted((one for one in places if "/" in one and one.strip("/")), key=len, reverse=True):
-                value = value.replace(path, places[path])
-            return value
-        case list() | tuple():
-            return [_with_places(one, places) for one in cast("Sequence[Any]", value)]
-        case _:
-            return value
+    So a rule about one name does not take precedence over a later, stricter one about another.
+    """
+    every = _JudgedEffect(effect)
+    places = effect.resolved
+    if all(one.rstrip("/") == path.rstrip("/") for path, found in places.items() for one in found):
+        return [every]
+    subjects = [every, _JudgedEffect(replace(effect, resolved={}))]
+    # First where the paths lead, then the links themselves, in directories without links.
+    for which in (0, -1) if any(len(found) > 1 for found in places.values()) else (0,):
+        alone = {path: (found[which],) for path, found in places.items() if found}
+        subjects.append(_JudgedEffect(replace(effect, resolved=alone), also_written=False))
+    return subjects
 
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
@@ -118,8 +110,9 @@ def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
 class _JudgedEffect:
     """One effect, prepared for comparisons with many rules."""
 
-    def __init__(self, effect: Effect) -> None:
+    def __init__(self, effect: Effect, *, also_written: bool = True) -> None:
         self.effect: Effect = effect
+        self._also_written: bool = also_written
         self.kinds: frozenset[AppliesTo] = _kinds(effect)
         self._values: dict[str, Values] = {}
 
@@ -188,7 +181,7 @@ class _JudgedEffect:
         name = key.removeprefix(PARAM)
         known = self._values.get(name)
         if known is None:
-            known = self._values[name] = values(self.effect, name)
+            known = self._values[name] = values(self.effect, name, also_written=self._also_written)
         return known
 
     def _does_more(self, conditions: Iterable[tuple[str, Pattern]]) -> bool:

@@ -76,14 +76,17 @@ class Values:
     meaning: Meaning = Meaning.PLAIN
 
 
-def values(effect: Effect, name: str) -> Values:
-    """What a condition about the parameter `name` is compared with."""
+def values(effect: Effect, name: str, *, also_written: bool = True) -> Values:
+    """What a condition about the parameter `name` is compared with.
+
+    `also_written`: whether a path that the host has resolved is compared as it is written, too.
+    """
     known = find(effect.module)
     meaning, covered = _covered(effect.module, name)
     names = [one for one in covered if one in effect.params]
     match meaning:
         case Meaning.PATH:
-            return _paths(effect, known, name, names)
+            return _paths(effect, known, name, names, also_written=also_written)
         case Meaning.COMMAND:
             return _commands(effect, known, names)
         case _:
@@ -227,7 +230,10 @@ def _strings(value: Any) -> tuple[str, ...]:
 # --- paths ---------------------------------------------------------------------------------------------------------
 
 
-def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) -> Values:
+def _paths(effect: Effect, known: Module | None, name: str, names: list[str], *, also_written: bool) -> Values:
+    def as_written(path: str, *, spell: Callable[[str], str] = paths.normal) -> tuple[str, ...]:
+        return (spell(path),) if also_written or path not in effect.resolved else ()
+
     lists = known.lists if known is not None else ()
     given = [path for one in names for path in _split(effect.params[one], is_list=one in lists)]
     if known is None:
@@ -242,9 +248,9 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
         if named and (effect.resolved.get(path) or ("/",))[0].endswith("/"):
             more += [text for item in _spelled(effect, inside) for text in item]
         if path in effect.resolved:
-            more += [paths.normal(path), path]
+            more += (*as_written(path), *as_written(path, spell=str))
         if _changes_all_below(effect, known):
-            trees += [paths.normal(path), *(item[0] for item in _spelled(effect, path))]
+            trees += [*as_written(path), *(item[0] for item in _spelled(effect, path))]
     visible: list[str] = []
     folders: list[str] = []
     is_complete = True
@@ -254,21 +260,21 @@ def _paths(effect: Effect, known: Module | None, name: str, names: list[str]) ->
         for path in found.paths:
             spelled = _spelled(effect, path)
             items += spelled
-            more.append(paths.normal(path))
+            more += as_written(path)
             places = [item[0] for item in spelled]
-            visible += [*places, *filter(None, map(paths.known_part, (path, *places)))]
+            visible += [*places, *filter(None, map(paths.known_part, (*as_written(path, spell=str), *places)))]
         for path in written.named_files(effect, known):
             spelled = _spelled(effect, path)
             items += spelled
-            more.append(paths.normal(path))
+            more += as_written(path)
             trees += [item[0] for item in spelled] if _changes_all_below(effect, known) else []
         for path in written.default_files(effect, known):
             folder = path.removesuffix("/*")
-            places = [folder, *(text for item in _spelled(effect, folder) for text in item)]
+            places = [*as_written(folder, spell=str), *(text for item in _spelled(effect, folder) for text in item)]
             more += [f"{one}/*" for one in places] if folder != path else places
             folders += places if folder != path else []
         for path in written.linked(effect):
-            more += [paths.normal(path), *(text for item in _spelled(effect, path) for text in item)]
+            more += [*as_written(path), *(text for item in _spelled(effect, path) for text in item)]
     return Values(
         items=tuple(items),
         more=tuple(more),

@@ -36,7 +36,8 @@ def default_files(effect: Effect, known: Module | None) -> tuple[str, ...]:
     if known is None or not known.default_writes:
         return ()
     found = tuple(_made(known, effect.params, known.default_writes))
-    return tuple(dict.fromkeys((*found, *filter(None, map(_usual_home, found)))))
+    unknown = (path for path in found if path.removesuffix("/*") not in effect.resolved)
+    return tuple(dict.fromkeys((*found, *filter(None, map(_usual_home, unknown)))))
 
 
 def linked(effect: Effect) -> tuple[str, ...]:

@@ -240,14 +240,14 @@ def _is_outdated(tx: Tx, request: ApprovalRequest) -> bool:
 # --- using an approval ---------------------------------------------------------------------------------------------
 
 
-def use(
+async def use(
     engine: LoopContext, iteration: Iteration, request: ApprovalRequest, seen: Sequence[ObservationResult]
 ) -> ApprovedDecision | str:
     """Begin the approved actions, once, exactly as they were approved; else end the approval: the text is why."""
     asked = engine.journal.read(loop_rows.get_iteration, request.iteration_id)
     decision = asked.decision
     assert decision is not None
-    judged = execute.judge_actions(engine, decision.actions, origin="decision")
+    judged = await execute.judge_to_ask(engine, decision.actions)
     effects, observations = _bound(judged, request.salt), digest_of_observations(engine, seen)
     votes = approval_terms.approvals_of(engine.journal.read(approval_rows.get_votes, request.id))
     terms = approval_terms.terms_of(request)
@@ -302,7 +302,7 @@ def revoke(engine: LoopContext) -> None:
     engine.grants.effects = {}
 
 
-def restore(engine: LoopContext, iteration: Iteration) -> None:
+async def restore(engine: LoopContext, iteration: Iteration) -> None:
     """Allow the rest of an interrupted iteration that executes approved actions, if its approval is still valid.
 
     The observations are those of the approval: the iteration has observed them itself before it used it.
@@ -310,7 +310,7 @@ def restore(engine: LoopContext, iteration: Iteration) -> None:
     request = engine.journal.read(approval_rows.used_by, iteration.id)
     if request is None or iteration.decision is None:
         return
-    judged = execute.judge_actions(engine, iteration.decision.actions, origin="decision")
+    judged = await execute.judge_to_ask(engine, iteration.decision.actions)
     terms = approval_terms.terms_of(request)
     effects = _bound(judged, request.salt)
     now = engine.clock.now()

@@ -218,7 +218,7 @@ class LoopContext:
         verdict = gate.judge(effect, now)
         resolved: Mapping[str, tuple[str, ...]] = {}
         if verdict.permit is not None and (paths := gate.paths_to_resolve(effect, now)):
-            found = await self._resolve(requested, paths)
+            found = await self.resolve(requested, paths)
             if isinstance(found, ModuleResult):
                 return found
             resolved = found
@@ -269,7 +269,7 @@ class LoopContext:
         denied = verdict.ruling in {Ruling.DENY, Ruling.ASK}
         return ModuleResult(success=False, held=True, denied=denied, frozen=verdict.freeze, error=error)
 
-    async def _resolve(
+    async def resolve(
         self, requested: RequestedCall, paths: Sequence[str]
     ) -> Mapping[str, tuple[str, ...]] | ModuleResult:
         """Where paths lead on the host of a call, as of now; the result of the call if that cannot be found out.

@@ -12,7 +12,7 @@ import msgspec
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.core.problem import Problem
 from ftl2_enterprise.core.redact import contains_mask
-from ftl2_enterprise.gate import freezes as gate_freezes
+from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.effects import EffectKind, Origin
 from ftl2_enterprise.gate.verdicts import Ruling
 from ftl2_enterprise.loops.engine.calls import RequestedCall
@@ -106,6 +106,33 @@ def judge_actions(
     return judged
 
 
+async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> list[JudgedAction]:
+    """As `judge_actions`, of a decision; what people would have to approve is judged with its links followed.
+
+    So they are not asked about what would be denied, and everyone is asked who has to agree. If a host does not
+    answer now, the last check before the action does the same.
+    """
+    judged = judge_actions(engine, actions, origin="decision")
+    if not any(one.asks for one in judged):
+        return judged
+    turns = asyncio.Semaphore(engine.limits.parallel_hosts)
+
+    async def follow(one: JudgedAction) -> JudgedAction:
+        paths = gate.paths_to_resolve(one.effect, engine.gate) if one.asks and one.effect is not None else ()
+        if not paths or one.effect is None:
+            return one
+        action = actions[one.row.n - 1]
+        requested = _requested_call(engine, one.effect.origin, action.module, action.params, one.row.host)
+        async with turns:
+            places = await engine.resolve(requested, paths)
+        if isinstance(places, ModuleResult):
+            return one
+        verdict = engine.judge_effect(gate.with_paths(one.effect, places))
+        return _settled(engine, action, one.row.n, one.row.host, "decision", one.effect, verdict)
+
+    return await run_concurrently(map(follow, judged))
+
+
 def plan(
     engine: LoopContext, actions: Sequence[ActionSpec], *, origin: str, first: int = 1
 ) -> list[action_units.NewAction]:
@@ -130,11 +157,17 @@ def _judged(
     requested = _requested_call(engine, origin_of(engine, origin), action.module, action.params, host)
     why = engine.refused(requested)
     effect = engine.effect(requested)
-    verdict = engine.judge_effect(effect, now) if why is None else None
+    if why is not None:
+        row = _row(engine, action, n, host, origin, (ActionEvent.FAILED, why))
+        return JudgedAction(row=row, params=action.params, effect=effect)
+    return _settled(engine, action, n, host, origin, effect, engine.judge_effect(effect, now))
+
+
+def _settled(
+    engine: LoopContext, action: ActionSpec, n: int, host: str, origin: str, effect: Effect, verdict: Verdict
+) -> JudgedAction:
     settled: tuple[ActionEvent, str | None] | None = None
-    if verdict is None:
-        settled = ActionEvent.FAILED, why
-    elif verdict.ruling is Ruling.DENY:
+    if verdict.ruling is Ruling.DENY:
         settled = ActionEvent.DENIED, verdict.reason
     elif verdict.ruling is Ruling.PREVIEW:
         settled = ActionEvent.PREVIEWED, verdict.reason if verdict.needs else None

@@ -86,7 +86,7 @@ async def run(engine: LoopContext) -> RunEnd:
         try:
             if last is None or fresh:
                 reason = await _begin(engine, now)
-            elif _can_resume(engine, last):
+            elif await _can_resume(engine, last):
                 reason = await _resume(engine, now, last)
             else:
                 continue
@@ -116,7 +116,7 @@ def _hold(engine: LoopContext, freeze: Freeze) -> RunEnd:
 # --- after a crash -------------------------------------------------------------------------------------------------
 
 
-def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
+async def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
     """Whether an interrupted iteration can continue; if not, it is ended here, and a new one observes again."""
     if iteration.state is IterationState.ASKING:
         return True
@@ -126,7 +126,7 @@ def _can_resume(engine: LoopContext, iteration: Iteration) -> bool:
     if iteration.state is IterationState.DECIDING:
         fit = fit and observe.are_as_seen(journal.read(observe.stored_observations, iteration.id))
     if iteration.state is IterationState.EXECUTING:
-        approving.restore(engine, iteration)
+        await approving.restore(engine, iteration)
         rows = journal.read(action_rows.get_actions_for_iteration, iteration.id)
         in_doubt = any(row.state in {ActionState.RUNNING, ActionState.UNKNOWN} for row in rows)
         by_rule = (iteration.decided_by or "").startswith("rule:")
@@ -250,7 +250,7 @@ async def _decide(
     """Execute what people have approved since, or decide."""
     again: str | None = None
     if now.approval is not None and now.approval.state is ApprovalState.APPROVED:
-        used = approving.use(engine, iteration, now.approval, situation.seen)
+        used = await approving.use(engine, iteration, now.approval, situation.seen)
         if isinstance(used, approving.ApprovedDecision):
             planned = execute.runnable(engine, used.decision.actions, [one.row for one in used.judged], used.ids)
             return await _execute(engine, now.loop, iteration, used.decision, planned)
@@ -320,10 +320,12 @@ async def _follow(
         inventory_state.apply_with_next(engine, iteration, decision.state_ops)
         prompting.put(engine, iteration, decide.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
-    judged = execute.judge_actions(engine, decision.actions, origin="decision")
+    judged = await execute.judge_to_ask(engine, decision.actions)
     stored = decide.redacted(engine, decision)
     if approving.must_ask(judged):
-        return await _ask_for_approval(engine, now, iteration, stored, by=by, seen=situation.seen, again=again)
+        # The stored decision is what will be executed, without the text of secrets.
+        asked = judged if stored.actions == decision.actions else await execute.judge_to_ask(engine, stored.actions)
+        return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     rows, journal = await foresee.rows(engine, judged), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
@@ -384,13 +386,12 @@ async def _ask_for_approval(
     now: LoopSnapshot,
     iteration: Iteration,
     decision: Decision,
+    judged: Sequence[execute.JudgedAction],
     *,
     by: str,
     seen: Sequence[ObservationResult],
     again: str | None,
 ) -> RunEnd | None:
-    """Ask people to approve the actions of the decision, which is the stored one: it is what will be executed."""
-    judged = execute.judge_actions(engine, decision.actions, origin="decision")
     why = approving.why_not_askable(judged) or approving.still_rejected(engine, now.approval, seen, judged)
     if why is not None:
         return _end_unapproved(engine, iteration, why)

@@ -245,40 +245,6 @@ def test_another_policy_takes_no_person_away(site, loop, default):
         assert both.ruling is Ruling.DENY or set(alone.needs) <= set(both.needs)
 
 
-@pytest.mark.parametrize("places", [("/strict/x",), ("/strict/x", "/link/x")])
-@pytest.mark.parametrize("params", [{"dest": "/link/x"}, {"cmd": "touch /link/x"}])
-@pytest.mark.parametrize("decision", [RuleDecision.DENY, RuleDecision.ASK])
-def test_a_rule_about_a_link_does_not_hide_one_about_the_place_to_which_it_leads(params, decision, places):
-    module = "copy" if "dest" in params else "command"
-    strict = PolicyRule(
-        number=2, match={"param.path": "/strict/*"}, reason="", source="", decision=decision,
-        needs=ApprovalNeed(people=2),
-    )  # fmt: skip
-    one = effect(module=module, params=params)
-    context = GateContext(
-        policies=(Policy(rules=(asking(match={"param.path": "/link/*"}), strict), is_site=True),),
-        approved={one.digest(): {ApprovalNeed()}},
-    )
-    assert judge(one, context).ruling is Ruling.ALLOW
-    verdict = judge(with_paths(one, {"/link/x": places}), context)
-    assert (verdict.ruling, verdict.permit) == (Ruling(decision.value), None)
-
-
-def test_a_path_that_leads_nowhere_is_compared_as_it_is_written():
-    leads = with_paths(effect(module="copy", params={"dest": "/link", "src": "a"}), {"/link": ()})
-    policies = (Policy(rules=(asking(match={"param.path": "/link*"}),)),)
-    assert judge(leads, GateContext(policies=policies)).ruling is Ruling.ASK
-
-
-def test_a_link_below_the_root_in_a_command_is_followed():
-    denied = PolicyRule(
-        number=2, match={"param.path": "/strict"}, reason="", source="", decision=RuleDecision.DENY
-    )  # fmt: skip
-    policies = (Policy(rules=(asking(match={"param.path": "/link"}), denied)),)
-    leads = with_paths(effect(module="command", params={"cmd": "touch /link"}), {"/link": ("/strict",)})
-    assert judge(leads, GateContext(policies=policies)).ruling is Ruling.DENY
-
-
 def test_an_approval_counts_only_for_what_was_required_of_the_people():
     asked = PolicyRule(
         number=1, match={"param.path": "/etc/*"}, reason="", source="", decision=RuleDecision.ASK,

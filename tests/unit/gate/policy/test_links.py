@@ -1,0 +1,149 @@
+"""Paths that lead elsewhere: each of their names is judged separately, and the strictest decision counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from ftl2_enterprise.gate import judge as gate
+from ftl2_enterprise.gate.approvals import ApprovalNeed
+from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
+from ftl2_enterprise.gate.policy.types import Policy, PolicyRule, RuleDecision
+from ftl2_enterprise.gate.verdicts import Ruling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftl2_enterprise.gate.verdicts import Verdict
+
+type Rules = Sequence[tuple[RuleDecision, str, str]]
+"""Of each rule the decision, the module and the path."""
+
+STRICTNESS = [Ruling.ALLOW, Ruling.ASK, Ruling.DENY]
+ALLOW, ASK, DENY = RuleDecision.ALLOW, RuleDecision.ASK, RuleDecision.DENY
+
+
+def policy(rules: Rules, *, is_site: bool = True) -> Policy:
+    made = (
+        PolicyRule(
+            number=n, match={"module": module, "param.path": path}, reason="", source=f"p.yml line {n}",
+            decision=decision, needs=ApprovalNeed(people=n),
+        )
+        for n, (decision, module, path) in enumerate(rules, 1)
+    )  # fmt: skip
+    return Policy(rules=tuple(made), is_site=is_site)
+
+
+def effect(module: str, **params: Any) -> Effect:
+    return Effect(kind=EffectKind.ACTION, origin=Origin.MODEL, subject="test:1", module=module, params=params)
+
+
+def judge(
+    one: Effect,
+    site: Rules,
+    loop: Rules = (),
+    default: RuleDecision = ALLOW,
+    *,
+    resolved: Mapping[str, tuple[str, ...]] | None = None,
+) -> Verdict:
+    context = gate.GateContext(policies=(policy(site), policy(loop, is_site=False)), defaults={Origin.MODEL: default})
+    return gate.judge(gate.with_paths(one, resolved or {}), context)
+
+
+# `/strict` is a directory of the host; the others are names of it, or of a file in it.
+CALLS = {
+    "copy": lambda path: {"dest": path, "src": "sshd"},
+    "file": lambda path: {"path": path, "state": "absent"},
+    "command": lambda path: {"cmd": f"touch {path} /other/file"},
+    "git": lambda path: {"repo": "https://example.org/x", "dest": path},
+    "unknown_module": lambda path: {"target": path},
+}
+WRITTEN = ["/link", "/link/x", "/a/link", "/link/d"]
+PLACES = [
+    ("/strict/",),
+    ("/strict/x",),
+    ("/strict/x", "/b/link"),
+    ("/strict/", "/b/link"),
+    ("/strict/d/", "/strict/e"),
+]
+PATTERNS = ["*", "/link", "/link*", "/link/*", "/a/*", "/b/*", "/strict", "/strict/*", "/strict/x", "/strict/d/*",
+            "/other/*", "/*/x"]  # fmt: skip
+rules = st.lists(
+    st.tuples(st.sampled_from(RuleDecision), st.sampled_from(["*", *CALLS]), st.sampled_from(PATTERNS)), max_size=4
+)
+
+
+def found(path: str, *places: str) -> dict[str, tuple[str, ...]]:
+    """What a host answers about a path and, if it is a directory, about the file that `copy` writes in it."""
+    inside = {f"{path}/sshd": (f"{places[0]}sshd",)} if places[0].endswith("/") else {}
+    return {path: places, **inside}
+
+
+def is_at_least(verdict: Verdict, other: Verdict) -> bool:
+    """Whether a verdict permits nothing, and takes no person away, that another does not."""
+    if STRICTNESS.index(verdict.ruling) < STRICTNESS.index(other.ruling):
+        return False
+    return verdict.ruling is Ruling.DENY or set(other.needs) <= set(verdict.needs)
+
+
+@given(
+    site=rules, loop=rules, default=st.sampled_from(RuleDecision), module=st.sampled_from(list(CALLS)),
+    written=st.sampled_from(WRITTEN), places=st.sampled_from(PLACES),
+)  # fmt: skip
+@example([(ASK, "*", "/link"), (DENY, "*", "/strict")], [], ALLOW, "command", "/link", ("/strict/",))
+@example([(ALLOW, "*", "/link")], [], ASK, "copy", "/link", ("/strict/x",))
+@example([(ALLOW, "*", "/strict/*")], [], DENY, "copy", "/link", ("/strict/x", "/b/link"))
+def test_no_name_of_a_path_permits_what_another_does_not(site, loop, default, module, written, places):
+    one = effect(module, **CALLS[module](written))
+    verdict = judge(one, site, loop, default, resolved=found(written, *places))
+    assert is_at_least(verdict, judge(one, site, loop, default))
+    for place in places:
+        path = place.rstrip("/")
+        named = effect(module, **CALLS[module](path))
+        assert is_at_least(verdict, judge(named, site, loop, default, resolved=found(path, place)))
+
+
+UNSTATED = [
+    ("command", {"cmd": "touch /a/li''nk"}, "/a/link"),
+    ("command", {"cmd": 'sh -c "rm /a/link"'}, "/a/link"),
+    ("user", {"name": "bob", "generate_ssh_key": True, "ssh_key_file": "k/id"}, "~bob/k/id"),
+    ("authorized_key", {"user": "bob", "key": "k"}, "~bob/.ssh/authorized_keys"),
+    ("cron", {"name": "n", "cron_file": "link"}, "/etc/cron.d/link"),
+    ("cron", {"name": "n", "job": "true"}, "/var/spool/cron"),
+    ("file", {"path": "/tmp/l", "src": "/a/link", "state": "hard"}, "/a/link"),
+    ("copy", {"dest": "/a", "src": "link"}, "/a/link"),
+]
+
+
+@pytest.mark.parametrize(("module", "params", "path"), UNSTATED)
+@pytest.mark.parametrize("decision", [DENY, ASK])
+def test_a_rule_about_a_link_does_not_hide_one_about_its_place(module, params, path, decision):
+    one = effect(module, **params)
+    known = gate.paths_to_resolve(one, gate.GateContext(policies=(policy([(DENY, "*", "/nothing/*")]),)))
+    assert path in known
+    # Every other path leads to itself; `/a` is a directory.
+    resolved = {other: (other if other != "/a" else "/a/",) for other in known} | {path: ("/strict/x",)}
+    link, guess = f"{path}*", path.replace("~bob", "/home/bob*")
+    rules = [(ASK, "*", link), (ASK, "*", guess), (decision, "*", "/strict/*")]
+    assert judge(one, rules).ruling is Ruling.ASK
+    verdict = judge(one, rules, resolved=resolved)
+    assert verdict.ruling is Ruling(decision)
+    assert decision is DENY or ApprovalNeed(people=3) in verdict.needs
+
+
+def test_a_path_that_leads_nowhere_is_compared_as_it_is_written():
+    one = effect("copy", dest="/link", src="a")
+    assert judge(one, [(ASK, "*", "/link*")], resolved={"/link": ()}).ruling is Ruling.ASK
+
+
+@pytest.mark.parametrize("allowed", ["/link/x", "/strict/x"])
+def test_the_default_counts_for_each_name_that_the_site_does_not_allow(allowed):
+    one, resolved = effect("copy", dest="/link/x"), {"/link/x": ("/strict/x",)}
+    assert judge(one, [(ALLOW, "*", allowed)], default=ASK, resolved=resolved).ruling is Ruling.ASK
+    for both in ([(ALLOW, "*", "/link/x"), (ALLOW, "*", "/strict/x")], [(ALLOW, "*", "/*/x")]):
+        assert judge(one, both, default=ASK, resolved=resolved).ruling is Ruling.ALLOW
+    # A rule of the loop's policy replaces no default.
+    loop = [(ALLOW, "*", "/*/x")]
+    assert judge(one, [], loop, default=ASK, resolved=resolved).ruling is Ruling.ASK
