@@ -21,6 +21,7 @@ from ftl2_enterprise.core.settings.sections import StoreSettings
 from ftl2_enterprise.loops import process
 from ftl2_enterprise.loops.ports import ModelCallLog, PromptAnswer, Situation, StopSignal
 from ftl2_enterprise.loops.rows import loops as loop_rows
+from ftl2_enterprise.loops.settings import LoopSettings
 from ftl2_enterprise.protocol.loops.decision import ActionSpec, Decision, ObservationSpec
 from ftl2_enterprise.protocol.loops.nouns import LoopSpec, Prompt
 from ftl2_enterprise.wiring.database import open_database
@@ -73,7 +74,9 @@ def _ours(directory: Path, actions: int, *, served: bool = True) -> _Took:
     """Run a loop as the service does, with a helper that was forked before, or as the command `run` does."""
     # The model is not called, but is required.
     model = ModelSettings(command="true")
-    settings = MODEL.of(StoreSettings(path=str(directory / "loops.db")), model)
+    # Its decider repeats one action.
+    loops = LoopSettings(attempts=ITERATIONS, retry_delay=0.0)
+    settings = MODEL.of(StoreSettings(path=str(directory / "loops.db")), model, loops)
     database = open_database(directory / "loops.db", create=True)
     observations = [ObservationSpec(name=cmd, module="command", params={"cmd": cmd}) for cmd in COMMANDS]
     spec = LoopSpec(

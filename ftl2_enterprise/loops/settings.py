@@ -28,6 +28,10 @@ class LoopSettings(Strict, frozen=True, kw_only=True):
     audit_every: Seconds = 86400.0
     action_timeout: Seconds = 300.0
     observation_timeout: Seconds = 60.0
+    attempts: Count = 3
+    """How often a run executes the same action, or observes again what cannot be observed, before it ends."""
+    retry_delay: Seconds = 1.0
+    """Before the second attempt; it doubles before each further one, up to a minute."""
     prompt_timeout: Seconds | None = None
     approval_timeout: Seconds = 86400.0
     """How long people may take to approve actions, where no rule has a limit."""

@@ -47,6 +47,10 @@ class RunLimits:
     parallel_hosts: int = 10
     observation_timeout: float = 60.0
     rule_timeout: float = 30.0
+    attempts: int = 3
+    """How often a run executes the same action, or observes again what cannot be observed, before it ends."""
+    retry_delay: float = 1.0
+    """Before the second attempt; it doubles before each further one."""
     stale_after: float = 300.0
     """After a crash, observations and decisions older than this are discarded and the loop observes again."""
     audit_every: float = 86_400.0

@@ -129,6 +129,12 @@ def of_budget(iterations: Sequence[Iteration]) -> list[Iteration]:
     return [one for one in iterations if one.outcome not in _MAY_NOT_COUNT or not _is_free(one)]
 
 
+def since_answer(iterations: Sequence[Iteration]) -> Sequence[Iteration]:
+    """The iterations after the last one in which a person was asked how to continue."""
+    asked = [n for n, one in enumerate(iterations) if one.decision is not None and one.decision.ask is not None]
+    return iterations[asked[-1] + 1 :] if asked else iterations
+
+
 _MAY_NOT_COUNT = frozenset({IterationOutcome.INTERRUPTED, IterationOutcome.ASKED})
 
 

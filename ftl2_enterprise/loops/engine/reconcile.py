@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftl2_enterprise.core.clock import seconds_between
 from ftl2_enterprise.core.faults import reach
 from ftl2_enterprise.loops.engine import (
@@ -19,6 +21,7 @@ from ftl2_enterprise.loops.engine import (
     foresee,
     inventory_state,
     observe,
+    pacing,
     prompting,
     rule_bindings,
     run_end,
@@ -48,6 +51,7 @@ from ftl2_enterprise.protocol.loops.nouns import (
     IterationOutcome,
     IterationState,
     Loop,
+    Outcome,
     PromptKind,
 )
 
@@ -85,6 +89,8 @@ async def run(engine: LoopContext) -> RunEnd:
             return _hold(engine, freeze)
         try:
             if last is None or fresh:
+                if not await pacing.until_observable(engine, now):
+                    return STOPPED
                 reason = await _begin(engine, now)
             elif await _can_resume(engine, last):
                 reason = await _resume(engine, now, last)
@@ -326,7 +332,14 @@ async def _follow(
         # The stored decision is what will be executed, without the text of secrets.
         asked = judged if stored.actions == decision.actions else await execute.judge_to_ask(engine, stored.actions)
         return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
-    rows, journal = await foresee.rows(engine, judged), engine.journal
+    paced = pacing.pace(engine, now, judged, decision)
+    if paced.exhausted is not None:
+        return _give_up(engine, iteration, stored, paced.exhausted, by=by)
+    if not await pacing.until_due(engine, paced.repeated):
+        return STOPPED
+    if paced.later:
+        stored = msgspec.structs.replace(stored, reasoning=f"{stored.reasoning} {_named_later(paced.later)}")
+    rows, journal = await foresee.rows(engine, paced.due), engine.journal
     journal.reach_with_next(LoopFaultPoint.DECISION_RECORDED)
     ids: list[int] = []
     if rows:
@@ -337,6 +350,21 @@ async def _follow(
     return await _execute(
         engine, now.loop, iteration, decision, execute.runnable(engine, decision.actions, rows, ids)
     )
+
+
+def _named_later(later: Sequence[execute.JudgedAction]) -> str:
+    named = ", ".join(dict.fromkeys(f"{one.row.module} on {one.row.host}" for one in later))
+    return f"Not repeated in this iteration: {named}."
+
+
+def _give_up(engine: LoopContext, iteration: Iteration, decision: Decision, why: str, *, by: str) -> RunEnd:
+    """End a run in which everything that could be done was tried often enough."""
+    why = engine.redactor.text(why)
+    decision = msgspec.structs.replace(decision, actions=[], reasoning=f"{decision.reasoning} Not repeated: {why}.")
+    journal = engine.journal
+    journal.commit(run_units.record_decision, iteration, journal.generation, decision, by=by, actions=[])
+    journal.commit(run_units.end_iteration, iteration, journal.generation, IterationOutcome.OBSERVED)
+    return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=why)
 
 
 async def _execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ftl2_enterprise.loops.engine import decide
+from ftl2_enterprise.loops.engine import decide, pacing
 from ftl2_enterprise.loops.rows import observations as observation_rows, rules as rule_rows
 from ftl2_enterprise.protocol.loops.nouns import IterationOutcome, Outcome
 
@@ -68,6 +68,9 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
         return RunEnd(outcome=Outcome.DENIED, reason=denied[-1].error)
     if so_far and (end := _blind(engine, now, so_far) or _stuck(engine, now.loop, so_far)) is not None:
         return end
+    unseen = pacing.unseen(engine, so_far)
+    if len(unseen) >= engine.limits.attempts:
+        return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=_why_unseen(unseen[0]))
     if not spent:
         return None
     last = so_far[-1].error or so_far[-1].reasoning
@@ -76,6 +79,11 @@ def end_of(engine: LoopContext, now: LoopSnapshot) -> RunEnd | None:
         last = f"{last} although it has fired before" if any(one.decided_by == by for one in so_far[:-1]) else last
     words = "1 iteration was" if len(so_far) == 1 else f"{len(so_far)} iterations were"
     return RunEnd(outcome=Outcome.NOT_CONVERGED, reason=f"{words} not enough" + (f"; last: {last}" if last else ""))
+
+
+def _why_unseen(last: Iteration) -> str | None:
+    unmet = last.decision.unmet if last.decision is not None else []
+    return " ".join(filter(None, (last.reasoning, unmet[0] if unmet else None))) or None
 
 
 def _blind(engine: LoopContext, now: LoopSnapshot, so_far: Sequence[Iteration]) -> RunEnd | None:

@@ -311,6 +311,8 @@ def build(
         limits=RunLimits(
             parallel_hosts=of_loops.parallel_hosts,
             observation_timeout=of_loops.observation_timeout,
+            attempts=of_loops.attempts,
+            retry_delay=of_loops.retry_delay,
             stale_after=of_loops.stale_after,
             audit_every=of_loops.audit_every,
             jitter=of_loops.jitter,

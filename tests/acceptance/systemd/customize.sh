@@ -18,6 +18,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     systemd-tpm2-setup.service systemd-modules-load.service systemd-logind.service getty@.service serial-getty@.service console-getty.service; do
     ln -sf /dev/null "$units/$unit"
 done
+# For hosts that are managed; they start it.
+chroot "$root" systemctl disable ssh.service cron.service >/dev/null 2>&1
 # Every generator runs at boot and at each daemon-reload.
 for generator in cryptsetup debug getty gpt-auto hibernate-resume rc-local ssh system-update sysv tpm2; do
     ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"

@@ -40,7 +40,7 @@ class Nspawn(Powered):
     def __init__(self, tree: Tree, directory: Path, layers: Sequence[Path] = ()) -> None:
         super().__init__(tree, directory)
         self.layers = list(layers)
-        self._leader = 0
+        self.leader = 0
         for part in ("upper", "work", "root"):
             (directory / part).mkdir(parents=True, exist_ok=True)
 
@@ -63,7 +63,7 @@ class Nspawn(Powered):
                  str(self._cgroup), lower, str(self.directory), self.name],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
-        self._leader = until(self._find_leader, seconds=30)
+        self.leader = until(self._find_leader, seconds=30)
 
     def _find_leader(self) -> int:
         assert self.process is not None
@@ -77,7 +77,7 @@ class Nspawn(Powered):
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """A command of the host that runs this one inside."""
-        return ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
 
     def run_command(self, argv: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes, bytes]:
         """Run a command inside; status, standard output, standard error."""
@@ -97,14 +97,14 @@ class Nspawn(Powered):
             subprocess.run(self.entering(["install", "-m", "644", "/dev/stdin", path]), stdin=content, check=True)
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        for pid in (self._leader, process.pid):
+        for pid in (self.leader, process.pid):
             if pid and process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
     def _tidy(self) -> None:
         super()._tidy()
-        self._leader = 0
+        self.leader = 0
         # What is being killed keeps its cgroup until it is gone.
         until(self._is_tidy)
 

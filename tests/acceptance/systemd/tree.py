@@ -21,11 +21,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftl2
 SUITE = "trixie"
 PACKAGES = (
     "systemd", "systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "init-system-helpers", "python3", "procps",
-    "iproute2", "ca-certificates", "openssh-client", "sqlite3", "sudo", "rpm",
+    "iproute2", "ca-certificates", "openssh-client", "openssh-server", "sqlite3", "sudo", "rpm", "cron",
+    "python3-apt",
 )  # fmt: skip
 HERE = Path(__file__).parent
 CUSTOMIZE = HERE / "customize.sh"
-HOST_PACKAGES = ("mmdebstrap", "systemd-container", "e2fsprogs")
+HOST_PACKAGES = ("mmdebstrap", "systemd-container", "e2fsprogs", "iproute2")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def why_not(tree: Tree) -> str | None:
     """Why no machine can be booted here; None when one can."""
     if os.geteuid() != 0:
         return "booting a machine needs root"
-    if missing := [name for name in ("systemd-nspawn", "nsenter", "unshare") if shutil.which(name) is None]:
+    if missing := [name for name in ("systemd-nspawn", "nsenter", "unshare", "ip") if shutil.which(name) is None]:
         return f"{', '.join(missing)} is not installed (apt-get install {' '.join(HOST_PACKAGES)})"
     script = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a && mount -t cgroup2 cgroup2 /mnt/a"
     tried = _run("unshare", "-m", "--propagation", "private", "sh", "-c", script)

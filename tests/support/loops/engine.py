@@ -246,6 +246,10 @@ class Bench:
         ]
 
 
+UNPACED = RunLimits(attempts=100, retry_delay=0.0)
+"""Repeats without a pause, so that tests of everything else are quick."""
+
+
 @contextmanager
 def bench(
     tmp_path: Path,
@@ -272,7 +276,7 @@ def bench(
             people=people or ScriptedPeople(),
             stop=StopSignal(),
             events=events,
-            limits=limits or RunLimits(),
+            limits=limits or UNPACED,
         )
     finally:
         database.close()

@@ -32,7 +32,9 @@ RECYCLE_BYTES = 128 << 20
 REMOTE_LIMIT = 8 << 20
 """Bytes captured of each stream: FTL2's messages are limited to 64 MiB and contain a module's output twice."""
 HANDSHAKE = "Gate handshake failed: "
-NOT_CONNECTED = ("Failed to connect after ", "SSH authentication failed", "Gate handshake ")
+NOT_CONNECTED = (
+    "Failed to connect after ", "SSH authentication failed", "Gate handshake ", ftl2_context.NOT_WITHIN
+)  # fmt: skip
 """Beginnings of FTL2's errors for calls that were not sent."""
 UNKNOWN_KEY = "Host key is not trusted"
 CAUSES = {
@@ -40,6 +42,7 @@ CAUSES = {
     "ConnectionResetError": "the connection was reset",
     "ConnectionLost": "the connection was lost",
     "BrokenPipeError": "the connection was lost",
+    "Server not responding to keepalive": "it has not answered for 30 s",
     "TimeoutError": "no answer",
     "gaierror": "its address is unknown",
     "OSError": "there is no route to it",
@@ -178,7 +181,7 @@ class SshCalls:
         except TimeoutError:
             task.add_done_callback(_ignore_failure)
             raise HostUnreachable(
-                f"cannot reach {_address(entry, host)}: no connection within {seconds:g} s"
+                f"cannot reach {_address(entry, host)}: {ftl2_context.NOT_WITHIN}{seconds:g} s"
             ) from None
 
     async def _greet(self, context: _Context, entry: HostEntry, host: Any) -> None:

@@ -26,6 +26,17 @@ HELPER = "ftl2_enterprise.on_host.call"
 KEEPALIVE_LIMIT = 900.0
 """Seconds that a gate may be silent. FTL2's default of 60 would end long calls."""
 
+CONNECT_LIMIT = 10.0
+"""Seconds until a host that does not answer is unreachable. FTL2 waits three times for 30."""
+LIMITS = {
+    "connect_timeout": CONNECT_LIMIT,
+    "login_timeout": 30.0,
+    "keepalive_interval": 10.0,
+    "keepalive_count_max": 3,
+}
+"""A connection on which nothing arrives for 30 seconds is lost; FTL2 would wait for 90."""
+NOT_WITHIN = "no connection within "
+
 ENCODER = b"""import json
 json.JSONEncoder.default = lambda _, v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
 """
@@ -73,8 +84,12 @@ async def ready() -> None:
         logger.propagate = False
 
 
+class NoAnswer(Exception):
+    """A host did not answer; FTL2 does not try again, since the loop does."""
+
+
 class _WatchedLibrary:
-    """A proxy of the SSH library for FTL2 that records each connection for the call that opened it."""
+    """A proxy of the SSH library for FTL2 with our limits; it records each connection for the call that opened it."""
 
     def __init__(self, library: Any) -> None:
         self._library: Any = library
@@ -84,7 +99,10 @@ class _WatchedLibrary:
 
     async def connect(self, **settings: Any) -> Any:
         """Connect and record the connection."""
-        connection = await self._library.connect(**settings)
+        try:
+            connection = await self._library.connect(**{**settings, **LIMITS})
+        except TimeoutError as error:
+            raise NoAnswer(f"{NOT_WITHIN}{CONNECT_LIMIT:g} s") from error
         opened = _OPENED.get()
         if opened is not None:
             opened.append(connection)
@@ -96,6 +114,7 @@ _OPENED: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
 
 async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
     """Run our helper on the host. Connections whose gate did not start are closed here, as FTL2 leaves them open."""
+    _forget_lost(context._remote_runner.gate_cache)
     opened: list[Any] = []
     token = _OPENED.set(opened)
     try:
@@ -106,6 +125,16 @@ async def run_helper(context: Any, host: Any, **params: Any) -> list[Any]:
         for connection in opened:
             if id(connection) not in used:
                 connection.close()
+
+
+def _forget_lost(gates: dict[str, Any]) -> None:
+    """Forget connections that are lost. FTL2 would close them first, and fail once more with why they were lost."""
+    for key, gate in [(key, gate) for key, gate in gates.items() if not gate.healthy]:
+        del gates[key]
+        for task in (gate._reader_task, gate._keepalive_task):
+            if task is not None:
+                task.cancel()
+        gate.conn.abort()
 
 
 def open_context(gates: Path) -> Any:

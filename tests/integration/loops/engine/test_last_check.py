@@ -77,12 +77,13 @@ async def test_a_call_is_checked_once_more_when_it_is_about_to_be_sent(tmp_path:
 
 
 async def test_a_call_that_a_freeze_holds_when_it_is_about_to_be_sent_is_skipped(tmp_path: Path) -> None:
-    soon = SystemClock().now() + 300_000
-    freeze = Freeze(id="f1", scope=FreezeScope.TARGET, of="web", reason="incident", by="ops", since=1, until=soon)
-
     class FreezingModules(ScriptedModules):
         @override
         async def run(self, call: ModuleCall) -> ModuleResult:
+            soon = SystemClock().now() + 300_000
+            freeze = Freeze(
+                id="f1", scope=FreezeScope.TARGET, of="web", reason="incident", by="ops", since=1, until=soon
+            )
             FreezeFiles(tmp_path / "loops.db").add(freeze)
             return await super().run(call)
 

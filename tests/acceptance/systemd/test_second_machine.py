@@ -1,0 +1,125 @@
+"""The installed package manages a second machine by SSH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.systemd import second_machine
+from tests.acceptance.systemd.conftest import machine_of
+from tests.acceptance.systemd.second_machine import ADMIN, HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.acceptance.systemd.machine import Machine
+    from tests.acceptance.systemd.nspawn import Nspawn
+    from tests.acceptance.systemd.tree import Tree
+
+SERVICE_USER = "ftl2-enterprise"
+STATE = "/var/lib/ftl2-enterprise"
+INVENTORY = f"""\
+web:
+  hosts:
+    web1: {{ansible_host: {HOST}, ansible_user: {ADMIN}, ansible_become: true}}
+"""
+MANIFEST = """\
+version: 1
+name: web
+steps:
+  - name: package
+    host: web
+    check: {command: test ! -e /usr/bin/rpm}
+    action: {module: apt, params: {name: rpm, state: absent}}
+  - name: account
+    host: web
+    check: {command: id deploy}
+    action: {module: user, params: {name: deploy, shell: /bin/sh}}
+  - name: directory
+    host: web
+    requires: [account]
+    file: {path: /srv/web, state: directory, owner: deploy, mode: 0750}
+  - name: page
+    host: web
+    requires: [directory]
+    copy: {dest: /srv/web/index.html, content: "hello\\n", owner: deploy, mode: 0640}
+  - name: schedule
+    host: web
+    check: {command: grep -q /srv/web /etc/cron.d/web}
+    action:
+      module: cron
+      params: {name: web, user: deploy, job: ls /srv/web, special_time: daily, cron_file: web}
+  - name: service
+    host: web
+    check: {command: "! systemctl is-active cron"}
+    action: {module: systemd, params: {name: cron, state: stopped}}
+"""
+PAGE = """\
+version: 1
+name: web
+steps:
+  - name: page
+    host: web
+    copy: {dest: /srv/index.html, content: "hello\\n"}
+"""
+
+
+@pytest.fixture
+def host(machine: Machine[Nspawn], tree: Tree, places: Iterator[Path]) -> Iterator[Machine[Nspawn]]:
+    """A host of which the service knows key and address."""
+    with machine_of(tree, next(places)) as made:
+        second_machine.connect(machine, made)
+        machine.run("install", "-d", "-m", "700", "-o", SERVICE_USER, "-g", SERVICE_USER, f"{STATE}/.ssh")
+        machine.run(
+            "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{STATE}/.ssh/id_ed25519", user=SERVICE_USER
+        )
+        second_machine.prepare(made, machine.read(f"{STATE}/.ssh/id_ed25519.pub"))
+        keys = machine.until(lambda: machine.try_("ssh-keyscan", HOST).out)
+        machine.write(f"{STATE}/.ssh/known_hosts", keys, owner=SERVICE_USER, mode="0600")
+        machine.write("/etc/ftl2-enterprise/hosts.yaml", INVENTORY)
+        yield made
+
+
+def test_what_is_out_of_place_on_a_host_changes_and_is_in_place_afterwards(
+    machine: Machine[Nspawn], host: Machine[Nspawn]
+) -> None:
+    done = machine.submit("web", MANIFEST, "-i", "/etc/ftl2-enterprise/hosts.yaml", "--wait", user="alice")
+    assert done.status == 0, done
+    assert not host.exists("/usr/bin/rpm")
+    assert host.run("getent", "passwd", "deploy").strip().endswith(":/bin/sh")
+    assert host.run("stat", "-c", "%U %a", "/srv/web", "/srv/web/index.html") == "deploy 750\ndeploy 640\n"
+    assert host.read("/srv/web/index.html") == "hello\n"
+    assert "@daily deploy ls /srv/web" in host.read("/etc/cron.d/web")
+    assert not host.is_active("cron")
+    assert len(machine.ctl("actions", "web")["actions"]) == 6
+    done = machine.submit("again", MANIFEST, "-i", "/etc/ftl2-enterprise/hosts.yaml", "--wait", user="alice")
+    assert done.status == 0, done
+    assert machine.ctl("actions", "again")["actions"] == []
+
+
+def test_a_host_that_was_gone_converges_when_it_is_back(machine: Machine[Nspawn], host: Machine[Nspawn]) -> None:
+    watched = ["-i", "/etc/ftl2-enterprise/hosts.yaml", "--mode", "continuous", "--interval", "1"]
+    done = machine.submit("web", PAGE, *watched, user="alice")
+    assert done.status == 0, done
+    machine.until(lambda: host.exists("/srv/index.html"))
+    machine.until_state("web", "resting")
+    second_machine.pull(host)
+    host.run("rm", "/srv/index.html")
+    reason = machine.until(lambda: next(iter(_rested(machine, "not_converged")), None), seconds=120)
+    assert "web1 cannot be observed: cannot finish the call on web1" in reason
+    assert "web1 cannot be observed" in machine.run("ftl2ctl", "show", "web")
+    second_machine.plug_in(host)
+    machine.until(lambda: host.exists("/srv/index.html"), seconds=120)
+    machine.until(lambda: _rested(machine, "converged")[1:])
+
+
+def _rested(machine: Machine[Nspawn], outcome: str) -> list[str]:
+    """Why the runs of the loop ended that had the outcome."""
+    events = machine.ctl("events", "web")["events"]
+    return [
+        one["data"].get("reason") or ""
+        for one in events
+        if one["data"].get("outcome") == outcome and one["kind"] == "loop.rested"
+    ]

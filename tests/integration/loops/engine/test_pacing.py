@@ -1,0 +1,147 @@
+"""What had no effect is repeated after a growing pause, some times, and then the run ends with the evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftl2_enterprise.core.clock import seconds_between
+from ftl2_enterprise.loops.engine import pacing
+from ftl2_enterprise.loops.engine.context import RunLimits
+from ftl2_enterprise.protocol.loops.decision import ActionSpec, Ask, Decision
+from ftl2_enterprise.protocol.loops.nouns import ActionState, IterationOutcome, LoopState, Outcome
+from ftl2_enterprise.protocol.loops.verbs import RetryLoop
+from tests.support.loops.approving import do
+from tests.support.loops.engine import ScriptedDecider, ScriptedModules, bench, failed, ok
+from tests.support.loops.runs import actions, iterations, outcomes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.loops.engine import Bench
+
+QUICK = RunLimits(retry_delay=0.05)
+START = ActionSpec(module="service", host="web", params={"name": "web", "state": "started"})
+AGAIN = Decision(actions=[START], unmet=["web on web: it does not listen"])
+
+
+def hosts(result: Any) -> ScriptedModules:
+    modules = ScriptedModules({"web": []})
+    modules.handlers["service"] = lambda call: result
+    return modules
+
+
+def repeating(decision: Decision, **values: Any) -> ScriptedDecider:
+    return ScriptedDecider(lambda _: decision, **values)
+
+
+def pauses(b: Bench) -> list[float]:
+    """Seconds between the end of an action and the beginning of the next one."""
+    rows = sorted(actions(b), key=lambda row: row.id)
+    return [seconds_between(one.ended_at or 0, other.started_at or 0) for one, other in pairwise(rows)]
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (failed("it has a syntax error"), "service on web has failed 3 times in this run: it has a syntax error"),
+        (
+            ok(changed=True),
+            "service on web was executed 3 times in this run without the desired effect: "
+            "web on web: it does not listen",
+        ),
+    ],
+)
+async def test_an_action_without_the_desired_effect_is_tried_three_times(
+    tmp_path: Path, result: Any, reason: str
+) -> None:
+    with bench(tmp_path, repeating(AGAIN), modules=hosts(result), limits=QUICK) as b:
+        ended = await b.run()
+        found = pauses(b)
+        assert (ended.outcome, ended.reason) == (Outcome.NOT_CONVERGED, reason)
+        assert outcomes(b) == [IterationOutcome.ACTED] * 3 + [IterationOutcome.OBSERVED]
+    assert len(found) == 2
+    assert found[0] >= 0.05
+    assert found[1] >= 0.1
+
+
+async def test_an_attempt_that_succeeds_ends_the_repetition(tmp_path: Path) -> None:
+    decider = ScriptedDecider(AGAIN, AGAIN, Decision(converged=True))
+    with bench(tmp_path, decider, modules=hosts(failed("not yet")), limits=QUICK) as b:
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert len(actions(b)) == 2
+
+
+async def test_the_next_run_tries_again(tmp_path: Path) -> None:
+    with bench(tmp_path, repeating(AGAIN), modules=hosts(failed("no")), limits=replace(QUICK, attempts=1)) as b:
+        assert (await b.run()).outcome is Outcome.NOT_CONVERGED
+        do(b, RetryLoop(loop="web"))
+        assert (await b.run()).outcome is Outcome.NOT_CONVERGED
+        assert len(actions(b)) == 2
+
+
+async def test_what_is_new_in_a_plan_is_not_held_up(tmp_path: Path) -> None:
+    modules = hosts(failed("no"))
+    names = iter(["a", "b", "c", "d"])
+
+    def another(_: Any) -> Decision:
+        name = next(names, None)
+        return replace_actions(ActionSpec(module="copy", host="web", params={"dest": f"/{name}"})) if name else AGAIN
+
+    with bench(tmp_path, ScriptedDecider(another), modules=modules, limits=RunLimits(retry_delay=1.0)) as b:
+        ended = await b.run()
+        found = actions(b)
+        made = [row for row in actions(b) if row.module == "copy" and row.state is ActionState.SUCCEEDED]
+        assert "Not repeated in this iteration: service on web." in (iterations(b)[1].reasoning or "")
+    assert len(made) == 4
+    # The first attempt is next to the first of them; the second one waits until it is the only thing left.
+    assert [row.module for row in found] == ["service", *["copy"] * 4, *["service"] * 2]
+    assert ended.outcome is Outcome.NOT_CONVERGED
+    assert "service on web has failed 3 times in this run: no" in (ended.reason or "")
+
+
+def replace_actions(more: ActionSpec) -> Decision:
+    return Decision(actions=[START, more])
+
+
+async def test_an_answer_begins_the_count_again(tmp_path: Path) -> None:
+    ask = Decision(ask=Ask(key="how", question="How to continue?", options=["retry", "stop"]))
+    decider = ScriptedDecider(AGAIN, AGAIN, ask, AGAIN, AGAIN, Decision(converged=True))
+    with bench(tmp_path, decider, modules=hosts(failed("no")), limits=replace(QUICK, attempts=2)) as b:
+        b.people.replies = ["retry"]
+        assert (await b.run()).outcome is Outcome.CONVERGED
+        assert len(actions(b)) == 4
+
+
+async def test_what_cannot_be_observed_is_observed_again_three_times(tmp_path: Path) -> None:
+    unseen = Decision(
+        reasoning="Not every step could be observed.", unmet=["web1 cannot be observed: no route to it"]
+    )
+    with bench(tmp_path, repeating(unseen), limits=QUICK) as b:
+        ended = await b.run()
+        assert outcomes(b) == [IterationOutcome.OBSERVED] * 3
+    assert ended.outcome is Outcome.NOT_CONVERGED
+    assert ended.reason == "Not every step could be observed. web1 cannot be observed: no route to it"
+
+
+async def test_a_stop_ends_the_pause(tmp_path: Path) -> None:
+    limits = RunLimits(retry_delay=600.0)
+    with bench(tmp_path, repeating(AGAIN), modules=hosts(failed("no")), limits=limits) as b:
+        running = asyncio.ensure_future(b.run())
+        while len(b.decider.situations) < 2:
+            await asyncio.sleep(0)
+        b.stop.ask()
+        assert (await asyncio.wait_for(running, 20)).state is LoopState.PAUSED
+        assert len(actions(b)) == 1
+
+
+def test_a_pause_has_a_limit() -> None:
+    class Engine:
+        limits = RunLimits()
+
+    found = [pacing.pause_before(Engine(), n) for n in (0, 1, 2, 3, 50)]  # type: ignore[arg-type]
+    assert found == [0.0, 1.0, 2.0, 4.0, pacing.LONGEST]
