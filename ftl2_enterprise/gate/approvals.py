@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ftl2_enterprise.core.clock import Instant, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROUNDS = 100_000
 """Rounds of the hash that binds effects: some tens of milliseconds for each approval."""
@@ -123,7 +123,7 @@ def why_void(terms: ApprovalTerms, *, effects: str, observations: str) -> str | 
     if not is_same(observations, terms.observations):
         return "the observations changed since it was asked"
     if not is_same(effects, terms.effects):
-        return "the actions, their hosts or their secrets changed since it was asked"
+        return "the actions, their hosts, their secrets or where their paths lead changed since it was asked"
     return None
 
 
@@ -181,6 +181,20 @@ def binding(digests: Sequence[str], salt: bytes) -> str:
     """What an approval of these effects is bound to, in this order: 64 hexadecimal digits."""
     joined = "\n".join((str(len(digests)), *digests)).encode()
     return pbkdf2_hmac("sha256", joined, salt, ROUNDS).hex()
+
+
+def places_bound(resolved: Mapping[str, Sequence[str]], salt: bytes) -> str:
+    """What an approval is bound to besides the effect: where its paths lead on the host; empty if nowhere else.
+
+    The texts are without secrets.
+    """
+    elsewhere = {
+        path: list(places)
+        for path, places in resolved.items()
+        if any(one.rstrip("/") != path.rstrip("/") for one in places)
+    }
+    form = "\n".join(f"{path!r} {elsewhere[path]!r}" for path in sorted(elsewhere))
+    return hmac.new(salt, form.encode(errors="surrogateescape"), sha256).hexdigest() if elsewhere else ""
 
 
 def digest_of(canonical: str) -> str:

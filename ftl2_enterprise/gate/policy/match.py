@@ -7,6 +7,7 @@ matches.
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -68,17 +69,19 @@ def paths_to_resolve(policies: Sequence[Policy], effect: Effect) -> tuple[str, .
 
     It could if everything else in the rule matches.
     """
-    for policy in policies:
-        if not policy.rules:
-            continue
-        subject = _JudgedEffect(effect)
-        about = frozenset(key for key in policy.index if key.startswith(PARAM) and subject.is_path(key))
+    with_rules = [policy for policy in policies if policy.rules]
+    if not with_rules:
+        return ()
+    subject = _JudgedEffect(effect)
+    keys = {key for policy in with_rules for key in policy.index if key.startswith(PARAM)}
+    about = frozenset(key for key in keys if subject.is_path(key))
+    for policy in with_rules if about else ():
         for rule in policy.without_keys(subject.unmatched_keys(policy) - about):
             if rule.keys.isdisjoint(about):
                 continue
             rest = [(key, pattern) for key, pattern in rule.conditions if key not in about]
-            if subject.kinds & rule.applies_to and subject.matches(rest, rule.decision):
-                return written_paths(effect)
+            if subject.kinds & rule.applies_to and subject.may_match(rest, rule.decision):
+                return written_paths(effect, {key.removeprefix(PARAM) for key in about})
     return ()
 
 
@@ -92,11 +95,23 @@ def _subjects(effect: Effect) -> list[_JudgedEffect]:
     if all(one.rstrip("/") == path.rstrip("/") for path, found in places.items() for one in found):
         return [every]
     subjects = [every, _JudgedEffect(replace(effect, resolved={}))]
-    # First where the paths lead, then the links themselves, in directories without links.
-    for which in (0, -1) if any(len(found) > 1 for found in places.values()) else (0,):
-        alone = {path: (found[which],) for path, found in places.items() if found}
+    leads = {path: found[0] for path, found in places.items() if found}
+    names = [leads]
+    if any(len(found) > 1 for found in places.values()):
+        names.append({path: _link(path, places) for path in leads})
+    for name_of in names:
+        alone = {path: (name,) for path, name in name_of.items()}
         subjects.append(_JudgedEffect(replace(effect, resolved=alone), also_written=False))
     return subjects
+
+
+def _link(path: str, places: Mapping[str, tuple[str, ...]]) -> str:
+    """The name of a link itself, in directories without links; of a file in a linked directory, that through it."""
+    folder, name = posixpath.split(path.rstrip("/"))
+    found = places[path]
+    if name and places.get(folder):
+        return f"{places[folder][-1].rstrip('/')}/{name}"
+    return f"{found[-1].rstrip('/')}/" if found[0].endswith("/") else found[-1]
 
 
 def _first_match(policy: Policy, subject: _JudgedEffect) -> PolicyRule | None:
@@ -122,10 +137,14 @@ class _JudgedEffect:
 
     def matches(self, conditions: Iterable[tuple[str, Pattern]], decision: RuleDecision) -> bool:
         """Whether all conditions are about the effect."""
-        allows = decision is RuleDecision.ALLOW
-        return all(self._matches(key, pattern, allows=allows) for key, pattern in conditions) and not (
-            allows and self._does_more(conditions)
+        return self.may_match(conditions, decision) and not (
+            decision is RuleDecision.ALLOW and self._does_more(conditions)
         )
+
+    def may_match(self, conditions: Iterable[tuple[str, Pattern]], decision: RuleDecision) -> bool:
+        """Whether these conditions of a rule are about the effect; the others may be, too."""
+        allows = decision is RuleDecision.ALLOW
+        return all(self._matches(key, pattern, allows=allows) for key, pattern in conditions)
 
     def unmatched_keys(self, policy: Policy) -> frozenset[str]:
         """The keys of a policy of which no pattern is about the effect."""

@@ -15,7 +15,7 @@ from ftl2_enterprise.gate.modules import find, is_given
 from ftl2_enterprise.gate.policy import paths, spellings, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from ftl2_enterprise.gate.effects import Effect
     from ftl2_enterprise.gate.module_table import Module
@@ -106,11 +106,22 @@ def _python_names(known: Module | None, meaning: Meaning, found: Iterable[Values
     return tuple({spellings.python_name(text) for one in found for item in one.items for text in item})
 
 
-def written_paths(effect: Effect) -> tuple[str, ...]:
-    """Every path that a rule about paths could be about, as it is written, for the host to resolve."""
+def written_paths(effect: Effect, also: Iterable[str] = ()) -> tuple[str, ...]:
+    """Every path that a rule about paths could be about, as it is written, for the host to resolve.
+
+    `also`: the names of parameters that rules are about, besides those which the module writes.
+    """
     known = find(effect.module)
-    names = covered_parameters(known.name, "path") if known is not None else tuple(effect.params)
-    found = dict.fromkeys(_strings(effect.params[one]) for one in names if one in effect.params)
+    names = tuple(effect.params)
+    lists: Container[str] = ()
+    if known is not None:
+        names = tuple(name for one in ("path", *also) for name in covered_parameters(known.name, one))
+        lists = known.lists
+    found = [
+        _split(effect.params[one], is_list=one in lists) if known is not None else _strings(effect.params[one])
+        for one in dict.fromkeys(names)
+        if one in effect.params
+    ]
     # Of a module that is not known, only what has a slash may be a path, as for rules.
     flat = dict.fromkeys(
         path for many in found for path in many if path and (known is not None or _may_be_path(path))

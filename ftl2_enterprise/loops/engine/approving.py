@@ -23,6 +23,7 @@ from ftl2_enterprise.gate.approvals import (
 )
 from ftl2_enterprise.loops import approval_terms
 from ftl2_enterprise.loops.engine import execute, foresee
+from ftl2_enterprise.loops.engine.context import Held
 from ftl2_enterprise.loops.engine.observe import encode
 from ftl2_enterprise.loops.fault_points import LoopFaultPoint
 from ftl2_enterprise.loops.rows import approvals as approval_rows, loops as loop_rows, prompts as prompt_rows
@@ -31,9 +32,9 @@ from ftl2_enterprise.protocol.loops.approvals import ApprovalState, NewApproval,
 from ftl2_enterprise.protocol.loops.nouns import PromptState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ftl2_enterprise.gate.approvals import ApprovalNeed, ApprovalTerms
+    from ftl2_enterprise.gate.approvals import ApprovalTerms
     from ftl2_enterprise.loops.engine.context import LoopContext
     from ftl2_enterprise.loops.engine.execute import JudgedAction
     from ftl2_enterprise.loops.ports import ObservationResult
@@ -95,9 +96,35 @@ def _without_access_times(value: Any) -> Any:
             return value
 
 
-def _bound(judged: Sequence[JudgedAction], salt: str) -> str:
-    """The binding of the effects in order; one that would be allowed instead of refused is another effect."""
-    return binding([f"{one.digest} {one.row.event or ''}" for one in judged], bytes.fromhex(salt))
+def _places(engine: LoopContext, one: JudgedAction, salt: str) -> str:
+    return engine.places_bound(one.effect.resolved, bytes.fromhex(salt)) if one.effect is not None else ""
+
+
+def _bound(engine: LoopContext, judged: Sequence[JudgedAction], salt: str) -> str:
+    """The binding of the effects in order, with where their paths lead."""
+    parts = [
+        _part(one.digest, is_refused=one.row.event is not None, places=_places(engine, one, salt)) for one in judged
+    ]
+    return binding(parts, bytes.fromhex(salt))
+
+
+def _bound_as_asked(engine: LoopContext, judged: Sequence[JudgedAction], request: ApprovalRequest) -> str:
+    """The same, of what would happen now. What was refused stays refused; what is refused now will not happen."""
+    if len(judged) != len(request.actions):
+        return ""
+    parts = [
+        _part(
+            one.digest,
+            is_refused=shown.refused is not None,
+            places=_places(engine, one, request.salt) if one.row.event is None else shown.places or "",
+        )
+        for one, shown in zip(judged, request.actions, strict=True)
+    ]
+    return binding(parts, bytes.fromhex(request.salt))
+
+
+def _part(digest: str, *, is_refused: bool, places: str) -> str:
+    return f"{digest} {'refused' if is_refused else places}"
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -132,7 +159,7 @@ async def put(
 ) -> Prompt:
     """Commit one request for all actions of the decision, with what they would change. Raises Held."""
     planned = await foresee.to_approve(engine, judged)
-    needs = distinct(need for one in judged if one.verdict is not None for need in one.verdict.needs)
+    needs = distinct(need for one in judged if one.asks and one.verdict is not None for need in one.verdict.needs)
     sentences = dict.fromkeys(one.why for one in judged if one.asks)
     expires = shortest_expiry(needs, engine.limits.approval_timeout)
     if engine.spec.prompt_timeout is not None:
@@ -147,10 +174,10 @@ async def put(
         context="; ".join(filter(None, (f"asked again: {again}" if again else "", why, decision.reasoning))),
         why=why,
         needs=[approval_terms.required(need) for need in needs],
-        actions=[_proposed(one, row, decision) for one, row in zip(judged, planned, strict=True)],
+        actions=[_proposed(engine, one, row, decision, salt) for one, row in zip(judged, planned, strict=True)],
         summaries=[one.row.summary for one in judged],
         salt=salt,
-        effects_digest=_bound(judged, salt),
+        effects_digest=_bound(engine, judged, salt),
         observations_digest=digest_of_observations(engine, seen),
         requester=requester,
         deadline_at=after(engine.clock.now(), expires),
@@ -168,7 +195,9 @@ def _question(judged: Sequence[JudgedAction]) -> str:
     return f"Approve {len(running)} action{'' if len(running) == 1 else 's'} on {named}?"
 
 
-def _proposed(one: JudgedAction, row: action_units.NewAction, decision: Decision) -> ProposedAction:
+def _proposed(
+    engine: LoopContext, one: JudgedAction, row: action_units.NewAction, decision: Decision, salt: str
+) -> ProposedAction:
     return ProposedAction(
         n=one.row.n,
         module=one.row.module,
@@ -178,6 +207,7 @@ def _proposed(one: JudgedAction, row: action_units.NewAction, decision: Decision
         asks=one.why if one.asks else None,
         refused=one.row.reason if one.row.event is not None else None,
         diff=row.diff or None,
+        places=_places(engine, one, salt) or None,
     )
 
 
@@ -207,7 +237,7 @@ def denied(engine: LoopContext, iteration: Iteration, reason: str) -> list[actio
     """A row for each action that the iteration asked about, denied for the reason, unless it is refused anyway."""
     decision = engine.journal.read(loop_rows.get_iteration, iteration.id).decision
     judged = execute.judge_actions(engine, decision.actions if decision else [], origin="decision")
-    return [one.row if one.row.event is not None else execute.denied(one, reason) for one in judged]
+    return [one.row if one.row.event is not None else execute.denied(one, reason).row for one in judged]
 
 
 def still_rejected(
@@ -224,7 +254,7 @@ def still_rejected(
         return None
     if not is_same(request.observations_digest, digest_of_observations(engine, seen)):
         return None
-    if judged is not None and not is_same(request.effects_digest, _bound(judged, request.salt)):
+    if judged is not None and not is_same(request.effects_digest, _bound_as_asked(engine, judged, request)):
         return None
     if engine.journal.read(_is_outdated, request):
         return None
@@ -242,13 +272,22 @@ def _is_outdated(tx: Tx, request: ApprovalRequest) -> bool:
 
 async def use(
     engine: LoopContext, iteration: Iteration, request: ApprovalRequest, seen: Sequence[ObservationResult]
-) -> ApprovedDecision | str:
-    """Begin the approved actions, once, exactly as they were approved; else end the approval: the text is why."""
+) -> ApprovedDecision | str | None:
+    """Begin the approved actions, once, exactly as they were approved; else end the approval: the text is why.
+
+    None if the loop has to stop at once; then the approval is kept. Raises Held, if a freeze holds something; then
+    it is kept, too.
+    """
     asked = engine.journal.read(loop_rows.get_iteration, request.iteration_id)
     decision = asked.decision
     assert decision is not None
     judged = await execute.judge_to_ask(engine, decision.actions)
-    effects, observations = _bound(judged, request.salt), digest_of_observations(engine, seen)
+    if judged is None:
+        return None
+    for one in judged:
+        if one.verdict is not None and one.verdict.freeze is not None:
+            raise Held(one.verdict.freeze)
+    effects, observations = _bound_as_asked(engine, judged, request), digest_of_observations(engine, seen)
     votes = approval_terms.approvals_of(engine.journal.read(approval_rows.get_votes, request.id))
     terms = approval_terms.terms_of(request)
     why = (
@@ -259,6 +298,7 @@ async def use(
     reach(LoopFaultPoint.APPROVAL_CHECKED)
     if why is None:
         by = asked.decided_by or engine.decider.name
+        judged = _as_asked(judged, request)
         try:
             ids = engine.journal.commit(
                 approval_units.use,
@@ -278,7 +318,7 @@ async def use(
                 raise
             why = problem.message
         else:
-            grant(engine, judged, terms.needs)
+            grant(engine, judged, request)
             reach(LoopFaultPoint.APPROVAL_USED)
             return ApprovedDecision(decision=decision, by=by, judged=judged, ids=ids)
     engine.journal.commit(approval_units.end, request.id, reason=why)
@@ -287,19 +327,30 @@ async def use(
 
 def _why_others_needed(terms: ApprovalTerms, judged: Sequence[JudgedAction]) -> str | None:
     """Why those who were asked are not enough any more; None if they are."""
-    now = {need for one in judged if one.verdict is not None for need in one.verdict.needs}
+    now = {need for one in judged if one.asks and one.verdict is not None for need in one.verdict.needs}
     return None if now <= set(terms.needs) else "the policy requires other people since it was asked"
 
 
-def grant(engine: LoopContext, judged: Sequence[JudgedAction], needs: Iterable[ApprovalNeed]) -> None:
+def _as_asked(judged: Sequence[JudgedAction], request: ApprovalRequest) -> list[JudgedAction]:
+    """The actions; what was refused when people were asked is denied, even if policy would allow it now."""
+    return [
+        one if one.row.event is not None or shown.refused is None else execute.denied(one, shown.refused)
+        for one, shown in zip(judged, request.actions, strict=True)
+    ]
+
+
+def grant(engine: LoopContext, judged: Sequence[JudgedAction], request: ApprovalRequest) -> None:
     """Let the gate allow exactly these effects, where no one else has to agree, until `revoke`."""
-    met = frozenset(needs)
-    engine.grants.effects = {one.digest: met for one in judged if one.row.event is None}
+    met = frozenset(approval_terms.terms_of(request).needs)
+    running = [(one, shown) for one, shown in zip(judged, request.actions, strict=True) if one.row.event is None]
+    engine.grants.effects = {one.digest: met for one, _ in running}
+    engine.grants.places = {one.digest: shown.places or "" for one, shown in running}
+    engine.grants.salt = bytes.fromhex(request.salt)
 
 
 def revoke(engine: LoopContext) -> None:
     """Nothing is approved any more."""
-    engine.grants.effects = {}
+    engine.grants.effects, engine.grants.places = {}, {}
 
 
 async def restore(engine: LoopContext, iteration: Iteration) -> None:
@@ -311,10 +362,12 @@ async def restore(engine: LoopContext, iteration: Iteration) -> None:
     if request is None or iteration.decision is None:
         return
     judged = await execute.judge_to_ask(engine, iteration.decision.actions)
+    if judged is None:
+        return
     terms = approval_terms.terms_of(request)
-    effects = _bound(judged, request.salt)
+    effects = _bound_as_asked(engine, judged, request)
     now = engine.clock.now()
     if why_void(terms, effects=effects, observations=request.observations_digest) is None and (
         request.asked_at <= now < request.deadline_at
     ):
-        grant(engine, judged, terms.needs)
+        grant(engine, _as_asked(judged, request), request)

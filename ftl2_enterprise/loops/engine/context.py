@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ftl2_enterprise.core.shorten import shorten
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
-from ftl2_enterprise.gate.approvals import EXPIRES, Remediation
+from ftl2_enterprise.gate.approvals import EXPIRES, Remediation, places_bound
 from ftl2_enterprise.gate.effects import Effect, EffectKind, Origin
 from ftl2_enterprise.gate.judge import GateContext, UnfencedCommands
 from ftl2_enterprise.gate.modules import canonical, internal_parameter
@@ -75,6 +75,7 @@ class RunLimits:
 
 
 TOO_LATE = "; people cannot be asked when a call is about to begin"
+MOVED = "denied: where its paths lead changed since people approved it"
 CUT_CHECK = 0.2
 """Seconds between checks whether a freeze interrupts what is running."""
 
@@ -92,6 +93,9 @@ class Grants:
 
     effects: Mapping[str, frozenset[ApprovalNeed]] = MappingProxyType({})
     """By digest: what was required of the people."""
+    places: Mapping[str, str] = MappingProxyType({})
+    """By digest: where their paths led, as `places_bound`."""
+    salt: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +230,9 @@ class LoopContext:
             if isinstance(found, ModuleResult):
                 return found
             resolved = found
+            agreed = self.grants.places.get(effect.digest()) if is_approved else None
+            if agreed is not None and agreed != self.places_bound(resolved, self.grants.salt):
+                return ModuleResult(success=False, held=True, denied=True, error=MOVED)
             verdict = gate.judge(gate.with_paths(effect, resolved), self.gate)
         if verdict.permit is None:
             return self._held(verdict)
@@ -272,6 +279,15 @@ class LoopContext:
         error = self.redactor.text(reason)
         denied = verdict.ruling in {Ruling.DENY, Ruling.ASK}
         return ModuleResult(success=False, held=True, denied=denied, frozen=verdict.freeze, error=error)
+
+    def places_bound(self, resolved: Mapping[str, Sequence[str]], salt: bytes) -> str:
+        """What an approval is bound to besides the effect: where its paths lead."""
+        text = self.redactor.text
+        return places_bound({text(path): list(map(text, places)) for path, places in resolved.items()}, salt)
+
+    def paths_to_resolve(self, effect: Effect) -> Sequence[str]:
+        """The paths about which rules could be, if they lead elsewhere."""
+        return gate.paths_to_resolve(effect, self.gate)
 
     async def resolve(
         self, requested: RequestedCall, paths: Sequence[str]

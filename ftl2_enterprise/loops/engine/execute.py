@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -75,7 +75,7 @@ class JudgedAction:
     @property
     def asks(self) -> bool:
         """Whether people have to approve it."""
-        return self.verdict is not None and self.verdict.ruling is Ruling.ASK
+        return self.row.event is None and self.verdict is not None and self.verdict.ruling is Ruling.ASK
 
     @property
     def needs_approval(self) -> bool:
@@ -106,11 +106,12 @@ def judge_actions(
     return judged
 
 
-async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> list[JudgedAction]:
-    """As `judge_actions`, of a decision; what people would have to approve is judged with its links followed.
+async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> list[JudgedAction] | None:
+    """As `judge_actions`, of a decision; if people would have to approve something, with all links followed.
 
-    So they are not asked about what would be denied, and everyone is asked who has to agree. If a host does not
-    answer now, the last check before the action does the same.
+    So they are not asked about what would be denied, and everyone is asked who has to agree. An action of which it
+    cannot be found out has failed: it could not be sent either. None if the loop has to stop at once. Raises Held
+    when a freeze holds it.
     """
     judged = judge_actions(engine, actions, origin="decision")
     if not any(one.asks for one in judged):
@@ -118,19 +119,21 @@ async def judge_to_ask(engine: LoopContext, actions: Sequence[ActionSpec]) -> li
     turns = asyncio.Semaphore(engine.limits.parallel_hosts)
 
     async def follow(one: JudgedAction) -> JudgedAction:
-        paths = gate.paths_to_resolve(one.effect, engine.gate) if one.asks and one.effect is not None else ()
-        if not paths or one.effect is None:
+        if one.effect is None or one.row.event is not None or not (paths := engine.paths_to_resolve(one.effect)):
             return one
         action = actions[one.row.n - 1]
         requested = _requested_call(engine, one.effect.origin, action.module, action.params, one.row.host)
         async with turns:
             places = await engine.resolve(requested, paths)
-        if isinstance(places, ModuleResult):
-            return one
-        verdict = engine.judge_effect(gate.with_paths(one.effect, places))
-        return _settled(engine, action, one.row.n, one.row.host, "decision", one.effect, verdict)
+        if not isinstance(places, ModuleResult):
+            effect = gate.with_paths(one.effect, places)
+            return _settled(engine, action, one.row.n, one.row.host, "decision", effect, engine.judge_effect(effect))
+        if places.frozen is not None:
+            raise Held(places.frozen)
+        why = places.error or "it is not known where its paths lead"
+        return denied(one, why) if places.denied else _ended(one, ActionEvent.FAILED, why)
 
-    return await run_concurrently(map(follow, judged))
+    return await unless(engine.stop.now.wait(), run_concurrently(map(follow, judged)))
 
 
 def plan(
@@ -141,14 +144,20 @@ def plan(
     People cannot approve a call of a rule, which cannot wait for them: it is denied.
     """
     return [
-        one.row if not one.needs_approval else denied(one, f"{one.why}; a call of a rule cannot wait for an approval")
+        one.row
+        if not one.needs_approval
+        else denied(one, f"{one.why}; a call of a rule cannot wait for an approval").row
         for one in judge_actions(engine, actions, origin=origin, first=first)
     ]
 
 
-def denied(one: JudgedAction, reason: str) -> action_units.NewAction:
-    """The row of the action, denied for the reason."""
-    return msgspec.structs.replace(one.row, event=ActionEvent.DENIED, reason=reason)
+def denied(one: JudgedAction, reason: str) -> JudgedAction:
+    """The action, denied for the reason."""
+    return _ended(one, ActionEvent.DENIED, reason)
+
+
+def _ended(one: JudgedAction, event: ActionEvent, reason: str) -> JudgedAction:
+    return replace(one, row=msgspec.structs.replace(one.row, event=event, reason=reason))
 
 
 def _judged(

@@ -257,6 +257,8 @@ async def _decide(
     again: str | None = None
     if now.approval is not None and now.approval.state is ApprovalState.APPROVED:
         used = await approving.use(engine, iteration, now.approval, situation.seen)
+        if used is None:
+            return STOPPED
         if isinstance(used, approving.ApprovedDecision):
             planned = execute.runnable(engine, used.decision.actions, [one.row for one in used.judged], used.ids)
             return await _execute(engine, now.loop, iteration, used.decision, planned)
@@ -327,10 +329,28 @@ async def _follow(
         prompting.put(engine, iteration, decide.redacted(engine, decision), by=by)
         return await _wait_for_answer(engine, iteration)
     judged = await execute.judge_to_ask(engine, decision.actions)
+    if judged is None:
+        return STOPPED
+    return await _ask_or_act(engine, now, iteration, decision, judged, situation, by=by, again=again)
+
+
+async def _ask_or_act(
+    engine: LoopContext,
+    now: LoopSnapshot,
+    iteration: Iteration,
+    decision: Decision,
+    judged: Sequence[execute.JudgedAction],
+    situation: Situation,
+    *,
+    by: str,
+    again: str | None,
+) -> RunEnd | None:
     stored = decide.redacted(engine, decision)
     if approving.must_ask(judged):
         # The stored decision is what will be executed, without the text of secrets.
         asked = judged if stored.actions == decision.actions else await execute.judge_to_ask(engine, stored.actions)
+        if asked is None:
+            return STOPPED
         return await _ask_for_approval(engine, now, iteration, stored, asked, by=by, seen=situation.seen, again=again)
     paced = pacing.pace(engine, now, judged, decision)
     if paced.exhausted is not None:

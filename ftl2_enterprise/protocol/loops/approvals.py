@@ -56,6 +56,8 @@ class ProposedAction(Wire, frozen=True):
     """Why it will not run even if people agree: policy denies it, or its module or host cannot be used."""
     diff: str | None = None
     """What it would change in a text, if that is known."""
+    places: str | None = None
+    """A digest of where its paths led when it was asked; null if nowhere else, or if that was not known."""
 
 
 class ApprovalRequest(Wire, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ftl2_enterprise.adapters.hosts.ftl2_modules import Ftl2Modules
 from ftl2_enterprise.adapters.hosts.inventory import files as inventory_files
 from ftl2_enterprise.core.clock import SystemClock
 from ftl2_enterprise.core.problem import Problem, invalid
+from ftl2_enterprise.core.secret_cuts import MASK
 from ftl2_enterprise.gate import freezes as gate_freezes, judge as gate
 from ftl2_enterprise.gate.approvals import Remediation
 from ftl2_enterprise.gate.effects import EffectKind, Fence, Origin, model_params
@@ -205,6 +206,13 @@ class _Calls:
             problem=None, fence=Fence.NONE, frozen=self._frozen(effect),
         )  # fmt: skip
 
+    def _shown_paths(self, effect: Effect, question: PolicyQuestion, host: str, fence: Fence) -> list[str]:
+        """The paths that the host resolves; those that contain a bound secret, or a part of one, are masked."""
+        paths = gate.paths_to_resolve(effect, self.context)
+        plain = replace(self, bindings=parse_bindings([]))._effect(self._requested(question, host, fence), question)
+        public = frozenset(gate.paths_to_resolve(plain, self.context))
+        return list(dict.fromkeys(path if path in public else MASK for path in paths))
+
     def _frozen(self, effect: Effect) -> str | None:
         freeze = gate_freezes.holding(effect, self.freezes, self.now)
         return None if freeze is None else freeze.sentence
@@ -217,8 +225,9 @@ class _Calls:
         if not answer.paths or answer.problem is not None:
             return answer
         requested = self._requested(question, host)
-        reading = resolving_call(requested, answer.paths, limit=TIMEOUT)
-        found = places_of(await self._run(reading, question), answer.paths, requested)
+        paths = gate.paths_to_resolve(self._effect(requested, question), self.context)
+        reading = resolving_call(requested, paths, limit=TIMEOUT)
+        found = places_of(await self._run(reading, question), paths, requested)
         if isinstance(found, ModuleResult):
             ruling = Ruling.DENY if found.denied else answer.ruling
             return msgspec.structs.replace(answer, ruling=ruling, problem=found.error)
@@ -292,6 +301,6 @@ class _Calls:
             reason=verdict.reason,
             problem=problem,
             fence=effect.fence,
-            paths=list(gate.paths_to_resolve(effect, self.context)) if begins else [],
+            paths=self._shown_paths(effect, question, host, fence) if begins else [],
             frozen=self._frozen(effect),
         )

@@ -27,7 +27,7 @@ def connect(controller: Machine[Nspawn], host: Machine[Nspawn]) -> None:
 
 
 def pull(machine: Machine[Nspawn]) -> None:
-    """What is sent to the machine or by it is lost from now on; nothing is told that it is."""
+    """What is sent to the machine or by it is lost from now on, without a report."""
     machine.run("ip", "link", "set", CABLE, "down")
 
 
@@ -37,12 +37,12 @@ def plug_in(machine: Machine[Nspawn]) -> None:
 
 
 def prepare(host: Machine[Nspawn], key: str) -> None:
-    """Let whoever has the key log in as ADMIN, and become root there."""
+    """Let the owner of the key log in as ADMIN, and become root there."""
     host.add_user(ADMIN)
     host.write(f"/etc/sudoers.d/{ADMIN}", f"{ADMIN} ALL=(ALL) NOPASSWD: ALL\n", mode="0440")
     host.write(f"/home/{ADMIN}/.ssh/authorized_keys", key, owner=ADMIN, mode="0600")
     host.run("chown", ADMIN, f"/home/{ADMIN}/.ssh")
-    # Keys of its own: those of the package are the same on every machine of this tree.
+    # Its own keys: those of the package are the same on every machine of this tree.
     host.sh("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl start ssh cron")
 
 

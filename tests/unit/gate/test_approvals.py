@@ -68,8 +68,8 @@ def test_one_person_with_access_is_enough():
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"effects": "f" * 64}, "the actions, their hosts or their secrets changed"),
-        ({"effects": ""}, "the actions, their hosts or their secrets changed"),
+        ({"effects": "f" * 64}, "the actions, their hosts, their secrets or where"),
+        ({"effects": ""}, "the actions, their hosts, their secrets or where"),
         ({"seen": "1" * 64}, "the observations changed"),
         ({"now": DEADLINE}, "it expired"),
         ({"now": DEADLINE + SECOND}, "it expired"),

@@ -157,3 +157,17 @@ def test_the_program_names_the_paths_that_it_does_not_resolve(tmp_path: Path) ->
     assert done.returncode == 0
     why = f"before the call, the host resolves {tmp}/link/made, and it is judged again"
     assert done.stdout.strip() == f"allow   localhost: no rule matches; {why}"
+
+
+def test_no_path_in_an_answer_has_a_part_of_a_bound_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "first/part second/part")
+    policy = tmp_path / "policy.yml"
+    policy.write_text("rules:\n- {decision: deny, match: {param.path: /strict/*}}\n")
+    question = PolicyQuestion(module="command", host="localhost", params={"cmd": "tee /public/x"})
+    with (
+        bench(tmp_path, ScriptedDecider(), policy=str(policy), secrets=["command.stdin=PW"]) as b,
+        b.database.read() as tx,
+    ):
+        asked = CheckPolicy(questions=[question], loop="web")
+        [[answer]] = policy_check.answers(asked, settings(tmp_path), tx, in_service=False)
+    assert answer.paths == ["/public/x", "[redacted]"]

@@ -204,7 +204,7 @@ async def test_a_secret_that_changed_makes_an_approval_void(tmp_path, monkeypatc
         monkeypatch.setenv("TOKEN", "other-secret-value")
         await b.run()
         assert ran(b) == []
-        why = "the actions, their hosts or their secrets changed since it was asked"
+        why = "the actions, their hosts, their secrets or where their paths lead changed since it was asked"
         assert b.data("approval.voided")[0]["reason"] == why
         approve(b)
         assert (await b.run()).outcome is Outcome.CONVERGED

@@ -84,7 +84,7 @@ async def test_the_next_run_tries_again(tmp_path: Path) -> None:
         assert len(actions(b)) == 2
 
 
-async def test_what_is_new_in_a_plan_is_not_held_up(tmp_path: Path) -> None:
+async def test_what_is_new_in_a_plan_does_not_wait(tmp_path: Path) -> None:
     modules = hosts(failed("no"))
     names = iter(["a", "b", "c", "d"])
 

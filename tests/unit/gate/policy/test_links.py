@@ -147,3 +147,35 @@ def test_the_default_counts_for_each_name_that_the_site_does_not_allow(allowed):
     # A rule of the loop's policy replaces no default.
     loop = [(ALLOW, "*", "/*/x")]
     assert judge(one, [], loop, default=ASK, resolved=resolved).ruling is Ruling.ASK
+
+
+def test_a_file_in_a_linked_directory_is_judged_under_the_name_of_the_link():
+    one = effect("copy", dest="/a/l", src="x")
+    resolved = {"/a/l": ("/strict/", "/b/l"), "/a/l/x": ("/strict/x",)}
+    assert judge(one, [(DENY, "*", "/b/l/*")], resolved=resolved).ruling is Ruling.DENY
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "also"),
+    [
+        ("command", {"cmd": "make install", "chdir": "/link/x"}, {"param.cmd": "make *", "param.chdir": "/link/*"}),
+        ("user", {"name": "bob", "home": "/link/x"}, {"param.name": "bob", "param.home": "/link/*"}),
+        ("pip", {"name": "flask", "virtualenv": "/link/x"}, {"param.name": "flask", "param.virtualenv": "/link/*"}),
+        ("command", {"cmd": "touch made", "chdir": "/link/x"}, {"class": "commands", "param.chdir": "/link/*"}),
+    ],
+)
+def test_a_rule_that_allows_a_link_is_about_the_place_to_which_it_leads(module, params, also):
+    allowed = PolicyRule(number=1, match={"module": module, **also}, reason="", source="", decision=ALLOW)
+    context = gate.GateContext(policies=(Policy(rules=(allowed,), is_site=True),), defaults={Origin.MODEL: DENY})
+    one = effect(module, **params)
+    assert gate.judge(one, context).ruling is Ruling.ALLOW
+    paths = gate.paths_to_resolve(one, context)
+    assert "/link/x" in paths
+    resolved = {path: (path,) for path in paths} | {"/link/x": ("/strict/",)}
+    assert gate.judge(gate.with_paths(one, resolved), context).ruling is Ruling.DENY
+
+
+def test_paths_of_a_list_in_one_text_are_resolved_one_by_one():
+    one = effect("lvg", vg="v", pvs="/dev/l,/dev/b")
+    context = gate.GateContext(policies=(policy([(DENY, "*", "/dev/x")]),))
+    assert {"/dev/l", "/dev/b"} <= set(gate.paths_to_resolve(one, context))
